@@ -1,0 +1,82 @@
+"""What is measured: a case, the competitors that run it, and where a replicate stands in the order.
+
+The identity of a measurement is these frozen values; it is never parsed out of a file name.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+STRICT = {"extra": "forbid", "strict": True}
+"""How strictly a loader (pydantic) reads these dataclasses: no unknown key, no coercion."""
+
+
+@dataclass(frozen=True)
+class DatasetRef:
+    """The data a case reads: `digest` covers every path, label and byte of the split used."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    id: str
+    digest: str
+    items: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """A workload with all its parameters fixed, less framework, variant and loader.
+
+    Competitors are compared on a case. A parameter that a workload does not have is None.
+    `input_size` is the side of the square image in pixels.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    workload: str
+    device: str
+    batch_size: int
+    seed: int
+    track: str = "matched"
+    precision: str = "fp32"
+    network: str | None = None
+    input_size: int | None = None
+    scope: str | None = None
+    stage: str | None = None
+    workers: int | None = None
+    cache: bool | None = None
+    augment: bool | None = None
+    epochs: int | None = None
+    dataset: DatasetRef | None = None
+
+
+@dataclass(frozen=True, order=True)
+class Competitor:
+    """Who runs a case: a framework in one of its variants; `loader` only where the workload reads data."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    framework: str
+    variant: str
+    loader: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name in tables: `pytorch/eager`, `pytorch/spdl/plain`."""
+        return "/".join(part for part in (self.framework, self.loader, self.variant) if part)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Where a replicate stands: block `number` (from 0) of its case, `position` (from 0) inside it.
+
+    `sequence` counts the replicates of the whole run in the order they were started, from which
+    the order can be audited; `order_seed` rebuilds the schedule.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    number: int
+    position: int
+    sequence: int
+    order_seed: int
+    started_at: str

@@ -1,0 +1,123 @@
+"""The data set's manifest: which images, in which order, with which bytes. All frameworks read the same one.
+
+Written by dataset_prep, read by runners and launcher. Paths are relative to the data's root, with `/`;
+names that are not UTF-8 travel as surrogate escapes (os.fsdecode).
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from runners.harness.case import DatasetRef
+from runners.harness.files import write_atomically
+
+MANIFEST_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+
+
+class ManifestError(Exception):
+    """The manifest or the data it lists cannot be used; the message says what and where."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image: where, its class, its exact bytes."""
+
+    path: str
+    label: int
+    bytes: int
+    sha256: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """One image left out for every framework, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A validated data set. `root` is absolute, or None where the images lie beside the manifest."""
+
+    id: str
+    kind: str
+    root: str | None
+    classes: tuple[str, ...]
+    splits: dict[str, tuple[Item, ...]]
+    excluded: tuple[Excluded, ...] = ()
+    warnings: tuple[str, ...] = ()
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """One SHA-256 over every split, path, label and content."""
+        return _digest(self.splits)
+
+    def reference(self, *splits: str) -> DatasetRef:
+        """What a case stores of the `splits` it reads."""
+        chosen = {name: self.splits[name] for name in splits}
+        items = [item for name in splits for item in self.splits[name]]
+        return DatasetRef(self.id, _digest(chosen), len(items), sum(item.bytes for item in items))
+
+
+def _digest(splits: dict[str, tuple[Item, ...]]) -> str:
+    total = hashlib.sha256()
+    for name in sorted(splits):
+        for item in splits[name]:
+            line = f"{name}\0{item.path}\0{item.label}\0{item.sha256}\n"
+            total.update(line.encode("utf-8", "surrogateescape"))
+    return "sha256:" + total.hexdigest()
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> Path:
+    """Write `manifest` into `folder`, whole or not at all."""
+    document = {"manifest_version": MANIFEST_VERSION, "digest": manifest.digest, **asdict(manifest)}
+    path = folder / MANIFEST_NAME
+    write_atomically(path, (json.dumps(document, indent=0, sort_keys=True) + "\n").encode("ascii"))
+    return path
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and verify a manifest (its digest must match its items). Raises ManifestError."""
+    try:
+        document = json.loads(path.read_bytes())
+        version = document.pop("manifest_version")
+        digest = document.pop("digest")
+        if version != MANIFEST_VERSION:
+            raise ManifestError(f"{path}: manifest version {version}, this program reads {MANIFEST_VERSION}; prepare the data again")
+        document["splits"] = {
+            name: tuple(Item(**item) for item in items) for name, items in document["splits"].items()
+        }
+        document["excluded"] = tuple(Excluded(**item) for item in document["excluded"])
+        document["classes"] = tuple(document["classes"])
+        document["warnings"] = tuple(document["warnings"])
+        manifest = Manifest(**document)
+    except FileNotFoundError as error:
+        raise ManifestError(f"{path}: no such manifest; prepare the data first (make data)") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ManifestError(f"{path}: not a usable manifest ({error}); prepare the data again (make data)") from error
+    if manifest.digest != digest:
+        raise ManifestError(f"{path}: its digest does not match its items; prepare the data again (make data)")
+    for items in manifest.splits.values():
+        for item in items:
+            parts = item.path.split("/")
+            if item.path.startswith("/") or ".." in parts or "\0" in item.path:
+                raise ManifestError(f"{path}: {item.path!r} leaves the data's root")
+    return manifest
+
+
+def verify_bytes(root: Path, items: tuple[Item, ...]) -> None:
+    """Read every file and compare its SHA-256; also what warms the page cache. Raises ManifestError."""
+    for item in items:
+        try:
+            data = (root / item.path).read_bytes()
+        except OSError as error:
+            raise ManifestError(f"{os.fspath(root / item.path)!r}: listed in the manifest, cannot be read ({error.strerror})") from error
+        if len(data) != item.bytes or hashlib.sha256(data).hexdigest() != item.sha256:
+            raise ManifestError(f"{os.fspath(root / item.path)!r}: changed since the manifest was written; prepare the data again")

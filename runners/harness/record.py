@@ -1,0 +1,243 @@
+"""The record: one immutable JSON file for each replicate.
+
+Times are integer nanoseconds of a monotonic clock, sizes are bytes, units live in field names.
+What is unknown is null, with its reason in `unknown` under the field's dotted name; never 0.
+Raw samples are kept; statistics are derived later, by the aggregator.
+"""
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar
+
+from runners.harness.case import STRICT, Block, Case, Competitor
+from runners.harness.files import write_atomically
+
+SCHEMA_VERSION = 1
+SCHEMA_HISTORY = {
+    1: "first published form",
+}
+
+
+class Status(StrEnum):
+    """How a replicate ended; only `ok` is ever compared."""
+
+    OK = "ok"
+    FAILED = "failed"
+    OOM = "oom"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    UNSUPPORTED = "unsupported"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a replicate is not `ok`.
+
+    `kind` is a short constant shown in a table's cell: BUILD, OOM(host), OOM(gpu), CRASH(SIGSEGV), SHM,
+    TIMEOUT, LOST, PARITY, PARAMETERS, DATA, DEVICE, UNSUPPORTED, ERROR …
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    kind: str
+    message: str
+    exit_code: int | None = None
+    log_tail: str = ""
+
+
+@dataclass(frozen=True)
+class Effective:
+    """Settings in effect, read back at run time rather than copied from the request."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    device: str
+    precision: str
+    threads_intra: int | None
+    threads_inter: int | None
+    tf32: bool | None
+    layout: str | None
+    visible_cpus: int
+    cgroup_cpu_quota: float | None
+    shm_bytes: int | None
+    gpu: str | None
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Raw times.
+
+    `step_ns` holds every step, the `warmup_steps` leading ones included; for loaders a step is one batch
+    delivered and its time runs from delivery to delivery. `first_step_ns` is step 0 (tracing, compiling,
+    autotuning; for loaders the time to the first batch). `stage_ns` holds whole stages (fit: load, build,
+    train, save, restore, evaluate; load: epoch).
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    step_ns: list[int]
+    warmup_steps: int
+    items_per_step: int
+    first_step_ns: int | None
+    import_ns: int
+    setup_ns: int
+    stage_ns: dict[str, int] = field(default_factory=dict)
+    gc_pause_ns: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Peaks over the replicate, in bytes; `rss_peak_bytes` is of the process tree."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    rss_peak_bytes: int | None
+    cgroup_peak_bytes: int | None
+    gpu_allocated_peak_bytes: int | None
+    gpu_reserved_peak_bytes: int | None
+    gpu_process_peak_bytes: int | None
+    cpu_seconds: float
+    energy_joules: float | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """Evidence that this replicate did the work its case names.
+
+    `logits_sketch` is a fixed random projection of the reference batch's logits
+    (runners/reference/sketch.py); `losses` are the training loss before the 1st, 2nd … optimiser step from
+    the shared weights, `losses_fp64` the same from the framework's own float64 run; `pixel_mean_difference`
+    and `pixel_worst_image` are absolute differences to the reference decoder, of 255.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    trainable: int | None = None
+    non_trainable: int | None = None
+    weights_digest: str | None = None
+    logits_sketch: list[float] | None = None
+    losses: list[float] | None = None
+    losses_fp64: list[float] | None = None
+    loss_first: float | None = None
+    loss_last: float | None = None
+    accuracy: float | None = None
+    accuracy_restored: float | None = None
+    delivered_items: int | None = None
+    delivered_digest: str | None = None
+    pixel_mean_difference: float | None = None
+    pixel_worst_image: float | None = None
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine and the software: what a reader needs to find the same again."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    hostname_digest: str
+    cpu_model: str
+    cpus: int
+    memory_bytes: int
+    kernel: str
+    os: str
+    governor: str | None
+    gpu: str | None
+    driver: str | None
+    cuda: str | None
+    cudnn: str | None
+    python: str
+    packages: dict[str, str]
+    engine: str
+    image_id: str | None
+    image_base_digest: str | None
+    commit: str | None
+    dirty: bool | None
+
+
+@dataclass(frozen=True)
+class Health:
+    """Counters of the machine, read around the timed window; differences unless the name says otherwise."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    load1_before: float | None
+    load1_after: float | None
+    steal_fraction: float | None
+    pressure_some_fraction: float | None
+    throttled_periods: int | None
+    involuntary_switches: int | None
+    voluntary_switches: int | None
+    major_faults: int | None
+    temperature_c_after: float | None
+    window_ns: int
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of `fit`: mean loss and accuracy over it, and how long it took."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    epoch: int
+    loss: float
+    accuracy: float
+    seconds_ns: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """One replicate, whole."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    schema_version: int
+    record_id: str
+    run_id: str
+    status: Status
+    error: Failure | None
+    case: Case
+    competitor: Competitor
+    block: Block
+    command: list[str]
+    effective: Effective | None = None
+    samples: Samples | None = None
+    resources: Resources | None = None
+    check: Check | None = None
+    host: Host | None = None
+    health: Health | None = None
+    history: list[Epoch] | None = None
+    unknown: dict[str, str] = field(default_factory=dict)
+
+
+def to_json(record: Record) -> bytes:
+    """The record as UTF-8 JSON; a non-finite number raises ValueError, since no reader could trust it."""
+    text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False)
+    return (text + "\n").encode("ascii")
+
+
+def write_record(record: Record, folder: Path) -> Path:
+    """Write `record` under `folder` as `<record_id>.json`, whole or not at all."""
+    path = folder / f"{record.record_id}.json"
+    write_atomically(path, to_json(record))
+    return path
+
+
+def log_tail(text: str, lines: int = 30, characters: int = 4000) -> str:
+    """The end of a log, small enough to travel in a record."""
+    return "\n".join(text.splitlines()[-lines:])[-characters:]
+
+
+def provenance() -> dict[str, Any]:
+    """Facts only the engine knows (its name, image id, commit), handed down in LEVELFIELD_PROVENANCE as JSON."""
+    try:
+        facts = json.loads(os.environ.get("LEVELFIELD_PROVENANCE", "{}"))
+    except json.JSONDecodeError:
+        facts = {}
+    return facts if isinstance(facts, dict) else {}

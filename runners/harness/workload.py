@@ -1,0 +1,114 @@
+"""What a framework declares, and the small frozen objects through which the harness drives it.
+
+A framework's folder holds `framework.py` with one `FRAMEWORK` (a `Framework`, importable without the
+framework itself) and one module a workload with one function `prepare(request) -> StepWork | FitWork`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runners.harness.case import Case, Competitor
+from runners.harness.manifest import Manifest
+from runners.harness.record import Check, Effective
+
+
+class Unsupported(Exception):
+    """This framework cannot do this case here; the message says why and what would change it."""
+
+
+class Invalid(Exception):
+    """The work is not the case's work: a check failed. `kind` is the constant shown in the table."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class OutOfMemory(Exception):
+    """The device ran out of memory; raised by runners from the framework's own exception."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a framework offers for one workload; the first variant and the first loader setting are its usual ones.
+
+    `loaders` is empty for workloads that read no data. For `load` the competitors are loader × variant.
+    """
+
+    variants: tuple[str, ...]
+    loaders: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ("fp32",)
+    devices: tuple[str, ...] = ("cpu", "gpu")
+
+
+@dataclass(frozen=True)
+class Framework:
+    """One contestant: its name, the workloads it has, the distributions whose versions belong in a record."""
+
+    name: str
+    distributions: tuple[str, ...]
+    workloads: Mapping[str, Workload]
+
+
+@dataclass(frozen=True)
+class Request:
+    """All a workload needs to prepare one replicate.
+
+    `manifest` and `data_root` are set where the case has a dataset; `scratch` is an empty writable folder
+    that is removed afterwards; `threads` is the number of compute threads both sides must use.
+    """
+
+    case: Case
+    competitor: Competitor
+    threads: int
+    scratch: Path
+    manifest: Manifest | None = None
+    data_root: Path | None = None
+
+
+@dataclass(frozen=True)
+class StepWork:
+    """train, infer, load: a unit of work that can be repeated.
+
+    `step` does one unit, `synchronize` returns once the device has finished it, `items` is images per step.
+    `check` is called after the timed window and returns the evidence; `effective` reads settings back;
+    `gpu_peaks` gives (allocated, reserved) bytes. For loaders `queue_batches` is how many batches may be
+    ready at once (workers × prefetch) and `workers` how many fill it; both 0 elsewhere.
+    `stage_ns` names extra durations that the runner's own verbs are timed for: each is called once, before the loop.
+    """
+
+    step: Callable[[], object]
+    synchronize: Callable[[], None]
+    items: int
+    check: Callable[[], Check]
+    effective: Callable[[], Effective]
+    close: Callable[[], None]
+    workers: int = 0
+    queue_batches: int = 0
+    stages: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    gpu_peaks: Callable[[], tuple[int | None, int | None]] = lambda: (None, None)
+
+
+@dataclass(frozen=True)
+class FitWork:
+    """fit: end-to-end training from disk, as stages with the same start and end in every framework.
+
+    `load` builds a loader and takes its first batch, then lets it go: training starts with a cold cache.
+    `train_epoch` gives (mean loss, accuracy) of one epoch; `evaluate` gives (loss, accuracy) over the test
+    split of whatever model is current: the trained one, or after `restore` the restored one.
+    """
+
+    load: Callable[[], None]
+    build: Callable[[], None]
+    train_epoch: Callable[[int], tuple[float, float]]
+    save: Callable[[Path], None]
+    restore: Callable[[Path], None]
+    evaluate: Callable[[], tuple[float, float]]
+    train_items: int
+    check: Callable[[], Check]
+    effective: Callable[[], Effective]
+    close: Callable[[], None]
+    gpu_peaks: Callable[[], tuple[int | None, int | None]] = lambda: (None, None)
