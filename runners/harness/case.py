@@ -48,6 +48,28 @@ class Case:
     epochs: int | None = None
     dataset: DatasetRef | None = None
 
+    @property
+    def label(self) -> str:
+        """The name in tables: `train cnn4 32px batch 32 fp32 cpu`; unique among the cases of one seed and data set."""
+        flags = {True: "on", False: "off", None: ""}
+        parts = [
+            self.workload,
+            self.network or "",
+            self.stage or "",
+            f"{self.input_size}px" if self.input_size else "",
+            f"batch {self.batch_size}",
+            f"workers {self.workers}" if self.workers is not None else "",
+            f"cache {flags[self.cache]}" if self.cache is not None else "",
+            f"augment {flags[self.augment]}" if self.augment is not None else "",
+            f"epochs {self.epochs}" if self.epochs is not None else "",
+            self.dataset.id if self.dataset else "",
+            self.precision,
+            self.scope if self.scope not in (None, "compute") else "",
+            self.track if self.track != "matched" else "",
+            self.device,
+        ]
+        return " ".join(part for part in parts if part)
+
 
 @dataclass(frozen=True, order=True)
 class Competitor:

@@ -6,7 +6,6 @@ names that are not UTF-8 travel as surrogate escapes (os.fsdecode).
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -66,6 +65,22 @@ class Manifest:
         return DatasetRef(self.id, _digest(chosen), len(items), sum(item.bytes for item in items))
 
 
+def splits_read(workload: str, manifest: Manifest) -> tuple[str, ...]:
+    """The splits a workload reads of this data set. Raises ManifestError where it has none that fit."""
+    if workload == "fit":
+        if not {"train", "test"} <= manifest.splits.keys():
+            raise ManifestError(f"data set {manifest.id}: fit needs train/ and test/, it has {_names(manifest)}")
+        return ("train", "test")
+    for name in ("train", "val", "all", "test"):
+        if name in manifest.splits:
+            return (name,)
+    raise ManifestError(f"data set {manifest.id}: has no split train, val, all or test, only {_names(manifest)}")
+
+
+def _names(manifest: Manifest) -> str:
+    return ", ".join(sorted(manifest.splits)) or "none"
+
+
 def _digest(splits: dict[str, tuple[Item, ...]]) -> str:
     total = hashlib.sha256()
     for name in sorted(splits):
@@ -90,10 +105,10 @@ def read_manifest(path: Path) -> Manifest:
         version = document.pop("manifest_version")
         digest = document.pop("digest")
         if version != MANIFEST_VERSION:
-            raise ManifestError(f"{path}: manifest version {version}, this program reads {MANIFEST_VERSION}; prepare the data again")
-        document["splits"] = {
-            name: tuple(Item(**item) for item in items) for name, items in document["splits"].items()
-        }
+            raise ManifestError(
+                f"{path}: version {version}, this program reads {MANIFEST_VERSION}; prepare the data again"
+            )
+        document["splits"] = {name: tuple(Item(**item) for item in items) for name, items in document["splits"].items()}
         document["excluded"] = tuple(Excluded(**item) for item in document["excluded"])
         document["classes"] = tuple(document["classes"])
         document["warnings"] = tuple(document["warnings"])
@@ -115,9 +130,10 @@ def read_manifest(path: Path) -> Manifest:
 def verify_bytes(root: Path, items: tuple[Item, ...]) -> None:
     """Read every file and compare its SHA-256; also what warms the page cache. Raises ManifestError."""
     for item in items:
+        path = root / item.path
         try:
-            data = (root / item.path).read_bytes()
+            data = path.read_bytes()
         except OSError as error:
-            raise ManifestError(f"{os.fspath(root / item.path)!r}: listed in the manifest, cannot be read ({error.strerror})") from error
+            raise ManifestError(f"{str(path)!r}: in the manifest, cannot be read ({error.strerror})") from error
         if len(data) != item.bytes or hashlib.sha256(data).hexdigest() != item.sha256:
-            raise ManifestError(f"{os.fspath(root / item.path)!r}: changed since the manifest was written; prepare the data again")
+            raise ManifestError(f"{str(path)!r}: changed since the manifest was written; prepare the data again")

@@ -93,7 +93,10 @@ class Samples:
 
 @dataclass(frozen=True)
 class Resources:
-    """Peaks over the replicate, in bytes; `rss_peak_bytes` is of the process tree."""
+    """Peaks over the replicate, in bytes; `rss_peak_bytes` is of the process tree.
+
+    `cpu_seconds` and `energy_joules` are of the timed window: the process tree's, and the whole package's.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 

@@ -40,6 +40,7 @@ class Workload:
     loaders: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ("fp32",)
     devices: tuple[str, ...] = ("cpu", "gpu")
 

@@ -1,0 +1,99 @@
+"""From a command line to one record: prepare, check, measure, write."""
+
+import dataclasses
+import json
+import os
+import shlex
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import NoReturn
+
+from runners.harness.case import Case
+from runners.harness.manifest import Manifest, ManifestError, read_manifest, splits_read
+from runners.harness.options import USAGE, Options, read
+from runners.harness.record import SCHEMA_VERSION, Record, Status, provenance, write_record
+from runners.harness.replicate import attempt
+from runners.harness.workload import Framework
+
+NOT_READY = 3
+
+
+def main(framework: Framework, argv: list[str] | None = None) -> int:
+    """Run one replicate.
+
+    Exit code 0: a record that is `ok`; 1: a record that says what went wrong; 2: usage; 3: no place for a record.
+    """
+    signal.signal(signal.SIGTERM, _terminated)
+    arguments = sys.argv[1:] if argv is None else argv
+    options = read(framework, arguments)
+    if options is None:
+        print(json.dumps(dataclasses.asdict(framework), indent=1))
+        return 0
+    try:
+        case, manifest = _case(options)
+    except ManifestError as error:
+        print(error, file=sys.stderr)
+        return USAGE
+    if not options.check_only and not _writable(options.out):
+        return NOT_READY
+    record = Record(
+        schema_version=SCHEMA_VERSION,
+        record_id=options.record_id,
+        run_id=options.run_id,
+        status=Status.OK,
+        error=None,
+        case=case,
+        competitor=options.competitor,
+        block=options.block,
+        command=provenance().get("command") or ["python", "-m", f"runners.{framework.name}", *arguments],
+    )
+    with tempfile.TemporaryDirectory(prefix="levelfield-") as scratch:
+        record = attempt(framework, options, record, manifest, Path(scratch))
+    if record.error:
+        print(f"{record.status}: {record.error.kind}: {record.error.message}", file=sys.stderr)
+    if options.check_only:
+        print(json.dumps(dataclasses.asdict(record.check) if record.check else None, indent=1))
+    else:
+        print(write_record(record, options.out), file=sys.stderr)
+    return 0 if record.status is Status.OK else 1
+
+
+def _case(options: Options) -> tuple[Case, Manifest | None]:
+    given = options.parameters
+    manifest = read_manifest(options.manifest) if options.manifest else None
+    case = Case(
+        workload=options.workload,
+        device=given.device,
+        batch_size=given.batch_size,
+        seed=given.seed,
+        track=given.track,
+        precision=given.precision,
+        network=given.network,
+        input_size=given.input_size,
+        scope=given.scope,
+        stage=given.stage,
+        workers=given.workers,
+        cache=given.cache,
+        augment=given.augment,
+        epochs=given.epochs,
+        dataset=manifest.reference(*splits_read(options.workload, manifest)) if manifest else None,
+    )
+    return case, manifest
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".levelfield-"):
+            return True
+    except OSError as error:
+        remedy = f"sudo chown -R {os.getuid()}:{os.getgid()} {shlex.quote(str(folder))}"
+        print(f"{folder}: cannot write there ({error.strerror}). Choose another --out, or: {remedy}", file=sys.stderr)
+        return False
+
+
+def _terminated(_signal: int, _frame: object) -> NoReturn:
+    """SIGTERM ends the process through its `finally` clauses, so that no worker or scratch folder stays behind."""
+    raise SystemExit(128 + signal.SIGTERM)

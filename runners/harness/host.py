@@ -1,0 +1,137 @@
+"""Facts about the machine and the software on it, read rather than assumed."""
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import socket
+import subprocess
+
+from runners.harness.proc import fields, read_int, read_text
+from runners.harness.record import Host, provenance
+
+
+def visible_cpus() -> int:
+    """CPUs this process may run on; os.cpu_count() does not see a CPU set."""
+    return len(os.sched_getaffinity(0))
+
+
+def cgroup_cpu_quota() -> float | None:
+    """CPUs' worth of time the control group allows, or None where it sets no limit."""
+    text = read_text("/sys/fs/cgroup/cpu.max")
+    if text:
+        quota, _, period = text.partition(" ")
+        return None if quota == "max" else int(quota) / int(period)
+    quota_us = read_int("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
+    period_us = read_int("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
+    if quota_us is None or quota_us < 0 or not period_us:
+        return None
+    return quota_us / period_us
+
+
+def shm_bytes() -> int | None:
+    """Size of /dev/shm, or None where there is none."""
+    try:
+        status = os.statvfs("/dev/shm")
+    except OSError:
+        return None
+    return status.f_blocks * status.f_frsize
+
+
+def governor() -> str | None:
+    """The first CPU's frequency governor, or None where the kernel shows none (most virtual machines)."""
+    return read_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+
+
+def cpu_model() -> str:
+    """The processor's name."""
+    for line in (read_text("/proc/cpuinfo") or "").splitlines():
+        if line.lower().startswith(("model name", "hardware")):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def memory_bytes() -> int:
+    """The machine's memory, as the kernel counts it."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def gpu_and_driver() -> tuple[str | None, str | None]:
+    """(name, driver version) of the first NVIDIA GPU, or (None, None)."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    name, _, driver = answer.splitlines()[0].rpartition(",") if answer.strip() else ("", "", "")
+    return name.strip() or None, driver.strip() or None
+
+
+def package_versions(distributions: tuple[str, ...]) -> dict[str, str]:
+    """Installed versions of the named distributions and of every NVIDIA library wheel."""
+    versions = {}
+    for distribution in importlib.metadata.distributions():
+        name = (distribution.metadata["Name"] or "").lower()
+        if name in distributions or name.startswith("nvidia-"):
+            versions[name] = distribution.version
+    return dict(sorted(versions.items()))
+
+
+def host(distributions: tuple[str, ...], device: str) -> tuple[Host, dict[str, str]]:
+    """The record's host facts and the reasons for what is unknown."""
+    facts = provenance()
+    packages = package_versions(distributions)
+    gpu, driver = gpu_and_driver() if device == "gpu" else (None, None)
+    cuda = next((packages[name] for name in packages if name.startswith("nvidia-cuda-runtime")), None)
+    cudnn = next((packages[name] for name in packages if name.startswith("nvidia-cudnn")), None)
+    found = Host(
+        hostname_digest=_hostname_digest(),
+        cpu_model=cpu_model(),
+        cpus=os.cpu_count() or 1,
+        memory_bytes=memory_bytes(),
+        kernel=platform.release(),
+        os=fields_of_os_release(),
+        governor=governor(),
+        gpu=gpu,
+        driver=driver,
+        cuda=cuda,
+        cudnn=cudnn,
+        python=platform.python_version(),
+        packages=packages,
+        engine=str(facts.get("engine", "by hand")),
+        image_id=facts.get("image_id"),
+        image_base_digest=facts.get("image_base_digest"),
+        commit=facts.get("commit") or os.environ.get("LEVELFIELD_COMMIT") or None,
+        dirty=facts.get("dirty"),
+    )
+    return found, _unknown(found, device)
+
+
+def _unknown(found: Host, device: str) -> dict[str, str]:
+    no_gpu = "no GPU was asked for" if device != "gpu" else "the driver's tools did not answer"
+    reasons = {
+        "governor": "the kernel shows no frequency governor",
+        "gpu": no_gpu,
+        "driver": no_gpu,
+        "cuda": "no CUDA runtime wheel is installed",
+        "cudnn": "no cuDNN wheel is installed",
+        "image_id": "not started from an image by the launcher",
+        "image_base_digest": "not started from an image by the launcher, or its base has no digest",
+        "commit": "neither the launcher nor the image said",
+        "dirty": "neither the launcher nor the image said",
+    }
+    return {f"host.{name}": reason for name, reason in reasons.items() if getattr(found, name) is None}
+
+
+def _hostname_digest() -> str:
+    """Tells machines apart without publishing their names; the launcher's, since a container has its own."""
+    name = str(provenance().get("hostname") or socket.gethostname())
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
+
+
+def fields_of_os_release() -> str:
+    """The distribution's pretty name."""
+    for line in (read_text("/etc/os-release") or "").splitlines():
+        if line.startswith("PRETTY_NAME="):
+            return line.partition("=")[2].strip('"')
+    return fields("/proc/version").get("Linux", platform.system())

@@ -1,0 +1,180 @@
+"""The command line of every framework's runner: the same argv by hand, in a container, under a scheduler."""
+
+import argparse
+import difflib
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from runners.harness.case import Block, Competitor
+from runners.harness.clock import wall_time
+from runners.harness.host import visible_cpus
+from runners.harness.loop import Sampling
+from runners.harness.workload import Framework, Workload
+
+USAGE = 2
+
+
+@dataclass(frozen=True)
+class Options:
+    """One replicate, as asked for on the command line. The case is made later, once the data set is known."""
+
+    workload: str
+    competitor: Competitor
+    parameters: argparse.Namespace
+    sampling: Sampling
+    threads: int
+    manifest: Path | None
+    data: Path | None
+    run_id: str
+    record_id: str
+    block: Block
+    out: Path
+    check_only: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, with the nearest known word named beside an unknown one."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        raise SystemExit(USAGE)
+
+
+def nearest(word: str, known: tuple[str, ...]) -> str:
+    """`unknown "resnet81"; known: …; did you mean resnet18?` without the question where nothing is near."""
+    close = difflib.get_close_matches(word, known, 1)
+    return f"known: {', '.join(known) or 'none'}" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def parser(framework: Framework) -> argparse.ArgumentParser:
+    """The argument parser for one framework."""
+    parse = _Parser(
+        prog=f"python -m runners.{framework.name}",
+        description=f"Measure one case once with {framework.name} and leave one JSON record.",
+    )
+    add = parse.add_argument
+    add("workload", nargs="?", help=f"one of {', '.join(framework.workloads)}")
+    add("--list", action="store_true", help="print workloads, variants and options as JSON; needs no framework")
+    add("--check", action="store_true", help="run only the correctness gate and print its evidence")
+    add("--variant", help="how the framework does it (default: its usual way)")
+    add("--loader", help="which data loader (load, fit)")
+    add("--network", help="which network (train, infer, fit)")
+    add("--input-size", type=_positive, help="side of the square image in pixels")
+    add("--batch-size", type=_positive, default=32, help="images a step (default 32)")
+    add("--precision", default="fp32", help="fp32 (default), bf16, fp16")
+    add("--scope", help="compute: data starts on the device (train, infer)")
+    add("--stage", help="decode, batch or normalize (load)")
+    add("--workers", type=_not_negative, help="workers of the loader (load, fit)")
+    add("--cache", action=argparse.BooleanOptionalAction, help="keep decoded images in memory (fit)")
+    add("--augment", action=argparse.BooleanOptionalAction, help="random flips (fit)")
+    add("--epochs", type=_positive, help="passes over the training data (fit; default 1)")
+    add("--track", default="matched", choices=("matched",), help="matched: the same work on every side")
+    add("--device", default="cpu", choices=("cpu", "gpu"))
+    add("--seed", type=_not_negative, default=25)
+    add("--threads", type=_positive, default=visible_cpus(), help="compute threads (default: the visible CPUs)")
+    add("--manifest", type=Path, help="manifest.json of the data set (load, fit)")
+    add("--data", type=Path, help="where the manifest's images are (default: where it says)")
+    add("--warmup-steps", type=_not_negative, default=5, help="leading steps that are kept but never compared")
+    add("--min-steps", type=_positive, default=40)
+    add("--max-steps", type=_positive, default=200)
+    add("--min-seconds", type=_seconds, default=2.0)
+    add("--run-id", default="by-hand")
+    add("--record-id", default="", help="name of the record (default: a fresh one)")
+    add("--block", type=_not_negative, default=0)
+    add("--position", type=_not_negative, default=0)
+    add("--sequence", type=_not_negative, default=0)
+    add("--order-seed", type=_not_negative, default=0)
+    add("--out", type=Path, default=Path("results"), help="folder the record is written to (default: results)")
+    return parse
+
+
+def read(framework: Framework, argv: list[str]) -> Options | None:
+    """The options of one replicate, or None for --list. Exits with 2 on anything that cannot be meant."""
+    parse = parser(framework)
+    given = parse.parse_args(argv)
+    if given.list:
+        return None
+    if given.workload is None:
+        parse.error(f"which workload? {nearest('', tuple(framework.workloads))}")
+    offered = framework.workloads.get(given.workload)
+    if offered is None:
+        parse.error(f"unknown workload {given.workload!r}; {nearest(given.workload, tuple(framework.workloads))}")
+    given.variant = given.variant or offered.variants[0]
+    _known(parse, "variant", given.variant, offered.variants)
+    if offered.loaders:
+        given.loader = given.loader or offered.loaders[0]
+        _known(parse, "loader", given.loader, offered.loaders)
+        if given.manifest is None:
+            parse.error(f"{given.workload} needs --manifest FILE (make data prepares one)")
+        given.workers = 1 if given.workers is None else given.workers
+    _complete(parse, given, offered)
+    if given.record_id and not all(c.isalnum() or c in "-_." for c in given.record_id):
+        parse.error("--record-id: letters, digits, '-', '_' and '.' only")
+    return Options(
+        workload=given.workload,
+        competitor=Competitor(framework.name, given.variant, given.loader or ""),
+        parameters=given,
+        sampling=Sampling(
+            given.warmup_steps, given.min_steps, max(given.min_steps, given.max_steps), given.min_seconds
+        ),
+        threads=given.threads,
+        manifest=given.manifest,
+        data=given.data,
+        run_id=given.run_id,
+        record_id=given.record_id or uuid.uuid4().hex,
+        block=Block(given.block, given.position, given.sequence, given.order_seed, wall_time()),
+        out=given.out,
+        check_only=given.check,
+    )
+
+
+def _complete(parse: argparse.ArgumentParser, given: argparse.Namespace, offered: Workload) -> None:
+    """Fill in what the workload has and was not given; refuse what it does not have."""
+    for name, known in (("network", offered.networks), ("stage", offered.stages), ("scope", offered.scopes)):
+        value = getattr(given, name)
+        if known:
+            setattr(given, name, value or known[0])
+            _known(parse, name, getattr(given, name), known)
+        elif value is not None:
+            parse.error(f"--{name} does not apply to {given.workload}")
+    _known(parse, "precision", given.precision, offered.precisions)
+    if given.network and given.input_size is None:
+        given.input_size = 32 if given.network == "cnn4" else 224
+    is_fit = given.workload == "fit"
+    for name, usual in (("cache", False), ("augment", False), ("epochs", 1)):
+        if is_fit and getattr(given, name) is None:
+            setattr(given, name, usual)
+        elif not is_fit and getattr(given, name) is not None:
+            parse.error(f"--{name} applies to fit only")
+    if not offered.loaders and given.workers is not None:
+        parse.error(f"--workers does not apply to {given.workload}")
+
+
+def _known(parse: argparse.ArgumentParser, name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        parse.error(f"unknown {name} {value!r}; {nearest(value, known)}")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: must be 1 or more")
+    return value
+
+
+def _not_negative(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text}: must be 0 or more")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 86400:
+        raise argparse.ArgumentTypeError(f"{text}: must be between 0 and 86400 seconds")
+    return value

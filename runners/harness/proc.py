@@ -1,0 +1,47 @@
+"""Readers of Linux's /proc and /sys that answer None where the kernel does not say."""
+
+import os
+from pathlib import Path
+
+
+def read_text(path: str) -> str | None:
+    """A small kernel file's text, stripped, or None where it is absent or refused."""
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def read_int(path: str) -> int | None:
+    """A kernel file that holds one integer, or None."""
+    text = read_text(path)
+    try:
+        return int(text) if text is not None else None
+    except ValueError:
+        return None
+
+
+def fields(path: str) -> dict[str, str]:
+    """A file of `name value` or `name: value` lines as a dict; empty where there is no such file."""
+    pairs = {}
+    for line in (read_text(path) or "").splitlines():
+        name, _, value = line.replace(":", " ", 1).partition(" ")
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def process_tree(root: int | None = None) -> list[int]:
+    """The ids of a process (this one by default) and all its living descendants."""
+    parents: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            stat = read_text(f"/proc/{name}/stat")
+            if stat:
+                parent = int(stat.rpartition(")")[2].split()[1])
+                parents.setdefault(parent, []).append(int(name))
+    tree, todo = [], [root or os.getpid()]
+    while todo:
+        pid = todo.pop()
+        tree.append(pid)
+        todo.extend(parents.get(pid, []))
+    return tree

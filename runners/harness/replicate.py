@@ -1,0 +1,158 @@
+"""One replicate: prepare, check, measure; whatever goes wrong becomes a record that says so."""
+
+import dataclasses
+import importlib
+import math
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from runners.harness import health, resources
+from runners.harness.clock import now_ns
+from runners.harness.host import host
+from runners.harness.loop import Sampling, quiet_collector, sample_deliveries, sample_steps
+from runners.harness.manifest import Manifest, ManifestError, splits_read, verify_bytes
+from runners.harness.options import Options
+from runners.harness.record import Check, Epoch, Failure, Record, Samples, Status, log_tail
+from runners.harness.stages import time_stages
+from runners.harness.workload import FitWork, Framework, Invalid, OutOfMemory, Request, StepWork, Unsupported
+
+CHECK_STEPS = 4
+"""Steps taken before a check is read: the losses after 1 and 3 optimiser steps are part of it."""
+
+
+def attempt(framework: Framework, options: Options, record: Record, manifest: Manifest | None, scratch: Path) -> Record:
+    """Measure, and complete `record` with what was seen or with why nothing could be."""
+    failure: tuple[Status, Failure]
+    try:
+        return _replicate(framework, options, record, manifest, scratch)
+    except Unsupported as reason:
+        failure = Status.UNSUPPORTED, Failure("UNSUPPORTED", str(reason))
+    except Invalid as reason:
+        failure = Status.INVALID, Failure(reason.kind, str(reason))
+    except ManifestError as reason:
+        failure = Status.INVALID, Failure("DATA", str(reason))
+    except OutOfMemory as reason:
+        kind = "OOM(gpu)" if record.case.device == "gpu" else "OOM(host)"
+        failure = Status.OOM, Failure(kind, str(reason))
+    except MemoryError:
+        failure = Status.OOM, Failure("OOM(host)", "Python could not allocate memory")
+    except Exception as reason:  # the process's edge: an unknown fault is a result too
+        text = traceback.format_exc()
+        print(text, file=sys.stderr)
+        failure = Status.FAILED, Failure("ERROR", f"{type(reason).__name__}: {reason}"[:500], log_tail=log_tail(text))
+    status, error = failure
+    facts, unknown = host(framework.distributions, record.case.device)
+    return dataclasses.replace(record, status=status, error=error, host=facts, unknown=unknown)
+
+
+def _replicate(
+    framework: Framework, options: Options, record: Record, manifest: Manifest | None, scratch: Path
+) -> Record:
+    case = record.case
+    data_root = None
+    if manifest and options.manifest:
+        data_root = options.data or Path(manifest.root or options.manifest.parent)
+        for split in splits_read(case.workload, manifest):
+            verify_bytes(data_root, manifest.splits[split])
+    began = now_ns()
+    workload = _workload_module(framework, case.workload)
+    import_ns = now_ns() - began
+    request = Request(case, record.competitor, options.threads, scratch, manifest, data_root)
+    began = now_ns()
+    work = workload.prepare(request)
+    setup_ns = now_ns() - began
+    timed: _Timed
+    try:
+        if options.check_only:
+            return dataclasses.replace(record, check=_check_only(work))
+        effective = work.effective()
+        with quiet_collector() as pauses:
+            if isinstance(work, FitWork):
+                timed = _time_fit(work, case.epochs or 1, scratch)
+            else:
+                timed = _time_steps(work, options.sampling)
+        consumed, unknown_resources = resources.resources(*timed.usage, resources.peak_rss_bytes(), work.gpu_peaks())
+        condition, unknown_health = health.health(*timed.health)
+        facts, unknown_host = host(framework.distributions, case.device)
+        return dataclasses.replace(
+            record,
+            effective=effective,
+            samples=dataclasses.replace(timed.samples, import_ns=import_ns, setup_ns=setup_ns, gc_pause_ns=pauses),
+            resources=consumed,
+            check=_finite(work.check()),
+            host=facts,
+            health=condition,
+            history=timed.history,
+            unknown={**timed.unknown, **unknown_resources, **unknown_health, **unknown_host},
+        )
+    finally:
+        work.close()
+
+
+def _workload_module(framework: Framework, workload: str) -> ModuleType:
+    try:
+        return importlib.import_module(f"runners.{framework.name}.{workload}")
+    except ModuleNotFoundError as error:
+        if error.name == f"runners.{framework.name}.{workload}":
+            raise Unsupported(f"{framework.name} has no workload {workload}") from error
+        raise Unsupported(
+            f"the Python package {error.name!r} is not installed in {sys.executable}; `make setup` installs it"
+        ) from error
+
+
+def _check_only(work: StepWork | FitWork) -> Check:
+    if isinstance(work, StepWork):
+        for _ in range(CHECK_STEPS):
+            work.step()
+        work.synchronize()
+    else:
+        work.build()
+    return _finite(work.check())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Timed:
+    """The timed window: its samples, and the counters read at its two edges."""
+
+    samples: Samples
+    usage: tuple[resources.Usage, resources.Usage]
+    health: tuple[health.Reading, health.Reading]
+    history: list[Epoch] | None = None
+    unknown: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def _time_steps(work: StepWork, sampling: Sampling) -> _Timed:
+    stage_ns = {}
+    for name, stage in work.stages.items():
+        began = now_ns()
+        stage()
+        stage_ns[name] = now_ns() - began
+    health_before, usage_before = health.read(), resources.usage()
+    if work.queue_batches:
+        times, warmup = sample_deliveries(work, sampling)
+    else:
+        times, warmup = sample_steps(work, sampling), sampling.warmup_steps
+    usage_after, health_after = resources.usage(), health.read()
+    first = stage_ns.get("first_batch", times[0])
+    samples = Samples(times, warmup, work.items, first, import_ns=0, setup_ns=0, stage_ns=stage_ns)
+    return _Timed(samples, (usage_before, usage_after), (health_before, health_after))
+
+
+def _time_fit(work: FitWork, epochs: int, scratch: Path) -> _Timed:
+    health_before, usage_before = health.read(), resources.usage()
+    fitted = time_stages(work, epochs, scratch)
+    usage_after, health_after = resources.usage(), health.read()
+    samples = Samples([], 0, work.train_items, None, import_ns=0, setup_ns=0, stage_ns=fitted.stage_ns)
+    unknown = {"samples.first_step_ns": "fit is timed by stages and epochs"}
+    return _Timed(samples, (usage_before, usage_after), (health_before, health_after), fitted.history, unknown)
+
+
+def _finite(check: Check) -> Check:
+    """A check that holds a NaN or an infinity proves the opposite of what it is for."""
+    for name, value in dataclasses.asdict(check).items():
+        numbers = value if isinstance(value, list) else [value]
+        if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+            raise Invalid("NUMBERS", f"{name.replace('_', ' ')} is not finite")
+    return check

@@ -1,0 +1,76 @@
+"""What a replicate used: memory peaks of the process tree, CPU time, energy where the machine counts it."""
+
+import os
+from dataclasses import dataclass
+
+from runners.harness.proc import fields, process_tree, read_int, read_text
+from runners.harness.record import Resources, provenance
+
+ENERGY_COUNTER = "/sys/class/powercap/intel-rapl:0/energy_uj"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Counters at one moment."""
+
+    cpu_ticks: int
+    energy_microjoules: int | None
+
+
+def usage() -> Usage:
+    """CPU ticks of the process tree, children that have ended included, and the package's energy counter."""
+    ticks = 0
+    for pid in process_tree():
+        stat = read_text(f"/proc/{pid}/stat")
+        if stat:
+            ticks += sum(int(value) for value in stat.rpartition(")")[2].split()[11:15])
+    return Usage(ticks, read_int(ENERGY_COUNTER))
+
+
+def peak_rss_bytes() -> int:
+    """Sum of the peaks (VmHWM) of all processes of the tree: an upper bound of what they held at once."""
+    return sum(int(fields(f"/proc/{pid}/status").get("VmHWM", "0 kB").split()[0]) * 1024 for pid in process_tree())
+
+
+def cgroup_peak_bytes() -> int | None:
+    """The container's own peak, page cache included; None outside a container, where the group is everybody's."""
+    if provenance().get("engine") != "docker":
+        return None
+    version_2 = read_int("/sys/fs/cgroup/memory.peak")
+    return version_2 if version_2 is not None else read_int("/sys/fs/cgroup/memory/memory.max_usage_in_bytes")
+
+
+def resources(
+    before: Usage, after: Usage, rss_peak: int, gpu_peaks: tuple[int | None, int | None]
+) -> tuple[Resources, dict[str, str]]:
+    """The record's resources for the window between two readings, and the reasons for what is unknown."""
+    unknown = {}
+    energy = None
+    if before.energy_microjoules is not None and after.energy_microjoules is not None:
+        difference = after.energy_microjoules - before.energy_microjoules
+        if difference > 0:
+            energy = difference / 1e6
+        else:
+            unknown["resources.energy_joules"] = "the counter wrapped round or stood still during the window"
+    else:
+        unknown["resources.energy_joules"] = "no readable energy counter"
+    group = cgroup_peak_bytes()
+    if group is None:
+        unknown["resources.cgroup_peak_bytes"] = "not in a container of its own, or its group does not say"
+    allocated, reserved = gpu_peaks
+    if allocated is None:
+        unknown["resources.gpu_allocated_peak_bytes"] = "no GPU in use, or its allocator does not say"
+    if reserved is None:
+        unknown["resources.gpu_reserved_peak_bytes"] = "no GPU in use, or its allocator does not say"
+    unknown["resources.gpu_process_peak_bytes"] = "NVML is not read"
+    used = Resources(
+        rss_peak_bytes=rss_peak,
+        cgroup_peak_bytes=group,
+        gpu_allocated_peak_bytes=allocated,
+        gpu_reserved_peak_bytes=reserved,
+        gpu_process_peak_bytes=None,
+        cpu_seconds=(after.cpu_ticks - before.cpu_ticks) / TICKS,
+        energy_joules=energy,
+    )
+    return used, unknown
