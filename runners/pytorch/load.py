@@ -1,0 +1,91 @@
+"""Data loading: every image of a folder decoded, resized, stacked and normalised, batch after batch."""
+
+import dataclasses
+import importlib
+import os
+from collections.abc import Iterator
+
+import numpy as np
+
+from runners.harness.manifest import splits_read
+from runners.harness.record import Check, Effective
+from runners.harness.workload import Invalid, Request, StepWork
+from runners.pytorch import device as devices
+from runners.reference.pixels import inspect
+from runners.reference.source import Source
+
+
+def prepare(request: Request) -> StepWork:
+    """Hold one epoch against the reference decoder, then deliver without end; a step takes one batch.
+
+    `decode` delivers a list of uint8 images, `batch` one uint8 tensor (N, 3, H, W or N, H, W, 3 as the loader
+    has it), `normalize` one float32 tensor (N, 3, H, W).
+    """
+    # The loader's workers are what is measured: torch itself computes on one thread in each of them.
+    request = dataclasses.replace(request, threads=1)
+    device = devices.configure(request)
+    case = request.case
+    images = [item for split in splits_read(case.workload, request.manifest) for item in request.manifest.splits[split]]
+    source = Source(
+        paths=tuple(os.path.join(request.data_root, item.path) for item in images),
+        batch_size=case.batch_size,
+        stage=case.stage,
+        workers=case.workers,
+        tuned=request.competitor.variant == "tuned",
+    )
+    loader = importlib.import_module(f"runners.pytorch.loader_{request.competitor.loader}")
+    settings: dict[str, str] = {}
+
+    def epoch_as_arrays() -> Iterator[list[np.ndarray]]:
+        for batch in loader.deliver(source, endless=False):
+            if not settings:
+                settings.update(loader.settings(source))
+            yield [image.numpy() for image in batch]
+
+    channels_first = loader.CHANNELS_FIRST or case.stage == "normalize"
+    delivered = inspect(epoch_as_arrays(), source, channels_first)
+    if delivered.fault:
+        raise Invalid("PARITY", delivered.fault)
+
+    stream = loader.deliver(source, endless=True)  # starts its workers when the first batch is asked for
+    opened: list[Iterator] = []
+
+    def first_batch() -> None:
+        opened.append(loader.deliver(source, endless=False))
+        next(opened[0])
+
+    def close_pass() -> None:
+        opened.pop().close()
+
+    def epoch() -> None:
+        for _ in loader.deliver(source, endless=False):
+            pass
+
+    def check() -> Check:
+        return Check(
+            delivered_items=delivered.items,
+            delivered_digest=delivered.digest,
+            pixel_mean_difference=delivered.mean_difference,
+            pixel_worst_image=delivered.worst_image,
+        )
+
+    def effective() -> Effective:
+        found = devices.effective(request, device)
+        return dataclasses.replace(found, layout="NCHW" if channels_first else "NHWC", settings=settings)
+
+    def close() -> None:
+        stream.close()
+        for unfinished in opened:
+            unfinished.close()
+
+    return StepWork(
+        step=stream.__next__,
+        synchronize=lambda: None,
+        items=case.batch_size,
+        check=check,
+        effective=effective,
+        close=close,
+        workers=source.workers,
+        queue_batches=source.queue_batches,
+        stages={"first_batch": first_batch, "close": close_pass, "epoch": epoch},
+    )

@@ -1,0 +1,21 @@
+"""Whether /dev/shm holds what worker processes hand over; an overrun would kill them without a word."""
+
+import os
+import tempfile
+
+from runners.harness.workload import Invalid
+
+FOLDER = "/dev/shm"
+
+
+def require_shared_memory(need: int) -> None:
+    """Reserve `need` bytes for a moment. Raises Invalid where they are not to be had."""
+    try:
+        with tempfile.TemporaryFile(dir=FOLDER) as probe:
+            os.posix_fallocate(probe.fileno(), 0, need)
+    except OSError as error:
+        raise Invalid(
+            "SHM",
+            f"worker processes need {need / 2**20:.0f} MiB of shared memory and {FOLDER} has less ({error.strerror}); "
+            f"start the container with a larger shm_size (--shm-size={-(-need // 2**20)}m)",
+        ) from error

@@ -1,0 +1,112 @@
+"""The reference decoder, and whether a loader delivered the images that it decodes.
+
+A loader that skips, repeats, letterboxes or blurs images does other work than its rivals. So one whole
+epoch is held against Pillow's pixels before anything is timed.
+"""
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from runners.reference.source import SIDE, Source
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""ImageNet's colour statistics, of pixels scaled to [0, 1]."""
+
+MEAN_ALLOWED = 0.5
+WORST_ALLOWED = 2.0
+"""Mean absolute difference to the reference, of 255: over the whole set, and within its worst image."""
+
+REFERENCE_THREADS = 2
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One epoch as it arrived; `fault` says what is wrong with it, or None."""
+
+    items: int
+    digest: str
+    mean_difference: float
+    worst_image: float
+    fault: str | None
+
+
+def reference_pixels(path: str, side: int = SIDE) -> Pixels:
+    """RGB (H, W, 3), stretched to a square by antialiased bilinear; the EXIF orientation is ignored."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
+
+
+def affine() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(scale, offset) a channel, so that `uint8 * scale + offset` is the normalised value."""
+    mean, std = np.array(MEAN), np.array(STD)
+    return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+
+
+def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first: bool) -> Delivered:
+    """Compare every image of an epoch with the reference at its position; the last batch may be partial.
+
+    `batches` are lists of images (decode) or arrays (batch, normalize). The reference is decoded in threads
+    beside the loader, and started only after the first delivery: workers are forked before any thread is.
+    """
+    digest = hashlib.sha256()
+    differences: list[float] = []
+    pending: deque[Future[float]] = deque()
+    count = 0
+    with ThreadPoolExecutor(REFERENCE_THREADS) as pool:
+        for batch in batches:
+            expected = min(source.batch_size, len(source.paths) - count)
+            if len(batch) != expected:
+                return _faulty(count + len(batch), f"a batch after {count} images holds {len(batch)}, not {expected}")
+            for pixels in _as_pixels(batch, source.stage, channels_first):
+                if pixels.dtype != np.uint8 or pixels.shape != (SIDE, SIDE, 3):
+                    return _faulty(count, f"image {count} arrived as {pixels.dtype} {pixels.shape}")
+                digest.update(pixels)
+                pending.append(pool.submit(_difference, pixels, source.paths[count]))
+                count += 1
+            while len(pending) > 2 * source.batch_size:
+                differences.append(pending.popleft().result())
+        differences.extend(future.result() for future in pending)
+    if count != len(source.paths):
+        return _faulty(count, f"an epoch held {count} images, not {len(source.paths)}")
+    return _judged(differences, "sha256:" + digest.hexdigest(), source.paths)
+
+
+def _as_pixels(batch: Sequence[NDArray], stage: str, channels_first: bool) -> Iterator[NDArray]:
+    """The batch's images as (H, W, 3); normalised ones brought back to 0…255 and rounded."""
+    scale, offset = affine()
+    for image in batch:
+        pixels = image.transpose(1, 2, 0) if channels_first else image
+        if stage == "normalize" and pixels.dtype == np.float32:
+            pixels = np.clip(np.rint((pixels - offset) / scale), 0, 255).astype(np.uint8)
+        yield np.ascontiguousarray(pixels)
+
+
+def _difference(pixels: Pixels, path: str) -> float:
+    return float(np.abs(pixels.astype(np.int16) - reference_pixels(path)).mean())
+
+
+def _judged(differences: list[float], digest: str, paths: tuple[str, ...]) -> Delivered:
+    mean, worst = float(np.mean(differences)), max(differences)
+    fault = None
+    if not (mean <= MEAN_ALLOWED and worst <= WORST_ALLOWED):
+        name = os.path.basename(paths[differences.index(worst)])
+        fault = (
+            f"pixels differ from the reference by {mean:.2f} of 255 over the set (allowed {MEAN_ALLOWED}) "
+            f"and by {worst:.2f} in the worst image, {name!r} (allowed {WORST_ALLOWED})"
+        )
+    return Delivered(len(differences), digest, mean, worst, fault)
+
+
+def _faulty(items: int, fault: str) -> Delivered:
+    return Delivered(items, "", float("nan"), float("nan"), fault)
