@@ -1,0 +1,133 @@
+"""The command line: `python -m dataset_prep cifar100|folder|synthetic|verify`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from dataset_prep import folder, synthetic, verify
+from dataset_prep.console import say
+from dataset_prep.errors import BadInput, PreparationError
+
+INTERRUPTED = 130
+EPILOG = """The last line on stdout is the manifest's path; everything else goes to stderr.
+Exit codes: 0 done, 2 the data or the options cannot be used, 3 the disk or the network cannot do it now."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one preparation and return the exit code."""
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], Path] = options.run
+    try:
+        path = run(options)
+    except PreparationError as error:
+        say(f"error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("interrupted; nothing was changed")
+        return INTERRUPTED
+    # A path need not be UTF-8, so it goes out as the bytes it is.
+    sys.stdout.flush()
+    sys.stdout.buffer.write(os.fsencode(path) + b"\n")
+    sys.stdout.buffer.flush()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m dataset_prep",
+        description="Prepare and validate a data set, once, before anything is timed.",
+        epilog=EPILOG,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_folder(commands)
+    _add_synthetic(commands)
+    _add_verify(commands)
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    text: str,
+    run: Callable[[argparse.Namespace], Path],
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text, epilog=EPILOG, allow_abbrev=False)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _add_folder(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(commands, "folder", "Validate JPEG files in class folders, which stay where they are.", _folder)
+    parser.add_argument("source", metavar="SRC", type=Path, help="holds CLASS/*.jpg, or train, val, test with such folders")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the manifest, such as data/NAME")
+    parser.add_argument("--limit", type=_positive, help="at most so many images a split, taken evenly over its classes")
+    parser.add_argument("--strict", action="store_true", help="exit 2 when any image has to be excluded")
+    parser.add_argument("--force", action="store_true", help="validate again even when nothing changed")
+
+
+def _folder(options: argparse.Namespace) -> Path:
+    return folder.prepare(options.source, options.out, folder.Options(options.limit, options.strict, options.force))
+
+
+def _add_synthetic(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    photos, labelled = synthetic.Photos(), synthetic.Labelled()
+    parser = _command(commands, "synthetic", "Make images from a seed; needs no network.", _synthetic)
+    parser.add_argument("--out", type=Path, help="folder to write (default: data/synthetic-KIND)")
+    parser.add_argument(
+        "--kind", choices=("photos", "labelled"), default="photos",
+        help="photos: photograph-sized, for load; labelled: 64x64 with classes to learn, for fit (default: photos)",
+    )  # fmt: skip
+    parser.add_argument("--seed", type=_seed, default=photos.seed, help="the same seed, the same bytes (default: %(default)s)")
+    parser.add_argument("--images", type=_positive, help=f"photos: how many (default: {photos.images})")
+    parser.add_argument("--classes", type=_positive, help=f"labelled: how many (default: {labelled.classes})")
+    parser.add_argument(
+        "--train-per-class", type=_positive, help=f"labelled: training images a class (default: {labelled.train_per_class})"
+    )
+    parser.add_argument(
+        "--test-per-class", type=_positive, help=f"labelled: test images a class (default: {labelled.test_per_class})"
+    )
+    parser.add_argument("--force", action="store_true", help="make it again even when it is up to date")
+
+
+def _synthetic(options: argparse.Namespace) -> Path:
+    out = options.out or Path("data") / f"synthetic-{options.kind}"
+    sizes = {name: getattr(options, name) for name in ("images", "classes", "train_per_class", "test_per_class")}
+    given = {name: value for name, value in sizes.items() if value is not None}
+    fitting = {"images"} if options.kind == "photos" else sizes.keys() - {"images"}
+    if stray := sorted(given.keys() - fitting):
+        raise BadInput(f"--{stray[0].replace('_', '-')} has no meaning with --kind {options.kind}; leave it out")
+    if given.get("classes") == 1:
+        raise BadInput("--classes 1 leaves nothing to learn; give 2 or more")
+    if options.kind == "photos":
+        return synthetic.prepare_photos(out, synthetic.Photos(seed=options.seed, **given), options.force)
+    return synthetic.prepare_labelled(out, synthetic.Labelled(seed=options.seed, **given), options.force)
+
+
+def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _command(commands, "verify", "Re-read every image and compare it with the manifest.", _verify)
+    parser.add_argument("target", metavar="DIR|MANIFEST", type=Path, help="a prepared folder, or its manifest.json")
+
+
+def _verify(options: argparse.Namespace) -> Path:
+    return verify.verify(options.target)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 10_000_000:
+        raise argparse.ArgumentTypeError(f"{number} is not between 1 and 10,000,000")
+    return number
+
+
+def _seed(text: str) -> int:
+    number = int(text)
+    if not 0 <= number < 2**32:
+        raise argparse.ArgumentTypeError(f"{number} is not between 0 and 2^32 - 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

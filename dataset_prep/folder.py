@@ -1,0 +1,141 @@
+"""Any class-folder data set: the images stay where they are, the manifest says which of them everybody reads."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dataset_prep.build import current, machine_faults, provenance, ready
+from dataset_prep.console import progress, say, shown
+from dataset_prep.errors import BadInput
+from dataset_prep.jpeg import Unusable
+from dataset_prep.listing import Candidate, Listing, list_images
+from dataset_prep.parallel import in_order
+from dataset_prep.validate import MAX_BYTES, inspect
+from runners.harness.manifest import Excluded, Item, Manifest, write_manifest
+
+KIND = "folder"
+SHOWN = 20
+"""Exclusions and warnings printed; the manifest holds them all."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """`limit` is how many images a split may have at most, taken evenly over its classes."""
+
+    limit: int | None = None
+    strict: bool = False
+    force: bool = False
+
+
+def prepare(source: Path, out: Path, options: Options) -> Path:
+    """Validate every image under `source` and write `out`/manifest.json; returns its path."""
+    listing = list_images(source, options.limit)
+    facts = provenance(listing=_fingerprint(listing), limit=options.limit)
+    if not options.force and ready(out, KIND, facts):
+        found = current(out)
+        assert found is not None
+        _judge(found, options.strict)
+        return out / "manifest.json"
+    _require_free(out, options.force)
+    manifest = _validated(listing, out.name, facts)
+    _judge(manifest, options.strict)
+    with machine_faults(out):
+        out.mkdir(parents=True, exist_ok=True)
+        return write_manifest(manifest, out)
+
+
+def _fingerprint(listing: Listing) -> str:
+    """Changes when a file comes, goes, or is written: enough to know, without reading, that work is to be done."""
+    total = hashlib.sha256()
+    for candidate in listing.candidates:
+        line = f"{candidate.path}\0{candidate.bytes}\0{candidate.modified_ns}\n"
+        total.update(os.fsencode(line))
+    for excluded in listing.excluded:
+        total.update(os.fsencode(f"{excluded.path}\0{excluded.reason}\n"))
+    total.update(os.fsencode(listing.root))
+    return "sha256:" + total.hexdigest()
+
+
+def _require_free(out: Path, force: bool) -> None:
+    """A manifest of another kind belongs to images that lie beside it; they would lose it."""
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"{shown(out)} is not a folder; name another with --out")
+    found = current(out)
+    if found is not None and found.kind != KIND:
+        raise BadInput(f"{shown(out)} holds a data set of kind {found.kind}; name another folder with --out")
+    if found is None and (out / "manifest.json").exists() and not force:
+        raise BadInput(f"{shown(out / 'manifest.json')} cannot be read as a manifest; --force replaces it")
+
+
+def _validated(listing: Listing, name: str, facts: dict[str, str]) -> Manifest:
+    root = Path(listing.root)
+
+    def look(candidate: Candidate) -> tuple[Candidate, Item | Excluded]:
+        return candidate, _look(root, candidate)
+
+    splits: dict[str, list[tuple[str, Item]]] = {}
+    excluded = list(listing.excluded)
+    looked = in_order(look, listing.candidates)
+    for candidate, result in progress(looked, len(listing.candidates), "images validated"):
+        if isinstance(result, Excluded):
+            excluded.append(result)
+        else:
+            splits.setdefault(candidate.split, []).append((candidate.class_name, result))
+    classes = sorted({name for items in splits.values() for name, _ in items}, key=os.fsencode)
+    _require_enough(listing, classes, set(splits))
+    warnings = [*listing.warnings, *_left_out(listing, splits)]
+    label = {name: number for number, name in enumerate(classes)}
+    labelled = {
+        split: tuple(Item(**(vars(item) | {"label": label[name]})) for name, item in items)
+        for split, items in splits.items()
+    }
+    excluded.sort(key=lambda one: os.fsencode(one.path))
+    return Manifest(name, KIND, listing.root, tuple(classes), labelled, tuple(excluded), tuple(warnings), facts)
+
+
+def _look(root: Path, candidate: Candidate) -> Item | Excluded:
+    """Read and judge one file; its label is known only once all classes are."""
+    try:
+        if candidate.bytes > MAX_BYTES:
+            raise Unusable(f"{candidate.bytes:,} bytes, more than the {MAX_BYTES:,} allowed; not read")
+        data = (root / candidate.path).read_bytes()
+        width, height = inspect(data)
+    except Unusable as error:
+        return Excluded(candidate.path, str(error))
+    except OSError as error:
+        return Excluded(candidate.path, f"cannot be read ({error.strerror})")
+    return Item(candidate.path, -1, len(data), hashlib.sha256(data).hexdigest(), width, height)
+
+
+def _require_enough(listing: Listing, classes: list[str], splits: set[str]) -> None:
+    if not classes:
+        found = len(listing.candidates) + len(listing.excluded)
+        raise BadInput(
+            f"{shown(listing.root)}: none of the {found} image files there can be used; "
+            "JPEG files are needed, as CLASS/NAME.jpg or as train/CLASS/NAME.jpg with test/CLASS/NAME.jpg"
+        )
+    if len(classes) < 2 and {"train", "test"} <= splits:
+        raise BadInput(f"{shown(listing.root)}: only the class {shown(classes[0])} has images; training needs two or more")
+
+
+def _left_out(listing: Listing, splits: dict[str, list[tuple[str, Item]]]) -> Iterator[str]:
+    for split, class_name in listing.class_folders:
+        if not any(name == class_name for name, _ in splits.get(split, [])):
+            where = class_name if split == "all" else f"{split}/{class_name}"
+            yield f"class folder {shown(where)} holds no usable image and is left out"
+
+
+def _judge(manifest: Manifest, strict: bool) -> None:
+    """Tell what was found; with `strict`, an excluded image ends it."""
+    counts = ", ".join(f"{split}: {len(items):,}" for split, items in sorted(manifest.splits.items()))
+    say(f"{len(manifest.classes):,} classes, images in {counts}; {len(manifest.excluded):,} excluded")
+    lines = [f"warning: {warning}" for warning in manifest.warnings]
+    lines += [f"excluded: {shown(one.path)}: {one.reason}" for one in manifest.excluded]
+    for line in lines[:SHOWN]:
+        say(line)
+    if len(lines) > SHOWN:
+        say(f"… and {len(lines) - SHOWN:,} more, all in the manifest")
+    if strict and manifest.excluded:
+        raise BadInput(f"{len(manifest.excluded):,} images are excluded and --strict was given; mend or remove them")

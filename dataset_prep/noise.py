@@ -1,0 +1,53 @@
+"""Images with a natural spectrum, made of integers alone.
+
+A photograph's amplitude falls about as 1/f, which means the same contrast in every octave. So: white noise at
+every scale from a few cells to single pixels, each scale enlarged to the next and added up. No floating point:
+sine, FFT and even summation order may differ between machines by one unit in the last place, which is a pixel.
+The raw stream of numpy's PCG64 is guaranteed never to change; its distributions are not, hence the sums of bytes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int32]
+
+
+class Stream:
+    """Integers from a seed and a key, the same on every machine and with every numpy."""
+
+    def __init__(self, *key: int) -> None:
+        self._raw = np.random.PCG64(list(key)).random_raw
+
+    def bell(self, height: int, width: int) -> Ints:
+        """Sums of four bytes, centred: near to normal, standard deviation 148."""
+        words = np.asarray(self._raw(-(-height * width // 2)), dtype="<u8")
+        sums = words.view(np.uint8).reshape(-1, 4).sum(axis=1, dtype=np.int32)[: height * width]
+        return sums.reshape(height, width) - 510
+
+    def below(self, limit: int) -> int:
+        """An integer from 0 to limit - 1 (`limit` small: the modulo's bias is beyond notice)."""
+        return int(self._raw()) % limit
+
+
+def octaves(stream: Stream, height: int, width: int, weights: Sequence[int]) -> Ints:
+    """Noise in as many octaves as there are `weights`, the coarsest first."""
+    coarsest = len(weights) - 1
+    field = np.zeros((-(-height // 2**coarsest), -(-width // 2**coarsest)), np.int32)
+    for level, weight in zip(range(coarsest, -1, -1), weights, strict=True):
+        rows, columns = -(-height // 2**level), -(-width // 2**level)
+        if level < coarsest:
+            field = _doubled(_doubled(field, rows).T, columns).T
+        field = field + stream.bell(rows, columns) * np.int32(weight)
+    return field
+
+
+def _doubled(field: Ints, rows: int) -> Ints:
+    """Twice as many rows (cut to `rows`), by linear interpolation between the centres of the old ones."""
+    before = np.concatenate([field[:1], field[:-1]])
+    after = np.concatenate([field[1:], field[-1:]])
+    out = np.empty((2 * len(field), field.shape[1]), np.int32)
+    out[0::2] = (3 * field + before) >> 2
+    out[1::2] = (3 * field + after) >> 2
+    return out[:rows]
