@@ -1,0 +1,97 @@
+# Every job a person does. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+DEVICE ?= cpu
+ENGINE ?= auto
+PROFILE ?= quick
+FRAMEWORKS ?=
+WORKLOADS ?=
+FILTER ?=
+BLOCKS ?=
+DATA ?=
+RUN ?=
+TIMEOUT ?=
+EXTRA_INDEX ?=
+# Recipes read these from the environment, so that any character in them reaches the program unharmed.
+export DEVICE ENGINE PROFILE FRAMEWORKS WORKLOADS FILTER BLOCKS DATA RUN TIMEOUT EXTRA_INDEX
+
+HOST := .venv/bin/python
+SELECTION = --profile "$$PROFILE" --device "$$DEVICE" --engine "$$ENGINE" --frameworks "$$FRAMEWORKS" \
+  --workloads "$$WORKLOADS" --filter "$$FILTER" --blocks "$$BLOCKS" --data "$$DATA" --run "$$RUN" --timeout "$$TIMEOUT"
+
+.PHONY: help doctor setup data images plan smoke bench report test check clean
+
+help: ## list the jobs and their variables
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  PROFILE=smoke|quick|full  BLOCKS=n  TIMEOUT=seconds a replicate'
+	@echo '  FRAMEWORKS=pytorch,tensorflow  WORKLOADS=train,infer,load,fit  FILTER=text  DATA=folder[,folder]'
+	@echo '  RUN=id of a run to resume or report  EXTRA_INDEX=optional package index with smaller CPU builds of torch'
+
+doctor: .venv/host ## say what this machine has and lacks, and what to do about it
+	@$(HOST) -m launcher doctor --device "$$DEVICE" --engine "$$ENGINE"
+
+setup: images ## set up all that is needed: the host's packages, every framework's image or environment
+
+images: .venv/host ## build every framework's image (or, without Docker, its virtual environment)
+	@$(HOST) -m launcher images --device "$$DEVICE" --engine "$$ENGINE" --frameworks "$$FRAMEWORKS"
+
+data: .venv/host ## prepare and validate the data: DATA=, or the synthetic default
+	@if [ -n "$$DATA" ]; then \
+	  $(HOST) -m dataset_prep folder "$$DATA" --out "data/$$(basename "$$DATA")"; \
+	else \
+	  $(HOST) -m dataset_prep synthetic --kind photos --out data/synthetic-photos; \
+	  $(HOST) -m dataset_prep synthetic --kind labelled --out data/synthetic-labelled; \
+	fi
+
+plan: .venv/host ## print the cases, the replicates and an estimate; runs nothing
+	@$(HOST) -m launcher plan $(SELECTION)
+
+smoke: PROFILE = smoke
+smoke: bench ## take everything through with tiny cases, in minutes
+
+bench: .venv/host ## measure, and leave results/<run>/report.html; sets up what is missing
+	@$(HOST) -m launcher bench $(SELECTION)
+
+report: .venv/host ## make the report of RUN= again (default: the newest run)
+	@$(HOST) -m aggregator report $${RUN:-"$$(ls -td results/*/ | head -1)"}
+
+test: .venv/dev ## run the tests; those that cannot run here are listed with the reason
+	@$(HOST) -m launcher images --device cpu --engine venv
+	@$(HOST) -m pytest
+
+check: .venv/dev ## ruff and mypy
+	@$(HOST) -m ruff format --check .
+	@$(HOST) -m ruff check .
+	@$(HOST) -m mypy
+
+clean: .venv/host ## remove containers, processes and temporary files that runs left; keeps data, results, environments
+	@$(HOST) -m launcher clean
+
+.venv/host: pyproject.toml
+	@$(call venv)
+	@echo "Installing the host's packages into .venv …"
+	@$(HOST) -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+.venv/dev: .venv/host
+	@echo "Installing the test and lint tools into .venv …"
+	@$(HOST) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+# Debian and Ubuntu ship venv's installer of pip in a package of its own, which a fresh machine may lack.
+define venv
+command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here. Install Python 3.11 or newer, or name one: make PYTHON=…" >&2; exit 3; }; \
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+  echo "Levelfield needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Name another: make PYTHON=python3.12" >&2; exit 3; }; \
+$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+  package=python3-venv; \
+  case $$(id -u) in 0) as_root="" ;; *) as_root="sudo -n" ;; esac; \
+  echo "Python has no ensurepip; installing Debian's $$package …"; \
+  { $$as_root apt-get update -qq && $$as_root apt-get install -y -qq $$package >/dev/null; } || { \
+    echo "Could not install it. Please run: sudo apt-get install $$package" >&2; exit 3; }; }; \
+[ -x $(HOST) ] || $(PYTHON) -m venv .venv
+endef

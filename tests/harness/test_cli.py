@@ -1,0 +1,263 @@
+"""From a command line to a record, with a fake framework in this very process."""
+
+import json
+import os
+import stat
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from runners.harness.cli import main
+from runners.harness.manifest import Item, Manifest, write_manifest
+from runners.harness.record import Check, Effective
+from runners.harness.workload import (
+    FitWork,
+    Framework,
+    Invalid,
+    OutOfMemory,
+    Request,
+    StepWork,
+    Unsupported,
+    Workload,
+)
+
+FAKE = Framework(
+    name="fake",
+    distributions=("pytest",),
+    workloads={
+        "train": Workload(variants=("eager", "graph"), networks=("cnn4", "resnet18"), scopes=("compute",)),
+        "load": Workload(variants=("plain",), loaders=("files",), stages=("decode",)),
+        "fit": Workload(variants=("eager",), loaders=("files",), networks=("cnn4",)),
+    },
+)
+QUICK = ["--min-steps", "3", "--max-steps", "3", "--min-seconds", "0", "--warmup-steps", "1"]
+EFFECTIVE = Effective("cpu", "fp32", 2, 1, None, "NCHW", 2, None, None, None)
+
+
+def step_work(**changes) -> StepWork:
+    parts = {
+        "step": lambda: None,
+        "synchronize": lambda: None,
+        "items": 8,
+        "check": lambda: Check(trainable=1),
+        "effective": lambda: EFFECTIVE,
+        "close": lambda: None,
+    }
+    return StepWork(**{**parts, **changes})
+
+
+@pytest.fixture
+def prepare(monkeypatch: pytest.MonkeyPatch):
+    """Installs a workload module whose `prepare` is the given function."""
+
+    def install(function, workload: str = "train") -> None:
+        module = types.ModuleType(f"runners.fake.{workload}")
+        module.prepare = function
+        monkeypatch.setitem(sys.modules, "runners.fake", types.ModuleType("runners.fake"))
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    return install
+
+
+def run(tmp_path: Path, *argv: str) -> tuple[int, dict]:
+    code = main(FAKE, [*argv, *QUICK, "--record-id", "one", "--out", str(tmp_path / "out")])
+    return code, json.loads((tmp_path / "out" / "one.json").read_text())
+
+
+def test_one_replicate_leaves_one_whole_record(tmp_path, prepare):
+    requests: list[Request] = []
+    prepare(lambda request: requests.append(request) or step_work())
+    code, record = run(tmp_path, "train", "--network", "cnn4", "--batch-size", "8", "--threads", "2", "--block", "3")
+    assert code == 0
+    assert record["status"] == "ok"
+    assert record["case"]["network"] == "cnn4"
+    assert record["case"]["input_size"] == 32
+    assert record["case"]["scope"] == "compute"
+    assert record["competitor"] == {"framework": "fake", "variant": "eager", "loader": ""}
+    assert record["block"]["number"] == 3
+    assert len(record["samples"]["step_ns"]) == 4
+    assert record["samples"]["items_per_step"] == 8
+    assert record["host"]["packages"]["pytest"]
+    assert record["unknown"]["resources.gpu_allocated_peak_bytes"]
+    assert requests[0].threads == 2
+    assert not requests[0].scratch.exists()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["one.json"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "kind"),
+    [
+        (Unsupported("no compiler"), "unsupported", "UNSUPPORTED"),
+        (Invalid("PARITY", "pixels differ"), "invalid", "PARITY"),
+        (OutOfMemory("allocator gave up"), "oom", "OOM(host)"),
+        (MemoryError(), "oom", "OOM(host)"),
+        (ValueError("surprise"), "failed", "ERROR"),
+    ],
+)
+def test_whatever_goes_wrong_becomes_a_record_that_says_so(tmp_path, prepare, error, status, kind):
+    def fail(_request):
+        raise error
+
+    prepare(fail)
+    code, record = run(tmp_path, "train")
+    assert code == 1
+    assert (record["status"], record["error"]["kind"]) == (status, kind)
+    assert record["samples"] is None
+    assert record["host"] is not None
+
+
+def test_a_failing_step_still_closes_the_work(tmp_path, prepare):
+    closed = []
+
+    def step():
+        raise RuntimeError("broke")
+
+    prepare(lambda _request: step_work(step=step, close=lambda: closed.append(True)))
+    code, record = run(tmp_path, "train")
+    assert (code, record["status"], closed) == (1, "failed", [True])
+    assert "broke" in record["error"]["log_tail"]
+
+
+def test_a_check_that_is_not_finite_is_invalid(tmp_path, prepare):
+    prepare(lambda _request: step_work(check=lambda: Check(logits_sketch=[1.0, float("nan")])))
+    code, record = run(tmp_path, "train")
+    assert (code, record["status"], record["error"]["kind"]) == (1, "invalid", "NUMBERS")
+
+
+def test_a_missing_package_is_unsupported_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "runners.fake", types.ModuleType("runners.fake"))
+    code, record = run(tmp_path, "train")
+    assert (code, record["status"]) == (1, "unsupported")
+
+
+def test_list_needs_no_workload(capsys):
+    assert main(FAKE, ["--list"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert listed["workloads"]["train"]["variants"] == ["eager", "graph"]
+
+
+def test_check_prints_the_evidence_and_writes_nothing(tmp_path, prepare, capsys):
+    steps = []
+    prepare(lambda _request: step_work(step=lambda: steps.append(1)))
+    assert main(FAKE, ["train", "--check", "--out", str(tmp_path / "out")]) == 0
+    assert json.loads(capsys.readouterr().out)["trainable"] == 1
+    assert len(steps) == 4
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["trian"], "did you mean train?"),
+        (["train", "--variant", "egaer"], "did you mean eager?"),
+        (["train", "--network", "resnet81"], "did you mean resnet18?"),
+        (["train", "--precision", "fp8"], "known: fp32"),
+        (["train", "--batch-size", "0"], "must be 1 or more"),
+        (["train", "--batch-size", "many"], "invalid"),
+        (["train", "--workers", "2"], "does not apply"),
+        (["train", "--epochs", "2"], "fit only"),
+        (["train", "--stage", "decode"], "does not apply"),
+        (["train", "--min-seconds", "-1"], "between 0 and"),
+        (["train", "--min-seconds", "nan"], "between 0 and"),
+        (["train", "--record-id", "../x"], "letters, digits"),
+        (["train", "--devcie", "cpu"], "unrecognized"),
+        (["load"], "--manifest"),
+        (["load", "--manifest", "/nowhere/manifest.json"], "prepare the data"),
+        ([], "known: train, load, fit"),
+    ],
+)
+def test_what_cannot_be_meant_exits_with_2_and_says_what_is_known(argv, said, capsys, tmp_path):
+    try:
+        code = main(FAKE, [*argv, "--out", str(tmp_path / "out")])
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path, prepare, capsys):
+    (tmp_path / "out").mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
+    prepare(lambda _request: pytest.fail("measured without a place for the record"))
+    assert main(FAKE, ["train", "--out", str(tmp_path / "out")]) == 3
+    assert "chown" in capsys.readouterr().err
+
+
+def test_a_file_where_the_folder_should_be_is_said_before_anything_runs(tmp_path, prepare, capsys):
+    (tmp_path / "out").write_text("")
+    prepare(lambda _request: pytest.fail("measured without a place for the record"))
+    assert main(FAKE, ["train", "--out", str(tmp_path / "out")]) == 3
+    assert "cannot write there" in capsys.readouterr().err
+
+
+@pytest.fixture
+def dataset(tmp_path) -> Path:
+    import hashlib
+
+    root = tmp_path / "images"
+    items = {}
+    for split in ("train", "test"):
+        content = split.encode()
+        (root / split).mkdir(parents=True)
+        (root / split / "a.jpg").write_bytes(content)
+        item = Item(f"{split}/a.jpg", 0, len(content), hashlib.sha256(content).hexdigest(), 1, 1)
+        items[split] = (item,)
+    manifest = Manifest("tiny", "folder", None, ("a", "b"), items)
+    return write_manifest(manifest, root)
+
+
+def test_load_reads_the_manifest_and_times_deliveries(tmp_path, prepare, dataset):
+    stages = []
+    prepare(
+        lambda request: step_work(
+            workers=2,
+            queue_batches=4,
+            stages={"first_batch": lambda: stages.append(request.manifest.id), "epoch": lambda: stages.append("epoch")},
+        ),
+        "load",
+    )
+    code, record = run(tmp_path, "load", "--manifest", str(dataset), "--workers", "2")
+    assert code == 0, record["error"]
+    assert stages == ["tiny", "epoch"]
+    assert record["case"]["dataset"]["items"] == 1
+    assert record["samples"]["warmup_steps"] == 8
+    assert len(record["samples"]["step_ns"]) == 8 + 80
+    assert record["samples"]["first_step_ns"] == record["samples"]["stage_ns"]["first_batch"]
+
+
+def test_data_that_changed_since_its_manifest_is_invalid(tmp_path, prepare, dataset):
+    prepare(lambda _request: pytest.fail("measured on other data"), "load")
+    (dataset.parent / "train" / "a.jpg").write_bytes(b"TRAIN")
+    code, record = run(tmp_path, "load", "--manifest", str(dataset))
+    assert (code, record["status"], record["error"]["kind"]) == (1, "invalid", "DATA")
+    assert "changed since" in record["error"]["message"]
+
+
+def test_a_manifest_edited_by_hand_is_refused(tmp_path, dataset, capsys):
+    dataset.write_text(dataset.read_text().replace('"label": 0', '"label": 1'))
+    assert main(FAKE, ["load", "--manifest", str(dataset), "--out", str(tmp_path / "out")]) == 2
+    assert "digest" in capsys.readouterr().err
+
+
+def test_fit_leaves_stages_and_history(tmp_path, prepare, dataset):
+    work = FitWork(
+        load=lambda: None,
+        build=lambda: None,
+        train_epoch=lambda epoch: (2.0 - epoch, 0.5),
+        save=lambda path: path.write_text("model"),
+        restore=lambda path: path.read_text(),
+        evaluate=lambda: (1.0, 0.5),
+        train_items=1,
+        check=lambda: Check(accuracy=0.5, accuracy_restored=0.5),
+        effective=lambda: EFFECTIVE,
+        close=lambda: None,
+    )
+    prepare(lambda _request: work, "fit")
+    code, record = run(tmp_path, "fit", "--manifest", str(dataset), "--epochs", "2")
+    assert code == 0, record["error"]
+    assert list(record["samples"]["stage_ns"]) == ["load", "build", "train", "save", "restore", "evaluate"]
+    assert [epoch["loss"] for epoch in record["history"]] == [2.0, 1.0]
+    assert record["samples"]["step_ns"] == []

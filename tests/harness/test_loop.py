@@ -1,0 +1,109 @@
+"""The loop, driven by a clock that moves only when the fake work says so."""
+
+import gc
+
+import pytest
+
+from runners.harness.loop import Sampling, delivery_counts, quiet_collector, sample_deliveries, sample_steps
+from runners.harness.record import Check
+from runners.harness.workload import StepWork
+
+MS = 1_000_000
+
+
+class FakeClock:
+    """Nanoseconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def __call__(self) -> int:
+        return self.now
+
+    def work(self, *durations_ms: float, forever: float = 1.0):
+        """A step that takes the given times one after the other, then `forever` each."""
+        left = list(durations_ms)
+
+        def step() -> None:
+            self.now += int((left.pop(0) if left else forever) * MS)
+
+        return step
+
+
+def step_work(step, synchronize=lambda: None, **kwargs) -> StepWork:
+    return StepWork(
+        step=step, synchronize=synchronize, items=4, check=Check, effective=lambda: None, close=lambda: None, **kwargs
+    )
+
+
+def test_every_step_is_kept_warm_up_included():
+    clock = FakeClock()
+    times = sample_steps(step_work(clock.work(500, 20, 10)), Sampling(2, 3, 3, 0), clock)
+    assert times == [500 * MS, 20 * MS, 10 * MS, 1 * MS, 1 * MS]
+
+
+def test_a_sample_ends_after_the_device_has_finished():
+    clock = FakeClock()
+
+    def synchronize() -> None:
+        clock.now += 7 * MS
+
+    times = sample_steps(step_work(clock.work(forever=1), synchronize), Sampling(0, 2, 2, 0), clock)
+    assert times == [8 * MS, 8 * MS]
+
+
+def test_sampling_goes_on_until_both_minimum_steps_and_seconds_are_reached():
+    clock = FakeClock()
+    assert len(sample_steps(step_work(clock.work(forever=10)), Sampling(1, 3, 1000, 0.5), clock)) == 1 + 50
+    assert len(sample_steps(step_work(clock.work(forever=10)), Sampling(1, 80, 1000, 0.5), clock)) == 1 + 80
+
+
+def test_warm_up_time_does_not_count_towards_the_seconds():
+    clock = FakeClock()
+    times = sample_steps(step_work(clock.work(5000, forever=10)), Sampling(1, 3, 1000, 0.1), clock)
+    assert len(times) == 1 + 10
+
+
+def test_sampling_stops_at_the_maximum():
+    clock = FakeClock()
+    assert len(sample_steps(step_work(clock.work(forever=1)), Sampling(2, 3, 7, 60), clock)) == 2 + 7
+
+
+def test_deliveries_discard_two_queue_depths_and_span_twenty_in_whole_rounds():
+    work = step_work(lambda: None, workers=3, queue_batches=7)
+    assert delivery_counts(work, Sampling(5, 40, 200, 0)) == (14, 141)
+    assert delivery_counts(work, Sampling(20, 400, 400, 0)) == (20, 402)
+
+
+def test_the_rate_of_a_bursty_loader_comes_from_elapsed_time_not_from_single_intervals():
+    clock = FakeClock()
+    bursts = [0.0, 0.0, 0.0, 40.0] * 200
+    work = step_work(clock.work(*bursts), workers=4, queue_batches=8)
+    times, discarded = sample_deliveries(work, Sampling(0, 1, 1, 0), clock)
+    steady = times[discarded:]
+    assert discarded == 16
+    assert len(steady) == 160
+    assert sum(steady) / len(steady) == 10 * MS
+    assert sorted(steady)[len(steady) // 2] == 0
+
+
+@pytest.mark.parametrize("queue", [1, 4, 16, 64])
+def test_a_queue_filled_before_the_window_does_not_change_the_rate(queue: int):
+    """The queue's stock is delivered at once; after it the loader's own pace is what is measured."""
+    clock = FakeClock()
+    work = step_work(clock.work(*[0.0] * queue, forever=5), workers=1, queue_batches=queue)
+    times, discarded = sample_deliveries(work, Sampling(0, 1, 1, 0), clock)
+    steady = times[discarded:]
+    assert sum(steady) / len(steady) == 5 * MS
+
+
+def test_collector_pauses_are_logged_and_its_state_restored():
+    frozen_before = gc.get_freeze_count()
+    with quiet_collector() as pauses:
+        assert gc.get_freeze_count() > frozen_before
+        assert gc.isenabled()
+        gc.collect()
+    assert len(pauses) == 1
+    assert pauses[0] > 0
+    gc.collect()
+    assert len(pauses) == 1

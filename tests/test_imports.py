@@ -1,0 +1,97 @@
+"""Who may import whom, read from the syntax tree of every file."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+OWN = {"runners", "launcher", "aggregator", "dataset_prep"}
+SHARED = {"runners.harness", "runners.reference"}
+
+ALLOWED = {
+    "runners/harness": {"runners.harness"},
+    "runners/reference": {"runners.reference", "runners.harness", "numpy", "PIL"},
+    "dataset_prep": {"dataset_prep", "runners.harness", "numpy", "PIL"},
+    "launcher": {"launcher", "runners.harness", "docker", "requests", "rich", "pydantic"},
+    "aggregator": {
+        "aggregator",
+        "runners.harness",
+        "altair",
+        "jinja2",
+        "markupsafe",
+        "numpy",
+        "pandas",
+        "pydantic",
+        "pydantic_core",
+        "scipy",
+        "statsmodels",
+        "vl_convert",
+    },
+}
+FRAMEWORKS = sorted(
+    folder.name
+    for folder in (ROOT / "runners").iterdir()
+    if folder.is_dir() and folder.name not in ("harness", "reference", "__pycache__")
+)
+FORBIDDEN_IN_FRAMEWORKS = {"launcher", "aggregator", "dataset_prep"}
+
+
+def imported(path: Path) -> set[str]:
+    """Every module a file imports, wherever in the file, as dotted names."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import; the repository root is the only import root"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def package(name: str) -> str:
+    """`runners.harness.clock` → `runners.harness`; `numpy.linalg` → `numpy`."""
+    parts = name.split(".")
+    return ".".join(parts[:2]) if parts[0] == "runners" else parts[0]
+
+
+def files(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("folder", ALLOWED)
+def test_a_box_imports_only_what_it_may(folder: str) -> None:
+    assert files(folder)
+    for path in files(folder):
+        foreign = {package(name) for name in imported(path)} - ALLOWED[folder] - sys.stdlib_module_names
+        assert not foreign, f"{path.relative_to(ROOT)} imports {sorted(foreign)}"
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_framework_imports_no_other_box_and_no_other_framework(framework: str) -> None:
+    others = {f"runners.{name}" for name in FRAMEWORKS if name != framework}
+    others |= {"tensorflow", "torch", "keras"} - _own_packages(framework)
+    for path in files(f"runners/{framework}"):
+        wrong = {package(name) for name in imported(path)} & (others | FORBIDDEN_IN_FRAMEWORKS)
+        assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
+
+
+def _own_packages(framework: str) -> set[str]:
+    return {"pytorch": {"torch"}, "tensorflow": {"tensorflow", "keras"}}.get(framework, set())
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_declaration_needs_no_framework(framework: str) -> None:
+    """The plan reads it on a machine where the framework is not installed."""
+    for name in ("__init__", "__main__", "framework"):
+        for path in files(f"runners/{framework}"):
+            if path.stem == name:
+                foreign = {package(module) for module in imported(path)} - sys.stdlib_module_names
+                assert foreign <= {"runners.harness", f"runners.{framework}"}
+
+
+def test_the_rule_can_fail(tmp_path: Path) -> None:
+    offender = tmp_path / "offender.py"
+    offender.write_text("def f():\n    import docker\n    from runners.harness import clock\n")
+    assert {package(name) for name in imported(offender)} == {"docker", "runners.harness"}
