@@ -1,0 +1,6 @@
+"""`python -m runners.pytorch`: one replicate of one case."""
+
+from runners.harness.cli import main
+from runners.pytorch.framework import FRAMEWORK
+
+raise SystemExit(main(FRAMEWORK))

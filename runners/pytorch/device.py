@@ -1,0 +1,117 @@
+"""Threads, device and precision in PyTorch: set before anything runs, read back for the record."""
+
+import functools
+import os
+import shutil
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import torch
+
+from runners.harness.host import cgroup_cpu_quota, shm_bytes, visible_cpus
+from runners.harness.record import Effective
+from runners.harness.workload import Invalid, OutOfMemory, Request, Unsupported
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+INTEROP_THREADS = 1
+"""Only TorchScript's fork uses the other pool, and nothing here forks."""
+
+HOST_ALLOCATION_FAILED = "DefaultCPUAllocator"
+
+
+def configure(request: Request) -> torch.device:
+    """Put the request's settings into effect and return the device. Raises Unsupported or Invalid."""
+    case = request.case
+    if case.track != "matched" or case.precision != "fp32" or case.scope not in (None, "compute"):
+        raise Unsupported(f"no {case.track} {case.precision} {case.scope} runner here; use matched fp32 compute")
+    torch.manual_seed(case.seed)
+    torch.set_num_threads(request.threads)
+    if torch.get_num_interop_threads() != INTEROP_THREADS:
+        torch.set_num_interop_threads(INTEROP_THREADS)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.benchmark = True
+    device = torch.device("cuda:0" if case.device == "gpu" else "cpu")
+    _assert_computes_on(device)
+    return device
+
+
+def assert_compiler(request: Request) -> None:
+    """Raise Unsupported where `torch.compile` could not build its kernels; give it a folder for them."""
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(request.scratch / "inductor"))
+    compiler = os.environ.get("CXX") or "g++"
+    if shutil.which(compiler) is None and shutil.which("clang++") is None:
+        raise Unsupported("torch.compile needs a C++ compiler; install g++ (Debian: apt-get install g++) or set CXX")
+
+
+def effective(request: Request, device: torch.device) -> Effective:
+    """The settings in effect, asked of PyTorch. Raises Invalid where the request is not among them."""
+    if torch.get_num_threads() != request.threads:
+        raise Invalid("THREADS", f"{request.threads} threads asked for, PyTorch uses {torch.get_num_threads()}")
+    on_gpu = device.type == "cuda"
+    return Effective(
+        device="gpu" if on_gpu else "cpu",
+        precision="fp32",
+        threads_intra=torch.get_num_threads(),
+        threads_inter=torch.get_num_interop_threads(),
+        tf32=(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32) if on_gpu else None,
+        layout="NCHW",
+        visible_cpus=visible_cpus(),
+        cgroup_cpu_quota=cgroup_cpu_quota(),
+        shm_bytes=shm_bytes(),
+        gpu=torch.cuda.get_device_name(device) if on_gpu else None,
+        settings={
+            "cudnn_benchmark": str(torch.backends.cudnn.benchmark),
+            "mkldnn": str(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "deterministic": str(torch.are_deterministic_algorithms_enabled()),
+        },
+    )
+
+
+def synchronizer(device: torch.device) -> Callable[[], None]:
+    """Waits until the device has done all it was given; a CPU has when the call returns."""
+    if device.type == "cuda":
+        return functools.partial(torch.cuda.synchronize, device)
+    return _nothing_to_wait_for
+
+
+def gpu_peaks(device: torch.device) -> tuple[int | None, int | None]:
+    """Peak (allocated, reserved) bytes of PyTorch's GPU allocator."""
+    if device.type != "cuda":
+        return None, None
+    return torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
+
+
+def naming_out_of_memory(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Tell "out of memory" from other errors in the harness's own words."""
+
+    @functools.wraps(function)
+    def guarded(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        try:
+            return function(*arguments, **named)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise OutOfMemory(str(error) or "no memory left") from error
+        except RuntimeError as error:
+            # The CPU allocator has no exception of its own.
+            if HOST_ALLOCATION_FAILED in str(error):
+                raise OutOfMemory(str(error)) from error
+            raise
+
+    return guarded
+
+
+def _assert_computes_on(device: torch.device) -> None:
+    """A product of ones computed where it was asked for; never a silent fallback to the CPU."""
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise Invalid("DEVICE", "a GPU was asked for, PyTorch sees none; check the driver, or ask for the CPU")
+    ones = torch.ones(8, 8, device=device)
+    product = ones @ ones
+    if product.device.type != device.type or product.sum().item() != 512:
+        raise Invalid("DEVICE", f"{device} was asked for, PyTorch computed on {product.device}")
+
+
+def _nothing_to_wait_for() -> None:
+    pass

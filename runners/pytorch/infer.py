@@ -1,0 +1,67 @@
+"""One forward pass of a network in evaluation mode."""
+
+import numpy as np
+import torch
+
+from runners.harness.record import Check
+from runners.harness.workload import Invalid, Request, StepWork
+from runners.pytorch import device as devices
+from runners.pytorch.networks import build, counts
+from runners.reference.batch import REFERENCE_IMAGES, images
+from runners.reference.layers import CLASSES
+from runners.reference.sketch import sketch
+from runners.reference.weights import digest, weights
+
+
+@devices.naming_out_of_memory
+def prepare(request: Request) -> StepWork:
+    """Model with the shared weights, batch on the device; a step is `model(batch)`."""
+    case = request.case
+    device = devices.configure(request)
+    classes = CLASSES[case.network]
+    arrays = weights(case.network, case.seed, classes)
+    model = build(case.network, classes, arrays).to(device).eval()
+    batch = torch.from_numpy(images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)).to(device)
+    reference, batch = batch.clone(), batch[: case.batch_size].clone()
+    assert_finite(model, reference[:REFERENCE_IMAGES])
+
+    forward = model
+    if request.competitor.variant == "compile":
+        devices.assert_compiler(request)
+        forward = torch.compile(model, dynamic=False)
+
+    @devices.naming_out_of_memory
+    def step() -> torch.Tensor:
+        with torch.inference_mode():
+            return forward(batch)
+
+    def check() -> Check:
+        # What was timed answers for itself, in the shape it was timed in: another would compile again.
+        with torch.inference_mode():
+            logits = [forward(part).cpu().numpy() for part in reference.split(case.batch_size)]
+        found = counts(model)
+        return Check(
+            trainable=found.trainable,
+            non_trainable=found.non_trainable,
+            weights_digest=digest(arrays),
+            logits_sketch=sketch(np.concatenate(logits)[:REFERENCE_IMAGES]),
+        )
+
+    return StepWork(
+        step=step,
+        synchronize=devices.synchronizer(device),
+        items=case.batch_size,
+        check=check,
+        effective=lambda: devices.effective(request, device),
+        close=lambda: None,
+        gpu_peaks=lambda: devices.gpu_peaks(device),
+    )
+
+
+def assert_finite(model: torch.nn.Module, reference: torch.Tensor) -> torch.Tensor:
+    """The model's logits of the reference images; raises Invalid before anything is timed if they are no numbers."""
+    with torch.inference_mode():
+        logits = model(reference)
+    if not torch.isfinite(logits).all():
+        raise Invalid("LOGITS", "logits of the reference batch are not finite numbers")
+    return logits

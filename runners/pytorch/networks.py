@@ -1,0 +1,86 @@
+"""The networks in PyTorch: torchvision's own where it has one."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import torchvision
+from torch import nn
+
+from runners.harness.workload import Invalid
+from runners.reference.counts import Counts, expected
+
+
+class Cnn4(nn.Module):
+    """Four times convolution, batch norm, ReLU, max-pool; global average pool; two dense layers."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, 32, 3, padding=1), nn.BatchNorm2d(32)
+        self.conv2, self.bn2 = nn.Conv2d(32, 64, 3, padding=1), nn.BatchNorm2d(64)
+        self.conv3, self.bn3 = nn.Conv2d(64, 128, 3, padding=1), nn.BatchNorm2d(128)
+        self.conv4, self.bn4 = nn.Conv2d(128, 128, 3, padding=1), nn.BatchNorm2d(128)
+        self.pool = nn.MaxPool2d(2)
+        self.dense1 = nn.Linear(128, 128)
+        self.dense2 = nn.Linear(128, num_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(torch.relu(self.bn1(self.conv1(x))))
+        x = self.pool(torch.relu(self.bn2(self.conv2(x))))
+        x = self.pool(torch.relu(self.bn3(self.conv3(x))))
+        x = self.pool(torch.relu(self.bn4(self.conv4(x))))
+        x = x.mean(dim=(2, 3))
+        return self.dense2(torch.relu(self.dense1(x)))
+
+
+BUILDERS = {
+    "cnn4": lambda classes: Cnn4(classes),
+    "resnet18": lambda classes: torchvision.models.resnet18(num_classes=classes),
+    # Dropout draws other random numbers in every framework; without it the losses can be compared.
+    "mobilenet_v2": lambda classes: torchvision.models.mobilenet_v2(num_classes=classes, dropout=0.0),
+}
+
+PART_NAMES = {"running_mean": "mean", "running_var": "var"}
+
+
+def build(
+    network: str, classes: int, arrays: Mapping[str, np.ndarray], dtype: torch.dtype = torch.float32
+) -> nn.Module:
+    """The network with the shared weights in it, on the CPU, in training mode. Raises Invalid."""
+    model = BUILDERS[network](classes)
+    load(model, arrays)
+    assert_counts(model, expected(network, classes))
+    return model.to(dtype)
+
+
+def load(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
+    """Put the shared weights into the model; a layer too many or too few raises Invalid."""
+    state = model.state_dict()
+    names = {name: reference_name(name) for name in state if not name.endswith("num_batches_tracked")}
+    differing = set(names.values()) ^ set(arrays)
+    if differing:
+        raise Invalid("PARAMETERS", f"layers that only one side has: {', '.join(sorted(differing)[:6])}")
+    for name, reference in names.items():
+        array = torch.from_numpy(arrays[reference])
+        if array.shape != state[name].shape:
+            raise Invalid("PARAMETERS", f"{name} has shape {tuple(state[name].shape)}, reference {tuple(array.shape)}")
+        state[name].copy_(array)
+
+
+def reference_name(name: str) -> str:
+    """torch's name of a tensor as the shared weights call it."""
+    layer, _, part = name.rpartition(".")
+    return f"{layer}.{PART_NAMES.get(part, part)}"
+
+
+def counts(model: nn.Module) -> Counts:
+    """(trainable, non-trainable) as docs/fairness.md counts them."""
+    buffers = (tensor.numel() for name, tensor in model.named_buffers() if not name.endswith("num_batches_tracked"))
+    return Counts(sum(tensor.numel() for tensor in model.parameters() if tensor.requires_grad), sum(buffers))
+
+
+def assert_counts(model: nn.Module, wanted: Counts) -> None:
+    """Raise Invalid unless the model has exactly the parameters it must have."""
+    found = counts(model)
+    if found != wanted:
+        raise Invalid("PARAMETERS", f"the model has {found}, docs/fairness.md asks for {wanted}")

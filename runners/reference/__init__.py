@@ -1,0 +1,1 @@
+"""What every framework is held against: shared weights, inputs, pixels and counts; numpy and pillow only."""

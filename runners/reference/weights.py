@@ -1,0 +1,54 @@
+"""Weights that every framework starts from, generated from a seed; no file has to travel."""
+
+import hashlib
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from runners.reference.layers import Kind, Layer, layers
+from runners.reference.stream import stream, uniform
+
+Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+
+
+def weights(network: str, seed: int, classes: int) -> dict[str, Array]:
+    """Every array of `network` by name: `<layer>.weight`, `.bias` and, for batch norms, `.mean` and `.var`.
+
+    Each layer has its own stream: a layer added to one network changes no other layer's weights.
+    """
+    return {
+        f"{layer.name}.{part}": array
+        for layer in layers(network, classes)
+        for part, array in _arrays(layer, stream(seed, f"weights/{network}/{layer.name}")).items()
+    }
+
+
+def digest(arrays: Mapping[str, Array]) -> str:
+    """One SHA-256 over every name, shape and byte, the same on every machine."""
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        total.update(f"{name} {arrays[name].shape}\n".encode())
+        total.update(np.ascontiguousarray(arrays[name], dtype="<f4"))
+    return "sha256:" + total.hexdigest()
+
+
+def _arrays(layer: Layer, source: np.random.Philox) -> dict[str, Array]:
+    def draw(shape: tuple[int, ...], centre: float, spread: float) -> Array:
+        numbers = uniform(source, math.prod(shape)) * spread + centre
+        return numbers.astype(np.float32).reshape(shape)
+
+    if layer.kind is Kind.BATCH_NORM:
+        # Nothing at 0 or 1, where a framework that ignored it would still give the right logits.
+        return {
+            "weight": draw(layer.shape, layer.gain, layer.gain / 4),
+            "bias": draw(layer.shape, 0.0, 0.2),
+            "mean": draw(layer.shape, 0.0, 0.2),
+            "var": draw(layer.shape, 1.0, 0.5),
+        }
+    # Kaiming's uniform bound: E[x²] stays what it was from layer to layer.
+    spread = math.sqrt(3.0 * layer.gain / math.prod(layer.shape[1:]))
+    arrays = {"weight": draw(layer.shape, 0.0, spread)}
+    if layer.bias:
+        arrays["bias"] = draw(layer.shape[:1], 0.0, 0.1)
+    return arrays

@@ -1,0 +1,6 @@
+"""`python -m runners.tensorflow`: one replicate of one case."""
+
+from runners.harness.cli import main
+from runners.tensorflow.framework import FRAMEWORK
+
+raise SystemExit(main(FRAMEWORK))

@@ -1,0 +1,118 @@
+"""Threads, device and precision in TensorFlow: set before anything runs, read back for the record."""
+
+import functools
+import os
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import keras
+import tensorflow as tf
+
+from runners.harness.host import cgroup_cpu_quota, shm_bytes, visible_cpus
+from runners.harness.record import Effective
+from runners.harness.workload import Invalid, OutOfMemory, Request, Unsupported
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+INTEROP_THREADS = 1
+
+
+def configure(request: Request) -> str:
+    """Put the request's settings into effect and return the device's name. Raises Unsupported or Invalid."""
+    case = request.case
+    if case.track != "matched" or case.precision != "fp32" or case.scope not in (None, "compute"):
+        raise Unsupported(f"no {case.track} {case.precision} {case.scope} runner here; use matched fp32 compute")
+    threading = tf.config.threading
+    if (threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads()) != (
+        request.threads,
+        INTEROP_THREADS,
+    ):
+        threading.set_intra_op_parallelism_threads(request.threads)
+        threading.set_inter_op_parallelism_threads(INTEROP_THREADS)
+    _choose_device(case.device)
+    tf.config.optimizer.set_jit(False)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    keras.utils.set_random_seed(case.seed)
+    device = "GPU:0" if case.device == "gpu" else "CPU:0"
+    _assert_computes_on(device)
+    return device
+
+
+def effective(request: Request, device: str) -> Effective:
+    """The settings in effect, asked of TensorFlow. Raises Invalid where the request is not among them."""
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    if threads != request.threads:
+        raise Invalid("THREADS", f"{request.threads} threads asked for, TensorFlow uses {threads}")
+    on_gpu = device.startswith("GPU")
+    return Effective(
+        device="gpu" if on_gpu else "cpu",
+        precision="fp32",
+        threads_intra=threads,
+        threads_inter=tf.config.threading.get_inter_op_parallelism_threads(),
+        tf32=tf.config.experimental.tensor_float_32_execution_enabled() if on_gpu else None,
+        layout="NHWC",
+        visible_cpus=visible_cpus(),
+        cgroup_cpu_quota=cgroup_cpu_quota(),
+        shm_bytes=shm_bytes(),
+        gpu=_gpu_name() if on_gpu else None,
+        settings={
+            "xla": str(bool(tf.config.optimizer.get_jit())),
+            "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "built-in default"),
+            "eager_async": str(tf.config.experimental.get_synchronous_execution() is False),
+            "memory_growth": str(_memory_growth()) if on_gpu else "none",
+        },
+    )
+
+
+def synchronizer(_device: str) -> Callable[[], None]:
+    """Waits until every device has done all it was given."""
+    return tf.test.experimental.sync_devices
+
+
+def gpu_peaks(device: str) -> tuple[int | None, int | None]:
+    """Peak (allocated, reserved) bytes of TensorFlow's GPU allocator, which does not tell what it reserved."""
+    if not device.startswith("GPU"):
+        return None, None
+    return tf.config.experimental.get_memory_info(device)["peak"], None
+
+
+def naming_out_of_memory(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Tell "out of memory" from other errors in the harness's own words."""
+
+    @functools.wraps(function)
+    def guarded(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
+        try:
+            return function(*arguments, **named)
+        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+            raise OutOfMemory(str(error) or "no memory left") from error
+
+    return guarded
+
+
+def _choose_device(device: str) -> None:
+    gpus = tf.config.list_physical_devices("GPU")
+    if device != "gpu":
+        tf.config.set_visible_devices([], "GPU")
+        return
+    if not gpus:
+        raise Invalid("DEVICE", "a GPU was asked for, TensorFlow sees none; check the driver, or ask for the CPU")
+    tf.config.set_visible_devices(gpus[:1], "GPU")
+    # Otherwise it takes nearly all memory at once and its peak says nothing.
+    tf.config.experimental.set_memory_growth(gpus[0], True)
+
+
+def _assert_computes_on(device: str) -> None:
+    """A product of ones computed where it was asked for; never a silent fallback to the CPU."""
+    ones = tf.ones((8, 8))
+    product = tf.matmul(ones, ones)
+    if not product.device.endswith(device) or float(tf.reduce_sum(product)) != 512:
+        raise Invalid("DEVICE", f"{device} was asked for, TensorFlow computed on {product.device}")
+
+
+def _gpu_name() -> str | None:
+    return tf.config.experimental.get_device_details(tf.config.get_visible_devices("GPU")[0]).get("device_name")
+
+
+def _memory_growth() -> bool:
+    return tf.config.experimental.get_memory_growth(tf.config.get_visible_devices("GPU")[0])

@@ -1,0 +1,20 @@
+"""What TensorFlow offers: readable without TensorFlow installed."""
+
+from runners.harness.workload import Framework, Workload
+
+NETWORKS = ("cnn4", "resnet18", "mobilenet_v2")
+
+FRAMEWORK = Framework(
+    name="tensorflow",
+    distributions=("tensorflow", "tensorflow-cpu", "tensorflow_cpu", "keras", "numpy", "pillow"),
+    workloads={
+        "train": Workload(variants=("graph", "eager"), networks=NETWORKS),
+        "infer": Workload(variants=("graph", "eager"), networks=NETWORKS),
+        "load": Workload(
+            variants=("plain", "tuned"),
+            loaders=("tfdata",),
+            stages=("decode", "batch", "normalize"),
+        ),
+        "fit": Workload(variants=("graph",), loaders=("tfdata",), networks=("cnn4",)),
+    },
+)
