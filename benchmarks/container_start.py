@@ -1,0 +1,40 @@
+"""What a container adds to the same process started bare: `--list`, which imports no framework.
+
+    .venv/bin/python -m benchmarks.container_start [rounds] [framework]
+
+Needs the framework's image (make images ENGINE=docker). Bare and contained runs alternate.
+"""
+
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from runners.harness.clock import now_ns
+
+ROOT = Path(__file__).parent.parent
+
+
+def seconds(command: list[str]) -> float:
+    """How long a command takes from start to end."""
+    began = now_ns()
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    return (now_ns() - began) / 1e9
+
+
+def main() -> None:
+    """Print the medians of both and of their differences, pair by pair."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    framework = sys.argv[2] if len(sys.argv) > 2 else "pytorch"
+    hardened = ["--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--init"]
+    contained = ["docker", "run", "--rm", *hardened, f"levelfield-{framework}:cpu", "--list"]
+    bare = [sys.executable, "-m", f"runners.{framework}", "--list"]
+    pairs = [(seconds(bare), seconds(contained)) for _ in range(rounds)]
+    print(
+        f"bare {statistics.median(one for one, _ in pairs):.2f} s, in a container {statistics.median(two for _, two in pairs):.2f} s"
+    )
+    print(f"a container adds {statistics.median(two - one for one, two in pairs):.2f} s (median of {rounds} pairs)")
+
+
+if __name__ == "__main__":
+    main()

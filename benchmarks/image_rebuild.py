@@ -1,0 +1,46 @@
+"""How long an image takes to build again after a change of code: in a copy of the tree with one line added.
+
+    .venv/bin/python -m benchmarks.image_rebuild [rounds] [framework]
+
+Needs the framework's image, so that only what the change touches is built.
+"""
+
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from runners.harness.clock import now_ns
+
+ROOT = Path(__file__).parent.parent
+
+
+def main() -> None:
+    """Print the median of several rebuilds, each after a change that no cache has seen."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    framework = sys.argv[2] if len(sys.argv) > 2 else "pytorch"
+    tag = f"levelfield-rebuild-{framework}"
+    times = []
+    with tempfile.TemporaryDirectory() as name:
+        tree = Path(name)
+        for part in ("images", "runners", ".dockerignore"):
+            source = ROOT / part
+            (shutil.copytree if source.is_dir() else shutil.copy2)(source, tree / part)
+        build = ["docker", "build", "-q", "-t", tag, "-f", f"images/{framework}/Dockerfile", "."]
+        subprocess.run(build, check=True, capture_output=True, cwd=tree)
+        for _ in range(rounds):
+            changed = tree / "runners" / framework / "train.py"
+            changed.write_text(changed.read_text() + f"# {now_ns()}\n")
+            began = now_ns()
+            subprocess.run(build, check=True, capture_output=True, cwd=tree)
+            times.append((now_ns() - began) / 1e9)
+        subprocess.run(["docker", "image", "rm", tag], check=True, capture_output=True)
+    print(
+        f"{framework}: rebuilt in {statistics.median(times):.1f} s, median of {rounds} ({min(times):.1f} to {max(times):.1f})"
+    )
+
+
+if __name__ == "__main__":
+    main()
