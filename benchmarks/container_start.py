@@ -30,9 +30,8 @@ def main() -> None:
     contained = ["docker", "run", "--rm", *hardened, f"levelfield-{framework}:cpu", "--list"]
     bare = [sys.executable, "-m", f"runners.{framework}", "--list"]
     pairs = [(seconds(bare), seconds(contained)) for _ in range(rounds)]
-    print(
-        f"bare {statistics.median(one for one, _ in pairs):.2f} s, in a container {statistics.median(two for _, two in pairs):.2f} s"
-    )
+    bare_s, contained_s = (statistics.median(times) for times in zip(*pairs, strict=True))
+    print(f"bare {bare_s:.2f} s, in a container {contained_s:.2f} s")
     print(f"a container adds {statistics.median(two - one for one, two in pairs):.2f} s (median of {rounds} pairs)")
 
 

@@ -37,9 +37,8 @@ def main() -> None:
             subprocess.run(build, check=True, capture_output=True, cwd=tree)
             times.append((now_ns() - began) / 1e9)
         subprocess.run(["docker", "image", "rm", tag], check=True, capture_output=True)
-    print(
-        f"{framework}: rebuilt in {statistics.median(times):.1f} s, median of {rounds} ({min(times):.1f} to {max(times):.1f})"
-    )
+    spread = f"{min(times):.1f} to {max(times):.1f} s"
+    print(f"{framework}: rebuilt in {statistics.median(times):.1f} s, median of {rounds} ({spread})")
 
 
 if __name__ == "__main__":
