@@ -32,7 +32,7 @@ PHOTO_SIZES = (
 
 LABELLED_SIDE = 64
 LABELLED_QUALITY = 75
-LABELLED_OCTAVES = (150, 150, 150, 150, 140, 130)
+LABELLED_OCTAVES = (80, 80, 90, 100, 110, 110)
 CLASS_OCTAVES = (0, 120, 170, 150, 60)
 """What makes a class: its own coarse pattern, up to a side of four pixels."""
 PROTOTYPE_SIDE = 80
