@@ -5,10 +5,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from dataset_prep import folder, synthetic, verify
+from dataset_prep import checksum, cifar100, folder, synthetic, verify
 from dataset_prep.console import say
-from dataset_prep.errors import BadInput, PreparationError
+from dataset_prep.errors import BadInput, PreparationError, machine_fault
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
 INTERRUPTED = 130
 EPILOG = """The last line on stdout is the manifest's path; everything else goes to stderr.
@@ -24,8 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PreparationError as error:
         say(f"error: {error}")
         return error.exit_code
+    except OSError as error:
+        fault = machine_fault(error)
+        say(f"error: {fault}")
+        return fault.exit_code
     except KeyboardInterrupt:
-        say("interrupted; nothing was changed")
+        say("interrupted; nothing unfinished was kept as finished")
         return INTERRUPTED
     # A path need not be UTF-8, so it goes out as the bytes it is.
     sys.stdout.flush()
@@ -42,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_cifar100(commands)
     _add_folder(commands)
     _add_synthetic(commands)
     _add_verify(commands)
@@ -49,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    commands: "Commands",
     name: str,
     text: str,
     run: Callable[[argparse.Namespace], Path],
@@ -59,10 +68,31 @@ def _command(
     return parser
 
 
-def _add_folder(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_cifar100(commands: "Commands") -> None:
+    parser = _command(commands, "cifar100", "Write CIFAR-100 as 64x64 JPEGs in class folders.", _cifar100)
+    parser.add_argument("--out", type=_out, default=Path("data/cifar100"), help="where to (default: %(default)s)")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--archive", type=Path, metavar="FILE", help="cifar-100-python.tar.gz on this machine")
+    source.add_argument(
+        "--url", default=cifar100.OFFICIAL_URL,
+        help="where to download it; an interrupted download goes on where it ended (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--checksum", type=_checksum, default=cifar100.OFFICIAL_CHECKSUM, metavar="HEX",
+        help="MD5 or SHA-256 of another archive of the same form (default: the official %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--force", action="store_true", help="write it again even when it is up to date")
+
+
+def _cifar100(options: argparse.Namespace) -> Path:
+    chosen = cifar100.Options(options.archive, options.url, options.checksum, options.force)
+    return cifar100.prepare(options.out, chosen)
+
+
+def _add_folder(commands: "Commands") -> None:
     parser = _command(commands, "folder", "Validate JPEG files in class folders, which stay where they are.", _folder)
-    parser.add_argument("source", metavar="SRC", type=Path, help="holds CLASS/*.jpg, or train, val, test with such folders")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the manifest, such as data/NAME")
+    parser.add_argument("source", metavar="SRC", type=Path, help="has CLASS/*.jpg, or train, val, test of such folders")
+    parser.add_argument("--out", type=_out, required=True, help="folder for the manifest, such as data/NAME")
     parser.add_argument("--limit", type=_positive, help="at most so many images a split, taken evenly over its classes")
     parser.add_argument("--strict", action="store_true", help="exit 2 when any image has to be excluded")
     parser.add_argument("--force", action="store_true", help="validate again even when nothing changed")
@@ -72,20 +102,21 @@ def _folder(options: argparse.Namespace) -> Path:
     return folder.prepare(options.source, options.out, folder.Options(options.limit, options.strict, options.force))
 
 
-def _add_synthetic(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_synthetic(commands: "Commands") -> None:
     photos, labelled = synthetic.Photos(), synthetic.Labelled()
     parser = _command(commands, "synthetic", "Make images from a seed; needs no network.", _synthetic)
-    parser.add_argument("--out", type=Path, help="folder to write (default: data/synthetic-KIND)")
+    parser.add_argument("--out", type=_out, help="folder to write (default: data/synthetic-KIND)")
     parser.add_argument(
         "--kind", choices=("photos", "labelled"), default="photos",
         help="photos: photograph-sized, for load; labelled: 64x64 with classes to learn, for fit (default: photos)",
     )  # fmt: skip
-    parser.add_argument("--seed", type=_seed, default=photos.seed, help="the same seed, the same bytes (default: %(default)s)")
+    parser.add_argument("--seed", type=_seed, default=photos.seed, help="same seed, same bytes (default: %(default)s)")
     parser.add_argument("--images", type=_positive, help=f"photos: how many (default: {photos.images})")
     parser.add_argument("--classes", type=_positive, help=f"labelled: how many (default: {labelled.classes})")
     parser.add_argument(
-        "--train-per-class", type=_positive, help=f"labelled: training images a class (default: {labelled.train_per_class})"
-    )
+        "--train-per-class", type=_positive,
+        help=f"labelled: training images a class (default: {labelled.train_per_class})",
+    )  # fmt: skip
     parser.add_argument(
         "--test-per-class", type=_positive, help=f"labelled: test images a class (default: {labelled.test_per_class})"
     )
@@ -106,13 +137,29 @@ def _synthetic(options: argparse.Namespace) -> Path:
     return synthetic.prepare_labelled(out, synthetic.Labelled(seed=options.seed, **given), options.force)
 
 
-def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_verify(commands: "Commands") -> None:
     parser = _command(commands, "verify", "Re-read every image and compare it with the manifest.", _verify)
     parser.add_argument("target", metavar="DIR|MANIFEST", type=Path, help="a prepared folder, or its manifest.json")
 
 
 def _verify(options: argparse.Namespace) -> Path:
     return verify.verify(options.target)
+
+
+def _out(text: str) -> Path:
+    path = Path(text)
+    if path.name in ("", ".."):
+        path = Path(os.path.abspath(path))
+    if not path.name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder that can be written")
+    return path
+
+
+def _checksum(text: str) -> checksum.Checksum:
+    try:
+        return checksum.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _positive(text: str) -> int:

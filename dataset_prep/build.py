@@ -1,7 +1,6 @@
 """From a stream of encoded images to a finished data set: whole under its name, or not there at all."""
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
@@ -17,7 +16,6 @@ from runners.harness.manifest import MANIFEST_NAME, Item, Manifest, ManifestErro
 
 PREPARATION = "1"
 """Raised whenever the same options would give other bytes or another choice of images."""
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 DISK_RESERVE = 64 * 2**20
 BLOCK = 4096
 """What the smallest file takes on common file systems; an estimate from bytes alone is far too low."""
@@ -31,6 +29,15 @@ class Picture:
     label: int
     name: str
     data: bytes
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a data set is made of; `total` pictures will come."""
+
+    classes: tuple[str, ...]
+    pictures: Iterable[Picture]
+    total: int
 
 
 def provenance(**settings: object) -> dict[str, str]:
@@ -80,7 +87,7 @@ def require_replaceable(out: Path, kind: str, force: bool) -> None:
             raise BadInput(f"{shown(out)} holds a manifest that cannot be read; --force replaces the whole folder")
         return
     if found.kind != kind and not force:
-        raise BadInput(f"{shown(out)} holds a data set of kind {found.kind}; --force replaces it, or name another --out")
+        raise BadInput(f"{shown(out)} holds another data set ({found.kind}); name another --out, or --force to replace")
     if strangers := sorted(names - set(found.splits) - {MANIFEST_NAME}):
         raise BadInput(f"{shown(out)} also holds {shown(strangers[0])}, not prepared here; move it away first")
 
@@ -96,18 +103,6 @@ def require_space(folder: Path, images: int, image_bytes: int, extra: int = 0) -
             f"{shown(folder)}: about {need / 2**20:,.0f} MiB are needed, {free / 2**20:,.0f} MiB are free; "
             "make room or name a folder on another disk with --out"
         )
-
-
-@contextlib.contextmanager
-def machine_faults(where: Path) -> Iterator[None]:
-    """Turn what a disk can do to us into a message with a remedy."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            raise NotReady(f"{shown(where)}: the disk is full; make room and run this again") from error
-        reason = error.strerror or type(error).__name__
-        raise NotReady(f"{shown(where)}: cannot be written ({reason}); check its owner and mount, or use --out") from error
 
 
 @contextlib.contextmanager
@@ -134,25 +129,19 @@ def workshop(out: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def build(
-    out: Path,
-    kind: str,
-    facts: dict[str, str],
-    classes: Iterable[str],
-    pictures: Callable[[], Iterable[Picture]],
-    total: int,
-) -> Path:
-    """Write `pictures` as class folders under `out` with their manifest; returns the manifest's path."""
-    names = tuple(classes)
+def build(out: Path, kind: str, facts: dict[str, str], contents: Callable[[], Contents]) -> Path:
+    """Write class folders under `out` with their manifest; returns the manifest's path.
+
+    `contents` is asked once the place is ours alone, so that two preparations cannot download into one file.
+    """
     splits: dict[str, list[Item]] = {}
-    with machine_faults(out), workshop(out) as folder:
-        for picture in progress(pictures(), total, "images"):
-            items = splits.setdefault(picture.split, [])
-            items.append(_write(folder, picture, names[picture.label]))
+    with workshop(out) as folder:
+        made = contents()
+        for picture in progress(made.pictures, made.total, "images"):
+            item = _write(folder, picture, made.classes[picture.label])
+            splits.setdefault(picture.split, []).append(item)
         ordered = {split: tuple(sorted(items, key=lambda item: item.path)) for split, items in splits.items()}
-        write_manifest(Manifest(out.name, kind, None, names, ordered, provenance=facts), folder)
-        # mkdtemp-like privacy would keep a container's unprivileged user out.
-        folder.chmod(0o755)
+        write_manifest(Manifest(out.name, kind, None, made.classes, ordered, provenance=facts), folder)
     return out / MANIFEST_NAME
 
 

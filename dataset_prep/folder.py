@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset_prep.build import current, machine_faults, provenance, ready
+from dataset_prep.build import current, provenance, ready
 from dataset_prep.console import progress, say, shown
 from dataset_prep.errors import BadInput
 from dataset_prep.jpeg import Unusable
@@ -41,9 +41,8 @@ def prepare(source: Path, out: Path, options: Options) -> Path:
     _require_free(out, options.force)
     manifest = _validated(listing, out.name, facts)
     _judge(manifest, options.strict)
-    with machine_faults(out):
-        out.mkdir(parents=True, exist_ok=True)
-        return write_manifest(manifest, out)
+    out.mkdir(parents=True, exist_ok=True)
+    return write_manifest(manifest, out)
 
 
 def _fingerprint(listing: Listing) -> str:
@@ -117,7 +116,8 @@ def _require_enough(listing: Listing, classes: list[str], splits: set[str]) -> N
             "JPEG files are needed, as CLASS/NAME.jpg or as train/CLASS/NAME.jpg with test/CLASS/NAME.jpg"
         )
     if len(classes) < 2 and {"train", "test"} <= splits:
-        raise BadInput(f"{shown(listing.root)}: only the class {shown(classes[0])} has images; training needs two or more")
+        only = shown(classes[0])
+        raise BadInput(f"{shown(listing.root)}: only the class {only} has images; training needs two or more")
 
 
 def _left_out(listing: Listing, splits: dict[str, list[tuple[str, Item]]]) -> Iterator[str]:

@@ -24,7 +24,7 @@ class Stream:
         """Sums of four bytes, centred: near to normal, standard deviation 148."""
         words = np.asarray(self._raw(-(-height * width // 2)), dtype="<u8")
         sums = words.view(np.uint8).reshape(-1, 4).sum(axis=1, dtype=np.int32)[: height * width]
-        return sums.reshape(height, width) - 510
+        return np.asarray(sums.reshape(height, width) - 510, dtype=np.int32)
 
     def below(self, limit: int) -> int:
         """An integer from 0 to limit - 1 (`limit` small: the modulo's bias is beyond notice)."""

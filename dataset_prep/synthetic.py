@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dataset_prep.build import Picture, build, provenance, ready, require_replaceable, require_space
+from dataset_prep.build import Contents, Picture, build, provenance, ready, require_replaceable, require_space
 from dataset_prep.noise import Ints, Stream, octaves
 from dataset_prep.parallel import in_order
 
@@ -64,12 +64,13 @@ def prepare_photos(out: Path, options: Photos, force: bool = False) -> Path:
         return out / "manifest.json"
     require_replaceable(out, KIND, force)
     require_space(out, options.images, 180_000)
-    classes = [f"class_{label:02d}" for label in range(min(PHOTO_CLASSES, options.images))]
+    classes = tuple(f"class_{label:02d}" for label in range(min(PHOTO_CLASSES, options.images)))
 
     def picture(number: int) -> Picture:
         return Picture("train", number % len(classes), f"{number:05d}.jpg", photo(options.seed, number))
 
-    return build(out, KIND, facts, classes, lambda: in_order(picture, range(options.images)), options.images)
+    pictures = in_order(picture, range(options.images))
+    return build(out, KIND, facts, lambda: Contents(classes, pictures, options.images))
 
 
 def prepare_labelled(out: Path, options: Labelled, force: bool = False) -> Path:
@@ -83,7 +84,7 @@ def prepare_labelled(out: Path, options: Labelled, force: bool = False) -> Path:
     require_replaceable(out, KIND, force)
     total = options.classes * (options.train_per_class + options.test_per_class)
     require_space(out, total, 4096)
-    classes = [f"class_{label:03d}" for label in range(options.classes)]
+    classes = tuple(f"class_{label:03d}" for label in range(options.classes))
 
     def pictures() -> Iterator[Picture]:
         for label in range(options.classes):
@@ -93,7 +94,7 @@ def prepare_labelled(out: Path, options: Labelled, force: bool = False) -> Path:
                     stream = Stream(options.seed, 3, label, code, number)
                     yield Picture(split, label, f"{number:05d}.jpg", _labelled(stream, prototype))
 
-    return build(out, KIND, facts, classes, pictures, total)
+    return build(out, KIND, facts, lambda: Contents(classes, pictures(), total))
 
 
 def photo(seed: int, number: int) -> bytes:

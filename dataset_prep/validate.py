@@ -4,6 +4,7 @@ import io
 import struct
 import warnings
 
+import PIL
 from PIL import Image, features
 
 from dataset_prep.jpeg import Unusable, read_frame
@@ -26,7 +27,7 @@ def decoder() -> str:
     """The reference decoder and encoder, as it stands in a manifest's provenance."""
     library = "libjpeg-turbo" if features.check_feature("libjpeg_turbo") else "libjpeg"
     version = features.version_feature("libjpeg_turbo") or features.version_codec("jpg")
-    return f"Pillow {Image.__version__}, {library} {version}"
+    return f"Pillow {PIL.__version__}, {library} {version}"
 
 
 def inspect(data: bytes) -> tuple[int, int]:

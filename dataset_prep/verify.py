@@ -26,7 +26,8 @@ def verify(target: Path) -> Path:
         say(line)
     if differences:
         raise BadInput(
-            f"{len(differences):,} of {len(items):,} images under {shown(root)} differ from {shown(path)}; prepare them again"
+            f"{len(differences):,} of {len(items):,} images under {shown(root)} differ from {shown(path)}; "
+            "prepare them again"
         )
     say(f"all {len(items):,} images under {shown(root)} are as listed, {manifest.digest}")
     return path

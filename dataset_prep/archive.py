@@ -1,0 +1,104 @@
+"""Reads a CIFAR-100 archive in one pass, in memory: nothing of it is ever written out under a name of its own."""
+
+import gzip
+import re
+import tarfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataset_prep.console import shown
+from dataset_prep.errors import BadInput
+from dataset_prep.unpickle import load, pixels
+
+SIDE = 32
+ROW = 3 * SIDE * SIDE
+WANTED = ("train", "test", "meta")
+MAX_MEMBERS = 64
+MAX_UNPACKED = 512 * 2**20
+"""The official archive unpacks to 186 MB; one that unpacks to more than this is a bomb or something else."""
+CLASS_NAME = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images as rows of bytes (red, green, blue planes) and their class numbers."""
+
+    rows: NDArray[np.uint8]
+    labels: list[int]
+
+
+class _Bounded(gzip.GzipFile):
+    """Refuses to unpack beyond a bound, in whatever order and however much at once it is asked to."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0 or self.tell() + size > MAX_UNPACKED:
+            raise BadInput(f"it unpacks to more than {MAX_UNPACKED:,} bytes")
+        return super().read(size)
+
+
+def read_archive(path: Path) -> tuple[tuple[str, ...], dict[str, Split]]:
+    """Class names, and the splits `train` and `test`, of an archive of CIFAR-100's form. Raises BadInput."""
+    try:
+        with path.open("rb") as file, _Bounded(fileobj=file, mode="rb") as plain:
+            members = _wanted(plain)
+    except BadInput as error:
+        raise BadInput(f"{shown(path)}: refused, nothing was written: {error}") from error
+    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError) as error:
+        raise BadInput(f"{shown(path)}: not a readable tar.gz archive ({error})") from error
+    if missing := [name for name in WANTED if name not in members]:
+        raise BadInput(f"{shown(path)}: has no {' and no '.join(missing)}; an archive like CIFAR-100's is needed")
+    classes = _class_names(load(members.pop("meta"), f"{shown(path)}, meta"), path)
+    splits = ("train", "test")
+    return classes, {name: _split(members.pop(name), f"{shown(path)}, {name}", len(classes)) for name in splits}
+
+
+def _wanted(plain: gzip.GzipFile) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    unpacked = 0
+    with tarfile.open(fileobj=plain, mode="r:") as archive:
+        for number, member in enumerate(archive, 1):
+            _require_harmless(member)
+            unpacked += member.size
+            if number > MAX_MEMBERS or unpacked > MAX_UNPACKED:
+                raise BadInput(f"it unpacks to more than {MAX_MEMBERS} members or {MAX_UNPACKED:,} bytes")
+            name = PurePosixPath(member.name).name
+            if name in WANTED and member.isfile():
+                if name in found:
+                    raise BadInput(f"it holds {name} twice")
+                content = archive.extractfile(member)
+                assert content is not None
+                found[name] = content.read(member.size)
+    return found
+
+
+def _require_harmless(member: tarfile.TarInfo) -> None:
+    name = PurePosixPath(member.name)
+    if name.is_absolute() or ".." in name.parts:
+        raise BadInput(f"member {shown(member.name)} would be written outside the folder")
+    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE):
+        raise BadInput(f"member {shown(member.name)} is a link, a device or another special file")
+
+
+def _class_names(meta: dict[object, object], path: Path) -> tuple[str, ...]:
+    names = meta.get(b"fine_label_names")
+    if not isinstance(names, list) or len(names) < 2 or len(set(map(str, names))) != len(names):
+        raise BadInput(f"{shown(path)}, meta: lists no distinct class names")
+    for name in names:
+        if not isinstance(name, bytes) or not CLASS_NAME.fullmatch(name):
+            raise BadInput(f"{shown(path)}, meta: {name!r} cannot be a class folder's name")
+    return tuple(name.decode("ascii") for name in names)
+
+
+def _split(data: bytes, what: str, classes: int) -> Split:
+    found = load(data, what)
+    rows = pixels(found.get(b"data"), what, ROW)
+    labels = found.get(b"fine_labels")
+    if not isinstance(labels, list) or len(labels) != len(rows):
+        raise BadInput(f"{what}: has not one label for each of its {len(rows):,} images")
+    if not all(type(label) is int and 0 <= label < classes for label in labels):
+        raise BadInput(f"{what}: has labels outside its {classes} classes")
+    return Split(rows, labels)

@@ -1,0 +1,116 @@
+"""Fetches one large file over HTTP: resumed where it was interrupted, taken only when its checksum is right."""
+
+import http.client
+import os
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from dataset_prep.checksum import CHUNK, Checksum
+from dataset_prep.console import progress, say, shown
+from dataset_prep.errors import BadInput, NotReady
+
+CONNECTIONS = 4
+"""Tries to get one more piece before giving up; the next run goes on from there."""
+PAUSE_S = 2.0
+TIMEOUT_S = 30.0
+MAX_BYTES = 2**30
+TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+
+
+class Broken(Exception):
+    """The connection ended early or gave the wrong piece; worth another try."""
+
+
+def fetch(url: str, target: Path, expected: Checksum) -> None:
+    """Bring `url` to `target`, through `target`.part. Raises NotReady with what to do."""
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        raise BadInput(f"{shown(url)} is not an http or https address; for a file on this machine use --archive")
+    part = target.with_name(target.name + ".part")
+    for last in (False, True):
+        _complete(url, part)
+        found = expected.of(part)
+        if found == expected:
+            os.replace(part, target)
+            return
+        part.unlink()
+        if last:
+            raise NotReady(
+                f"{url}: checksum {found} twice, expected {expected}; the download was removed. "
+                "The file there has changed or is altered on its way; get it elsewhere and use --archive FILE"
+            )
+        say(f"{url}: checksum {found}, expected {expected}; the download was removed, trying once more")
+
+
+def _complete(url: str, part: Path) -> None:
+    """Go on with `part` until all of it is there."""
+    for left in reversed(range(CONNECTIONS)):
+        try:
+            _continue(url, part)
+            return
+        except urllib.error.HTTPError as error:
+            if error.code not in TRANSIENT and error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                answer = f"{error.code} {error.reason}"
+                raise NotReady(f"{url}: {answer}; check the address, or use --archive FILE") from error
+            problem = f"{error.code} {error.reason}"
+        except (ValueError, http.client.InvalidURL) as error:
+            raise BadInput(f"{shown(url)} is not a usable address ({error})") from error
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, Broken) as error:
+            problem = str(getattr(error, "reason", error)) or type(error).__name__
+        say(f"{url}: {problem}" + (", trying again" if left else ""))
+        if left:
+            time.sleep(PAUSE_S)
+    raise NotReady(
+        f"{url}: could not be downloaded ({problem}); what came so far is kept in {shown(part)}: "
+        "run this again to go on, or get the file elsewhere and use --archive FILE"
+    )
+
+
+def _continue(url: str, part: Path) -> None:
+    with part.open("ab") as file:
+        have = file.tell()
+        request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+        try:
+            response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
+        except urllib.error.HTTPError as error:
+            if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                if error.headers.get("Content-Range") == f"bytes */{have}":
+                    return
+                file.truncate(0)
+            raise
+        with response:
+            if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+                # The server sends all of it whatever was asked for.
+                file.truncate(0)
+            elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                file.truncate(0)
+                raise Broken("the server sent another piece than asked for, starting over")
+            _append(response, file)
+
+
+def _append(response: http.client.HTTPResponse, file: BinaryIO) -> None:
+    length = response.headers.get("Content-Length", "")
+    promised = int(length) if length.isascii() and length.isdigit() else None
+    if (promised or 0) > MAX_BYTES:
+        raise NotReady(f"{response.url}: {promised:,} bytes, more than the {MAX_BYTES:,} a data set may have here")
+    received = 0
+    for chunk in progress(_chunks(response), -(-(promised or 0) // CHUNK), "MiB"):
+        received += len(chunk)
+        if received > MAX_BYTES:
+            raise NotReady(f"{response.url}: sends more than {MAX_BYTES:,} bytes, stopped")
+        file.write(chunk)
+    if promised is not None and received != promised:
+        raise Broken(f"the connection ended after {received:,} of {promised:,} bytes")
+
+
+def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    try:
+        while chunk := response.read(CHUNK):
+            yield chunk
+    except OSError as error:
+        # Told apart from the disk's errors, which trying again would not mend.
+        raise Broken(str(error)) from error
