@@ -11,7 +11,8 @@ import torch
 from spdl.io.utils import get_ffmpeg_versions
 from spdl.pipeline import PipelineBuilder, PipelineFailure
 
-from runners.harness.workload import Invalid, Unsupported
+from runners.harness.workload import Invalid
+from runners.pytorch.ffmpeg import load_ffmpeg
 from runners.reference.pixels import affine
 from runners.reference.source import SIDE, Source
 
@@ -21,7 +22,7 @@ SCALE = "bilinear+full_chroma_int"
 
 def deliver(source: Source, endless: bool) -> Iterator[torch.Tensor | list[torch.Tensor]]:
     """One pass over the images in order, or the same without end; closing it ends the threads."""
-    _require_ffmpeg()
+    load_ffmpeg()
     # scale_mode's default would letterbox, output_order's would deliver by completion, max_failures' would drop.
     resize = spdl.io.get_video_filter_desc(scale_width=SIDE, scale_height=SIDE, scale_mode=None, scale_algo=SCALE)
     decode, finish = (_tuned if source.tuned else _plain)(source.stage, resize)
@@ -87,13 +88,3 @@ def _normalize(batch: torch.Tensor) -> torch.Tensor:
     scale, offset = (torch.from_numpy(values).view(3, 1, 1) for values in affine())
     planes = batch.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     return planes.mul_(scale).add_(offset)
-
-
-def _require_ffmpeg() -> None:
-    try:
-        get_ffmpeg_versions()
-    except (ImportError, RuntimeError) as error:
-        raise Unsupported(
-            "SPDL finds no shared libraries of FFmpeg 4 to 9; install them "
-            "(Debian 12: libavcodec59 libavfilter8 libavdevice59 libavformat59 libswscale6)"
-        ) from error

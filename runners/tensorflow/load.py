@@ -10,9 +10,9 @@ import numpy as np
 from runners.harness.manifest import splits_read
 from runners.harness.record import Check, Effective
 from runners.harness.workload import Invalid, Request, StepWork
-from runners.tensorflow import device as devices
 from runners.reference.pixels import inspect
 from runners.reference.source import Source
+from runners.tensorflow import device as devices
 
 
 def prepare(request: Request) -> StepWork:

@@ -1,0 +1,172 @@
+"""End-to-end training: from JPEGs on disk to a saved, restored and evaluated model."""
+
+import dataclasses
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from runners.harness.record import Check, Effective
+from runners.harness.workload import FitWork, Invalid, Request, Unsupported
+from runners.reference.batch import REFERENCE_IMAGES, images
+from runners.reference.labelled import Labelled, unfit
+from runners.reference.sketch import sketch
+from runners.reference.weights import digest, weights
+from runners.tensorflow import device as devices
+from runners.tensorflow.infer import assert_finite, nhwc
+from runners.tensorflow.networks import build, counts
+
+
+@devices.naming_out_of_memory
+def prepare(request: Request) -> FitWork:
+    """Data described, nothing decoded, nothing built: the stages do that, on the clock."""
+    case, manifest = request.case, request.manifest
+    device = devices.configure(request)
+    classes = len(manifest.classes)
+    if reason := unfit(len(manifest.splits["train"]), classes, case.batch_size):
+        raise Unsupported(reason)
+    arrays = weights(case.network, case.seed, classes)
+    data = importlib.import_module(f"runners.tensorflow.fit_{request.competitor.loader}")
+    criterion = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def described(split: str, **how: bool) -> Labelled:
+        return Labelled(
+            paths=tuple(os.path.join(request.data_root, item.path) for item in manifest.splits[split]),
+            labels=tuple(item.label for item in manifest.splits[split]),
+            side=case.input_size,
+            batch_size=case.batch_size,
+            workers=case.workers,
+            **how,
+        )
+
+    train_images = described("train", cache=case.cache, augment=case.augment, shuffle=True)
+    test_images = described("test")
+    signature = [
+        tf.TensorSpec((None, case.input_size, case.input_size, 3), tf.float32),
+        tf.TensorSpec((None,), tf.int64),
+    ]
+    model = restored = train_loader = train_step = None
+    loss_sum = tf.Variable(0.0, trainable=False)
+    correct = tf.Variable(0.0, trainable=False)
+    history: list[tuple[float, float]] = []
+    seen: dict[str, np.ndarray] = {}
+
+    def load() -> None:
+        next(iter(data.loader(train_images, case.seed)))
+
+    def build_model() -> None:
+        nonlocal model, train_step
+        model = build(case.network, classes, arrays)
+        train_step = tf.function(train_step_of(model), input_signature=signature, jit_compile=False)
+
+    def train_step_of(network: keras.Model) -> Callable[[tf.Tensor, tf.Tensor], None]:
+        optimizer = keras.optimizers.Adam(learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
+        optimizer.build(network.trainable_variables)
+
+        def step(batch: tf.Tensor, labels: tf.Tensor) -> None:
+            with tf.GradientTape() as tape:
+                logits = network(batch, training=True)
+                loss = criterion(labels, logits)
+            optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+            accumulate(loss, logits, labels)
+
+        return step
+
+    def accumulate(loss: tf.Tensor, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        predictions = tf.argmax(logits, axis=1)
+        loss_sum.assign_add(loss * tf.cast(tf.size(labels), tf.float32))
+        correct.assign_add(tf.reduce_sum(tf.cast(predictions == labels, tf.float32)))
+        return predictions
+
+    def accumulated(count: int) -> tuple[float, float]:
+        """The means since the last call: the one time an epoch that the device is waited for."""
+        means = float(loss_sum) / count, float(correct) / count
+        loss_sum.assign(0.0)
+        correct.assign(0.0)
+        return means
+
+    @devices.naming_out_of_memory
+    def train_epoch(_epoch: int) -> tuple[float, float]:
+        nonlocal train_loader
+        train_loader = train_loader or data.loader(train_images, case.seed)
+        for batch, labels in batches(train_loader):
+            train_step(batch, labels)
+        history.append(accumulated(len(train_images.paths)))
+        return history[-1]
+
+    def save(path: Path) -> None:
+        model.save(path.with_suffix(".keras"))
+
+    def restore(path: Path) -> None:
+        nonlocal restored
+        restored = keras.models.load_model(path.with_suffix(".keras"))
+
+    def evaluate() -> tuple[float, float]:
+        name = "trained" if restored is None else "restored"
+        loss, accuracy, seen[name] = tested(restored or model)
+        return loss, accuracy
+
+    @devices.naming_out_of_memory
+    def tested(network: keras.Model) -> tuple[float, float, np.ndarray]:
+        @tf.function(input_signature=signature, jit_compile=False)
+        def test_step(batch: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+            logits = network(batch, training=False)
+            return accumulate(criterion(labels, logits), logits, labels)
+
+        predictions = [test_step(batch, labels) for batch, labels in batches(data.loader(test_images, case.seed))]
+        return *accumulated(len(test_images.paths)), tf.concat(predictions, axis=0).numpy()
+
+    def batches(loader: tf.data.Dataset):
+        try:
+            yield from loader
+        except tf.errors.InvalidArgumentError as error:
+            raise Invalid("DATA", f"tf.data could not decode an image ({error.message.splitlines()[0]})") from None
+
+    def check() -> Check:
+        """After the clock: does the model in memory say what the restored one said?"""
+        fresh = build(case.network, classes, arrays)
+        reference = nhwc(images(case.seed, REFERENCE_IMAGES, case.input_size))
+        found = counts(fresh)
+        evidence = Check(
+            trainable=found.trainable,
+            non_trainable=found.non_trainable,
+            weights_digest=digest(arrays),
+            logits_sketch=sketch(assert_finite(fresh, reference).numpy()),
+        )
+        if not history:
+            return evidence
+        _, accuracy, trained = tested(model)
+        differing = int((trained != seen["restored"]).sum())
+        if differing:
+            raise Invalid("RESTORE", f"the restored model answers {differing} of {len(trained)} test images differently")
+        return dataclasses.replace(
+            evidence,
+            loss_first=history[0][0],
+            loss_last=history[-1][0],
+            accuracy=accuracy,
+            accuracy_restored=float((seen["restored"] == test_images.labels).mean()),
+        )
+
+    def effective() -> Effective:
+        found = devices.effective(request, device)
+        pool = data.loader(test_images, case.seed).options().threading.private_threadpool_size
+        found.settings.update(private_threadpool_size=str(pool), saved_as="Keras archive")
+        return found
+
+    return FitWork(
+        load=load,
+        build=build_model,
+        train_epoch=train_epoch,
+        save=save,
+        restore=restore,
+        evaluate=evaluate,
+        train_items=len(train_images.paths),
+        check=check,
+        effective=effective,
+        close=lambda: None,
+        gpu_peaks=lambda: devices.gpu_peaks(device),
+    )

@@ -1,0 +1,62 @@
+"""The images of `fit` through tf.data."""
+
+import os
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from runners.reference.labelled import Labelled
+from runners.reference.source import PREFETCH
+from runners.tensorflow.loader_tfdata import decode, threads, to_uint8
+
+
+def loader(source: Labelled, seed: int) -> tf.data.Dataset:
+    """Batches of (images in 0…1, classes), every image once an epoch; the last batch may be smaller.
+
+    Positions are shuffled, not images: a shuffle buffer of images would decode the whole data set before the
+    first batch.
+    """
+    count = len(source.paths)
+    parallel = source.workers or None
+    labels = tf.constant(source.labels, tf.int64)
+    pixels = _reader(source)
+
+    def example(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        image = pixels(index)
+        if source.augment:
+            image = tf.image.random_flip_up_down(tf.image.random_flip_left_right(image))
+        return tf.cast(image, tf.float32) / 255, labels[index]
+
+    examples = tf.data.Dataset.range(count)
+    if source.shuffle:
+        examples = examples.shuffle(count, seed=seed, reshuffle_each_iteration=True)
+    batches = examples.map(example, num_parallel_calls=parallel).batch(source.batch_size)
+    if source.workers:
+        batches = batches.prefetch(PREFETCH * source.workers)
+    return batches.with_options(threads(source.workers))
+
+
+def _reader(source: Labelled) -> Callable[[tf.Tensor], tf.Tensor]:
+    """From a position to uint8 pixels (side, side, 3); with a cache, an image is decoded once."""
+    paths = tf.constant([os.fsencode(path) for path in source.paths])
+
+    def read(index: tf.Tensor) -> tf.Tensor:
+        return to_uint8(decode(paths[index], source.side))
+
+    if not source.cache:
+        return read
+    # Dataset.cache would fix the order it saw first, or ask for a shuffle of images after it.
+    with tf.device("CPU:0"):
+        cached = tf.Variable(tf.zeros((len(source.paths), source.side, source.side, 3), tf.uint8), trainable=False)
+        filled = tf.Variable(tf.zeros(len(source.paths), tf.bool), trainable=False)
+
+    def keep(index: tf.Tensor) -> tf.Tensor:
+        image = read(index)
+        cached.scatter_update(tf.IndexedSlices(image, index))
+        filled.scatter_update(tf.IndexedSlices(True, index))
+        return image
+
+    def read_once(index: tf.Tensor) -> tf.Tensor:
+        return tf.cond(filled.sparse_read(index), lambda: cached.sparse_read(index), lambda: keep(index))
+
+    return read_once
