@@ -1,0 +1,64 @@
+"""The command line of one replicate; the same in every engine, save where the folders are."""
+
+from dataclasses import dataclass
+
+from launcher.profile import Sampling
+from launcher.schedule import Replicate
+from runners.harness.case import Case
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where an engine puts the folders of a replicate, as the runner sees them."""
+
+    out: str
+    manifest: str = ""
+    data: str = ""
+
+    def arguments(self) -> list[str]:
+        """The options that name them."""
+        named = (("--manifest", self.manifest), ("--data", self.data), ("--out", self.out))
+        return [word for option, value in named if value for word in (option, value)]
+
+
+def case_arguments(case: Case, replicate: Replicate, sampling: Sampling, threads: int) -> list[str]:
+    """What is measured: all that a person needs to measure it again by hand."""
+    competitor = replicate.competitor
+    argv = [case.workload, "--variant", competitor.variant]
+    optional: list[tuple[str, object]] = [
+        ("--loader", competitor.loader or None),
+        ("--network", case.network),
+        ("--input-size", case.input_size),
+        ("--batch-size", case.batch_size),
+        ("--precision", case.precision),
+        ("--scope", case.scope),
+        ("--stage", case.stage),
+        ("--workers", case.workers),
+        ("--epochs", case.epochs),
+        ("--track", case.track),
+        ("--device", case.device),
+        ("--seed", case.seed),
+        ("--threads", threads),
+        ("--warmup-steps", sampling.warmup_steps),
+        ("--min-steps", sampling.min_steps),
+        ("--max-steps", sampling.max_steps),
+        ("--min-seconds", sampling.min_seconds),
+    ]
+    argv += [str(word) for option, value in optional if value is not None for word in (option, value)]
+    for name, switch in (("cache", case.cache), ("augment", case.augment)):
+        if switch is not None:
+            argv.append(f"--{name}" if switch else f"--no-{name}")
+    return argv
+
+
+def order_arguments(replicate: Replicate, run_id: str, order_seed: int) -> list[str]:
+    """Where the replicate stands in the run."""
+    pairs: list[tuple[str, object]] = [
+        ("--run-id", run_id),
+        ("--record-id", replicate.record_id),
+        ("--block", replicate.block),
+        ("--position", replicate.position),
+        ("--sequence", replicate.sequence),
+        ("--order-seed", order_seed),
+    ]
+    return [str(word) for pair in pairs for word in pair]

@@ -1,0 +1,214 @@
+"""From a profile and what the frameworks declare to cases with their competitors."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+from launcher.discovery import Contestant
+from launcher.errors import UsageError, unknown
+from launcher.profile import CaseGroup, Profile, Sampling
+from runners.harness.case import Case, Competitor, DatasetRef
+from runners.harness.run import PlannedCase, Unavailable
+from runners.harness.workload import Workload
+
+SEED = 25
+
+PARAMETERS: Mapping[str, Mapping[str, Sequence[object]]] = {
+    "train": {"network": ["cnn4"], "input_size": [32], "scope": ["compute"]},
+    "infer": {"network": ["cnn4"], "input_size": [32], "scope": ["compute"]},
+    "load": {"stage": ["batch"], "workers": [1]},
+    "fit": {
+        "network": ["cnn4"],
+        "input_size": [32],
+        "workers": [1],
+        "cache": [False],
+        "augment": [False],
+        "epochs": [1],
+    },
+}
+"""What varies in each workload, and its usual value; a workload that is not here takes what its profile names."""
+
+_OPTIONAL = ("network", "input_size", "scope", "stage", "workers", "cache", "augment", "epochs")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One case of the plan, and how its replicates are measured."""
+
+    planned: PlannedCase
+    sampling: Sampling
+    timeout: float
+
+
+def label(case: Case) -> str:
+    """The case in one line, as printed and as --filter matches it."""
+    parts = [case.workload, case.stage, case.network, f"{case.input_size}px" if case.input_size else None]
+    parts += [f"b{case.batch_size}", None if case.workers is None else f"w{case.workers}"]
+    for name in ("cache", "augment"):
+        value = getattr(case, name)
+        parts.append(None if value is None else name if value else f"no-{name}")
+    parts.append(f"{case.epochs}ep" if case.epochs else None)
+    parts += [case.precision, case.scope, case.device, case.dataset.id if case.dataset else None]
+    return " ".join(part for part in parts if part)
+
+
+def reads_data(workload: str, contestants: Mapping[str, Contestant]) -> bool:
+    """Whether any framework's declaration of the workload names a loader."""
+    return any(offer.loaders for _, offer in _offers(workload, contestants))
+
+
+def workloads_of(profile: Profile, wanted: Sequence[str], contestants: Mapping[str, Contestant]) -> list[str]:
+    """The profile's workloads in order, less those not wanted. An unknown name is a UsageError."""
+    declared = {name for found in contestants.values() if found.declaration for name in found.declaration.workloads}
+    known = declared | PARAMETERS.keys()
+    for name in [*wanted, *(group.workload for group in profile.cases)]:
+        if name not in known:
+            raise UsageError(unknown("workload", name, known))
+    return list(dict.fromkeys(group.workload for group in profile.cases if not wanted or group.workload in wanted))
+
+
+def expand(
+    profile: Profile,
+    workloads: Sequence[str],
+    contestants: Mapping[str, Contestant],
+    everyone: Mapping[str, Contestant],
+    device: str,
+    datasets: Mapping[str, DatasetRef],
+    blocks: int,
+    pattern: str = "",
+) -> list[Planned]:
+    """All cases of the `workloads`, in the profile's order; the same case in two groups is one case.
+
+    `everyone` is what names are known from, `contestants` who takes part.
+    """
+    found: dict[Case, Planned] = {}
+    for group in profile.cases:
+        if group.workload not in workloads:
+            continue
+        _known_names(group, everyone)
+        sampling = _sampling(profile.sampling, group)
+        for case in _matrix(group, device, datasets.get(group.workload)):
+            if not _matches(label(case), pattern):
+                continue
+            competitors, unavailable = _competitors(case, group, contestants)
+            if case in found:
+                earlier = found[case].planned
+                competitors = list(dict.fromkeys([*earlier.competitors, *competitors]))
+                unavailable = list(dict.fromkeys([*earlier.unavailable, *unavailable]))
+            planned = PlannedCase(case, competitors, blocks, unavailable)
+            found[case] = Planned(planned, sampling, group.timeout or profile.timeout)
+    return list(found.values())
+
+
+def without(planned: Planned, unbuilt: Mapping[str, str]) -> Planned:
+    """The case less the competitors of frameworks that could not be built, with the reason for each."""
+    case = planned.planned
+    staying = [one for one in case.competitors if one.framework not in unbuilt]
+    leaving = [
+        Unavailable(one, "BUILD", unbuilt[one.framework]) for one in case.competitors if one.framework in unbuilt
+    ]
+    changed = dataclasses.replace(case, competitors=staying, unavailable=[*case.unavailable, *leaving])
+    return dataclasses.replace(planned, planned=changed)
+
+
+def _matches(text: str, pattern: str) -> bool:
+    return not pattern or pattern in text or fnmatch(text, pattern)
+
+
+def _offers(workload: str, contestants: Mapping[str, Contestant]) -> Iterator[tuple[str, Workload]]:
+    for name, found in contestants.items():
+        if found.declaration and workload in found.declaration.workloads:
+            yield name, found.declaration.workloads[workload]
+
+
+def _known_names(group: CaseGroup, everyone: Mapping[str, Contestant]) -> None:
+    """A name that no framework declares is a mistake; one that only some declare is a dash for the others."""
+    offers = [offer for _, offer in _offers(group.workload, everyone)]
+    if not offers:
+        return
+    asked: dict[str, tuple[Iterable[str], set[str]]] = {
+        "network": (group.network or [], {name for offer in offers for name in offer.networks}),
+        "stage": (group.stage or [], {name for offer in offers for name in offer.stages}),
+        "scope": (group.scope or [], {name for offer in offers for name in offer.scopes}),
+        "precision": (group.precision, {name for offer in offers for name in offer.precisions}),
+        "variant": (_names(group.variants), {name for offer in offers for name in offer.variants}),
+        "loader": (_names(group.loaders), {name for offer in offers for name in offer.loaders}),
+    }
+    for what, (words, known) in asked.items():
+        for word in words:
+            if word not in known:
+                raise UsageError(f"{group.workload}: {unknown(what, word, known)}")
+
+
+def _names(choice: str | list[str]) -> list[str]:
+    return choice if isinstance(choice, list) else []
+
+
+def _sampling(usual: Sampling, group: CaseGroup) -> Sampling:
+    changed = usual.model_copy(update=group.sampling.model_dump(exclude_none=True))
+    if changed.max_steps < changed.min_steps:
+        raise UsageError(f"{group.workload}: max_steps {changed.max_steps} is less than min_steps {changed.min_steps}")
+    return changed
+
+
+def _matrix(group: CaseGroup, device: str, dataset: DatasetRef | None) -> Iterator[Case]:
+    usual = PARAMETERS.get(group.workload)
+    axes: dict[str, Sequence[object]] = {}
+    for name in _OPTIONAL:
+        given = getattr(group, name)
+        if given is not None and usual is not None and name not in usual:
+            raise UsageError(f"{group.workload}: {name} does not apply to it; it has {', '.join(usual)}")
+        values = given if given is not None else (usual or {}).get(name)
+        if values is not None:
+            axes[name] = values
+    axes |= {"batch_size": group.batch_size, "precision": group.precision}
+    for values in itertools.product(*axes.values()):
+        chosen = dict(zip(axes, values, strict=True))
+        yield Case(workload=group.workload, device=device, seed=SEED, dataset=dataset, **chosen)  # type: ignore[arg-type]
+
+
+def _competitors(
+    case: Case, group: CaseGroup, contestants: Mapping[str, Contestant]
+) -> tuple[list[Competitor], list[Unavailable]]:
+    competitors: list[Competitor] = []
+    unavailable: list[Unavailable] = []
+    for name, found in contestants.items():
+        offer = found.declaration.workloads.get(case.workload) if found.declaration else None
+        reason = found.problem or _lacks(case, offer)
+        chosen = _chosen(name, group, offer) if offer else []
+        if not reason and not chosen:
+            reason = f"declares none of the variants or loaders that the profile names for {case.workload}"
+        if reason:
+            unavailable += [Unavailable(one, "UNSUPPORTED", reason) for one in chosen or [Competitor(name, "")]]
+        else:
+            competitors += chosen
+    return competitors, unavailable
+
+
+def _lacks(case: Case, offer: Workload | None) -> str:
+    """What the case needs and the framework does not declare, or nothing."""
+    if offer is None:
+        return f"does not declare the workload {case.workload}"
+    needs: dict[str, tuple[str | None, Sequence[str]]] = {
+        "network": (case.network, offer.networks),
+        "stage": (case.stage, offer.stages),
+        "scope": (case.scope, offer.scopes),
+        "precision": (case.precision, offer.precisions),
+        "device": (case.device, offer.devices),
+    }
+    missing = [f"{what} {value}" for what, (value, known) in needs.items() if value is not None and value not in known]
+    return f"does not declare {', '.join(missing)} for {case.workload}" if missing else ""
+
+
+def _chosen(framework: str, group: CaseGroup, offer: Workload) -> list[Competitor]:
+    variants = _choice(group.variants, offer.variants)
+    loaders = _choice(group.loaders, offer.loaders) if offer.loaders else [""]
+    return [Competitor(framework, variant, loader) for loader in loaders for variant in variants]
+
+
+def _choice(choice: str | list[str], declared: Sequence[str]) -> list[str]:
+    if isinstance(choice, list):
+        return [name for name in choice if name in declared]
+    return list(declared) if choice == "all" else list(declared[:1])

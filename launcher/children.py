@@ -1,0 +1,95 @@
+"""Child processes that end when the launcher is told to stop, with all they started."""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from launcher.identity import ENVIRONMENT, Identity, mine, parse
+from launcher.stop import Ending, Stop, supervise
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a child ended; a negative code is the signal that ended it."""
+
+    ending: Ending
+    code: int
+
+
+def run_child(
+    argv: Sequence[str],
+    cwd: Path,
+    output: IO[bytes] | int,
+    stop: Stop,
+    seconds: float,
+    environment: Mapping[str, str] | None = None,
+    before: Callable[[], None] | None = None,
+) -> Ended:
+    """Run `argv` in a session of its own, both its streams going to `output`; leaves no process of it behind."""
+    child = subprocess.Popen(
+        argv,
+        cwd=cwd,
+        env={**(os.environ if environment is None else environment), ENVIRONMENT: str(mine())},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=before,
+    )
+    finished = threading.Event()
+
+    def wait() -> None:
+        child.wait()
+        finished.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    try:
+        ending = supervise(
+            finished, stop, seconds, lambda: _signal(child, signal.SIGTERM), lambda: _signal(child, signal.SIGKILL)
+        )
+    finally:
+        _signal(child, signal.SIGKILL)
+    return Ended(ending, child.wait())
+
+
+def _signal(child: subprocess.Popen[bytes], kind: signal.Signals) -> None:
+    """Reach the whole group: the child's own workers outlive it otherwise."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, kind)
+
+
+def orphans() -> list[tuple[int, Identity]]:
+    """(process id, launcher) of every process of this user whose launcher on this machine is dead."""
+    found = []
+    for name in os.listdir("/proc"):
+        owner = _launcher_of(name) if name.isdigit() else None
+        if owner and owner.is_local() and not owner.is_alive():
+            found.append((int(name), owner))
+    return found
+
+
+def kill_orphans() -> int:
+    """Kill what dead launchers left running; returns how many processes."""
+    left = orphans()
+    for pid, _ in left:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    return len(left)
+
+
+def _launcher_of(pid: str) -> Identity | None:
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    prefix = ENVIRONMENT.encode() + b"="
+    for variable in variables:
+        if variable.startswith(prefix):
+            return parse(variable[len(prefix) :].decode(errors="replace"))
+    return None

@@ -1,0 +1,78 @@
+"""The launcher's command line."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from launcher import options as options_module
+from launcher.bench import bench, show_plan
+from launcher.chores import clean, prepare_frameworks
+from launcher.doctor import doctor
+from launcher.errors import ExitCode, LauncherError
+from launcher.stop import Stop
+
+ROOT = Path(__file__).resolve().parents[1]
+
+COMMANDS = {
+    "plan": "print the cases, the replicates and an estimate; run nothing",
+    "bench": "measure, then report; with --run ID go on where that run stopped",
+    "doctor": "what this machine has and lacks, and what to do about it",
+    "images": "build the frameworks' images, or with --engine venv their virtual environments",
+    "clean": "remove what launchers left; with options also images, virtual environments, results",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser."""
+    parse = argparse.ArgumentParser(prog="python -m launcher", description="Decides which cases to run and runs them.")
+    commands = parse.add_subparsers(dest="command", required=True, metavar="{" + ",".join(COMMANDS) + "}")
+    for name, text in COMMANDS.items():
+        add = commands.add_parser(name, help=text, description=text).add_argument
+        add("--profile", help=f"profiles/NAME.toml (default {options_module.DEFAULTS['profile']})")
+        add("--device", help="cpu (default) or gpu")
+        add("--engine", help="auto (default), docker or venv")
+        add("--frameworks", help="only these, separated by commas")
+        add("--workloads", help="only these, separated by commas")
+        add("--filter", help="only cases whose line in the plan contains this, or matches it as a glob")
+        add("--blocks", help="how often each case is repeated (default: the profile's)")
+        add("--data", help="class folders or prepared data sets, separated by commas (default: synthetic)")
+        add("--run", help="name of the run; an existing one is resumed")
+        add("--timeout", help="seconds until a replicate is given up (default: the profile's)")
+        add("--out", help="folder that runs are written to (default: results)")
+        add("--cpus", help="CPU set like 0-3,6 (default: all visible)")
+        add("--memory", help="memory limit of a replicate in GiB (default: 85 %% of the machine's)")
+        add("--seed", help="seed of the order (default: random, recorded)")
+        add("--strict", action="store_true", help="refuse what would otherwise be a warning")
+        add("--base-image", help="base of the images")
+        add("--extra-index", help="an optional further package index; never fails a build when out of reach")
+        for part in ("images", "venvs", "results"):
+            add(
+                f"--{part}",
+                action="store_true",
+                help=f"clean: remove {part} too" if name == "clean" else argparse.SUPPRESS,
+            )
+    return parse
+
+
+def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
+    """Run one command and return its exit code; what a person can act on is a message, never a traceback."""
+    arguments = parser().parse_args(argv)
+    stop = Stop()
+    try:
+        options = options_module.read(arguments, root)
+        with stop.on_signals():
+            if arguments.command == "plan":
+                return show_plan(root, options)
+            if arguments.command == "bench":
+                return bench(root, options, stop)
+            if arguments.command == "doctor":
+                return doctor(root, options)
+            if arguments.command == "images":
+                return prepare_frameworks(root, options, stop)
+            return clean(root, options, arguments.images, arguments.venvs, arguments.results)
+    except LauncherError as error:
+        print(f"launcher: {error}", file=sys.stderr)
+        return error.code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return ExitCode.OK

@@ -1,0 +1,77 @@
+"""Finds the frameworks: folders under images/ and runners/, described by what they declare themselves."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from launcher.errors import UsageError, unknown
+from runners.harness.workload import Framework
+
+NOT_FRAMEWORKS = {"harness", "reference"}
+LIST_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One framework's folders; `problem` says why it declares nothing, where it does not."""
+
+    name: str
+    declaration: Framework | None
+    problem: str = ""
+
+
+def discover(root: Path, python: str = sys.executable) -> dict[str, Contestant]:
+    """Every framework of the tree by name, in order."""
+    names = {
+        folder.name
+        for parent in ("images", "runners")
+        for folder in _folders(root / parent)
+        if folder.name not in NOT_FRAMEWORKS and folder.name.isidentifier()
+    }
+    return {name: _contestant(root, name, python) for name in sorted(names)}
+
+
+def choose(contestants: dict[str, Contestant], wanted: list[str]) -> dict[str, Contestant]:
+    """The wanted ones, all where none is named. An unknown name is a UsageError."""
+    for name in wanted:
+        if name not in contestants:
+            raise UsageError(unknown("framework", name, contestants))
+    return {name: found for name, found in contestants.items() if not wanted or name in wanted}
+
+
+def _folders(parent: Path) -> list[Path]:
+    if not parent.is_dir():
+        return []
+    return [path for path in parent.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))]
+
+
+def _contestant(root: Path, name: str, python: str) -> Contestant:
+    if not (root / "runners" / name / "__main__.py").is_file():
+        return Contestant(name, None, f"runners/{name}/__main__.py is missing")
+    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    try:
+        answer = subprocess.run(
+            [python, "-m", f"runners.{name}", "--list"],
+            cwd=root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=LIST_SECONDS,
+            check=True,
+        ).stdout
+        declaration = TypeAdapter(Framework).validate_python(json.loads(answer))
+    except subprocess.CalledProcessError as error:
+        last = error.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        return Contestant(name, None, f"python -m runners.{name} --list failed: {last or error.returncode}")
+    except subprocess.TimeoutExpired:
+        return Contestant(name, None, f"python -m runners.{name} --list gave no answer within {LIST_SECONDS} s")
+    except (ValidationError, ValueError) as error:
+        return Contestant(name, None, f"python -m runners.{name} --list gave no usable declaration: {error}")
+    if declaration.name != name:
+        return Contestant(name, None, f"runners/{name} declares itself as {declaration.name!r}")
+    return Contestant(name, declaration)

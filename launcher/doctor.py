@@ -1,0 +1,238 @@
+"""`doctor`: what this machine has and lacks for a run, and what to do about it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import docker
+from docker.errors import DockerException, ImageNotFound
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from launcher import machine
+from launcher.discovery import choose, discover
+from launcher.engines.connection import address, connect
+from launcher.environments import is_ready, requirement_files
+from launcher.errors import ExitCode, NotReady
+from launcher.images import tag
+from launcher.options import Options
+from runners.harness.host import cgroup_cpu_quota, cpu_model, governor, gpu_and_driver, memory_bytes, shm_bytes
+
+GIB = 2**30
+SHM_WANTED = 1 * GIB
+DISK_WANTED = 16 * GIB
+INDEX_SECONDS = 30
+
+
+class Verdict(StrEnum):
+    """How a finding bears on a run."""
+
+    OK = "ok"
+    NOTE = "note"
+    LACKS = "lacks"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, what was found, what to do."""
+
+    subject: str
+    verdict: Verdict
+    found: str
+    remedy: str = ""
+
+
+def doctor(root: Path, options: Options) -> int:
+    """Print all findings; NOT_READY where no engine could run anything."""
+    names = list(choose(discover(root), options.frameworks))
+    client, engine = _engine(options)
+    findings = [
+        *_software(),
+        engine,
+        *_frameworks(root, names, options.device, client),
+        *_processor(),
+        *_memory(),
+        _gpu(options.device),
+        _disk(options.out),
+    ]
+    table = Table(show_edge=False, pad_edge=False)
+    for heading in ("what", "", "found", "what to do"):
+        table.add_column(heading, overflow="fold")
+    colours = {Verdict.OK: "green", Verdict.NOTE: "yellow", Verdict.LACKS: "red"}
+    for one in findings:
+        table.add_row(
+            Text(one.subject), Text(one.verdict, style=colours[one.verdict]), Text(one.found), Text(one.remedy)
+        )
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    return ExitCode.NOT_READY if any(one.verdict is Verdict.LACKS for one in findings) else ExitCode.OK
+
+
+def _engine(options: Options) -> tuple[docker.DockerClient | None, Finding]:
+    try:
+        client = connect()
+        version = client.version()["Version"]
+    except NotReady as error:
+        verdict = Verdict.LACKS if options.engine == "docker" else Verdict.NOTE
+        return None, Finding(
+            "Docker engine", verdict, str(error), "" if options.engine == "docker" else "ENGINE=venv is used"
+        )
+    except (DockerException, OSError) as error:
+        return None, Finding(
+            "Docker engine", Verdict.NOTE, f"{address()[0]}: {error}", "restart it, or use ENGINE=venv"
+        )
+    return client, Finding("Docker engine", Verdict.OK, f"{version} at {address()[0]}")
+
+
+def _software() -> Iterator[Finding]:
+    yield Finding("Python", Verdict.OK, f"{sys.version.split()[0]} ({sys.executable})")
+    if shutil.which("git"):
+        yield Finding("git", Verdict.OK, "present")
+    else:
+        yield Finding("git", Verdict.NOTE, "missing", "records will not name the commit; sudo apt-get install git")
+    if shutil.which("docker") is None:
+        yield Finding("docker command", Verdict.NOTE, "missing", "it builds the images; install the Docker client")
+    elif _answers(["docker", "buildx", "version"]):
+        yield Finding("buildx", Verdict.OK, "present")
+    else:
+        yield Finding("buildx", Verdict.NOTE, "missing", "none needed: the classic builder serves")
+
+
+def _frameworks(root: Path, names: list[str], device: str, client: docker.DockerClient | None) -> Iterator[Finding]:
+    for name in names:
+        if client is not None:
+            yield Finding(
+                f"{name}: image",
+                Verdict.OK if _has_image(client, name, device) else Verdict.NOTE,
+                *_image(client, name, device),
+            )
+        if is_ready(root, name, device):
+            yield Finding(f"{name}: environment", Verdict.OK, f".venvs/{name} is up to date")
+            continue
+        lacking = _without_wheels(root, name, device)
+        if lacking:
+            version = f"{sys.version_info.major}.{sys.version_info.minor}"
+            remedy = "use ENGINE=docker, or another Python (make setup PYTHON=python3.11)"
+            yield Finding(
+                f"{name}: environment", Verdict.NOTE, f"no wheel for Python {version}: {', '.join(lacking)}", remedy
+            )
+        else:
+            yield Finding(
+                f"{name}: environment", Verdict.NOTE, "not made yet, or out of date", "make setup ENGINE=venv"
+            )
+
+
+def _has_image(client: docker.DockerClient, name: str, device: str) -> bool:
+    try:
+        client.images.get(tag(name, device))
+    except ImageNotFound:
+        return False
+    return True
+
+
+def _image(client: docker.DockerClient, name: str, device: str) -> tuple[str, str]:
+    built = _has_image(client, name, device)
+    return (tag(name, device), "") if built else (f"{tag(name, device)} is not built yet", "make images")
+
+
+def _without_wheels(root: Path, name: str, device: str) -> list[str]:
+    """Pinned requirements that the package index offers no file of for this Python; silent where it is out of reach."""
+    lacking = []
+    for path in requirement_files(root, name, device):
+        for package, version in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", path.read_text(), re.MULTILINE):
+            offered = _versions(package)
+            if offered and version not in offered:
+                lacking.append(f"{package}=={version}")
+    return lacking
+
+
+def _versions(package: str) -> list[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "index",
+        "versions",
+        "--retries",
+        "0",
+        "--disable-pip-version-check",
+        package,
+    ]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return []
+    match = re.search(r"Available versions: (.*)", answer)
+    return match[1].split(", ") if match else []
+
+
+def _processor() -> Iterator[Finding]:
+    visible, load = len(machine.visible_cpus()), os.getloadavg()[0]
+    yield Finding("CPUs", Verdict.OK, f"{visible} of {os.cpu_count()} visible, {cpu_model()}")
+    quota = cgroup_cpu_quota()
+    if quota is not None and quota < visible:
+        yield Finding(
+            "CPU quota", Verdict.NOTE, f"{quota:g} CPUs' worth", "throttling spoils timings: use a CPU set instead"
+        )
+    else:
+        yield Finding("CPU quota", Verdict.OK, "none")
+    rule = governor()
+    if rule in (None, "performance"):
+        yield Finding("CPU governor", Verdict.OK if rule else Verdict.NOTE, rule or "the kernel shows none")
+    else:
+        yield Finding("CPU governor", Verdict.NOTE, str(rule), "sudo cpupower frequency-set -g performance")
+    if load > 0.5 * visible:
+        yield Finding("load", Verdict.NOTE, f"{load:.1f}", "something else runs here; timings will be noisy")
+    else:
+        yield Finding("load", Verdict.OK, f"{load:.1f}")
+
+
+def _memory() -> Iterator[Finding]:
+    yield Finding("memory", Verdict.OK, f"{memory_bytes() / GIB:.1f} GiB")
+    size = shm_bytes() or 0
+    shortfall = machine.shm_shortfall(SHM_WANTED)
+    if shortfall:
+        yield Finding("/dev/shm", Verdict.NOTE, f"{size / GIB:.2f} GiB", shortfall + "; containers have their own")
+    else:
+        yield Finding("/dev/shm", Verdict.OK, f"{size / GIB:.1f} GiB")
+
+
+def _gpu(device: str) -> Finding:
+    name, driver = gpu_and_driver()
+    if name:
+        return Finding("GPU", Verdict.OK, f"{name}, driver {driver}")
+    if device != "gpu":
+        return Finding("GPU", Verdict.OK, "none; DEVICE=cpu needs none")
+    return Finding(
+        "GPU", Verdict.LACKS, "no NVIDIA GPU answers", "install the driver (nvidia-smi must answer), or use DEVICE=cpu"
+    )
+
+
+def _disk(out: Path) -> Finding:
+    folder = next(path for path in (out.absolute(), *out.absolute().parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    found = f"{free / GIB:.0f} GiB free"
+    if not os.access(folder, os.W_OK):
+        owner = f"{os.getuid()}:{os.getgid()}"
+        return Finding(
+            "results",
+            Verdict.LACKS,
+            f"{folder} cannot be written to",
+            f"sudo chown -R {owner} '{folder}', or another --out",
+        )
+    if free < DISK_WANTED:
+        return Finding("disk", Verdict.NOTE, found, "images and environments of both frameworks take about 16 GiB")
+    return Finding("disk", Verdict.OK, found)
+
+
+def _answers(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
+    except (OSError, subprocess.SubprocessError):
+        return False

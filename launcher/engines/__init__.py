@@ -1,0 +1,58 @@
+"""What starts a replicate. An engine is one file behind this small interface."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from launcher.stop import Ending, Stop
+
+
+@dataclass(frozen=True)
+class Job:
+    """One replicate to start: `case_arguments` say what is measured, `order_arguments` where it stands."""
+
+    run_id: str
+    record_id: str
+    framework: str
+    case_arguments: list[str]
+    order_arguments: list[str]
+    records: Path
+    log: Path
+    device: str
+    timeout: float
+    manifest: Path | None = None
+    data: Path | None = None
+    provenance: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What every replicate of a run may use, the same in every engine."""
+
+    cpus: tuple[int, ...]
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a replicate's process ended; `code` is negative for a signal, None where nobody can know."""
+
+    ending: Ending
+    code: int | None
+    out_of_memory: bool = False
+    message: str = ""
+
+
+class Engine(Protocol):
+    """Prepares frameworks and runs replicates, one at a time."""
+
+    name: str
+
+    def prepare(self, framework: str) -> None:
+        """Make the framework runnable, or raise BuildFailed; cheap where that was done before."""
+
+    def run(self, job: Job, stop: Stop) -> Outcome:
+        """Run one replicate to its end, deadline or interruption, and leave no process of it behind."""
+
+    def reclaim(self) -> int:
+        """Remove what dead launchers left running; returns how many."""

@@ -1,0 +1,76 @@
+"""Finds the Docker engine that the `docker` command would use, and says within seconds why it does not answer."""
+
+import os
+import stat
+
+import docker
+from docker.context import ContextAPI
+from docker.errors import DockerException
+
+from launcher.errors import NotReady
+
+ANSWER_SECONDS = 5
+CALL_SECONDS = 60
+DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+
+
+def address() -> tuple[str, str]:
+    """(where the engine listens, what says so)."""
+    if os.environ.get("DOCKER_HOST"):
+        return os.environ["DOCKER_HOST"], "DOCKER_HOST"
+    try:
+        context = ContextAPI.get_current_context()
+    except (DockerException, OSError, ValueError):
+        context = None
+    host = getattr(context, "Host", None)
+    if context and host and context.name != "default":
+        return str(host), f"docker context {context.name!r}"
+    return DEFAULT_SOCKET, "the default socket"
+
+
+def connect() -> docker.DockerClient:
+    """A client of an engine that answers, or NotReady with the remedy."""
+    host, said_by = address()
+    place = f"{host} ({said_by})"
+    if host.startswith("unix://"):
+        _require_socket(host.removeprefix("unix://"), place)
+    try:
+        if os.environ.get("DOCKER_HOST"):
+            client = docker.DockerClient.from_env(timeout=ANSWER_SECONDS)
+        else:
+            client = docker.DockerClient(base_url=host, timeout=ANSWER_SECONDS)
+        client.ping()
+    except (DockerException, OSError, ValueError) as error:
+        if "Permission denied" in str(error):
+            raise NotReady(_permission(place)) from error
+        raise NotReady(f"no Docker engine answers at {place}: {_short(error)}; start it, or use ENGINE=venv") from error
+    client.api.timeout = CALL_SECONDS
+    return client
+
+
+def _require_socket(path: str, place: str) -> None:
+    try:
+        mode = os.stat(path).st_mode
+    except PermissionError as error:
+        raise NotReady(_permission(place)) from error
+    except OSError as error:
+        raise NotReady(
+            f"no Docker engine: there is no socket at {place}; install or start Docker, or use ENGINE=venv"
+        ) from error
+    if not stat.S_ISSOCK(mode):
+        raise NotReady(
+            f"no Docker engine: {place} is not a socket; correct DOCKER_HOST or the context, or use ENGINE=venv"
+        )
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise NotReady(_permission(place))
+
+
+def _permission(place: str) -> str:
+    return (
+        f"permission denied on the Docker engine at {place}; add yourself to its group "
+        "(sudo usermod -aG docker $USER, then log in again), or use ENGINE=venv"
+    )
+
+
+def _short(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -1,0 +1,209 @@
+"""Engine with containers: each replicate in a fresh, hardened container, started by image id."""
+
+import os
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import docker
+from docker.errors import APIError, DockerException
+from docker.models.containers import Container
+from docker.types import DeviceRequest, LogConfig, Mount
+from requests.exceptions import RequestException
+
+from launcher.arguments import Places
+from launcher.engines import Job, Limits, Outcome
+from launcher.engines.waiting import Waiter
+from launcher.errors import NotReady
+from launcher.identity import mine, parse
+from launcher.images import Image, ImageBuilder, tag
+from launcher.provenance import handed_down
+from launcher.stop import Ending, Stop, supervise
+
+RUN_LABEL = "levelfield.run"
+RECORD_LABEL = "levelfield.record"
+LAUNCHER_LABEL = "levelfield.launcher"
+
+INSIDE = Places("/results", "/manifest/manifest.json", "/data")
+IMAGE_USER = "1000:1000"
+"""The images' own user, for a launcher run as root: what runs inside should not be root all the same."""
+
+PIDS_LIMIT = 4096
+SHM_BYTES = 2 * 2**30
+TMP_OPTIONS = "rw,exec,nosuid,nodev,mode=1777,size=2g"
+"""`exec`, since compiled variants load the libraries that they have just built from there."""
+
+LOG_LIMIT_BYTES = 16 * 2**20
+
+CONNECTION_ERRORS = (RequestException, DockerException)
+
+
+class DockerEngine:
+    """Runs replicates as containers of `levelfield-<framework>:<device>`."""
+
+    name = "docker"
+
+    def __init__(self, client: docker.DockerClient, builder: ImageBuilder, limits: Limits, device: str) -> None:
+        self._client, self._builder, self._limits, self._device = client, builder, limits, device
+        self._images: dict[str, Image] = {}
+
+    def prepare(self, framework: str) -> None:
+        """Build the framework's image where its sources changed, and remember the id to run."""
+        self._images[framework] = self._builder.build(framework, self._device)
+        if self._device == "gpu":
+            self._prove_gpu(self._images[framework].id)
+
+    def run(self, job: Job, stop: Stop) -> Outcome:
+        """Run one replicate in a container of its own, which is removed whatever happens."""
+        with tempfile.TemporaryDirectory(prefix="levelfield-") as links:
+            return self._run(job, stop, links)
+
+    def _run(self, job: Job, stop: Stop, links: str) -> Outcome:
+        try:
+            container = self._create(job, links)
+        except APIError as error:
+            return Outcome(Ending.EXITED, None, message=f"the container could not be made: {error.explanation}")
+        except CONNECTION_ERRORS as error:
+            raise NotReady(
+                f"the Docker engine no longer answers ({error}); start it again, then resume with RUN={job.run_id}"
+            ) from error
+        try:
+            return self._supervised(container, job, stop)
+        finally:
+            with suppress(*CONNECTION_ERRORS):
+                container.remove(force=True, v=True)
+
+    def reclaim(self) -> int:
+        """Remove the containers of dead launchers of this machine."""
+        removed = 0
+        for container in self._client.containers.list(all=True, filters={"label": LAUNCHER_LABEL}):
+            owner = parse(container.labels.get(LAUNCHER_LABEL, ""))
+            if owner and owner.is_local() and not owner.is_alive():
+                with suppress(APIError):
+                    container.remove(force=True, v=True)
+                removed += 1
+        return removed
+
+    def _supervised(self, container: Container, job: Job, stop: Stop) -> Outcome:
+        try:
+            container.start()
+        except APIError as error:
+            return Outcome(Ending.EXITED, None, message=f"the container did not start: {error.explanation}")
+        waiter = Waiter(self._client, str(container.id))
+        threading.Thread(target=waiter.wait, daemon=True).start()
+        ending = supervise(
+            waiter.finished,
+            stop,
+            job.timeout,
+            lambda: _signal(container, "SIGTERM"),
+            lambda: _signal(container, "SIGKILL"),
+        )
+        if waiter.lost:
+            return Outcome(Ending.INTERRUPTED if ending is Ending.INTERRUPTED else Ending.LOST, None)
+        try:
+            container.reload()
+            state = container.attrs["State"]
+            _keep_log(container, job.log)
+        except CONNECTION_ERRORS:
+            return Outcome(Ending.LOST, None)
+        killed_for_memory = bool(state.get("OOMKilled")) and ending is Ending.EXITED
+        return Outcome(ending, int(state["ExitCode"]), killed_for_memory)
+
+    def _create(self, job: Job, links: str) -> Container:
+        image = self._images[job.framework]
+        _own(job.records)
+        mounts = [_bind("/results", job.records, links)]
+        places = Places(INSIDE.out)
+        if job.manifest and job.data:
+            mounts += [_bind("/data", job.data, links, True), _bind("/manifest", job.manifest.parent, links, True)]
+            places = INSIDE
+        by_hand = self._by_hand(job, places)
+        facts = handed_down(job, self.name, by_hand, image_id=image.id, image_base_digest=image.base)
+        return self._client.containers.create(
+            image.id,
+            [*job.case_arguments, *job.order_arguments, *places.arguments()],
+            labels={RUN_LABEL: job.run_id, RECORD_LABEL: job.record_id, LAUNCHER_LABEL: str(mine())},
+            environment={"LEVELFIELD_PROVENANCE": facts, "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"},
+            mounts=mounts,
+            user=self._user(),
+            network_mode="none",
+            read_only=True,
+            tmpfs={"/tmp": TMP_OPTIONS},
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            cpuset_cpus=",".join(map(str, self._limits.cpus)),
+            mem_limit=self._limits.memory_bytes,
+            memswap_limit=self._limits.memory_bytes,
+            pids_limit=PIDS_LIMIT,
+            shm_size=SHM_BYTES,
+            init=True,
+            log_config=LogConfig(type="json-file", config={"max-size": "16m", "max-file": "1"}),
+            device_requests=[DeviceRequest(count=-1, capabilities=[["gpu"]])] if job.device == "gpu" else None,
+        )
+
+    def _by_hand(self, job: Job, places: Places) -> list[str]:
+        volumes = ["-v", f"{job.records.absolute()}:/results"]
+        if places.data:
+            assert job.manifest
+            volumes += ["-v", f"{job.data}:/data:ro", "-v", f"{job.manifest.parent}:/manifest:ro"]
+        devices = ["--gpus", "all"] if job.device == "gpu" else []
+        options = ["--rm", "--user", self._user(), "--shm-size", "2g", *devices, *volumes]
+        return ["docker", "run", *options, tag(job.framework, self._device), *job.case_arguments, *places.arguments()]
+
+    def _user(self) -> str:
+        """The caller, so that the records are the caller's; in a rootless engine that is what root inside means."""
+        if os.getuid() == 0:
+            return IMAGE_USER
+        options = self._client.info().get("SecurityOptions") or []
+        return "0:0" if any("rootless" in option for option in options) else f"{os.getuid()}:{os.getgid()}"
+
+    def _prove_gpu(self, image: str) -> None:
+        """Start one container with a GPU: only that shows whether the engine's toolkit is there."""
+        request = DeviceRequest(count=-1, capabilities=[["gpu"]])
+        labels = {LAUNCHER_LABEL: str(mine())}
+        container = self._client.containers.create(
+            image, [], entrypoint=["true"], device_requests=[request], labels=labels
+        )
+        try:
+            container.start()
+        except APIError as error:
+            raise NotReady(
+                f"DEVICE=gpu: the Docker engine cannot give a container the GPU ({error.explanation}); "
+                "install the NVIDIA Container Toolkit and restart the engine, or use ENGINE=venv"
+            ) from error
+        finally:
+            container.remove(force=True)
+
+
+def _signal(container: Container, name: str) -> None:
+    with suppress(*CONNECTION_ERRORS):
+        container.kill(signal=name)
+
+
+def _own(folder: Path) -> None:
+    """Let the images' user write records for a launcher that is root."""
+    if os.getuid() == 0:
+        user, group = (int(part) for part in IMAGE_USER.split(":"))
+        os.chown(folder, user, group)
+
+
+def _bind(target: str, source: Path, links: str, read_only: bool = False) -> Mount:
+    """A bind mount; a name that is not UTF-8 cannot travel through the engine's JSON, so a link stands in for it."""
+    text = str(source.absolute())
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = os.path.join(links, target.strip("/"))
+        os.symlink(source.absolute(), text)
+    return Mount(target, text, type="bind", read_only=read_only)
+
+
+def _keep_log(container: Container, path: Path) -> None:
+    left = LOG_LIMIT_BYTES
+    with path.open("wb") as file:
+        for chunk in container.logs(stream=True, follow=False):
+            file.write(chunk[:left])
+            left -= len(chunk)
+            if left <= 0:
+                return

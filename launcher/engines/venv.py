@@ -1,0 +1,76 @@
+"""Engine without containers: one virtual environment a framework, one fresh process a replicate."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from launcher.arguments import Places
+from launcher.children import kill_orphans, run_child
+from launcher.engines import Job, Limits, Outcome
+from launcher.environments import make_environment, python_of
+from launcher.provenance import handed_down
+from launcher.stop import Ending, Stop
+
+KEPT_VARIABLES = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+    "LD_LIBRARY_PATH",
+    "CUDA_VISIBLE_DEVICES",
+)
+"""All that a replicate inherits: a thread count or a framework's switch in the caller's environment would bend one side."""
+
+
+class VenvEngine:
+    """Runs replicates with `.venvs/<framework>/bin/python`."""
+
+    name = "venv"
+
+    def __init__(self, root: Path, limits: Limits, device: str, stop: Stop, extra_index: str = "") -> None:
+        self._root, self._limits, self._device, self._stop, self._extra_index = root, limits, device, stop, extra_index
+
+    def prepare(self, framework: str) -> None:
+        """Make the framework's virtual environment, or leave the one that is up to date."""
+        make_environment(self._root, framework, self._device, self._stop, self._extra_index)
+
+    def run(self, job: Job, stop: Stop) -> Outcome:
+        """Run one replicate on the run's CPUs."""
+        python = str(python_of(self._root, job.framework))
+        module = [python, "-m", f"runners.{job.framework}"]
+        places = Places(str(job.records.absolute()), str(job.manifest or ""), str(job.data or ""))
+        by_hand = Places("results", places.manifest, places.data)
+        command = [os.path.relpath(python, self._root), *module[1:], *job.case_arguments, *by_hand.arguments()]
+        scratch = tempfile.mkdtemp(prefix="levelfield-")
+        environment = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ} | {
+            "TMPDIR": scratch,
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LEVELFIELD_PROVENANCE": handed_down(job, self.name, command),
+        }
+        try:
+            with job.log.open("wb") as log:
+                ended = run_child(
+                    [*module, *job.case_arguments, *job.order_arguments, *places.arguments()],
+                    self._root,
+                    log,
+                    stop,
+                    job.timeout,
+                    environment,
+                    lambda: os.sched_setaffinity(0, self._limits.cpus),
+                )
+        except OSError as error:
+            return Outcome(
+                Ending.EXITED, None, message=f"{python} does not start ({error.strerror}); make setup ENGINE=venv"
+            )
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return Outcome(ended.ending, ended.code)
+
+    def reclaim(self) -> int:
+        """Kill what dead launchers left running."""
+        return kill_orphans()

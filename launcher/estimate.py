@@ -1,0 +1,66 @@
+"""How long a replicate takes: measured where an earlier run measured it, a rough constant where none did."""
+
+import json
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from runners.harness.case import Case, Competitor
+
+TIMINGS_NAME = "timings.jsonl"
+
+USUAL_SECONDS = {"train": 10.0, "infer": 9.0, "load": 10.0, "fit": 25.0}
+OTHER_SECONDS = 10.0
+"""Start, imports, gate and a 2 s window of a small case on two cores; nothing else is known before the first run."""
+
+
+class Durations:
+    """Whole seconds of replicates, by what was measured; medians, so that one slow start does not mislead."""
+
+    def __init__(self) -> None:
+        self._exact: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self._alike: dict[tuple[str, str], list[float]] = defaultdict(list)
+
+    def add(self, name: str, workload: str, competitor: str, seconds: float) -> None:
+        """Take in one replicate; `name` is the case's label."""
+        self._exact[name, competitor].append(seconds)
+        self._alike[workload, competitor].append(seconds)
+
+    def seconds(self, name: str, case: Case, competitor: Competitor) -> float:
+        """The best guess for one replicate."""
+        known = self._exact.get((name, competitor.label)) or self._alike.get((case.workload, competitor.label))
+        return statistics.median(known) if known else USUAL_SECONDS.get(case.workload, OTHER_SECONDS)
+
+    def knows(self, name: str, competitor: Competitor) -> bool:
+        """Whether this very case and competitor was measured before."""
+        return (name, competitor.label) in self._exact
+
+
+def earlier(results: Path) -> Durations:
+    """What earlier runs under `results` took. Damaged lines are passed over: this is only an estimate."""
+    durations = Durations()
+    for path in sorted(results.glob(f"*/{TIMINGS_NAME}")):
+        for line in _lines(path):
+            try:
+                entry = json.loads(line)
+                durations.add(
+                    str(entry["case"]), str(entry["workload"]), str(entry["competitor"]), float(entry["seconds"])
+                )
+            except (ValueError, KeyError, TypeError):
+                continue
+    return durations
+
+
+def note(folder: Path, name: str, case: Case, competitor: Competitor, seconds: float) -> None:
+    """Add one replicate's duration to the run's list."""
+    entry = {"case": name, "workload": case.workload, "competitor": competitor.label, "seconds": round(seconds, 3)}
+    with (folder / TIMINGS_NAME).open("a", encoding="ascii") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def _lines(path: Path) -> Iterable[str]:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

@@ -1,0 +1,42 @@
+"""One launcher a run folder. The kernel drops the lock of a launcher that dies, so a dead holder never blocks."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from launcher.errors import NotReady
+from launcher.identity import mine, parse
+
+LOCK_NAME = ".lock"
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold the run folder; a second launcher gets NotReady that names the first."""
+    path = folder / LOCK_NAME
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _acquire(handle, path)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{mine()}\n".encode(), 0)
+        yield
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+def _acquire(handle: int, path: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        held = False
+    except BlockingIOError:
+        held = True
+    owner = parse(os.pread(handle, 4096, 0).decode(errors="replace"))
+    if held or (owner and not owner.is_local()):
+        who = f"process {owner.pid} on {owner.host}" if owner else "another launcher"
+        remedy = "wait for it, or stop it" if held else f"if it is dead, remove {path}"
+        raise NotReady(f"{path.parent} is in use by {who}; {remedy}")
+    if not path.exists() or os.fstat(handle).st_ino != path.stat().st_ino:
+        raise NotReady(f"{path.parent} was released this moment by another launcher; try again")

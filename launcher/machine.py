@@ -1,0 +1,122 @@
+"""What the machine offers, asked before anything starts."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from launcher.errors import NotReady, UsageError
+from runners.harness.host import gpu_and_driver, memory_bytes
+
+MEMORY_SHARE = 0.85
+"""Of the machine's memory for a replicate; the rest keeps the machine and the launcher alive."""
+
+RECORD_BYTES = 200_000
+SPARE_BYTES = 500_000_000
+BUILD_BYTES = 8_000_000_000
+"""What one framework takes on disk at worst: its own wheels and the CUDA libraries they bring."""
+
+
+def visible_cpus() -> tuple[int, ...]:
+    """CPUs that this process may use."""
+    return tuple(sorted(os.sched_getaffinity(0)))
+
+
+def cpu_set(text: str) -> tuple[int, ...]:
+    """Read `0-3,6`; empty means all visible. CPUs that the machine does not have are NotReady."""
+    visible = visible_cpus()
+    if not text:
+        return visible
+    chosen: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?\s*", part)
+        if not match or int(match[2] or match[1]) < int(match[1]):
+            raise UsageError(f"--cpus {text!r}: write it like 0-3,6")
+        chosen |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+    beyond = sorted(chosen - set(visible))
+    if beyond:
+        raise NotReady(
+            f"--cpus {text}: CPU {', '.join(map(str, beyond))} not available here; visible: {', '.join(map(str, visible))}"
+        )
+    return tuple(sorted(chosen))
+
+
+def default_memory() -> int:
+    """The memory limit of a replicate where none is asked for."""
+    return int(memory_bytes() * MEMORY_SHARE)
+
+
+def require_gpu() -> None:
+    """Raise NotReady unless an NVIDIA GPU and its driver answer. There is no fallback to the CPU."""
+    name, driver = gpu_and_driver()
+    if name:
+        return
+    if not shutil.which("nvidia-smi") and not Path("/dev/nvidia0").exists():
+        raise NotReady("DEVICE=gpu: no NVIDIA GPU or driver on this machine; install the driver, or use DEVICE=cpu")
+    raise NotReady(
+        f"DEVICE=gpu: nvidia-smi does not answer (driver {driver or 'unknown'}); repair the driver, or use DEVICE=cpu"
+    )
+
+
+def require_folder(folder: Path) -> None:
+    """Create the output folder and prove that it can be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        owner = f"{os.getuid()}:{os.getgid()}"
+        raise NotReady(
+            f"{folder}: cannot write there ({error.strerror}); choose another --out, or: sudo chown -R {owner} '{folder}'"
+        ) from error
+
+
+def require_disk(folder: Path, replicates: int, builds: int) -> list[str]:
+    """Raise NotReady where the records cannot fit; warn where a framework that is still to be built may not."""
+    free = shutil.disk_usage(folder).free
+    needed = SPARE_BYTES + replicates * RECORD_BYTES
+    if free < needed:
+        raise NotReady(f"{folder}: {_gib(free)} free, the run needs {_gib(needed)}; make room, or choose another --out")
+    if builds and free < needed + builds * BUILD_BYTES:
+        return [f"{_gib(free)} free on disk; {builds} frameworks to build may need {_gib(builds * BUILD_BYTES)}"]
+    return []
+
+
+def shm_shortfall(bytes_needed: int) -> str:
+    """Why /dev/shm of this machine cannot hold so much, or nothing where it can."""
+    probe = Path(f"/dev/shm/levelfield-probe-{os.getpid()}")
+    try:
+        with probe.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(1, bytes_needed))
+    except OSError as error:
+        return f"/dev/shm cannot hold {_gib(bytes_needed)} ({error.strerror}); enlarge it (mount -o remount,size=2G /dev/shm)"
+    finally:
+        probe.unlink(missing_ok=True)
+    return ""
+
+
+def worker_warnings(workers: Iterable[int | None], cpus: int) -> list[str]:
+    """Loaders that ask for more workers than there are CPUs measure the scheduler as well."""
+    most = max((count for count in workers if count is not None), default=0)
+    return [f"cases ask for up to {most} workers, {cpus} CPUs are visible"] if most > cpus else []
+
+
+def commit(root: Path) -> tuple[str | None, bool | None]:
+    """(commit, whether there are changes beyond it), or (None, None) outside a repository."""
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=20, check=True
+        )
+        status = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return head.stdout.strip(), bool(status.stdout.strip())
+
+
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB"

@@ -1,0 +1,225 @@
+"""Carries a run out: one replicate after the other, each record safe before the next starts."""
+
+import dataclasses
+import errno
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from launcher.arguments import case_arguments, order_arguments
+from launcher.cases import label
+from launcher.data import Dataset
+from launcher.engines import Engine, Job, Outcome
+from launcher.errors import NotReady
+from launcher.estimate import Durations, note
+from launcher.outcomes import failure
+from launcher.policy import LOST, Policy
+from launcher.progress import Display
+from launcher.runfolder import RunFolder, Setup, read_record, replicates
+from launcher.schedule import Replicate
+from launcher.stop import Ending, Stop
+from runners.harness.case import Block
+from runners.harness.clock import now_ns, wall_time
+from runners.harness.record import SCHEMA_VERSION, Record, Status, log_tail, write_record
+from runners.harness.run import Run, RunState
+
+LOG_TAIL_BYTES = 65_536
+
+
+class Measurement:
+    """One pass over a run's schedule; what is measured already is passed over."""
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        run: Run,
+        setup: Setup,
+        engine: Engine,
+        datasets: Mapping[str, Dataset],
+        provenance: dict[str, object],
+        durations: Durations,
+        stop: Stop,
+        clock: Callable[[], int] = now_ns,
+    ) -> None:
+        self._folder, self._run, self._setup, self._engine = folder, run, setup, engine
+        self._datasets, self._provenance, self._durations = datasets, provenance, durations
+        self._stop, self._clock = stop, clock
+        self._policy = Policy(run.cases)
+        self._flags: list[str] = []
+        self._schedule = replicates(run.cases, run.order_seed)
+        self.failed = False
+
+    def carry_out(self, display: Display) -> Run:
+        """Measure what is missing; returns the run as it then stands, and keeps it."""
+        state = RunState.INCOMPLETE
+        try:
+            with display:
+                finished = all(self._step(index, replicate, display) for index, replicate in enumerate(self._schedule))
+            state = RunState.COMPLETE if finished else RunState.INCOMPLETE
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+                raise NotReady(
+                    f"{self._folder.path}: {error.strerror}; the records so far are safe. "
+                    f"Make room, then resume with RUN={self._run.run_id}"
+                ) from error
+            raise
+        finally:
+            self._run = self._as_it_stands(state)
+            self._keep()
+        return self._run
+
+    def _keep(self) -> None:
+        try:
+            self._folder.write(self._run)
+        except OSError as error:
+            raise NotReady(
+                f"{self._folder.path}: {error.strerror}; run.json could not be brought up to date"
+            ) from error
+
+    def _step(self, index: int, replicate: Replicate, display: Display) -> bool:
+        """Do one replicate; False ends the run early."""
+        record = self._earlier(replicate)
+        if record is not None or self._policy.skips(replicate):
+            display.skip()
+        else:
+            if self._stop.requested:
+                return False
+            record = self._measured(index, replicate, display)
+            if record is None:
+                return False
+        if record is not None:
+            known = len(self._policy.warnings)
+            self._policy.observe(replicate, record)
+            self.failed |= record.status not in (Status.OK, Status.UNSUPPORTED) or len(self._policy.warnings) > known
+            for warning in self._policy.warnings[known:]:
+                display.say(warning)
+        return True
+
+    def _earlier(self, replicate: Replicate) -> Record | None:
+        """A record that is there already; LOST ones are measured again."""
+        try:
+            record = read_record(self._folder, self._run, replicate)
+        except ValueError:
+            return None
+        return None if record and record.error and record.error.kind == LOST else record
+
+    def _measured(self, index: int, replicate: Replicate, display: Display) -> Record | None:
+        case = self._run.cases[replicate.case].case
+        name = label(case)
+        display.begin(name, replicate.competitor.label, self._seconds_left(index))
+        self._clear(replicate)
+        began, started_at = self._clock(), wall_time()
+        job = self._job(replicate)
+        outcome = self._engine.run(job, self._stop)
+        seconds = (self._clock() - began) / 1e9
+        record = self._settled(replicate, job, outcome, started_at)
+        if record is None:
+            return None
+        if record.status is Status.OK:
+            self._durations.add(name, case.workload, replicate.competitor.label, seconds)
+            note(self._folder.path, name, case, replicate.competitor, seconds)
+        result = "ok" if record.error is None else f"{record.error.kind}: {record.error.message}"
+        left = self._seconds_left(index + 1)
+        display.end(name, replicate.competitor.label, replicate.block, result, seconds, left)
+        return record
+
+    def _seconds_left(self, index: int) -> float:
+        return sum(
+            self._durations.seconds(
+                label(self._run.cases[one.case].case), self._run.cases[one.case].case, one.competitor
+            )
+            for one in self._schedule[index:]
+            if not self._folder.record_path(one).exists()
+        )
+
+    def _job(self, replicate: Replicate) -> Job:
+        case = self._run.cases[replicate.case].case
+        dataset = self._datasets.get(case.workload) if case.dataset else None
+        sampling = self._setup.samplings[replicate.case]
+        return Job(
+            run_id=self._run.run_id,
+            record_id=replicate.record_id,
+            framework=replicate.competitor.framework,
+            case_arguments=case_arguments(case, replicate, sampling, len(self._setup.cpus)),
+            order_arguments=order_arguments(replicate, self._run.run_id, self._run.order_seed),
+            records=self._folder.records,
+            log=self._folder.logs / f"{replicate.record_id}.log",
+            device=case.device,
+            timeout=self._setup.timeouts[replicate.case],
+            manifest=dataset.path if dataset else None,
+            data=dataset.root if dataset else None,
+            provenance=self._provenance,
+        )
+
+    def _settled(self, replicate: Replicate, job: Job, outcome: Outcome, started_at: str) -> Record | None:
+        """The replicate's one record: the runner's where it left a valid one, else ours that says why there is none."""
+        problem = ""
+        try:
+            record = read_record(self._folder, self._run, replicate)
+        except ValueError as error:
+            problem = f" ({str(error).splitlines()[0]})"
+            record = None
+        self._remove_temporary(replicate)
+        if record and not (outcome.out_of_memory and record.status is not Status.OK):
+            if record.status is Status.OK and (outcome.ending is not Ending.EXITED or outcome.code != 0):
+                how = f"exit code {outcome.code}" if outcome.ending is Ending.EXITED else outcome.ending.value
+                self._flags.append(f"{replicate.record_id}: ended with {how} after a valid record")
+                self.failed = True
+            return record
+        if outcome.ending is Ending.INTERRUPTED:
+            return None
+        return self._write_failure(replicate, job, outcome, started_at, problem)
+
+    def _write_failure(self, replicate: Replicate, job: Job, outcome: Outcome, started_at: str, problem: str) -> Record:
+        self._set_aside(replicate)
+        status, reason = failure(outcome, job.timeout, self._setup.memory_bytes, _tail(job.log))
+        record = Record(
+            schema_version=SCHEMA_VERSION,
+            record_id=replicate.record_id,
+            run_id=self._run.run_id,
+            status=status,
+            error=dataclasses.replace(reason, message=reason.message + problem),
+            case=self._run.cases[replicate.case].case,
+            competitor=replicate.competitor,
+            block=Block(replicate.block, replicate.position, replicate.sequence, self._run.order_seed, started_at),
+            command=["python", "-m", f"runners.{job.framework}", *job.case_arguments],
+        )
+        write_record(record, self._folder.records)
+        return record
+
+    def _clear(self, replicate: Replicate) -> None:
+        """What a damaged or lost attempt left must not pass for this one's record."""
+        self._remove_temporary(replicate)
+        self._set_aside(replicate)
+
+    def _set_aside(self, replicate: Replicate) -> None:
+        path = self._folder.record_path(replicate)
+        if path.is_symlink() or path.exists():
+            path.replace(self._folder.logs / f"{replicate.record_id}.rejected")
+
+    def _remove_temporary(self, replicate: Replicate) -> None:
+        for path in self._folder.records.glob(f".{replicate.record_id[:30]}*.tmp"):
+            path.unlink(missing_ok=True)
+
+    def _as_it_stands(self, state: RunState) -> Run:
+        cases = [
+            dataclasses.replace(
+                case,
+                unavailable=[
+                    *(one for one in case.unavailable if one.kind != "NOT TRIED"),
+                    *(reason for (place, _), reason in self._policy.not_tried.items() if place == index),
+                ],
+            )
+            for index, case in enumerate(self._run.cases)
+        ]
+        warnings = list(dict.fromkeys([*self._run.warnings, *self._policy.warnings, *self._flags]))
+        return dataclasses.replace(self._run, state=state, cases=cases, warnings=warnings)
+
+
+def _tail(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return log_tail("".join(character if character.isprintable() or character in "\n\t" else "�" for character in text))

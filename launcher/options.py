@@ -1,0 +1,101 @@
+"""The launcher's options. The Makefile passes its variables as they are, so an empty one means `not given`."""
+
+import math
+import os
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher.engines.select import ENGINES
+from launcher.errors import UsageError, unknown
+from launcher.provenance import printable
+
+DEVICES = ("cpu", "gpu")
+DEFAULTS = {"profile": "quick", "device": "cpu", "engine": "auto"}
+SETTINGS = (
+    "profile", "device", "engine", "frameworks", "workloads", "filter", "blocks", "data", "timeout", "cpus", "memory", "seed",
+)  # fmt: skip
+"""Options that shape what is measured: kept in run.json, and not to be changed when a run is resumed."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for, read and bounded."""
+
+    profile: str
+    device: str
+    engine: str
+    frameworks: list[str]
+    workloads: list[str]
+    filter: str
+    blocks: int | None
+    data: str
+    run: str
+    timeout: float | None
+    out: Path
+    cpus: str
+    memory_bytes: int | None
+    seed: int | None
+    strict: bool
+    base_image: str
+    extra_index: str
+    given: dict[str, str]
+
+
+def read(arguments: Namespace, root: Path) -> Options:
+    """Make sense of the command line. Raises UsageError."""
+    text = {name: (value or "").strip() for name, value in vars(arguments).items() if isinstance(value, str | None)}
+    device = text["device"] or DEFAULTS["device"]
+    if device not in DEVICES:
+        raise UsageError(unknown("device", device, DEVICES))
+    engine = text["engine"] or DEFAULTS["engine"]
+    if engine not in ENGINES:
+        raise UsageError(unknown("engine", engine, ENGINES))
+    gibibytes = _number("memory", text["memory"], 0.125)
+    run = text["run"]
+    if run and (not run.isascii() or not all(c.isalnum() or c in "-_." for c in run) or run.startswith(".")):
+        raise UsageError(f"--run {run!r}: letters, digits, '-', '_' and '.' only")
+    return Options(
+        profile=text["profile"] or DEFAULTS["profile"],
+        device=device,
+        engine=engine,
+        frameworks=_words(text["frameworks"]),
+        workloads=_words(text["workloads"]),
+        filter=text["filter"],
+        blocks=_whole("blocks", text["blocks"], 1, 1000),
+        data=text["data"],
+        run=run,
+        timeout=_number("timeout", text["timeout"], 0.1),
+        out=Path(text["out"]) if text["out"] else root / "results",
+        cpus=text["cpus"],
+        memory_bytes=None if gibibytes is None else int(gibibytes * 2**30),
+        seed=_whole("seed", text["seed"], 0, 2**31 - 1),
+        strict=bool(arguments.strict),
+        base_image=text["base_image"] or os.environ.get("BASE_IMAGE", ""),
+        extra_index=text["extra_index"] or os.environ.get("EXTRA_INDEX", ""),
+        given={name: printable(text[name]) for name in SETTINGS if text[name]},
+    )
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
+
+
+def _whole(name: str, text: str, least: int, most: int) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise UsageError(f"--{name} {text!r}: a whole number from {least} to {most}")
+    return int(text)
+
+
+def _number(name: str, text: str, least: float) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not least <= value <= 1_000_000:
+        raise UsageError(f"--{name} {text!r}: a number from {least:g} to 1000000")
+    return value

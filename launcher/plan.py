@@ -1,0 +1,123 @@
+"""What a run would do: its cases, its order, how long it takes. Starts nothing."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher import data
+from launcher.cases import Planned, expand, label, reads_data, workloads_of
+from launcher.discovery import Contestant, choose, discover
+from launcher.errors import UsageError
+from launcher.estimate import Durations
+from launcher.options import Options
+from launcher.profile import Profile, load_profile
+from launcher.progress import duration
+from launcher.runfolder import replicates
+from runners.harness.case import Case
+from runners.harness.run import Unavailable
+
+
+@dataclass(frozen=True)
+class Draft:
+    """All that is known before data and frameworks are prepared."""
+
+    profile: Profile
+    everyone: dict[str, Contestant]
+    contestants: dict[str, Contestant]
+    workloads: list[str]
+    sources: list[data.Source]
+
+    @property
+    def data_workloads(self) -> list[str]:
+        """The workloads that read a data set."""
+        return [name for name in self.workloads if reads_data(name, self.everyone)]
+
+
+def draft(root: Path, options: Options) -> Draft:
+    """Read profile and frameworks. Raises UsageError for any unknown name."""
+    everyone = discover(root)
+    if not everyone:
+        raise UsageError(f"{root}: no framework found; each is a folder under images/ and runners/")
+    contestants = choose(everyone, options.frameworks)
+    profile = load_profile(root, options.profile)
+    if options.timeout is not None:
+        groups = [group.model_copy(update={"timeout": None}) for group in profile.cases]
+        profile = profile.model_copy(update={"timeout": options.timeout, "cases": groups})
+    workloads = workloads_of(profile, options.workloads, everyone)
+    if not workloads:
+        raise UsageError(f"profile {options.profile} has no case of workload {', '.join(options.workloads)}")
+    needing = [name for name in workloads if reads_data(name, everyone)]
+    sources = data.sources(root, options.data, needing) if needing else []
+    return Draft(profile, everyone, contestants, workloads, sources)
+
+
+def planned_cases(drafted: Draft, options: Options, assigned: data.Assigned) -> list[Planned]:
+    """The cases with their data. Cases whose workload has no data set that fits run nobody, with the reason."""
+    cases = expand(
+        drafted.profile,
+        drafted.workloads,
+        drafted.contestants,
+        drafted.everyone,
+        options.device,
+        assigned.references(),
+        options.blocks or drafted.profile.blocks,
+        options.filter,
+    )
+    if not cases:
+        raise UsageError(f"no case matches --filter {options.filter!r}; `make plan` without FILTER lists all")
+    if all(case.planned.case.workload in assigned.reasons for case in cases):
+        raise UsageError("; ".join(dict.fromkeys(assigned.reasons.values())))
+    cases = [_without_data(case, assigned.reasons.get(case.planned.case.workload)) for case in cases]
+    if not any(case.planned.competitors for case in cases):
+        reasons = {f"{one.competitor.framework}: {one.reason}" for case in cases for one in case.planned.unavailable}
+        raise UsageError("nobody can run any of these cases: " + "; ".join(sorted(reasons)))
+    return cases
+
+
+def _without_data(planned: Planned, reason: str | None) -> Planned:
+    if reason is None:
+        return planned
+    case = planned.planned
+    gone = [Unavailable(one, "DATA", reason) for one in case.competitors]
+    return dataclasses.replace(
+        planned, planned=dataclasses.replace(case, competitors=[], unavailable=[*case.unavailable, *gone])
+    )
+
+
+def describe(cases: Sequence[Planned], seed: int, durations: Durations) -> list[str]:
+    """The plan as lines of text."""
+    lines = []
+    for planned in cases:
+        case = planned.planned
+        lines.append(f"{label(case.case)}   {case.blocks} blocks, at most {planned.timeout:g} s a replicate")
+        lines += [f"    {one.label}" for one in case.competitors]
+        lines += [f"    {one.competitor.label}   - {one.kind}: {one.reason}" for one in case.unavailable]
+    total = len(replicates([planned.planned for planned in cases], seed))
+    lines += ["", f"{len(cases)} cases, {total} replicates, order seed {seed}", estimate(cases, durations)]
+    return lines
+
+
+def estimate(cases: Sequence[Planned], durations: Durations) -> str:
+    """How long the replicates will take, and from what that is known."""
+    pairs = [
+        (planned.planned.case, one, planned.planned.blocks) for planned in cases for one in planned.planned.competitors
+    ]
+    seconds = sum(durations.seconds(label(case), case, one) * blocks for case, one, blocks in pairs)
+    measured = sum(durations.knows(label(case), one) for case, one, _ in pairs)
+    basis = "rough constants for each workload"
+    if measured:
+        basis = f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"
+    return f"about {duration(seconds)} of measuring, from {basis}; preparing data and frameworks comes on top"
+
+
+def batch_sizes(cases: Sequence[Planned]) -> dict[str, int]:
+    """The largest batch of each workload."""
+    sizes: dict[str, int] = {}
+    for case in _cases(cases):
+        sizes[case.workload] = max(case.batch_size, sizes.get(case.workload, 0))
+    return sizes
+
+
+def _cases(cases: Sequence[Planned]) -> list[Case]:
+    return [planned.planned.case for planned in cases]

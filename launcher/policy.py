@@ -1,0 +1,86 @@
+"""What is not worth measuring again: a competitor that failed at first, and a case whose competitors disagree."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from launcher.cases import label
+from launcher.schedule import Replicate
+from runners.harness.agreement import disagreement
+from runners.harness.case import Case, Competitor
+from runners.harness.record import Check, Record, Status
+from runners.harness.run import PlannedCase, Unavailable
+
+LOST = "LOST"
+"""The engine died, which says nothing about the competitor."""
+
+
+class Policy:
+    """Learns from every record, in the order of the schedule, and says what to leave out."""
+
+    def __init__(self, cases: Sequence[PlannedCase]) -> None:
+        self.warnings: list[str] = []
+        self.not_tried: dict[tuple[int, Competitor], Unavailable] = {}
+        self._cases = cases
+        self._seen: set[tuple[int, Competitor]] = set()
+        self._failed: set[tuple[int, Competitor]] = set()
+        self._checks: dict[int, dict[Competitor, Check]] = {}
+        self._stopped_after: dict[int, int] = {}
+        self._too_large: dict[tuple[Case, Competitor], int] = {}
+
+    def skips(self, replicate: Replicate) -> bool:
+        """Whether to leave the replicate out."""
+        place = (replicate.case, replicate.competitor)
+        if place in self._failed or replicate.block > self._stopped_after.get(replicate.case, replicate.block):
+            return True
+        case = self._cases[replicate.case].case
+        smallest = self._too_large.get((_row(case), replicate.competitor), case.batch_size)
+        if case.batch_size <= smallest:
+            return False
+        reason = f"a batch of {smallest} ran out of memory"
+        self.not_tried[place] = Unavailable(replicate.competitor, "NOT TRIED", reason)
+        return True
+
+    def observe(self, replicate: Replicate, record: Record) -> None:
+        """Take in a record."""
+        place = (replicate.case, replicate.competitor)
+        first = place not in self._seen
+        self._seen.add(place)
+        if record.status is not Status.OK:
+            if first and not (record.error and record.error.kind == LOST):
+                self._failed.add(place)
+            if record.status is Status.OOM:
+                self._note_memory(record)
+        elif record.check and replicate.case not in self._stopped_after:
+            self._compare(replicate, record.check)
+
+    def _note_memory(self, record: Record) -> None:
+        key = (_row(record.case), record.competitor)
+        self._too_large[key] = min(record.case.batch_size, self._too_large.get(key, record.case.batch_size))
+
+    def _compare(self, replicate: Replicate, check: Check) -> None:
+        known = self._checks.setdefault(replicate.case, {})
+        if replicate.competitor in known:
+            return
+        case = self._cases[replicate.case].case
+        for other, theirs in known.items():
+            difference = _difference(theirs, check, case.precision)
+            if difference:
+                self._stopped_after[replicate.case] = replicate.block
+                names = f"{other.label} and {replicate.competitor.label}"
+                self.warnings.append(
+                    f"{label(case)}: {names} did not do the same work: {difference}; no further blocks"
+                )
+                return
+        known[replicate.competitor] = check
+
+
+def _difference(left: Check, right: Check, precision: str) -> str | None:
+    try:
+        return disagreement(left, right, precision)
+    except (IndexError, KeyError) as error:
+        return f"their checks cannot be compared ({type(error).__name__}: {error})"
+
+
+def _row(case: Case) -> Case:
+    """The case less its batch size: what a larger batch shares with a smaller one."""
+    return dataclasses.replace(case, batch_size=0)

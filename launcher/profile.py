@@ -1,0 +1,109 @@
+"""Profiles: what is measured, as data. One TOML file under profiles/ is one profile."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from launcher.errors import UsageError, unknown
+
+Positive = Annotated[int, Field(ge=1, le=1_000_000)]
+NotNegative = Annotated[int, Field(ge=0, le=1_000_000)]
+Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+_OneOrMore = (BeforeValidator(_listed), Field(min_length=1))
+Names = Annotated[list[str], *_OneOrMore]
+Sizes = Annotated[list[Positive], *_OneOrMore]
+Counts = Annotated[list[NotNegative], *_OneOrMore]
+Switches = Annotated[list[bool], *_OneOrMore]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Sampling(_Strict):
+    """How long one replicate measures."""
+
+    warmup_steps: NotNegative = 5
+    min_steps: Positive = 40
+    max_steps: Positive = 200
+    min_seconds: Seconds = 2.0
+
+
+class SamplingOverride(_Strict):
+    """What a group of cases changes about the profile's sampling."""
+
+    warmup_steps: NotNegative | None = None
+    min_steps: Positive | None = None
+    max_steps: Positive | None = None
+    min_seconds: Seconds | None = None
+
+
+class CaseGroup(_Strict):
+    """A matrix of cases: every combination of the listed values."""
+
+    workload: str
+    network: Names | None = None
+    input_size: Sizes | None = None
+    batch_size: Sizes
+    precision: Names = ["fp32"]
+    scope: Names | None = None
+    stage: Names | None = None
+    workers: Counts | None = None
+    cache: Switches | None = None
+    augment: Switches | None = None
+    epochs: Sizes | None = None
+    variants: Literal["default", "all"] | list[str] = "default"
+    loaders: Literal["default", "all"] | list[str] = "all"
+    sampling: SamplingOverride = SamplingOverride()
+    timeout: Annotated[float, Field(gt=0, le=604_800)] | None = None
+
+
+class Profile(_Strict):
+    """One profile, whole."""
+
+    description: str
+    blocks: Annotated[int, Field(ge=1, le=1000)]
+    timeout: Annotated[float, Field(gt=0, le=604_800)] = 600.0
+    sampling: Sampling = Sampling()
+    cases: Annotated[list[CaseGroup], Field(min_length=1)]
+
+
+_KEYS: dict[tuple[str, ...], type[BaseModel]] = {
+    (): Profile,
+    ("sampling",): Sampling,
+    ("cases",): CaseGroup,
+    ("cases", "sampling"): SamplingOverride,
+}
+
+
+def load_profile(root: Path, name: str) -> Profile:
+    """Read and validate `profiles/<name>.toml`; anything wrong in it is a UsageError that names the key."""
+    folder = root / "profiles"
+    known = sorted(path.stem for path in folder.glob("*.toml"))
+    if name not in known:
+        raise UsageError(unknown("profile", name, known))
+    path = folder / f"{name}.toml"
+    try:
+        return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"profiles/{name}.toml: {error}") from error
+    except ValidationError as error:
+        raise UsageError(f"profiles/{name}.toml: {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """The first fault, with its place; for an unknown key the known ones and the nearest."""
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] != "extra_forbidden":
+        return f"{place}: {fault['msg']}"
+    names = tuple(part for part in fault["loc"][:-1] if isinstance(part, str))
+    return f"{place}: {unknown('key', str(fault['loc'][-1]), _KEYS[names].model_fields)}"

@@ -1,0 +1,26 @@
+"""Facts that only the launcher knows, handed down to the runner, which writes them into the record."""
+
+import json
+import os
+import socket
+
+from launcher.engines import Job
+
+VARIABLE = "LEVELFIELD_PROVENANCE"
+
+
+def handed_down(job: Job, engine: str, command: list[str], **more: object) -> str:
+    """The value of the environment variable: engine, commit, and the command that repeats the case by hand."""
+    facts = {
+        **job.provenance,
+        "engine": engine,
+        "hostname": socket.gethostname(),
+        "command": [printable(word) for word in command],
+        **more,
+    }
+    return json.dumps(facts, ensure_ascii=True)
+
+
+def printable(text: str) -> str:
+    """Text that any reader of JSON takes: the bytes of a name that are not UTF-8 become escapes."""
+    return os.fsencode(text).decode("utf-8", "backslashreplace")

@@ -1,0 +1,148 @@
+"""The folder of one run: its plan, its records, its logs."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from launcher.cases import Planned
+from launcher.errors import UsageError, unknown
+from launcher.profile import Sampling
+from launcher.schedule import Replicate, schedule
+from runners.harness.files import write_atomically
+from runners.harness.record import Record
+from runners.harness.run import RUN_NAME, PlannedCase, Run, write_run
+
+SETUP_NAME = "setup.json"
+RECORD_LIMIT_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How the run's replicates are started; with `run.json`, all that resuming needs.
+
+    `samplings` and `timeouts` stand in the order of the run's cases; `manifests` holds file system bytes as Latin-1.
+    """
+
+    samplings: list[Sampling]
+    timeouts: list[float]
+    cpus: list[int]
+    memory_bytes: int
+    manifests: dict[str, str] = field(default_factory=dict)
+
+    def manifest(self, workload: str) -> Path | None:
+        """Where the data of a workload is described."""
+        text = self.manifests.get(workload)
+        return Path(os.fsdecode(text.encode("latin-1"))) if text else None
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Names inside the folder."""
+
+    path: Path
+
+    @property
+    def records(self) -> Path:
+        """One JSON file for each replicate."""
+        return self.path / "records"
+
+    @property
+    def logs(self) -> Path:
+        """What each replicate printed."""
+        return self.path / "logs"
+
+    def record_path(self, replicate: Replicate) -> Path:
+        """Where the replicate's record is, or will be."""
+        return self.records / f"{replicate.record_id}.json"
+
+    def write(self, run: Run) -> None:
+        """Keep the plan and its state."""
+        write_run(run, self.path)
+
+
+def create(out: Path, profile: str, wanted_id: str = "") -> RunFolder:
+    """A fresh folder named by the time of day and the profile."""
+    stem = wanted_id or f"{time.strftime('%Y%m%d-%H%M%S')}-{profile}"
+    for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
+        folder = RunFolder(out / f"{stem}{suffix}")
+        try:
+            folder.path.mkdir()
+        except FileExistsError:
+            continue
+        folder.records.mkdir()
+        folder.logs.mkdir()
+        return folder
+    raise UsageError(f"{out}: too many runs named {stem}")
+
+
+def existing(out: Path, run_id: str) -> RunFolder:
+    """The folder of an earlier run. An unknown name is a UsageError."""
+    known = sorted(path.parent.name for path in out.glob(f"*/{RUN_NAME}"))
+    if run_id not in known:
+        raise UsageError(unknown("run", run_id, known))
+    return RunFolder(out / run_id)
+
+
+def replicates(cases: Sequence[PlannedCase], seed: int) -> list[Replicate]:
+    """The run's schedule, from what run.json holds."""
+    return schedule([(case.competitors, case.blocks) for case in cases], seed)
+
+
+def write_setup(
+    folder: RunFolder, cases: Sequence[Planned], cpus: Sequence[int], memory: int, manifests: dict[str, Path]
+) -> Setup:
+    """Keep what resuming needs beside the run."""
+    setup = Setup(
+        samplings=[case.sampling for case in cases],
+        timeouts=[case.timeout for case in cases],
+        cpus=list(cpus),
+        memory_bytes=memory,
+        manifests={workload: os.fsencode(path).decode("latin-1") for workload, path in manifests.items()},
+    )
+    write_atomically(folder.path / SETUP_NAME, TypeAdapter(Setup).dump_json(setup, indent=1))
+    return setup
+
+
+def load(folder: RunFolder) -> tuple[Run, Setup]:
+    """Read an earlier run back. A damaged file is a UsageError."""
+    try:
+        run = TypeAdapter(Run).validate_json((folder.path / RUN_NAME).read_bytes())
+        setup = TypeAdapter(Setup).validate_json((folder.path / SETUP_NAME).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UsageError(f"{folder.path}: cannot be resumed ({error}); start a new run") from error
+    if not len(setup.samplings) == len(setup.timeouts) == len(run.cases):
+        raise UsageError(f"{folder.path}: cannot be resumed ({SETUP_NAME} does not match {RUN_NAME}); start a new run")
+    return run, setup
+
+
+_RECORD: TypeAdapter[Record] = TypeAdapter(Record)
+
+
+def read_record(folder: RunFolder, run: Run, replicate: Replicate) -> Record | None:
+    """The replicate's record where it is whole and about this replicate; a ValueError says what is wrong with it."""
+    path = folder.record_path(replicate)
+    try:
+        if path.is_symlink() or path.stat().st_size > RECORD_LIMIT_BYTES:
+            raise ValueError("not a plain file of a sensible size")
+        record = _RECORD.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    case = run.cases[replicate.case].case
+    found = (
+        dataclasses.astuple(dataclasses.replace(record.block, started_at="")),
+        record.record_id,
+        record.run_id,
+        record.competitor,
+    )
+    block = (replicate.block, replicate.position, replicate.sequence, run.order_seed, "")
+    if found != (block, replicate.record_id, run.run_id, replicate.competitor):
+        raise ValueError("it is about another replicate")
+    if record.case != case:
+        wrong = [name for name, value in vars(case).items() if getattr(record.case, name) != value]
+        raise ValueError(f"it measured another case: {', '.join(wrong)} differs")
+    return record

@@ -1,0 +1,97 @@
+"""Ctrl-C and SIGTERM as a question that loops ask, so that nothing is cut off half-way.
+
+Once means: stop what runs, keep what is done, write the report. Twice means: kill at once.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+from runners.harness.clock import now_ns
+
+GRACE_SECONDS = 10.0
+"""Between SIGTERM and SIGKILL."""
+
+POLL_SECONDS = 0.25
+"""How soon an interruption is noticed. A signal handler may not set an Event that its own thread waits on."""
+
+
+class Stop:
+    """Counts the requests to stop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def request(self) -> None:
+        """Ask once more."""
+        self.count += 1
+
+    @property
+    def requested(self) -> bool:
+        """Someone asked to stop."""
+        return self.count > 0
+
+    @property
+    def urgent(self) -> bool:
+        """Someone asked again."""
+        return self.count > 1
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Let SIGINT and SIGTERM ask, for as long as the context lasts."""
+        kinds = (signal.SIGINT, signal.SIGTERM)
+        before = {kind: signal.signal(kind, lambda *_: self.request()) for kind in kinds}
+        try:
+            yield
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
+
+
+class Ending(StrEnum):
+    """Why a child is no longer running."""
+
+    EXITED = "exited"
+    TIMEOUT = "timeout"
+    INTERRUPTED = "interrupted"
+    LOST = "lost"
+
+
+def supervise(
+    finished: threading.Event,
+    stop: Stop,
+    seconds: float,
+    terminate: Callable[[], None],
+    kill: Callable[[], None],
+    clock: Callable[[], int] = now_ns,
+) -> Ending:
+    """Wait until `finished`, a deadline or a request to stop; after the last two terminate, and kill what stays."""
+    ending = _wait(finished, stop, seconds, clock)
+    if ending is not Ending.EXITED:
+        if not stop.urgent:
+            terminate()
+            _wait_urgent(finished, stop, clock)
+        if not finished.is_set():
+            kill()
+            finished.wait(GRACE_SECONDS)
+    return ending
+
+
+def _wait(finished: threading.Event, stop: Stop, seconds: float, clock: Callable[[], int]) -> Ending:
+    deadline = clock() + int(seconds * 1e9)
+    while not finished.is_set():
+        left = (deadline - clock()) / 1e9
+        if stop.requested:
+            return Ending.INTERRUPTED
+        if left <= 0:
+            return Ending.TIMEOUT
+        finished.wait(min(left, POLL_SECONDS))
+    return Ending.EXITED
+
+
+def _wait_urgent(finished: threading.Event, stop: Stop, clock: Callable[[], int]) -> None:
+    deadline = clock() + int(GRACE_SECONDS * 1e9)
+    while not finished.is_set() and not stop.urgent and clock() < deadline:
+        finished.wait(POLL_SECONDS)
