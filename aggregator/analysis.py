@@ -1,0 +1,269 @@
+"""From loaded runs to compared cases. Knows numbers and verdicts, nothing of how they are shown."""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+
+from aggregator import health
+from aggregator.compare import Paired, paired
+from aggregator.load import LoadedRun
+from aggregator.same_work import difference_in_work
+from aggregator.sections import Section, split
+from aggregator.statistic import Steadiness, mean_seconds, seconds, steadiness
+from aggregator.verdict import MOST_UNSTEADY, Judged, Verdict, before_testing, judge_all
+from runners.harness.case import Case, Competitor
+from runners.harness.record import Record, Status
+from runners.harness.run import PlannedCase, Unavailable
+
+
+@dataclass(frozen=True)
+class Side:
+    """One competitor's replicates of one case."""
+
+    competitor: Competitor
+    planned: int | None
+    records: tuple[Record, ...]
+    unavailable: Unavailable | None = None
+
+    @property
+    def label(self) -> str:
+        """The competitor's name in tables."""
+        return self.competitor.label
+
+    @cached_property
+    def ok(self) -> dict[int, Record]:
+        """The replicates that may be compared, by block."""
+        return {record.block.number: record for record in self.records if record.status is Status.OK}
+
+    @cached_property
+    def failures(self) -> list[Record]:
+        """The replicates that did not end well, in run order."""
+        return [record for record in self.records if record.status is not Status.OK]
+
+    @cached_property
+    def logs(self) -> dict[int, float]:
+        """z = log of the statistic, by block."""
+        return {number: math.log(seconds(record)) for number, record in self.ok.items()}
+
+    @cached_property
+    def log_means(self) -> dict[int, float]:
+        """Log of the mean step, by block, where the statistic is a median."""
+        means = {number: mean_seconds(record) for number, record in self.ok.items()}
+        return {number: math.log(mean) for number, mean in means.items() if mean is not None}
+
+    @cached_property
+    def settled(self) -> list[Steadiness]:
+        """Whether each comparable replicate had settled."""
+        return [steadiness(record) for record in self.ok.values()]
+
+    @cached_property
+    def signals(self) -> list[tuple[bool, str]]:
+        """(gate, sentence) of the machine's counters past their thresholds."""
+        return health.summary(list(self.ok.values()))
+
+    @property
+    def finished(self) -> bool:
+        """All its planned replicates are there and ok."""
+        return self.unavailable is None and bool(self.ok) and len(self.ok) >= (self.planned or 0) and not self.failures
+
+    @property
+    def scatter(self) -> float | None:
+        """Standard deviation of z: the coefficient of variation between processes."""
+        return float(np.std(list(self.logs.values()), ddof=1)) if len(self.logs) > 1 else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides of one case: `paired` is log(time of right / time of left)."""
+
+    case: Case
+    left: Side
+    right: Side
+    paired: Paired | None
+    means: Paired | None
+    incomparable: str | None
+    unstable: str | None
+    decides: bool = False
+    judged: Judged | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict, once judged."""
+        if self.judged is None:
+            raise ValueError("not judged yet")
+        return self.judged.verdict
+
+    @property
+    def winner(self) -> Side | None:
+        """The faster side, only where the verdict names one."""
+        return {Verdict.FASTER: self.right, Verdict.SLOWER: self.left}.get(self.verdict)
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case: its sides in the plan's order and the comparisons between them.
+
+    The comparison marked `decides` is the best side against its runner-up: the case is won only there.
+    """
+
+    case: Case
+    sides: tuple[Side, ...]
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def finished(self) -> bool:
+        """Every side did all that was planned."""
+        return bool(self.sides) and all(side.finished for side in self.sides)
+
+    @property
+    def deciding(self) -> Comparison | None:
+        """Best against runner-up, or None where fewer than two sides can be compared."""
+        return next((comparison for comparison in self.comparisons if comparison.decides), None)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What one run measured on one machine with one set of software; nothing is compared across."""
+
+    run: LoadedRun
+    records: tuple[Record, ...]
+    cases: tuple[CaseResult, ...] = field(default=())
+
+
+def analyse(runs: Iterable[LoadedRun], baseline: str | None = None) -> list[Environment]:
+    """Compare every case of every run and judge all comparisons together."""
+    found = []
+    for run in runs:
+        for index, section in enumerate(split(run.records)):
+            cases = tuple(_case_results(run, section, index == 0, baseline))
+            found.append(Environment(run, tuple(section.records), cases))
+    return _judge(found)
+
+
+def competitors_of(runs: Iterable[LoadedRun]) -> list[str]:
+    """Every competitor's label, in order of first appearance."""
+    labels: dict[str, None] = {}
+    for run in runs:
+        for planned in run.plan.cases if run.plan else []:
+            labels.update(dict.fromkeys(competitor.label for competitor in planned.competitors))
+        labels.update(dict.fromkeys(record.competitor.label for record in run.records))
+    return list(labels)
+
+
+def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str | None) -> Iterator[CaseResult]:
+    by_case: dict[Case, list[Record]] = {}
+    for record in section.records:
+        by_case.setdefault(record.case, []).append(record)
+    plan = {planned.case: planned for planned in (run.plan.cases if run.plan else [])}
+    unplanned = sorted((case for case in by_case if case not in plan), key=repr)
+    for case in [*plan, *unplanned]:
+        # What was planned and never started has no machine; it is told once, with the run's first section.
+        if case in by_case or (first and not any(record.case == case for record in run.records)):
+            sides = _sides(plan.get(case), by_case.get(case, []))
+            yield CaseResult(case, sides, tuple(_comparisons(case, sides, baseline)))
+
+
+def _sides(planned: PlannedCase | None, records: list[Record]) -> tuple[Side, ...]:
+    unavailable = {entry.competitor: entry for entry in planned.unavailable} if planned else {}
+    order = dict.fromkeys([*(planned.competitors if planned else []), *unavailable])
+    order |= dict.fromkeys(sorted(record.competitor for record in records))
+    blocks = planned.blocks if planned else None
+    return tuple(
+        Side(
+            competitor,
+            blocks if planned and competitor in planned.competitors else None,
+            tuple(record for record in records if record.competitor == competitor),
+            unavailable.get(competitor),
+        )
+        for competitor in order
+    )
+
+
+def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None) -> Iterator[Comparison]:
+    contenders = [side for side in sides if side.unavailable is None]
+    if len(contenders) < 2:
+        return
+    reference = next((side for side in contenders if side.label == baseline), contenders[0])
+    ranked = _ranked(contenders)
+    decisive = {side.competitor for side in ranked[:2]} if len(ranked) > 1 else set()
+    for other in contenders:
+        if other is not reference:
+            pair = {reference.competitor, other.competitor}
+            yield _compare(case, reference, other, decides=pair == decisive)
+    if decisive and reference.competitor not in decisive:
+        yield _compare(case, ranked[1], ranked[0], decides=True)
+
+
+def _ranked(sides: list[Side]) -> list[Side]:
+    """Sides with data, fastest first, over the blocks all of them finished (over their own where there is none)."""
+    with_data = [side for side in sides if side.logs]
+    if not with_data:
+        return []
+    shared = set.intersection(*(set(side.logs) for side in with_data))
+
+    def level(side: Side) -> float:
+        return math.fsum(side.logs[number] for number in sorted(shared or side.logs)) / len(shared or side.logs)
+
+    return sorted(with_data, key=lambda side: (level(side), side.competitor))
+
+
+def _compare(case: Case, left: Side, right: Side, decides: bool) -> Comparison:
+    shared = sorted(set(left.ok) & set(right.ok))
+    logs = [right.logs[number] - left.logs[number] for number in shared]
+    means = [right.log_means[n] - left.log_means[n] for n in shared if n in right.log_means and n in left.log_means]
+    return Comparison(
+        case,
+        left,
+        right,
+        paired=paired(logs) if logs else None,
+        means=paired(means) if len(means) > 1 else None,
+        incomparable=_incomparable(left, right, shared),
+        unstable=_unstable(left, right),
+        decides=decides,
+    )
+
+
+def _incomparable(left: Side, right: Side, shared: list[int]) -> str | None:
+    for record in (*left.failures, *right.failures):
+        if record.status is Status.INVALID:
+            reason = f"{record.error.kind}: {record.error.message}" if record.error else "invalid"
+            return f"{record.competitor.label}, block {record.block.number}: {reason}"
+    for number in shared:
+        difference = difference_in_work(left.ok[number], right.ok[number])
+        if difference:
+            return f"block {number}: {difference}"
+    return None
+
+
+def _unstable(left: Side, right: Side) -> str | None:
+    for side in (left, right):
+        gates = [text for gate, text in side.signals if gate]
+        if gates:
+            return f"{side.label}: {gates[0]}"
+    for side in (left, right):
+        unsteady = side.settled.count(Steadiness.UNSTEADY)
+        if side.settled and unsteady / len(side.settled) > MOST_UNSTEADY:
+            return f"{side.label}: not steady after warm-up in {unsteady} of {len(side.settled)} replicates"
+    return None
+
+
+def _judge(environments: list[Environment]) -> list[Environment]:
+    """Holm's adjustment spans the whole report, so judging comes last."""
+    every = [found for env in environments for case in env.cases for found in case.comparisons]
+    early = [before_testing(found.paired, bool(found.incomparable), bool(found.unstable)) for found in every]
+    tested = [found.paired for found, known in zip(every, early, strict=True) if known is None and found.paired]
+    late = iter(judge_all(tested))
+    judged = iter([Judged(known) if known else next(late) for known in early])
+    return [
+        replace(
+            env,
+            cases=tuple(
+                replace(case, comparisons=tuple(replace(found, judged=next(judged)) for found in case.comparisons))
+                for case in env.cases
+            ),
+        )
+        for env in environments
+    ]

@@ -1,0 +1,161 @@
+"""One comparison as one line: what won, by how much, how sure, from how many blocks."""
+
+import math
+
+from aggregator.analysis import CaseResult, Comparison, Side
+from aggregator.compare import Paired, ratio
+from aggregator.health import PROCESS_SPREAD
+from aggregator.model import Answer, Axis, Interval
+from aggregator.quantities import DASH, count, ratio_and_interval
+from aggregator.statistic import Steadiness
+from aggregator.verdict import DELTA, FEWEST_BLOCKS, SMALLEST_DIFFERENCE, Verdict, doubted_by_permutation
+from aggregator.words import clean
+
+WIDEST = math.log(16)
+"""The small axis ends here at most; what lies beyond is drawn at its edge."""
+
+
+def answer(comparison: Comparison, case: str, anchor: str, reach: float) -> Answer:
+    """The line for one comparison; `reach` is the half-length, in logs, of the small axis.
+
+    A decided line is turned so that its ratio is above 1 (slower ÷ faster); an open one keeps the order in
+    which it was asked, since turning it would hint at a winner.
+    """
+    shown = comparison.paired
+    slow, fast = comparison.right, comparison.left
+    if shown and comparison.verdict is Verdict.FASTER:
+        shown, slow, fast = shown.swapped(), comparison.left, comparison.right
+    text, interval = _ratio(shown, comparison.verdict)
+    return Answer(
+        case=case,
+        anchor=anchor,
+        kind=comparison.verdict.value.replace(" ", "-").replace("slower", "faster"),
+        verdict=_sentence(comparison),
+        compared=f"{clean(slow.label, 80)} ÷ {clean(fast.label, 80)}",
+        ratio=text,
+        interval=interval,
+        blocks=_blocks(comparison),
+        notes=tuple(notes(comparison)),
+        mark=_mark(shown, reach) if text else None,
+    )
+
+
+def axis(comparisons: list[Comparison]) -> tuple[Axis, float] | None:
+    """The small axis that holds every interval shown, symmetrical about 1, and its half-length in logs."""
+    ends = [
+        abs(end)
+        for found in comparisons
+        if found.verdict is not Verdict.NOT_COMPARABLE and found.paired
+        for end in (found.paired.low, found.paired.high)
+        if end is not None
+    ]
+    if not ends:
+        return None
+    reach = min(WIDEST, max(math.log(1.05), *ends) * 1.05)
+    return Axis(f"{ratio(-reach):.2f}×", "1×", f"{ratio(reach):.2f}×"), reach
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What a reader must know beside the verdict."""
+    found = []
+    if comparison.incomparable:
+        found.append(clean(comparison.incomparable, 300))
+    if comparison.unstable:
+        found.append(clean(comparison.unstable, 300))
+    if comparison.verdict is Verdict.FEW_BLOCKS:
+        found.append(f"a verdict needs {FEWEST_BLOCKS} blocks")
+    found += [text for side in (comparison.left, comparison.right) if (text := incomplete(side))]
+    unverified = [side.label for side in (comparison.left, comparison.right) if Steadiness.UNVERIFIED in side.settled]
+    if unverified:
+        found.append(f"warm-up unverified (too few steps kept): {clean(', '.join(unverified), 160)}")
+    if comparison.paired and doubted_by_permutation(comparison.paired):
+        found.append(
+            f"the sign-flip test disagrees: p = {comparison.paired.p_permutation:.2g}, t test {comparison.paired.p:.2g}"
+        )
+    found += [text for text in (_tail(comparison), *_scatter(comparison)) if text]
+    return found
+
+
+def incomplete(side: Side) -> str:
+    """How much of what was planned for this side is there, where not all of it is."""
+    if side.planned is None or len(side.ok) >= side.planned:
+        return ""
+    kinds = sorted({clean(record.error.kind, 40) for record in side.failures if record.error})
+    reasons = f" ({', '.join(kinds)})" if kinds else ""
+    return f"{clean(side.label, 80)}: INCOMPLETE, {len(side.ok)} of {count(side.planned, 'block')}{reasons}"
+
+
+def score(case: CaseResult) -> tuple[str, Side | None]:
+    """How a case counts in the totals: a verdict's name, and the winner where there is one."""
+    deciding = case.deciding
+    if deciding is None:
+        pending = next((found for found in case.comparisons if found.verdict is Verdict.NOT_COMPARABLE), None)
+        return (pending.verdict if pending else Verdict.INCOMPLETE), None
+    return deciding.verdict, deciding.winner
+
+
+def _sentence(comparison: Comparison) -> str:
+    winner = comparison.winner
+    if winner:
+        loser = comparison.left if winner is comparison.right else comparison.right
+        return f"{clean(winner.label, 80)} is faster than {clean(loser.label, 80)}"
+    if comparison.verdict is Verdict.EQUIVALENT:
+        return f"equivalent within {SMALLEST_DIFFERENCE:.0%}"
+    if comparison.verdict is Verdict.INCONCLUSIVE and comparison.judged:
+        more = comparison.judged.more_blocks
+        if more is None:
+            return f"inconclusive: too near the {SMALLEST_DIFFERENCE:.0%} that matter"
+        return f"inconclusive: about {count(more, 'more block')} needed"
+    if comparison.verdict is Verdict.FEW_BLOCKS:
+        return "no verdict: too few blocks"
+    if comparison.verdict is Verdict.UNSTABLE:
+        return "unstable: no winner"
+    return comparison.verdict.value
+
+
+def _ratio(shown: Paired | None, verdict: Verdict) -> tuple[str, str]:
+    if shown is None or shown.low is None or shown.high is None or verdict is Verdict.NOT_COMPARABLE:
+        return "", ""
+    return ratio_and_interval(ratio(shown.log_ratio), ratio(shown.low), ratio(shown.high))
+
+
+def _blocks(comparison: Comparison) -> str:
+    return str(comparison.paired.n) if comparison.paired else DASH
+
+
+def _mark(shown: Paired | None, reach: float) -> Interval | None:
+    if shown is None or shown.low is None or shown.high is None:
+        return None
+
+    def place(log_ratio: float) -> float:
+        return 50 + 50 * max(-1.0, min(1.0, log_ratio / reach))
+
+    low, high = place(shown.low), place(shown.high)
+    return Interval(f"{low:.2f}", f"{high - low:.2f}", f"{place(shown.log_ratio):.2f}")
+
+
+def _tail(comparison: Comparison) -> str:
+    """Where the means tell another story than the medians, somebody has slow steps now and then."""
+    means, medians = comparison.means, comparison.paired
+    if means is None or medians is None or means.low is None or means.high is None:
+        return ""
+    if comparison.verdict is Verdict.NOT_COMPARABLE or abs(means.log_ratio - medians.log_ratio) <= DELTA:
+        return ""
+    costly, other = comparison.right, comparison.left
+    if means.log_ratio < medians.log_ratio:
+        costly, other, means = other, costly, means.swapped()
+    assert means.low is not None
+    assert means.high is not None
+    text, interval = ratio_and_interval(ratio(means.log_ratio), ratio(means.low), ratio(means.high))
+    return (
+        f"{clean(costly.label, 80)} has tail costs: its mean step is {text}× that of {clean(other.label, 80)} "
+        f"(95 % CI {interval}, {means.n} blocks)"
+    )
+
+
+def _scatter(comparison: Comparison) -> list[str]:
+    return [
+        f"{clean(side.label, 80)}: processes differ by more than {PROCESS_SPREAD:.0%} (coefficient of variation {side.scatter:.0%})"
+        for side in (comparison.left, comparison.right)
+        if side.scatter is not None and side.scatter > PROCESS_SPREAD
+    ]

@@ -1,0 +1,167 @@
+"""From analysed environments to the frozen report that the templates lay out."""
+
+from collections.abc import Sequence
+
+from aggregator import hosts
+from aggregator.analysis import CaseResult, Environment, competitors_of
+from aggregator.answers import answer, axis, score
+from aggregator.charts import Palette
+from aggregator.details import detail
+from aggregator.figures import TITLES, by_workload, figures
+from aggregator.load import LoadedRun
+from aggregator.model import Answer, CaseDetail, Failed, Part, Report
+from aggregator.prose import LIMITS, METHOD
+from aggregator.quantities import count
+from aggregator.samples_figure import samples_figure
+from aggregator.tables import result_tables, score_table
+from aggregator.verdict import Verdict
+from aggregator.words import anchor, clean, clean_lines, labels
+from runners.harness.case import Case, Competitor
+from runners.harness.record import Record, Status
+
+
+def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment]) -> Report:
+    """The whole report. Nothing in it depends on the clock or on the order of files."""
+    names = labels([result.case for env in environments for result in env.cases])
+    palette = Palette(competitors_of(runs))
+    records = [record for env in environments for record in env.records]
+    machines, software = hosts.machines(records), hosts.software(records)
+    failures, quarantined = tuple(_failures(environments, names)), tuple(_quarantined(runs))
+    incomplete = tuple(_incomplete(runs, environments))
+    return Report(
+        title=f"Levelfield: {', '.join(clean(run.name, 80) for run in runs)}",
+        headline=tuple(line for env in environments for line in _headline(env.cases)),
+        facts=tuple(fact for run in runs for fact in _facts(run)),
+        incomplete=incomplete,
+        parts=tuple(_part(env, index, len(environments), names, palette) for index, env in enumerate(environments)),
+        machines=machines,
+        software=software,
+        differences=hosts.differences(machines, software),
+        warnings=tuple(clean(text, 300) for run in runs if run.plan for text in run.plan.warnings),
+        failures=failures,
+        quarantined=quarantined,
+        method=METHOD,
+        limits=LIMITS,
+        clean=not (failures or quarantined or incomplete),
+    )
+
+
+def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette: Palette) -> Part:
+    comparisons = [found for result in env.cases for found in result.comparisons]
+    small = axis(comparisons)
+    lines = {
+        result.case: tuple(
+            answer(found, names[result.case], anchor(result.case, index), small[1] if small else 1.0)
+            for found in result.comparisons
+        )
+        for result in env.cases
+    }
+    prefix = f"part-{index + 1}-" if of > 1 else ""
+    return Part(
+        title=_part_title(env, index) if of > 1 else "",
+        scores=score_table(env.cases),
+        answers=tuple(line for result in env.cases for line in lines[result.case]),
+        axis=small[0] if small else None,
+        figures=figures(env.cases, palette, prefix),
+        tables=result_tables(env.cases, names),
+        cases=tuple(_detail(result, index, lines[result.case], names, palette) for result in env.cases),
+    )
+
+
+def _detail(
+    result: CaseResult, index: int, lines: tuple[Answer, ...], names: dict[Case, str], palette: Palette
+) -> CaseDetail:
+    title, link = names[result.case], anchor(result.case, index)
+    return detail(result, title, link, lines, samples_figure(result, link, title, palette))
+
+
+def _part_title(env: Environment, index: int) -> str:
+    host = next((record.host for record in env.records if record.host), None)
+    where = f" on {clean(host.cpu_model, 80)}, {clean(host.engine, 40)}" if host else ""
+    return f"Environment {index + 1}: run {clean(env.run.name, 80)}{where}"
+
+
+def _headline(cases: Sequence[CaseResult]) -> list[str]:
+    """A sentence a workload: who won how many of how many."""
+    found = []
+    for workload, members in by_workload(cases):
+        scores = [score(case) for case in members]
+        wins: dict[str, int] = {}
+        for _, winner in scores:
+            if winner:
+                wins[clean(winner.label, 60)] = wins.get(clean(winner.label, 60), 0) + 1
+        said = [
+            f"{label} wins {number}" for label, number in sorted(wins.items(), key=lambda item: (-item[1], item[0]))
+        ]
+        rest = [verdict for verdict, winner in scores if winner is None]
+        said += [f"{rest.count(verdict)} {_said(verdict)}" for verdict in dict.fromkeys(rest)]
+        name = TITLES.get(workload, clean(workload, 40))
+        found.append(f"{name[:1].upper()}{name[1:]}, {count(len(members), 'case')}: {', '.join(said)}.")
+    return found
+
+
+def _said(verdict: str) -> str:
+    return "without a verdict (too few blocks)" if verdict == Verdict.FEW_BLOCKS else verdict
+
+
+def _facts(run: LoadedRun) -> list[tuple[str, str]]:
+    ok = sum(record.status is Status.OK for record in run.records)
+    facts = [("run", clean(run.name, 80))]
+    if run.plan:
+        facts += [("profile", clean(run.plan.profile, 80)), ("engine", clean(run.plan.engine, 40))]
+        facts += [("started", clean(run.plan.started_at, 40)), ("order seed", str(run.plan.order_seed))]
+    return [*facts, ("replicates", f"{ok} ok of {len(run.records)} recorded")]
+
+
+def _incomplete(runs: Sequence[LoadedRun], environments: Sequence[Environment]) -> list[str]:
+    found = [f"Run {clean(run.name, 80)}: {problem}" for run in runs for problem in run.problems]
+    for run in runs:
+        if run.plan is None:
+            continue
+        planned = sum(case.blocks * len(case.competitors) for case in run.plan.cases)
+        wanted = {(case.case, competitor): case.blocks for case in run.plan.cases for competitor in case.competitors}
+        there = sum(_wanted(record, wanted) for record in run.records)
+        if there < planned:
+            found.append(f"Run {clean(run.name, 80)}: {planned - there} of {planned} planned replicates have no record")
+    if not any(env.cases for env in environments):
+        found.append("no case was measured")
+    return found
+
+
+def _wanted(record: Record, wanted: dict[tuple[Case, Competitor], int]) -> bool:
+    return record.block.number < wanted.get((record.case, record.competitor), 0)
+
+
+def _failures(environments: Sequence[Environment], names: dict[Case, str]) -> list[Failed]:
+    found = []
+    for env in environments:
+        for result in env.cases:
+            for side in result.sides:
+                where = names[result.case]
+                if side.unavailable:
+                    entry = side.unavailable
+                    found.append(Failed(clean(side.label, 80), where, clean(entry.kind, 40), clean(entry.reason, 400)))
+                found += [_failed(record, where) for record in side.failures]
+    return found
+
+
+def _failed(record: Record, where: str) -> Failed:
+    error = record.error
+    what = f"{clean(record.competitor.label, 80)}, block {record.block.number} ({clean(record.record_id, 80)})"
+    if error is None:
+        return Failed(what, where, record.status.value, "no reason was recorded")
+    code = "" if error.exit_code is None else f" (exit code {error.exit_code})"
+    return Failed(what, where, clean(error.kind, 40), clean(error.message, 600) + code, clean_lines(error.log_tail))
+
+
+def _quarantined(runs: Sequence[LoadedRun]) -> list[Failed]:
+    return [
+        Failed(
+            clean(item.file, 200),
+            clean(run.name, 80),
+            "quarantined",
+            clean(item.reason, 400) + ("" if item.offset is None else f" (at byte {item.offset})"),
+        )
+        for run in runs
+        for item in run.quarantined
+    ]

@@ -1,0 +1,79 @@
+"""Cells of the tables: a value with its scatter and n, or a dash with its reason."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from aggregator.analysis import Side
+from aggregator.answers import incomplete
+from aggregator.compare import interval_of_mean
+from aggregator.model import Cell
+from aggregator.quantities import DASH, duration, significant, with_half_width
+from aggregator.statistic import items_per_second
+from aggregator.words import clean
+from runners.harness.record import Record
+
+
+class Footnotes:
+    """Numbers the notes of one table; the same reason has one number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def mark(self, text: str) -> tuple[int, ...]:
+        """The number of this note, as a cell carries it; nothing for an empty one."""
+        return (self._numbers.setdefault(text, len(self._numbers) + 1),) if text else ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The notes in the order of their numbers."""
+        return tuple(self._numbers)
+
+
+def time_cell(side: Side, notes: Footnotes) -> Cell:
+    """The statistic's geometric mean over blocks, with half its 95 % interval."""
+    if not side.ok:
+        return dash(side, notes)
+    logs = list(side.logs.values())
+    interval = interval_of_mean(logs)
+    middle = math.exp(math.fsum(logs) / len(logs))
+    text = duration(middle, *(map(math.exp, interval))) if interval else duration(middle)
+    return Cell(text, f"n {len(logs)}", notes.mark(incomplete(side)))
+
+
+def rate_cell(side: Side, notes: Footnotes) -> Cell:
+    """Images a second: geometric mean over blocks, with half its 95 % interval."""
+    if not side.ok:
+        return dash(side, notes)
+    logs = [math.log(items_per_second(record)) for record in side.ok.values()]
+    interval = interval_of_mean(logs)
+    middle = math.exp(math.fsum(logs) / len(logs))
+    if interval is None:
+        text = f"{significant(middle, 2)}/s"
+    else:
+        text = with_half_width(middle, math.exp(interval[0]), math.exp(interval[1]), "/s").replace(" /s", "/s")
+    return Cell(text, f"n {len(logs)}", notes.mark(incomplete(side)))
+
+
+def range_cell(side: Side, value: Callable[[Record], float | None], show: Callable[[Sequence[float]], str]) -> Cell:
+    """Median and range over the replicates that have the value, or a dash."""
+    values = [found for record in side.ok.values() if (found := value(record)) is not None]
+    return Cell(show(values), f"n {len(values)}") if values else Cell(DASH)
+
+
+def dash(side: Side, notes: Footnotes) -> Cell:
+    """No number, and why."""
+    if side.unavailable:
+        kind, reason = clean(side.unavailable.kind, 40), clean(side.unavailable.reason, 300)
+        return Cell(f"{DASH} {kind}", "", notes.mark(f"{kind}: {reason}"))
+    errors = [record.error for record in side.failures if record.error]
+    if errors:
+        kind, reason = clean(errors[0].kind, 40), clean(errors[0].message, 300)
+        alike = sum(error.kind == errors[0].kind for error in errors)
+        return Cell(
+            f"{DASH} {kind}",
+            f"0 of {len(side.records)} ok",
+            notes.mark(f"{kind}: {reason} ({alike} of {len(side.records)} replicates)"),
+        )
+    if side.planned:
+        return Cell(f"{DASH} MISSING", "", notes.mark(f"INCOMPLETE: 0 of {side.planned} planned blocks were measured"))
+    return Cell(DASH, "", notes.mark("not part of this case"))

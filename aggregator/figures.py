@@ -1,0 +1,201 @@
+"""The report's figures over many cases: one declarative specification each."""
+
+import hashlib
+import math
+import statistics
+from collections.abc import Sequence
+
+import altair as alt
+
+from aggregator import metrics
+from aggregator.analysis import CaseResult, Side
+from aggregator.charts import GREY, WIDTH, Palette, Row, draw
+from aggregator.compare import interval_of_mean, paired, ratio
+from aggregator.metrics import Metric
+from aggregator.model import Figure
+from aggregator.statistic import items_per_second
+from aggregator.words import clean, group, parameters
+
+ROW_HEIGHT = 15
+TITLES = {"train": "training step", "infer": "inference step", "load": "data loading", "fit": "end-to-end training"}
+
+
+def figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> tuple[Figure, ...]:
+    """Every figure that these cases fill; `prefix` tells the files of one part from another's."""
+    found = [_relative_time(workload, members, palette, prefix) for workload, members in by_workload(cases)]
+    loads = [case for case in cases if case.case.workload == "load"]
+    fits = [case for case in cases if case.case.workload == "fit"]
+    found += [_throughput(loads, palette, prefix), _history(fits, palette, prefix)]
+    found.append(
+        _readings(
+            cases,
+            metrics.peak_memory,
+            2**20,
+            "peak-memory",
+            "Peak memory",
+            "MiB, peak of the process tree",
+            palette,
+            prefix,
+        )
+    )
+    found.append(
+        _readings(
+            cases, metrics.first_step, 1.0, "first-step", "First step or batch", "seconds, log scale", palette, prefix
+        )
+    )
+    return tuple(figure for figure in found if figure)
+
+
+def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+    rows = [row for case in cases for row in _relative_rows(case)]
+    if not rows:
+        return None
+    name = TITLES.get(workload, clean(workload, 40))
+    svg = _dot_plot(rows, "time relative to the fastest side (1 = fastest, log scale)", palette, log=True, rule_at=1.0)
+    caption = (
+        "Fastest side of each case = 1; further right is slower. Lines are 95 % intervals over blocks, paired with the "
+        "fastest side; a case with fewer than two paired blocks, or whose sides did differing work, is left out."
+    )
+    file = workload if workload in TITLES else hashlib.sha256(workload.encode()).hexdigest()[:8]
+    return Figure(f"{prefix}relative-time-{file}", f"Relative time: {name}", caption, svg)
+
+
+def _relative_rows(case: CaseResult) -> list[Row]:
+    if any(found.incomparable for found in case.comparisons):
+        return []
+    sides = [side for side in case.sides if side.logs]
+    shared = sorted(set.intersection(*(set(side.logs) for side in sides))) if sides else []
+    if len(sides) < 2 or len(shared) < 2:
+        return []
+    best = min(sides, key=lambda side: (math.fsum(side.logs[n] for n in shared), side.competitor))
+    rows = []
+    for side in sides:
+        found = paired([side.logs[number] - best.logs[number] for number in shared])
+        rows.append(_row(case, side, ratio(found.log_ratio), ratio(found.low or 0.0), ratio(found.high or 0.0)))
+    return rows
+
+
+def _readings(
+    cases: Sequence[CaseResult],
+    read: Metric,
+    unit: float,
+    name: str,
+    title: str,
+    axis: str,
+    palette: Palette,
+    prefix: str,
+) -> Figure | None:
+    rows = []
+    for case in cases:
+        for side in case.sides:
+            values = [value / unit for record in side.ok.values() if (value := read(record)) is not None]
+            if values:
+                row = _row(case, side, statistics.median(values), min(values), max(values))
+                rows.append({**row, "panel": clean(case.case.workload, 20) + " · " + row["panel"]})
+    if not rows:
+        return None
+    svg = _dot_plot(rows, axis, palette, log=name == "first-step")
+    return Figure(f"{prefix}{name}", title, "Medians over replicates; lines from the lowest to the highest.", svg)
+
+
+def _row(case: CaseResult, side: Side, value: float, low: float, high: float) -> Row:
+    panel, name = group(case.case), parameters(case.case)
+    return {"panel": panel, "case": name, "competitor": clean(side.label, 60), "value": value, "low": low, "high": high}
+
+
+def _dot_plot(rows: list[Row], axis: str, palette: Palette, log: bool, rule_at: float | None = None) -> str:
+    """A row a case and side, a panel a network or stage; interval as a line, value as the side's shape."""
+    order = palette.shown(rows)
+    scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=True)
+    height = alt.Step(ROW_HEIGHT, **{"for": "position"})
+    y = alt.Y("case:N", title=None, sort=None)
+    offset = alt.YOffset("competitor:N", sort=order)
+    base = alt.Chart().encode(y=y, yOffset=offset)
+    lines = base.mark_rule(strokeWidth=2).encode(
+        x=alt.X("low:Q", title=axis, scale=scale), x2="high:Q", color=palette.colour(rows)
+    )
+    points = base.mark_point(filled=True, size=70, opacity=1).encode(
+        x=alt.X("value:Q", title=axis, scale=scale), color=palette.colour(rows), shape=palette.shape(rows)
+    )
+    layers = [lines, points]
+    if rule_at is not None:
+        layers.insert(
+            0, alt.Chart().mark_rule(color=GREY, strokeDash=[3, 3]).encode(x=alt.datum(rule_at))
+        )
+    chart = alt.layer(*layers).properties(width=WIDTH, height=height)
+    faceted = chart.facet(
+        data=alt.NamedData("rows"),
+        row=alt.Row("panel:N", sort=None, header=alt.Header(labelAngle=0, labelAlign="left", labelOrient="top"))
+    )
+    return draw(faceted.resolve_scale(y="independent"), rows=rows)
+
+
+def _throughput(cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+    rows = []
+    for case in cases:
+        for side in case.sides:
+            rates = [math.log(items_per_second(record)) for record in side.ok.values()]
+            if rates:
+                middle = math.fsum(rates) / len(rates)
+                low, high = interval_of_mean(rates) or (middle, middle)
+                row = _row(case, side, math.exp(middle), math.exp(low), math.exp(high))
+                rows.append(
+                    {
+                        **row,
+                        "workers": case.case.workers or 0,
+                        "panel": f"{group(case.case)}, batch {case.case.batch_size}",
+                    }
+                )
+    if not rows:
+        return None
+    workers = sorted({row["workers"] for row in rows})
+    base = alt.Chart().encode(
+        x=alt.X("workers:O", title="workers", sort=workers, axis=alt.Axis(labelAngle=0)), color=palette.colour(rows)
+    )
+    y = alt.Y("value:Q", title="images a second", scale=alt.Scale(zero=True))
+    line = base.mark_line(strokeWidth=1.5).encode(y=y, strokeDash=palette.dash(rows))
+    span = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title="images a second"), y2="high:Q")
+    point = base.mark_point(filled=True, size=80, opacity=1).encode(y=y, shape=palette.shape(rows))
+    chart = alt.layer(line, span, point).properties(width=180, height=200).facet("panel:N", data=alt.NamedData("rows"), columns=3)
+    caption = "Higher is better. A panel a stage, each stage containing the one before; lines at the points are 95 % intervals."
+    return Figure(f"{prefix}loader-throughput", "Loader throughput by workers", caption, draw(chart, rows=rows))
+
+
+def _history(cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+    rows = [row for case in cases for side in case.sides for row in _epochs(case, side)]
+    if not rows:
+        return None
+    epochs = sorted({row["epoch"] for row in rows})
+    base = alt.Chart().encode(
+        x=alt.X("epoch:O", title="epoch", sort=epochs, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+        y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
+        color=palette.colour(rows),
+    )
+    line = base.mark_line(strokeWidth=1.5).encode(strokeDash=palette.dash(rows))
+    point = base.mark_point(filled=True, size=50, opacity=1).encode(shape=palette.shape(rows))
+    faceted = alt.layer(line, point).properties(width=250, height=140).facet("panel:N", data=alt.NamedData("rows"), columns=2)
+    caption = "Means over replicates, on the training images, by epoch."
+    svg = draw(faceted.resolve_scale(y="independent"), rows=rows)
+    return Figure(f"{prefix}fit-history", "Training loss and accuracy by epoch", caption, svg)
+
+
+def _epochs(case: CaseResult, side: Side) -> list[Row]:
+    by_epoch: dict[int, list[tuple[float, float]]] = {}
+    for record in side.ok.values():
+        for entry in record.history or []:
+            by_epoch.setdefault(entry.epoch, []).append((entry.loss, entry.accuracy))
+    rows = []
+    for epoch, pairs in sorted(by_epoch.items()):
+        for index, quantity in enumerate(("loss", "accuracy")):
+            value = statistics.fmean(pair[index] for pair in pairs)
+            panel = f"{quantity}: {group(case.case)}, {parameters(case.case)}"
+            rows.append({"panel": panel, "competitor": clean(side.label, 60), "epoch": epoch + 1, "value": value})
+    return rows
+
+
+def by_workload(cases: Sequence[CaseResult]) -> list[tuple[str, list[CaseResult]]]:
+    """The cases of each workload, in order of first appearance."""
+    grouped: dict[str, list[CaseResult]] = {}
+    for case in cases:
+        grouped.setdefault(case.case.workload, []).append(case)
+    return list(grouped.items())

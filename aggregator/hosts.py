@@ -1,0 +1,68 @@
+"""Machines and versions: a row for each that differs, and what differs between them."""
+
+from collections.abc import Iterable, Sequence
+
+from aggregator.details import size
+from aggregator.model import Cell, Table
+from aggregator.quantities import DASH
+from aggregator.words import clean
+from runners.harness.record import Host, Record
+
+MACHINE = ("machine", "CPU", "CPUs", "memory", "kernel", "governor", "GPU", "driver", "engine")
+SOFTWARE = ("framework", "image", "base", "system", "Python", "CUDA", "cuDNN", "commit", "packages")
+
+
+def machines(records: Iterable[Record]) -> Table:
+    """A row for every machine that a record names."""
+    rows = _counted(_machine(record.host) for record in records if record.host)
+    caption = "Machines. The first column is a digest of the name, to tell machines apart without publishing it."
+    return Table(caption, (*MACHINE, "replicates"), rows, len(MACHINE))
+
+
+def software(records: Iterable[Record]) -> Table:
+    """A row for every set of versions that a framework ran with."""
+    rows = _counted(_software(record.competitor.framework, record.host) for record in records if record.host)
+    return Table("Software, by framework", (*SOFTWARE, "replicates"), rows, len(SOFTWARE))
+
+
+def differences(machines_found: Table, software_found: Table) -> tuple[str, ...]:
+    """Sentences on what differs between machines, and between the versions of one framework."""
+    found = _differing("machines", MACHINE[1:], [row[1:-1] for row in machines_found.rows])
+    by_framework: dict[str, list[tuple[Cell, ...]]] = {}
+    for row in software_found.rows:
+        by_framework.setdefault(row[0].text, []).append(row[1:-1])
+    for framework, rows in by_framework.items():
+        found += _differing(framework, SOFTWARE[1:], rows)
+    return tuple(found)
+
+
+def _machine(host: Host) -> tuple[str, ...]:
+    shown = (host.hostname_digest, host.cpu_model, str(host.cpus), size(host.memory_bytes), host.kernel)
+    return (*shown, host.governor or DASH, host.gpu or DASH, host.driver or DASH, host.engine)
+
+
+def _software(framework: str, host: Host) -> tuple[str, ...]:
+    packages = ", ".join(f"{name} {version}" for name, version in sorted(host.packages.items()))
+    commit = (host.commit or DASH)[:12] + (" (with local changes)" if host.dirty else "")
+    image = _digest(host.image_id), _digest(host.image_base_digest)
+    return (framework, *image, host.os, host.python, host.cuda or DASH, host.cudnn or DASH, commit, packages or DASH)
+
+
+def _digest(text: str | None) -> str:
+    return DASH if text is None else text.removeprefix("sha256:")[:12]
+
+
+def _counted(entries: Iterable[tuple[str, ...]]) -> tuple[tuple[Cell, ...], ...]:
+    counts: dict[tuple[str, ...], int] = {}
+    for entry in entries:
+        counts[entry] = counts.get(entry, 0) + 1
+    return tuple((*(Cell(clean(text, 600)) for text in entry), Cell(str(counts[entry]))) for entry in sorted(counts))
+
+
+def _differing(what: str, names: Sequence[str], rows: Sequence[tuple[Cell, ...]]) -> list[str]:
+    found = []
+    for name, column in zip(names, zip(*rows, strict=True), strict=False):
+        values = list(dict.fromkeys(cell.text for cell in column))
+        if len(values) > 1:
+            found.append(f"{what}: {name} differs ({' / '.join(values)})")
+    return found

@@ -1,0 +1,51 @@
+"""report.html: one file, no script, nothing fetched."""
+
+import re
+from xml.etree import ElementTree
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from aggregator.model import Figure, Report
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+ALLOWED = {"svg", "g", "path", "rect", "line", "text", "tspan", "title", "defs", "clipPath"}
+
+
+class UnsafeDrawing(Exception):
+    """A drawing holds something other than shapes and text."""
+
+
+def inline(figure: Figure) -> Markup:
+    """The figure's SVG for the page, after a look that it is nothing but shapes and text."""
+    root = ElementTree.fromstring(figure.svg)
+    for element in root.iter():
+        name = element.tag.rpartition("}")[2]
+        active = [key for key in element.attrib if key.lower().startswith("on") or key.lower().endswith("href")]
+        if name not in ALLOWED or active:
+            raise UnsafeDrawing(f"figure {figure.name}: unexpected {name} {active}")
+    opened = f'<svg role="img" aria-label="{Markup.escape(figure.title)}"'
+    body = re.sub(
+        r'^<svg( xmlns="[^"]*")?( xmlns:xlink="[^"]*")?( version="[^"]*")?', opened, figure.svg.strip(), count=1
+    )
+    return Markup(_unique_ids(body, figure.name))
+
+
+def _unique_ids(svg: str, name: str) -> str:
+    """Clip paths are named the same in every drawing; in one page they must not be."""
+    svg = re.sub(r'\bid="(\w+)"', rf'id="{name}-\1"', svg)
+    return re.sub(r"url\(#(\w+)\)", rf"url(#{name}-\1)", svg)
+
+
+def render_html(report: Report) -> str:
+    """report.html."""
+    environment = Environment(
+        loader=PackageLoader("aggregator"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["inline"] = inline
+    style = Markup((environment.loader.get_source(environment, "style.css")[0]) if environment.loader else "")
+    return environment.get_template("report.html.j2").render(report=report, style=style, policy=POLICY)

@@ -1,0 +1,170 @@
+"""Reads a run's folder strictly. What cannot be trusted is quarantined and named; the rest is reported."""
+
+import difflib
+import json
+import os
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from aggregator.parse import BadRecord, NewerSchema, parse_record
+from aggregator.schema import run_adapter
+from runners.harness.record import Record, Status
+from runners.harness.run import RUN_NAME, RUN_VERSION, Run
+
+SIZE_LIMIT = 32 * 2**20
+"""Bytes of one record; the longest loader stream stays well below it."""
+
+
+class CannotReport(Exception):
+    """There is nothing to report on; the message says why and what to do (exit 2)."""
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A file that is not a usable record: which, from which byte on (where that is known), and why."""
+
+    file: str
+    offset: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """One run's folder, read."""
+
+    name: str
+    plan: Run | None
+    records: tuple[Record, ...]
+    quarantined: tuple[Quarantined, ...]
+    problems: tuple[str, ...] = field(default=())
+    """Why the run as a whole is incomplete or doubtful, in sentences."""
+
+
+def find_run(argument: str, results: Path = Path("results")) -> Path:
+    """The folder that `argument` names: a path, or a run's id under results/. Raises CannotReport."""
+    for folder in (Path(argument), results / argument):
+        if "\0" not in argument and folder.is_dir():
+            return folder
+    known = sorted(entry.name for entry in results.iterdir() if entry.is_dir()) if results.is_dir() else []
+    close = difflib.get_close_matches(Path(argument).name, known, 1, cutoff=0.4)
+    hint = f"did you mean {close[0]}?" if close else f"runs under {results}/: {', '.join(known[-5:]) or 'none'}"
+    raise CannotReport(f"no run at {argument!r}; {hint}")
+
+
+def load_run(folder: Path) -> LoadedRun:
+    """Read run.json and every record of `folder`. Raises CannotReport where there is nothing to report."""
+    plan, problems = _read_plan(folder)
+    records: list[Record] = []
+    quarantined: list[Quarantined] = []
+    for entry in _record_files(folder / "records", quarantined):
+        try:
+            records.append(_read_record(entry))
+        except NewerSchema as error:
+            raise CannotReport(f"{entry}: {error}; upgrade this program to read it") from error
+        except BadRecord as error:
+            quarantined.append(Quarantined(entry.name, error.offset, str(error)))
+    kept, refused = _consistent(sorted(records, key=lambda found: (found.block.sequence, found.record_id)), plan)
+    if not kept and not quarantined and not refused and not (plan and plan.cases):
+        raise CannotReport(f"{folder}: no records and no planned case; run the benchmark first")
+    if not kept:
+        problems.append("no usable record was found")
+    quarantined += refused
+    name = plan.run_id if plan else folder.resolve().name
+    ordered = sorted(quarantined, key=lambda item: (item.file, item.reason))
+    return LoadedRun(name, plan, tuple(kept), tuple(ordered), tuple(problems))
+
+
+def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
+    path = folder / RUN_NAME
+    try:
+        data = _read_regular(path)
+    except FileNotFoundError:
+        return None, [f"{RUN_NAME} is missing, so what was planned is unknown"]
+    except (BadRecord, OSError) as error:
+        return None, [f"{RUN_NAME} cannot be read ({error}), so what was planned is unknown"]
+    try:
+        plan = run_adapter().validate_json(data)
+    except ValidationError as error:
+        _refuse_newer_plan(path, data)
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return None, [
+            f"{RUN_NAME} is not valid ({where or 'whole file'}: {first['msg']}), so what was planned is unknown"
+        ]
+    _refuse_newer_plan(path, data)
+    problems = [] if plan.state == "complete" else [f"the run did not finish (state: {plan.state})"]
+    return plan, problems
+
+
+def _refuse_newer_plan(path: Path, data: bytes) -> None:
+    try:
+        version = json.loads(data).get("run_version")
+    except (ValueError, AttributeError, RecursionError):
+        return
+    if isinstance(version, int) and version > RUN_VERSION:
+        raise CannotReport(
+            f"{path}: run version {version}, this program reads {RUN_VERSION}; upgrade it to read this run"
+        )
+
+
+def _record_files(folder: Path, quarantined: list[Quarantined]) -> list[Path]:
+    """Regular files named *.json, in order of name; links and special files are named, never followed."""
+    if folder.is_symlink():
+        quarantined.append(Quarantined(folder.name, None, "is a link, not a folder; not followed"))
+        return []
+    if not folder.is_dir():
+        return []
+    found = []
+    for entry in sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name)):
+        if entry.name.startswith(".") or not entry.name.endswith(".json"):
+            continue
+        if stat.S_ISREG(entry.lstat().st_mode):
+            found.append(entry)
+        else:
+            quarantined.append(Quarantined(entry.name, None, "not a regular file; links are not followed"))
+    return found
+
+
+def _read_record(path: Path) -> Record:
+    try:
+        return parse_record(_read_regular(path))
+    except OSError as error:
+        raise BadRecord(f"cannot be read ({error.strerror})") from error
+
+
+def _read_regular(path: Path) -> bytes:
+    """The file's bytes; no link is followed and no pipe can block."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise BadRecord("not a regular file")
+        if status.st_size > SIZE_LIMIT:
+            raise BadRecord(f"{status.st_size} bytes, more than the {SIZE_LIMIT} that a record may have")
+        return file.read(SIZE_LIMIT + 1)
+
+
+def _consistent(records: list[Record], plan: Run | None) -> tuple[list[Record], list[Quarantined]]:
+    """Drop records of another run, second records of one id, and second attempts at one replicate."""
+    kept: list[Record] = []
+    refused: list[Quarantined] = []
+    ids: set[str] = set()
+    slots: set[object] = set()
+    # An attempt that worked takes its slot before one that failed; between equals the earlier one does.
+    for record in sorted(records, key=lambda found: found.status is not Status.OK):
+        slot = (record.case, record.competitor, record.block.number, None if plan else record.run_id)
+        file = f"{record.record_id}.json"
+        if plan and record.run_id != plan.run_id:
+            refused.append(Quarantined(file, None, f"belongs to run {record.run_id}, not {plan.run_id}"))
+        elif record.record_id in ids:
+            refused.append(Quarantined(file, None, "a second record with the same record_id"))
+        elif slot in slots:
+            refused.append(Quarantined(file, None, "a further attempt at a replicate that has its record already"))
+        else:
+            ids.add(record.record_id)
+            slots.add(slot)
+            kept.append(record)
+    return sorted(kept, key=lambda found: (found.block.sequence, found.record_id)), refused

@@ -1,0 +1,69 @@
+"""report.md: the same report for a forge, with the figures beside it."""
+
+import re
+from itertools import zip_longest
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from aggregator.model import Cell, Report, Table
+from aggregator.words import clean_lines
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$^=:-])")
+ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
+
+
+def escape(text: str) -> str:
+    """Text that no Markdown reader takes for anything else: no table bar, link, mention, heading or tag.
+
+    `.` and digits stay as they are: they mean something at the start of a line only, where no text of a record stands.
+    """
+    plain = "".join(ENTITIES.get(char, char) for char in " ".join(text.split()))
+    entities = re.split(r"(&(?:amp|lt|gt|#64);)", plain)
+    parts = [part if index % 2 else SPECIAL.sub(_backslash, part) for index, part in enumerate(entities)]
+    return re.sub(r"(?i)\b(www)\.", r"\1&#46;", "".join(parts))
+
+
+def _backslash(match: re.Match[str]) -> str:
+    # A bare address is made a link even with its colon escaped; an entity is not.
+    return "&#58;" if match[1] == ":" else "\\" + match[1] if match[1] not in "-=+" else match[1]
+
+
+def fence(text: str) -> str:
+    """A fenced block that `text` cannot close."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    marks = "`" * max(3, longest + 1)
+    return f"{marks}text\n{clean_lines(text)}\n{marks}"
+
+
+def table(found: Table) -> str:
+    """A pipe table: names to the left, numbers to the right."""
+    marks = [":--" if index < found.labels else "--:" for index, _ in enumerate(found.columns)]
+    lines = [_line([escape(column) for column in found.columns]), _line(marks)]
+    for row in found.rows:
+        cells = [_cell(cell) if cell else "" for _, cell in zip_longest(found.columns, row)]
+        lines.append(_line(cells))
+    return "\n".join(lines)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    detail = f" ({escape(cell.detail)})" if cell.detail else ""
+    notes = "".join(f"<sup>{number}</sup>" for number in cell.notes)
+    return f"{escape(cell.text)}{detail}{notes}"
+
+
+def render_markdown(report: Report) -> str:
+    """report.md."""
+    environment = Environment(
+        loader=PackageLoader("aggregator"),
+        autoescape=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(md=escape, fence=fence, table=table)
+    text = environment.get_template("report.md.j2").render(report=report)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -1,0 +1,142 @@
+"""The report as frozen text and drawings. Templates lay it out and compute nothing."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, a quieter detail (n), the numbers of its footnotes."""
+
+    text: str
+    detail: str = ""
+    notes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in print: the first `labels` columns name the row, the others hold numbers."""
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    labels: int = 1
+    footnotes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One drawing: file name without suffix, title, what it shows in words, the SVG."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a mark and its whiskers stand on the small axis of the answer, in per cent of its width."""
+
+    low: str
+    width: str
+    middle: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One comparison in one line. `ratio` is empty where none may be shown."""
+
+    case: str
+    anchor: str
+    kind: str
+    verdict: str
+    compared: str
+    ratio: str
+    interval: str
+    blocks: str
+    notes: tuple[str, ...] = ()
+    mark: Interval | None = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to repeat one side of a case by hand."""
+
+    competitor: str
+    line: str
+
+
+@dataclass(frozen=True)
+class CaseDetail:
+    """Everything about one case."""
+
+    title: str
+    anchor: str
+    summary: str
+    answers: tuple[Answer, ...]
+    settings: Table
+    effective: Table
+    checks: Table
+    figure: Figure | None
+    commands: tuple[Command, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The small axis of the answers: its left end, where 1 stands (per cent), its right end."""
+
+    left: str
+    one: str
+    right: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One environment's results."""
+
+    title: str
+    scores: Table
+    answers: tuple[Answer, ...]
+    axis: Axis | None
+    figures: tuple[Figure, ...]
+    tables: tuple[Table, ...]
+    cases: tuple[CaseDetail, ...]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A replicate, a competitor or a file that gives no number, and why."""
+
+    what: str
+    where: str
+    kind: str
+    reason: str
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole report, in the order in which it is read."""
+
+    title: str
+    headline: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    incomplete: tuple[str, ...]
+    parts: tuple[Part, ...]
+    machines: Table
+    software: Table
+    differences: tuple[str, ...]
+    warnings: tuple[str, ...]
+    failures: tuple[Failed, ...]
+    quarantined: tuple[Failed, ...]
+    method: tuple[str, ...]
+    limits: tuple[str, ...]
+    clean: bool = field(default=True)
+    """Nothing failed, is missing or was quarantined."""
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Every figure that goes into a file."""
+        details = [detail.figure for part in self.parts for detail in part.cases if detail.figure]
+        return tuple([figure for part in self.parts for figure in part.figures] + details)

@@ -1,0 +1,180 @@
+"""One record from bytes: strict types, then the rules that types cannot express."""
+
+import dataclasses
+import json
+import math
+from typing import Any
+
+from pydantic import ValidationError
+
+from aggregator.schema import record_adapter
+from runners.harness.record import SCHEMA_VERSION, Failure, Record, Samples, Status
+
+BOM = b"\xef\xbb\xbf"
+LARGEST = 2**63 - 1
+EVIDENCE = ("effective", "samples", "resources", "check", "host", "health", "history")
+
+
+class BadRecord(Exception):
+    """These bytes are not a record; `offset` is the byte at which that shows."""
+
+    def __init__(self, reason: str, offset: int | None = None) -> None:
+        super().__init__(reason)
+        self.offset = offset
+
+
+class NewerSchema(Exception):
+    """The record was written by a newer version of this project."""
+
+
+def parse_record(data: bytes) -> Record:
+    """A record that may be compared, or one turned `invalid` where only its evidence is unusable.
+
+    Raises BadRecord where not even its case can be told, NewerSchema where the schema is newer.
+    """
+    try:
+        record = record_adapter().validate_json(data)
+    except ValidationError as error:
+        return _salvage(data, error)
+    _check_version(record.schema_version)
+    reason = _implausible(record)
+    return _as_invalid(record, reason) if reason else record
+
+
+def _salvage(data: bytes, error: ValidationError) -> Record:
+    """Keep the identity of a record whose evidence is malformed, so that its cell can say so."""
+    document = _decode(data)
+    if not isinstance(document, dict):
+        raise BadRecord("not a JSON object", 0)
+    if "schema_version" in document:
+        _check_version(document["schema_version"])
+    text = json.dumps(_without_surrogates(document))
+    try:
+        record = record_adapter().validate_json(text)
+    except ValidationError as second:
+        reason = _first_problem(second)
+    else:
+        problem = _implausible(record)
+        return _as_invalid(record, problem) if problem else record
+    stripped = {**_without_surrogates(document), **dict.fromkeys(EVIDENCE), "unknown": {}}
+    try:
+        identity = record_adapter().validate_json(json.dumps(stripped))
+    except ValidationError:
+        raise BadRecord(f"not a record: {_first_problem(error) if document else 'empty'}") from error
+    problem = _implausible(identity)
+    if problem:
+        raise BadRecord(f"not a record: {problem}")
+    return _as_invalid(identity, reason)
+
+
+def _decode(data: bytes) -> Any:
+    if data.startswith(BOM):
+        raise BadRecord("starts with a byte order mark", 0)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRecord("not UTF-8", error.start) from error
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        at = len(text[: error.pos].encode("utf-8"))
+        reason = "truncated" if at >= len(data.rstrip()) or error.msg.startswith("Unterminated") else "not JSON"
+        raise BadRecord(f"{reason}: {error.msg}", at) from error
+    except RecursionError as error:
+        raise BadRecord("nested too deeply", 0) from error
+    except ValueError as error:
+        raise BadRecord(f"not JSON: {error}", 0) from error
+
+
+def _check_version(version: object) -> None:
+    if isinstance(version, bool) or not isinstance(version, int):
+        return
+    if version > SCHEMA_VERSION:
+        raise NewerSchema(f"schema version {version}, this program reads up to {SCHEMA_VERSION}")
+    if version < 1:
+        raise BadRecord(f"schema version {version} was never published")
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Paths that are not UTF-8 travel as lone surrogates, which strict JSON readers refuse."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else str(first["msg"])
+
+
+def _as_invalid(record: Record, reason: str) -> Record:
+    failure = Failure("INVALID", reason)
+    return dataclasses.replace(record, status=Status.INVALID, error=failure, samples=None, resources=None, history=None)
+
+
+def _implausible(record: Record) -> str | None:
+    """The first rule of a record that this one breaks, in a sentence."""
+    if record.block.number < 0 or record.block.position < 0 or record.block.sequence < 0:
+        return "block: a negative number"
+    for section in ("case", "block", *EVIDENCE):
+        problem = _unbounded(getattr(record, section), section)
+        if problem:
+            return problem
+    if record.samples:
+        problem = _implausible_samples(record.samples)
+        if problem:
+            return problem
+    if record.status is Status.OK:
+        return _incomplete_evidence(record)
+    return None if record.error else f"status {record.status} without an error"
+
+
+def _unbounded(value: object, where: str) -> str | None:
+    """Names the first number that is not finite or that no counter could hold."""
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return None
+    if isinstance(value, int):
+        return f"{where}: beyond 64 bits" if abs(value) > LARGEST else None
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"{where}: {value} is not a finite number"
+    items: list[tuple[str, object]] = []
+    if dataclasses.is_dataclass(value):
+        items = [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    elif isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = [(str(index), item) for index, item in enumerate(value)]
+    for name, item in items:
+        problem = _unbounded(item, f"{where}.{name}")
+        if problem:
+            return problem
+    return None
+
+
+def _implausible_samples(samples: Samples) -> str | None:
+    singles = {"first_step_ns": samples.first_step_ns, "import_ns": samples.import_ns, "setup_ns": samples.setup_ns}
+    stages = {f"stage_ns.{name}": value for name, value in samples.stage_ns.items()}
+    steps = {f"step_ns.{index}": value for index, value in enumerate(samples.step_ns) if value <= 0}
+    for name, value in {**singles, **stages, **steps}.items():
+        if value is not None and value <= 0:
+            return f"samples.{name}: {value} is not a positive time"
+    if not 0 <= samples.warmup_steps <= len(samples.step_ns):
+        return f"samples.warmup_steps: {samples.warmup_steps} of {len(samples.step_ns)} steps"
+    return None if samples.items_per_step > 0 else "samples.items_per_step: not positive"
+
+
+def _incomplete_evidence(record: Record) -> str | None:
+    """What an `ok` record must hold to be compared at all."""
+    samples = record.samples
+    if samples is None:
+        return "samples: missing from a record that is ok"
+    if record.case.workload == "fit":
+        return None if "train" in samples.stage_ns else "samples.stage_ns: no train stage"
+    if len(samples.step_ns) == samples.warmup_steps:
+        return "samples.step_ns: no step after warm-up"
+    return None

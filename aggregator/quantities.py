@@ -1,0 +1,90 @@
+"""Numbers as text: a unit on each, and no more digits than its interval supports."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+BYTE_UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B"))
+DASH = "–"
+
+
+def decimals(half_width: float) -> int:
+    """The decimal place of the first digit of `half_width`: digits after it say nothing."""
+    if half_width <= 0 or not math.isfinite(half_width):
+        return 3
+    return max(-9, min(6, math.ceil(-math.log10(half_width))))
+
+
+def rounded(value: float, places: int) -> str:
+    """`value` to `places` decimals; negative places round to tens, hundreds …"""
+    return f"{round(value, places):.{max(0, places)}f}"
+
+
+def significant(value: float, digits: int) -> str:
+    """`value` to so many significant digits."""
+    if value == 0 or not math.isfinite(value):
+        return "0"
+    return rounded(value, digits - 1 - math.floor(math.log10(abs(value))))
+
+
+def ratio_and_interval(value: float, low: float, high: float) -> tuple[str, str]:
+    """("1.23", "1.19–1.27"), with the digits that the interval supports."""
+    places = max(1, min(4, decimals((high - low) / 2)))
+    return rounded(value, places), f"{rounded(low, places)}–{rounded(high, places)}"
+
+
+def with_half_width(value: float, low: float, high: float, unit: str) -> str:
+    """`44.6 ± 0.3 ms`."""
+    half = (high - low) / 2
+    if half <= 0:
+        return f"{significant(value, 3)} {unit}"
+    places = decimals(half)
+    return f"{rounded(value, places)} ± {rounded(half, places)} {unit}"
+
+
+def time_unit(seconds: float) -> tuple[float, str]:
+    """(divisor, name) of the unit in which `seconds` reads best."""
+    return next(((size, name) for size, name in TIME_UNITS if seconds >= size), TIME_UNITS[-1])
+
+
+def duration(seconds: float, low: float | None = None, high: float | None = None) -> str:
+    """A time, with its half-width where an interval is known, else to two digits."""
+    size, name = time_unit(seconds)
+    if low is None or high is None:
+        return f"{significant(seconds / size, 2)} {name}"
+    return with_half_width(seconds / size, low / size, high / size, name)
+
+
+def duration_range(values: Sequence[float]) -> str:
+    """Median with the lowest and highest: `1.2 s (1.1–1.4)`."""
+    if not values:
+        return DASH
+    size, name = time_unit(float(np.median(values)))
+    return _range([value / size for value in values], name)
+
+
+def bytes_range(values: Sequence[float]) -> str:
+    """Median of bytes with the lowest and highest."""
+    if not values:
+        return DASH
+    middle = float(np.median(values))
+    size, name = next(((size, name) for size, name in BYTE_UNITS if middle >= size), BYTE_UNITS[-1])
+    return _range([value / size for value in values], name)
+
+
+def percent_range(values: Sequence[float]) -> str:
+    """Median of fractions as per cent, with the lowest and highest."""
+    return _range([value * 100 for value in values], "%") if values else DASH
+
+
+def count(number: int, noun: str) -> str:
+    """`1 case`, `2 cases`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _range(values: Sequence[float], unit: str) -> str:
+    middle, low, high = float(np.median(values)), min(values), max(values)
+    text = f"{significant(middle, 3)} {unit}"
+    return text if len(values) == 1 or low == high else f"{text} ({significant(low, 3)}–{significant(high, 3)})"

@@ -1,0 +1,45 @@
+"""Did two sides of a case do the same work with the same settings? Only then may they be ranked."""
+
+from runners.harness.agreement import disagreement
+from runners.harness.record import Check, Effective, Record
+
+COMPUTE = ("train", "infer", "fit")
+
+
+def difference_in_work(left: Record, right: Record) -> str | None:
+    """Why the two replicates cannot be compared, in a sentence, or None."""
+    if left.case.track == "matched":
+        settings = _settings_differ(left, right)
+        if settings:
+            return settings
+    return _checks_differ(left.check, right.check, left.case.precision)
+
+
+def _checks_differ(left: Check | None, right: Check | None, precision: str) -> str | None:
+    if left is None or right is None:
+        return "a record holds no evidence of its work" if left is not right else None
+    try:
+        return disagreement(left, right, precision)
+    except KeyError:
+        return f"no tolerance is known for precision {precision}"
+    except (IndexError, OverflowError, ZeroDivisionError):
+        return "the evidence of the two sides has differing shapes"
+
+
+def _settings_differ(left: Record, right: Record) -> str | None:
+    ours, theirs = left.effective, right.effective
+    if ours is None or theirs is None:
+        return None
+    names = ["device", "precision", "visible_cpus", "cgroup_cpu_quota", "gpu"]
+    if left.case.workload in COMPUTE:
+        names.append("threads_intra")
+    if left.case.device == "gpu":
+        names.append("tf32")
+    return next((text for name in names if (text := _differs(name, ours, theirs))), None)
+
+
+def _differs(name: str, ours: Effective, theirs: Effective) -> str | None:
+    one, other = getattr(ours, name), getattr(theirs, name)
+    if one is None or other is None or one == other:
+        return None
+    return f"{name.replace('_', ' ')} in effect differs: {one} and {other}"

@@ -1,0 +1,98 @@
+"""Which records may be looked at together: same run, same machine, same software on each side."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from runners.harness.record import Record
+
+Facts = dict[object, tuple[object, ...]]
+
+
+@dataclass
+class Section:
+    """Records of one environment. A record without host facts (it died early) contradicts nothing."""
+
+    facts: Facts = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+
+    def admits(self, facts: Facts) -> bool:
+        """Whether nothing known here differs from `facts`."""
+        return all(self.facts.get(name, value) == value for name, value in facts.items())
+
+    def add(self, records: Iterable[Record], facts: Facts) -> None:
+        """Take `records` in, and remember where they ran."""
+        self.records.extend(records)
+        self.facts.update(facts)
+
+
+def split(records: Iterable[Record]) -> list[Section]:
+    """Put whole blocks into the first section that admits them; a block that contradicts itself is taken apart."""
+    blocks: dict[object, list[Record]] = {}
+    for record in sorted(records, key=lambda found: (found.block.sequence, found.record_id)):
+        blocks.setdefault((record.run_id, record.case, record.block.number), []).append(record)
+    sections: list[Section] = []
+    for members in blocks.values():
+        together = _facts(members)
+        if together is not None:
+            _place(sections, members, together)
+            continue
+        for member in members:
+            _place(sections, [member], _facts([member]) or {})
+    return sections or [Section()]
+
+
+def machine(record: Record) -> tuple[object, ...] | None:
+    """What must be equal for all competitors."""
+    host = record.host
+    if host is None:
+        return None
+    base = (host.hostname_digest, host.cpu_model, host.cpus, host.memory_bytes, host.kernel, host.governor)
+    return (*base, host.gpu, host.driver, host.engine)
+
+
+def software(record: Record) -> tuple[object, ...] | None:
+    """What must be equal for one framework throughout: its image, packages and this project's own version."""
+    host = record.host
+    if host is None:
+        return None
+    packages = tuple(sorted(host.packages.items()))
+    image = (host.image_id, host.image_base_digest, host.os, host.python, packages)
+    return (*image, host.cuda, host.cudnn, host.commit, host.dirty)
+
+
+def share(record: Record) -> tuple[object, ...] | None:
+    """What one competitor must have been given throughout a case; between competitors the case's checks ask."""
+    effective = record.effective
+    if effective is None:
+        return None
+    return (
+        effective.visible_cpus,
+        effective.cgroup_cpu_quota,
+        effective.threads_intra,
+        effective.precision,
+        effective.tf32,
+    )
+
+
+def _facts(records: list[Record]) -> Facts | None:
+    facts: Facts = {}
+    for record in records:
+        competitor = record.competitor
+        known = {
+            "machine": machine(record),
+            ("software", competitor.framework): software(record),
+            ("share", competitor, record.case): share(record),
+        }
+        for name, value in known.items():
+            if value is not None and facts.setdefault(name, value) != value:
+                return None
+    return facts
+
+
+def _place(sections: list[Section], records: list[Record], facts: Facts) -> None:
+    for section in sections:
+        if section.admits(facts):
+            section.add(records, facts)
+            return
+    sections.append(Section())
+    sections[-1].add(records, facts)

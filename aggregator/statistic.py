@@ -1,0 +1,84 @@
+"""One number from one replicate, and whether the replicate had settled when it was taken."""
+
+import math
+from enum import StrEnum
+
+import numpy as np
+
+from runners.harness.record import Record, Samples
+
+STEADY_SPREAD = 0.03
+"""The quarters after warm-up may differ by this much."""
+STEADY_STEPS = 60
+"""With fewer retained steps, quarters are too short to tell drift from noise."""
+STEP_WORKLOADS = ("train", "infer")
+
+
+class Steadiness(StrEnum):
+    """Whether the retained steps had reached a level."""
+
+    STEADY = "steady"
+    UNSTEADY = "not steady"
+    UNVERIFIED = "warm-up unverified"
+    NOT_APPLICABLE = "one number"
+
+
+def retained(samples: Samples) -> list[int]:
+    """The steps after warm-up, in ns; none is dropped for its size."""
+    return samples.step_ns[samples.warmup_steps :]
+
+
+def seconds(record: Record) -> float:
+    """The compared statistic, in seconds, of an `ok` record.
+
+    Steps: the median. Loaders: elapsed time per batch, since a pool of workers delivers in bursts and the
+    median interval between batches says nothing. fit: the whole `train` stage.
+    """
+    samples = _samples(record)
+    if record.case.workload == "fit":
+        return samples.stage_ns["train"] / 1e9
+    steps = retained(samples)
+    if record.case.workload in STEP_WORKLOADS:
+        return float(np.median(steps)) / 1e9
+    return sum(steps) / len(steps) / 1e9
+
+
+def mean_seconds(record: Record) -> float | None:
+    """The mean step, in seconds, where the median is what is compared; else None."""
+    if record.case.workload not in STEP_WORKLOADS:
+        return None
+    steps = retained(_samples(record))
+    return sum(steps) / len(steps) / 1e9
+
+
+def items_per_second(record: Record) -> float:
+    """Images a second at the compared statistic."""
+    return _samples(record).items_per_step / seconds(record)
+
+
+def steadiness(record: Record) -> Steadiness:
+    """Compare the four quarters of the retained steps: their medians for steps, their means for loaders.
+
+    A loader's quarter must hold so many batches that one burst (a queue filled while nobody asked) cannot move
+    its mean by more than the spread allowed; the queue is known from the deliveries discarded, twice its depth.
+    """
+    samples = _samples(record)
+    steps = np.asarray(retained(samples), dtype=float)
+    if record.case.workload == "fit":
+        return Steadiness.NOT_APPLICABLE
+    if record.case.workload in STEP_WORKLOADS:
+        if len(steps) < STEADY_STEPS:
+            return Steadiness.UNVERIFIED
+        levels = [float(np.median(quarter)) for quarter in np.array_split(steps, 4)]
+    else:
+        burst = max(record.case.workers or 1, math.ceil(samples.warmup_steps / 2), 1)
+        if len(steps) // 4 * STEADY_SPREAD < burst:
+            return Steadiness.UNVERIFIED
+        levels = [float(np.mean(quarter)) for quarter in np.array_split(steps, 4)]
+    return Steadiness.STEADY if max(levels) / min(levels) - 1 <= STEADY_SPREAD else Steadiness.UNSTEADY
+
+
+def _samples(record: Record) -> Samples:
+    if record.samples is None:
+        raise ValueError(f"record {record.record_id} has no samples")
+    return record.samples

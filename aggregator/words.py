@@ -1,0 +1,72 @@
+"""Names of cases and cleaned text: what a record says in words, made safe to show."""
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from json import dumps
+
+from runners.harness.case import Case
+
+REPLACEMENT = "\ufffd"
+LONGEST = 4000
+KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Controls, direction overrides, surrogates, unassigned: unseen in a page, and fatal to an XML parser."""
+
+
+def clean(text: str, longest: int = LONGEST) -> str:
+    """One line of text with nothing in it that is not meant to be read."""
+    return _visible(" ".join(text.split()), longest)
+
+
+def clean_lines(text: str) -> str:
+    """Like `clean`, keeping line breaks and indentation: for log tails."""
+    return "\n".join(_visible(line.expandtabs(4).rstrip(), LONGEST) for line in text.splitlines())
+
+
+def _visible(text: str, longest: int) -> str:
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(REPLACEMENT if unicodedata.category(char) in KINDS else char for char in text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def anchor(case: Case, section: int) -> str:
+    """A stable name for a case in links and file names."""
+    digest = hashlib.sha256(dumps(asdict(case), sort_keys=True).encode("ascii")).hexdigest()
+    return f"case-{section + 1}-{digest[:10]}"
+
+
+def group(case: Case) -> str:
+    """What a panel or a table's block shows: the network, the stage, or the data set."""
+    if case.workload == "load":
+        return clean(case.stage or "load", 60)
+    return clean(case.network or case.workload, 60)
+
+
+def parameters(case: Case) -> str:
+    """The rest of a case's usual parameters."""
+    parts: list[str] = []
+    if case.workload in ("train", "infer"):
+        parts = [f"{case.input_size} px" if case.input_size else "", f"batch {case.batch_size}"]
+        parts.append(clean(case.scope or "", 40) if case.scope != "compute" else "")
+    else:
+        parts = [f"batch {case.batch_size}", "" if case.workers is None else f"{case.workers} workers"]
+    if case.workload == "fit":
+        parts += ["cache" if case.cache else "", "augment" if case.augment else ""]
+        parts.append("" if case.epochs is None else f"{case.epochs} epoch{'s' * (case.epochs != 1)}")
+    return ", ".join(part for part in parts if part).replace("1 workers", "1 worker")
+
+
+def labels(cases: Iterable[Case]) -> dict[Case, str]:
+    """A short name for each case, lengthened by whatever tells it from the others."""
+    unique = list(dict.fromkeys(cases))
+    short = {case: f"{clean(case.workload, 40)} · {group(case)} · {parameters(case)}" for case in unique}
+    taken = Counter(short.values())
+    return {case: name if taken[name] == 1 else f"{name} · {_rest(case)}" for case, name in short.items()}
+
+
+def _rest(case: Case) -> str:
+    dataset = f", data {case.dataset.id} {case.dataset.digest[-8:]}" if case.dataset else ""
+    extra = f", {case.scope}" if case.scope else ""
+    return clean(f"{case.device}, {case.precision}, {case.track}, seed {case.seed}{extra}{dataset}", 160)

@@ -1,0 +1,167 @@
+"""Builds synthetic runs: what the launcher and the runners would leave, from a seed."""
+
+import dataclasses
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from runners.harness.case import Block, Case, Competitor, DatasetRef
+from runners.harness.record import (
+    SCHEMA_VERSION,
+    Check,
+    Effective,
+    Epoch,
+    Failure,
+    Health,
+    Host,
+    Record,
+    Resources,
+    Samples,
+    Status,
+    write_record,
+)
+from runners.harness.run import RUN_VERSION, PlannedCase, Run, RunState, write_run
+
+TORCH = Competitor("pytorch", "eager")
+TF = Competitor("tensorflow", "graph")
+TORCH_LOADER = Competitor("pytorch", "plain", "torch")
+SPDL = Competitor("pytorch", "plain", "spdl")
+TFDATA = Competitor("tensorflow", "plain", "tfdata")
+TORCH_FIT = Competitor("pytorch", "eager", "torch")
+TF_FIT = Competitor("tensorflow", "graph", "tfdata")
+DATA = DatasetRef("synthetic-240", "sha256:" + "ab" * 32, 240, 24_000_000)
+SEED = 7
+
+HOST = Host(
+    hostname_digest="0123456789ab",
+    cpu_model="Example CPU 2 GHz",
+    cpus=2,
+    memory_bytes=24 * 2**30,
+    kernel="6.1.0-18-amd64",
+    os="Debian GNU/Linux 12 (bookworm)",
+    governor=None,
+    gpu=None,
+    driver=None,
+    cuda=None,
+    cudnn=None,
+    python="3.11.7",
+    packages={"torch": "2.14.1"},
+    engine="venv",
+    image_id=None,
+    image_base_digest=None,
+    commit="0123456789abcdef",
+    dirty=False,
+)
+HEALTH = Health(0.5, 1.0, 0.0, 0.01, 0, 10, 100, 0, None, 4_000_000_000)
+CHECK = Check(trainable=1000, non_trainable=10, weights_digest="sha256:" + "cd" * 32, logits_sketch=[1.0, 2.0, 3.0])
+
+
+def step_case(network: str = "resnet18", batch_size: int = 8, workload: str = "infer", size: int = 224) -> Case:
+    """A training or inference step."""
+    return Case(workload, "cpu", batch_size, 25, network=network, input_size=size, scope="compute")
+
+
+def load_case(stage: str = "decode", workers: int = 2) -> Case:
+    """A loader's stage."""
+    return Case("load", "cpu", 32, 25, input_size=224, stage=stage, workers=workers, dataset=DATA)
+
+
+def fit_case(epochs: int = 3) -> Case:
+    """An end-to-end training."""
+    more = {"workers": 2, "cache": True, "augment": False, "epochs": epochs, "dataset": DATA}
+    return Case("fit", "cpu", 32, 25, network="cnn4", input_size=32, **more)  # type: ignore[arg-type]
+
+
+def make_record(
+    case: Case,
+    competitor: Competitor,
+    number: int,
+    sequence: int,
+    *,
+    seconds: float = 0.05,
+    scatter: float = 0.01,
+    steps: int = 80,
+    warmup: int = 5,
+    run_id: str = "run-1",
+) -> Record:
+    """One `ok` replicate whose statistic lies about `seconds`: scatter between processes, less within."""
+    draw = random.Random(f"{SEED} {case} {competitor} {number}")
+    level = seconds * draw.lognormvariate(0, scatter)
+    times = [int(level * 1e9 * draw.lognormvariate(0, 0.004) * (1.6 if index < warmup else 1)) for index in range(steps)]
+    is_fit = case.workload == "fit"
+    stages = dict.fromkeys(("load", "build", "save", "restore", "evaluate"), int(level * 2e8))
+    check = dataclasses.replace(CHECK, accuracy=0.51, accuracy_restored=0.51) if is_fit else CHECK
+    if case.workload == "load":
+        check = Check(delivered_items=240, pixel_mean_difference=0.21, pixel_worst_image=1.2)
+    history = [Epoch(epoch, 4.0 / (epoch + 1), 0.1 * (epoch + 1), int(level * 1e9)) for epoch in range(case.epochs or 0)]
+    return Record(
+        schema_version=SCHEMA_VERSION,
+        record_id=f"{run_id}-{sequence:05d}",
+        run_id=run_id,
+        status=Status.OK,
+        error=None,
+        case=case,
+        competitor=competitor,
+        block=Block(number, 0, sequence, SEED, "2026-01-02T03:04:05Z"),
+        command=["python", "-m", f"runners.{competitor.framework}", case.workload, "--batch-size", str(case.batch_size)],
+        effective=Effective("cpu", "fp32", 2, 1, None, "NCHW", 2, None, 2**26, None, {"deterministic": "no"}),
+        samples=Samples(
+            step_ns=[] if is_fit else times,
+            warmup_steps=0 if is_fit else warmup,
+            items_per_step=case.batch_size,
+            first_step_ns=None if is_fit else int(level * 8e9),
+            import_ns=3_000_000_000,
+            setup_ns=400_000_000,
+            stage_ns={**stages, "train": int(level * 1e9)} if is_fit else {},
+        ),
+        resources=Resources(int(4e8 * draw.lognormvariate(0, 0.02)), None, None, None, None, level * steps, None),
+        check=check,
+        host=dataclasses.replace(HOST, packages={competitor.framework: "2.0"}),
+        health=HEALTH,
+        history=history if is_fit else None,
+    )
+
+
+def failed(record: Record, status: Status, kind: str, message: str, log: str = "") -> Record:
+    """`record` as it would have been had the replicate failed."""
+    failure = Failure(kind, message, 1, log)
+    nothing = dict.fromkeys(("effective", "samples", "resources", "check", "host", "health", "history"))
+    return dataclasses.replace(record, status=status, error=failure, **nothing)  # type: ignore[arg-type]
+
+
+def planned(case: Case, competitors: Sequence[Competitor], blocks: int = 10) -> PlannedCase:
+    """A case in the plan."""
+    return PlannedCase(case, list(competitors), blocks)
+
+
+def make_run(cases: Sequence[PlannedCase], run_id: str = "run-1", state: RunState = RunState.COMPLETE) -> Run:
+    """A plan."""
+    return Run(
+        RUN_VERSION, run_id, "quick", "venv", "no engine answers", SEED, "2026-01-02T03:04:05Z", state, ["bench"], {}, list(cases)
+    )
+
+
+def make_records(
+    run: Run, seconds: Callable[[Case, Competitor], float] = lambda _case, _who: 0.05, **more: object
+) -> list[Record]:
+    """Every record that `run` plans, in order of start."""
+    found: list[Record] = []
+    for number in range(max((case.blocks for case in run.cases), default=0)):
+        for case in run.cases:
+            if number < case.blocks:
+                turn = case.competitors[:: -1 if number % 2 else 1]
+                for who in turn:
+                    level = seconds(case.case, who)
+                    options = {"seconds": level, "run_id": run.run_id, **more}
+                    found.append(make_record(case.case, who, number, len(found), **options))  # type: ignore[arg-type]
+    return found
+
+
+def write_folder(folder: Path, run: Run | None, records: Sequence[Record]) -> Path:
+    """The run's folder on disk."""
+    (folder / "records").mkdir(parents=True)
+    if run:
+        write_run(run, folder)
+    for record in records:
+        write_record(record, folder / "records")
+    return folder
