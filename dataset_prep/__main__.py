@@ -23,6 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one preparation and return the exit code."""
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], Path] = options.run
+    # Containers read what is written here as another user.
+    os.umask(0o022)
     try:
         path = run(options)
     except PreparationError as error:

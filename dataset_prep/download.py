@@ -4,7 +4,6 @@ import http.client
 import os
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +27,7 @@ class Broken(Exception):
 
 def fetch(url: str, target: Path, expected: Checksum) -> None:
     """Bring `url` to `target`, through `target`.part. Raises NotReady with what to do."""
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+    if not url.lower().startswith(("http://", "https://")):
         raise BadInput(f"{shown(url)} is not an http or https address; for a file on this machine use --archive")
     part = target.with_name(target.name + ".part")
     for last in (False, True):
@@ -47,7 +46,16 @@ def fetch(url: str, target: Path, expected: Checksum) -> None:
 
 
 def _complete(url: str, part: Path) -> None:
-    """Go on with `part` until all of it is there."""
+    """Go on with `part` until all of it is there; an empty one is not worth keeping."""
+    try:
+        _connect(url, part)
+    except BaseException:
+        if part.exists() and part.stat().st_size == 0:
+            part.unlink()
+        raise
+
+
+def _connect(url: str, part: Path) -> None:
     for left in reversed(range(CONNECTIONS)):
         try:
             _continue(url, part)
@@ -65,8 +73,8 @@ def _complete(url: str, part: Path) -> None:
         if left:
             time.sleep(PAUSE_S)
     raise NotReady(
-        f"{url}: could not be downloaded ({problem}); what came so far is kept in {shown(part)}: "
-        "run this again to go on, or get the file elsewhere and use --archive FILE"
+        f"{url}: could not be downloaded ({problem}); run this again to go on with what came so far "
+        f"({shown(part)}), or get the file elsewhere and use --archive FILE"
     )
 
 

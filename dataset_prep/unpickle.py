@@ -1,12 +1,14 @@
 """Reads the pickles of the CIFAR archives without running what a pickle may ask to run.
 
 A pickle is a program. These need three names of numpy to rebuild an array of bytes; each is answered with an
-inert stand-in, so that not even numpy's own code sees the contents before they are checked.
+inert stand-in, so that not even numpy's own code sees the contents before they are checked. The interpreter of
+the standard library written in Python is used: the one in C reserves memory for whatever index a pickle names.
 """
 
 import io
 import math
 import pickle
+import struct
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from dataset_prep.errors import BadInput
 
 UNPICKLING_FAULTS = (
     pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError,
+    AssertionError, struct.error,
 )  # fmt: skip
 """What a malformed pickle is known to raise."""
 
@@ -58,7 +61,7 @@ ADMITTED: dict[tuple[str, str], object] = {
 }
 
 
-class _Restricted(pickle.Unpickler):
+class _Restricted(pickle._Unpickler):
     def find_class(self, module: str, name: str) -> object:
         try:
             return ADMITTED[module, name]
