@@ -1,12 +1,13 @@
 """One comparison as one line: what won, by how much, how sure, from how many blocks."""
 
 import math
+from dataclasses import dataclass
 
 from aggregator.analysis import CaseResult, Comparison, Side
 from aggregator.compare import Paired, ratio
 from aggregator.health import PROCESS_SPREAD
 from aggregator.model import Answer, Axis, Interval
-from aggregator.quantities import DASH, count, ratio_and_interval
+from aggregator.quantities import DASH, count, percent, ratio_and_interval
 from aggregator.statistic import Steadiness
 from aggregator.verdict import DELTA, FEWEST_BLOCKS, SMALLEST_DIFFERENCE, Verdict, doubted_by_permutation
 from aggregator.words import clean
@@ -15,16 +16,25 @@ WIDEST = math.log(16)
 """The small axis ends here at most; what lies beyond is drawn at its edge."""
 
 
-def answer(comparison: Comparison, case: str, anchor: str, reach: float) -> Answer:
-    """The line for one comparison; `reach` is the half-length, in logs, of the small axis.
+@dataclass(frozen=True)
+class Scale:
+    """The ends, in logs, of the small axis that all answers of a part share."""
 
-    A decided line is turned so that its ratio is above 1 (slower ÷ faster); an open one keeps the order in
-    which it was asked, since turning it would hint at a winner.
-    """
-    shown = comparison.paired
-    slow, fast = comparison.right, comparison.left
-    if shown and comparison.verdict is Verdict.FASTER:
-        shown, slow, fast = shown.swapped(), comparison.left, comparison.right
+    low: float
+    high: float
+
+    def place(self, log_ratio: float) -> float:
+        """Where it stands, in per cent of the axis; what lies beyond is drawn at its edge."""
+        return 100 * (min(max(log_ratio, self.low), self.high) - self.low) / (self.high - self.low)
+
+    def printed(self) -> Axis:
+        """The axis with its labels."""
+        return Axis(f"{ratio(self.low):.2f}×", f"{self.place(0.0):.2f}", f"{ratio(self.high):.2f}×")
+
+
+def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None) -> Answer:
+    """The line for one comparison, with its mark on the part's small axis."""
+    shown, slow, fast = turned(comparison)
     text, interval = _ratio(shown, comparison.verdict)
     return Answer(
         case=case,
@@ -36,23 +46,29 @@ def answer(comparison: Comparison, case: str, anchor: str, reach: float) -> Answ
         interval=interval,
         blocks=_blocks(comparison),
         notes=tuple(notes(comparison)),
-        mark=_mark(shown, reach) if text else None,
+        mark=_mark(shown, axis) if text and axis else None,
     )
 
 
-def axis(comparisons: list[Comparison]) -> tuple[Axis, float] | None:
-    """The small axis that holds every interval shown, symmetrical about 1, and its half-length in logs."""
-    ends = [
-        abs(end)
-        for found in comparisons
-        if found.verdict is not Verdict.NOT_COMPARABLE and found.paired
-        for end in (found.paired.low, found.paired.high)
-        if end is not None
-    ]
+def scale(comparisons: list[Comparison]) -> Scale | None:
+    """The axis that holds 1 and every interval shown, or None where there is none to show."""
+    shown = [turned(found)[0] for found in comparisons if found.verdict is not Verdict.NOT_COMPARABLE]
+    ends = [end for pair in shown if pair for end in (pair.low, pair.high) if end is not None]
     if not ends:
         return None
-    reach = min(WIDEST, max(math.log(1.05), *ends) * 1.05)
-    return Axis(f"{ratio(-reach):.2f}×", "1×", f"{ratio(reach):.2f}×"), reach
+    low, high = max(-WIDEST, min(*ends, -0.02)), min(WIDEST, max(*ends, 0.02))
+    margin = 0.04 * (high - low)
+    return Scale(low - margin, high + margin)
+
+
+def turned(comparison: Comparison) -> tuple[Paired | None, Side, Side]:
+    """(log-ratio, slower, faster) where the comparison is decided, so that its ratio is above 1.
+
+    An open one keeps the order in which it was asked, since turning it would hint at a winner.
+    """
+    if comparison.paired and comparison.verdict is Verdict.FASTER:
+        return comparison.paired.swapped(), comparison.left, comparison.right
+    return comparison.paired, comparison.right, comparison.left
 
 
 def notes(comparison: Comparison) -> list[str]:
@@ -67,7 +83,8 @@ def notes(comparison: Comparison) -> list[str]:
     found += [text for side in (comparison.left, comparison.right) if (text := incomplete(side))]
     unverified = [side.label for side in (comparison.left, comparison.right) if Steadiness.UNVERIFIED in side.settled]
     if unverified:
-        found.append(f"warm-up unverified (too few steps kept): {clean(', '.join(unverified), 160)}")
+        who = "" if len(unverified) == 2 else f": {clean(unverified[0], 80)}"
+        found.append(f"warm-up unverified{who}")
     if comparison.paired and doubted_by_permutation(comparison.paired):
         found.append(
             f"the sign-flip test disagrees: p = {comparison.paired.p_permutation:.2g}, t test {comparison.paired.p:.2g}"
@@ -97,14 +114,13 @@ def score(case: CaseResult) -> tuple[str, Side | None]:
 def _sentence(comparison: Comparison) -> str:
     winner = comparison.winner
     if winner:
-        loser = comparison.left if winner is comparison.right else comparison.right
-        return f"{clean(winner.label, 80)} is faster than {clean(loser.label, 80)}"
+        return f"{clean(winner.label, 80)} is faster"
     if comparison.verdict is Verdict.EQUIVALENT:
-        return f"equivalent within {SMALLEST_DIFFERENCE:.0%}"
+        return f"equivalent within {percent(SMALLEST_DIFFERENCE)}"
     if comparison.verdict is Verdict.INCONCLUSIVE and comparison.judged:
         more = comparison.judged.more_blocks
         if more is None:
-            return f"inconclusive: too near the {SMALLEST_DIFFERENCE:.0%} that matter"
+            return f"inconclusive: too near the {percent(SMALLEST_DIFFERENCE)} that matter"
         return f"inconclusive: about {count(more, 'more block')} needed"
     if comparison.verdict is Verdict.FEW_BLOCKS:
         return "no verdict: too few blocks"
@@ -123,15 +139,11 @@ def _blocks(comparison: Comparison) -> str:
     return str(comparison.paired.n) if comparison.paired else DASH
 
 
-def _mark(shown: Paired | None, reach: float) -> Interval | None:
+def _mark(shown: Paired | None, axis: Scale) -> Interval | None:
     if shown is None or shown.low is None or shown.high is None:
         return None
-
-    def place(log_ratio: float) -> float:
-        return 50 + 50 * max(-1.0, min(1.0, log_ratio / reach))
-
-    low, high = place(shown.low), place(shown.high)
-    return Interval(f"{low:.2f}", f"{high - low:.2f}", f"{place(shown.log_ratio):.2f}")
+    low, high = axis.place(shown.low), axis.place(shown.high)
+    return Interval(f"{low:.2f}", f"{high - low:.2f}", f"{axis.place(shown.log_ratio):.2f}")
 
 
 def _tail(comparison: Comparison) -> str:
@@ -155,7 +167,7 @@ def _tail(comparison: Comparison) -> str:
 
 def _scatter(comparison: Comparison) -> list[str]:
     return [
-        f"{clean(side.label, 80)}: processes differ by more than {PROCESS_SPREAD:.0%} (coefficient of variation {side.scatter:.0%})"
+        f"{clean(side.label, 80)}: processes scatter by {percent(side.scatter)} (coefficient of variation)"
         for side in (comparison.left, comparison.right)
         if side.scatter is not None and side.scatter > PROCESS_SPREAD
     ]

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from aggregator import hosts
-from aggregator.analysis import CaseResult, Environment, competitors_of
-from aggregator.answers import answer, axis, score
+from aggregator.analysis import CaseResult, Environment
+from aggregator.answers import answer, scale, score
 from aggregator.charts import Palette
 from aggregator.details import detail
 from aggregator.figures import TITLES, by_workload, figures
@@ -22,8 +22,10 @@ from runners.harness.record import Record, Status
 
 def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment]) -> Report:
     """The whole report. Nothing in it depends on the clock or on the order of files."""
-    names = labels([result.case for env in environments for result in env.cases])
-    palette = Palette(competitors_of(runs))
+    results = [result for env in environments for result in env.cases]
+    names = labels([result.case for result in results])
+    sides = [(result.case.workload, [side.competitor for side in result.sides]) for result in results]
+    palette = Palette(sides)
     records = [record for env in environments for record in env.records]
     machines, software = hosts.machines(records), hosts.software(records)
     failures, quarantined = tuple(_failures(environments, names)), tuple(_quarantined(runs))
@@ -48,11 +50,10 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment])
 
 def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette: Palette) -> Part:
     comparisons = [found for result in env.cases for found in result.comparisons]
-    small = axis(comparisons)
+    axis = scale(comparisons)
     lines = {
         result.case: tuple(
-            answer(found, names[result.case], anchor(result.case, index), small[1] if small else 1.0)
-            for found in result.comparisons
+            answer(found, names[result.case], anchor(result.case, index), axis) for found in result.comparisons
         )
         for result in env.cases
     }
@@ -61,7 +62,7 @@ def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette
         title=_part_title(env, index) if of > 1 else "",
         scores=score_table(env.cases),
         answers=tuple(line for result in env.cases for line in lines[result.case]),
-        axis=small[0] if small else None,
+        axis=axis.printed() if axis else None,
         figures=figures(env.cases, palette, prefix),
         tables=result_tables(env.cases, names),
         cases=tuple(_detail(result, index, lines[result.case], names, palette) for result in env.cases),

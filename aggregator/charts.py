@@ -1,34 +1,49 @@
 """Drawing style: colours and shapes per competitor, and Vega-Lite to SVG."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import altair as alt
 import vl_convert
 
 from aggregator.words import clean
+from runners.harness.case import Competitor
 
 # Okabe & Ito's colour-blind-safe palette, without its yellow (unseen on white) and black (unseen on dark).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3])
 INK, GREY = "#444444", "#8a8a8a"
-WIDTH = 560
+WIDTH = 680
 LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400)
 Row = dict[str, Any]
 
 
 class Palette:
-    """Gives every competitor of the report one colour, one shape and one dash pattern."""
+    """Gives every competitor a colour, a shape and a dash pattern, alike wherever it is drawn.
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._labels = list(dict.fromkeys(clean(label, 60) for label in labels))
+    A framework's first competitor in each workload has the framework's own; no two of one workload share one.
+    """
+
+    def __init__(self, cases: Iterable[tuple[str, Sequence[Competitor]]]) -> None:
+        workloads: dict[str, list[Competitor]] = {}
+        for workload, competitors in cases:
+            workloads.setdefault(workload, []).extend(competitors)
+        everyone = list(dict.fromkeys(found for members in workloads.values() for found in members))
+        frameworks = list(dict.fromkeys(found.framework for found in everyone))
+        self._slots: dict[str, int] = {}
+        for competitor in everyone:
+            rivals = {found.label for members in workloads.values() if competitor in members for found in members}
+            taken = {slot for label, slot in self._slots.items() if label in rivals}
+            wishes = [frameworks.index(competitor.framework), *range(len(frameworks), len(frameworks) + len(everyone))]
+            self._slots[competitor.label] = next(slot for slot in wishes if slot not in taken)
+        self._slots = {clean(label, 60): slot for label, slot in self._slots.items()}
 
     def shown(self, rows: Sequence[Row]) -> list[str]:
         """The competitors that occur in `rows`, in the report's order."""
         present = {row["competitor"] for row in rows}
-        return [label for label in self._labels if label in present]
+        return [label for label in self._slots if label in present]
 
     def colour(self, rows: Sequence[Row]) -> alt.Color:
         """Colour by competitor."""
@@ -44,7 +59,7 @@ class Palette:
 
     def _scale(self, rows: Sequence[Row], values: Sequence[Any]) -> alt.Scale:
         shown = self.shown(rows)
-        chosen = [values[self._labels.index(label) % len(values)] for label in shown]
+        chosen = [values[self._slots[label] % len(values)] for label in shown]
         return alt.Scale(domain=shown, range=chosen)
 
 
@@ -55,12 +70,14 @@ def draw(chart: Any, **data: Sequence[Row]) -> str:
     spec["config"] = CONFIG
     spec["background"] = "white"
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0])
-    return _short_numbers(svg)
+    return _lighter(svg)
 
 
-def _short_numbers(svg: str) -> str:
-    """Two decimals are a hundredth of a pixel; the rest only makes the page heavy."""
-    return re.sub(r"(\.\d\d)\d+(?![^<]*</text>)", r"\1", svg)
+def _lighter(svg: str) -> str:
+    """Drop what only makes a page heavy: coordinates beyond a tenth of a pixel, and labels of every single mark
+    (the page labels a figure as a whole)."""
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r' (?:aria-[a-z]+|role|pointer-events)="[^"]*"', "", tag[0]), svg)
+    return re.sub(r"(?<=\d)\.(\d)\d+(?![^<]*</text>)", r".\1", svg)
 
 
 CONFIG: Row = {
@@ -70,6 +87,10 @@ CONFIG: Row = {
         "labelColor": INK, "titleColor": INK, "gridColor": "#dddddd", "domainColor": GREY, "tickColor": GREY,
         "labelLimit": 260, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
     },
-    "header": {"labelColor": INK, "labelFontSize": 12, "labelFontWeight": "bold", "title": None, "labelLimit": 300},
+    "header": {
+        "labelAnchor": "start", "labelColor": INK, "labelFontSize": 12, "labelFontWeight": "bold", "title": None,
+        "labelLimit": 360, "labelPadding": 4,
+    },
+    "facet": {"spacing": 14},
     "legend": {"labelColor": INK, "labelFontSize": 11},
 }  # fmt: skip

@@ -4,6 +4,7 @@ import hashlib
 import math
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import altair as alt
 
@@ -16,33 +17,37 @@ from aggregator.model import Figure
 from aggregator.statistic import items_per_second
 from aggregator.words import clean, group, parameters
 
-ROW_HEIGHT = 15
+ROW_HEIGHT = 11
 TITLES = {"train": "training step", "infer": "inference step", "load": "data loading", "fit": "end-to-end training"}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One number of a record that is drawn for every case."""
+
+    file: str
+    title: str
+    axis: str
+    read: Metric
+    unit: float
+    log: bool
+
+
+MEMORY = Reading("peak-memory", "Peak memory", "MiB, peak of the process tree", metrics.peak_memory, 2**20, False)
+FIRST_STEP = Reading("first-step", "First step or batch", "seconds (log scale)", metrics.first_step, 1.0, True)
 
 
 def figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> tuple[Figure, ...]:
     """Every figure that these cases fill; `prefix` tells the files of one part from another's."""
-    found = [_relative_time(workload, members, palette, prefix) for workload, members in by_workload(cases)]
-    loads = [case for case in cases if case.case.workload == "load"]
-    fits = [case for case in cases if case.case.workload == "fit"]
-    found += [_throughput(loads, palette, prefix), _history(fits, palette, prefix)]
-    found.append(
-        _readings(
-            cases,
-            metrics.peak_memory,
-            2**20,
-            "peak-memory",
-            "Peak memory",
-            "MiB, peak of the process tree",
-            palette,
-            prefix,
-        )
-    )
-    found.append(
-        _readings(
-            cases, metrics.first_step, 1.0, "first-step", "First step or batch", "seconds, log scale", palette, prefix
-        )
-    )
+    found: list[Figure | None] = []
+    for workload, members in by_workload(cases):
+        found.append(_relative_time(workload, members, palette, prefix))
+        if workload == "load":
+            found.append(_throughput(members, palette, prefix))
+        if workload == "fit":
+            found.append(_history(members, palette, prefix))
+    for reading in (MEMORY, FIRST_STEP):
+        found += [_readings(reading, workload, members, palette, prefix) for workload, members in by_workload(cases)]
     return tuple(figure for figure in found if figure)
 
 
@@ -50,14 +55,12 @@ def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, pre
     rows = [row for case in cases for row in _relative_rows(case)]
     if not rows:
         return None
-    name = TITLES.get(workload, clean(workload, 40))
     svg = _dot_plot(rows, "time relative to the fastest side (1 = fastest, log scale)", palette, log=True, rule_at=1.0)
     caption = (
         "Fastest side of each case = 1; further right is slower. Lines are 95 % intervals over blocks, paired with the "
         "fastest side; a case with fewer than two paired blocks, or whose sides did differing work, is left out."
     )
-    file = workload if workload in TITLES else hashlib.sha256(workload.encode()).hexdigest()[:8]
-    return Figure(f"{prefix}relative-time-{file}", f"Relative time: {name}", caption, svg)
+    return Figure(f"{prefix}relative-time-{_file(workload)}", f"Relative time: {_title(workload)}", caption, svg)
 
 
 def _relative_rows(case: CaseResult) -> list[Row]:
@@ -76,26 +79,20 @@ def _relative_rows(case: CaseResult) -> list[Row]:
 
 
 def _readings(
-    cases: Sequence[CaseResult],
-    read: Metric,
-    unit: float,
-    name: str,
-    title: str,
-    axis: str,
-    palette: Palette,
-    prefix: str,
+    reading: Reading, workload: str, cases: Sequence[CaseResult], palette: Palette, prefix: str
 ) -> Figure | None:
     rows = []
     for case in cases:
         for side in case.sides:
-            values = [value / unit for record in side.ok.values() if (value := read(record)) is not None]
+            found = [value for record in side.ok.values() if (value := reading.read(record)) is not None]
+            values = [value / reading.unit for value in found]
             if values:
-                row = _row(case, side, statistics.median(values), min(values), max(values))
-                rows.append({**row, "panel": clean(case.case.workload, 20) + " · " + row["panel"]})
+                rows.append(_row(case, side, statistics.median(values), min(values), max(values)))
     if not rows:
         return None
-    svg = _dot_plot(rows, axis, palette, log=name == "first-step")
-    return Figure(f"{prefix}{name}", title, "Medians over replicates; lines from the lowest to the highest.", svg)
+    svg = _dot_plot(rows, reading.axis, palette, log=reading.log)
+    caption = "Medians over replicates; lines from the lowest to the highest."
+    return Figure(f"{prefix}{reading.file}-{_file(workload)}", f"{reading.title}: {_title(workload)}", caption, svg)
 
 
 def _row(case: CaseResult, side: Side, value: float, low: float, high: float) -> Row:
@@ -107,7 +104,7 @@ def _dot_plot(rows: list[Row], axis: str, palette: Palette, log: bool, rule_at: 
     """A row a case and side, a panel a network or stage; interval as a line, value as the side's shape."""
     order = palette.shown(rows)
     scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=True)
-    height = alt.Step(ROW_HEIGHT, **{"for": "position"})
+    height = alt.Step(ROW_HEIGHT, **{"for": "offset"})
     y = alt.Y("case:N", title=None, sort=None)
     offset = alt.YOffset("competitor:N", sort=order)
     base = alt.Chart().encode(y=y, yOffset=offset)
@@ -119,13 +116,11 @@ def _dot_plot(rows: list[Row], axis: str, palette: Palette, log: bool, rule_at: 
     )
     layers = [lines, points]
     if rule_at is not None:
-        layers.insert(
-            0, alt.Chart().mark_rule(color=GREY, strokeDash=[3, 3]).encode(x=alt.datum(rule_at))
-        )
+        layers.insert(0, alt.Chart().mark_rule(color=GREY, strokeDash=[3, 3]).encode(x=alt.datum(rule_at)))
     chart = alt.layer(*layers).properties(width=WIDTH, height=height)
     faceted = chart.facet(
         data=alt.NamedData("rows"),
-        row=alt.Row("panel:N", sort=None, header=alt.Header(labelAngle=0, labelAlign="left", labelOrient="top"))
+        row=alt.Row("panel:N", sort=panels(rows), header=alt.Header(labelAngle=0, labelOrient="top")),
     )
     return draw(faceted.resolve_scale(y="independent"), rows=rows)
 
@@ -156,8 +151,14 @@ def _throughput(cases: list[CaseResult], palette: Palette, prefix: str) -> Figur
     line = base.mark_line(strokeWidth=1.5).encode(y=y, strokeDash=palette.dash(rows))
     span = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title="images a second"), y2="high:Q")
     point = base.mark_point(filled=True, size=80, opacity=1).encode(y=y, shape=palette.shape(rows))
-    chart = alt.layer(line, span, point).properties(width=180, height=200).facet("panel:N", data=alt.NamedData("rows"), columns=3)
-    caption = "Higher is better. A panel a stage, each stage containing the one before; lines at the points are 95 % intervals."
+    chart = (
+        alt.layer(line, span, point)
+        .properties(width=205, height=200)
+        .facet(alt.Facet("panel:N", sort=panels(rows)), data=alt.NamedData("rows"), columns=3)
+    )
+    caption = (
+        "Higher is better. A panel a stage, each containing the one before; lines at the points are 95 % intervals."
+    )
     return Figure(f"{prefix}loader-throughput", "Loader throughput by workers", caption, draw(chart, rows=rows))
 
 
@@ -173,7 +174,11 @@ def _history(cases: list[CaseResult], palette: Palette, prefix: str) -> Figure |
     )
     line = base.mark_line(strokeWidth=1.5).encode(strokeDash=palette.dash(rows))
     point = base.mark_point(filled=True, size=50, opacity=1).encode(shape=palette.shape(rows))
-    faceted = alt.layer(line, point).properties(width=250, height=140).facet("panel:N", data=alt.NamedData("rows"), columns=2)
+    faceted = (
+        alt.layer(line, point)
+        .properties(width=315, height=150)
+        .facet(alt.Facet("panel:N", sort=panels(rows)), data=alt.NamedData("rows"), columns=2)
+    )
     caption = "Means over replicates, on the training images, by epoch."
     svg = draw(faceted.resolve_scale(y="independent"), rows=rows)
     return Figure(f"{prefix}fit-history", "Training loss and accuracy by epoch", caption, svg)
@@ -199,3 +204,17 @@ def by_workload(cases: Sequence[CaseResult]) -> list[tuple[str, list[CaseResult]
     for case in cases:
         grouped.setdefault(case.case.workload, []).append(case)
     return list(grouped.items())
+
+
+def panels(rows: Sequence[Row]) -> list[str]:
+    """The panels of a figure, in the order of its cases."""
+    return list(dict.fromkeys(row["panel"] for row in rows))
+
+
+def _title(workload: str) -> str:
+    return TITLES.get(workload, clean(workload, 40))
+
+
+def _file(workload: str) -> str:
+    """The workload in a file's name; one that is not known could be any text."""
+    return workload if workload in TITLES else hashlib.sha256(workload.encode()).hexdigest()[:8]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from aggregator.quantities import percent
 from runners.harness.record import Record
 
 PROCESS_SPREAD = 0.10
@@ -29,10 +30,10 @@ def signals(record: Record) -> Iterator[Signal]:
     if health.steal_fraction is not None and health.steal_fraction > 0.01:
         gate = health.steal_fraction > 0.05
         limit = "5 %" if gate else "1 %"
-        yield Signal(f"CPU steal above {limit}", gate, health.steal_fraction, f"{health.steal_fraction:.1%}")
+        yield Signal(f"CPU steal above {limit}", gate, health.steal_fraction, percent(health.steal_fraction, 1))
     if health.pressure_some_fraction is not None and health.pressure_some_fraction > 0.10:
         yield Signal(
-            "CPU pressure above 10 %", False, health.pressure_some_fraction, f"{health.pressure_some_fraction:.0%}"
+            "CPU pressure above 10 %", False, health.pressure_some_fraction, percent(health.pressure_some_fraction)
         )
     if health.throttled_periods:
         yield Signal(

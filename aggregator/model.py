@@ -84,7 +84,7 @@ class CaseDetail:
 
 @dataclass(frozen=True)
 class Axis:
-    """The small axis of the answers: its left end, where 1 stands (per cent), its right end."""
+    """The small axis of the answers: labels of its two ends, and where 1 stands in per cent."""
 
     left: str
     one: str

@@ -1,30 +1,32 @@
 """The paragraphs of a report that do not depend on its records, with the constants they quote."""
 
 from aggregator.health import PROCESS_SPREAD
+from aggregator.quantities import percent
 from aggregator.statistic import STEADY_SPREAD, STEADY_STEPS
 from aggregator.verdict import ALPHA, FEWEST_BLOCKS, MOST_UNSTEADY, SMALLEST_DIFFERENCE
 
+DELTA = percent(SMALLEST_DIFFERENCE)
 METHOD = (
-    "Each replicate is a fresh process that measures one case once. Competitors run back to back in blocks, in an order "
-    "drawn from the seed in the records. The process, not the step, is the unit: a replicate gives one number, the median "
-    "step after warm-up for training and inference steps, the elapsed time per batch for loaders, the whole training "
-    "stage for end-to-end training.",
-    "A comparison takes the logarithm of the ratio in every block that both sides finished. The ratio is the exponential "
-    "of their mean, the interval a 95 % t interval over blocks, checked with a sign-flip permutation test. "
-    f"P-values are adjusted by Holm's method over all comparisons of this report; α = {ALPHA}, and the smallest difference "
-    f"that matters is {SMALLEST_DIFFERENCE:.0%}.",
-    f"A winner is named from {FEWEST_BLOCKS} blocks on, where the adjusted p-value is below α and the difference is at least "
-    f"{SMALLEST_DIFFERENCE:.0%}. Equivalent means that the whole interval lies within {SMALLEST_DIFFERENCE:.0%}. Nothing is "
-    "named where the checks of equal work disagree, where a gate on the machine's state failed, or where more than "
-    f"{MOST_UNSTEADY:.0%} of a side's replicates were not steady (quarters after warm-up further apart than "
-    f"{STEADY_SPREAD:.0%}). No sample is dropped for its size.",
+    "Each replicate is a fresh process that measures one case once. Competitors run back to back in blocks, in an "
+    "order drawn from the seed in the records. The process, not the step, is the unit: a replicate gives one number, "
+    "the median step after warm-up for training and inference steps, the elapsed time per batch for loaders, the "
+    "whole training stage for end-to-end training.",
+    "A comparison takes the logarithm of the ratio in every block that both sides finished. The ratio is the "
+    "exponential of their mean, the interval a 95 % t interval over blocks, checked with a sign-flip permutation "
+    f"test. P-values are adjusted by Holm's method over all comparisons of this report; α = {ALPHA}, and the smallest "
+    f"difference that matters is {DELTA}. Intervals are of one comparison each.",
+    f"A winner is named from {FEWEST_BLOCKS} blocks on, where the adjusted p-value is below α and the difference is "
+    f"at least {DELTA}. Equivalent means that the whole interval lies within {DELTA}. Nothing is named where the "
+    "checks of equal work disagree, where a gate on the machine's state failed, or where more than "
+    f"{percent(MOST_UNSTEADY)} of a side's replicates were not steady (quarters after warm-up further apart than "
+    f"{percent(STEADY_SPREAD)}). No sample is dropped for its size.",
 )
 LIMITS = (
-    "Results hold for the machines, versions and settings listed, for the matched track, and for nothing else.",
+    "Results hold for the machines, versions and settings listed, and for nothing else.",
     "Runs, machines and differing sets of versions are reported apart; no ratio is formed across them.",
     f"With fewer than {STEADY_STEPS} steps kept, or too few batches for a loader's bursts to average out, steadiness "
-    "cannot be verified; the line says so.",
-    f"Scatter between processes above {PROCESS_SPREAD:.0%} and busy-machine counters are warnings beside a verdict, "
-    "not corrections to it.",
+    "cannot be verified: the line says warm-up unverified.",
+    f"Scatter between processes above {percent(PROCESS_SPREAD)} and counters of a busy machine are warnings beside a "
+    "verdict, not corrections to it.",
     "Peak memory adds up the peaks of all processes, shared pages included: an upper bound.",
 )

@@ -79,6 +79,11 @@ def percent_range(values: Sequence[float]) -> str:
     return _range([value * 100 for value in values], "%") if values else DASH
 
 
+def percent(fraction: float, digits: int = 0) -> str:
+    """`2 %`."""
+    return f"{fraction * 100:.{digits}f} %"
+
+
 def count(number: int, noun: str) -> str:
     """`1 case`, `2 cases`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -50,7 +50,7 @@ def score_table(cases: Sequence[CaseResult]) -> Table:
         for workload in workloads
     ]
     heads = ("workload", "cases all sides finished", "won by", *(_tally_name(verdict) for verdict in shown))
-    return Table("A case is won only where its fastest side also beats the runner-up.", heads, tuple(rows))
+    return Table("A case is won only where its fastest side also beats the runner-up.", heads, tuple(rows), 3)
 
 
 def _tally_name(verdict: Verdict) -> str:
