@@ -29,11 +29,10 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Frame:
-    """What the header promises. `end` is the offset just behind the picture's own end marker."""
+    """What the header of a picture that has its end marker promises."""
 
     width: int
     height: int
-    end: int
 
 
 def read_frame(data: bytes, max_pixels: int) -> Frame:
@@ -68,7 +67,7 @@ def read_frame(data: bytes, max_pixels: int) -> Frame:
             position = _skip_entropy_coded(data, position)
     if size is None:
         raise Unusable("damaged: no frame header")
-    return Frame(*size, end=position)
+    return Frame(*size)
 
 
 def _require_signature(data: bytes) -> None:

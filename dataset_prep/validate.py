@@ -33,16 +33,15 @@ def decoder() -> str:
 def inspect(data: bytes) -> tuple[int, int]:
     """Width and height of a JPEG that decodes to RGB from first to last pixel. Raises Unusable with the reason.
 
-    CMYK, grayscale, progressive and EXIF-rotated pictures are fine (orientation is ignored), and so are bytes
-    behind the end marker, save another picture: some demultiplexers deliver that as a second image.
+    CMYK, grayscale, progressive and EXIF-rotated pictures are fine (orientation is ignored), and so are any bytes
+    behind the end marker: libjpeg's and FFmpeg's readers alike stop there. A file that declares several pictures
+    (MPO) counts as animated.
     """
     frame = read_frame(data, MAX_PIXELS)
-    if data[frame.end :].lstrip(b"\0").startswith(b"\xff\xd8\xff"):
-        raise Unusable("holds more than one picture")
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG", "MPO"]) as image:
             if getattr(image, "n_frames", 1) != 1:
-                raise Unusable("holds more than one picture")
+                raise Unusable("animated: declares more than one picture")
             if image.size != (frame.width, frame.height):
                 raise Unusable(f"damaged: two sizes in one file, {frame.width}x{frame.height} and {image.size}")
             image.convert("RGB")

@@ -59,7 +59,6 @@ def test_pictures_not_every_framework_reads_are_excluded_with_a_reason(prep, tmp
         "png.jpg": (encoded(kind="PNG"), "a PNG by its content"),
         "gif.jpg": ((tmp_path / "two.gif").read_bytes(), "a GIF by its content"),
         "mpo.jpg": ((tmp_path / "two.mpo").read_bytes(), "more than one picture"),
-        "glued.jpg": (GOOD + b"\0\0" + GOOD, "more than one picture"),
         "half.jpg": (GOOD[: len(GOOD) // 2], "truncated"),
         "noend.jpg": (GOOD[:-2], "truncated: no end-of-image"),
         "headonly.jpg": (GOOD[:20], "truncated"),
@@ -101,6 +100,7 @@ def test_unusual_but_sound_pictures_are_kept(prep, tmp_path):
         "progressive.jpg": encoded(progressive=True),
         "rotated.jpg": encoded(exif=exif),
         "thumbnail.jpg": GOOD[:2] + b"\xff\xe1" + (len(GOOD) + 2).to_bytes(2, "big") + GOOD + GOOD[2:],
+        "second.jpg": GOOD + b"\0\0" + GOOD,
         "trailing.jpg": GOOD + b"\r\nbytes that a camera left",
         "restarts.jpg": encoded(width=200, restart_marker_blocks=2),
     }
