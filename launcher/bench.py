@@ -2,7 +2,7 @@
 
 import dataclasses
 import secrets
-import subprocess
+import shlex
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher import data, lock, machine, runfolder
-from launcher.cases import Planned, without
+from launcher.cases import without
 from launcher.children import run_child
 from launcher.engines import Engine, Limits
 from launcher.engines.select import select
@@ -23,11 +23,11 @@ from launcher.progress import Display
 from launcher.provenance import printable
 from launcher.runfolder import RunFolder, Setup
 from launcher.stop import Stop
+from runners.harness.case import Case
 from runners.harness.clock import wall_time
 from runners.harness.run import RUN_VERSION, Run, RunState
 
 REPORT_SECONDS = 600.0
-REPORT_NAME = "report.md"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
         _say(f"left out: {name}: {why}")
     cases = planned_cases(drafted, options, assigned)
     data.require_images(assigned.references(), batch_sizes(cases))
-    warnings = _warnings(cases, limits, options)
+    warnings = _warnings([case.planned.case for case in cases], limits, options, engine)
     replicates = sum(len(case.planned.competitors) * case.planned.blocks for case in cases)
     names = list(dict.fromkeys(one.framework for case in cases for one in case.planned.competitors))
     warnings += machine.require_disk(options.out, replicates, len(names))
@@ -110,7 +110,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
             _say(f"warning: {warning}")
         _say(f"run {run.run_id}: {len(cases)} cases, {replicates} replicates, {estimate(cases, earlier(options.out))}")
         code = measure(root, options, stop, engine, Prepared(folder, run, setup, assigned.datasets))
-    return max(code, ExitCode.CASES_FAILED) if unbuilt and code == ExitCode.OK else code
+    return ExitCode.CASES_FAILED if unbuilt and code == ExitCode.OK else code
 
 
 def _resume(folder: RunFolder, options: Options) -> Prepared:
@@ -193,11 +193,13 @@ def build(engine: Engine, frameworks: Sequence[str]) -> dict[str, str]:
     return unbuilt
 
 
-def _warnings(cases: Sequence[Planned], limits: Limits, options: Options) -> list[str]:
-    warnings = machine.worker_warnings((case.planned.case.workers for case in cases), len(limits.cpus))
+def _warnings(cases: Sequence[Case], limits: Limits, options: Options, engine: Engine) -> list[str]:
+    warnings = machine.worker_warnings((case.workers for case in cases), len(limits.cpus))
     if warnings and options.strict:
         raise UsageError(f"--strict: {warnings[0]}")
-    return warnings
+    shared = max((machine.shared_bytes(case.workers or 0, case.batch_size) for case in cases), default=0)
+    shortfall = machine.shm_shortfall(shared) if engine.shares_host_memory else ""
+    return [*warnings, shortfall] if shortfall else warnings
 
 
 def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: Prepared) -> int:
@@ -235,11 +237,8 @@ def report(root: Path, folder: Path) -> bool:
         sys.stdout.flush()
         ended = run_child([sys.executable, "-m", "aggregator", "report", str(folder)], root, 1, stop, REPORT_SECONDS)
     if ended.code != 0:
-        _say(
-            f"no complete report (exit code {ended.code}); python -m aggregator report {subprocess.list2cmdline([str(folder)])}"
-        )
+        _say(f"no complete report (exit code {ended.code}); python -m aggregator report {shlex.quote(str(folder))}")
         return False
-    print(folder / REPORT_NAME)
     return True
 
 

@@ -76,7 +76,7 @@ def expand(
     everyone: Mapping[str, Contestant],
     device: str,
     datasets: Mapping[str, DatasetRef],
-    blocks: int,
+    blocks: int | None,
     pattern: str = "",
 ) -> list[Planned]:
     """All cases of the `workloads`, in the profile's order; the same case in two groups is one case.
@@ -97,7 +97,7 @@ def expand(
                 earlier = found[case].planned
                 competitors = list(dict.fromkeys([*earlier.competitors, *competitors]))
                 unavailable = list(dict.fromkeys([*earlier.unavailable, *unavailable]))
-            planned = PlannedCase(case, competitors, blocks, unavailable)
+            planned = PlannedCase(case, competitors, blocks or group.blocks or profile.blocks, unavailable)
             found[case] = Planned(planned, sampling, group.timeout or profile.timeout)
     return list(found.values())
 

@@ -76,3 +76,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return ExitCode.OK
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"launcher: {place}{error.strerror or error}", file=sys.stderr)
+        return ExitCode.NOT_READY

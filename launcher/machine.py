@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -37,9 +38,8 @@ def cpu_set(text: str) -> tuple[int, ...]:
         chosen |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
     beyond = sorted(chosen - set(visible))
     if beyond:
-        raise NotReady(
-            f"--cpus {text}: CPU {', '.join(map(str, beyond))} not available here; visible: {', '.join(map(str, visible))}"
-        )
+        missing, present = ", ".join(map(str, beyond)), ", ".join(map(str, visible))
+        raise NotReady(f"--cpus {text}: CPU {missing} is not available here; visible: {present}")
     return tuple(sorted(chosen))
 
 
@@ -69,8 +69,9 @@ def require_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         owner = f"{os.getuid()}:{os.getgid()}"
+        remedy = f"sudo chown -R {owner} {shlex.quote(str(folder))}"
         raise NotReady(
-            f"{folder}: cannot write there ({error.strerror}); choose another --out, or: sudo chown -R {owner} '{folder}'"
+            f"{folder}: cannot write there ({error.strerror}); choose another --out, or: {remedy}"
         ) from error
 
 
@@ -85,6 +86,11 @@ def require_disk(folder: Path, replicates: int, builds: int) -> list[str]:
     return []
 
 
+def shared_bytes(workers: int, batch_size: int) -> int:
+    """What loader processes keep in /dev/shm: two float batches of 224×224 images each."""
+    return workers * 2 * batch_size * 224 * 224 * 3 * 4
+
+
 def shm_shortfall(bytes_needed: int) -> str:
     """Why /dev/shm of this machine cannot hold so much, or nothing where it can."""
     probe = Path(f"/dev/shm/levelfield-probe-{os.getpid()}")
@@ -92,7 +98,8 @@ def shm_shortfall(bytes_needed: int) -> str:
         with probe.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, bytes_needed))
     except OSError as error:
-        return f"/dev/shm cannot hold {_gib(bytes_needed)} ({error.strerror}); enlarge it (mount -o remount,size=2G /dev/shm)"
+        remedy = "mount -o remount,size=2G /dev/shm"
+        return f"/dev/shm cannot hold {_gib(bytes_needed)} ({error.strerror}); enlarge it: {remedy}"
     finally:
         probe.unlink(missing_ok=True)
     return ""

@@ -13,8 +13,9 @@ from launcher.provenance import printable
 DEVICES = ("cpu", "gpu")
 DEFAULTS = {"profile": "quick", "device": "cpu", "engine": "auto"}
 SETTINGS = (
-    "profile", "device", "engine", "frameworks", "workloads", "filter", "blocks", "data", "timeout", "cpus", "memory", "seed",
-)  # fmt: skip
+    *("profile", "device", "engine", "frameworks", "workloads", "filter"),
+    *("blocks", "data", "timeout", "cpus", "memory", "seed"),
+)
 """Options that shape what is measured: kept in run.json, and not to be changed when a run is resumed."""
 
 

@@ -61,7 +61,7 @@ def planned_cases(drafted: Draft, options: Options, assigned: data.Assigned) -> 
         drafted.everyone,
         options.device,
         assigned.references(),
-        options.blocks or drafted.profile.blocks,
+        options.blocks,
         options.filter,
     )
     if not cases:

@@ -64,6 +64,7 @@ class CaseGroup(_Strict):
     loaders: Literal["default", "all"] | list[str] = "all"
     sampling: SamplingOverride = SamplingOverride()
     timeout: Annotated[float, Field(gt=0, le=604_800)] | None = None
+    blocks: Annotated[int, Field(ge=1, le=1000)] | None = None
 
 
 class Profile(_Strict):

@@ -47,6 +47,8 @@ class Engine(Protocol):
     """Prepares frameworks and runs replicates, one at a time."""
 
     name: str
+    shares_host_memory: bool
+    """Whether loaders use this machine's own /dev/shm."""
 
     def prepare(self, framework: str) -> None:
         """Make the framework runnable, or raise BuildFailed; cheap where that was done before."""

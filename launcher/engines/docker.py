@@ -43,6 +43,7 @@ class DockerEngine:
     """Runs replicates as containers of `levelfield-<framework>:<device>`."""
 
     name = "docker"
+    shares_host_memory = False
 
     def __init__(self, client: docker.DockerClient, builder: ImageBuilder, limits: Limits, device: str) -> None:
         self._client, self._builder, self._limits, self._device = client, builder, limits, device

@@ -13,23 +13,17 @@ from launcher.provenance import handed_down
 from launcher.stop import Ending, Stop
 
 KEPT_VARIABLES = (
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "LANG",
-    "LC_ALL",
-    "LC_CTYPE",
-    "LD_LIBRARY_PATH",
-    "CUDA_VISIBLE_DEVICES",
+    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE"),
+    *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
 )
-"""All that a replicate inherits: a thread count or a framework's switch in the caller's environment would bend one side."""
+"""All that a replicate inherits: a thread count or a framework's switch in the caller's shell would bend one side."""
 
 
 class VenvEngine:
     """Runs replicates with `.venvs/<framework>/bin/python`."""
 
     name = "venv"
+    shares_host_memory = True
 
     def __init__(self, root: Path, limits: Limits, device: str, stop: Stop, extra_index: str = "") -> None:
         self._root, self._limits, self._device, self._stop, self._extra_index = root, limits, device, stop, extra_index
@@ -64,9 +58,7 @@ class VenvEngine:
                     lambda: os.sched_setaffinity(0, self._limits.cpus),
                 )
         except OSError as error:
-            return Outcome(
-                Ending.EXITED, None, message=f"{python} does not start ({error.strerror}); make setup ENGINE=venv"
-            )
+            return Outcome(Ending.EXITED, None, message=f"{python} does not start ({error.strerror}); make setup")
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return Outcome(ended.ending, ended.code)

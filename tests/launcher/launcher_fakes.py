@@ -1,0 +1,182 @@
+"""A fake engine, a fake framework in a temporary tree, and small makers of plans and records."""
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from launcher.cases import Planned
+from launcher.engines import Job, Outcome
+from launcher.errors import BuildFailed
+from launcher.profile import Sampling
+from launcher.stop import Ending, Stop
+from runners.harness.case import Block, Case, Competitor
+from runners.harness.record import SCHEMA_VERSION, Check, Failure, Record, Samples, Status, write_record
+from runners.harness.run import RUN_VERSION, PlannedCase, Run, RunState
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+A, B, C = Competitor("alpha", "eager"), Competitor("beta", "graph"), Competitor("gamma", "plain")
+EXITED = Outcome(Ending.EXITED, 0)
+
+Behaviour = Callable[[Record, Job, Stop], Outcome]
+
+
+def case(**changes: object) -> Case:
+    """A small inference case."""
+    plain = Case("infer", "cpu", 8, 25, network="cnn4", input_size=32, scope="compute")
+    return dataclasses.replace(plain, **changes)
+
+
+def run_of(*cases: PlannedCase, seed: int = 7) -> Run:
+    """A run that is about to start."""
+    return Run(
+        RUN_VERSION, "run-1", "test", "fake", "asked for", seed, "", RunState.RUNNING, ["bench"], {}, list(cases)
+    )
+
+
+def planned(*cases: PlannedCase) -> list[Planned]:
+    """The cases with usual sampling and a minute each."""
+    return [Planned(one, Sampling(), 60.0) for one in cases]
+
+
+def ok(record: Record, job: Job, _stop: Stop) -> Outcome:
+    """A runner that does what it should."""
+    write_record(record, job.records)
+    return EXITED
+
+
+def failing(status: Status, kind: str) -> Behaviour:
+    """A runner that says in its record what went wrong."""
+
+    def behave(record: Record, job: Job, _stop: Stop) -> Outcome:
+        write_record(dataclasses.replace(record, status=status, error=Failure(kind, "as told")), job.records)
+        return Outcome(Ending.EXITED, 1)
+
+    return behave
+
+
+def ending(outcome: Outcome) -> Behaviour:
+    """A runner that leaves nothing."""
+    return lambda _record, _job, _stop: outcome
+
+
+def with_check(check: Check, code: int = 0) -> Behaviour:
+    """A runner with certain evidence of its work."""
+
+    def behave(record: Record, job: Job, _stop: Stop) -> Outcome:
+        write_record(dataclasses.replace(record, check=check), job.records)
+        return Outcome(Ending.EXITED, code)
+
+    return behave
+
+
+class FakeEngine:
+    """Plays replicates from a script: (competitor label, block) or competitor label to a behaviour."""
+
+    name = "fake"
+    shares_host_memory = False
+
+    def __init__(self, run: Run, script: dict[object, Behaviour] | None = None) -> None:
+        self.run_plan, self.script = run, script or {}
+        self.started: list[tuple[int, int, str]] = []
+        self.jobs: list[Job] = []
+        self.unbuildable: set[str] = set()
+
+    def prepare(self, framework: str) -> None:
+        """Fail for those that the test names."""
+        if framework in self.unbuildable:
+            raise BuildFailed(f"{framework}: no", "last line")
+
+    def run(self, job: Job, stop: Stop) -> Outcome:
+        """Play the script's behaviour, by default a good one."""
+        options = dict(zip(job.order_arguments[::2], job.order_arguments[1::2], strict=True))
+        number = int(job.record_id.split("-")[0][1:])
+        competitor = next(
+            one for one in self.run_plan.cases[number].competitors if job.record_id.endswith(one.label.replace("/", "."))
+        )
+        block = int(options["--block"])
+        self.started.append((number, block, competitor.label))
+        self.jobs.append(job)
+        record = Record(
+            schema_version=SCHEMA_VERSION,
+            record_id=job.record_id,
+            run_id=job.run_id,
+            status=Status.OK,
+            error=None,
+            case=self.run_plan.cases[number].case,
+            competitor=competitor,
+            block=Block(block, int(options["--position"]), int(options["--sequence"]), int(options["--order-seed"]), "now"),
+            command=["fake"],
+            samples=Samples([10, 10], 1, 8, 10, 1, 1),
+        )
+        job.log.write_text("first line\nlast line\n")
+        behave = self.script.get((competitor.label, block)) or self.script.get(competitor.label) or ok
+        return behave(record, job, stop)
+
+    def reclaim(self) -> int:
+        """Nothing is ever left."""
+        return 0
+
+
+def framework_tree(root: Path, name: str = "fake", body: str = "") -> Path:
+    """A tree with one framework that needs the standard library only; `body` runs inside its step."""
+    runners = root / "runners"
+    (runners / name).mkdir(parents=True, exist_ok=True)
+    if not (runners / "harness").exists():
+        shutil.copytree(REPOSITORY / "runners" / "harness", runners / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            REPOSITORY / "runners" / "reference", runners / "reference", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        (runners / "__init__.py").write_text('"""Runners."""\n')
+    (runners / name / "__init__.py").write_text('"""A fake."""\n')
+    (runners / name / "__main__.py").write_text(
+        "import sys\nfrom runners.harness.cli import main\n"
+        f"from runners.{name}.framework import FRAMEWORK\nsys.exit(main(FRAMEWORK))\n"
+    )
+    (runners / name / "framework.py").write_text(
+        "from runners.harness.workload import Framework, Workload\n"
+        f"FRAMEWORK = Framework({name!r}, (), {{'infer': Workload(('only',), networks=('cnn4',))}})\n"
+    )
+    (runners / name / "infer.py").write_text(INFER.replace("# BODY", body or "pass"))
+    (root / "images" / name).mkdir(parents=True, exist_ok=True)
+    (root / "profiles").mkdir(exist_ok=True)
+    (root / "profiles" / "tiny.toml").write_text(TINY)
+    return root
+
+
+INFER = '''
+import os, signal, socket, sys, time
+from runners.harness.record import Check, Effective
+from runners.harness.workload import StepWork
+
+
+def step():
+    # BODY
+
+
+def effective():
+    cpus = len(os.sched_getaffinity(0))
+    return Effective("cpu", "fp32", 1, 1, None, None, cpus, None, None, None)
+
+
+def prepare(request):
+    return StepWork(step, lambda: None, request.case.batch_size, lambda: Check(trainable=1), effective, lambda: None)
+'''
+
+TINY = """
+description = "one case"
+blocks = 2
+timeout = 30
+
+[sampling]
+warmup_steps = 1
+min_steps = 2
+max_steps = 3
+min_seconds = 0.0
+
+[[cases]]
+workload = "infer"
+network = "cnn4"
+input_size = 32
+batch_size = 4
+"""

@@ -1,0 +1,244 @@
+"""A run carried out with a fake engine: order, safety of records, failures, resuming."""
+
+import dataclasses
+import errno
+from pathlib import Path
+
+import pytest
+from launcher_fakes import A, B, FakeEngine, case, ending, failing, ok, planned, run_of, with_check
+from rich.console import Console
+
+from launcher.engines import Job, Outcome
+from launcher.errors import NotReady
+from launcher.estimate import Durations
+from launcher.measure import Measurement
+from launcher.progress import Display
+from launcher.runfolder import RunFolder, load, replicates, write_setup
+from launcher.stop import Ending, Stop
+from runners.harness.record import Check, Record, Status
+from runners.harness.run import PlannedCase, Run, RunState
+
+LIMIT = 2 * 2**30
+
+
+def carry_out(path: Path, run: Run, engine: FakeEngine, stop: Stop | None = None) -> tuple[Run, Measurement]:
+    folder = RunFolder(path)
+    folder.records.mkdir(parents=True, exist_ok=True)
+    folder.logs.mkdir(exist_ok=True)
+    setup = write_setup(folder, planned(*run.cases), [0, 1], LIMIT, {})
+    clock = iter(range(0, 10**15, 10**9))
+    measurement = Measurement(
+        folder, run, setup, engine, {}, {"commit": "c0ffee"}, Durations(), stop or Stop(), lambda: next(clock)
+    )
+    quiet = Display(0, Console(quiet=True))
+    return measurement.carry_out(quiet), measurement
+
+
+def records(path: Path) -> dict[str, Record]:
+    from pydantic import TypeAdapter
+
+    found = [TypeAdapter(Record).validate_json(file.read_bytes()) for file in (path / "records").glob("*.json")]
+    return {record.record_id: record for record in found}
+
+
+def two_cases(blocks: int = 3) -> Run:
+    return run_of(PlannedCase(case(), [A, B], blocks), PlannedCase(case(batch_size=32), [A, B], blocks))
+
+
+def test_everything_runs_in_the_order_of_the_schedule(tmp_path: Path) -> None:
+    run = two_cases()
+    engine = FakeEngine(run)
+    done, measurement = carry_out(tmp_path, run, engine)
+    expected = [(one.case, one.block, one.competitor.label) for one in replicates(run.cases, run.order_seed)]
+    assert engine.started == expected
+    assert done.state is RunState.COMPLETE
+    assert not measurement.failed
+    assert len(records(tmp_path)) == 12
+
+
+def test_each_record_is_there_before_the_next_replicate_starts(tmp_path: Path) -> None:
+    run = two_cases(2)
+    counts: list[int] = []
+
+    def count(record: Record, job: Job, stop: Stop) -> Outcome:
+        counts.append(len(list(job.records.glob("*.json"))))
+        return ok(record, job, stop)
+
+    carry_out(tmp_path, run, FakeEngine(run, {A.label: count, B.label: count}))
+    assert counts == list(range(8))
+
+
+def test_a_resumed_run_measures_only_what_is_missing(tmp_path: Path) -> None:
+    run = two_cases()
+    stop = Stop()
+    seen = 0
+
+    def interrupt_at_fifth(record: Record, job: Job, own: Stop) -> Outcome:
+        nonlocal seen
+        seen += 1
+        if seen == 5:
+            stop.request()
+            return Outcome(Ending.INTERRUPTED, -15)
+        return ok(record, job, own)
+
+    script = {A.label: interrupt_at_fifth, B.label: interrupt_at_fifth}
+    first = FakeEngine(run, script)
+    stopped, _ = carry_out(tmp_path, run, first, stop)
+    assert stopped.state is RunState.INCOMPLETE
+    assert len(records(tmp_path)) == 4
+    second = FakeEngine(run)
+    reread, _ = load(RunFolder(tmp_path))
+    done, _ = carry_out(tmp_path, reread, second)
+    assert done.state is RunState.COMPLETE
+    assert first.started[:4] + second.started == [
+        (one.case, one.block, one.competitor.label) for one in replicates(run.cases, run.order_seed)
+    ]
+
+
+def test_a_damaged_record_is_measured_again(tmp_path: Path) -> None:
+    run = two_cases(1)
+    carry_out(tmp_path, run, FakeEngine(run))
+    damaged = sorted((tmp_path / "records").glob("*.json"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    again = FakeEngine(run)
+    carry_out(tmp_path, run, again)
+    assert len(again.started) == 1
+    assert len(records(tmp_path)) == 4
+
+
+def test_a_record_about_another_case_is_refused(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A], 1))
+
+    def forge(record: Record, job: Job, stop: Stop) -> Outcome:
+        return ok(dataclasses.replace(record, case=case(batch_size=64)), job, stop)
+
+    carry_out(tmp_path, run, FakeEngine(run, {A.label: forge}))
+    (record,) = records(tmp_path).values()
+    assert record.status is Status.FAILED
+    assert record.error
+    assert "batch_size" in record.error.message
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status", "kind"),
+    [
+        (Outcome(Ending.TIMEOUT, -9), Status.TIMEOUT, "TIMEOUT"),
+        (Outcome(Ending.EXITED, 137, out_of_memory=True), Status.OOM, "OOM(host)"),
+        (Outcome(Ending.EXITED, 139), Status.CRASHED, "CRASH(SIGSEGV)"),
+        (Outcome(Ending.EXITED, -11), Status.CRASHED, "CRASH(SIGSEGV)"),
+        (Outcome(Ending.EXITED, 134), Status.CRASHED, "CRASH(SIGABRT)"),
+        (Outcome(Ending.EXITED, 135), Status.CRASHED, "SHM"),
+        (Outcome(Ending.EXITED, -9), Status.CRASHED, "KILLED"),
+        (Outcome(Ending.EXITED, 1), Status.FAILED, "ERROR"),
+        (Outcome(Ending.EXITED, 0), Status.FAILED, "RECORD"),
+        (Outcome(Ending.EXITED, None, message="did not start"), Status.FAILED, "ERROR"),
+        (Outcome(Ending.LOST, None), Status.CRASHED, "LOST"),
+    ],
+)
+def test_a_runner_that_leaves_no_record_gets_one_from_the_launcher(
+    tmp_path: Path, outcome: Outcome, status: Status, kind: str
+) -> None:
+    run = run_of(PlannedCase(case(), [A], 1))
+    done, measurement = carry_out(tmp_path, run, FakeEngine(run, {A.label: ending(outcome)}))
+    (record,) = records(tmp_path).values()
+    assert (record.status, record.error and record.error.kind) == (status, kind)
+    assert record.error
+    assert record.error.exit_code == outcome.code
+    assert record.error.log_tail.endswith("last line")
+    assert measurement.failed
+    assert done.state is RunState.COMPLETE
+
+
+def test_memory_failures_name_the_limit(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A], 1))
+    carry_out(tmp_path, run, FakeEngine(run, {A.label: ending(Outcome(Ending.EXITED, 137, True))}))
+    (record,) = records(tmp_path).values()
+    assert record.error
+    assert "2.0 GiB" in record.error.message
+
+
+def test_a_lost_replicate_is_measured_again_when_resumed(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A, B], 2))
+    carry_out(tmp_path, run, FakeEngine(run, {(A.label, 0): ending(Outcome(Ending.LOST, None))}))
+    again = FakeEngine(run)
+    carry_out(tmp_path, run, again)
+    assert again.started == [(0, 0, A.label)]
+    assert all(record.status is Status.OK for record in records(tmp_path).values())
+
+
+def test_a_good_record_is_kept_and_flagged_when_the_process_fails_after_it(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A], 1))
+    done, measurement = carry_out(tmp_path, run, FakeEngine(run, {A.label: with_check(Check(), code=3)}))
+    (record,) = records(tmp_path).values()
+    assert record.status is Status.OK
+    assert measurement.failed
+    assert "exit code 3" in done.warnings[0]
+
+
+def test_who_fails_at_first_is_not_tried_again_and_the_others_go_on(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A, B], 4))
+    engine = FakeEngine(run, {A.label: failing(Status.CRASHED, "CRASH(SIGSEGV)")})
+    carry_out(tmp_path, run, engine)
+    assert [label for _, _, label in engine.started].count(A.label) == 1
+    assert [label for _, _, label in engine.started].count(B.label) == 4
+
+
+def test_who_fails_later_is_tried_again(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A, B], 4))
+    engine = FakeEngine(run, {(A.label, 1): failing(Status.FAILED, "ERROR")})
+    carry_out(tmp_path, run, engine)
+    assert [label for _, _, label in engine.started].count(A.label) == 4
+
+
+def test_larger_batches_are_not_tried_after_one_ran_out_of_memory(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(batch_size=16), [A], 3), PlannedCase(case(batch_size=64), [A, B], 3))
+    engine = FakeEngine(run, {A.label: failing(Status.OOM, "OOM(host)")})
+    done, _ = carry_out(tmp_path, run, engine)
+    tried_first = engine.started[0][0]
+    reasons = [one.kind for one in done.cases[1].unavailable]
+    assert reasons == (["NOT TRIED"] if tried_first == 0 else [])
+    assert engine.started.count((1, 2, B.label)) == 1
+
+
+def test_competitors_that_disagree_get_no_further_blocks(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A, B], 4), PlannedCase(case(batch_size=32), [A], 2))
+    checks = {A.label: with_check(Check(trainable=100)), B.label: with_check(Check(trainable=101))}
+    engine = FakeEngine(run, checks)
+    done, measurement = carry_out(tmp_path, run, engine)
+    assert [place[:2] for place in engine.started].count((0, 0)) == 2
+    assert not [place for place in engine.started if place[0] == 0 and place[1] > 0]
+    assert [place for place in engine.started if place[0] == 1 and place[1] == 1]
+    assert "trainable differs: " in done.warnings[0]
+    assert measurement.failed
+
+
+def test_hostile_checks_that_cannot_be_compared_count_as_disagreement(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A, B], 2))
+    engine = FakeEngine(run, {A.label: with_check(Check(losses=[1.0])), B.label: with_check(Check(losses=[1.0]))})
+    done, _ = carry_out(tmp_path, run, engine)
+    assert done.warnings
+    assert len(engine.started) == 2
+
+
+def test_a_full_disk_ends_the_run_and_keeps_the_records(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A, B], 2))
+
+    def full(_record: Record, _job: Job, _stop: Stop) -> Outcome:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(NotReady, match="RUN=run-1"):
+        carry_out(tmp_path, run, FakeEngine(run, {(A.label, 1): full}))
+    assert len(records(tmp_path)) >= 2
+    assert load(RunFolder(tmp_path))[0].state is RunState.INCOMPLETE
+
+
+def test_nothing_temporary_stays_beside_the_records(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A], 1))
+
+    def torn(record: Record, job: Job, _stop: Stop) -> Outcome:
+        (job.records / f".{record.record_id}.json"[:41]).with_suffix(".abc.tmp").write_text("half")
+        (job.records / f"{record.record_id}.json").write_text('{"schema_version": 1, ')
+        return Outcome(Ending.EXITED, 1)
+
+    carry_out(tmp_path, run, FakeEngine(run, {A.label: torn}))
+    assert [path.name for path in (tmp_path / "records").iterdir()] == [f"{next(iter(records(tmp_path)))}.json"]
