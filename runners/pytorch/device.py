@@ -15,21 +15,16 @@ from runners.harness.workload import Invalid, OutOfMemory, Request, Unsupported
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
-INTEROP_THREADS = 1
-"""Only TorchScript's fork uses the other pool, and nothing here forks."""
-
 HOST_ALLOCATION_FAILED = "DefaultCPUAllocator"
 
 
 def configure(request: Request) -> torch.device:
-    """Put the request's settings into effect and return the device. Raises Unsupported or Invalid."""
+    """Put the request's settings into effect and return the device. Raises Invalid."""
     case = request.case
-    if case.track != "matched" or case.precision != "fp32" or case.scope not in (None, "compute"):
-        raise Unsupported(f"no {case.track} {case.precision} {case.scope} runner here; use matched fp32 compute")
     torch.manual_seed(case.seed)
     torch.set_num_threads(request.threads)
-    if torch.get_num_interop_threads() != INTEROP_THREADS:
-        torch.set_num_interop_threads(INTEROP_THREADS)
+    if torch.get_num_interop_threads() != request.threads:  # a second call raises, even with the same number
+        torch.set_num_interop_threads(request.threads)
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.benchmark = True
@@ -48,14 +43,15 @@ def assert_compiler(request: Request) -> None:
 
 def effective(request: Request, device: torch.device) -> Effective:
     """The settings in effect, asked of PyTorch. Raises Invalid where the request is not among them."""
-    if torch.get_num_threads() != request.threads:
-        raise Invalid("THREADS", f"{request.threads} threads asked for, PyTorch uses {torch.get_num_threads()}")
+    intra, inter = torch.get_num_threads(), torch.get_num_interop_threads()
+    if (intra, inter) != (request.threads, request.threads):
+        raise Invalid("THREADS", f"{request.threads} threads asked for, PyTorch uses {intra} and {inter}")
     on_gpu = device.type == "cuda"
     return Effective(
         device="gpu" if on_gpu else "cpu",
         precision="fp32",
-        threads_intra=torch.get_num_threads(),
-        threads_inter=torch.get_num_interop_threads(),
+        threads_intra=intra,
+        threads_inter=inter,
         tf32=(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32) if on_gpu else None,
         layout="NCHW",
         visible_cpus=visible_cpus(),

@@ -8,8 +8,8 @@ FRAMEWORK = Framework(
     name="pytorch",
     distributions=("torch", "torchvision", "spdl", "numpy", "pillow"),
     workloads={
-        "train": Workload(variants=("eager", "compile"), networks=NETWORKS),
-        "infer": Workload(variants=("eager", "compile"), networks=NETWORKS),
+        "train": Workload(variants=("eager", "compile"), networks=NETWORKS, scopes=("compute",)),
+        "infer": Workload(variants=("eager", "compile"), networks=NETWORKS, scopes=("compute",)),
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("torch", "spdl"),

@@ -62,23 +62,28 @@ def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first
     digest = hashlib.sha256()
     differences: list[float] = []
     pending: deque[Future[float]] = deque()
-    count = 0
+    count, total = 0, len(source.paths)
+    fault = None
     with ThreadPoolExecutor(REFERENCE_THREADS) as pool:
         for batch in batches:
-            expected = min(source.batch_size, len(source.paths) - count)
+            expected = min(source.batch_size, max(0, total - count))
             if len(batch) != expected:
-                return _faulty(count + len(batch), f"a batch after {count} images holds {len(batch)}, not {expected}")
+                fault = fault or f"the batch after {count} images holds {len(batch)}, not {expected}"
             for pixels in _as_pixels(batch, source.stage, channels_first):
                 if pixels.dtype != np.uint8 or pixels.shape != (SIDE, SIDE, 3):
-                    return _faulty(count, f"image {count} arrived as {pixels.dtype} {pixels.shape}")
-                digest.update(pixels)
-                pending.append(pool.submit(_difference, pixels, source.paths[count]))
+                    fault = fault or f"image {count} arrived as {pixels.dtype} {pixels.shape}"
+                # After a fault the rest is only drawn: a loader may say at the end why it went wrong.
+                if not fault:
+                    digest.update(pixels)
+                    pending.append(pool.submit(_difference, pixels, source.paths[count]))
                 count += 1
             while len(pending) > 2 * source.batch_size:
                 differences.append(pending.popleft().result())
         differences.extend(future.result() for future in pending)
-    if count != len(source.paths):
-        return _faulty(count, f"an epoch held {count} images, not {len(source.paths)}")
+    if count != total:
+        fault = fault or f"an epoch held {count} images, not {total}"
+    if fault:
+        return Delivered(count, "", float("nan"), float("nan"), fault)
     return _judged(differences, "sha256:" + digest.hexdigest(), source.paths)
 
 
@@ -106,7 +111,3 @@ def _judged(differences: list[float], digest: str, paths: tuple[str, ...]) -> De
             f"and by {worst:.2f} in the worst image, {name!r} (allowed {WORST_ALLOWED})"
         )
     return Delivered(len(differences), digest, mean, worst, fault)
-
-
-def _faulty(items: int, fault: str) -> Delivered:
-    return Delivered(items, "", float("nan"), float("nan"), fault)

@@ -8,8 +8,8 @@ FRAMEWORK = Framework(
     name="tensorflow",
     distributions=("tensorflow", "tensorflow-cpu", "tensorflow_cpu", "keras", "numpy", "pillow"),
     workloads={
-        "train": Workload(variants=("graph", "eager"), networks=NETWORKS),
-        "infer": Workload(variants=("graph", "eager"), networks=NETWORKS),
+        "train": Workload(variants=("graph", "eager"), networks=NETWORKS, scopes=("compute",)),
+        "infer": Workload(variants=("graph", "eager"), networks=NETWORKS, scopes=("compute",)),
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("tfdata",),

@@ -1,0 +1,117 @@
+"""Run in a framework's own Python: carries out the jobs given as JSON and prints what came of each.
+
+A job may name one thing to do wrong in PyTorch, so that the gates can be seen to fail.
+"""
+
+import importlib
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from runners.harness.case import Case, Competitor
+from runners.harness.workload import Invalid, OutOfMemory, Request, Unsupported
+
+
+def padded_as_same(model):
+    """The padding Keras's `same` has at stride 2: one less on the left and the top than on the right."""
+    from torch import nn
+
+    model.conv1.padding = (0, 0)
+    model.conv1 = nn.Sequential(nn.ZeroPad2d((2, 3, 2, 3)), model.conv1)
+
+
+def strided_late(model):
+    """Stride 2 in a block's second convolution instead of its first."""
+    model.layer2[0].conv1.stride, model.layer2[0].conv2.stride = (1, 1), (2, 2)
+
+
+def keras_epsilon(model):
+    """Keras's default batch-norm epsilon."""
+    for module in model.modules():
+        if hasattr(module, "running_var"):
+            module.eps = 1e-3
+
+
+def bias_off(model):
+    """One bias of a thousand a little off."""
+    model.fc.bias.data[7] += 0.05
+
+
+def weights_nan(model):
+    """A weight that is no number."""
+    model.fc.weight.data[0, 0] = float("nan")
+
+
+def mistaken(framework, job):
+    """Put the job's mistake into the runner's module; returns what undoes it."""
+    name = job.get("mistake")
+    module = importlib.import_module(f"runners.{framework}.{job['workload']}")
+    if name is None:
+        return lambda: None
+    if name == "rate":
+        import torch
+
+        usual, attribute = module.adam, "adam"
+        module.adam = lambda model: torch.optim.Adam(model.parameters(), lr=1.1e-3)
+    elif name == "layer missing":
+        usual, attribute = module.weights, "weights"
+        module.weights = lambda *a: {k: v for k, v in usual(*a).items() if not k.startswith("layer3.1.conv2.")}
+    else:
+        usual, attribute = module.build, "build"
+
+        def build(*arguments):
+            model = usual(*arguments)
+            globals()[name](model)
+            return model
+
+        module.build = build
+    return lambda: setattr(module, attribute, usual)
+
+
+def allocate(framework, count):
+    """Ask the framework, under the runner's guard, for `count` floats."""
+    guard = importlib.import_module(f"runners.{framework}.device").naming_out_of_memory
+    if framework == "pytorch":
+        import torch
+
+        guard(torch.ones)(count)
+    else:
+        import tensorflow as tf
+
+        guard(tf.ones)((count,))
+
+
+def carry_out(framework, job):
+    case = Case(
+        workload=job["workload"],
+        device=job.get("device", "cpu"),
+        batch_size=job["batch"],
+        seed=25,
+        network=job["network"],
+        input_size=job["size"],
+        scope="compute",
+    )
+    undo = mistaken(framework, job)
+    try:
+        module = importlib.import_module(f"runners.{framework}.{job['workload']}")
+        with tempfile.TemporaryDirectory() as scratch:
+            request = Request(case, Competitor(framework, job["variant"]), 1, Path(scratch))
+            work = module.prepare(request)
+            if "allocate" in job:
+                allocate(framework, job["allocate"])
+            work.step()
+            work.synchronize()
+            return {"check": asdict(work.check()), "effective": asdict(work.effective()), "items": work.items}
+    except Invalid as error:
+        return {"error": error.kind, "message": str(error)}
+    except (Unsupported, OutOfMemory) as error:
+        return {"error": type(error).__name__, "message": str(error)}
+    finally:
+        undo()
+
+
+if __name__ == "__main__":
+    framework, jobs = sys.argv[1], json.loads(sys.argv[2])
+    print(json.dumps([carry_out(framework, job) for job in jobs]))

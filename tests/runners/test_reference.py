@@ -1,0 +1,93 @@
+"""The reference must be the same bytes everywhere, and numbers that a mistake would change."""
+
+import numpy as np
+import pytest
+
+from runners.reference.batch import images, labels
+from runners.reference.counts import PUBLISHED, expected
+from runners.reference.layers import CLASSES, Kind, layers
+from runners.reference.sketch import SKETCH_SIZE, sketch
+from runners.reference.weights import digest, weights
+
+DIGESTS = {
+    "cnn4": "sha256:9dc9b32a4a6517b7be8a403e130abb0f496da44bad3735a96d766471f8efd90d",
+    "resnet18": "sha256:a8083d2f59502f873057228a2a5fcb2e0d81b37840e2aa80a2f68a8f9008e6cf",
+    "mobilenet_v2": "sha256:27cea4b935aa317868ac8060f6519db3e3ee8dd53118c40e2aa577e5b5358517",
+}
+
+
+@pytest.mark.parametrize("network", CLASSES)
+def test_weights_are_the_published_bytes(network):
+    assert digest(weights(network, 25, CLASSES[network])) == DIGESTS[network]
+
+
+def test_another_seed_gives_other_weights():
+    assert digest(weights("cnn4", 26, 100)) != DIGESTS["cnn4"]
+
+
+def test_the_digest_sees_one_bit_and_one_name():
+    arrays = weights("cnn4", 25, 100)
+    arrays["conv1.bias"][3] = np.nextafter(arrays["conv1.bias"][3], np.float32(9))
+    assert digest(arrays) != DIGESTS["cnn4"]
+    arrays = weights("cnn4", 25, 100)
+    arrays["conv9.bias"] = arrays.pop("conv1.bias")
+    assert digest(arrays) != DIGESTS["cnn4"]
+
+
+@pytest.mark.parametrize("network", CLASSES)
+def test_canonical_layers_have_the_published_counts(network):
+    arrays = weights(network, 25, CLASSES[network])
+    non_trainable = sum(array.size for name, array in arrays.items() if name.endswith((".mean", ".var")))
+    trainable = sum(array.size for array in arrays.values()) - non_trainable
+    assert (trainable, non_trainable) == (PUBLISHED[network].trainable, PUBLISHED[network].non_trainable)
+
+
+def test_counts_follow_the_number_of_classes():
+    assert expected("cnn4", 10).trainable == PUBLISHED["cnn4"].trainable - 90 * 129
+    assert expected("cnn4", 10).non_trainable == PUBLISHED["cnn4"].non_trainable
+
+
+def test_no_batch_norm_is_the_identity():
+    arrays = weights("mobilenet_v2", 25, 1000)
+    for layer in layers("mobilenet_v2", 1000):
+        if layer.kind is Kind.BATCH_NORM:
+            gamma, beta, mean, var = (arrays[f"{layer.name}.{part}"] for part in ("weight", "bias", "mean", "var"))
+            assert gamma.std() > 0.05
+            assert beta.std() > 0.05
+            assert mean.std() > 0.05
+            assert var.min() > 0.4
+            assert var.std() > 0.1
+
+
+def test_images_are_nearly_standard_normal_and_the_first_ones_never_change():
+    batch = images(25, 3, 64)
+    assert batch.shape == (3, 3, 64, 64)
+    assert batch.dtype == np.float32
+    assert abs(batch.mean()) < 0.02
+    assert abs(batch.std() - 1) < 0.02
+    assert abs((abs(batch) < 1).mean() - 0.683) < 0.01
+    assert np.array_equal(batch[:2], images(25, 2, 64))
+    assert not np.array_equal(batch[0], batch[1])
+    assert float(batch[0, 0, 0, 0]) == -0.9258270263671875
+
+
+def test_labels_are_class_ids():
+    ids = labels(25, 1000, 10)
+    assert ids.dtype == np.int64
+    assert set(ids) == set(range(10))
+    assert np.array_equal(ids[:8], labels(25, 8, 10))
+
+
+def test_a_sketch_keeps_relative_errors():
+    logits = images(1, 1, 26).ravel()[:2000].reshape(2, 1000).astype(np.float64)
+    noise = images(2, 1, 26).ravel()[:2000].reshape(2, 1000).astype(np.float64)
+    ours, theirs = np.array(sketch(logits)), np.array(sketch(logits + 1e-3 * noise))
+    assert len(ours) == SKETCH_SIZE
+    error = np.linalg.norm(ours - theirs) / np.linalg.norm(ours)
+    assert 0.7e-3 < error < 1.4e-3
+
+
+def test_a_sketch_sees_one_logit():
+    logits = np.zeros((2, 100))
+    logits[1, 99] = 1.0
+    assert np.linalg.norm(sketch(logits)) == pytest.approx(1.0)
