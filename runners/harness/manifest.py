@@ -113,18 +113,26 @@ def read_manifest(path: Path) -> Manifest:
         document["classes"] = tuple(document["classes"])
         document["warnings"] = tuple(document["warnings"])
         manifest = Manifest(**document)
+        for items in manifest.splits.values():
+            for item in items:
+                _check_item(item)
+        if manifest.digest != digest:
+            raise ManifestError(f"{path}: its digest does not match its items; prepare the data again (make data)")
     except FileNotFoundError as error:
         raise ManifestError(f"{path}: no such manifest; prepare the data first (make data)") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ManifestError(f"{path}: not a usable manifest ({error}); prepare the data again (make data)") from error
-    if manifest.digest != digest:
-        raise ManifestError(f"{path}: its digest does not match its items; prepare the data again (make data)")
-    for items in manifest.splits.values():
-        for item in items:
-            parts = item.path.split("/")
-            if item.path.startswith("/") or ".." in parts or "\0" in item.path:
-                raise ManifestError(f"{path}: {item.path!r} leaves the data's root")
     return manifest
+
+
+def _check_item(item: Item) -> None:
+    """Raise ValueError unless the item has the types it must have and stays inside the data's root."""
+    if not (isinstance(item.path, str) and isinstance(item.sha256, str)):
+        raise ValueError("a path or checksum is not a string")
+    if any(type(value) is not int or value < 0 for value in (item.label, item.bytes, item.width, item.height)):
+        raise ValueError(f"{item.path!r}: label, bytes, width and height must be whole numbers")
+    if item.path.startswith("/") or ".." in item.path.split("/") or "\0" in item.path:
+        raise ValueError(f"{item.path!r} leaves the data's root")
 
 
 def verify_bytes(root: Path, items: tuple[Item, ...]) -> None:
