@@ -51,7 +51,7 @@ def prepare(request: Request) -> FitWork:
     settings: dict[str, str] = {}
 
     def load() -> None:
-        next(iter(data.loader(train_images, case.seed, pinned)))
+        next(batches(data.loader(train_images, case.seed, pinned)))
 
     def build_model() -> None:
         nonlocal model, optimizer

@@ -3,6 +3,7 @@
 import itertools
 import multiprocessing
 import resource
+import traceback
 from collections.abc import Iterator
 
 import numpy as np
@@ -71,13 +72,17 @@ def deliver(source: Source, endless: bool) -> Iterator[torch.Tensor | list[torch
     )
     finish = _normalize if source.tuned and source.stage == "normalize" else _as_is
     iterator = iter(loader)
+    failure = None
     try:
         for batch in iterator:
             yield finish(batch)
     except ValueError as error:
-        raise Invalid("DATA", str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from None
+        failure = Invalid("DATA", str(error).strip().splitlines()[-1].removeprefix("ValueError: "))
+        traceback.clear_frames(error.__traceback__)  # they would keep the iterator, and it the workers, alive
     finally:
         del iterator
+    if failure:
+        raise failure
 
 
 def settings(source: Source) -> dict[str, str]:

@@ -56,7 +56,7 @@ def prepare(request: Request) -> FitWork:
     seen: dict[str, np.ndarray] = {}
 
     def load() -> None:
-        next(iter(data.loader(train_images, case.seed)))
+        next(batches(data.loader(train_images, case.seed)))
 
     def build_model() -> None:
         nonlocal model, train_step
@@ -140,9 +140,9 @@ def prepare(request: Request) -> FitWork:
         if not history:
             return evidence
         _, accuracy, trained = tested(model)
-        differing = int((trained != seen["restored"]).sum())
+        count, differing = len(trained), int((trained != seen["restored"]).sum())
         if differing:
-            raise Invalid("RESTORE", f"the restored model answers {differing} of {len(trained)} test images differently")
+            raise Invalid("RESTORE", f"the restored model answers {differing} of {count} test images differently")
         return dataclasses.replace(
             evidence,
             loss_first=history[0][0],

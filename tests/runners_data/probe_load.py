@@ -1,0 +1,94 @@
+"""Runs in a framework's own Python: every loader, variant and stage over one manifest; prints JSON.
+
+argv: framework, manifest, sabotage. A sabotage breaks one setting of the loader on purpose.
+"""
+
+import importlib
+import json
+import multiprocessing
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from runners.harness.case import Case, Competitor
+from runners.harness.manifest import read_manifest
+from runners.harness.workload import Invalid, Request
+
+BATCH = 3
+
+
+def main(name: str, manifest_path: str, sabotage: str) -> None:
+    declared = importlib.import_module(f"runners.{name}.framework").FRAMEWORK.workloads["load"]
+    load = importlib.import_module(f"runners.{name}.load")
+    spoil = SABOTAGES.get(sabotage)
+    if spoil:
+        spoil()
+    manifest = read_manifest(Path(manifest_path))
+    outcomes = {}
+    for loader in declared.loaders:
+        for variant in declared.variants:
+            for stage in declared.stages if not sabotage else ("batch",):
+                case = Case("load", "cpu", BATCH, 25, stage=stage, workers=2)
+                with tempfile.TemporaryDirectory() as scratch:
+                    request = Request(
+                        case, Competitor(name, variant, loader), 1, Path(scratch), manifest, Path(manifest.root)
+                    )
+                    outcomes[f"{loader}/{variant}/{stage}"] = observe(load, request)
+    json.dump(outcomes, sys.stdout)
+
+
+def observe(load, request: Request) -> dict:
+    try:
+        work = load.prepare(request)
+    except Invalid as reason:
+        return {"kind": reason.kind, "message": str(reason), "left": len(multiprocessing.active_children())}
+    try:
+        for verb in work.stages.values():
+            verb()
+        # Two and a half epochs of eight images in threes: partial batches would show.
+        sizes = [len(batch) for batch in (work.step() for _ in range(7))]
+        batch = work.step()
+        check = work.check()
+        return {
+            "sizes": sizes,
+            "shape": list(batch[0].shape),
+            "dtype": str(np.asarray(batch[0]).dtype),
+            "stacked": not isinstance(batch, list),
+            "items": check.delivered_items,
+            "mean": check.pixel_mean_difference,
+            "worst": check.pixel_worst_image,
+            "stages": list(work.stages),
+            "queue": [work.workers, work.queue_batches],
+            "settings": work.effective().settings,
+        }
+    finally:
+        work.close()
+        assert not multiprocessing.active_children(), "workers outlive their stream"
+
+
+def spoil_pytorch() -> None:
+    """Letterboxed by SPDL, cropped by the others: what many a training script does."""
+    import spdl.io
+    from torchvision.transforms import v2
+    from torchvision.transforms.v2 import functional
+
+    original, resize = spdl.io.get_video_filter_desc, functional.resize
+    spdl.io.get_video_filter_desc = lambda **options: original(**options | {"scale_mode": "pad"})
+    functional.resize = lambda image, _size, **_: functional.center_crop(resize(image, [256], antialias=True), [224])
+    v2.Resize = lambda _size: v2.Compose([v2.RandomResizedCrop(224, scale=(0.8, 0.8))])
+
+
+def spoil_tensorflow() -> None:
+    """Letterboxed."""
+    import tensorflow as tf
+
+    tf.image.resize = lambda image, size, **options: tf.image.resize_with_pad(image, *size, **options)
+
+
+SABOTAGES = {"pytorch": spoil_pytorch, "tensorflow": spoil_tensorflow}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

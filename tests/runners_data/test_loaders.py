@@ -1,0 +1,88 @@
+"""Every loader, variant and stage on images of every kind, in the frameworks' own Pythons."""
+
+import pytest
+from data_images import describe, write_kinds
+
+from runners.reference.pixels import MEAN_ALLOWED, WORST_ALLOWED
+
+pytestmark = pytest.mark.venvs
+LOADERS = {"pytorch": ("torch", "spdl"), "tensorflow": ("tfdata",)}
+ALL = [(framework, loader) for framework, loaders in LOADERS.items() for loader in loaders]
+KINDS = 8
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    names = write_kinds(root / "all" / "a class")
+    return describe(root, root, {"all": [(f"all/a class/{name}", 0) for name in names]})
+
+
+@pytest.fixture(scope="module")
+def outcomes(probe, manifest):
+    found = {}
+
+    def of(framework: str, sabotage: str = "") -> dict:
+        key = framework, sabotage
+        if key not in found:
+            found[key] = probe(framework, "probe_load.py", str(manifest), sabotage)
+        return found[key]
+
+    return of
+
+
+@pytest.mark.parametrize(("framework", "loader"), ALL)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+@pytest.mark.parametrize("stage", ["decode", "batch", "normalize"])
+def test_a_loader_delivers_every_image_once_with_the_reference_pixels(outcomes, framework, loader, variant, stage):
+    seen = outcomes(framework)[f"{loader}/{variant}/{stage}"]
+    assert seen.get("message") is None
+    assert seen["items"] == KINDS
+    assert seen["mean"] <= MEAN_ALLOWED
+    assert seen["worst"] <= WORST_ALLOWED
+
+
+@pytest.mark.parametrize(("framework", "loader"), ALL)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_the_stream_has_no_partial_batch_and_no_end(outcomes, framework, loader, variant):
+    assert outcomes(framework)[f"{loader}/{variant}/batch"]["sizes"] == [3] * 7
+
+
+@pytest.mark.parametrize(("framework", "loader"), ALL)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_each_stage_delivers_what_it_says(outcomes, framework, loader, variant):
+    seen = {stage: outcomes(framework)[f"{loader}/{variant}/{stage}"] for stage in ("decode", "batch", "normalize")}
+    assert [seen[stage]["stacked"] for stage in seen] == [False, True, True]
+    assert [seen[stage]["dtype"] for stage in seen] == ["uint8", "uint8", "float32"]
+    last = [3, 224, 224] if framework == "pytorch" else [224, 224, 3]
+    assert seen["normalize"]["shape"] == last
+    assert seen["normalize"]["stages"] == ["first_batch", "close", "epoch"]
+    assert seen["normalize"]["queue"] == [2, 4]
+
+
+@pytest.mark.parametrize("loader", ["torch", "spdl"])
+def test_the_workers_asked_for_are_alive(outcomes, loader):
+    assert outcomes("pytorch")[f"{loader}/plain/batch"]["settings"]["workers_alive"] == "2"
+
+
+def test_tf_data_has_the_threads_asked_for(outcomes):
+    assert outcomes("tensorflow")["tfdata/plain/batch"]["settings"]["private_threadpool_size"] == "2"
+
+
+@pytest.mark.parametrize(("framework", "loader"), ALL)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_a_changed_setting_fails_the_comparison_of_pixels(outcomes, framework, loader, variant):
+    seen = outcomes(framework, framework)[f"{loader}/{variant}/batch"]
+    assert seen["kind"] == "PARITY"
+    assert "pixels differ" in seen["message"]
+
+
+@pytest.mark.parametrize("framework", LOADERS)
+def test_an_image_that_cannot_be_decoded_stops_every_loader(probe, tmp_path, framework):
+    names = write_kinds(tmp_path / "all" / "a")
+    (tmp_path / "all" / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture follows")
+    pairs = [(f"all/a/{name}", 0) for name in [*names[:4], "broken.jpg", *names[4:]]]
+    outcomes = probe(framework, "probe_load.py", str(describe(tmp_path, tmp_path, {"all": pairs})), "")
+    assert {seen.get("kind") for seen in outcomes.values()} == {"DATA"}
+    assert all("decode" in seen["message"] for seen in outcomes.values())
+    assert {seen["left"] for seen in outcomes.values()} == {0}

@@ -1,0 +1,119 @@
+"""What an epoch must be to count as the same pixels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from data_images import picture, write_kinds
+from PIL import Image
+
+from runners.harness.workload import Invalid
+from runners.pytorch.shm import require_shared_memory
+from runners.reference.labelled import unfit
+from runners.reference.pixels import affine, inspect, reference_pixels
+from runners.reference.source import SIDE, Source
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kinds") / "a"
+    names = write_kinds(folder)
+    return Source(tuple(str(folder / name) for name in names), batch_size=3, stage="batch", workers=1, tuned=False)
+
+
+def batches(source, decode=reference_pixels):
+    images = [decode(path) for path in source.paths]
+    return [np.stack(images[start : start + 3]) for start in range(0, len(images), 3)]
+
+
+def letterboxed(path):
+    image = Image.open(path).convert("RGB")
+    image.thumbnail((SIDE, SIDE))
+    canvas = Image.new("RGB", (SIDE, SIDE))
+    canvas.paste(image)
+    return np.asarray(canvas)
+
+
+def aliased(path):
+    return np.asarray(Image.open(path).convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST))
+
+
+def test_the_reference_is_rgb_whatever_the_file_is(source):
+    for path in source.paths:
+        assert reference_pixels(path).shape == (SIDE, SIDE, 3)
+
+
+def test_the_reference_ignores_the_orientation_tag(source):
+    path = next(path for path in source.paths if path.endswith("exif.jpg"))
+    pixels = Image.open(path).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    assert np.array_equal(reference_pixels(path), np.asarray(pixels))
+
+
+def test_the_same_pixels_pass_with_no_difference(source):
+    delivered = inspect(batches(source), source, channels_first=False)
+    assert (delivered.fault, delivered.items, delivered.mean_difference) == (None, len(source.paths), 0.0)
+
+
+def test_every_stage_and_layout_of_the_same_pixels_has_the_same_digest(source):
+    expected = inspect(batches(source), source, channels_first=False).digest
+    scale, offset = affine()
+    unstacked = [list(batch) for batch in batches(source)]
+    normalised = [(batch * scale + offset).transpose(0, 3, 1, 2) for batch in batches(source)]
+    assert inspect(unstacked, replace(source, stage="decode"), channels_first=False).digest == expected
+    assert inspect(normalised, replace(source, stage="normalize"), channels_first=True).digest == expected
+
+
+@pytest.mark.parametrize("decode", [letterboxed, aliased])
+def test_another_way_of_resizing_is_named_with_its_figures(source, decode):
+    fault = inspect(batches(source, decode), source, channels_first=False).fault
+    assert "pixels differ" in fault
+    assert "allowed 0.5" in fault
+
+
+def test_images_out_of_order_are_not_the_same_pixels(source):
+    swapped = replace(source, paths=source.paths[::-1])
+    assert "pixels differ" in inspect(batches(swapped), source, channels_first=False).fault
+
+
+def test_a_dropped_image_is_counted(source):
+    short = batches(source)
+    short[-1] = short[-1][:-1]
+    assert "holds 1, not 2" in inspect(short, source, channels_first=False).fault
+    assert "held 6 images, not 8" in inspect(batches(source)[:-1], source, channels_first=False).fault
+
+
+def test_an_image_too_many_is_counted(source):
+    assert "not 0" in inspect([*batches(source), np.zeros((1, SIDE, SIDE, 3), np.uint8)], source, False).fault
+
+
+def test_another_type_or_shape_is_named(source):
+    assert "float64" in inspect([b.astype(float) for b in batches(source)], source, channels_first=False).fault
+    assert "(3, 224, 224)" in inspect([b.transpose(0, 3, 1, 2) for b in batches(source)], source, False).fault
+
+
+def test_one_bad_image_among_good_ones_is_found(source, tmp_path):
+    flat = Image.new("RGB", (300, 300), (9, 9, 9))
+    path = tmp_path / "flat.jpg"
+    flat.save(path)
+    many = replace(source, paths=(str(path),) * 60)
+    wrong = np.stack([reference_pixels(str(path))] * 3)
+    wrong[1] += 3
+    fine = [np.stack([reference_pixels(str(path))] * 3)] * 19
+    assert "3.00 in the worst image, 'flat.jpg'" in inspect([*fine, wrong], many, channels_first=False).fault
+
+
+def test_shared_memory_that_is_not_there_is_asked_for_by_size():
+    require_shared_memory(1 << 12)
+    with pytest.raises(Invalid, match="--shm-size=") as caught:
+        require_shared_memory(1 << 60)
+    assert caught.value.kind == "SHM"
+
+
+@pytest.mark.parametrize(("images", "classes", "expected"), [(64, 1, "two classes"), (31, 2, "smaller"), (32, 2, None)])
+def test_too_little_to_learn_from_is_said(images, classes, expected):
+    reason = unfit(images, classes, batch_size=32)
+    assert reason is None if expected is None else expected in reason
+
+
+def test_a_picture_has_detail_to_lose():
+    assert np.asarray(picture(64, 64)).std() > 10
