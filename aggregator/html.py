@@ -8,7 +8,6 @@ from markupsafe import Markup
 
 from aggregator.model import Figure, Report
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 ALLOWED = {"svg", "g", "path", "rect", "line", "text", "tspan", "title", "defs", "clipPath"}
 
 
@@ -48,4 +47,4 @@ def render_html(report: Report) -> str:
     )
     environment.filters["inline"] = inline
     style = Markup((environment.loader.get_source(environment, "style.css")[0]) if environment.loader else "")
-    return environment.get_template("report.html.j2").render(report=report, style=style, policy=POLICY)
+    return environment.get_template("report.html.j2").render(report=report, style=style)

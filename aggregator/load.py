@@ -57,16 +57,16 @@ def find_run(argument: str, results: Path = Path("results")) -> Path:
 def load_run(folder: Path) -> LoadedRun:
     """Read run.json and every record of `folder`. Raises CannotReport where there is nothing to report."""
     plan, problems = _read_plan(folder)
-    records: list[Record] = []
+    read: list[tuple[str, Record]] = []
     quarantined: list[Quarantined] = []
     for entry in _record_files(folder / "records", quarantined):
         try:
-            records.append(_read_record(entry))
+            read.append((entry.name, _read_record(entry)))
         except NewerSchema as error:
             raise CannotReport(f"{entry}: {error}; upgrade this program to read it") from error
         except BadRecord as error:
             quarantined.append(Quarantined(entry.name, error.offset, str(error)))
-    kept, refused = _consistent(sorted(records, key=lambda found: (found.block.sequence, found.record_id)), plan)
+    kept, refused = _consistent(read, plan)
     if not kept and not quarantined and not refused and not (plan and plan.cases):
         raise CannotReport(f"{folder}: no records and no planned case; run the benchmark first")
     if not kept:
@@ -147,16 +147,20 @@ def _read_regular(path: Path) -> bytes:
         return file.read(SIZE_LIMIT + 1)
 
 
-def _consistent(records: list[Record], plan: Run | None) -> tuple[list[Record], list[Quarantined]]:
+def _consistent(read: list[tuple[str, Record]], plan: Run | None) -> tuple[list[Record], list[Quarantined]]:
     """Drop records of another run, second records of one id, and second attempts at one replicate."""
     kept: list[Record] = []
     refused: list[Quarantined] = []
     ids: set[str] = set()
     slots: set[object] = set()
-    # An attempt that worked takes its slot before one that failed; between equals the earlier one does.
-    for record in sorted(records, key=lambda found: found.status is not Status.OK):
-        slot = (record.case, record.competitor, record.block.number, None if plan else record.run_id)
-        file = f"{record.record_id}.json"
+
+    def rank(entry: tuple[str, Record]) -> tuple[object, ...]:
+        # An attempt that worked takes its slot before one that failed; between equals the earlier one does.
+        file, record = entry
+        return record.status is not Status.OK, record.block.sequence, record.record_id, file
+
+    for file, record in sorted(read, key=rank):
+        slot = (record.run_id, record.case, record.competitor, record.block.number)
         if plan and record.run_id != plan.run_id:
             refused.append(Quarantined(file, None, f"belongs to run {record.run_id}, not {plan.run_id}"))
         elif record.record_id in ids:

@@ -8,24 +8,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from aggregator.model import Cell, Report, Table
 from aggregator.words import clean_lines
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$^=:-])")
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
+SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)|(?<!&)#")
+BARE_LINK = re.compile(r"(?i)(?<=\bwww)\.|:(?=//)")
 
 
 def escape(text: str) -> str:
-    """Text that no Markdown reader takes for anything else: no table bar, link, mention, heading or tag.
+    """Text that no Markdown reader takes for anything else: no table bar, link, mention, heading, emphasis or tag.
 
-    `.` and digits stay as they are: they mean something at the start of a line only, where no text of a record stands.
+    What means something at the start of a line only (`1.`, `-`, `=`) stays: no text of a record stands there. A bare
+    address becomes a link even where its colon is escaped, so an entity takes the colon's place.
     """
     plain = "".join(ENTITIES.get(char, char) for char in " ".join(text.split()))
-    entities = re.split(r"(&(?:amp|lt|gt|#64);)", plain)
-    parts = [part if index % 2 else SPECIAL.sub(_backslash, part) for index, part in enumerate(entities)]
-    return re.sub(r"(?i)\b(www)\.", r"\1&#46;", "".join(parts))
-
-
-def _backslash(match: re.Match[str]) -> str:
-    # A bare address is made a link even with its colon escaped; an entity is not.
-    return "&#58;" if match[1] == ":" else "\\" + match[1] if match[1] not in "-=+" else match[1]
+    return BARE_LINK.sub(lambda found: f"&#{ord(found[0])};", SPECIAL.sub(lambda found: "\\" + found[0], plain))
 
 
 def fence(text: str) -> str:

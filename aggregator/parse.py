@@ -36,9 +36,7 @@ def parse_record(data: bytes) -> Record:
         record = record_adapter().validate_json(data)
     except ValidationError as error:
         return _salvage(data, error)
-    _check_version(record.schema_version)
-    reason = _implausible(record)
-    return _as_invalid(record, reason) if reason else record
+    return _judged(record)
 
 
 def _salvage(data: bytes, error: ValidationError) -> Record:
@@ -54,17 +52,29 @@ def _salvage(data: bytes, error: ValidationError) -> Record:
     except ValidationError as second:
         reason = _first_problem(second)
     else:
-        problem = _implausible(record)
-        return _as_invalid(record, problem) if problem else record
+        return _judged(record)
     stripped = {**_without_surrogates(document), **dict.fromkeys(EVIDENCE), "unknown": {}}
     try:
         identity = record_adapter().validate_json(json.dumps(stripped))
     except ValidationError:
         raise BadRecord(f"not a record: {_first_problem(error) if document else 'empty'}") from error
-    problem = _implausible(identity)
+    _refuse_identity(identity)
+    return _as_invalid(identity, reason)
+
+
+def _judged(record: Record) -> Record:
+    _check_version(record.schema_version)
+    _refuse_identity(record)
+    reason = _implausible(record)
+    return _as_invalid(record, reason) if reason else record
+
+
+def _refuse_identity(record: Record) -> None:
+    if record.block.number < 0 or record.block.position < 0 or record.block.sequence < 0:
+        raise BadRecord("not a record: a negative number in its block")
+    problem = _unbounded(record.case, "case") or _unbounded(record.block, "block")
     if problem:
         raise BadRecord(f"not a record: {problem}")
-    return _as_invalid(identity, reason)
 
 
 def _decode(data: bytes) -> Any:
@@ -119,9 +129,7 @@ def _as_invalid(record: Record, reason: str) -> Record:
 
 def _implausible(record: Record) -> str | None:
     """The first rule of a record that this one breaks, in a sentence."""
-    if record.block.number < 0 or record.block.position < 0 or record.block.sequence < 0:
-        return "block: a negative number"
-    for section in ("case", "block", *EVIDENCE):
+    for section in EVIDENCE:
         problem = _unbounded(getattr(record, section), section)
         if problem:
             return problem

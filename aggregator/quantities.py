@@ -14,7 +14,7 @@ def decimals(half_width: float) -> int:
     """The decimal place of the first digit of `half_width`: digits after it say nothing."""
     if half_width <= 0 or not math.isfinite(half_width):
         return 3
-    return max(-9, min(6, math.ceil(-math.log10(half_width))))
+    return max(-9, min(6, math.ceil(-math.log10(half_width) - 1e-6)))
 
 
 def rounded(value: float, places: int) -> str:

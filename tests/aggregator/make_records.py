@@ -87,13 +87,17 @@ def make_record(
     """One `ok` replicate whose statistic lies about `seconds`: scatter between processes, less within."""
     draw = random.Random(f"{SEED} {case} {competitor} {number}")
     level = seconds * draw.lognormvariate(0, scatter)
-    times = [int(level * 1e9 * draw.lognormvariate(0, 0.004) * (1.6 if index < warmup else 1)) for index in range(steps)]
+    times = [
+        int(level * 1e9 * draw.lognormvariate(0, 0.004) * (1.6 if index < warmup else 1)) for index in range(steps)
+    ]
     is_fit = case.workload == "fit"
     stages = dict.fromkeys(("load", "build", "save", "restore", "evaluate"), int(level * 2e8))
     check = dataclasses.replace(CHECK, accuracy=0.51, accuracy_restored=0.51) if is_fit else CHECK
     if case.workload == "load":
         check = Check(delivered_items=240, pixel_mean_difference=0.21, pixel_worst_image=1.2)
-    history = [Epoch(epoch, 4.0 / (epoch + 1), 0.1 * (epoch + 1), int(level * 1e9)) for epoch in range(case.epochs or 0)]
+    history = [
+        Epoch(epoch, 4.0 / (epoch + 1), 0.1 * (epoch + 1), int(level * 1e9)) for epoch in range(case.epochs or 0)
+    ]
     return Record(
         schema_version=SCHEMA_VERSION,
         record_id=f"{run_id}-{sequence:05d}",
@@ -103,7 +107,14 @@ def make_record(
         case=case,
         competitor=competitor,
         block=Block(number, 0, sequence, SEED, "2026-01-02T03:04:05Z"),
-        command=["python", "-m", f"runners.{competitor.framework}", case.workload, "--batch-size", str(case.batch_size)],
+        command=[
+            "python",
+            "-m",
+            f"runners.{competitor.framework}",
+            case.workload,
+            "--batch-size",
+            str(case.batch_size),
+        ],
         effective=Effective("cpu", "fp32", 2, 1, None, "NCHW", 2, None, 2**26, None, {"deterministic": "no"}),
         samples=Samples(
             step_ns=[] if is_fit else times,
@@ -137,7 +148,17 @@ def planned(case: Case, competitors: Sequence[Competitor], blocks: int = 10) -> 
 def make_run(cases: Sequence[PlannedCase], run_id: str = "run-1", state: RunState = RunState.COMPLETE) -> Run:
     """A plan."""
     return Run(
-        RUN_VERSION, run_id, "quick", "venv", "no engine answers", SEED, "2026-01-02T03:04:05Z", state, ["bench"], {}, list(cases)
+        RUN_VERSION,
+        run_id,
+        "quick",
+        "venv",
+        "no engine answers",
+        SEED,
+        "2026-01-02T03:04:05Z",
+        state,
+        ["bench"],
+        {},
+        list(cases),
     )
 
 

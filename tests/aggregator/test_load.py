@@ -1,0 +1,156 @@
+"""Strict loading: what is no record is named and left out, the rest is reported."""
+
+import dataclasses
+import json
+import os
+
+import pytest
+from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
+
+from aggregator.load import CannotReport, find_run, load_run
+from aggregator.parse import BadRecord, NewerSchema, parse_record
+from runners.harness.record import Status, to_json
+
+RUN = make_run([planned(step_case(), [TORCH, TF], 2)])
+RECORD = make_records(RUN)[0]
+GOOD = to_json(RECORD)
+
+
+def altered(**changes):
+    """The record's JSON with some top-level or dotted fields replaced."""
+    document = json.loads(GOOD)
+    for name, value in changes.items():
+        *path, last = name.split("__")
+        target = document
+        for part in path:
+            target = target[part]
+        target[last] = value
+    return json.dumps(document).encode()
+
+
+def test_a_good_record_is_read_back_as_written():
+    assert parse_record(GOOD) == RECORD
+
+
+@pytest.mark.parametrize(
+    ("data", "offset", "word"),
+    [
+        (b"", 0, "truncated"),
+        (GOOD[:500], None, "truncated"),
+        (b"\xef\xbb\xbf" + GOOD, 0, "byte order mark"),
+        (b'{"a": "\xff"}', 7, "UTF-8"),
+        (b'{"a": 1} garbage', 9, "not JSON"),
+        (b"[1, 2]", 0, "not a JSON object"),
+        (b"[" * 200_000, 0, "nested"),
+        (b"{}", None, "not a record"),
+        (altered(case__batch_size="8"), None, "batch_size"),
+        (altered(surprise=1), None, "surprise"),
+        (altered(block__number=-1), None, "negative"),
+        (altered(schema_version=0), None, "never published"),
+    ],
+)
+def test_what_is_no_record_is_refused_with_its_offset(data, offset, word):
+    with pytest.raises(BadRecord, match=word) as caught:
+        parse_record(data)
+    if offset is not None:
+        assert caught.value.offset == offset
+
+
+def test_the_offset_counts_bytes_not_characters():
+    with pytest.raises(BadRecord) as caught:
+        parse_record('{"ä": x}'.encode())
+    assert caught.value.offset == 7
+
+
+@pytest.mark.parametrize("time", [0, -5, True, "12", 1.5, float("nan"), float("inf"), None, 2**63, 10**400])
+def test_a_time_that_is_no_positive_integer_makes_the_record_invalid(time):
+    record = parse_record(altered(samples__step_ns=[*RECORD.samples.step_ns[:-1], time]))
+    assert record.status is Status.INVALID
+    assert (record.case, record.competitor) == (RECORD.case, RECORD.competitor)
+    assert "samples" in record.error.message
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"samples__warmup_steps": 81},
+        {"samples__warmup_steps": 80},
+        {"samples__items_per_step": 0},
+        {"samples__import_ns": 0},
+        {"samples": None},
+        {"resources__cpu_seconds": float("inf")},
+        {"check__surprise": 1},
+    ],
+)
+def test_impossible_evidence_makes_the_record_invalid(changes):
+    assert parse_record(altered(**changes)).status is Status.INVALID
+
+
+def test_a_path_that_is_not_utf8_in_a_command_does_not_cost_the_record():
+    record = parse_record(altered(command=["--data", "/data/\udcff"]))
+    assert record.status is Status.OK
+    assert record.command[1] != "/data/\udcff"
+
+
+def test_a_newer_schema_asks_for_an_upgrade(tmp_path):
+    with pytest.raises(NewerSchema, match="version 2"):
+        parse_record(altered(schema_version=2, something_new={}))
+    write_folder(tmp_path / "r", RUN, [RECORD])
+    (tmp_path / "r/records/newer.json").write_bytes(altered(schema_version=2))
+    with pytest.raises(CannotReport, match=r"newer\.json.*version 2.*upgrade"):
+        load_run(tmp_path / "r")
+
+
+def test_bad_files_are_named_and_the_rest_is_kept(tmp_path):
+    folder = write_folder(tmp_path / "r", RUN, make_records(RUN))
+    records = folder / "records"
+    (records / "cut.json").write_bytes(GOOD[:300])
+    (records / "copy.json").write_bytes(GOOD)
+    (records / "again.json").write_bytes(altered(record_id="run-1-again"))
+    (records / "foreign.json").write_bytes(altered(record_id="foreign", run_id="run-9"))
+    (records / "link.json").symlink_to(records / "copy.json")
+    os.mkfifo(records / "pipe.json")
+    (records / "notes.txt").write_text("not looked at")
+    found = load_run(folder)
+    assert len(found.records) == 4
+    reasons = {item.file: item.reason for item in found.quarantined}
+    assert sorted(reasons) == ["again.json", "cut.json", "foreign.json", "link.json", "pipe.json", "run-1-00000.json"]
+    assert "same record_id" in reasons["run-1-00000.json"]
+    assert "further attempt" in reasons["again.json"]
+    assert reasons["foreign.json"] == "belongs to run run-9, not run-1"
+    assert "links are not followed" in reasons["link.json"]
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    folder = write_folder(tmp_path / "r", RUN, [RECORD])
+    with (folder / "records/huge.json").open("wb") as file:
+        file.truncate(2**30)
+    assert "bytes, more than" in load_run(folder).quarantined[0].reason
+
+
+def test_a_replicate_tried_again_counts_once_and_by_its_success(tmp_path):
+    failed = dataclasses.replace(RECORD, record_id="first-try", status=Status.FAILED, error=None)
+    found = load_run(write_folder(tmp_path / "r", None, [failed, RECORD]))
+    assert [record.record_id for record in found.records if record.status is Status.OK] == [RECORD.record_id]
+
+
+def test_a_missing_run_names_the_nearest(tmp_path):
+    (tmp_path / "results/2026-01-02-quick").mkdir(parents=True)
+    with pytest.raises(CannotReport, match="did you mean 2026-01-02-quick"):
+        find_run("2026-01-02-quik", tmp_path / "results")
+    assert find_run("2026-01-02-quick", tmp_path / "results").is_dir()
+
+
+def test_a_folder_with_nothing_in_it_cannot_be_reported(tmp_path):
+    with pytest.raises(CannotReport, match="no records"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"run_version": 1}'])
+def test_a_broken_plan_is_a_problem_not_an_end(tmp_path, text):
+    folder = write_folder(tmp_path / "r", None, [RECORD])
+    (folder / "run.json").write_text(text)
+    found = load_run(folder)
+    assert found.plan is None
+    assert "run.json" in found.problems[0]
+    assert len(found.records) == 1

@@ -1,0 +1,49 @@
+"""Numbers as text."""
+
+import pytest
+
+from aggregator.markdown import escape, fence
+from aggregator.quantities import duration, duration_range, ratio_and_interval, with_half_width
+from aggregator.words import clean
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (0.0446, 0.0443, 0.0449, "44.6 ± 0.3 ms"),
+        (0.123, 0.098, 0.148, "120 ± 20 ms"),
+        (12.345, 12.3449, 12.3451, "12.3450 ± 0.0001 s"),
+        (3e-7, 2e-7, 4e-7, "300 ± 100 ns"),
+    ],
+)
+def test_a_time_has_the_digits_its_interval_supports(value, low, high, text):
+    assert duration(value, low, high) == text
+
+
+def test_a_time_without_interval_has_two_digits():
+    assert duration(0.04456) == "45 ms"
+    assert duration_range([1.0, 1.234, 2.0]) == "1.23 s (1.00–2.00)"
+
+
+def test_a_ratio_has_the_digits_its_interval_supports():
+    assert ratio_and_interval(1.23456, 1.21, 1.26) == ("1.23", "1.21–1.26")
+    assert ratio_and_interval(1.23456, 0.9, 1.7) == ("1.2", "0.9–1.7")
+    assert ratio_and_interval(1.23456, 1.234, 1.235) == ("1.2346", "1.2340–1.2350")
+
+
+def test_no_scatter_claims_no_precision():
+    assert with_half_width(5.123456, 5.123456, 5.123456, "s") == "5.12 s"
+
+
+def test_markdown_takes_text_for_text():
+    assert escape("a|b\n# c") == "a\\|b \\# c"
+    assert escape("<b>&") == "&lt;b&gt;&amp;"
+    assert escape("@all https://x.y") == "&#64;all https&#58;//x.y"
+    assert escape("mobilenet_v2 _x_ $y$") == "mobilenet_v2 \\_x\\_ \\$y\\$"
+    assert fence("```\nx").startswith("````text\n")
+
+
+def test_control_characters_become_visible():
+    assert clean("a\x00b\x1b\u202ec\ud800") == "a\ufffdb\ufffd\ufffdc\ufffd"
+    assert clean("  two \n lines ") == "two lines"
+    assert len(clean("x" * 9999)) == 4000

@@ -1,0 +1,275 @@
+"""The paired comparison and every row of the table of verdicts."""
+
+import dataclasses
+import math
+import random
+
+import numpy as np
+import pytest
+from make_records import (
+    HEALTH,
+    HOST,
+    SPDL,
+    TF,
+    TFDATA,
+    TORCH,
+    TORCH_LOADER,
+    failed,
+    load_case,
+    make_records,
+    make_run,
+    planned,
+    step_case,
+)
+from scipy import stats
+
+from aggregator.analysis import analyse
+from aggregator.compare import blocks_needed, paired, ratio
+from aggregator.load import LoadedRun
+from aggregator.statistic import Steadiness, seconds, steadiness
+from aggregator.verdict import Verdict, judge_all
+from runners.harness.record import Status
+
+CASE = step_case()
+
+
+def compare(records, run, baseline=None):
+    """All comparisons of one run."""
+    loaded = LoadedRun(run.run_id, run, tuple(records), ())
+    return [found for env in analyse([loaded], baseline) for case in env.cases for found in case.comparisons]
+
+
+def two_sides(factor=1.0, blocks=10, change=lambda record: record, **more):
+    """The comparison of two sides whose times differ by `factor`."""
+    run = make_run([planned(CASE, [TORCH, TF], blocks)])
+    records = make_records(run, lambda _, who: 0.05 * (factor if who == TF else 1), **more)
+    (found,) = compare([change(record) for record in records], run)
+    return found
+
+
+def test_the_interval_is_scipys_and_holds_the_ratio():
+    found = two_sides(1.2)
+    logs = [found.right.logs[n] - found.left.logs[n] for n in range(10)]
+    expected = stats.ttest_1samp(logs, 0).confidence_interval(0.95)
+    assert found.paired.log_ratio == pytest.approx(np.mean(logs))
+    assert (found.paired.low, found.paired.high) == pytest.approx(tuple(expected))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_swapping_labels_gives_the_reciprocal_and_the_mirrored_interval(seed):
+    draw = random.Random(seed)
+    differences = [draw.gauss(0.02, 0.03) for _ in range(9)]
+    ours, theirs = paired(differences), paired([-value for value in differences])
+    assert theirs == ours.swapped()
+    high, low = sorted((ratio(ours.log_ratio), ratio(theirs.log_ratio)), reverse=True)
+    assert low == 1 / high
+
+
+def test_the_order_of_blocks_changes_nothing():
+    differences = [random.Random(3).gauss(0, 1) for _ in range(12)]
+    assert paired(differences) == paired(differences[::-1])
+
+
+def test_faster_and_slower():
+    assert two_sides(1.2).verdict is Verdict.SLOWER
+    assert two_sides(1 / 1.2).verdict is Verdict.FASTER
+    assert two_sides(1.2).winner.competitor == TORCH
+
+
+def test_equivalent():
+    assert two_sides(1.0, scatter=0.004).verdict is Verdict.EQUIVALENT
+
+
+def test_a_certain_but_small_difference_names_no_winner():
+    found = two_sides(1.012, scatter=0.001)
+    assert found.judged.p_holm < 0.001
+    assert found.verdict is Verdict.EQUIVALENT
+
+
+def test_inconclusive_says_how_many_more_blocks():
+    found = two_sides(1.0, scatter=0.06, blocks=8)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    total = found.judged.more_blocks + 8
+    sd = found.paired.sd
+    assert stats.t.ppf(0.975, total - 1) * sd / math.sqrt(total) <= math.log(1.02)
+    assert stats.t.ppf(0.975, total - 2) * sd / math.sqrt(total - 1) > math.log(1.02)
+
+
+def test_blocks_needed_is_bounded():
+    assert blocks_needed(1e9, 0.02) == 10_000
+    assert blocks_needed(0.0, 0.02) == 2
+
+
+def test_fewer_than_eight_blocks_have_no_verdict():
+    found = two_sides(2.0, blocks=7)
+    assert found.verdict is Verdict.FEW_BLOCKS
+    assert found.winner is None
+    assert found.paired.n == 7
+
+
+def test_a_block_counts_only_where_both_sides_are_ok():
+    def kill(record):
+        lost = record.competitor == TF and record.block.number in (2, 5, 6)
+        return failed(record, Status.OOM, "OOM(host)", "killed") if lost else record
+
+    found = two_sides(1.5, change=kill)
+    assert found.paired.n == 7
+    assert found.verdict is Verdict.FEW_BLOCKS
+
+
+def test_no_common_block_is_incomplete():
+    found = two_sides(change=lambda r: failed(r, Status.CRASHED, "CRASH", "x") if r.competitor == TF else r)
+    assert found.verdict is Verdict.INCOMPLETE
+    assert found.paired is None
+
+
+def test_differing_work_is_not_comparable():
+    def other_weights(record):
+        return dataclasses.replace(record, check=dataclasses.replace(record.check, trainable=999))
+
+    found = two_sides(1.5, change=lambda record: other_weights(record) if record.competitor == TF else record)
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert "trainable differs" in found.incomparable
+
+
+def test_evidence_of_another_shape_is_not_comparable_rather_than_an_error():
+    def cut(record):
+        return dataclasses.replace(record, check=dataclasses.replace(record.check, losses=[1.0]))
+
+    assert two_sides(change=cut).verdict is Verdict.NOT_COMPARABLE
+
+
+def test_an_invalid_record_is_not_comparable():
+    def spoil(record):
+        return failed(record, Status.INVALID, "PARAMETERS", "one too many") if record.block.sequence == 3 else record
+
+    found = two_sides(1.5, change=spoil)
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert "PARAMETERS: one too many" in found.incomparable
+
+
+def test_differing_threads_are_not_comparable():
+    def narrow(record):
+        return dataclasses.replace(record, effective=dataclasses.replace(record.effective, threads_intra=1))
+
+    found = two_sides(1.5, change=lambda record: narrow(record) if record.competitor == TF else record)
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert "threads intra in effect differs: 2 and 1" in found.incomparable
+
+
+@pytest.mark.parametrize("counter", [{"steal_fraction": 0.06}, {"throttled_periods": 1}])
+def test_a_failed_gate_is_unstable(counter):
+    def busy(record):
+        return (
+            dataclasses.replace(record, health=dataclasses.replace(HEALTH, **counter))
+            if record.block.number == 1
+            else record
+        )
+
+    found = two_sides(1.5, change=busy)
+    assert found.verdict is Verdict.UNSTABLE
+    assert found.winner is None
+
+
+def drifting(record):
+    """Each step slower than the one before, by a tenth in all."""
+    steps = [int(step * (1 + 0.1 * index / 80)) for index, step in enumerate(record.samples.step_ns)]
+    return dataclasses.replace(record, samples=dataclasses.replace(record.samples, step_ns=steps))
+
+
+def test_more_than_a_quarter_not_steady_is_unstable():
+    assert two_sides(1.5, blocks=8, change=lambda r: drifting(r) if r.block.number < 2 else r).verdict is Verdict.SLOWER
+    assert (
+        two_sides(1.5, blocks=8, change=lambda r: drifting(r) if r.block.number < 3 else r).verdict is Verdict.UNSTABLE
+    )
+
+
+def test_steadiness_needs_enough_steps():
+    run = make_run([planned(CASE, [TORCH], 1), planned(load_case(), [TORCH_LOADER], 1)])
+    step, load = make_records(run, steps=64)
+    assert steadiness(step) is Steadiness.UNVERIFIED
+    assert steadiness(load) is Steadiness.UNVERIFIED
+    (step, load) = make_records(run, steps=700)
+    assert (steadiness(step), steadiness(load)) == (Steadiness.STEADY, Steadiness.STEADY)
+
+
+def test_bursts_of_a_loader_neither_move_its_rate_nor_make_it_unsteady():
+    run = make_run([planned(load_case(workers=8), [TORCH_LOADER], 1)])
+    (record,) = make_records(run)
+    bursts = [80_000_000 if index % 8 == 0 else 1 for index in range(8 * 260)]
+    samples = dataclasses.replace(record.samples, step_ns=[5] * 16 + bursts, warmup_steps=16)
+    bursty = dataclasses.replace(record, samples=samples)
+    assert seconds(bursty) == pytest.approx(0.01, rel=1e-6)
+    assert steadiness(bursty) is Steadiness.STEADY
+
+
+def test_holm_spans_the_whole_report():
+    weak = paired([0.03 + 0.05 * math.sin(7 * n) for n in range(12)])
+    assert 0.05 / 20 < weak.p < 0.05
+    assert judge_all([weak])[0].verdict is Verdict.SLOWER
+    assert judge_all([weak] * 20)[0].verdict is Verdict.INCONCLUSIVE
+
+
+def test_of_three_each_meets_the_baseline_and_the_best_its_runner_up():
+    run = make_run([planned(load_case(), [TORCH_LOADER, SPDL, TFDATA], 8)])
+    speed = {TORCH_LOADER: 0.2, SPDL: 0.1, TFDATA: 0.11}
+    found = compare(make_records(run, lambda _, who: speed[who]), run)
+    assert [(c.left.competitor, c.right.competitor, c.decides) for c in found] == [
+        (TORCH_LOADER, SPDL, False),
+        (TORCH_LOADER, TFDATA, False),
+        (TFDATA, SPDL, True),
+    ]
+    other = compare(make_records(run, lambda _, who: speed[who]), run, baseline=TFDATA.label)
+    assert [(c.left.competitor, c.right.competitor, c.decides) for c in other] == [
+        (TFDATA, TORCH_LOADER, False),
+        (TFDATA, SPDL, True),
+    ]
+
+
+def test_machines_and_versions_are_not_pooled():
+    run = make_run([planned(CASE, [TORCH, TF], 16)])
+
+    def moved(record):
+        return dataclasses.replace(record, host=dataclasses.replace(record.host, hostname_digest="elsewhere"))
+
+    records = [moved(record) if record.block.number >= 8 else record for record in make_records(run)]
+    assert [found.paired.n for found in compare(records, run)] == [8, 8]
+    newer = [
+        dataclasses.replace(record, host=dataclasses.replace(HOST, packages={"torch": "9"}))
+        if record.competitor == TORCH and record.block.number >= 10
+        else record
+        for record in make_records(run)
+    ]
+    assert [found.paired.n for found in compare(newer, run)] == [10, 6]
+
+
+def test_sides_from_differing_machines_are_never_paired():
+    def moved(record):
+        return dataclasses.replace(record, host=dataclasses.replace(record.host, hostname_digest="elsewhere"))
+
+    run = make_run([planned(CASE, [TORCH, TF], 8)])
+    found = compare([moved(record) if record.competitor == TF else record for record in make_records(run)], run)
+    assert {comparison.verdict for comparison in found} == {Verdict.INCOMPLETE}
+
+
+def false_verdicts(test, comparisons=400, seed=25):
+    """How often `test` calls two labels of one program different, with drift between blocks and steps that correlate."""
+    draw = np.random.default_rng(seed)
+    wrong = 0
+    for _ in range(comparisons):
+        level = draw.normal(0, 0.05, 10)
+        left, right = (level + draw.normal(0, 0.02, 10) for _ in range(2))
+        steps = [np.concatenate([z + draw.normal(0, 0.01, 40) for z in side]) for side in (left, right)]
+        wrong += test(left, right, *steps)
+    return wrong / comparisons
+
+
+def test_two_labels_of_one_program_seldom_differ():
+    def ours(left, right, *_):
+        return paired(list(right - left)).p < 0.05
+
+    def pooled(_left, _right, left_steps, right_steps):
+        return stats.ttest_ind(left_steps, right_steps, equal_var=False).pvalue < 0.05
+
+    assert false_verdicts(ours) <= 0.08
+    assert false_verdicts(pooled) > 0.2
