@@ -19,10 +19,12 @@ def hold(folder: Path) -> Iterator[None]:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         _acquire(handle, path)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{mine()}\n".encode(), 0)
-        yield
-        path.unlink(missing_ok=True)
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{mine()}\n".encode(), 0)
+            yield
+        finally:
+            path.unlink(missing_ok=True)
     finally:
         os.close(handle)
 

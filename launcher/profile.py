@@ -101,8 +101,9 @@ def load_profile(root: Path, name: str) -> Profile:
 
 
 def _first(error: ValidationError) -> str:
-    """The first fault, with its place; for an unknown key the known ones and the nearest."""
-    fault = error.errors()[0]
+    """The first fault, with its place; an unknown key before all, since what is missing is often misspelt."""
+    faults = error.errors()
+    fault = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
     place = ".".join(str(part) for part in fault["loc"])
     if fault["type"] != "extra_forbidden":
         return f"{place}: {fault['msg']}"

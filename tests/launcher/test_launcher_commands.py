@@ -1,0 +1,361 @@
+"""The launcher as a person meets it: a fake framework dropped into a tree, real processes, exit codes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from launcher_fakes import REPOSITORY, framework_tree
+
+from launcher.cli import main
+from runners.harness.case import DatasetRef
+from runners.harness.manifest import Item, Manifest, write_manifest
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return framework_tree(tmp_path / "tree")
+
+
+def bench(tree: Path, *more: str) -> int:
+    return main(["bench", "--profile", "tiny", "--engine", "venv", *more], tree)
+
+
+def only_run(tree: Path) -> Path:
+    (run,) = (path.parent for path in (tree / "results").glob("*/run.json"))
+    return run
+
+
+def read_records(run: Path) -> list[dict[str, object]]:
+    return [json.loads(path.read_bytes()) for path in sorted((run / "records").glob("*.json"))]
+
+
+def with_aggregator(tree: Path, body: str = "pass") -> None:
+    (tree / "aggregator").mkdir()
+    (tree / "aggregator" / "__init__.py").write_text("")
+    (tree / "aggregator" / "__main__.py").write_text(f"import sys\n{body}\nprint('reported', sys.argv[1:])\n")
+
+
+def test_a_framework_dropped_into_a_tree_is_carried_to_records(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with_aggregator(tree)
+    assert bench(tree) == 0
+    run = only_run(tree)
+    found = read_records(run)
+    assert [record["status"] for record in found] == ["ok", "ok"]
+    assert found[0]["host"]["engine"] == "venv"
+    assert found[0]["command"][:3] == [".venvs/fake/bin/python", "-m", "runners.fake"]
+    assert json.loads((run / "run.json").read_bytes())["state"] == "complete"
+    assert f"reported ['report', '{run}']" in capfd.readouterr().out
+    assert not (run / ".lock").exists()
+
+
+def test_resuming_a_finished_run_starts_nothing(tree: Path) -> None:
+    with_aggregator(tree)
+    bench(tree)
+    run = only_run(tree)
+    before = {path: path.stat().st_mtime_ns for path in (run / "records").iterdir()}
+    assert main(["bench", "--profile", "quick", "--device", "cpu", "--engine", "auto", "--run", run.name], tree) == 0
+    assert {path: path.stat().st_mtime_ns for path in (run / "records").iterdir()} == before
+
+
+def test_a_run_is_not_resumed_with_other_settings(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_aggregator(tree)
+    bench(tree, "--blocks", "1")
+    assert main(["bench", "--run", only_run(tree).name, "--blocks", "3"], tree) == 2
+    assert "blocks '1', now asked '3'" in capsys.readouterr().err
+
+
+def test_a_missing_report_is_said_and_fails(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with_aggregator(tree, "sys.exit(1)")
+    assert bench(tree, "--blocks", "1") == 1
+    assert "python -m aggregator report" in capfd.readouterr().err
+
+
+def failing_tree(tmp_path: Path, body: str) -> tuple[dict[str, object], int]:
+    tree = framework_tree(tmp_path / "tree", body=body)
+    with_aggregator(tree)
+    code = bench(tree, "--timeout", "4")
+    (record,) = read_records(only_run(tree))
+    return record, code
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "crashed", "CRASH(SIGSEGV)"),
+        ("os.kill(os.getpid(), signal.SIGABRT)", "crashed", "CRASH(SIGABRT)"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "crashed", "KILLED"),
+        ("raise RuntimeError('odd')", "failed", "ERROR"),
+        ("os._exit(0)", "failed", "RECORD"),
+    ],
+)
+def test_a_runner_that_dies_becomes_a_dash_with_its_reason(tmp_path: Path, body: str, status: str, kind: str) -> None:
+    record, code = failing_tree(tmp_path, body)
+    assert (record["status"], record["error"]["kind"], code) == (status, kind, 1)
+
+
+def test_a_hang_ends_at_its_deadline(tmp_path: Path) -> None:
+    record, code = failing_tree(tmp_path, "time.sleep(600)")
+    assert (record["status"], record["error"]["kind"], code) == ("timeout", "TIMEOUT", 1)
+
+
+def test_what_a_runner_started_dies_with_it(tmp_path: Path) -> None:
+    marker = tmp_path / "pid"
+    body = (
+        "import subprocess; child = subprocess.Popen(['sleep', '600']);"
+        f"open({str(marker)!r}, 'w').write(str(child.pid)); os._exit(0)"
+    )
+    failing_tree(tmp_path, body)
+    with pytest.raises(ProcessLookupError):
+        for _ in range(50):
+            os.kill(int(marker.read_text()), 0)
+            time.sleep(0.1)
+
+
+def test_a_caller_s_thread_settings_do_not_reach_a_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    record, _ = failing_tree(tmp_path, "raise RuntimeError(os.environ.get('OMP_NUM_THREADS', 'unset'))")
+    assert record["error"]["message"] == "RuntimeError: unset"
+
+
+def start(tree: Path) -> "subprocess.Popen[bytes]":
+    script = "import sys; from pathlib import Path; from launcher.cli import main; sys.exit(main(sys.argv[2:], Path(sys.argv[1])))"
+    argv = [sys.executable, "-c", script, str(tree), "bench", "--profile", "tiny", "--engine", "venv"]
+    return subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+
+
+def wait_for(path: Path) -> int:
+    for _ in range(300):
+        if path.exists() and path.read_text():
+            return int(path.read_text())
+        time.sleep(0.1)
+    raise AssertionError(f"{path} never came")
+
+
+def is_gone(pid: int) -> bool:
+    for _ in range(100):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+HANG = "open({!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_one_interruption_keeps_what_is_done_and_leaves_nothing_running(tmp_path: Path, kind: signal.Signals) -> None:
+    marker = tmp_path / "pid"
+    tree = framework_tree(tmp_path / "tree", body=HANG.format(str(marker)))
+    with_aggregator(tree)
+    launcher = start(tree)
+    child = wait_for(marker)
+    launcher.send_signal(kind)
+    output, _ = launcher.communicate(timeout=60)
+    assert launcher.returncode == 130, output
+    assert is_gone(child)
+    run = only_run(tree)
+    assert json.loads((run / "run.json").read_bytes())["state"] == "incomplete"
+    assert b"reported" in output
+    assert b"Traceback" not in output.replace(b"SystemExit", b"")
+    assert list((run / "records").iterdir()) == []
+    assert not (run / ".lock").exists()
+
+
+def test_a_second_interruption_kills_at_once(tmp_path: Path) -> None:
+    marker = tmp_path / "pid"
+    body = "signal.signal(signal.SIGTERM, signal.SIG_IGN); " + HANG.format(str(marker))
+    tree = framework_tree(tmp_path / "tree", body=body)
+    with_aggregator(tree)
+    launcher = start(tree)
+    child = wait_for(marker)
+    launcher.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    launcher.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    launcher.communicate(timeout=60)
+    assert time.monotonic() - began < 8
+    assert launcher.returncode == 130
+    assert is_gone(child)
+
+
+def test_the_children_of_a_killed_launcher_are_found_and_its_run_is_resumed(tmp_path: Path) -> None:
+    marker = tmp_path / "pid"
+    tree = framework_tree(tmp_path / "tree", body=HANG.format(str(marker)))
+    with_aggregator(tree)
+    launcher = start(tree)
+    orphan = wait_for(marker)
+    launcher.kill()
+    launcher.communicate()
+    os.kill(orphan, 0)
+    framework_tree(tree)
+    assert main(["bench", "--run", only_run(tree).name], tree) == 0
+    assert is_gone(orphan)
+    assert [record["status"] for record in read_records(only_run(tree))] == ["ok", "ok"]
+
+
+def test_a_second_launcher_in_the_same_run_is_refused_and_told_who_holds_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    marker = tmp_path / "pid"
+    tree = framework_tree(tmp_path / "tree", body=HANG.format(str(marker)))
+    launcher = start(tree)
+    wait_for(marker)
+    assert main(["bench", "--run", only_run(tree).name], tree) == 3
+    assert f"process {launcher.pid}" in capsys.readouterr().err
+    launcher.send_signal(signal.SIGTERM)
+    launcher.communicate(timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--profile", "tinny"], "did you mean tiny?"),
+        (["--frameworks", "fkae"], "did you mean fake?"),
+        (["--workloads", "infre"], "did you mean infer?"),
+        (["--engine", "dokcer"], "did you mean docker?"),
+        (["--device", "gpus"], "did you mean gpu?"),
+        (["--blocks", "0"], "--blocks '0'"),
+        (["--blocks", "2.5"], "--blocks '2.5'"),
+        (["--timeout", "-1"], "--timeout '-1'"),
+        (["--timeout", "nan"], "--timeout 'nan'"),
+        (["--filter", "resnet900"], "no case matches"),
+        (["--run", "../elsewhere"], "--run '../elsewhere'"),
+        (["--workloads", "train"], "no case of workload train"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(
+    tree: Path, argv: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "--profile", "tiny", *argv], tree) == 2
+    assert words in capsys.readouterr().err
+    assert not list(tree.glob("results/*"))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("bloks = 3", "unknown key 'bloks'; known: blocks"),
+        ("[sampling]\nmin_step = 3", "did you mean min_steps?"),
+        ("[[cases]]\nworkload = 'infer'\nbatchsize = 3", "did you mean batch_size?"),
+        ("[[cases]]\nworkload = 'infer'\nbatch_size = 4\nnetwork = 'cnn5'", "did you mean cnn4?"),
+        ("[[cases]]\nworkload = 'infer'\nbatch_size = 4\nvariants = ['onyl']", "did you mean only?"),
+        ("[[cases]]\nworkload = 'infer'\nbatch_size = 4\nworkers = 2", "workers does not apply"),
+        ("[[cases]]\nworkload = 'infer'\nbatch_size = 0", "batch_size"),
+        ("[[cases]\n", "profiles/other.toml"),
+    ],
+)
+def test_a_profile_is_read_strictly(tree: Path, line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "description = ''\n" + ("" if "blo" in line else "blocks = 1\n") + line
+    if "[[cases]]" not in line:
+        text += "\n[[cases]]\nworkload = 'infer'\nbatch_size = 4\n"
+    (tree / "profiles" / "other.toml").write_text(text)
+    assert main(["plan", "--profile", "other"], tree) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_cpus_beyond_the_machine_are_refused_before_anything_starts(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench(tree, "--cpus", "0-9999") == 3
+    assert "9999 is not available" in capsys.readouterr().err
+    assert not list(tree.glob("results/*/records"))
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused_with_the_remedy(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tree / "file").write_text("")
+    assert bench(tree, "--out", str(tree / "file" / "results")) == 3
+    assert "sudo chown -R" in capsys.readouterr().err
+
+
+def test_a_plan_starts_nothing_and_says_how_long(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--profile", "tiny", "--seed", "5"], tree) == 0
+    text = capsys.readouterr().out
+    assert "infer cnn4 32px b4 fp32 compute cpu   2 blocks" in text
+    assert "1 cases, 2 replicates, order seed 5" in text
+    assert "rough constants" in text
+    assert not (tree / "results").exists()
+    assert not (tree / ".venvs").exists()
+
+
+def test_a_plan_learns_from_earlier_runs(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    entry = {"case": "infer cnn4 32px b4 fp32 compute cpu", "workload": "infer", "competitor": "fake/only", "seconds": 30}
+    (tree / "results" / "old").mkdir(parents=True)
+    (tree / "results" / "old" / "timings.jsonl").write_text("garbage\n" + json.dumps(entry) + "\n")
+    main(["plan", "--profile", "tiny"], tree)
+    assert "about 60 s of measuring, from medians of earlier runs for 1 of 1" in capsys.readouterr().out
+
+
+def test_a_framework_without_a_runner_is_a_dash_and_the_others_run(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tree / "images" / "ghost").mkdir()
+    assert main(["plan", "--profile", "tiny"], tree) == 0
+    assert "ghost   - UNSUPPORTED: runners/ghost/__main__.py is missing" in capsys.readouterr().out
+
+
+def loading_tree(tmp_path: Path) -> Path:
+    tree = framework_tree(tmp_path / "tree")
+    framework = tree / "runners" / "fake" / "framework.py"
+    framework.write_text(framework.read_text().replace("scopes=('compute',)", "loaders=('slow',)").replace("'infer'", "'fit'"))
+    (tree / "profiles" / "tiny.toml").write_text(
+        "description = ''\nblocks = 1\n[[cases]]\nworkload = 'fit'\nbatch_size = 4\n"
+    )
+    return tree
+
+
+def dataset(folder: Path, *splits: str) -> DatasetRef:
+    folder.mkdir(parents=True)
+    items = tuple(Item(f"a/{number}.jpg", 0, 1, "0" * 64, 1, 1) for number in range(8))
+    manifest = Manifest(folder.name, "folder", None, ("a",), dict.fromkeys(splits, items))
+    write_manifest(manifest, folder)
+    return manifest.reference(*splits)
+
+
+def test_each_workload_takes_the_first_data_it_can_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = loading_tree(tmp_path)
+    dataset(tmp_path / "only photos", "train")
+    dataset(tmp_path / "with tests", "train", "test")
+    given = f"{tmp_path / 'only photos'},{tmp_path / 'with tests'}"
+    assert main(["plan", "--profile", "tiny", "--data", given], tree) == 0
+    assert "with tests" in capsys.readouterr().out
+
+
+def test_data_that_no_asked_workload_can_read_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = loading_tree(tmp_path)
+    dataset(tmp_path / "photos", "train")
+    assert main(["bench", "--profile", "tiny", "--data", str(tmp_path / "photos"), "--workloads", "fit"], tree) == 2
+    assert "fit needs" in capsys.readouterr().err
+
+
+def test_data_that_is_not_there_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--profile", "tiny", "--data", str(tmp_path / "nowhere")], loading_tree(tmp_path)) == 2
+    assert "no such folder" in capsys.readouterr().err
+
+
+def test_fewer_images_than_a_batch_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = loading_tree(tmp_path)
+    profile = tree / "profiles" / "tiny.toml"
+    profile.write_text(profile.read_text().replace("batch_size = 4", "batch_size = 64"))
+    dataset(tmp_path / "few", "train", "test")
+    assert bench(tree, "--data", str(tmp_path / "few")) == 2
+    assert "16 images do not fill one batch of 64" in capsys.readouterr().err
+
+
+def test_more_workers_than_cpus_is_a_warning_that_strict_refuses(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = loading_tree(tmp_path)
+    profile = tree / "profiles" / "tiny.toml"
+    profile.write_text(profile.read_text() + "workers = 999999\n")
+    dataset(tmp_path / "data", "train", "test")
+    assert bench(tree, "--data", str(tmp_path / "data"), "--strict") == 2
+    assert "999999 workers" in capsys.readouterr().err
