@@ -39,12 +39,13 @@ def deliver(source: Source, endless: bool) -> Iterator[tf.Tensor | list[tf.Tenso
 
 
 def threads(workers: int) -> tf.data.Options:
-    """Options for exactly so many threads, delivery in order, and nothing tuned or added while it is measured."""
+    """Options for exactly so many threads, delivery in order, and nothing tuned while it is measured."""
     options = tf.data.Options()
     options.threading.private_threadpool_size = max(1, workers)
     options.threading.max_intra_op_parallelism = 1
     options.autotune.enabled = False
-    options.experimental_optimization.inject_prefetch = False
+    # Without workers, images are read when asked for; the default rewrites would read a batch ahead all the same.
+    options.experimental_optimization.apply_default_optimizations = workers > 0
     options.deterministic = True
     return options
 
