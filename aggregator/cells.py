@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from aggregator.analysis import Side
 from aggregator.answers import incomplete
 from aggregator.compare import interval_of_mean
+from aggregator.metrics import Metric
 from aggregator.model import Cell
 from aggregator.quantities import DASH, duration, significant, with_half_width
 from aggregator.statistic import items_per_second
 from aggregator.words import clean
-from runners.harness.record import Record
 
 
 class Footnotes:
@@ -54,10 +54,12 @@ def rate_cell(side: Side, notes: Footnotes) -> Cell:
     return Cell(text, f"n {len(logs)}", notes.mark(incomplete(side)))
 
 
-def range_cell(side: Side, value: Callable[[Record], float | None], show: Callable[[Sequence[float]], str]) -> Cell:
-    """Median and range over the replicates that have the value, or a dash."""
+def range_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str]) -> Cell:
+    """Median and range over the replicates that have the value; n only where it is not all of the row's."""
     values = [found for record in side.ok.values() if (found := value(record)) is not None]
-    return Cell(show(values), f"n {len(values)}") if values else Cell(DASH)
+    if not values:
+        return Cell(DASH)
+    return Cell(show(values), "" if len(values) == len(side.ok) else f"n {len(values)}")
 
 
 def dash(side: Side, notes: Footnotes) -> Cell:

@@ -1,10 +1,11 @@
 """Tables in the shapes that the field publishes."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 
 from aggregator import metrics
 from aggregator.analysis import CaseResult, Side
-from aggregator.answers import score
+from aggregator.answers import incomplete, score
 from aggregator.cells import Footnotes, dash, range_cell, rate_cell, time_cell
 from aggregator.model import Cell, Table
 from aggregator.quantities import DASH, bytes_range, duration_range, percent_range
@@ -105,7 +106,7 @@ def _fit_table(cases: list[CaseResult]) -> Table:
     notes = Footnotes()
     rows = [_fit_row(case.case, side, notes) for case in sorted(cases, key=_natural) for side in case.sides]
     settings = ("network", "batch", "workers", "cache", "augment", "epochs", "competitor")
-    heads = (*settings, *STAGES, "accuracy", "restored", "last loss")
+    heads = (*settings, "n", *STAGES, "accuracy", "restored", "last loss")
     caption = (
         "End-to-end training from disk: each stage, and accuracy on the test images. "
         "Medians (lowest–highest) over n replicates."
@@ -119,18 +120,19 @@ def _fit_row(case: Case, side: Side, notes: Footnotes) -> tuple[Cell, ...]:
     settings = (group(case), str(case.batch_size), workers, yes_no[case.cache], yes_no[case.augment], epochs)
     name = (*(Cell(text) for text in settings), Cell(clean(side.label, 60)))
     if not side.ok:
-        return (*name, dash(side, notes), *(Cell(DASH) for _ in range(len(STAGES) + 2)))
+        return (*name, Cell("0"), dash(side, notes), *(Cell(DASH) for _ in range(len(STAGES) + 2)))
     stages = [range_cell(side, metrics.stage(stage), duration_range) for stage in STAGES]
     accuracy = range_cell(side, metrics.accuracy, percent_range)
     restored = range_cell(side, metrics.accuracy_restored, percent_range)
     loss = range_cell(side, metrics.last_loss, _plain_range)
-    return (*name, *stages, accuracy, restored, loss)
+    n = Cell(str(len(side.ok)), "", notes.mark(incomplete(side)))
+    return (*name, n, *stages, accuracy, restored, loss)
 
 
 def _startup_table(cases: Sequence[CaseResult], names: dict[Case, str]) -> Table:
     sides = [(case.case, side) for case in cases for side in case.sides if side.ok]
     on_gpu = any(case.device == "gpu" for case, _ in sides)
-    heads = ("case", "competitor", "import", "set-up", "first step or batch", "peak memory", "CPU time")
+    heads = ("case", "competitor", "n", "import", "set-up", "first step or batch", "peak memory", "CPU time")
     rows = [(Cell(names[case]), Cell(clean(side.label, 60)), *_startup_cells(side, on_gpu)) for case, side in sides]
     caption = (
         "Start-up and memory. Medians (lowest–highest) over n replicates; memory is the peak of the process tree; "
@@ -141,6 +143,7 @@ def _startup_table(cases: Sequence[CaseResult], names: dict[Case, str]) -> Table
 
 def _startup_cells(side: Side, on_gpu: bool) -> list[Cell]:
     cells = [
+        Cell(str(len(side.ok))),
         range_cell(side, metrics.import_time, duration_range),
         range_cell(side, metrics.setup_time, duration_range),
         range_cell(side, metrics.first_step, duration_range),
@@ -171,5 +174,8 @@ def _natural(result: CaseResult) -> tuple[object, ...]:
     case = result.case
     sizes = (case.input_size or 0, case.workers or 0, case.batch_size)
     numbers = (*sizes, bool(case.cache), bool(case.augment), case.epochs or 0)
+    network = tuple(
+        (len(part), part) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", case.network or "")
+    )
     order = {"decode": "1", "batch": "2", "normalize": "3", "transfer": "4"}
-    return (order.get(case.stage or "", case.stage or ""), case.network or "", *numbers, repr(case))
+    return (order.get(case.stage or "", case.stage or ""), network, *numbers, repr(case))

@@ -34,9 +34,8 @@ def main() -> int:
         seconds = time.perf_counter() - began
         page = (target / "report.html").stat().st_size
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(
-        f"{len(records)} records, {len(cases)} cases: {seconds:.1f} s, {memory:.0f} MiB at peak, page {page / 2**20:.2f} MiB"
-    )
+    cost = f"{seconds:.1f} s, {memory:.0f} MiB at peak, page {page / 2**20:.2f} MiB"
+    print(f"{len(records)} records, {len(cases)} cases: {cost}")
     return done.returncode
 
 

@@ -253,7 +253,7 @@ def test_sides_from_differing_machines_are_never_paired():
 
 
 def false_verdicts(test, comparisons=400, seed=25):
-    """How often `test` calls two labels of one program different, with drift between blocks and steps that correlate."""
+    """How often `test` tells two labels of one program apart, where blocks drift and a process's steps correlate."""
     draw = np.random.default_rng(seed)
     wrong = 0
     for _ in range(comparisons):
