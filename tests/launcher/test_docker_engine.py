@@ -1,0 +1,246 @@
+"""The Docker engine with real containers and a fake framework in a tiny image."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from launcher_fakes import REPOSITORY, framework_tree
+
+from launcher.cli import main
+from launcher.engines.connection import connect
+from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
+from launcher.errors import NotReady
+from launcher.identity import Identity, mine
+
+pytestmark = pytest.mark.docker
+
+BASE = "python:3.11-slim-bookworm"
+DOCKERFILE = """
+ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
+RUN useradd --uid 1000 levelfield
+WORKDIR /levelfield
+ENTRYPOINT ["python", "-m", "runners.fake"]
+COPY runners runners
+USER levelfield
+"""
+
+
+@pytest.fixture(scope="module")
+def client() -> docker.DockerClient:
+    try:
+        found = connect()
+        found.images.get(BASE)
+    except NotReady as error:
+        pytest.skip(str(error))
+    except docker.errors.ImageNotFound:
+        pytest.skip(f"the engine has no {BASE}")
+    return found
+
+
+@pytest.fixture(autouse=True)
+def image(client: docker.DockerClient) -> Iterator[None]:
+    yield
+    for one in client.images.list("levelfield-fake"):
+        client.images.remove(one.id, force=True)
+
+
+def tree_with(tmp_path: Path, body: str = "") -> Path:
+    tree = framework_tree(tmp_path / "tree", body=body)
+    (tree / "images" / "fake" / "Dockerfile").write_text(DOCKERFILE)
+    (tree / "aggregator").mkdir(exist_ok=True)
+    (tree / "aggregator" / "__main__.py").write_text("print('reported')\n")
+    return tree
+
+
+def bench(tree: Path, *more: str) -> int:
+    return main(["bench", "--profile", "tiny", "--engine", "docker", "--memory", "1", *more], tree)
+
+
+def record_of(tree: Path) -> dict[str, Any]:
+    first = sorted(tree.glob("results/*/records/*.json"))[0]
+    return json.loads(first.read_bytes())
+
+
+def left_over(client: docker.DockerClient) -> list[str]:
+    mine_only = [str(mine())]
+    return [
+        one.id
+        for one in client.containers.list(all=True, filters={"label": LAUNCHER_LABEL})
+        if one.labels[LAUNCHER_LABEL] in mine_only
+    ]
+
+
+def test_a_framework_is_built_run_and_recorded(tmp_path: Path, client: docker.DockerClient) -> None:
+    tree = tree_with(tmp_path)
+    assert bench(tree) == 0
+    record = record_of(tree)
+    assert record["status"] == "ok"
+    assert record["host"]["engine"] == "docker"
+    assert record["host"]["image_id"] == client.images.get("levelfield-fake:cpu").id
+    assert record["host"]["image_base_digest"]
+    assert record["command"][:2] == ["docker", "run"]
+    assert not left_over(client)
+
+
+def test_the_command_in_a_record_runs_by_hand(tmp_path: Path) -> None:
+    tree = tree_with(tmp_path)
+    assert bench(tree, "--blocks", "1") == 0
+    again = subprocess.run(record_of(tree)["command"], capture_output=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert len(list(tree.glob("results/*/records/*.json"))) == 2
+
+
+HARDENED = """
+import urllib.request
+problems = []
+def must_fail(what, act):
+    try:
+        act()
+    except OSError:
+        return
+    problems.append(what)
+must_fail('root file system is writable', lambda: open('/levelfield/x', 'w'))
+must_fail('there is a network', lambda: socket.create_connection(('192.0.2.1', 80), 0.5))
+if os.getuid() == 0: problems.append('is root')
+if int(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('CapEff')), 16): problems.append('has capabilities')
+if 'NoNewPrivs:\\t1' not in open('/proc/self/status').read(): problems.append('may gain privileges')
+if os.listdir('/sys/class/net') != ['lo']: problems.append('has a network card')
+if os.getpid() == 1: problems.append('is the first process')
+if len(os.sched_getaffinity(0)) != 1: problems.append('sees other CPUs')
+if os.statvfs('/dev/shm').f_blocks * os.statvfs('/dev/shm').f_frsize != 2 * 2**30: problems.append('has another /dev/shm')
+if problems: raise RuntimeError(', '.join(problems))
+"""
+
+
+def test_a_container_is_hardened(tmp_path: Path) -> None:
+    tree = tree_with(tmp_path, f"exec({HARDENED!r}, globals())")
+    code = bench(tree, "--blocks", "1", "--cpus", "0")
+    record = record_of(tree)
+    assert (record["status"], record["error"], code) == ("ok", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind", "words"),
+    [
+        ("x = bytearray(3 * 2**30); [x.__setitem__(i, 1) for i in range(0, len(x), 4096)]", "oom", "OOM(host)", "1.0 GiB"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "crashed", "CRASH(SIGSEGV)", "SIGSEGV"),
+        ("os.kill(os.getpid(), signal.SIGABRT)", "crashed", "CRASH(SIGABRT)", "SIGABRT"),
+        ("os.kill(os.getpid(), signal.SIGBUS)", "crashed", "SHM", "shm_size"),
+        ("signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(600)", "timeout", "TIMEOUT", "6 s"),
+    ],
+)
+def test_a_container_that_dies_becomes_a_dash_with_its_reason(
+    tmp_path: Path, client: docker.DockerClient, body: str, status: str, kind: str, words: str
+) -> None:
+    tree = tree_with(tmp_path, body)
+    assert bench(tree, "--timeout", "6") == 1
+    record = record_of(tree)
+    assert (record["status"], record["error"]["kind"]) == (status, kind)
+    assert words in record["error"]["message"]
+    assert len(list(tree.glob("results/*/records/*.json"))) == 1
+    assert not left_over(client)
+
+
+def test_an_image_that_does_not_build_is_a_dash(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    tree = tree_with(tmp_path)
+    dockerfile = tree / "images" / "fake" / "Dockerfile"
+    dockerfile.write_text(dockerfile.read_text() + "RUN echo the reason is here && false\n")
+    assert bench(tree) == 1
+    assert "the reason is here" in capfd.readouterr().err
+    (run,) = tree.glob("results/*/run.json")
+    (unavailable,) = json.loads(run.read_bytes())["cases"][0]["unavailable"]
+    assert unavailable["kind"] == "BUILD"
+    assert not list(tree.glob("results/*/records/*.json"))
+
+
+def test_an_image_is_built_once_until_its_sources_change(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    tree = tree_with(tmp_path)
+    images = ["images", "--engine", "docker"]
+    assert main(images, tree) == 0
+    assert "building" in capfd.readouterr().err
+    assert main(images, tree) == 0
+    assert "building" not in capfd.readouterr().err
+    (tree / "runners" / "fake" / "infer.py").open("a").write("# changed\n")
+    assert main(images, tree) == 0
+    assert "building" in capfd.readouterr().err
+
+
+def test_containers_of_a_dead_launcher_are_removed_and_others_stay(tmp_path: Path, client: docker.DockerClient) -> None:
+    me = mine()
+    dead = Identity(me.host, me.boot, me.pid, me.start + 1)
+    elsewhere = Identity("another-machine", me.boot, 1, 1)
+    made = [
+        client.containers.run(BASE, ["sleep", "300"], detach=True, labels={LAUNCHER_LABEL: str(owner), RUN_LABEL: "x"})
+        for owner in (dead, elsewhere, me)
+    ]
+    try:
+        assert main(["clean", "--out", str(tmp_path)], tmp_path) == 0
+        left = {one.id for one in client.containers.list(all=True)}
+        assert [one.id in left for one in made] == [False, True, True]
+    finally:
+        for one in made[1:]:
+            one.remove(force=True)
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_an_interrupted_run_leaves_no_container(tmp_path: Path, client: docker.DockerClient, patient: bool) -> None:
+    body = "time.sleep(600)" if patient else "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    tree = tree_with(tmp_path, body)
+    assert main(["images", "--engine", "docker"], tree) == 0
+    script = (
+        "import sys; from pathlib import Path; from launcher.cli import main;"
+        "sys.exit(main(['bench', '--profile', 'tiny', '--engine', 'docker'], Path(sys.argv[1])))"
+    )
+    launcher = subprocess.Popen([sys.executable, "-c", script, str(tree)], cwd=REPOSITORY, start_new_session=True)
+    containers = containers_of(client, launcher.pid)
+    launcher.send_signal(signal.SIGINT)
+    if not patient:
+        os.kill(launcher.pid, 0)
+        import time
+
+        time.sleep(1)
+        launcher.send_signal(signal.SIGINT)
+    assert launcher.wait(timeout=60) == 130
+    left = {one.id for one in client.containers.list(all=True)}
+    assert not containers & left
+
+
+def containers_of(client: docker.DockerClient, pid: int) -> set[str]:
+    import time
+
+    for _ in range(200):
+        found = client.containers.list(filters={"label": LAUNCHER_LABEL})
+        running = {one.id for one in found if f"/{pid}/" in one.labels[LAUNCHER_LABEL]}
+        if running:
+            time.sleep(1)
+            return running
+        time.sleep(0.1)
+    raise AssertionError("no container came up")
+
+
+def test_names_with_spaces_and_without_utf8_reach_the_container(tmp_path: Path) -> None:
+    from runners.harness.manifest import Item, Manifest, write_manifest
+
+    tree = tree_with(tmp_path, "")
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd \xff name, here"))
+    (folder / "train" / "a").mkdir(parents=True)
+    (folder / "train" / "a" / "0.jpg").write_bytes(b"x")
+    item = Item("train/a/0.jpg", 0, 1, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", 1, 1)
+    write_manifest(Manifest("odd", "folder", None, ("a",), {"train": (item,)}), folder)
+    framework = tree / "runners" / "fake" / "framework.py"
+    text = framework.read_text().replace("networks=('cnn4',), scopes=('compute',)", "loaders=('slow',), stages=('batch',)")
+    framework.write_text(text.replace("'infer'", "'load'"))
+    (tree / "runners" / "fake" / "infer.py").rename(tree / "runners" / "fake" / "load.py")
+    (tree / "profiles" / "tiny.toml").write_text(
+        "description = ''\nblocks = 1\n[sampling]\nmin_steps = 1\nmin_seconds = 0\n[[cases]]\nworkload = 'load'\nbatch_size = 1\n"
+    )
+    assert bench(tree, "--data", str(folder)) == 0
+    assert record_of(tree)["case"]["dataset"]["items"] == 1
