@@ -92,7 +92,9 @@ class FakeEngine:
         options = dict(zip(job.order_arguments[::2], job.order_arguments[1::2], strict=True))
         number = int(job.record_id.split("-")[0][1:])
         competitor = next(
-            one for one in self.run_plan.cases[number].competitors if job.record_id.endswith(one.label.replace("/", "."))
+            one
+            for one in self.run_plan.cases[number].competitors
+            if job.record_id.endswith(one.label.replace("/", "."))
         )
         block = int(options["--block"])
         self.started.append((number, block, competitor.label))
@@ -105,7 +107,9 @@ class FakeEngine:
             error=None,
             case=self.run_plan.cases[number].case,
             competitor=competitor,
-            block=Block(block, int(options["--position"]), int(options["--sequence"]), int(options["--order-seed"]), "now"),
+            block=Block(
+                block, int(options["--position"]), int(options["--sequence"]), int(options["--order-seed"]), "now"
+            ),
             command=["fake"],
             samples=Samples([10, 10], 1, 8, 10, 1, 1),
         )
@@ -123,7 +127,9 @@ def framework_tree(root: Path, name: str = "fake", body: str = "") -> Path:
     runners = root / "runners"
     (runners / name).mkdir(parents=True, exist_ok=True)
     if not (runners / "harness").exists():
-        shutil.copytree(REPOSITORY / "runners" / "harness", runners / "harness", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            REPOSITORY / "runners" / "harness", runners / "harness", ignore=shutil.ignore_patterns("__pycache__")
+        )
         shutil.copytree(
             REPOSITORY / "runners" / "reference", runners / "reference", ignore=shutil.ignore_patterns("__pycache__")
         )
@@ -144,7 +150,7 @@ def framework_tree(root: Path, name: str = "fake", body: str = "") -> Path:
     return root
 
 
-INFER = '''
+INFER = """
 import os, signal, socket, sys, time
 from runners.harness.record import Check, Effective
 from runners.harness.workload import StepWork
@@ -161,7 +167,7 @@ def effective():
 
 def prepare(request):
     return StepWork(step, lambda: None, request.case.batch_size, lambda: Check(trainable=1), effective, lambda: None)
-'''
+"""
 
 TINY = """
 description = "one case"

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from launcher.engines.connection import connect
 from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
 from launcher.errors import NotReady
 from launcher.identity import Identity, mine
+from runners.harness.manifest import Item, Manifest, write_manifest
 
 pytestmark = pytest.mark.docker
 
@@ -47,9 +49,11 @@ def client() -> docker.DockerClient:
 
 @pytest.fixture(autouse=True)
 def image(client: docker.DockerClient) -> Iterator[None]:
+    before = {one.id for one in client.images.list()}
     yield
-    for one in client.images.list("levelfield-fake"):
-        client.images.remove(one.id, force=True)
+    for one in client.images.list():
+        if one.id not in before and all(name.startswith("levelfield-fake:") for name in one.tags):
+            client.images.remove(one.id, force=True)
 
 
 def tree_with(tmp_path: Path, body: str = "") -> Path:
@@ -130,7 +134,12 @@ def test_a_container_is_hardened(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "kind", "words"),
     [
-        ("x = bytearray(3 * 2**30); [x.__setitem__(i, 1) for i in range(0, len(x), 4096)]", "oom", "OOM(host)", "1.0 GiB"),
+        (
+            "x = bytearray(3 * 2**30); [x.__setitem__(i, 1) for i in range(0, len(x), 4096)]",
+            "oom",
+            "OOM(host)",
+            "1.0 GiB",
+        ),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "crashed", "CRASH(SIGSEGV)", "SIGSEGV"),
         ("os.kill(os.getpid(), signal.SIGABRT)", "crashed", "CRASH(SIGABRT)", "SIGABRT"),
         ("os.kill(os.getpid(), signal.SIGBUS)", "crashed", "SHM", "shm_size"),
@@ -204,8 +213,6 @@ def test_an_interrupted_run_leaves_no_container(tmp_path: Path, client: docker.D
     launcher.send_signal(signal.SIGINT)
     if not patient:
         os.kill(launcher.pid, 0)
-        import time
-
         time.sleep(1)
         launcher.send_signal(signal.SIGINT)
     assert launcher.wait(timeout=60) == 130
@@ -214,8 +221,6 @@ def test_an_interrupted_run_leaves_no_container(tmp_path: Path, client: docker.D
 
 
 def containers_of(client: docker.DockerClient, pid: int) -> set[str]:
-    import time
-
     for _ in range(200):
         found = client.containers.list(filters={"label": LAUNCHER_LABEL})
         running = {one.id for one in found if f"/{pid}/" in one.labels[LAUNCHER_LABEL]}
@@ -227,8 +232,6 @@ def containers_of(client: docker.DockerClient, pid: int) -> set[str]:
 
 
 def test_names_with_spaces_and_without_utf8_reach_the_container(tmp_path: Path) -> None:
-    from runners.harness.manifest import Item, Manifest, write_manifest
-
     tree = tree_with(tmp_path, "")
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd \xff name, here"))
     (folder / "train" / "a").mkdir(parents=True)
@@ -236,7 +239,9 @@ def test_names_with_spaces_and_without_utf8_reach_the_container(tmp_path: Path) 
     item = Item("train/a/0.jpg", 0, 1, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", 1, 1)
     write_manifest(Manifest("odd", "folder", None, ("a",), {"train": (item,)}), folder)
     framework = tree / "runners" / "fake" / "framework.py"
-    text = framework.read_text().replace("networks=('cnn4',), scopes=('compute',)", "loaders=('slow',), stages=('batch',)")
+    text = framework.read_text().replace(
+        "networks=('cnn4',), scopes=('compute',)", "loaders=('slow',), stages=('batch',)"
+    )
     framework.write_text(text.replace("'infer'", "'load'"))
     (tree / "runners" / "fake" / "infer.py").rename(tree / "runners" / "fake" / "load.py")
     (tree / "profiles" / "tiny.toml").write_text(

@@ -125,7 +125,9 @@ def test_a_caller_s_thread_settings_do_not_reach_a_runner(tmp_path: Path, monkey
 def start(tree: Path) -> "subprocess.Popen[bytes]":
     script = "import sys; from pathlib import Path; from launcher.cli import main; sys.exit(main(sys.argv[2:], Path(sys.argv[1])))"
     argv = [sys.executable, "-c", script, str(tree), "bench", "--profile", "tiny", "--engine", "venv"]
-    return subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    return subprocess.Popen(
+        argv, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+    )
 
 
 def wait_for(path: Path) -> int:
@@ -287,7 +289,12 @@ def test_a_plan_starts_nothing_and_says_how_long(tree: Path, capsys: pytest.Capt
 
 
 def test_a_plan_learns_from_earlier_runs(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    entry = {"case": "infer cnn4 32px b4 fp32 compute cpu", "workload": "infer", "competitor": "fake/only", "seconds": 30}
+    entry = {
+        "case": "infer cnn4 32px b4 fp32 compute cpu",
+        "workload": "infer",
+        "competitor": "fake/only",
+        "seconds": 30,
+    }
     (tree / "results" / "old").mkdir(parents=True)
     (tree / "results" / "old" / "timings.jsonl").write_text("garbage\n" + json.dumps(entry) + "\n")
     main(["plan", "--profile", "tiny"], tree)
@@ -305,7 +312,9 @@ def test_a_framework_without_a_runner_is_a_dash_and_the_others_run(
 def loading_tree(tmp_path: Path) -> Path:
     tree = framework_tree(tmp_path / "tree")
     framework = tree / "runners" / "fake" / "framework.py"
-    framework.write_text(framework.read_text().replace("scopes=('compute',)", "loaders=('slow',)").replace("'infer'", "'fit'"))
+    framework.write_text(
+        framework.read_text().replace("scopes=('compute',)", "loaders=('slow',)").replace("'infer'", "'fit'")
+    )
     (tree / "profiles" / "tiny.toml").write_text(
         "description = ''\nblocks = 1\n[[cases]]\nworkload = 'fit'\nbatch_size = 4\n"
     )
@@ -329,7 +338,9 @@ def test_each_workload_takes_the_first_data_it_can_read(tmp_path: Path, capsys: 
     assert "with tests" in capsys.readouterr().out
 
 
-def test_data_that_no_asked_workload_can_read_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_data_that_no_asked_workload_can_read_is_a_usage_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     tree = loading_tree(tmp_path)
     dataset(tmp_path / "photos", "train")
     assert main(["bench", "--profile", "tiny", "--data", str(tmp_path / "photos"), "--workloads", "fit"], tree) == 2

@@ -43,7 +43,9 @@ def test_blocks_are_adjacent_and_rounds_hold_every_case_once() -> None:
             runs.append(one)
         else:
             assert one.position > 0
-    assert Counter((one.case, one.block) for one in runs) == {(case, block): 1 for case in range(3) for block in range(3)}
+    assert Counter((one.case, one.block) for one in runs) == {
+        (case, block): 1 for case in range(3) for block in range(3)
+    }
     assert [sorted(one.case for one in runs[start : start + 3]) for start in (0, 3, 6)] == [[0, 1, 2]] * 3
 
 

@@ -1,0 +1,306 @@
+"""The launcher's small parts: waiting, connecting, expanding, environments."""
+
+import shutil
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.errors import NotFound
+from launcher_fakes import REPOSITORY, A, B, case, framework_tree, run_of
+from requests.exceptions import ConnectionError as Disconnected
+
+from launcher import machine
+from launcher.cases import expand, label
+from launcher.cli import main
+from launcher.discovery import Contestant
+from launcher.engines import connection, waiting
+from launcher.environments import is_ready, make_environment
+from launcher.errors import BuildFailed, NotReady, UsageError
+from launcher.profile import load_profile
+from launcher.retry import is_transient
+from launcher.runfolder import replicates
+from launcher.stop import Ending, Stop, supervise
+from runners.harness.run import PlannedCase
+from runners.harness.workload import Framework, Workload
+
+
+class Clockwork:
+    """An event whose waiting moves a clock; `ends_at` is when the child ends of itself."""
+
+    def __init__(self, ends_at: float, stop: Stop | None = None, asked_at: tuple[float, ...] = ()) -> None:
+        self.now, self.ends_at, self.stop, self.asked_at = 0.0, ends_at, stop, list(asked_at)
+        self.log: list[str] = []
+
+    def is_set(self) -> bool:
+        return self.now >= self.ends_at
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        while self.stop and self.asked_at and self.now >= self.asked_at[0]:
+            self.asked_at.pop(0)
+            self.stop.request()
+        return self.is_set()
+
+    def __call__(self) -> int:
+        return int(self.now * 1e9)
+
+    def act(self, word: str, ends_after: float) -> Any:
+        def record() -> None:
+            self.log.append(f"{word} at {self.now:.0f}")
+            self.ends_at = min(self.ends_at, self.now + ends_after)
+
+        return record
+
+
+def watch(clock: Clockwork, stop: Stop, seconds: float, obeys: bool = True) -> Ending:
+    terminate, kill = clock.act("terminate", 1 if obeys else 1e9), clock.act("kill", 0)
+    return supervise(clock, stop, seconds, terminate, kill, clock)  # type: ignore[arg-type]
+
+
+def test_a_child_that_ends_in_time_is_left_alone() -> None:
+    clock = Clockwork(ends_at=5)
+    assert watch(clock, Stop(), 60) is Ending.EXITED
+    assert clock.log == []
+
+
+def test_a_hang_is_terminated_at_the_deadline_and_killed_ten_seconds_later() -> None:
+    clock = Clockwork(ends_at=1e9)
+    assert watch(clock, Stop(), 60, obeys=False) is Ending.TIMEOUT
+    assert clock.log == ["terminate at 60", "kill at 70"]
+
+
+def test_an_obedient_child_is_not_killed() -> None:
+    clock = Clockwork(ends_at=1e9)
+    assert watch(clock, Stop(), 60) is Ending.TIMEOUT
+    assert clock.log == ["terminate at 60"]
+
+
+def test_an_interruption_does_not_wait_for_the_deadline() -> None:
+    stop = Stop()
+    clock = Clockwork(1e9, stop, (5,))
+    assert watch(clock, stop, 60) is Ending.INTERRUPTED
+    assert clock.log == ["terminate at 5"]
+
+
+def test_a_second_interruption_cuts_the_grace_short() -> None:
+    stop = Stop()
+    clock = Clockwork(1e9, stop, (5, 7))
+    assert watch(clock, stop, 60, obeys=False) is Ending.INTERRUPTED
+    assert clock.log == ["terminate at 5", "kill at 7"]
+
+
+class Engine:
+    """Answers `wait` and `ping` from scripts of values to return or exceptions to raise."""
+
+    def __init__(self, waits: list[object], pings: list[object]) -> None:
+        self.api, self._waits, self._pings = self, waits, pings
+
+    def wait(self, _container: str, timeout: object) -> object:
+        assert timeout is None
+        return self._next(self._waits)
+
+    def ping(self) -> object:
+        return self._next(self._pings)
+
+    def _next(self, script: list[object]) -> object:
+        value = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(value, Exception):
+            raise value
+        return value
+
+
+@pytest.mark.parametrize(
+    ("waits", "pings", "lost"),
+    [
+        ([{"StatusCode": 0}], [True], False),
+        ([Disconnected(), {"StatusCode": 0}], [Disconnected(), Disconnected(), True], False),
+        ([Disconnected()], [Disconnected()], True),
+        ([Disconnected(), NotFound("gone")], [True], True),
+    ],
+)
+def test_an_engine_that_goes_away_is_given_thirty_seconds(
+    monkeypatch: pytest.MonkeyPatch, waits: list[object], pings: list[object], lost: bool
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(waiting.time, "sleep", slept.append)
+    waiter = waiting.Waiter(Engine(waits, pings), "id")  # type: ignore[arg-type]
+    thread = threading.Thread(target=waiter.wait)
+    thread.start()
+    thread.join(10)
+    assert waiter.finished.is_set()
+    assert waiter.lost is lost
+    assert sum(slept) <= waiting.RECONNECT_SECONDS
+
+
+@pytest.mark.parametrize("engine", ["docker", "auto"])
+def test_without_an_engine_docker_is_refused_and_auto_takes_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], engine: str
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    tree = framework_tree(tmp_path / "tree")
+    code = main(["images", "--engine", engine], tree)
+    said = capsys.readouterr().err
+    assert f"{tmp_path}/no.sock (DOCKER_HOST)" in said
+    assert code == (3 if engine == "docker" else 0)
+    assert ("engine venv (auto: no Docker engine" in said) is (engine == "auto")
+
+
+def test_what_is_no_socket_is_said_to_be_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/file")
+    with pytest.raises(NotReady, match="is not a socket"):
+        connection.connect()
+
+
+def test_an_engine_that_refuses_us_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/s")
+    monkeypatch.setattr(connection.os, "access", lambda *_: False)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{tmp_path}/s")
+        with pytest.raises(NotReady, match=r"usermod -aG docker"):
+            connection.connect()
+
+
+def test_an_engine_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/s")
+    monkeypatch.setattr(connection, "ANSWER_SECONDS", 0.2)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{tmp_path}/s")
+        listener.listen()
+        with pytest.raises(NotReady, match="no Docker engine answers at"):
+            connection.connect()
+
+
+def contestants() -> dict[str, Contestant]:
+    left = Framework(
+        "alpha", (), {"infer": Workload(("eager", "compile"), networks=("cnn4", "big"), scopes=("compute",))}
+    )
+    right = Framework(
+        "beta",
+        (),
+        {
+            "infer": Workload(("graph", "eager"), networks=("cnn4",), scopes=("compute",)),
+            "load": Workload(("plain", "tuned"), ("one", "two"), stages=("batch",)),
+        },
+    )
+    return {"alpha": Contestant("alpha", left), "beta": Contestant("beta", right)}
+
+
+def cases_of(tmp_path: Path, groups: str, pattern: str = "", device: str = "cpu") -> list[Any]:
+    (tmp_path / "profiles").mkdir(exist_ok=True)
+    (tmp_path / "profiles" / "p.toml").write_text("description = ''\nblocks = 8\n" + groups)
+    everyone = contestants()
+    profile = load_profile(tmp_path, "p")
+    planned = expand(profile, ["infer", "load"], everyone, everyone, device, {}, None, pattern)
+    return [one.planned for one in planned]
+
+
+def test_lists_become_a_matrix_and_scalars_stay(tmp_path: Path) -> None:
+    cases = cases_of(tmp_path, "[[cases]]\nworkload='infer'\nnetwork='cnn4'\ninput_size=[32,64]\nbatch_size=[1,8]\n")
+    assert [(one.case.input_size, one.case.batch_size) for one in cases] == [(32, 1), (32, 8), (64, 1), (64, 8)]
+    assert [one.label for one in cases[0].competitors] == ["alpha/eager", "beta/graph"]
+
+
+def test_named_variants_apply_to_whoever_declares_them(tmp_path: Path) -> None:
+    (only,) = cases_of(tmp_path, "[[cases]]\nworkload='infer'\nbatch_size=1\nvariants=['compile','graph']\n")
+    assert [one.label for one in only.competitors] == ["alpha/compile", "beta/graph"]
+    (only,) = cases_of(tmp_path, "[[cases]]\nworkload='infer'\nbatch_size=1\nvariants='all'\n")
+    assert len(only.competitors) == 4
+
+
+def test_loaders_and_variants_multiply(tmp_path: Path) -> None:
+    (only,) = cases_of(tmp_path, "[[cases]]\nworkload='load'\nbatch_size=1\nvariants='all'\n")
+    assert [one.label for one in only.competitors] == [
+        "beta/one/plain", "beta/one/tuned", "beta/two/plain", "beta/two/tuned",
+    ]  # fmt: skip
+
+
+def test_what_a_framework_does_not_declare_is_a_dash_with_the_reason(tmp_path: Path) -> None:
+    (only,) = cases_of(tmp_path, "[[cases]]\nworkload='infer'\nnetwork='big'\nbatch_size=1\n")
+    assert [one.label for one in only.competitors] == ["alpha/eager"]
+    (gone,) = only.unavailable
+    assert (gone.competitor.label, gone.kind) == ("beta/graph", "UNSUPPORTED")
+    assert "network big" in gone.reason
+
+
+def test_the_same_case_in_two_groups_is_one_case(tmp_path: Path) -> None:
+    group = "[[cases]]\nworkload='infer'\nbatch_size=1\nvariants=['{}']\n"
+    (only,) = cases_of(tmp_path, group.format("eager") + group.format("graph"))
+    assert [one.label for one in only.competitors] == ["alpha/eager", "beta/eager", "beta/graph"]
+
+
+@pytest.mark.parametrize("pattern", ["b8", "infer*b8*"])
+def test_a_filter_is_a_part_or_a_glob_of_the_label(tmp_path: Path, pattern: str) -> None:
+    cases = cases_of(tmp_path, "[[cases]]\nworkload='infer'\nbatch_size=[1,8]\n", pattern)
+    assert [label(one.case) for one in cases] == ["infer cnn4 32px b8 fp32 compute cpu"]
+
+
+def test_max_steps_below_min_steps_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="max_steps 3 is less than min_steps 40"):
+        cases_of(tmp_path, "[[cases]]\nworkload='infer'\nbatch_size=1\nsampling={max_steps=3}\n")
+
+
+def test_every_profile_of_the_project_is_valid_and_of_a_sensible_size() -> None:
+    for path in (REPOSITORY / "profiles").glob("*.toml"):
+        assert load_profile(REPOSITORY, path.stem).description
+    assert load_profile(REPOSITORY, "quick").blocks == 8
+
+
+def test_the_schedule_needs_only_what_run_json_holds() -> None:
+    run = run_of(PlannedCase(case(), [A, B], 2))
+    assert [one.block for one in replicates(run.cases, run.order_seed)] == [0, 0, 1, 1]
+
+
+def test_an_environment_is_made_once_until_its_requirements_change(tmp_path: Path) -> None:
+    tree = framework_tree(tmp_path)
+    assert not is_ready(tree, "fake", "cpu")
+    make_environment(tree, "fake", "cpu", Stop())
+    assert is_ready(tree, "fake", "cpu")
+    assert not is_ready(tree, "fake", "gpu")
+    (tree / "images" / "fake" / "requirements-cpu.txt").write_text("# changed\n")
+    assert not is_ready(tree, "fake", "cpu")
+
+
+def test_requirements_that_cannot_be_met_fail_with_the_log_s_end(tmp_path: Path) -> None:
+    tree = framework_tree(tmp_path)
+    (tree / "images" / "fake" / "requirements.txt").write_text("./no-such-folder-here\n")
+    with pytest.raises(BuildFailed, match="virtual environment could not be made") as fault:
+        make_environment(tree, "fake", "cpu", Stop())
+    assert "no-such-folder-here" in fault.value.tail
+    assert not is_ready(tree, "fake", "cpu")
+
+
+def test_only_trouble_with_the_network_is_tried_again() -> None:
+    assert is_transient("Get https://registry/v2/: net/http: TLS handshake timeout")
+    assert is_transient("WARNING: Retrying ... NewConnectionError")
+    assert not is_transient("error: invalid syntax in Dockerfile line 3")
+
+
+def test_no_gpu_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "gpu_and_driver", lambda: (None, None))
+    with pytest.raises(NotReady, match="DEVICE=cpu"):
+        machine.require_gpu()
+
+
+def test_a_full_disk_is_seen_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(NotReady, match="make room"):
+        machine.require_disk(tmp_path, 100, 0)
+
+
+def test_shared_memory_is_probed_by_allocating_it() -> None:
+    assert machine.shm_shortfall(4096) == ""
+    assert "enlarge it" in machine.shm_shortfall(2**50)
+
+
+def test_doctor_prints_a_remedy_beside_each_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    tree = framework_tree(tmp_path / "tree")
+    assert main(["doctor", "--engine", "venv"], tree) == 0
+    assert main(["doctor", "--engine", "docker"], tree) == 3
+    text = capsys.readouterr().out
+    assert "fake: environment" in text
+    assert "make setup" in text
