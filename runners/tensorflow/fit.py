@@ -18,6 +18,7 @@ from runners.reference.sketch import sketch
 from runners.reference.weights import digest, weights
 from runners.tensorflow import device as devices
 from runners.tensorflow.infer import assert_finite, nhwc
+from runners.tensorflow.loader_tfdata import UNREADABLE
 from runners.tensorflow.networks import build, counts
 
 
@@ -123,8 +124,8 @@ def prepare(request: Request) -> FitWork:
     def batches(loader: tf.data.Dataset):
         try:
             yield from loader
-        except tf.errors.InvalidArgumentError as error:
-            raise Invalid("DATA", f"tf.data could not decode an image ({error.message.splitlines()[0]})") from None
+        except UNREADABLE as error:
+            raise Invalid("DATA", f"tf.data could not read or decode an image ({error.message.splitlines()[0]})") from None
 
     def check() -> Check:
         """After the clock: does the model in memory say what the restored one said?"""

@@ -9,6 +9,9 @@ from runners.harness.workload import Invalid
 from runners.reference.pixels import affine
 from runners.reference.source import SIDE, Source
 
+UNREADABLE = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
+"""What an image that is broken or gone raises."""
+
 
 def decode(path: tf.Tensor, side: int) -> tf.Tensor:
     """Float pixels 0…255, as the reference decoder has them; the defaults of both steps would be further off."""
@@ -34,8 +37,8 @@ def deliver(source: Source, endless: bool) -> Iterator[tf.Tensor | list[tf.Tenso
     images = iter(dataset(source, endless))
     try:
         yield from _in_lists(images, source.batch_size) if source.stage == "decode" else images
-    except tf.errors.InvalidArgumentError as error:
-        raise Invalid("DATA", f"tf.data could not decode an image ({error.message.splitlines()[0]})") from None
+    except UNREADABLE as error:
+        raise Invalid("DATA", f"tf.data could not read or decode an image ({error.message.splitlines()[0]})") from None
 
 
 def threads(workers: int) -> tf.data.Options:

@@ -23,9 +23,9 @@ def main(name: str, manifest_path: str, cache: str) -> None:
     counting(name, importlib.import_module(f"runners.{name}.fit_{loader}"))
     manifest = read_manifest(Path(manifest_path))
 
-    def request(batch_size: int) -> Request:
+    def request(batch_size: int, workers: int = 0) -> Request:
         case = Case(
-            "fit", "cpu", batch_size, 25, network="cnn4", input_size=32, workers=0, cache=cache == "yes",
+            "fit", "cpu", batch_size, 25, network="cnn4", input_size=32, workers=workers, cache=cache == "yes",
             augment=True, epochs=2,
         )  # fmt: skip
         return Request(case, Competitor(name, variant, loader), 1, scratch, manifest, Path(manifest.root))
@@ -35,6 +35,7 @@ def main(name: str, manifest_path: str, cache: str) -> None:
         outcome = trained(fit.prepare(request(8)), scratch)
         outcome["too_large"] = refused(lambda: fit.prepare(request(1000)))
         outcome["stale"] = stale(fit.prepare(request(8)), scratch)
+        outcome["vanished"] = vanished(fit.prepare(request(8, workers=2)), Path(manifest.root) / "train")
     json.dump(outcome, sys.stdout)
 
 
@@ -77,6 +78,17 @@ def stale(work, scratch: Path) -> str:
     work.restore(scratch / "early")
     work.evaluate()
     message = refused(work.check)
+    work.close()
+    return message
+
+
+def vanished(work, images: Path) -> str:
+    """What is said when the images are gone after the first epoch; nothing where every worker has them cached."""
+    work.build()
+    work.train_epoch(0)
+    hidden = images.rename(images.with_name("hidden"))
+    message = refused(lambda: work.train_epoch(1))
+    hidden.rename(images)
     work.close()
     return message
 

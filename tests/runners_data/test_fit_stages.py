@@ -50,6 +50,12 @@ def test_a_cache_spares_the_second_epoch_all_decoding_and_the_test_split_none(ou
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_all_workers_share_one_cache(outcome, framework):
+    assert outcome(framework, "yes")["vanished"] == ""
+    assert outcome(framework, "no")["vanished"].startswith("DATA: ")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_the_restored_model_is_the_trained_one(outcome, framework):
     seen = outcome(framework, "no")
     trained, restored = seen["accuracy"]
