@@ -3,7 +3,9 @@
 import functools
 import os
 import shutil
+import sysconfig
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import torch
@@ -37,8 +39,11 @@ def assert_compiler(request: Request) -> None:
     """Raise Unsupported where `torch.compile` could not build its kernels; give it a folder for them."""
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(request.scratch / "inductor"))
     compiler = os.environ.get("CXX") or "g++"
-    if shutil.which(compiler) is None and shutil.which("clang++") is None:
-        raise Unsupported("torch.compile needs a C++ compiler; install g++ (Debian: apt-get install g++) or set CXX")
+    if shutil.which(compiler) is None:
+        raise Unsupported(f"torch.compile needs a C++ compiler, finds no {compiler}; apt-get install g++, or set CXX")
+    headers = Path(sysconfig.get_path("include"))
+    if not (headers / "Python.h").exists():
+        raise Unsupported(f"torch.compile needs Python's headers, not in {headers}; apt-get install python3-dev")
 
 
 def effective(request: Request, device: torch.device) -> Effective:

@@ -21,8 +21,8 @@ def prepare(request: Request) -> StepWork:
     classes = CLASSES[case.network]
     arrays = weights(case.network, case.seed, classes)
     model = build(case.network, classes, arrays).to(device).eval()
-    batch = torch.from_numpy(images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)).to(device)
-    reference, batch = batch.clone(), batch[: case.batch_size].clone()
+    reference = torch.from_numpy(images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)).to(device)
+    batch = reference[: case.batch_size]
     assert_finite(model, reference[:REFERENCE_IMAGES])
 
     forward = model

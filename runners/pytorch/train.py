@@ -1,10 +1,14 @@
 """One optimiser step of a network: zero-grad, forward, loss, backward, update."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import torch
 from torch import nn
 
+from runners.harness.case import Case
 from runners.harness.record import Check
-from runners.harness.workload import Request, StepWork
+from runners.harness.workload import OutOfMemory, Request, StepWork
 from runners.pytorch import device as devices
 from runners.pytorch.infer import assert_finite
 from runners.pytorch.networks import build, counts
@@ -58,14 +62,10 @@ def prepare(request: Request) -> StepWork:
             weights_digest=digest(arrays),
             logits_sketch=sketch(logits),
             losses=[loss.item() for loss in losses[:COMPARED_LOSSES]],
-            losses_fp64=double_losses(),
+            losses_fp64=losses_in_double(case, arrays, device),
             loss_first=losses[0].item(),
             loss_last=losses[-1].item(),
         )
-
-    @devices.naming_out_of_memory
-    def double_losses() -> list[float]:
-        return losses_in_double(build(case.network, classes, arrays, torch.float64).to(device), batch.double(), targets)
 
     return StepWork(
         step=step,
@@ -83,13 +83,24 @@ def adam(model: nn.Module) -> torch.optim.Adam:
     return torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
 
 
-def losses_in_double(model: nn.Module, batch: torch.Tensor, targets: torch.Tensor) -> list[float]:
-    """The same first steps in float64: how far rounding alone takes this framework from them."""
-    criterion, optimizer, losses = nn.CrossEntropyLoss(), adam(model), []
-    for _ in range(COMPARED_LOSSES):
-        optimizer.zero_grad()
-        loss = criterion(model(batch), targets)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
+def losses_in_double(case: Case, arrays: Mapping[str, np.ndarray], device: torch.device) -> list[float] | None:
+    """The first losses in float64, or None where there is no memory for them: how far is float32 from them?"""
+
+    @devices.naming_out_of_memory
+    def run() -> list[float]:
+        model = build(case.network, CLASSES[case.network], arrays, torch.float64).to(device)
+        batch = torch.from_numpy(images(case.seed, case.batch_size, case.input_size)).to(device, torch.float64)
+        targets = torch.from_numpy(labels(case.seed, case.batch_size, CLASSES[case.network])).to(device)
+        criterion, optimizer, losses = nn.CrossEntropyLoss(), adam(model), []
+        for _ in range(COMPARED_LOSSES):
+            optimizer.zero_grad()
+            loss = criterion(model(batch), targets)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses
+
+    try:
+        return run()
+    except OutOfMemory:
+        return None

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from runners.harness.case import Case
 from runners.harness.record import Check
-from runners.harness.workload import Request, StepWork
+from runners.harness.workload import OutOfMemory, Request, StepWork
 from runners.reference.batch import REFERENCE_IMAGES, images, labels
 from runners.reference.layers import CLASSES
 from runners.reference.sketch import sketch
@@ -100,7 +100,9 @@ def losses_in_double(case: Case, arrays: Mapping[str, np.ndarray]) -> list[float
     Keras's Adam come to, and what it is away from PyTorch's is a difference in the work.
     """
     rate, beta1, beta2, epsilon = 1e-3, 0.9, 0.999, 1e-8
-    try:
+
+    @devices.naming_out_of_memory
+    def run() -> list[float]:
         model = build(case.network, CLASSES[case.network], arrays, "float64")
         batch = tf.cast(nhwc(images(case.seed, case.batch_size, case.input_size)), tf.float64)
         targets = tf.constant(labels(case.seed, case.batch_size, CLASSES[case.network]))
@@ -120,5 +122,8 @@ def losses_in_double(case: Case, arrays: Mapping[str, np.ndarray]) -> list[float
                 corrected = tf.sqrt(v / (1 - beta2**number)) + epsilon
                 variable.assign_sub(rate / (1 - beta1**number) * m / corrected)
         return losses
-    except tf.errors.ResourceExhaustedError:
+
+    try:
+        return run()
+    except OutOfMemory:
         return None
