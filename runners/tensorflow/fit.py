@@ -18,7 +18,7 @@ from runners.reference.sketch import sketch
 from runners.reference.weights import digest, weights
 from runners.tensorflow import device as devices
 from runners.tensorflow.infer import assert_finite, nhwc
-from runners.tensorflow.loader_tfdata import UNREADABLE
+from runners.tensorflow.loader_tfdata import UNREADABLE, unreadable
 from runners.tensorflow.networks import build, counts
 
 
@@ -125,7 +125,7 @@ def prepare(request: Request) -> FitWork:
         try:
             yield from loader
         except UNREADABLE as error:
-            raise Invalid("DATA", f"tf.data could not read or decode an image ({error.message.splitlines()[0]})") from None
+            raise unreadable(error) from None
 
     def check() -> Check:
         """After the clock: does the model in memory say what the restored one said?"""

@@ -38,7 +38,13 @@ def deliver(source: Source, endless: bool) -> Iterator[tf.Tensor | list[tf.Tenso
     try:
         yield from _in_lists(images, source.batch_size) if source.stage == "decode" else images
     except UNREADABLE as error:
-        raise Invalid("DATA", f"tf.data could not read or decode an image ({error.message.splitlines()[0]})") from None
+        raise unreadable(error) from None
+
+
+def unreadable(error: tf.errors.OpError) -> Invalid:
+    """The error without the graph's inner names."""
+    reason = error.message.splitlines()[0].rpartition("}} ")[2]
+    return Invalid("DATA", f"tf.data could not read or decode an image ({reason})")
 
 
 def threads(workers: int) -> tf.data.Options:
