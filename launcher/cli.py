@@ -72,7 +72,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
             return clean(root, options, arguments.images, arguments.venvs, arguments.results)
     except LauncherError as error:
         print(f"launcher: {error}", file=sys.stderr)
-        return error.code
+        return ExitCode.INTERRUPTED if stop.requested else error.code
     except BrokenPipeError:
         sys.stderr.close()
         return ExitCode.OK

@@ -227,7 +227,7 @@ def _disk(out: Path) -> Finding:
             f"sudo chown -R {owner} '{folder}', or another --out",
         )
     if free < DISK_WANTED:
-        return Finding("disk", Verdict.NOTE, found, "images and environments of both frameworks take about 16 GiB")
+        return Finding("disk", Verdict.NOTE, found, "images and environments take about 16 GiB")
     return Finding("disk", Verdict.OK, found)
 
 

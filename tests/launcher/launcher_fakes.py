@@ -141,7 +141,8 @@ def framework_tree(root: Path, name: str = "fake", body: str = "") -> Path:
     )
     (runners / name / "framework.py").write_text(
         "from runners.harness.workload import Framework, Workload\n"
-        f"FRAMEWORK = Framework({name!r}, (), {{'infer': Workload(('only',), networks=('cnn4',), scopes=('compute',))}})\n"
+        "INFER = Workload(('only',), networks=('cnn4',), scopes=('compute',))\n"
+        f"FRAMEWORK = Framework({name!r}, (), {{'infer': INFER}})\n"
     )
     (runners / name / "infer.py").write_text(INFER.replace("# BODY", body or "pass"))
     (root / "images" / name).mkdir(parents=True, exist_ok=True)

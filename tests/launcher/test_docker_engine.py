@@ -114,12 +114,14 @@ def must_fail(what, act):
 must_fail('root file system is writable', lambda: open('/levelfield/x', 'w'))
 must_fail('there is a network', lambda: socket.create_connection(('192.0.2.1', 80), 0.5))
 if os.getuid() == 0: problems.append('is root')
-if int(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('CapEff')), 16): problems.append('has capabilities')
-if 'NoNewPrivs:\\t1' not in open('/proc/self/status').read(): problems.append('may gain privileges')
+status = dict(line.split(None, 1) for line in open('/proc/self/status') if len(line.split()) > 1)
+if int(status['CapEff:'], 16): problems.append('has capabilities')
+if int(status['NoNewPrivs:']) != 1: problems.append('may gain privileges')
 if os.listdir('/sys/class/net') != ['lo']: problems.append('has a network card')
 if os.getpid() == 1: problems.append('is the first process')
 if len(os.sched_getaffinity(0)) != 1: problems.append('sees other CPUs')
-if os.statvfs('/dev/shm').f_blocks * os.statvfs('/dev/shm').f_frsize != 2 * 2**30: problems.append('has another /dev/shm')
+shm = os.statvfs('/dev/shm')
+if shm.f_blocks * shm.f_frsize != 2 * 2**30: problems.append('has another /dev/shm')
 if problems: raise RuntimeError(', '.join(problems))
 """
 
@@ -245,7 +247,8 @@ def test_names_with_spaces_and_without_utf8_reach_the_container(tmp_path: Path) 
     framework.write_text(text.replace("'infer'", "'load'"))
     (tree / "runners" / "fake" / "infer.py").rename(tree / "runners" / "fake" / "load.py")
     (tree / "profiles" / "tiny.toml").write_text(
-        "description = ''\nblocks = 1\n[sampling]\nmin_steps = 1\nmin_seconds = 0\n[[cases]]\nworkload = 'load'\nbatch_size = 1\n"
+        "description = ''\nblocks = 1\n[sampling]\nmin_steps = 1\nmin_seconds = 0\n"
+        "[[cases]]\nworkload = 'load'\nbatch_size = 1\n"
     )
     assert bench(tree, "--data", str(folder)) == 0
     assert record_of(tree)["case"]["dataset"]["items"] == 1
