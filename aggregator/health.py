@@ -50,7 +50,7 @@ def _switches_per_second(record: Record) -> float | None:
     health = record.health
     if health is None or health.involuntary_switches is None or health.window_ns <= 0:
         return None
-    threads = max(1, (record.effective and record.effective.threads_intra) or 1)
+    threads = max(1, health.threads or (record.effective and record.effective.threads_intra) or 1)
     return health.involuntary_switches / (health.window_ns / 1e9) / threads
 
 

@@ -1,6 +1,5 @@
 """One number from one replicate, and whether the replicate had settled when it was taken."""
 
-import math
 from enum import StrEnum
 
 import numpy as np
@@ -60,7 +59,7 @@ def steadiness(record: Record) -> Steadiness:
     """Compare the four quarters of the retained steps: their medians for steps, their means for loaders.
 
     A loader's quarter must hold so many batches that one burst (a queue filled while nobody asked) cannot move
-    its mean by more than the spread allowed; the queue is known from the deliveries discarded, twice its depth.
+    its mean by more than the spread allowed.
     """
     samples = _samples(record)
     steps = np.asarray(retained(samples), dtype=float)
@@ -71,7 +70,7 @@ def steadiness(record: Record) -> Steadiness:
             return Steadiness.UNVERIFIED
         levels = [float(np.median(quarter)) for quarter in np.array_split(steps, 4)]
     else:
-        burst = max(record.case.workers or 1, math.ceil(samples.warmup_steps / 2), 1)
+        burst = max(record.case.workers or 1, samples.queue_batches, 1)
         if len(steps) // 4 * STEADY_SPREAD < burst:
             return Steadiness.UNVERIFIED
         levels = [float(np.mean(quarter)) for quarter in np.array_split(steps, 4)]

@@ -22,6 +22,8 @@ def disagreement(left: Check, right: Check, precision: str) -> str | None:
             return f"{name.replace('_', ' ')} differs: {ours} and {theirs}"
     if left.logits_sketch and right.logits_sketch:
         error = relative_error(left.logits_sketch, right.logits_sketch)
+        if precision not in LOGITS_TOLERANCE:
+            return f"no tolerance is known for precision {precision}"
         allowed = LOGITS_TOLERANCE[precision]
         if not error <= allowed:
             return f"logits of the reference batch differ by {error:.1e}, allowed {allowed:.0e}"
@@ -41,7 +43,7 @@ def loss_tolerance(left: Check, right: Check, step: int) -> float:
     own = [
         abs(check.losses[step] - check.losses_fp64[step]) / abs(check.losses_fp64[step])
         for check in (left, right)
-        if check.losses and check.losses_fp64 and check.losses_fp64[step]
+        if check.losses and check.losses_fp64 and len(check.losses_fp64) > step and check.losses_fp64[step]
     ]
     return max([LOSS_TOLERANCE, *(10 * difference for difference in own)])
 
@@ -49,6 +51,8 @@ def loss_tolerance(left: Check, right: Check, step: int) -> float:
 def _loss_disagreement(left: Check, right: Check) -> str | None:
     if not (left.losses and right.losses):
         return None
+    if min(len(left.losses), len(right.losses)) <= max(LOSS_STEPS):
+        return f"losses of the first {max(LOSS_STEPS) + 1} steps are needed, one side has fewer"
     for step in LOSS_STEPS:
         ours, theirs = left.losses[step], right.losses[step]
         allowed = loss_tolerance(left, right, step)

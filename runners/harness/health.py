@@ -21,6 +21,7 @@ class Reading:
     involuntary: int
     voluntary: int
     major_faults: int
+    threads: int | None
 
 
 def read() -> Reading:
@@ -35,6 +36,7 @@ def read() -> Reading:
         involuntary=own.ru_nivcsw + children.ru_nivcsw,
         voluntary=own.ru_nvcsw + children.ru_nvcsw,
         major_faults=own.ru_majflt + children.ru_majflt,
+        threads=_threads(),
     )
 
 
@@ -52,6 +54,7 @@ def health(before: Reading, after: Reading) -> tuple[Health, dict[str, str]]:
         major_faults=after.major_faults - before.major_faults,
         temperature_c_after=_temperature(),
         window_ns=window_ns,
+        threads=after.threads,
     )
     unknown = {
         f"health.{name}": reason
@@ -62,6 +65,7 @@ def health(before: Reading, after: Reading) -> tuple[Health, dict[str, str]]:
             "pressure_some_fraction": "the kernel has no pressure stall information",
             "throttled_periods": "the control group counts no throttling",
             "temperature_c_after": "no readable temperature",
+            "threads": "the kernel does not count threads",
         }.items()
         if getattr(found, name) is None
     }
@@ -113,6 +117,11 @@ def _throttled() -> int | None:
         if value is not None:
             return int(value)
     return None
+
+
+def _threads() -> int | None:
+    value = fields("/proc/self/status").get("Threads")
+    return int(value) if value is not None else None
 
 
 def _temperature() -> float | None:

@@ -76,7 +76,7 @@ class Samples:
     `step_ns` holds every step, the `warmup_steps` leading ones included; for loaders a step is one batch
     delivered and its time runs from delivery to delivery. `first_step_ns` is step 0 (tracing, compiling,
     autotuning; for loaders the time to the first batch). `stage_ns` holds whole stages (fit: load, build,
-    train, save, restore, evaluate; load: epoch).
+    train, save, restore, evaluate; load: epoch). `queue_batches` is how many batches a loader may have ready.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -89,6 +89,7 @@ class Samples:
     setup_ns: int
     stage_ns: dict[str, int] = field(default_factory=dict)
     gc_pause_ns: list[int] = field(default_factory=list)
+    queue_batches: int = 0
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,10 @@ class Host:
 
 @dataclass(frozen=True)
 class Health:
-    """Counters of the machine, read around the timed window; differences unless the name says otherwise."""
+    """Counters of the machine, read around the timed window; differences unless the name says otherwise.
+
+    Context switches and faults are this process's and its ended children's; `threads` is how many it had at the end.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -179,6 +183,7 @@ class Health:
     major_faults: int | None
     temperature_c_after: float | None
     window_ns: int
+    threads: int | None = None
     warnings: list[str] = field(default_factory=list)
 
 

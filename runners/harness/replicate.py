@@ -137,6 +137,7 @@ def _time_steps(work: StepWork, sampling: Sampling) -> _Timed:
     usage_after, health_after = resources.usage(), health.read()
     first = stage_ns.get("first_batch", times[0])
     samples = Samples(times, warmup, work.items, first, import_ns=0, setup_ns=0, stage_ns=stage_ns)
+    samples = dataclasses.replace(samples, queue_batches=work.queue_batches)
     return _Timed(samples, (usage_before, usage_after), (health_before, health_after))
 
 

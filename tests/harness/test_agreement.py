@@ -46,6 +46,16 @@ def test_each_evidence_can_disagree(field: str, value: object, named: str):
     assert named in reason
 
 
+@pytest.mark.parametrize("field", ["losses", "losses_fp64"])
+def test_too_few_losses_are_no_evidence(field: str):
+    reason = disagreement(BASE, changed(**{field: [4.6, 4.5]}), "fp32")
+    assert (reason is not None) == (field == "losses")
+
+
+def test_a_precision_without_a_tolerance_is_not_compared():
+    assert disagreement(BASE, BASE, "fp8") == "no tolerance is known for precision fp8"
+
+
 def test_half_precision_allows_more():
     other = changed(logits_sketch=[1.0, 2.0, 2.01])
     assert disagreement(BASE, other, "bf16") is None
