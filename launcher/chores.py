@@ -20,6 +20,7 @@ from launcher.errors import ExitCode, NotReady, UsageError
 from launcher.images import SOURCE_LABEL, ImageBuilder
 from launcher.lock import LOCK_NAME
 from launcher.options import Options
+from launcher.scratch import remove_orphans
 from launcher.stop import Stop
 from runners.harness.run import RUN_NAME
 
@@ -41,6 +42,7 @@ def prepare_frameworks(root: Path, options: Options, stop: Stop) -> int:
 def clean(root: Path, options: Options, images: bool, venvs: bool, results: bool) -> int:
     """Remove what dead launchers left; images, virtual environments and results only where named."""
     print(f"processes: {kill_orphans()} removed")
+    print(f"temporary folders: {remove_orphans()} removed")
     try:
         client = connect()
     except NotReady as error:

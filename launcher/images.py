@@ -87,9 +87,11 @@ class ImageBuilder:
         given = {**self._arguments, "DEVICE": device}
         arguments = [word for name, value in given.items() if value for word in ("--build-arg", f"{name}={value}")]
         label = ["--label", f"{SOURCE_LABEL}={sources}"]
+        # Without --force-rm the classic builder leaves a container of each build that fails.
         command = [
             "docker",
             "build",
+            "--force-rm",
             "-f",
             str(dockerfile),
             "-t",

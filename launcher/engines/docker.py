@@ -1,7 +1,6 @@
 """Engine with containers: each replicate in a fresh, hardened container, started by image id."""
 
 import os
-import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from launcher.errors import NotReady
 from launcher.identity import mine, parse
 from launcher.images import Image, ImageBuilder, tag
 from launcher.provenance import handed_down
+from launcher.scratch import remove_orphans, scratch
 from launcher.stop import Ending, Stop, supervise
 
 RUN_LABEL = "levelfield.run"
@@ -57,10 +57,10 @@ class DockerEngine:
 
     def run(self, job: Job, stop: Stop) -> Outcome:
         """Run one replicate in a container of its own, which is removed whatever happens."""
-        with tempfile.TemporaryDirectory(prefix="levelfield-") as links:
+        with scratch() as links:
             return self._run(job, stop, links)
 
-    def _run(self, job: Job, stop: Stop, links: str) -> Outcome:
+    def _run(self, job: Job, stop: Stop, links: Path) -> Outcome:
         try:
             container = self._create(job, links)
         except APIError as error:
@@ -76,8 +76,8 @@ class DockerEngine:
                 container.remove(force=True, v=True)
 
     def reclaim(self) -> int:
-        """Remove the containers of dead launchers of this machine."""
-        removed = 0
+        """Remove the containers and folders of dead launchers of this machine."""
+        removed = remove_orphans()
         for container in self._client.containers.list(all=True, filters={"label": LAUNCHER_LABEL}):
             owner = parse(container.labels.get(LAUNCHER_LABEL, ""))
             if owner and owner.is_local() and not owner.is_alive():
@@ -111,7 +111,7 @@ class DockerEngine:
         killed_for_memory = bool(state.get("OOMKilled")) and ending is Ending.EXITED
         return Outcome(ending, int(state["ExitCode"]), killed_for_memory)
 
-    def _create(self, job: Job, links: str) -> Container:
+    def _create(self, job: Job, links: Path) -> Container:
         image = self._images[job.framework]
         _own(job.records)
         mounts = [_bind("/results", job.records, links)]
@@ -189,13 +189,13 @@ def _own(folder: Path) -> None:
         os.chown(folder, user, group)
 
 
-def _bind(target: str, source: Path, links: str, read_only: bool = False) -> Mount:
+def _bind(target: str, source: Path, links: Path, read_only: bool = False) -> Mount:
     """A bind mount; a name that is not UTF-8 cannot travel through the engine's JSON, so a link stands in for it."""
     text = str(source.absolute())
     try:
         text.encode()
     except UnicodeEncodeError:
-        text = os.path.join(links, target.strip("/"))
+        text = str(links / target.strip("/"))
         os.symlink(source.absolute(), text)
     return Mount(target, text, type="bind", read_only=read_only)
 

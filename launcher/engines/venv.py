@@ -1,8 +1,6 @@
 """Engine without containers: one virtual environment a framework, one fresh process a replicate."""
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from launcher.arguments import Places
@@ -10,6 +8,7 @@ from launcher.children import kill_orphans, run_child
 from launcher.engines import Job, Limits, Outcome
 from launcher.environments import make_environment, python_of
 from launcher.provenance import handed_down
+from launcher.scratch import remove_orphans, scratch
 from launcher.stop import Ending, Stop
 
 KEPT_VARIABLES = (
@@ -39,30 +38,29 @@ class VenvEngine:
         places = Places(str(job.records.absolute()), str(job.manifest or ""), str(job.data or ""))
         by_hand = Places("results", places.manifest, places.data)
         command = [os.path.relpath(python, self._root), *module[1:], *job.case_arguments, *by_hand.arguments()]
-        scratch = tempfile.mkdtemp(prefix="levelfield-")
-        environment = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ} | {
-            "TMPDIR": scratch,
-            "PYTHONNOUSERSITE": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "LEVELFIELD_PROVENANCE": handed_down(job, self.name, command),
-        }
         try:
-            with job.log.open("wb") as log:
+            with scratch() as folder, job.log.open("wb") as log:
                 ended = run_child(
                     [*module, *job.case_arguments, *job.order_arguments, *places.arguments()],
                     self._root,
                     log,
                     stop,
                     job.timeout,
-                    environment,
+                    self._environment(job, command, folder),
                     lambda: os.sched_setaffinity(0, self._limits.cpus),
                 )
-        except OSError as error:
+        except (FileNotFoundError, PermissionError) as error:
             return Outcome(Ending.EXITED, None, message=f"{python} does not start ({error.strerror}); make setup")
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
         return Outcome(ended.ending, ended.code)
 
     def reclaim(self) -> int:
-        """Kill what dead launchers left running."""
-        return kill_orphans()
+        """Kill what dead launchers left running, and remove their folders."""
+        return kill_orphans() + remove_orphans()
+
+    def _environment(self, job: Job, command: list[str], folder: Path) -> dict[str, str]:
+        return {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ} | {
+            "TMPDIR": str(folder),
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LEVELFIELD_PROVENANCE": handed_down(job, self.name, command),
+        }

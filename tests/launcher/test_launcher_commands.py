@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -199,6 +200,7 @@ def test_the_children_of_a_killed_launcher_are_found_and_its_run_is_resumed(tmp_
     framework_tree(tree)
     assert main(["bench", "--run", only_run(tree).name], tree) == 0
     assert is_gone(orphan)
+    assert not list(Path(tempfile.gettempdir()).glob(f"levelfield-of-*~{launcher.pid}~*"))
     assert [record["status"] for record in read_records(only_run(tree))] == ["ok", "ok"]
 
 
