@@ -1,0 +1,120 @@
+"""The whole path with the real frameworks: every smoke case once, on each engine, to a report."""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from runners.harness.agreement import relative_error
+
+ROOT = Path(__file__).resolve().parents[2]
+FRAMEWORKS = sorted(folder.name for folder in (ROOT / "images").iterdir() if folder.is_dir())
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("venv", marks=pytest.mark.venvs), pytest.param("docker", marks=pytest.mark.docker)],
+)
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """(engine, folder of a finished run): `bench --profile smoke` with one block a case."""
+    out = tmp_path_factory.mktemp(f"results-{request.param}")
+    command = [sys.executable, "-m", "launcher", "bench", "--profile", "smoke", "--blocks", "1"]
+    ended = subprocess.run(
+        [*command, "--engine", request.param, "--out", str(out), "--run", "e2e"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+    )
+    assert ended.returncode == 0, ended.stderr[-4000:] + ended.stdout[-2000:]
+    assert ended.stdout.rstrip().endswith(str(out / "e2e" / "report.html"))
+    return request.param, out / "e2e"
+
+
+@pytest.fixture(scope="module")
+def records(run: tuple[str, Path]) -> list[dict]:
+    return [json.loads(path.read_bytes()) for path in sorted((run[1] / "records").iterdir())]
+
+
+def test_every_planned_replicate_left_a_record_that_is_ok(run, records):
+    planned = json.loads((run[1] / "run.json").read_bytes())
+    assert planned["state"] == "complete"
+    assert len(records) == sum(len(case["competitors"]) * case["blocks"] for case in planned["cases"])
+    assert {record["status"] for record in records} == {"ok"}
+    assert {record["competitor"]["framework"] for record in records} == set(FRAMEWORKS)
+    assert {record["case"]["workload"] for record in records} == {"train", "infer", "load", "fit"}
+    assert {record["competitor"]["loader"] for record in records} == {"", "torch", "spdl", "tfdata"}
+
+
+def test_what_was_asked_for_is_in_effect(records):
+    cpus = len(os.sched_getaffinity(0))
+    for record in records:
+        assert record["effective"]["device"] == "cpu"
+        assert record["effective"]["visible_cpus"] == cpus
+        if record["case"]["workload"] != "load":
+            assert record["effective"]["threads_intra"] == cpus
+
+
+def test_image_ids_and_versions_are_in_every_record(run, records):
+    for record in records:
+        host = record["host"]
+        assert host["engine"] == run[0]
+        assert (host["image_id"] or "").startswith("sha256:") == (run[0] == "docker")
+        pins = (ROOT / "images" / record["competitor"]["framework"] / "requirements.txt").read_text().split()
+        pinned = dict(line.split("==") for line in pins if "==" in line)
+        assert {name: pinned[name] for name in ("numpy", "pillow")}.items() <= host["packages"].items()
+
+
+def test_frameworks_computed_the_same(records):
+    """Weights, parameter counts and logits agree between every two competitors of a step case."""
+    cases: dict[str, list[dict]] = {}
+    for record in records:
+        if record["case"]["network"] and record["check"]["logits_sketch"]:
+            cases.setdefault(json.dumps(record["case"], sort_keys=True), []).append(record["check"])
+    assert len(cases) == 4
+    for checks in cases.values():
+        assert len(checks) == 2
+        for one, other in combinations(checks, 2):
+            assert one["weights_digest"] == other["weights_digest"]
+            assert (one["trainable"], one["non_trainable"]) == (other["trainable"], other["non_trainable"])
+            assert relative_error(one["logits_sketch"], other["logits_sketch"]) <= 1e-4
+
+
+def test_every_loader_delivered_every_image_once_with_the_reference_s_pixels(records):
+    loaded = [record for record in records if record["case"]["workload"] == "load"]
+    assert len(loaded) == 9
+    for record in loaded:
+        assert record["check"]["delivered_items"] == record["case"]["dataset"]["items"]
+        assert record["check"]["pixel_mean_difference"] <= 0.5
+        assert record["check"]["pixel_worst_image"] <= 2.0
+
+
+def test_the_restored_model_is_the_trained_one(records):
+    fitted = [record for record in records if record["case"]["workload"] == "fit"]
+    assert len(fitted) == 2
+    for record in fitted:
+        assert record["check"]["accuracy"] == record["check"]["accuracy_restored"]
+        assert [epoch["epoch"] for epoch in record["history"]] == [0]
+        assert set(record["samples"]["stage_ns"]) == {"load", "build", "train", "save", "restore", "evaluate"}
+
+
+def test_the_report_is_there_and_claims_no_winner(run):
+    page, text = (run[1] / "report.html").read_text(), (run[1] / "report.md").read_text()
+    for report in (page, text):
+        assert "too few blocks" in report
+        assert "faster" not in report.split("Method")[0].replace("how many times faster", "")
+    assert "<script" not in page
+    assert list((run[1] / "figures").glob("*.svg"))
+
+
+@pytest.mark.docker
+def test_no_container_is_left(run):
+    if run[0] == "docker":
+        listed = subprocess.run(
+            ["docker", "ps", "-aq", "--filter", "label=levelfield.run=e2e"], capture_output=True, text=True, check=True
+        )
+        assert listed.stdout == ""
