@@ -67,6 +67,7 @@ def effective(request: Request, device: torch.device) -> Effective:
             "cudnn_benchmark": str(torch.backends.cudnn.benchmark),
             "mkldnn": str(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+            "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", "default"),
             "deterministic": str(torch.are_deterministic_algorithms_enabled()),
         },
     )
