@@ -151,7 +151,10 @@ def _tail(comparison: Comparison) -> str:
     means, medians = comparison.means, comparison.paired
     if means is None or medians is None or means.low is None or means.high is None:
         return ""
-    if comparison.verdict is Verdict.NOT_COMPARABLE or abs(means.log_ratio - medians.log_ratio) <= DELTA:
+    if (
+        comparison.verdict in (Verdict.NOT_COMPARABLE, Verdict.FEW_BLOCKS)
+        or abs(means.log_ratio - medians.log_ratio) <= DELTA
+    ):
         return ""
     costly, other = comparison.right, comparison.left
     if means.log_ratio < medians.log_ratio:

@@ -8,6 +8,7 @@ import numpy as np
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 BYTE_UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B"))
 DASH = "–"
+FACTORS_APART = 4
 
 
 def decimals(half_width: float) -> int:
@@ -30,8 +31,13 @@ def significant(value: float, digits: int) -> str:
 
 
 def ratio_and_interval(value: float, low: float, high: float) -> tuple[str, str]:
-    """("1.23", "1.19–1.27"), with the digits that the interval supports."""
-    places = max(1, min(4, decimals((high - low) / 2)))
+    """("1.23", "1.19–1.27"), with the digits that the interval supports.
+
+    Where the bounds are factors apart, decimals would turn a small one into 0; each number gets two digits then.
+    """
+    if high > FACTORS_APART * low:
+        return significant(value, 2), f"{significant(low, 2)}–{significant(high, 2)}"
+    places = min(4, decimals((high - low) / 2))
     return rounded(value, places), f"{rounded(low, places)}–{rounded(high, places)}"
 
 

@@ -67,7 +67,6 @@ def _replicate(
     try:
         if options.check_only:
             return dataclasses.replace(record, check=_check_only(work))
-        effective = work.effective()
         with quiet_collector() as pauses:
             if isinstance(work, FitWork):
                 timed = _time_fit(work, case.epochs or 1, scratch)
@@ -78,7 +77,7 @@ def _replicate(
         facts, unknown_host = host(framework.distributions, case.device)
         return dataclasses.replace(
             record,
-            effective=effective,
+            effective=work.effective(),
             samples=dataclasses.replace(timed.samples, import_ns=import_ns, setup_ns=setup_ns, gc_pause_ns=pauses),
             resources=consumed,
             check=_finite(work.check()),

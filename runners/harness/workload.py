@@ -75,7 +75,7 @@ class StepWork:
     """train, infer, load: a unit of work that can be repeated.
 
     `step` does one unit, `synchronize` returns once the device has finished it, `items` is images per step.
-    `check` is called after the timed window and returns the evidence; `effective` reads settings back;
+    `check` and `effective` are called after the timed window: the evidence, and the settings read back;
     `gpu_peaks` gives (allocated, reserved) bytes. For loaders `queue_batches` is how many batches may be
     ready at once (workers × prefetch) and `workers` how many fill it; both 0 elsewhere.
     `stage_ns` names extra durations that the runner's own verbs are timed for: each is called once, before the loop.

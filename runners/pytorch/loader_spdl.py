@@ -45,9 +45,8 @@ def settings(source: Source) -> dict[str, str]:
         "workers_alive": str(alive),
         "worker_kind": "thread",
         "prefetch_batches": str(source.queue_batches),
-        "decoder": f"spdl {spdl.__version__}, " + ", ".join(
-            f"{name} {'.'.join(map(str, version))}" for name, version in get_ffmpeg_versions().items()
-        ),
+        "decoder": f"spdl {spdl.__version__}, "
+        + ", ".join(f"{name} {'.'.join(map(str, version))}" for name, version in get_ffmpeg_versions().items()),
         "scale": SCALE,
     }
 

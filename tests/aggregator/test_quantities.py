@@ -29,6 +29,12 @@ def test_a_ratio_has_the_digits_its_interval_supports():
     assert ratio_and_interval(1.23456, 1.21, 1.26) == ("1.23", "1.21–1.26")
     assert ratio_and_interval(1.23456, 0.9, 1.7) == ("1.2", "0.9–1.7")
     assert ratio_and_interval(1.23456, 1.234, 1.235) == ("1.2346", "1.2340–1.2350")
+    assert ratio_and_interval(0.0371, 0.0362, 0.0381) == ("0.0371", "0.0362–0.0381")
+    assert ratio_and_interval(123.4, 110.2, 137.9) == ("120", "110–140")
+
+
+def test_a_ratio_that_nothing_is_known_about_is_still_not_nought():
+    assert ratio_and_interval(0.0312, 0.0000213, 57322.7) == ("0.031", "0.000021–57000")
 
 
 def test_no_scatter_claims_no_precision():
