@@ -103,8 +103,13 @@ def incomplete(side: Side) -> str:
 
 
 def score(case: CaseResult) -> tuple[str, Side | None]:
-    """How a case counts in the totals: a verdict's name, and the winner where there is one."""
+    """How a case counts in the totals: a verdict's name, and the winner where there is one.
+
+    Nobody wins a case that a rival did not finish, though the pairs that did are still compared.
+    """
     deciding = case.deciding
+    if deciding is not None and deciding.winner is not None and not case.finished:
+        return Verdict.INCOMPLETE, None
     if deciding is None:
         pending = next((found for found in case.comparisons if found.verdict is Verdict.NOT_COMPARABLE), None)
         return (pending.verdict if pending else Verdict.INCOMPLETE), None

@@ -13,6 +13,8 @@ import re
 import tempfile
 from pathlib import Path
 
+from spdl.io.utils import get_ffmpeg_versions
+
 from runners.harness.workload import Unsupported
 
 HASHED_NAME = re.compile(r"(lib(?:av|sw)[a-z]+)-[0-9a-f]+(\.so\.\d+)[\d.]*")
@@ -39,6 +41,8 @@ def load_ffmpeg() -> str:
             except OSError as error:
                 refused.append(str(error))
             else:
+                # SPDL finishes loading on first use, without a lock: two of its threads at once have aborted there.
+                get_ffmpeg_versions()
                 return library.stem.removeprefix("libspdl_")
     raise Unsupported(f"none of SPDL's libraries fits the FFmpeg of the av package: {'; '.join(refused)}")
 
