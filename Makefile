@@ -15,8 +15,11 @@ DATA ?=
 RUN ?=
 TIMEOUT ?=
 EXTRA_INDEX ?=
-# Recipes read these from the environment, so that any character in them reaches the program unharmed.
-export DEVICE ENGINE PROFILE FRAMEWORKS WORKLOADS FILTER BLOCKS DATA RUN TIMEOUT EXTRA_INDEX
+# Recipes read these from the environment, and as they were written, so that any character in them, `$` included,
+# reaches the program unharmed.
+VARIABLES := DEVICE ENGINE PROFILE FRAMEWORKS WORKLOADS FILTER BLOCKS DATA RUN TIMEOUT EXTRA_INDEX
+$(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
+export $(VARIABLES)
 
 HOST := .venv/bin/python
 SELECTION = --profile "$$PROFILE" --device "$$DEVICE" --engine "$$ENGINE" --frameworks "$$FRAMEWORKS" \
@@ -50,17 +53,19 @@ data: .venv/host ## prepare and validate the data: DATA=, or the synthetic defau
 plan: .venv/host ## print the cases, the replicates and an estimate; runs nothing
 	@$(HOST) -m launcher plan $(SELECTION)
 
-smoke: PROFILE = smoke
+smoke: override PROFILE = smoke
 smoke: bench ## take everything through with tiny cases, in minutes
 
 bench: .venv/host ## measure, and leave results/<run>/report.html; sets up what is missing
 	@$(HOST) -m launcher bench $(SELECTION)
 
 report: .venv/host ## make the report of RUN= again (default: the newest run)
-	@$(HOST) -m aggregator report $${RUN:-"$$(ls -td results/*/ | head -1)"}
+	@run=$${RUN:-$$(ls -t results/*/run.json 2>/dev/null | head -1 | xargs -r dirname)}; \
+	  [ -n "$$run" ] || { echo "There is no run under results/ yet: make bench" >&2; exit 2; }; \
+	  $(HOST) -m aggregator report "$$run"
 
 test: .venv/dev ## run the tests; those that cannot run here are listed with the reason
-	@$(HOST) -m launcher images --device cpu --engine venv
+	@$(HOST) -m launcher images --device cpu --engine venv || echo "Some tests cannot run without it; they are listed." >&2
 	@$(HOST) -m pytest
 
 check: .venv/dev ## ruff and mypy
@@ -88,10 +93,10 @@ command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here. Install Python 3.1
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
   echo "Levelfield needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Name another: make PYTHON=python3.12" >&2; exit 3; }; \
 $(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
-  package=python3-venv; \
-  case $$(id -u) in 0) as_root="" ;; *) as_root="sudo -n" ;; esac; \
-  echo "Python has no ensurepip; installing Debian's $$package …"; \
-  { $$as_root apt-get update -qq && $$as_root apt-get install -y -qq $$package >/dev/null; } || { \
-    echo "Could not install it. Please run: sudo apt-get install $$package" >&2; exit 3; }; }; \
-[ -x $(HOST) ] || $(PYTHON) -m venv .venv
+  package=$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); \
+  as_root="sudo -n"; [ ! -t 0 ] || as_root=sudo; [ "$$(id -u)" != 0 ] || as_root=""; \
+  echo "$(PYTHON) has no ensurepip; installing Debian's $$package …"; \
+  { $$as_root apt-get update -qq && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $$package >/dev/null; } || { \
+    echo "That did not work. Please run: sudo apt-get install $$package" >&2; exit 3; }; }; \
+$(HOST) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 endef
