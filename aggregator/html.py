@@ -24,9 +24,9 @@ def inline(figure: Figure) -> Markup:
         if name not in ALLOWED or active:
             raise UnsafeDrawing(f"figure {figure.name}: unexpected {name} {active}")
     opened = f'<svg role="img" aria-label="{Markup.escape(figure.title)}"'
-    body = re.sub(
-        r'^<svg( xmlns="[^"]*")?( xmlns:xlink="[^"]*")?( version="[^"]*")?', opened, figure.svg.strip(), count=1
-    )
+    start = re.compile(r'^<svg( xmlns="[^"]*")?( xmlns:xlink="[^"]*")?( version="[^"]*")?')
+    # A function, since a title's backslashes would mean something in a replacement's text.
+    body = start.sub(lambda _: opened, figure.svg.strip())
     return Markup(_unique_ids(body, figure.name))
 
 
