@@ -1,6 +1,7 @@
 """Did two sides of a case do the same work with the same settings? Only then may they be ranked."""
 
 from runners.harness.agreement import disagreement
+from runners.harness.case import Case
 from runners.harness.record import Check, Effective, Record
 
 COMPUTE = ("train", "infer", "fit")
@@ -12,13 +13,13 @@ def difference_in_work(left: Record, right: Record) -> str | None:
         settings = _settings_differ(left, right)
         if settings:
             return settings
-    return _checks_differ(left.check, right.check, left.case.precision)
+    return _checks_differ(left.check, right.check, left.case)
 
 
-def _checks_differ(left: Check | None, right: Check | None, precision: str) -> str | None:
+def _checks_differ(left: Check | None, right: Check | None, case: Case) -> str | None:
     if left is None or right is None:
-        return "a record holds no evidence of its work" if left is not right else None
-    return disagreement(left, right, precision)
+        return "a record holds no evidence of its work"
+    return disagreement(left, right, case.precision, case.workload)
 
 
 def _settings_differ(left: Record, right: Record) -> str | None:

@@ -63,7 +63,7 @@ class Policy:
             return
         case = self._cases[replicate.case].case
         for other, theirs in known.items():
-            difference = _difference(theirs, check, case.precision)
+            difference = _difference(theirs, check, case)
             if difference:
                 self._stopped_after[replicate.case] = replicate.block
                 names = f"{other.label} and {replicate.competitor.label}"
@@ -74,9 +74,9 @@ class Policy:
         known[replicate.competitor] = check
 
 
-def _difference(left: Check, right: Check, precision: str) -> str | None:
+def _difference(left: Check, right: Check, case: Case) -> str | None:
     try:
-        return disagreement(left, right, precision)
+        return disagreement(left, right, case.precision, case.workload)
     except (IndexError, KeyError) as error:
         return f"their checks cannot be compared ({type(error).__name__}: {error})"
 

@@ -116,7 +116,8 @@ class Check:
 
     `logits_sketch` is a fixed random projection of the reference batch's logits
     (runners/reference/sketch.py); `losses` are the training loss before the 1st, 2nd … optimiser step from
-    the shared weights, `losses_fp64` the same from the framework's own float64 run; `pixel_mean_difference`
+    the shared weights, `losses_fp64` the same from the framework's own float64 run, `evaluated_fp64` a sketch of
+    that run's logits in evaluation mode afterwards, which show its running statistics; `pixel_mean_difference`
     and `pixel_worst_image` are absolute differences to the reference decoder, of 255.
     """
 
@@ -128,6 +129,7 @@ class Check:
     logits_sketch: list[float] | None = None
     losses: list[float] | None = None
     losses_fp64: list[float] | None = None
+    evaluated_fp64: list[float] | None = None
     loss_first: float | None = None
     loss_last: float | None = None
     accuracy: float | None = None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runners.harness.agreement import disagreement, loss_tolerance
+from runners.harness.agreement import REQUIRED, disagreement, loss_tolerance
 from runners.harness.record import Check
 
 BASE = Check(
@@ -12,6 +12,12 @@ BASE = Check(
     logits_sketch=[1.0, 2.0, 2.0],
     losses=[4.6, 4.5, 4.4, 4.3],
     losses_fp64=[4.6, 4.5, 4.4, 4.3],
+    evaluated_fp64=[1.0, 2.0, 2.0],
+    delivered_items=240,
+    pixel_mean_difference=0.1,
+    pixel_worst_image=0.4,
+    accuracy=0.5,
+    accuracy_restored=0.5,
 )
 
 
@@ -20,11 +26,28 @@ def changed(**fields) -> Check:
 
 
 def test_equal_checks_agree():
-    assert disagreement(BASE, BASE, "fp32") is None
+    assert disagreement(BASE, BASE, "fp32", "train") is None
 
 
-def test_evidence_that_only_one_side_has_is_no_disagreement():
-    assert disagreement(BASE, Check(), "fp32") is None
+@pytest.mark.parametrize(
+    ("workload", "name"), [(workload, name) for workload in REQUIRED for name in REQUIRED[workload]]
+)
+@pytest.mark.parametrize("sides", ["left", "right", "both"])
+def test_required_evidence_that_is_missing_is_no_agreement(workload: str, name: str, sides: str):
+    without = changed(**{name: None})
+    left, right = (without if sides != "right" else BASE), (without if sides != "left" else BASE)
+    assert name.replace("_", " ") in (disagreement(left, right, "fp32", workload) or "")
+
+
+@pytest.mark.parametrize("workload", REQUIRED)
+def test_the_required_evidence_suffices(workload: str):
+    only = Check(**{name: getattr(BASE, name) for name in REQUIRED[workload]})
+    assert disagreement(only, only, "fp32", workload) is None
+
+
+def test_of_an_unknown_workload_what_both_have_is_compared():
+    assert disagreement(BASE, Check(), "fp32", "new") is None
+    assert "trainable" in (disagreement(BASE, changed(trainable=11), "fp32", "new") or "")
 
 
 @pytest.mark.parametrize(
@@ -35,42 +58,56 @@ def test_evidence_that_only_one_side_has_is_no_disagreement():
         ("weights_digest", "sha256:b", "weights digest"),
         ("logits_sketch", [1.0, 2.0, 2.01], "logits"),
         ("logits_sketch", [1.0, 2.0], "logits"),
+        ("delivered_items", 239, "delivered items"),
+        ("evaluated_fp64", [1.0, 2.0, 2.0001], "after training in float64"),
         ("losses", [4.6, 4.52, 4.4, 4.3], "after 1 "),
         ("losses", [4.6, 4.5, 4.4, 4.0], "after 3 "),
     ],
 )
 def test_each_evidence_can_disagree(field: str, value: object, named: str):
     other = changed(**{field: value}, **({} if field != "losses" else {"losses_fp64": None}))
-    reason = disagreement(changed(losses_fp64=None), other, "fp32")
+    reason = disagreement(changed(losses_fp64=None), other, "fp32", "train")
     assert reason is not None
     assert named in reason
 
 
 @pytest.mark.parametrize("field", ["losses", "losses_fp64"])
 def test_too_few_losses_are_no_evidence(field: str):
-    reason = disagreement(BASE, changed(**{field: [4.6, 4.5]}), "fp32")
+    reason = disagreement(BASE, changed(**{field: [4.6, 4.5]}), "fp32", "train")
     assert reason is not None
 
 
 def test_a_precision_without_a_tolerance_is_not_compared():
-    assert disagreement(BASE, BASE, "fp8") == "no tolerance is known for precision fp8"
+    assert disagreement(BASE, BASE, "fp8", "train") == "no tolerance is known for precision fp8"
 
 
 def test_half_precision_allows_more():
     other = changed(logits_sketch=[1.0, 2.0, 2.01])
-    assert disagreement(BASE, other, "bf16") is None
+    assert disagreement(BASE, other, "bf16", "train") is None
 
 
 def test_not_a_number_never_agrees():
-    assert disagreement(BASE, changed(logits_sketch=[float("nan"), 2.0, 2.0]), "fp32") is not None
+    assert disagreement(BASE, changed(logits_sketch=[float("nan"), 2.0, 2.0]), "fp32", "train") is not None
 
 
 def test_float64_runs_must_agree_far_more_closely():
     other = changed(losses_fp64=[4.6, 4.5, 4.4 * (1 + 2e-5), 4.3 * (1 + 2e-5)])
-    assert "float64 after 3 " in (disagreement(BASE, other, "fp32") or "")
+    assert "float64 after 3 " in (disagreement(BASE, other, "fp32", "train") or "")
 
 
 def test_a_framework_that_strays_from_its_own_float64_run_widens_the_loss_tolerance():
-    strayed = changed(losses=[4.6, 4.5, 4.4, 4.343])
-    assert loss_tolerance(BASE, strayed, 3) == pytest.approx(10 * 0.043 / 4.3)
-    assert disagreement(BASE, strayed, "fp32") is None
+    strayed = changed(losses=[4.6, 4.5, 4.4, 4.3 * 1.004])
+    assert loss_tolerance(BASE, strayed, 3) == pytest.approx(4e-2)
+    assert disagreement(BASE, strayed, "fp32", "train") is None
+
+
+def test_nothing_widens_the_tolerance_after_one_step():
+    strayed = changed(losses=[4.6, 4.5 * 1.002, 4.4, 4.3])
+    assert loss_tolerance(BASE, strayed, 1) == 1e-3
+    assert "after 1 " in (disagreement(BASE, strayed, "fp32", "train") or "")
+
+
+def test_a_mistake_in_the_timed_step_cannot_excuse_itself():
+    strayed = changed(losses=[4.6, 4.5, 4.4, 4.3 * 0.94])
+    assert loss_tolerance(BASE, strayed, 3) == 5e-2
+    assert "after 3 " in (disagreement(BASE, strayed, "fp32", "train") or "")
