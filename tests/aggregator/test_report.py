@@ -36,7 +36,7 @@ from runners.harness.run import RunState, Unavailable
 HERE = os.path.dirname(__file__)
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
 MARKUP = "</style><script>alert(1)</script><img src=x onerror=alert(1)>"
-NASTY = f"{MARKUP}|`a`\n# [x](javascript:alert(1)) @all www.x.org \x00\x1b[31m\u202e{{{{7*7}}}} **b** \\q\\1\\g<1>"
+NASTY = f"\\q\\1\\g<1>{MARKUP}|`a`\n# [x](javascript:alert(1)) @all www.x.org \x00\x1b[31m\u202e{{{{7*7}}}} **b**"
 
 
 @pytest.fixture
