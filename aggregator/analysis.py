@@ -13,7 +13,7 @@ from aggregator.load import LoadedRun
 from aggregator.same_work import difference_in_work
 from aggregator.sections import Section, split
 from aggregator.statistic import Steadiness, mean_seconds, seconds, steadiness
-from aggregator.verdict import MOST_UNSTEADY, Judged, Verdict, before_testing, judge_all
+from aggregator.verdict import FEWEST_BLOCKS, MOST_UNSTEADY, Judged, Verdict, before_testing, judge_all
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import PlannedCase, Unavailable
@@ -214,14 +214,15 @@ def _compare(case: Case, left: Side, right: Side, decides: bool) -> Comparison:
     shared = sorted(set(left.ok) & set(right.ok))
     logs = [right.logs[number] - left.logs[number] for number in shared]
     means = [right.log_means[n] - left.log_means[n] for n in shared if n in right.log_means and n in left.log_means]
+    compared = paired(logs) if logs else None
     return Comparison(
         case,
         left,
         right,
-        paired=paired(logs) if logs else None,
+        paired=compared,
         means=paired(means) if len(means) > 1 else None,
         incomparable=_incomparable(left, right, shared),
-        unstable=_unstable(left, right),
+        unstable=_unstable(left, right, compared),
         decides=decides,
     )
 
@@ -238,7 +239,11 @@ def _incomparable(left: Side, right: Side, shared: list[int]) -> str | None:
     return None
 
 
-def _unstable(left: Side, right: Side) -> str | None:
+def _unstable(left: Side, right: Side, compared: Paired | None) -> str | None:
+    if compared and compared.identical and compared.n >= FEWEST_BLOCKS:
+        return (
+            f"the same ratio to the last digit in all {compared.n} blocks: a clock that stood still, or copied records"
+        )
     for side in (left, right):
         gates = [text for gate, text in side.signals if gate]
         if gates:

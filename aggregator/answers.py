@@ -9,7 +9,15 @@ from aggregator.health import PROCESS_SPREAD
 from aggregator.model import Answer, Axis, Interval
 from aggregator.quantities import DASH, count, percent, ratio_and_interval
 from aggregator.statistic import Steadiness
-from aggregator.verdict import DELTA, FEWEST_BLOCKS, SMALLEST_DIFFERENCE, Verdict, doubted_by_permutation
+from aggregator.verdict import (
+    DELTA,
+    FEWEST_BLOCKS,
+    MOST_BLOCKS,
+    SMALLEST_DIFFERENCE,
+    Obstacle,
+    Verdict,
+    doubted_by_permutation,
+)
 from aggregator.words import clean
 
 WIDEST = math.log(16)
@@ -123,15 +131,20 @@ def _sentence(comparison: Comparison) -> str:
     if comparison.verdict is Verdict.EQUIVALENT:
         return f"equivalent within {percent(SMALLEST_DIFFERENCE)}"
     if comparison.verdict is Verdict.INCONCLUSIVE and comparison.judged:
-        more = comparison.judged.more_blocks
-        if more is None:
-            return f"inconclusive: too near the {percent(SMALLEST_DIFFERENCE)} that matter"
-        return f"inconclusive: about {count(more, 'more block')} needed"
+        return f"inconclusive: {_missing(comparison.judged.missing)}"
     if comparison.verdict is Verdict.FEW_BLOCKS:
         return "no verdict: too few blocks"
     if comparison.verdict is Verdict.UNSTABLE:
         return "unstable: no winner"
     return comparison.verdict.value
+
+
+def _missing(what: int | Obstacle | None) -> str:
+    if isinstance(what, int):
+        return f"about {count(what, 'more block')} needed"
+    if what is Obstacle.NEAR:
+        return f"too near the {percent(SMALLEST_DIFFERENCE)} that matter"
+    return f"scatters too much to settle with {MOST_BLOCKS} blocks"
 
 
 def _ratio(shown: Paired | None, verdict: Verdict) -> tuple[str, str]:

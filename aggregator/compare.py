@@ -6,7 +6,7 @@ call two labels of the same program different far more often than they promise.
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,9 +29,9 @@ class Paired:
     p_permutation: float | None
 
     @property
-    def half_width(self) -> float | None:
-        """Half the interval, in logs."""
-        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+    def identical(self) -> bool:
+        """Every block gave the same difference to the last digit, which no clock that runs ever does."""
+        return self.n > 1 and self.sd == 0.0
 
     def swapped(self) -> "Paired":
         """The same comparison with A and B exchanged: the reciprocal ratio and the mirrored interval."""
@@ -56,10 +56,8 @@ def paired(differences: Sequence[float]) -> Paired:
         return paired([-value for value in differences]).swapped()
     if len(ordered) == 1:
         return Paired(1, mean, None, None, None, None, None)
-    sd = float(np.std(ordered, ddof=1))
-    if sd == 0.0 or math.isclose(float(ordered[0]), float(ordered[-1]), rel_tol=1e-12, abs_tol=1e-15):
-        certain = 1.0 if mean == 0 else 0.0
-        return Paired(len(ordered), mean, mean, mean, 0.0, certain, _sign_flip(ordered))
+    if math.isclose(float(ordered[0]), float(ordered[-1]), rel_tol=1e-12, abs_tol=1e-15):
+        return Paired(len(ordered), mean, None, None, 0.0, None, None)
     result = stats.ttest_1samp(ordered, 0.0)
     interval = result.confidence_interval(CONFIDENCE)
     return Paired(
@@ -67,7 +65,7 @@ def paired(differences: Sequence[float]) -> Paired:
         log_ratio=mean,
         low=float(interval.low),
         high=float(interval.high),
-        sd=sd,
+        sd=float(np.std(ordered, ddof=1)),
         p=float(result.pvalue),
         p_permutation=_sign_flip(ordered),
     )
@@ -82,16 +80,32 @@ def interval_of_mean(values: Sequence[float]) -> tuple[float, float] | None:
     return mean - half, mean + half
 
 
-def blocks_needed(sd: float, half_width: float, most: int = 10_000) -> int:
-    """How many blocks in all bring the interval's half-width down to `half_width`, at this scatter."""
+def blocks_until_narrower(sd: float, half_width: float, most: int) -> int | None:
+    """How many blocks in all make half the 95 % interval less than `half_width` at this scatter; None beyond `most`."""
+
+    def narrower(n: int) -> bool:
+        return float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * sd / math.sqrt(n) < half_width
+
+    return _fewest(narrower, most)
+
+
+def blocks_until_significant(sd: float, mean: float, alpha: float, most: int) -> int | None:
+    """How many blocks in all bring the t test of this mean and scatter below `alpha`; None beyond `most`."""
+
+    def significant(n: int) -> bool:
+        return 2 * float(stats.t.sf(abs(mean) * math.sqrt(n) / sd, n - 1)) < alpha
+
+    return _fewest(significant, most)
+
+
+def _fewest(settled: Callable[[int], bool], most: int) -> int | None:
+    """The least number of blocks that settles it: more blocks never unsettle it."""
+    if not settled(most):
+        return None
     low, high = 2, most
     while low < high:
         middle = (low + high) // 2
-        quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, middle - 1))
-        if quantile * sd / math.sqrt(middle) <= half_width:
-            high = middle
-        else:
-            low = middle + 1
+        low, high = (low, middle) if settled(middle) else (middle + 1, high)
     return low
 
 

@@ -74,7 +74,8 @@ def _relative_rows(case: CaseResult) -> list[Row]:
     rows = []
     for side in sides:
         found = paired([side.logs[number] - best.logs[number] for number in shared])
-        rows.append(_row(case, side, ratio(found.log_ratio), ratio(found.low or 0.0), ratio(found.high or 0.0)))
+        low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
+        rows.append(_row(case, side, ratio(found.log_ratio), ratio(low), ratio(high)))
     return rows
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
-from aggregator.compare import Paired, blocks_needed
+from aggregator.compare import Paired, blocks_until_narrower, blocks_until_significant
 
 SMALLEST_DIFFERENCE = 0.02
 """δ: a smaller difference does not matter."""
@@ -15,6 +15,8 @@ ALPHA = 0.05
 FEWEST_BLOCKS = 8
 MOST_UNSTEADY = 0.25
 DELTA = math.log1p(SMALLEST_DIFFERENCE)
+MOST_BLOCKS = 1000
+"""Nobody runs more: beyond this, a number of blocks is no advice."""
 
 
 class Verdict(StrEnum):
@@ -30,13 +32,20 @@ class Verdict(StrEnum):
     INCOMPLETE = "incomplete"
 
 
+class Obstacle(StrEnum):
+    """What keeps a comparison open however many blocks are run."""
+
+    NEAR = "too near the smallest difference that matters"
+    NOISE = "too much scatter"
+
+
 @dataclass(frozen=True)
 class Judged:
-    """A verdict with the p-value it rests on (Holm-adjusted) and, where it is open, how many blocks are missing."""
+    """A verdict with the p-value it rests on (Holm-adjusted) and, where it is open, what would settle it."""
 
     verdict: Verdict
     p_holm: float | None = None
-    more_blocks: int | None = None
+    missing: int | Obstacle | None = None
 
 
 def before_testing(paired: Paired | None, incomparable: bool, unstable: bool) -> Verdict | None:
@@ -55,24 +64,44 @@ def judge_all(tested: Sequence[Paired]) -> list[Judged]:
     if not tested:
         return []
     adjusted = multipletests([_p(paired) for paired in tested], alpha=ALPHA, method="holm")[1]
-    return [_judge(paired, float(p_holm)) for paired, p_holm in zip(tested, adjusted, strict=True)]
+    return [_judge(paired, float(p_holm), len(tested)) for paired, p_holm in zip(tested, adjusted, strict=True)]
+
+
+def missing(paired: Paired, comparisons: int) -> int | Obstacle:
+    """About how many more blocks settle an open comparison, were its mean and scatter to stay as they are.
+
+    A mean below δ can only become `equivalent`, by an interval inside ±δ. One beyond can only become a winner's, by
+    a t test below α divided by the number of comparisons: what Holm asks of the smallest p, and so never too little.
+    """
+    mean, sd = abs(paired.log_ratio), paired.sd or 0.0
+    if mean >= DELTA:
+        needed = blocks_until_significant(sd, mean, ALPHA / comparisons, MOST_BLOCKS)
+        return Obstacle.NOISE if needed is None else max(1, needed - paired.n)
+    needed = blocks_until_narrower(sd, DELTA - mean, MOST_BLOCKS)
+    if needed is None:
+        centred = blocks_until_narrower(sd, DELTA, MOST_BLOCKS)
+        return Obstacle.NOISE if centred is None else Obstacle.NEAR
+    return max(1, needed - paired.n)
 
 
 def doubted_by_permutation(paired: Paired) -> bool:
-    """The two tests fall on opposite sides of α, by more than a factor of two on either side or between."""
+    """One test finds a difference (p < α) that the other does not even nearly find (p > 2α), both before Holm.
+
+    No stricter level can be asked of the sign-flip test: with 8 blocks its smallest p is 2/256, which no correction
+    for many comparisons would leave below α.
+    """
     if paired.p is None or paired.p_permutation is None or paired.n < FEWEST_BLOCKS:
         return False
     low, high = sorted((paired.p, paired.p_permutation))
     return low < ALPHA and high > 2 * ALPHA
 
 
-def _judge(paired: Paired, p_holm: float) -> Judged:
+def _judge(paired: Paired, p_holm: float, comparisons: int) -> Judged:
     if p_holm < ALPHA and abs(paired.log_ratio) >= DELTA:
         return Judged(Verdict.FASTER if paired.log_ratio < 0 else Verdict.SLOWER, p_holm)
     if paired.low is not None and paired.high is not None and paired.low > -DELTA and paired.high < DELTA:
         return Judged(Verdict.EQUIVALENT, p_holm)
-    needed = blocks_needed(paired.sd or 0.0, DELTA) - paired.n
-    return Judged(Verdict.INCONCLUSIVE, p_holm, needed if needed > 0 else None)
+    return Judged(Verdict.INCONCLUSIVE, p_holm, missing(paired, comparisons))
 
 
 def _p(paired: Paired) -> float:

@@ -24,10 +24,11 @@ from make_records import (
 from scipy import stats
 
 from aggregator.analysis import analyse
-from aggregator.compare import blocks_needed, paired, ratio
+from aggregator.answers import answer
+from aggregator.compare import blocks_until_narrower, paired, ratio
 from aggregator.load import LoadedRun
 from aggregator.statistic import Steadiness, seconds, steadiness
-from aggregator.verdict import Verdict, judge_all
+from aggregator.verdict import DELTA, MOST_BLOCKS, Obstacle, Verdict, doubted_by_permutation, judge_all
 from runners.harness.record import Status
 
 CASE = step_case()
@@ -86,18 +87,81 @@ def test_a_certain_but_small_difference_names_no_winner():
     assert found.verdict is Verdict.EQUIVALENT
 
 
+def blocks_of(number, mean, sd):
+    """So many differences with exactly this mean and scatter."""
+    shape = np.arange(number, dtype=float)
+    return list(mean + sd * (shape - shape.mean()) / shape.std(ddof=1))
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "comparisons", "settled"),
+    [
+        (0.0, 0.06, 1, Verdict.EQUIVALENT),
+        (0.01, 0.03, 1, Verdict.EQUIVALENT),
+        (-0.015, 0.03, 40, Verdict.EQUIVALENT),
+        (0.03, 0.06, 1, Verdict.SLOWER),
+        (-0.03, 0.06, 1, Verdict.FASTER),
+        (0.2, 0.35, 12, Verdict.SLOWER),
+    ],
+)
+def test_the_blocks_said_to_be_needed_are_those_that_settle_it(mean, sd, comparisons, settled):
+    def judged(number):
+        beside = [paired(blocks_of(8, 0.0, 1.0))] * (comparisons - 1)
+        return judge_all([paired(blocks_of(number, mean, sd)), *beside])[0]
+
+    found = judged(8)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert judged(8 + found.missing).verdict is settled
+    assert judged(8 + found.missing - 1).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("mean", "sd", "obstacle"),
+    [
+        (DELTA - 1e-5, 0.02, Obstacle.NEAR),
+        (-DELTA + 1e-5, 0.02, Obstacle.NEAR),
+        (0.0, 3.0, Obstacle.NOISE),
+        (0.05, 3.0, Obstacle.NOISE),
+    ],
+)
+def test_what_no_number_of_blocks_settles_is_said_instead(mean, sd, obstacle):
+    (found,) = judge_all([paired(blocks_of(8, mean, sd))])
+    assert (found.verdict, found.missing) == (Verdict.INCONCLUSIVE, obstacle)
+
+
 def test_inconclusive_says_how_many_more_blocks():
     found = two_sides(1.0, scatter=0.06, blocks=8)
     assert found.verdict is Verdict.INCONCLUSIVE
-    total = found.judged.more_blocks + 8
-    sd = found.paired.sd
-    assert stats.t.ppf(0.975, total - 1) * sd / math.sqrt(total) <= math.log(1.02)
-    assert stats.t.ppf(0.975, total - 2) * sd / math.sqrt(total - 1) > math.log(1.02)
+    assert answer(found, "", "", None).verdict == f"inconclusive: about {found.judged.missing} more blocks needed"
 
 
-def test_blocks_needed_is_bounded():
-    assert blocks_needed(1e9, 0.02) == 10_000
-    assert blocks_needed(0.0, 0.02) == 2
+def test_a_search_for_blocks_ends():
+    assert blocks_until_narrower(1e9, 0.02, MOST_BLOCKS) is None
+    assert blocks_until_narrower(0.0, 0.02, MOST_BLOCKS) == 2
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.5])
+def test_the_same_ratio_to_the_last_digit_is_no_measurement(factor):
+    def copied(record):
+        samples = dataclasses.replace(
+            record.samples, step_ns=[int(2_000_000 * factor ** (record.competitor == TF))] * 80
+        )
+        return dataclasses.replace(record, samples=samples)
+
+    found = two_sides(blocks=8, change=copied)
+    assert found.verdict is Verdict.UNSTABLE
+    assert found.winner is None
+    assert "to the last digit in all 8 blocks" in found.unstable
+    assert found.paired.p is None
+    assert answer(found, "", "", None).ratio == ""
+
+
+def test_the_two_tests_disagree_where_one_finds_what_the_other_does_not_nearly():
+    agreed = paired(blocks_of(8, 0.1, 0.05))
+    assert agreed.p_permutation == 2 / 256
+    assert not doubted_by_permutation(agreed)
+    for ours, theirs, doubted in ((0.04, 0.11, True), (0.11, 0.04, True), (0.04, 0.09, False), (0.06, 0.5, False)):
+        assert doubted_by_permutation(dataclasses.replace(agreed, p=ours, p_permutation=theirs)) is doubted
 
 
 def test_fewer_than_eight_blocks_have_no_verdict():
