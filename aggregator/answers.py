@@ -89,10 +89,7 @@ def notes(comparison: Comparison) -> list[str]:
     if comparison.verdict is Verdict.FEW_BLOCKS:
         found.append(f"a verdict needs {FEWEST_BLOCKS} blocks")
     found += [text for side in (comparison.left, comparison.right) if (text := incomplete(side))]
-    unverified = [side.label for side in (comparison.left, comparison.right) if Steadiness.UNVERIFIED in side.settled]
-    if unverified:
-        who = "" if len(unverified) == 2 else f": {clean(unverified[0], 80)}"
-        found.append(f"warm-up unverified{who}")
+    found += [text for side in (comparison.left, comparison.right) if (text := _unverified(side))]
     if comparison.paired and doubted_by_permutation(comparison.paired):
         found.append(
             f"the sign-flip test disagrees: p = {comparison.paired.p_permutation:.2g}, t test {comparison.paired.p:.2g}"
@@ -108,6 +105,11 @@ def incomplete(side: Side) -> str:
     kinds = sorted({clean(record.error.kind, 40) for record in side.failures if record.error})
     reasons = f" ({', '.join(kinds)})" if kinds else ""
     return f"{clean(side.label, 80)}: INCOMPLETE, {len(side.ok)} of {count(side.planned, 'block')}{reasons}"
+
+
+def _unverified(side: Side) -> str:
+    number = side.settled.count(Steadiness.UNVERIFIED)
+    return f"{clean(side.label, 80)}: {Steadiness.UNVERIFIED} in {number} of {len(side.settled)}" if number else ""
 
 
 def score(case: CaseResult) -> tuple[str, Side | None]:

@@ -9,10 +9,16 @@ from runners.harness.record import Record
 PROCESS_SPREAD = 0.10
 """Coefficient of variation between processes above which a side is called scattered."""
 
+OWN = "(its own threads included)"
+
 
 @dataclass(frozen=True)
 class Signal:
-    """One counter past its threshold; `gate` means that no winner may be named from this replicate."""
+    """One counter past its threshold; `gate` means that no winner may be named from this replicate.
+
+    Pressure and involuntary switches are never a gate: a framework that starts more threads than it has CPUs raises
+    both on an idle machine.
+    """
 
     kind: str
     gate: bool
@@ -32,9 +38,8 @@ def signals(record: Record) -> Iterator[Signal]:
         limit = "5 %" if gate else "1 %"
         yield Signal(f"CPU steal above {limit}", gate, health.steal_fraction, percent(health.steal_fraction, 1))
     if health.pressure_some_fraction is not None and health.pressure_some_fraction > 0.10:
-        yield Signal(
-            "CPU pressure above 10 %", False, health.pressure_some_fraction, percent(health.pressure_some_fraction)
-        )
+        waited = health.pressure_some_fraction
+        yield Signal(f"threads waited for a CPU more than 10 % of the time {OWN}", False, waited, percent(waited))
     if health.throttled_periods:
         yield Signal(
             "throttled by its CPU quota", True, health.throttled_periods, f"{health.throttled_periods} periods"
@@ -43,7 +48,7 @@ def signals(record: Record) -> Iterator[Signal]:
         yield Signal("major page faults", False, health.major_faults, str(health.major_faults))
     switches = _switches_per_second(record)
     if switches is not None and switches > 50:
-        yield Signal("involuntary context switches above 50/s a thread", False, switches, f"{switches:.0f}/s")
+        yield Signal(f"involuntary context switches above 50/s a thread {OWN}", False, switches, f"{switches:.0f}/s")
 
 
 def _switches_per_second(record: Record) -> float | None:

@@ -19,14 +19,16 @@ METHOD = (
     f"at least {DELTA}. Equivalent means that the whole interval lies within {DELTA}. Nothing is named where the "
     "checks of equal work disagree, where a gate on the machine's state failed, or where more than "
     f"{percent(MOST_UNSTEADY)} of a side's replicates were not steady (quarters after warm-up further apart than "
-    f"{percent(STEADY_SPREAD)}). No sample is dropped for its size.",
+    f"{percent(STEADY_SPREAD)}; of loaders, halves further apart than that and a full queue explain). No sample is "
+    "dropped for its size.",
 )
 LIMITS = (
     "Results hold for the machines, versions and settings listed, and for nothing else.",
     "Runs, machines and differing sets of versions are reported apart; no ratio is formed across them.",
-    f"With fewer than {STEADY_STEPS} steps kept, or too few batches for a loader's bursts to average out, steadiness "
+    f"With fewer than {STEADY_STEPS} steps kept, or where a burst of a loader may be why its halves differ, steadiness "
     "cannot be verified: the line says warm-up unverified.",
-    f"Scatter between processes above {percent(PROCESS_SPREAD)} and counters of a busy machine are warnings beside a "
-    "verdict, not corrections to it.",
+    f"Scatter between processes above {percent(PROCESS_SPREAD)} and the counters of the machine are warnings beside a "
+    "verdict, not corrections to it. Waiting for a CPU and involuntary context switches need no neighbour: a framework "
+    "that starts more threads than it has CPUs causes both itself.",
     "Peak memory adds up the peaks of all processes, shared pages included: an upper bound.",
 )

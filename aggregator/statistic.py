@@ -7,9 +7,11 @@ import numpy as np
 from runners.harness.record import Record, Samples
 
 STEADY_SPREAD = 0.03
-"""The quarters after warm-up may differ by this much."""
+"""The quarters after warm-up (of loaders: the halves) may differ by this much."""
 STEADY_STEPS = 60
 """With fewer retained steps, quarters are too short to tell drift from noise."""
+STEADY_BURSTS = 20
+"""With fewer bursts of a loader, its halves are too short."""
 STEP_WORKLOADS = ("train", "infer")
 
 
@@ -56,25 +58,36 @@ def items_per_second(record: Record) -> float:
 
 
 def steadiness(record: Record) -> Steadiness:
-    """Compare the four quarters of the retained steps: their medians for steps, their means for loaders.
-
-    A loader's quarter must hold so many batches that one burst (a queue filled while nobody asked) cannot move
-    its mean by more than the spread allowed.
-    """
-    samples = _samples(record)
-    steps = np.asarray(retained(samples), dtype=float)
+    """Whether the retained steps stayed at one level: the medians of their quarters, the means of a loader's halves."""
     if record.case.workload == "fit":
         return Steadiness.NOT_APPLICABLE
-    if record.case.workload in STEP_WORKLOADS:
-        if len(steps) < STEADY_STEPS:
-            return Steadiness.UNVERIFIED
-        levels = [float(np.median(quarter)) for quarter in np.array_split(steps, 4)]
-    else:
-        burst = max(record.case.workers or 1, samples.queue_batches, 1)
-        if len(steps) // 4 * STEADY_SPREAD < burst:
-            return Steadiness.UNVERIFIED
-        levels = [float(np.mean(quarter)) for quarter in np.array_split(steps, 4)]
+    samples = _samples(record)
+    steps = np.asarray(retained(samples), dtype=float)
+    if record.case.workload not in STEP_WORKLOADS:
+        return _loader_steadiness(steps, max(record.case.workers or 1, 1), samples.queue_batches)
+    if len(steps) < STEADY_STEPS:
+        return Steadiness.UNVERIFIED
+    levels = [float(np.median(quarter)) for quarter in np.array_split(steps, 4)]
     return Steadiness.STEADY if max(levels) / min(levels) - 1 <= STEADY_SPREAD else Steadiness.UNSTEADY
+
+
+def _loader_steadiness(steps: np.ndarray, workers: int, queue: int) -> Steadiness:
+    """Two halves, parted where a round of the workers ends, so that each holds whole bursts of an even delivery.
+
+    What bursts can still do at the boundary is to move a full queue from one half to the other. Halves that agree are
+    called steady (in one replicate chance may hide a drift, in most of a side's it cannot), halves that differ by more
+    than the spread and such a burst together are not steady, and between the two it cannot be told.
+    """
+    burst = max(workers, queue)
+    if len(steps) < STEADY_BURSTS * burst:
+        return Steadiness.UNVERIFIED
+    middle = len(steps) // 2 // workers * workers
+    low, high = sorted((float(np.mean(steps[:middle])), float(np.mean(steps[middle:]))))
+    apart = high / low - 1
+    if apart <= STEADY_SPREAD:
+        return Steadiness.STEADY
+    by_a_burst = 2 * burst / (middle - burst)
+    return Steadiness.UNVERIFIED if apart <= STEADY_SPREAD + by_a_burst else Steadiness.UNSTEADY
 
 
 def _samples(record: Record) -> Samples:
