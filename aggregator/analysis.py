@@ -1,7 +1,7 @@
 """From loaded runs to compared cases. Knows numbers and verdicts, nothing of how they are shown."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -153,6 +153,29 @@ def competitors_of(runs: Iterable[LoadedRun]) -> list[str]:
     return list(labels)
 
 
+def ranked(sides: Iterable[Side]) -> list[Side]:
+    """Sides with data, fastest first, over the blocks all of them finished (over their own where there is none).
+
+    Where two or more have enough blocks for a verdict, the others are left out: one that failed early would shrink the
+    ranking to the few blocks that it finished.
+    """
+    with_data = [side for side in sides if side.logs]
+    enough = [side for side in with_data if len(side.logs) >= FEWEST_BLOCKS]
+    rivals = enough if len(enough) > 1 else with_data
+    shared = shared_blocks(rivals)
+
+    def level(side: Side) -> float:
+        blocks = shared or sorted(side.logs)
+        return math.fsum(side.logs[number] for number in blocks) / len(blocks)
+
+    return sorted(rivals, key=lambda side: (level(side), side.competitor))
+
+
+def shared_blocks(sides: Sequence[Side]) -> list[int]:
+    """The blocks that all of them finished."""
+    return sorted(set.intersection(*(set(side.logs) for side in sides))) if sides else []
+
+
 def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str | None) -> Iterator[CaseResult]:
     by_case: dict[Case, list[Record]] = {}
     for record in section.records:
@@ -187,27 +210,14 @@ def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None) -> I
     if len(contenders) < 2:
         return
     reference = next((side for side in contenders if side.label == baseline), contenders[0])
-    ranked = _ranked(contenders)
-    decisive = {side.competitor for side in ranked[:2]} if len(ranked) > 1 else set()
+    ranking = ranked(contenders)
+    decisive = {side.competitor for side in ranking[:2]} if len(ranking) > 1 else set()
     for other in contenders:
         if other is not reference:
             pair = {reference.competitor, other.competitor}
             yield _compare(case, reference, other, decides=pair == decisive)
     if decisive and reference.competitor not in decisive:
-        yield _compare(case, ranked[1], ranked[0], decides=True)
-
-
-def _ranked(sides: list[Side]) -> list[Side]:
-    """Sides with data, fastest first, over the blocks all of them finished (over their own where there is none)."""
-    with_data = [side for side in sides if side.logs]
-    if not with_data:
-        return []
-    shared = set.intersection(*(set(side.logs) for side in with_data))
-
-    def level(side: Side) -> float:
-        return math.fsum(side.logs[number] for number in sorted(shared or side.logs)) / len(shared or side.logs)
-
-    return sorted(with_data, key=lambda side: (level(side), side.competitor))
+        yield _compare(case, ranking[1], ranking[0], decides=True)
 
 
 def _compare(case: Case, left: Side, right: Side, decides: bool) -> Comparison:

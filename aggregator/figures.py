@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import altair as alt
 
 from aggregator import metrics
-from aggregator.analysis import CaseResult, Side
+from aggregator.analysis import CaseResult, Side, ranked, shared_blocks
 from aggregator.charts import GREY, WIDTH, Palette, Row, draw
 from aggregator.compare import interval_of_mean, paired, ratio
 from aggregator.metrics import Metric
 from aggregator.model import Figure
 from aggregator.statistic import items_per_second
+from aggregator.verdict import FEWEST_BLOCKS
 from aggregator.words import clean, group, parameters
 
 ROW_HEIGHT = 11
@@ -58,7 +59,8 @@ def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, pre
     svg = _dot_plot(rows, "time relative to the fastest side (1 = fastest, log scale)", palette, log=True, rule_at=1.0)
     caption = (
         "Fastest side of each case = 1; further right is slower. Lines are 95 % intervals over blocks, paired with the "
-        "fastest side; a case with fewer than two paired blocks, or whose sides did differing work, is left out."
+        "fastest side. Left out are cases with fewer than two paired blocks or differing work, and a side with fewer "
+        f"than {FEWEST_BLOCKS} blocks beside two that have as many."
     )
     return Figure(f"{prefix}relative-time-{_file(workload)}", f"Relative time: {_title(workload)}", caption, svg)
 
@@ -66,13 +68,13 @@ def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, pre
 def _relative_rows(case: CaseResult) -> list[Row]:
     if any(found.incomparable for found in case.comparisons):
         return []
-    sides = [side for side in case.sides if side.logs]
-    shared = sorted(set.intersection(*(set(side.logs) for side in sides))) if sides else []
-    if len(sides) < 2 or len(shared) < 2:
+    ranking = ranked(case.sides)
+    shared = shared_blocks(ranking)
+    if len(ranking) < 2 or len(shared) < 2:
         return []
-    best = min(sides, key=lambda side: (math.fsum(side.logs[n] for n in shared), side.competitor))
+    best = ranking[0]
     rows = []
-    for side in sides:
+    for side in (side for side in case.sides if side in ranking):
         found = paired([side.logs[number] - best.logs[number] for number in shared])
         low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
         rows.append(_row(case, side, ratio(found.log_ratio), ratio(low), ratio(high)))

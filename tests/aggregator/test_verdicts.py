@@ -23,9 +23,10 @@ from make_records import (
 )
 from scipy import stats
 
-from aggregator.analysis import analyse
+from aggregator.analysis import analyse, ranked
 from aggregator.answers import answer
 from aggregator.compare import blocks_until_narrower, paired, ratio
+from aggregator.figures import _relative_rows
 from aggregator.load import LoadedRun
 from aggregator.statistic import Steadiness, seconds, steadiness
 from aggregator.verdict import DELTA, MOST_BLOCKS, Obstacle, Verdict, doubted_by_permutation, judge_all
@@ -249,22 +250,51 @@ def test_more_than_a_quarter_not_steady_is_unstable():
 
 
 def test_steadiness_needs_enough_steps():
-    run = make_run([planned(CASE, [TORCH], 1), planned(load_case(), [TORCH_LOADER], 1)])
-    step, load = make_records(run, steps=64)
-    assert steadiness(step) is Steadiness.UNVERIFIED
-    assert steadiness(load) is Steadiness.UNVERIFIED
-    (step, load) = make_records(run, steps=700)
-    assert (steadiness(step), steadiness(load)) == (Steadiness.STEADY, Steadiness.STEADY)
+    run = make_run([planned(CASE, [TORCH], 1)])
+    assert [steadiness(record) for record in make_records(run, steps=64)] == [Steadiness.UNVERIFIED]
+    assert [steadiness(record) for record in make_records(run, steps=65)] == [Steadiness.STEADY]
+
+
+def loader_record(steps, workers=2, queue=4):
+    """A loader's replicate with these intervals, in ms, after warm-up."""
+    (record,) = make_records(make_run([planned(load_case(workers=workers), [TORCH_LOADER], 1)]))
+    times = [5] * 8 + [int(step * 1e6) for step in steps]
+    return dataclasses.replace(
+        record, samples=dataclasses.replace(record.samples, step_ns=times, warmup_steps=8, queue_batches=queue)
+    )
+
+
+EVEN = [40.0, 0.4]
+"""Two workers that finish at the same time: batches come in pairs."""
+
+
+@pytest.mark.parametrize(
+    ("steps", "state"),
+    [
+        (EVEN * 40, Steadiness.STEADY),
+        (EVEN * 41, Steadiness.STEADY),
+        (EVEN * 100, Steadiness.STEADY),
+        (EVEN * 39, Steadiness.UNVERIFIED),
+        # A queue of four is full when the first half ends, and its batches are the second's for nothing.
+        ([*EVEN * 18, 80.0, 80.0, 0.4, 0.4, 0.4, 0.4, *EVEN * 18], Steadiness.UNVERIFIED),
+        ([*EVEN * 20, *[1.08 * step for step in EVEN * 20]], Steadiness.UNVERIFIED),
+        ([*EVEN * 20, *[1.4 * step for step in EVEN * 20]], Steadiness.UNSTEADY),
+        ([*EVEN * 50, *[1.15 * step for step in EVEN * 50]], Steadiness.UNSTEADY),
+    ],
+)
+def test_a_loader_is_judged_by_halves_and_by_what_a_burst_can_do(steps, state):
+    assert steadiness(loader_record(steps)) is state
 
 
 def test_bursts_of_a_loader_neither_move_its_rate_nor_make_it_unsteady():
-    run = make_run([planned(load_case(workers=8), [TORCH_LOADER], 1)])
-    (record,) = make_records(run)
-    bursts = [80_000_000 if index % 8 == 0 else 1 for index in range(8 * 260)]
-    samples = dataclasses.replace(record.samples, step_ns=[5] * 16 + bursts, warmup_steps=16)
-    bursty = dataclasses.replace(record, samples=samples)
+    bursty = loader_record([80.0 if index % 8 == 0 else 1e-6 for index in range(8 * 21)], workers=8, queue=8)
     assert seconds(bursty) == pytest.approx(0.01, rel=1e-6)
     assert steadiness(bursty) is Steadiness.STEADY
+
+
+def test_an_unverified_warm_up_says_of_how_many_replicates():
+    found = two_sides(1.5, blocks=8, steps=64)
+    assert f"{TORCH.label}: warm-up unverified in 8 of 8" in answer(found, "", "", None).notes
 
 
 def test_holm_spans_the_whole_report():
@@ -288,6 +318,42 @@ def test_of_three_each_meets_the_baseline_and_the_best_its_runner_up():
         (TFDATA, TORCH_LOADER, False),
         (TFDATA, SPDL, True),
     ]
+
+
+def test_a_third_side_that_failed_early_does_not_hide_who_is_faster():
+    run = make_run([planned(load_case(), [TORCH_LOADER, SPDL, TFDATA], 8)])
+    speed = {TORCH_LOADER: 0.2, SPDL: 0.1, TFDATA: 0.3}
+    records = [
+        failed(record, Status.CRASHED, "CRASH", "x") if record.competitor == TFDATA and record.block.number else record
+        for record in make_records(run, lambda _, who: speed[who])
+    ]
+    # In the one block all three finished, the slower of the two was the faster.
+    records = [
+        dataclasses.replace(
+            record,
+            samples=dataclasses.replace(record.samples, step_ns=[step // 4 for step in record.samples.step_ns]),
+        )
+        if record.competitor == TORCH_LOADER and record.block.number == 0
+        else record
+        for record in records
+    ]
+    (env,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
+    (case,) = env.cases
+    assert [side.competitor for side in ranked(case.sides)] == [SPDL, TORCH_LOADER]
+    assert {row["competitor"] for row in _relative_rows(case)} == {SPDL.label, TORCH_LOADER.label}
+    assert case.deciding.paired.n == 8
+
+
+@pytest.mark.parametrize("counter", [{"pressure_some_fraction": 0.2}, {"involuntary_switches": 30_000}])
+def test_what_a_frameworks_own_threads_cause_is_a_warning_that_blames_nobody(counter):
+    def crowded(record):
+        return dataclasses.replace(record, health=dataclasses.replace(HEALTH, **counter))
+
+    found = two_sides(1.5, change=crowded)
+    assert found.verdict is Verdict.SLOWER
+    ((gate, text),) = found.left.signals
+    assert not gate
+    assert "its own threads included" in text
 
 
 def test_machines_and_versions_are_not_pooled():
