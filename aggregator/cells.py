@@ -12,6 +12,11 @@ from aggregator.quantities import DASH, duration, significant, with_half_width
 from aggregator.statistic import items_per_second
 from aggregator.words import clean
 
+ONE_SEED = (
+    "Every replicate starts from the same seed and ended at the same value, so this is one observation. It shows that "
+    "the training is repeatable and that it trained; one seed says nothing about which framework learns better."
+)
+
 
 class Footnotes:
     """Numbers the notes of one table; the same reason has one number."""
@@ -60,6 +65,14 @@ def range_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str]
     if not values:
         return Cell(DASH)
     return Cell(show(values), "" if len(values) == len(side.ok) else f"n {len(values)}")
+
+
+def seed_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str], notes: Footnotes) -> Cell:
+    """A result that the seed decides. Replicates that repeat it are one observation: no n, no range."""
+    values = [found for record in side.ok.values() if (found := value(record)) is not None]
+    if len(values) < 2 or len(set(values)) > 1:
+        return range_cell(side, value, show)
+    return Cell(show(values[:1]), "1 seed", notes.mark(ONE_SEED))
 
 
 def dash(side: Side, notes: Footnotes) -> Cell:

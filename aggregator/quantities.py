@@ -85,6 +85,11 @@ def percent_range(values: Sequence[float]) -> str:
     return _range([value * 100 for value in values], "%") if values else DASH
 
 
+def number_range(values: Sequence[float]) -> str:
+    """Median of numbers without a unit, with the lowest and highest."""
+    return _range(values, "") if values else DASH
+
+
 def percent(fraction: float, digits: int = 0) -> str:
     """`2 %`."""
     return f"{fraction * 100:.{digits}f} %"
@@ -97,5 +102,5 @@ def count(number: int, noun: str) -> str:
 
 def _range(values: Sequence[float], unit: str) -> str:
     middle, low, high = float(np.median(values)), min(values), max(values)
-    text = f"{significant(middle, 3)} {unit}"
+    text = f"{significant(middle, 3)} {unit}".rstrip()
     return text if len(values) == 1 or low == high else f"{text} ({significant(low, 3)}–{significant(high, 3)})"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from aggregator import metrics
 from aggregator.analysis import CaseResult, Side
 from aggregator.answers import incomplete, score
-from aggregator.cells import Footnotes, dash, range_cell, rate_cell, time_cell
+from aggregator.cells import Footnotes, dash, range_cell, rate_cell, seed_cell, time_cell
 from aggregator.model import Cell, Table
-from aggregator.quantities import DASH, bytes_range, duration_range, percent_range
+from aggregator.quantities import DASH, bytes_range, duration_range, number_range, percent_range
 from aggregator.verdict import Verdict
 from aggregator.words import clean, group
 from runners.harness.case import Case
@@ -122,9 +122,9 @@ def _fit_row(case: Case, side: Side, notes: Footnotes) -> tuple[Cell, ...]:
     if not side.ok:
         return (*name, Cell("0"), dash(side, notes), *(Cell(DASH) for _ in range(len(STAGES) + 2)))
     stages = [range_cell(side, metrics.stage(stage), duration_range) for stage in STAGES]
-    accuracy = range_cell(side, metrics.accuracy, percent_range)
-    restored = range_cell(side, metrics.accuracy_restored, percent_range)
-    loss = range_cell(side, metrics.last_loss, _plain_range)
+    accuracy = seed_cell(side, metrics.accuracy, percent_range, notes)
+    restored = seed_cell(side, metrics.accuracy_restored, percent_range, notes)
+    loss = seed_cell(side, metrics.last_loss, number_range, notes)
     n = Cell(str(len(side.ok)), "", notes.mark(incomplete(side)))
     return (*name, n, *stages, accuracy, restored, loss)
 
@@ -132,11 +132,14 @@ def _fit_row(case: Case, side: Side, notes: Footnotes) -> tuple[Cell, ...]:
 def _startup_table(cases: Sequence[CaseResult], names: dict[Case, str]) -> Table:
     sides = [(case.case, side) for case in cases for side in case.sides if side.ok]
     on_gpu = any(case.device == "gpu" for case, _ in sides)
-    heads = ("case", "competitor", "n", "import", "set-up", "first step or batch", "peak memory", "CPU time")
+    heads = ("case", "competitor", "n", "import", "set-up", "first step or batch", "peak memory", "CPU time an image")
     rows = [(Cell(names[case]), Cell(clean(side.label, 60)), *_startup_cells(side, on_gpu)) for case, side in sides]
     caption = (
-        "Start-up and memory. Medians (lowest–highest) over n replicates; memory is the peak of the process tree; "
-        "CPU time is of the measured window."
+        "Start-up, memory and CPU time. Medians (lowest–highest) over n replicates; memory is the peak of the process "
+        "tree. CPU time is that of all its processes while every step was taken, warm-up included, over the images of "
+        "those steps. For loaders, the pass for the first batch and the whole epoch come before and are not in it; "
+        "starting the workers and what they prepared ahead are. For end-to-end training it is that of all stages, over "
+        "the training images of all epochs."
     )
     return Table(caption, (*heads, "peak GPU memory") if on_gpu else heads, tuple(rows), 2)
 
@@ -151,12 +154,6 @@ def _startup_cells(side: Side, on_gpu: bool) -> list[Cell]:
         range_cell(side, metrics.cpu_time, duration_range),
     ]
     return [*cells, range_cell(side, metrics.peak_gpu_memory, bytes_range)] if on_gpu else cells
-
-
-def _plain_range(values: Sequence[float]) -> str:
-    low, high = min(values), max(values)
-    middle = sorted(values)[len(values) // 2]
-    return f"{middle:.3g}" + ("" if low == high else f" ({low:.3g}–{high:.3g})")
 
 
 def _columns(cases: Iterable[CaseResult]) -> list[str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from aggregator.markdown import escape, fence
-from aggregator.quantities import duration, duration_range, ratio_and_interval, with_half_width
+from aggregator.quantities import duration, duration_range, number_range, ratio_and_interval, with_half_width
 from aggregator.words import clean
 
 
@@ -23,6 +23,11 @@ def test_a_time_has_the_digits_its_interval_supports(value, low, high, text):
 def test_a_time_without_interval_has_two_digits():
     assert duration(0.04456) == "45 ms"
     assert duration_range([1.0, 1.234, 2.0]) == "1.23 s (1.00–2.00)"
+
+
+def test_the_middle_of_an_even_number_is_the_median():
+    assert number_range([1.0, 2.0]) == "1.50 (1.00–2.00)"
+    assert number_range([1.734, 1.734]) == "1.73"
 
 
 def test_a_ratio_has_the_digits_its_interval_supports():

@@ -1,0 +1,67 @@
+"""Cells whose number means more or less than it seems."""
+
+import dataclasses
+
+import pytest
+from make_records import TF, TF_FIT, TORCH, TORCH_FIT, fit_case, load_case, make_records, make_run, planned, step_case
+
+from aggregator.analysis import analyse
+from aggregator.cells import ONE_SEED
+from aggregator.load import LoadedRun
+from aggregator.metrics import cpu_time
+from aggregator.tables import result_tables
+
+
+def tables_of(run, records):
+    """Every table of one run's only environment."""
+    (env,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
+    return result_tables(env.cases, {case.case: "the case" for case in env.cases})
+
+
+def fit_tables(accuracy):
+    """The table of end-to-end training where replicate n has `accuracy(n)`."""
+    run = make_run([planned(fit_case(), [TORCH_FIT, TF_FIT], 8)])
+    records = [
+        dataclasses.replace(record, check=dataclasses.replace(record.check, accuracy=accuracy(record.block.number)))
+        for record in make_records(run)
+    ]
+    return tables_of(run, records)[0]
+
+
+def test_an_accuracy_that_every_replicate_repeats_is_of_one_seed():
+    table = fit_tables(lambda _: 0.324)
+    cell = table.rows[0][table.columns.index("accuracy")]
+    assert (cell.text, cell.detail) == ("32.4 %", "1 seed")
+    assert table.footnotes[cell.notes[0] - 1] == ONE_SEED
+
+
+def test_an_accuracy_that_differs_between_replicates_has_its_range():
+    table = fit_tables(lambda number: 0.32 + number / 1000)
+    cell = table.rows[0][table.columns.index("accuracy")]
+    assert (cell.text, cell.detail, cell.notes) == ("32.4 % (32.0–32.7)", "", ())
+
+
+def with_cpu(record, seconds, steps=None):
+    """`record` with so much CPU time, and so many steps."""
+    samples = dataclasses.replace(record.samples, step_ns=record.samples.step_ns[:steps])
+    return dataclasses.replace(
+        record, samples=samples, resources=dataclasses.replace(record.resources, cpu_seconds=seconds)
+    )
+
+
+def test_cpu_time_is_an_images_since_the_faster_side_takes_more_steps():
+    run = make_run([planned(step_case(batch_size=8), [TORCH, TF], 1)])
+    one, other = make_records(run)
+    assert cpu_time(with_cpu(one, 6.4, 80)) == pytest.approx(0.01)
+    assert cpu_time(with_cpu(other, 3.2, 40)) == pytest.approx(0.01)
+
+
+def test_cpu_time_of_a_fit_is_shared_by_the_images_of_all_epochs():
+    (record,) = make_records(make_run([planned(fit_case(epochs=3), [TORCH_FIT], 1)]))
+    record = dataclasses.replace(record, samples=dataclasses.replace(record.samples, items_per_step=100))
+    assert cpu_time(with_cpu(record, 6.0)) == pytest.approx(0.02)
+
+
+def test_cpu_time_below_a_tick_is_unknown_rather_than_nought():
+    (record,) = make_records(make_run([planned(load_case(), [TORCH], 1)]))
+    assert cpu_time(with_cpu(record, 0.0)) is None
