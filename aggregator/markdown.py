@@ -8,19 +8,21 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from aggregator.model import Cell, Report, Table
 from aggregator.words import clean_lines
 
-ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}
-SPECIAL = re.compile(r"[\\`*\[\]|~$]|(?<!\w)_|_(?!\w)|(?<!&)#")
-BARE_LINK = re.compile(r"(?i)(?<=\bwww)\.|:(?=//)")
+ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+SPECIAL = re.compile(r"[\\`*\[\]|~$#]|(?<!\w)_|_(?!\w)")
+LINE_START = re.compile(r"^(?=[-+=:])|^(\d+)(?=[.)](?!\S))")
+LINKED = re.compile(r"(?i)(?<=@)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=#)(?=\w)")
+UNSEEN = "\u200b"
+"""A space of no width. Escapes and entities do not help against links and mentions: a forge looks for these in the text
+that it has decoded."""
 
 
 def escape(text: str) -> str:
-    """Text that no Markdown reader takes for anything else: no table bar, link, mention, heading, emphasis or tag.
-
-    What means something at the start of a line only (`1.`, `-`, `=`) stays: no text of a record stands there. A bare
-    address becomes a link even where its colon is escaped, so an entity takes the colon's place.
-    """
-    plain = "".join(ENTITIES.get(char, char) for char in " ".join(text.split()))
-    return BARE_LINK.sub(lambda found: f"&#{ord(found[0])};", SPECIAL.sub(lambda found: "\\" + found[0], plain))
+    """Text that no Markdown reader takes for anything else, at the start of a line or within: no table bar, heading,
+    list, quote, emphasis or tag, and no link, address or mention that the text did not mark as one."""
+    plain = LINKED.sub(UNSEEN, " ".join(text.split()))
+    marked = SPECIAL.sub(lambda found: "\\" + found[0], "".join(ENTITIES.get(char, char) for char in plain))
+    return LINE_START.sub(lambda found: (found[1] or "") + "\\", marked)
 
 
 def fence(text: str) -> str:

@@ -1,6 +1,7 @@
 """Numbers as text."""
 
 import pytest
+from markdown_it import MarkdownIt
 
 from aggregator.markdown import escape, fence
 from aggregator.quantities import duration, duration_range, number_range, ratio_and_interval, with_half_width
@@ -49,9 +50,44 @@ def test_no_scatter_claims_no_precision():
 def test_markdown_takes_text_for_text():
     assert escape("a|b\n# c") == "a\\|b \\# c"
     assert escape("<b>&") == "&lt;b&gt;&amp;"
-    assert escape("@all https://x.y") == "&#64;all https&#58;//x.y"
+    assert escape("@all https://x.y") == "@\u200ball https:\u200b//x.y"
+    assert escape("me@x.org WWW.x.org #7") == "me@\u200bx.org WWW\u200b.x.org \\#\u200b7"
     assert escape("mobilenet_v2 _x_ $y$") == "mobilenet_v2 \\_x\\_ \\$y\\$"
     assert fence("```\nx").startswith("````text\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# a",
+        "- a",
+        "+ a",
+        "* a",
+        "> a",
+        "1. a",
+        "12) a",
+        "7.",
+        "---",
+        "===",
+        "___",
+        "***",
+        "```",
+        "~~~",
+        ":--",
+        "| a |",
+    ],
+)
+@pytest.mark.parametrize("before", ["", "- ", "a line\n"])
+def test_no_text_becomes_a_block_of_its_own_at_the_start_of_a_line(text, before):
+    def blocks(source):
+        return [token.type for token in MarkdownIt("gfm-like", {"linkify": False}).parse(source)]
+
+    assert blocks(f"{before}{escape(text)} is faster") == blocks(f"{before}x is faster")
+    assert blocks(f"{before}{escape(text)}") == blocks(f"{before}x")
+
+
+def test_numbers_stay_as_they_are():
+    assert escape("1.23 ms (1.1–1.4)") == "1.23 ms (1.1–1.4)"
 
 
 def test_control_characters_become_visible():

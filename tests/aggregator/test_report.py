@@ -36,7 +36,8 @@ from runners.harness.run import RunState, Unavailable
 HERE = os.path.dirname(__file__)
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
 MARKUP = "</style><script>alert(1)</script><img src=x onerror=alert(1)>"
-NASTY = f"\\q\\1\\g<1>{MARKUP}|`a`\n# [x](javascript:alert(1)) @all www.x.org \x00\x1b[31m\u202e{{{{7*7}}}} **b**"
+LINKS = "@all me@x.org www.x.org https://x.org HTTP://x.org #7"
+NASTY = f"\\q\\1\\g<1>{MARKUP}|`a`\n# [x](javascript:alert(1)) {LINKS} \x00\x1b[31m\u202e{{{{7*7}}}} **b**"
 
 
 @pytest.fixture
@@ -113,8 +114,7 @@ def nasty_records():
         effective = dataclasses.replace(record.effective, layout=NASTY, settings={NASTY: NASTY})
         host = dataclasses.replace(record.host, cpu_model=NASTY, kernel=NASTY, packages={NASTY: NASTY}, commit=NASTY)
         check = dataclasses.replace(record.check, weights_digest=NASTY)
-        health = dataclasses.replace(record.health, warnings=[NASTY])
-        more = {"effective": effective, "host": host, "check": check, "health": health, "command": ["x", NASTY]}
+        more = {"effective": effective, "host": host, "check": check, "command": ["x", NASTY]}
         record = dataclasses.replace(record, **more)
         if record.block.number == 1 and record.competitor == who:
             record = failed(record, Status.FAILED, NASTY, NASTY, NASTY + "\n```\n~~~\n")
@@ -162,9 +162,9 @@ def test_hostile_strings_stay_text_in_markdown(nasty_report):
     assert {target.split("/")[0] for target in targets} == {"figures"}
     plain = "".join(token.content for token in tokens if token.type == "text")
     assert MARKUP in plain
-    outside = re.sub(r"^ *(`{3,})text\n.*?^ *\1$", "", text, flags=re.DOTALL | re.MULTILINE)
-    assert "@all" not in outside
-    assert "www." not in outside
+    # What a forge links by itself, it finds in the text as shown: wherever that is not code, it must be broken.
+    assert "@\u200ball" in plain
+    assert re.findall(r"(?i)@\w+|www\.\w|\w://\w|\w@\w|#\d", plain) == []
 
 
 @pytest.mark.usefixtures("blank_figures")
