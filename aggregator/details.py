@@ -127,12 +127,6 @@ def _remarks(result: CaseResult) -> list[str]:
     for side in result.sides:
         label = clean(side.label, 80)
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
-        said = dict.fromkeys(
-            clean(text, 300)
-            for record in side.ok.values()
-            for text in (record.health.warnings if record.health else [])
-        )
-        found += [f"{label}: {text}" for text in said]
         if side.settled:
             states = ", ".join(f"{side.settled.count(state)} {state}" for state in dict.fromkeys(side.settled))
             found.append(f"{label}: {states}")

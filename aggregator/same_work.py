@@ -2,34 +2,27 @@
 
 from runners.harness.agreement import disagreement
 from runners.harness.case import Case
-from runners.harness.record import Check, Effective, Record
+from runners.harness.record import Effective, Record
 
 COMPUTE = ("train", "infer", "fit")
 
 
 def difference_in_work(left: Record, right: Record) -> str | None:
     """Why the two replicates cannot be compared, in a sentence, or None."""
-    if left.case.track == "matched":
-        settings = _settings_differ(left, right)
-        if settings:
-            return settings
-    return _checks_differ(left.check, right.check, left.case)
-
-
-def _checks_differ(left: Check | None, right: Check | None, case: Case) -> str | None:
-    if left is None or right is None:
+    if left.effective is None or right.effective is None:
+        return "a record does not say which settings were in effect"
+    if left.check is None or right.check is None:
         return "a record holds no evidence of its work"
-    return disagreement(left, right, case.precision, case.workload)
+    case = left.case
+    settings = _settings_differ(left.effective, right.effective, case) if case.track == "matched" else None
+    return settings or disagreement(left.check, right.check, case.precision, case.workload)
 
 
-def _settings_differ(left: Record, right: Record) -> str | None:
-    ours, theirs = left.effective, right.effective
-    if ours is None or theirs is None:
-        return None
+def _settings_differ(ours: Effective, theirs: Effective, case: Case) -> str | None:
     names = ["device", "precision", "visible_cpus", "cgroup_cpu_quota", "gpu"]
-    if left.case.workload in COMPUTE:
+    if case.workload in COMPUTE:
         names.append("threads_intra")
-    if left.case.device == "gpu":
+    if case.device == "gpu":
         names.append("tf32")
     return next((text for name in names if (text := _differs(name, ours, theirs))), None)
 

@@ -222,6 +222,17 @@ def test_differing_threads_are_not_comparable():
     assert "threads intra in effect differs: 2 and 1" in found.incomparable
 
 
+@pytest.mark.parametrize(("field", "reason"), [("check", "no evidence"), ("effective", "settings were in effect")])
+@pytest.mark.parametrize("silent", [(TF,), (TORCH, TF)])
+def test_a_record_that_proves_nothing_is_not_comparable(field, reason, silent):
+    def mute(record):
+        return dataclasses.replace(record, **{field: None}) if record.competitor in silent else record
+
+    found = two_sides(1.5, change=mute)
+    assert found.verdict is Verdict.NOT_COMPARABLE
+    assert reason in found.incomparable
+
+
 @pytest.mark.parametrize("counter", [{"steal_fraction": 0.06}, {"throttled_periods": 1}])
 def test_a_failed_gate_is_unstable(counter):
     def busy(record):
