@@ -13,8 +13,10 @@ METHOD = (
     "whole training stage for end-to-end training.",
     "A comparison takes the logarithm of the ratio in every block that both sides finished. The ratio is the "
     "exponential of their mean, the interval a 95 % t interval over blocks, checked with a sign-flip permutation "
-    f"test. P-values are adjusted by Holm's method over all comparisons of this report; α = {ALPHA}, and the smallest "
-    f"difference that matters is {DELTA}. Intervals are of one comparison each.",
+    "test. The t tests' p-values are adjusted together by Holm's method, over all comparisons of this report that come "
+    f"to a test; α = {ALPHA}, and the smallest difference that matters is {DELTA}. Intervals, and equivalence with "
+    "them, are of one comparison each and not adjusted; nor is the choice of the two fastest of three or more sides, "
+    "which is made on the blocks that then test them.",
     f"A winner is named from {FEWEST_BLOCKS} blocks on, where the adjusted p-value is below α and the difference is "
     f"at least {DELTA}. Equivalent means that the whole interval lies within {DELTA}. Nothing is named where the "
     "checks of equal work disagree, where a gate on the machine's state failed, or where more than "
