@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from aggregator.analysis import CaseResult, Comparison, Side
 from aggregator.compare import Paired, ratio
+from aggregator.footnotes import Footnotes
 from aggregator.health import PROCESS_SPREAD
 from aggregator.model import Answer, Axis, Interval
 from aggregator.quantities import DASH, count, percent, ratio_and_interval
@@ -40,9 +41,10 @@ class Scale:
         return Axis(f"{ratio(self.low):.2f}×", f"{self.place(0.0):.2f}", f"{ratio(self.high):.2f}×")
 
 
-def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None) -> Answer:
+def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, footnotes: Footnotes) -> Answer:
     """The line for one comparison, with its mark on the part's small axis."""
     shown, slow, fast = turned(comparison)
+    said = tuple(notes(comparison))
     text, interval = _ratio(shown, comparison.verdict)
     return Answer(
         case=case,
@@ -53,7 +55,8 @@ def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None) -
         ratio=text,
         interval=interval,
         blocks=_blocks(comparison),
-        notes=tuple(notes(comparison)),
+        notes=said,
+        marks=tuple(number for text in said for number in footnotes.mark(text)),
         mark=_mark(shown, axis) if text and axis else None,
     )
 
@@ -89,6 +92,8 @@ def notes(comparison: Comparison) -> list[str]:
     if comparison.verdict is Verdict.FEW_BLOCKS:
         found.append(f"a verdict needs {FEWEST_BLOCKS} blocks")
     found += [text for side in (comparison.left, comparison.right) if (text := incomplete(side))]
+    if comparison.verdict is Verdict.NOT_COMPARABLE:
+        return found
     found += [text for side in (comparison.left, comparison.right) if (text := _unverified(side))]
     if comparison.paired and doubted_by_permutation(comparison.paired):
         found.append(
@@ -172,7 +177,7 @@ def _tail(comparison: Comparison) -> str:
     if means is None or medians is None or means.low is None or means.high is None:
         return ""
     if (
-        comparison.verdict in (Verdict.NOT_COMPARABLE, Verdict.FEW_BLOCKS)
+        comparison.verdict in (Verdict.UNSTABLE, Verdict.FEW_BLOCKS)
         or abs(means.log_ratio - medians.log_ratio) <= DELTA
     ):
         return ""
@@ -190,7 +195,7 @@ def _tail(comparison: Comparison) -> str:
 
 def _scatter(comparison: Comparison) -> list[str]:
     return [
-        f"{clean(side.label, 80)}: processes scatter by {percent(side.scatter)} (coefficient of variation)"
+        f"{clean(side.label, 80)}: processes scatter by {percent(side.scatter)}"
         for side in (comparison.left, comparison.right)
         if side.scatter is not None and side.scatter > PROCESS_SPREAD
     ]

@@ -8,6 +8,7 @@ from aggregator.answers import answer, scale, score
 from aggregator.charts import Palette
 from aggregator.details import detail
 from aggregator.figures import TITLES, by_workload, figures
+from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
 from aggregator.model import Answer, CaseDetail, Failed, Part, Report
 from aggregator.prose import LIMITS, METHOD
@@ -50,10 +51,11 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment])
 
 def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette: Palette) -> Part:
     comparisons = [found for result in env.cases for found in result.comparisons]
-    axis = scale(comparisons)
+    axis, footnotes = scale(comparisons), Footnotes()
     lines = {
         result.case: tuple(
-            answer(found, names[result.case], anchor(result.case, index), axis) for found in result.comparisons
+            answer(found, names[result.case], anchor(result.case, index), axis, footnotes)
+            for found in result.comparisons
         )
         for result in env.cases
     }
@@ -62,6 +64,7 @@ def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette
         title=_part_title(env, index) if of > 1 else "",
         scores=score_table(env.cases),
         answers=tuple(line for result in env.cases for line in lines[result.case]),
+        notes=footnotes.texts,
         axis=axis.printed() if axis else None,
         figures=figures(env.cases, palette, prefix),
         tables=result_tables(env.cases, names),

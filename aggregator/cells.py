@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from aggregator.analysis import Side
 from aggregator.answers import incomplete
 from aggregator.compare import interval_of_mean
+from aggregator.footnotes import Footnotes
 from aggregator.metrics import Metric
 from aggregator.model import Cell
 from aggregator.quantities import DASH, duration, significant, with_half_width
@@ -16,22 +17,6 @@ ONE_SEED = (
     "Every replicate starts from the same seed and ended at the same value, so this is one observation. It shows that "
     "the training is repeatable and that it trained; one seed says nothing about which framework learns better."
 )
-
-
-class Footnotes:
-    """Numbers the notes of one table; the same reason has one number."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def mark(self, text: str) -> tuple[int, ...]:
-        """The number of this note, as a cell carries it; nothing for an empty one."""
-        return (self._numbers.setdefault(text, len(self._numbers) + 1),) if text else ()
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """The notes in the order of their numbers."""
-        return tuple(self._numbers)
 
 
 def time_cell(side: Side, notes: Footnotes) -> Cell:

@@ -3,7 +3,7 @@
 import dataclasses
 import shlex
 
-from aggregator.analysis import CaseResult, Side
+from aggregator.analysis import CaseResult, Comparison, Side
 from aggregator.answers import incomplete
 from aggregator.model import Answer, CaseDetail, Cell, Command, Figure, Table
 from aggregator.quantities import BYTE_UNITS, DASH, count
@@ -123,7 +123,7 @@ def _command(side: Side) -> list[Command]:
 
 
 def _remarks(result: CaseResult) -> list[str]:
-    found = []
+    found = [text for comparison in result.comparisons if (text := _tests(comparison))]
     for side in result.sides:
         label = clean(side.label, 80)
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
@@ -133,3 +133,13 @@ def _remarks(result: CaseResult) -> list[str]:
         shortfall = incomplete(side)
         found += [shortfall] if shortfall else []
     return found
+
+
+def _tests(comparison: Comparison) -> str:
+    """The p-values, where a test was made."""
+    compared, judged = comparison.paired, comparison.judged
+    if compared is None or compared.p is None or judged is None or judged.p_holm is None:
+        return ""
+    names = f"{clean(comparison.right.label, 80)} ÷ {clean(comparison.left.label, 80)}"
+    tests = f"t test p = {compared.p:.2g}, after Holm {judged.p_holm:.2g}"
+    return f"{names}: {tests}; sign-flip test p = {compared.p_permutation:.2g}"

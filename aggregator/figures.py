@@ -15,7 +15,7 @@ from aggregator.compare import interval_of_mean, paired, ratio
 from aggregator.metrics import Metric
 from aggregator.model import Figure
 from aggregator.statistic import items_per_second
-from aggregator.verdict import FEWEST_BLOCKS
+from aggregator.verdict import FEWEST_BLOCKS, Verdict
 from aggregator.words import clean, group, parameters
 
 ROW_HEIGHT = 11
@@ -59,9 +59,13 @@ def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, pre
     svg = _dot_plot(rows, "time relative to the fastest side (1 = fastest, log scale)", palette, log=True, rule_at=1.0)
     caption = (
         "Fastest side of each case = 1; further right is slower. Lines are 95 % intervals over blocks, paired with the "
-        "fastest side. Left out are cases with fewer than two paired blocks or differing work, and a side with fewer "
-        f"than {FEWEST_BLOCKS} blocks beside two that have as many."
+        "fastest side."
     )
+    if len(rows) < sum(bool(side.logs) for case in cases for side in case.sides):
+        caption += (
+            " Left out are cases with fewer than two paired blocks or differing work, and a side with fewer than "
+            f"{FEWEST_BLOCKS} blocks beside two that have as many."
+        )
     return Figure(f"{prefix}relative-time-{_file(workload)}", f"Relative time: {_title(workload)}", caption, svg)
 
 
@@ -73,11 +77,13 @@ def _relative_rows(case: CaseResult) -> list[Row]:
     if len(ranking) < 2 or len(shared) < 2:
         return []
     best = ranking[0]
+    unstable = any(found.verdict is Verdict.UNSTABLE for found in case.comparisons)
     rows = []
     for side in (side for side in case.sides if side in ranking):
         found = paired([side.logs[number] - best.logs[number] for number in shared])
         low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
-        rows.append(_row(case, side, ratio(found.log_ratio), ratio(low), ratio(high)))
+        row = _row(case, side, ratio(found.log_ratio), ratio(low), ratio(high))
+        rows.append({**row, "case": f"{row['case']} ({Verdict.UNSTABLE})"} if unstable else row)
     return rows
 
 
@@ -144,9 +150,9 @@ def _throughput(cases: list[CaseResult], palette: Palette, prefix: str) -> Figur
                         "panel": f"{group(case.case)}, batch {case.case.batch_size}",
                     }
                 )
-    if not rows:
-        return None
     workers = sorted({row["workers"] for row in rows})
+    if len(workers) < 2:
+        return None  # one number a side: the table has it
     base = alt.Chart().encode(
         x=alt.X("workers:O", title="workers", sort=workers, axis=alt.Axis(labelAngle=0)), color=palette.colour(rows)
     )
@@ -167,9 +173,9 @@ def _throughput(cases: list[CaseResult], palette: Palette, prefix: str) -> Figur
 
 def _history(cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:
     rows = [row for case in cases for side in case.sides for row in _epochs(case, side)]
-    if not rows:
-        return None
     epochs = sorted({row["epoch"] for row in rows})
+    if len(epochs) < 2:
+        return None
     base = alt.Chart().encode(
         x=alt.X("epoch:O", title="epoch", sort=epochs, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
         y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),

@@ -44,7 +44,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Answer:
-    """One comparison in one line. `ratio` is empty where none may be shown."""
+    """One comparison in one line. `ratio` is empty where none may be shown; `marks` number the notes in the part."""
 
     case: str
     anchor: str
@@ -55,6 +55,7 @@ class Answer:
     interval: str
     blocks: str
     notes: tuple[str, ...] = ()
+    marks: tuple[int, ...] = ()
     mark: Interval | None = None
 
 
@@ -98,6 +99,7 @@ class Part:
     title: str
     scores: Table
     answers: tuple[Answer, ...]
+    notes: tuple[str, ...]
     axis: Axis | None
     figures: tuple[Figure, ...]
     tables: tuple[Table, ...]

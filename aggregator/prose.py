@@ -29,8 +29,8 @@ LIMITS = (
     "Runs, machines and differing sets of versions are reported apart; no ratio is formed across them.",
     f"With fewer than {STEADY_STEPS} steps kept, or where a burst of a loader may be why its halves differ, steadiness "
     "cannot be verified: the line says warm-up unverified.",
-    f"Scatter between processes above {percent(PROCESS_SPREAD)} and the counters of the machine are warnings beside a "
-    "verdict, not corrections to it. Waiting for a CPU and involuntary context switches need no neighbour: a framework "
-    "that starts more threads than it has CPUs causes both itself.",
+    f"Scatter between processes (coefficient of variation) above {percent(PROCESS_SPREAD)} and the counters of the "
+    "machine are warnings beside a verdict, not corrections to it. Waiting for a CPU and involuntary context switches "
+    "need no neighbour: a framework that starts more threads than it has CPUs causes both itself.",
     "Peak memory adds up the peaks of all processes, shared pages included: an upper bound.",
 )

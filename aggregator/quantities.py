@@ -34,10 +34,13 @@ def ratio_and_interval(value: float, low: float, high: float) -> tuple[str, str]
     """("1.23", "1.19–1.27"), with the digits that the interval supports.
 
     Where the bounds are factors apart, decimals would turn a small one into 0; each number gets two digits then.
+    A bound beside 1 gets one digit more, so that it is seen on which side it lies.
     """
     if high > FACTORS_APART * low:
         return significant(value, 2), f"{significant(low, 2)}–{significant(high, 2)}"
     places = min(4, decimals((high - low) / 2))
+    if places < 4 and any(end != 1 and round(end, places) == 1 for end in (low, high)):
+        places += 1
     return rounded(value, places), f"{rounded(low, places)}–{rounded(high, places)}"
 
 

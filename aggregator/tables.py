@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterable, Sequence
 from aggregator import metrics
 from aggregator.analysis import CaseResult, Side
 from aggregator.answers import incomplete, score
-from aggregator.cells import Footnotes, dash, range_cell, rate_cell, seed_cell, time_cell
+from aggregator.cells import dash, range_cell, rate_cell, seed_cell, time_cell
+from aggregator.footnotes import Footnotes
 from aggregator.model import Cell, Table
 from aggregator.quantities import DASH, bytes_range, duration_range, number_range, percent_range
 from aggregator.verdict import Verdict
 from aggregator.words import clean, group
 from runners.harness.case import Case
 
-STAGES = ("load", "build", "train", "save", "restore", "evaluate")
+STAGES = ("train", "evaluate")
+OTHER_STAGES = ("load", "build", "save", "restore")
 TITLES = {"train": "Training step", "infer": "Inference step"}
 MEAN_NOTE = "± is half the 95 % t interval over n blocks (fresh processes)"
 TALLY = (
@@ -46,28 +48,28 @@ def score_table(cases: Sequence[CaseResult]) -> Table:
     """How many cases of each workload were won by whom, tied, open or not comparable."""
     workloads = list(dict.fromkeys(case.case.workload for case in cases))
     shown = [verdict for verdict in TALLY if any(score(case)[0] is verdict for case in cases)]
+    winners = list(dict.fromkeys(clean(side.label, 60) for case in cases if (side := score(case)[1])))
     rows = [
-        _score_row(workload, [case for case in cases if case.case.workload == workload], shown)
+        _score_row(workload, [case for case in cases if case.case.workload == workload], winners, shown)
         for workload in workloads
     ]
-    heads = ("workload", "cases all sides finished", "won by", *(_tally_name(verdict) for verdict in shown))
-    return Table("A case is won only where its fastest side also beats the runner-up.", heads, tuple(rows), 3)
+    won = [f"won by {label}" for label in winners] or ["won"]
+    heads = ("workload", "cases", "all sides finished", *won, *(_tally_name(verdict) for verdict in shown))
+    caption = "A case is won only where every side finished and the fastest also beats the runner-up."
+    return Table(caption, heads, tuple(rows), 1)
 
 
 def _tally_name(verdict: Verdict) -> str:
     return "too few blocks" if verdict is Verdict.FEW_BLOCKS else verdict.value
 
 
-def _score_row(workload: str, cases: list[CaseResult], shown: list[Verdict]) -> tuple[Cell, ...]:
+def _score_row(workload: str, cases: list[CaseResult], winners: list[str], shown: list[Verdict]) -> tuple[Cell, ...]:
     scores = [score(case) for case in cases]
-    wins: dict[str, int] = dict.fromkeys(sorted({side.label for case in cases for side in case.sides}), 0)
-    for _, winner in scores:
-        if winner:
-            wins[winner.label] += 1
-    won = ", ".join(f"{clean(label, 60)} {number}" for label, number in wins.items() if number) or "nobody"
-    finished = sum(case.finished for case in cases)
-    tallies = [Cell(str(sum(verdict is found for found, _ in scores))) for verdict in shown]
-    return (Cell(clean(workload, 40)), Cell(f"{finished} of {len(cases)}"), Cell(won), *tallies)
+    won = [winner and clean(winner.label, 60) for _, winner in scores]
+    numbers = [len(cases), sum(case.finished for case in cases)]
+    numbers += [won.count(label) for label in winners] or [0]
+    numbers += [sum(verdict is found for found, _ in scores) for verdict in shown]
+    return (Cell(clean(workload, 40)), *(Cell(str(number)) for number in numbers))
 
 
 def _step_table(title: str, cases: list[CaseResult]) -> Table:
@@ -106,7 +108,7 @@ def _fit_table(cases: list[CaseResult]) -> Table:
     notes = Footnotes()
     rows = [_fit_row(case.case, side, notes) for case in sorted(cases, key=_natural) for side in case.sides]
     settings = ("network", "batch", "workers", "cache", "augment", "epochs", "competitor")
-    heads = (*settings, "n", *STAGES, "accuracy", "restored", "last loss")
+    heads = (*settings, "n", *STAGES, "accuracy", "restored", "last loss", *OTHER_STAGES)
     caption = (
         "End-to-end training from disk: each stage, and accuracy on the test images. "
         "Medians (lowest–highest) over n replicates."
@@ -120,13 +122,15 @@ def _fit_row(case: Case, side: Side, notes: Footnotes) -> tuple[Cell, ...]:
     settings = (group(case), str(case.batch_size), workers, yes_no[case.cache], yes_no[case.augment], epochs)
     name = (*(Cell(text) for text in settings), Cell(clean(side.label, 60)))
     if not side.ok:
-        return (*name, Cell("0"), dash(side, notes), *(Cell(DASH) for _ in range(len(STAGES) + 2)))
-    stages = [range_cell(side, metrics.stage(stage), duration_range) for stage in STAGES]
+        return (*name, Cell("0"), dash(side, notes), *(Cell(DASH) for _ in range(len(STAGES) + len(OTHER_STAGES) + 2)))
+    stages, others = (
+        [range_cell(side, metrics.stage(stage), duration_range) for stage in names] for names in (STAGES, OTHER_STAGES)
+    )
     accuracy = seed_cell(side, metrics.accuracy, percent_range, notes)
     restored = seed_cell(side, metrics.accuracy_restored, percent_range, notes)
     loss = seed_cell(side, metrics.last_loss, number_range, notes)
     n = Cell(str(len(side.ok)), "", notes.mark(incomplete(side)))
-    return (*name, n, *stages, accuracy, restored, loss)
+    return (*name, n, *stages, accuracy, restored, loss, *others)
 
 
 def _startup_table(cases: Sequence[CaseResult], names: dict[Case, str]) -> Table:
@@ -136,10 +140,9 @@ def _startup_table(cases: Sequence[CaseResult], names: dict[Case, str]) -> Table
     rows = [(Cell(names[case]), Cell(clean(side.label, 60)), *_startup_cells(side, on_gpu)) for case, side in sides]
     caption = (
         "Start-up, memory and CPU time. Medians (lowest–highest) over n replicates; memory is the peak of the process "
-        "tree. CPU time is that of all its processes while every step was taken, warm-up included, over the images of "
-        "those steps. For loaders, the pass for the first batch and the whole epoch come before and are not in it; "
-        "starting the workers and what they prepared ahead are. For end-to-end training it is that of all stages, over "
-        "the training images of all epochs."
+        "tree. CPU time is that of all processes over the timed steps, warm-up included; for loaders without the pass "
+        "for the first batch and the whole epoch, which come before; for end-to-end training of all stages, over the "
+        "training images of all epochs."
     )
     return Table(caption, (*heads, "peak GPU memory") if on_gpu else heads, tuple(rows), 2)
 

@@ -36,6 +36,7 @@ def test_a_ratio_has_the_digits_its_interval_supports():
     assert ratio_and_interval(1.23456, 0.9, 1.7) == ("1.2", "0.9–1.7")
     assert ratio_and_interval(1.23456, 1.234, 1.235) == ("1.2346", "1.2340–1.2350")
     assert ratio_and_interval(0.0371, 0.0362, 0.0381) == ("0.0371", "0.0362–0.0381")
+    assert ratio_and_interval(1.0312, 1.0012, 1.0612) == ("1.031", "1.001–1.061")
     assert ratio_and_interval(123.4, 110.2, 137.9) == ("120", "110–140")
 
 

@@ -3,13 +3,28 @@
 import dataclasses
 
 import pytest
-from make_records import TF, TF_FIT, TORCH, TORCH_FIT, fit_case, load_case, make_records, make_run, planned, step_case
+from make_records import (
+    TF,
+    TF_FIT,
+    TFDATA,
+    TORCH,
+    TORCH_FIT,
+    TORCH_LOADER,
+    fit_case,
+    load_case,
+    make_records,
+    make_run,
+    planned,
+    step_case,
+)
 
 from aggregator.analysis import analyse
 from aggregator.cells import ONE_SEED
+from aggregator.charts import Palette
+from aggregator.figures import figures
 from aggregator.load import LoadedRun
 from aggregator.metrics import cpu_time
-from aggregator.tables import result_tables
+from aggregator.tables import result_tables, score_table
 
 
 def tables_of(run, records):
@@ -65,3 +80,35 @@ def test_cpu_time_of_a_fit_is_shared_by_the_images_of_all_epochs():
 def test_cpu_time_below_a_tick_is_unknown_rather_than_nought():
     (record,) = make_records(make_run([planned(load_case(), [TORCH], 1)]))
     assert cpu_time(with_cpu(record, 0.0)) is None
+
+
+def test_the_tally_counts_cases_by_winner_and_by_verdict():
+    run = make_run([planned(step_case(network), [TORCH, TF], 8) for network in ("cnn4", "resnet18", "resnet50")])
+    slower = {"cnn4": 1.5, "resnet18": 1 / 1.5, "resnet50": 1.0}
+    records = make_records(run, lambda case, who: 0.05 * (slower[case.network] if who == TF else 1), scatter=0.004)
+    (env,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
+    table = score_table(env.cases)
+    counted = dict(zip(table.columns, [cell.text for cell in table.rows[0]], strict=True))
+    assert counted == {
+        "workload": "infer",
+        "cases": "3",
+        "all sides finished": "3",
+        "won by pytorch/eager": "1",
+        "won by tensorflow/graph": "1",
+        "equivalent": "1",
+    }
+
+
+def test_what_one_number_a_side_would_draw_is_left_to_the_table():
+    def names(cases):
+        run = make_run(cases)
+        (env,) = analyse([LoadedRun(run.run_id, run, tuple(make_records(run)), ())])
+        palette = Palette((case.case.workload, [side.competitor for side in case.sides]) for case in env.cases)
+        return {figure.name for figure in figures(env.cases, palette, "")}
+
+    one, two = ([planned(load_case(workers=number), [TORCH_LOADER, TFDATA], 2) for number in n] for n in ((1,), (1, 2)))
+    assert "loader-throughput" in names(two)
+    assert "loader-throughput" not in names(one)
+    short, long = ([planned(fit_case(epochs), [TORCH_FIT, TF_FIT], 2)] for epochs in (1, 2))
+    assert "fit-history" in names(long)
+    assert "fit-history" not in names(short)

@@ -27,6 +27,7 @@ from aggregator.analysis import analyse, ranked
 from aggregator.answers import answer
 from aggregator.compare import blocks_until_narrower, paired, ratio
 from aggregator.figures import _relative_rows
+from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
 from aggregator.statistic import Steadiness, seconds, steadiness
 from aggregator.verdict import DELTA, MOST_BLOCKS, Obstacle, Verdict, doubted_by_permutation, judge_all
@@ -133,7 +134,10 @@ def test_what_no_number_of_blocks_settles_is_said_instead(mean, sd, obstacle):
 def test_inconclusive_says_how_many_more_blocks():
     found = two_sides(1.0, scatter=0.06, blocks=8)
     assert found.verdict is Verdict.INCONCLUSIVE
-    assert answer(found, "", "", None).verdict == f"inconclusive: about {found.judged.missing} more blocks needed"
+    assert (
+        answer(found, "", "", None, Footnotes()).verdict
+        == f"inconclusive: about {found.judged.missing} more blocks needed"
+    )
 
 
 def test_a_search_for_blocks_ends():
@@ -154,7 +158,7 @@ def test_the_same_ratio_to_the_last_digit_is_no_measurement(factor):
     assert found.winner is None
     assert "to the last digit in all 8 blocks" in found.unstable
     assert found.paired.p is None
-    assert answer(found, "", "", None).ratio == ""
+    assert answer(found, "", "", None, Footnotes()).ratio == ""
 
 
 def test_the_two_tests_disagree_where_one_finds_what_the_other_does_not_nearly():
@@ -260,6 +264,14 @@ def test_more_than_a_quarter_not_steady_is_unstable():
     )
 
 
+def test_a_figure_says_which_case_is_unstable():
+    run = make_run([planned(CASE, [TORCH, TF], 8)])
+    for change, said in ((drifting, True), (lambda record: record, False)):
+        loaded = LoadedRun(run.run_id, run, tuple(change(record) for record in make_records(run)), ())
+        (env,) = analyse([loaded])
+        assert {row["case"].endswith("(unstable)") for row in _relative_rows(env.cases[0])} == {said}
+
+
 def test_steadiness_needs_enough_steps():
     run = make_run([planned(CASE, [TORCH], 1)])
     assert [steadiness(record) for record in make_records(run, steps=64)] == [Steadiness.UNVERIFIED]
@@ -305,7 +317,7 @@ def test_bursts_of_a_loader_neither_move_its_rate_nor_make_it_unsteady():
 
 def test_an_unverified_warm_up_says_of_how_many_replicates():
     found = two_sides(1.5, blocks=8, steps=64)
-    assert f"{TORCH.label}: warm-up unverified in 8 of 8" in answer(found, "", "", None).notes
+    assert f"{TORCH.label}: warm-up unverified in 8 of 8" in answer(found, "", "", None, Footnotes()).notes
 
 
 def test_holm_spans_the_whole_report():
