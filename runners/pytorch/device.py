@@ -4,7 +4,7 @@ import functools
 import os
 import shutil
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -13,6 +13,7 @@ import torch
 from runners.harness.host import cgroup_cpu_quota, shm_bytes, visible_cpus
 from runners.harness.record import Effective
 from runners.harness.workload import Invalid, OutOfMemory, Request, Unsupported
+from runners.reference.precision import precision
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -46,23 +47,30 @@ def assert_compiler(request: Request) -> None:
         raise Unsupported(f"torch.compile needs Python's headers, not in {headers}; apt-get install python3-dev")
 
 
-def effective(request: Request, device: torch.device) -> Effective:
-    """The settings in effect, asked of PyTorch. Raises Invalid where the request is not among them."""
+def effective(request: Request, tensors: Iterable[torch.Tensor], layout: str) -> Effective:
+    """The settings in effect, read back from PyTorch and from `tensors`. Raises Invalid if others were asked for.
+
+    `tensors` are what was worked on: a model's parameters, or what a loader delivered.
+    """
+    tensors = list(tensors)
     intra, inter = torch.get_num_threads(), torch.get_num_interop_threads()
     if (intra, inter) != (request.threads, request.threads):
         raise Invalid("THREADS", f"{request.threads} threads asked for, PyTorch uses {intra} and {inter}")
-    on_gpu = device.type == "cuda"
+    used, wanted = {tensor.device.type for tensor in tensors}, "cuda" if request.case.device == "gpu" else "cpu"
+    if used != {wanted} and request.case.workload != "load":  # loaders deliver in the host's memory
+        raise Invalid("DEVICE", f"{wanted} was asked for, {' and '.join(sorted(used))} was used")
+    on_gpu = used == {"cuda"}
     return Effective(
         device="gpu" if on_gpu else "cpu",
-        precision="fp32",
+        precision=precision(tensor.dtype for tensor in tensors),
         threads_intra=intra,
         threads_inter=inter,
         tf32=(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32) if on_gpu else None,
-        layout="NCHW",
+        layout=layout,
         visible_cpus=visible_cpus(),
         cgroup_cpu_quota=cgroup_cpu_quota(),
         shm_bytes=shm_bytes(),
-        gpu=torch.cuda.get_device_name(device) if on_gpu else None,
+        gpu=torch.cuda.get_device_name(tensors[0].device) if on_gpu else None,
         settings={
             "cudnn_benchmark": str(torch.backends.cudnn.benchmark),
             "mkldnn": str(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled),
@@ -71,6 +79,14 @@ def effective(request: Request, device: torch.device) -> Effective:
             "deterministic": str(torch.are_deterministic_algorithms_enabled()),
         },
     )
+
+
+def layout(batch: torch.Tensor) -> str:
+    """Where the channels of N RGB images lie in memory: before the pixels (NCHW) or at each pixel (NHWC)."""
+    if batch.shape[1] != 3:
+        return "NHWC"
+    last = batch.is_contiguous(memory_format=torch.channels_last) and not batch.is_contiguous()
+    return "NHWC" if last else "NCHW"
 
 
 def synchronizer(device: torch.device) -> Callable[[], None]:

@@ -12,12 +12,11 @@ from torch import nn
 from runners.harness.record import Check, Effective
 from runners.harness.workload import FitWork, Invalid, Request, Unsupported
 from runners.pytorch import device as devices
-from runners.pytorch.infer import assert_finite
-from runners.pytorch.networks import build, counts
-from runners.reference.batch import REFERENCE_IMAGES, images
-from runners.reference.labelled import Labelled, unfit
-from runners.reference.sketch import sketch
-from runners.reference.weights import digest, weights
+from runners.pytorch.networks import build
+from runners.pytorch.train import evidence, first_losses, train_step_of
+from runners.reference.labelled import Labelled, assert_same_pixels, plainly, unfit
+from runners.reference.pixels import Delivered
+from runners.reference.weights import weights
 
 
 @devices.naming_out_of_memory
@@ -45,7 +44,8 @@ def prepare(request: Request) -> FitWork:
     train_images = described("train", cache=case.cache, augment=case.augment, shuffle=True)
     test_images = described("test")
     pinned = device.type == "cuda"
-    model = optimizer = restored = train_loader = None
+    model = train_step = restored = train_loader = None
+    delivered, layout = 0, ""
     history: list[tuple[float, float]] = []
     seen: dict[str, torch.Tensor] = {}
     settings: dict[str, str] = {}
@@ -54,24 +54,22 @@ def prepare(request: Request) -> FitWork:
         next(batches(data.loader(train_images, case.seed, pinned)))
 
     def build_model() -> None:
-        nonlocal model, optimizer
+        nonlocal model, train_step
         model = build(case.network, classes, arrays).to(device)
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8)
+        train_step = train_step_of(model)
 
     @devices.naming_out_of_memory
     def train_epoch(_epoch: int) -> tuple[float, float]:
-        nonlocal train_loader
+        nonlocal train_loader, delivered, layout
         train_loader = train_loader or data.loader(train_images, case.seed, pinned)
         model.train()
         loss_sum, correct = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
         for batch, labels in batches(train_loader):
-            optimizer.zero_grad()
-            logits = model(batch)
-            loss = criterion(logits, labels)
-            loss.backward()
-            optimizer.step()
-            loss_sum += loss.detach() * len(labels)
+            loss, logits = train_step(batch, labels)
+            delivered += len(labels)
+            loss_sum += loss * len(labels)
             correct += (logits.argmax(1) == labels).sum()
+        layout = devices.layout(batch)
         settings["workers_alive"] = str(len(multiprocessing.active_children()))
         count = len(train_images.paths)
         history.append((loss_sum.item() / count, correct.item() / count))
@@ -108,33 +106,44 @@ def prepare(request: Request) -> FitWork:
             raise Invalid("DATA", str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from None
 
     def check() -> Check:
-        """After the clock: does the model in memory say what the restored one said?"""
-        fresh = build(case.network, classes, arrays).to(device).eval()
-        reference = torch.from_numpy(images(case.seed, REFERENCE_IMAGES, case.input_size)).to(device)
-        found = counts(fresh)
-        evidence = Check(
-            trainable=found.trainable,
-            non_trainable=found.non_trainable,
-            weights_digest=digest(arrays),
-            logits_sketch=sketch(assert_finite(fresh, reference).cpu().numpy()),
+        """After the clock: was it the same training, and does the model in memory say what the restored one said?"""
+        fresh = train_step_of(build(case.network, classes, arrays).to(device))
+        pixels = inspected()
+        found = dataclasses.replace(
+            evidence(request, classes, arrays, device),
+            losses=first_losses(fresh, request, classes, device),
+            pixel_mean_difference=pixels.mean_difference,
+            pixel_worst_image=pixels.worst_image,
         )
         if not history:
-            return evidence
+            return found
+        if delivered != len(history) * len(train_images.paths):
+            raise Invalid("ITEMS", f"{delivered} images in {len(history)} epochs of {len(train_images.paths)} images")
         _, accuracy, trained = tested(model.eval())
         wanted = torch.tensor(test_images.labels, device=device)
         differing = int((trained != seen["restored"]).sum())
         if differing:
             raise Invalid("RESTORE", f"the restored model answers {differing} of {len(wanted)} test images differently")
         return dataclasses.replace(
-            evidence,
+            found,
+            delivered_items=delivered,
             loss_first=history[0][0],
             loss_last=history[-1][0],
             accuracy=accuracy,
             accuracy_restored=(seen["restored"] == wanted).sum().item() / len(wanted),
         )
 
+    def inspected() -> Delivered:
+        source = plainly(train_images, case.seed)
+        loader = data.loader(source, case.seed, pinned)
+        if source.cache:
+            for _ in batches(loader):  # what comes out of the cache is compared
+                pass
+        arrived = ((batch.cpu().numpy(), labels.tolist()) for batch, labels in batches(loader))
+        return assert_same_pixels(arrived, source, channels_first=True)
+
     def effective() -> Effective:
-        found = devices.effective(request, device)
+        found = devices.effective(request, model.parameters(), layout)
         found.settings.update(settings, start_method=multiprocessing.get_start_method(), saved_as="TorchScript")
         return found
 

@@ -53,7 +53,8 @@ def decode(path: str, side: int) -> torch.Tensor:
             pixels = np.array(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
     except OSError as error:
         raise ValueError(f"{path!r} cannot be decoded ({error})") from None
-    return torch.from_numpy(pixels).permute(2, 0, 1)
+    # In order: a view would make the batches of 0 workers channels-last, and those of more workers not.
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
 def loader(source: Labelled, seed: int, pin_memory: bool) -> DataLoader:

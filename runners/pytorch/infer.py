@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from runners.harness.record import Check
-from runners.harness.workload import Invalid, Request, StepWork
+from runners.harness.workload import Request, StepWork
 from runners.pytorch import device as devices
 from runners.pytorch.networks import build, counts
 from runners.reference.batch import REFERENCE_IMAGES, images
@@ -23,7 +23,6 @@ def prepare(request: Request) -> StepWork:
     model = build(case.network, classes, arrays).to(device).eval()
     reference = torch.from_numpy(images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)).to(device)
     batch = reference[: case.batch_size]
-    assert_finite(model, reference[:REFERENCE_IMAGES])
 
     forward = model
     if request.competitor.variant == "compile":
@@ -52,16 +51,7 @@ def prepare(request: Request) -> StepWork:
         synchronize=devices.synchronizer(device),
         items=case.batch_size,
         check=check,
-        effective=lambda: devices.effective(request, device),
+        effective=lambda: devices.effective(request, model.parameters(), devices.layout(batch)),
         close=lambda: None,
         gpu_peaks=lambda: devices.gpu_peaks(device),
     )
-
-
-def assert_finite(model: torch.nn.Module, reference: torch.Tensor) -> torch.Tensor:
-    """The model's logits of the reference images; raises Invalid before anything is timed if they are no numbers."""
-    with torch.inference_mode():
-        logits = model(reference)
-    if not torch.isfinite(logits).all():
-        raise Invalid("LOGITS", "logits of the reference batch are not finite numbers")
-    return logits

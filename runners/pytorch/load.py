@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 
 from runners.harness.manifest import splits_read
 from runners.harness.record import Check, Effective
@@ -23,7 +24,7 @@ def prepare(request: Request) -> StepWork:
     """
     # The loader's workers are what is measured: torch itself computes on one thread in each of them.
     request = dataclasses.replace(request, threads=1)
-    device = devices.configure(request)
+    devices.configure(request)
     case = request.case
     images = [item for split in splits_read(case.workload, request.manifest) for item in request.manifest.splits[split]]
     source = Source(
@@ -35,11 +36,13 @@ def prepare(request: Request) -> StepWork:
     )
     loader = importlib.import_module(f"runners.pytorch.loader_{request.competitor.loader}")
     settings: dict[str, str] = {}
+    first: list[torch.Tensor] = []
 
     def epoch_as_arrays() -> Iterator[list[np.ndarray]]:
         for batch in loader.deliver(source, endless=False):
             if not settings:
                 settings.update(loader.settings(source))
+                first.append(batch[0][None])
             yield [image.numpy() for image in batch]
 
     channels_first = loader.CHANNELS_FIRST or case.stage == "normalize"
@@ -70,8 +73,7 @@ def prepare(request: Request) -> StepWork:
         )
 
     def effective() -> Effective:
-        found = devices.effective(request, device)
-        return dataclasses.replace(found, layout="NCHW" if channels_first else "NHWC", settings=settings)
+        return dataclasses.replace(devices.effective(request, first, devices.layout(first[0])), settings=settings)
 
     def close() -> None:
         stream.close()

@@ -1,6 +1,19 @@
 """What `fit` trains on, in words that every framework shares."""
 
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.harness.workload import Invalid
+from runners.reference.pixels import Delivered, inspect
+from runners.reference.source import Source
+from runners.reference.stream import stream
+
+INSPECTED = 10_000
+"""Images of the training split that are held against the reference decoder at most."""
 
 
 @dataclass(frozen=True)
@@ -28,3 +41,33 @@ def unfit(train_images: int, classes: int, batch_size: int) -> str | None:
     if train_images < batch_size:
         return f"a batch is {batch_size} images, the training split has {train_images}; choose a smaller --batch-size"
     return None
+
+
+def plainly(source: Labelled, seed: int) -> Labelled:
+    """The same images in their own order, unflipped, so that they can be compared; of a large split a seeded sample."""
+    plain = dataclasses.replace(source, augment=False, shuffle=False)
+    if len(source.paths) <= INSPECTED:
+        return plain
+    drawn = stream(seed, "inspected").random_raw(len(source.paths))
+    chosen = np.sort(np.argsort(drawn, kind="stable")[:INSPECTED])
+    return dataclasses.replace(
+        plain, paths=tuple(source.paths[i] for i in chosen), labels=tuple(source.labels[i] for i in chosen)
+    )
+
+
+def assert_same_pixels(batches: Iterable[tuple[NDArray, NDArray]], source: Labelled, channels_first: bool) -> Delivered:
+    """Hold one pass of (images in 0…1, classes) against the reference decoder and the manifest. Raises Invalid."""
+    classes: list[int] = []
+
+    def images() -> Iterator[Sequence[NDArray]]:
+        for batch, labels in batches:
+            classes.extend(int(label) for label in labels)
+            yield batch
+
+    wanted = Source(source.paths, source.batch_size, "scale", source.workers, tuned=False, side=source.side)
+    delivered = inspect(images(), wanted, channels_first)
+    if delivered.fault:
+        raise Invalid("PARITY", delivered.fault)
+    if tuple(classes) != source.labels:
+        raise Invalid("PARITY", "images arrive with classes that are not theirs")
+    return delivered

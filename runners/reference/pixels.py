@@ -1,7 +1,7 @@
 """The reference decoder, and whether a loader delivered the images that it decodes.
 
 A loader that skips, repeats, letterboxes or blurs images does other work than its rivals. So one whole
-epoch is held against Pillow's pixels before anything is timed.
+epoch is held against Pillow's pixels outside the timed window.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ def affine() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first: bool) -> Delivered:
     """Compare every image of an epoch with the reference at its position; the last batch may be partial.
 
-    `batches` are lists of images (decode) or arrays (batch, normalize). The reference is decoded in threads
+    `batches` are lists of images (decode) or arrays (other stages). The reference is decoded in threads
     beside the loader, and started only after the first delivery: workers are forked before any thread is.
     """
     digest = hashlib.sha256()
@@ -70,12 +70,12 @@ def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first
             if len(batch) != expected:
                 fault = fault or f"the batch after {count} images holds {len(batch)}, not {expected}"
             for pixels in _as_pixels(batch, source.stage, channels_first):
-                if pixels.dtype != np.uint8 or pixels.shape != (SIDE, SIDE, 3):
+                if pixels.dtype != np.uint8 or pixels.shape != (source.side, source.side, 3):
                     fault = fault or f"image {count} arrived as {pixels.dtype} {pixels.shape}"
                 # After a fault the rest is only drawn: a loader may say at the end why it went wrong.
                 if not fault:
                     digest.update(pixels)
-                    pending.append(pool.submit(_difference, pixels, source.paths[count]))
+                    pending.append(pool.submit(_difference, pixels, source.paths[count], source.side))
                 count += 1
             while len(pending) > 2 * source.batch_size:
                 differences.append(pending.popleft().result())
@@ -88,17 +88,17 @@ def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first
 
 
 def _as_pixels(batch: Sequence[NDArray], stage: str, channels_first: bool) -> Iterator[NDArray]:
-    """The batch's images as (H, W, 3); normalised ones brought back to 0…255 and rounded."""
-    scale, offset = affine()
+    """The batch's images as (H, W, 3); normalised or scaled ones brought back to 0…255 and rounded."""
+    scale, offset = affine() if stage == "normalize" else (np.float32(1 / 255), np.float32(0))
     for image in batch:
         pixels = image.transpose(1, 2, 0) if channels_first else image
-        if stage == "normalize" and pixels.dtype == np.float32:
+        if stage in ("normalize", "scale") and pixels.dtype == np.float32:
             pixels = np.clip(np.rint((pixels - offset) / scale), 0, 255).astype(np.uint8)
         yield np.ascontiguousarray(pixels)
 
 
-def _difference(pixels: Pixels, path: str) -> float:
-    return float(np.abs(pixels.astype(np.int16) - reference_pixels(path)).mean())
+def _difference(pixels: Pixels, path: str, side: int) -> float:
+    return float(np.abs(pixels.astype(np.int16) - reference_pixels(path, side)).mean())
 
 
 def _judged(differences: list[float], digest: str, paths: tuple[str, ...]) -> Delivered:

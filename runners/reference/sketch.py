@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from runners.harness.workload import Invalid
 from runners.reference.stream import stream
 
 SKETCH_SIZE = 64
@@ -14,9 +15,12 @@ def sketch(logits: np.ndarray[tuple[int, ...], np.dtype[Any]]) -> list[float]:
     """A fixed random projection (±1/8) of the flattened logits to 64 numbers.
 
     Distances survive such a projection (Johnson and Lindenstrauss 1984): two sketches' relative error is that of
-    the logits, give or take a tenth. No logit is left out, as it would be in a sample of them.
+    the logits, give or take a tenth. No logit is left out, as it would be in a sample of them. Raises Invalid where
+    one is no number.
     """
     flat = np.asarray(logits, dtype=np.float64).ravel()
+    if not np.isfinite(flat).all():
+        raise Invalid("LOGITS", "logits of the reference batch are not finite numbers")
     bits = stream(0, f"sketch/{flat.size}").random_raw(flat.size)[:, None] >> np.arange(SKETCH_SIZE, dtype=np.uint64)
     signs = (bits & np.uint64(1)).astype(np.float64) * 2.0 - 1.0
     return [float(value) for value in flat @ signs / math.sqrt(SKETCH_SIZE)]

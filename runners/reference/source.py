@@ -11,13 +11,17 @@ PREFETCH = 2
 
 @dataclass(frozen=True)
 class Source:
-    """Images in the order they must arrive, and how: `stage` is decode, batch or normalize."""
+    """Images in the order they must arrive, and how.
+
+    `stage` is decode, batch or normalize; `scale` is what `fit` trains on, pixels in 0…1.
+    """
 
     paths: tuple[str, ...]
     batch_size: int
     stage: str
     workers: int
     tuned: bool
+    side: int = SIDE
 
     @property
     def queue_batches(self) -> int:

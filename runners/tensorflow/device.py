@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
 import keras
@@ -11,6 +11,7 @@ import tensorflow as tf
 from runners.harness.host import cgroup_cpu_quota, shm_bytes, visible_cpus
 from runners.harness.record import Effective
 from runners.harness.workload import Invalid, OutOfMemory, Request
+from runners.reference.precision import precision
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -34,19 +35,26 @@ def configure(request: Request) -> str:
     return device
 
 
-def effective(request: Request, device: str) -> Effective:
-    """The settings in effect, asked of TensorFlow. Raises Invalid where the request is not among them."""
+def effective(request: Request, tensors: Iterable[tf.Tensor | keras.Variable], layout: str) -> Effective:
+    """The settings in effect, read back from TensorFlow and from `tensors`. Raises Invalid if others were asked for.
+
+    `tensors` are what was worked on: a model's variables, or what a loader delivered.
+    """
+    values = [tensor.value if isinstance(tensor, keras.Variable) else tensor for tensor in tensors]
     intra, inter = _threads()
     if (intra, inter) != (request.threads, request.threads):
         raise Invalid("THREADS", f"{request.threads} threads asked for, TensorFlow uses {intra} and {inter}")
-    on_gpu = device.startswith("GPU")
+    used, wanted = {value.device.split(":")[-2] for value in values}, request.case.device.upper()
+    if used != {wanted} and request.case.workload != "load":  # loaders deliver in the host's memory
+        raise Invalid("DEVICE", f"{wanted} was asked for, {' and '.join(sorted(used))} was used")
+    on_gpu = used == {"GPU"}
     return Effective(
         device="gpu" if on_gpu else "cpu",
-        precision="fp32",
+        precision=precision(value.dtype.name for value in values),
         threads_intra=intra,
         threads_inter=inter,
         tf32=tf.config.experimental.tensor_float_32_execution_enabled() if on_gpu else None,
-        layout="NHWC",
+        layout=layout,
         visible_cpus=visible_cpus(),
         cgroup_cpu_quota=cgroup_cpu_quota(),
         shm_bytes=shm_bytes(),
@@ -58,6 +66,11 @@ def effective(request: Request, device: str) -> Effective:
             "memory_growth": str(_memory_growth()) if on_gpu else "none",
         },
     )
+
+
+def layout(batch: tf.Tensor) -> str:
+    """Where the channels of N RGB images lie; TensorFlow's tensors have no strides that could say otherwise."""
+    return "NHWC" if batch.shape[-1] == 3 else "NCHW"
 
 
 def synchronizer(device: str) -> Callable[[], None]:

@@ -3,7 +3,6 @@
 import dataclasses
 import importlib
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -12,14 +11,13 @@ import tensorflow as tf
 
 from runners.harness.record import Check, Effective
 from runners.harness.workload import FitWork, Invalid, Request, Unsupported
-from runners.reference.batch import REFERENCE_IMAGES, images
-from runners.reference.labelled import Labelled, unfit
-from runners.reference.sketch import sketch
-from runners.reference.weights import digest, weights
+from runners.reference.labelled import Labelled, assert_same_pixels, plainly, unfit
+from runners.reference.pixels import Delivered
+from runners.reference.weights import weights
 from runners.tensorflow import device as devices
-from runners.tensorflow.infer import assert_finite, nhwc
 from runners.tensorflow.loader_tfdata import UNREADABLE, unreadable
-from runners.tensorflow.networks import build, counts
+from runners.tensorflow.networks import build
+from runners.tensorflow.train import TrainStep, evidence, first_losses, train_step_of
 
 
 @devices.naming_out_of_memory
@@ -51,6 +49,7 @@ def prepare(request: Request) -> FitWork:
         tf.TensorSpec((None,), tf.int64),
     ]
     model = restored = train_loader = train_step = None
+    delivered, layout = 0, ""
     loss_sum = tf.Variable(0.0, trainable=False)
     correct = tf.Variable(0.0, trainable=False)
     history: list[tuple[float, float]] = []
@@ -62,20 +61,10 @@ def prepare(request: Request) -> FitWork:
     def build_model() -> None:
         nonlocal model, train_step
         model = build(case.network, classes, arrays)
-        train_step = tf.function(train_step_of(model), input_signature=signature, jit_compile=False)
+        train_step = stepping(model)
 
-    def train_step_of(network: keras.Model) -> Callable[[tf.Tensor, tf.Tensor], None]:
-        optimizer = keras.optimizers.Adam(learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8)
-        optimizer.build(network.trainable_variables)
-
-        def step(batch: tf.Tensor, labels: tf.Tensor) -> None:
-            with tf.GradientTape() as tape:
-                logits = network(batch, training=True)
-                loss = criterion(labels, logits)
-            optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
-            accumulate(loss, logits, labels)
-
-        return step
+    def stepping(network: keras.Model) -> TrainStep:
+        return tf.function(train_step_of(network, accumulate), input_signature=signature, jit_compile=False)
 
     def accumulate(loss: tf.Tensor, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         predictions = tf.argmax(logits, axis=1)
@@ -92,10 +81,12 @@ def prepare(request: Request) -> FitWork:
 
     @devices.naming_out_of_memory
     def train_epoch(_epoch: int) -> tuple[float, float]:
-        nonlocal train_loader
+        nonlocal train_loader, delivered, layout
         train_loader = train_loader or data.loader(train_images, case.seed)
         for batch, labels in batches(train_loader):
             train_step(batch, labels)
+            delivered += len(labels)
+        layout = devices.layout(batch)
         history.append(accumulated(len(train_images.paths)))
         return history[-1]
 
@@ -128,33 +119,44 @@ def prepare(request: Request) -> FitWork:
             raise unreadable(error) from None
 
     def check() -> Check:
-        """After the clock: does the model in memory say what the restored one said?"""
-        fresh = build(case.network, classes, arrays)
-        reference = nhwc(images(case.seed, REFERENCE_IMAGES, case.input_size))
-        found = counts(fresh)
-        evidence = Check(
-            trainable=found.trainable,
-            non_trainable=found.non_trainable,
-            weights_digest=digest(arrays),
-            logits_sketch=sketch(assert_finite(fresh, reference).numpy()),
+        """After the clock: was it the same training, and does the model in memory say what the restored one said?"""
+        pixels = inspected()
+        found = dataclasses.replace(
+            evidence(request, classes, arrays),
+            losses=first_losses(stepping(build(case.network, classes, arrays)), request, classes),
+            pixel_mean_difference=pixels.mean_difference,
+            pixel_worst_image=pixels.worst_image,
         )
+        accumulated(1)  # forget what those steps summed up
         if not history:
-            return evidence
+            return found
+        if delivered != len(history) * len(train_images.paths):
+            raise Invalid("ITEMS", f"{delivered} images in {len(history)} epochs of {len(train_images.paths)} images")
         _, accuracy, trained = tested(model)
         count, differing = len(trained), int((trained != seen["restored"]).sum())
         if differing:
             raise Invalid("RESTORE", f"the restored model answers {differing} of {count} test images differently")
         return dataclasses.replace(
-            evidence,
+            found,
+            delivered_items=delivered,
             loss_first=history[0][0],
             loss_last=history[-1][0],
             accuracy=accuracy,
             accuracy_restored=float((seen["restored"] == test_images.labels).mean()),
         )
 
+    def inspected() -> Delivered:
+        source = plainly(train_images, case.seed)
+        loader = data.loader(source, case.seed)
+        if source.cache:
+            for _ in batches(loader):  # what comes out of the cache is compared
+                pass
+        arrived = ((batch.numpy(), labels.numpy()) for batch, labels in batches(loader))
+        return assert_same_pixels(arrived, source, channels_first=False)
+
     def effective() -> Effective:
-        found = devices.effective(request, device)
-        pool = data.loader(test_images, case.seed).options().threading.private_threadpool_size
+        found = devices.effective(request, model.variables, layout)
+        pool = train_loader.options().threading.private_threadpool_size
         found.settings.update(private_threadpool_size=str(pool), saved_as="Keras archive")
         return found
 

@@ -1,11 +1,10 @@
 """One forward pass of a network in evaluation mode."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from runners.harness.record import Check
-from runners.harness.workload import Invalid, Request, StepWork
+from runners.harness.workload import Request, StepWork
 from runners.reference.batch import REFERENCE_IMAGES, images
 from runners.reference.layers import CLASSES
 from runners.reference.sketch import sketch
@@ -24,7 +23,6 @@ def prepare(request: Request) -> StepWork:
     model = build(case.network, classes, arrays)
     reference = nhwc(images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size))
     batch = reference[: case.batch_size]
-    assert_finite(model, reference[:REFERENCE_IMAGES])
 
     def forward(inputs: tf.Tensor) -> tf.Tensor:
         return model(inputs, training=False)
@@ -53,7 +51,7 @@ def prepare(request: Request) -> StepWork:
         synchronize=devices.synchronizer(device),
         items=case.batch_size,
         check=check,
-        effective=lambda: devices.effective(request, device),
+        effective=lambda: devices.effective(request, model.variables, devices.layout(batch)),
         close=lambda: None,
         gpu_peaks=lambda: devices.gpu_peaks(device),
     )
@@ -62,11 +60,3 @@ def prepare(request: Request) -> StepWork:
 def nhwc(batch: np.ndarray) -> tf.Tensor:
     """The reference's batch on the device, in TensorFlow's layout."""
     return tf.constant(np.ascontiguousarray(batch.transpose(0, 2, 3, 1)))
-
-
-def assert_finite(model: keras.Model, reference: tf.Tensor) -> tf.Tensor:
-    """The model's logits of the reference images; raises Invalid before anything is timed if they are no numbers."""
-    logits = model(reference, training=False)
-    if not np.isfinite(logits).all():
-        raise Invalid("LOGITS", "logits of the reference batch are not finite numbers")
-    return logits

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import numpy as np
+import tensorflow as tf
 
 from runners.harness.manifest import splits_read
 from runners.harness.record import Check, Effective
@@ -22,7 +23,7 @@ def prepare(request: Request) -> StepWork:
     """
     # The loader's workers are what is measured: TensorFlow itself computes on one thread in each of them.
     request = dataclasses.replace(request, threads=1)
-    device = devices.configure(request)
+    devices.configure(request)
     case = request.case
     images = [item for split in splits_read(case.workload, request.manifest) for item in request.manifest.splits[split]]
     source = Source(
@@ -34,11 +35,13 @@ def prepare(request: Request) -> StepWork:
     )
     loader = importlib.import_module(f"runners.tensorflow.loader_{request.competitor.loader}")
     settings: dict[str, str] = {}
+    first: list[tf.Tensor] = []
 
     def epoch_as_arrays() -> Iterator[list[np.ndarray]]:
         for batch in loader.deliver(source, endless=False):
             if not settings:
                 settings.update(loader.settings(source))
+                first.append(batch[0] if source.stage == "decode" else batch)
             yield [image.numpy() for image in batch]
 
     delivered = inspect(epoch_as_arrays(), source, channels_first=False)
@@ -68,7 +71,7 @@ def prepare(request: Request) -> StepWork:
         )
 
     def effective() -> Effective:
-        return dataclasses.replace(devices.effective(request, device), settings=settings)
+        return dataclasses.replace(devices.effective(request, first, devices.layout(first[0])), settings=settings)
 
     def close() -> None:
         stream.close()

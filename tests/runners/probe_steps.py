@@ -1,6 +1,6 @@
 """Run in a framework's own Python: carries out the jobs given as JSON and prints what came of each.
 
-A job may name one thing to do wrong in PyTorch, so that the gates can be seen to fail.
+A job may name one thing to do wrong, so that the gates can be seen to fail.
 """
 
 import importlib
@@ -44,17 +44,52 @@ def weights_nan(model):
     model.fc.weight.data[0, 0] = float("nan")
 
 
+def batch_norm_momentum(model):
+    """Running statistics that follow twice as fast."""
+    for module in model.modules():
+        if hasattr(module, "running_var"):
+            module.momentum = 0.2
+
+
+def wrong_rate(framework, usual):
+    """A learning rate a tenth too high, in what is timed only: the float64 run has the right one."""
+
+    def adam(*model):
+        if framework == "tensorflow":
+            optimizer = usual()
+            optimizer.learning_rate = 1.1e-3
+            return optimizer
+        optimizer = usual(*model)
+        if next(model[0].parameters()).element_size() == 4:
+            optimizer.param_groups[0]["lr"] = 1.1e-3
+        return optimizer
+
+    return adam
+
+
+def last_layer_left_out(_framework, usual):
+    """Keras's optimizer, which updates all but the last layer."""
+
+    def adam():
+        optimizer = usual()
+        apply = optimizer.apply
+        optimizer.apply = lambda gradients, variables: apply(
+            [*gradients[:-2], *(g * 0 for g in gradients[-2:])], variables
+        )
+        return optimizer
+
+    return adam
+
+
 def mistaken(framework, job):
     """Put the job's mistake into the runner's module; returns what undoes it."""
     name = job.get("mistake")
     module = importlib.import_module(f"runners.{framework}.{job['workload']}")
     if name is None:
         return lambda: None
-    if name == "rate":
-        import torch
-
+    if name in ("wrong_rate", "last_layer_left_out"):
         usual, attribute = module.adam, "adam"
-        module.adam = lambda model: torch.optim.Adam(model.parameters(), lr=1.1e-3)
+        module.adam = globals()[name](framework, usual)
     elif name == "layer missing":
         usual, attribute = module.weights, "weights"
         module.weights = lambda *a: {k: v for k, v in usual(*a).items() if not k.startswith("layer3.1.conv2.")}

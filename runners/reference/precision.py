@@ -1,0 +1,11 @@
+"""The names of number formats, as a case writes them."""
+
+from collections.abc import Iterable
+
+NAMES = {"float32": "fp32", "float64": "fp64", "float16": "fp16", "bfloat16": "bf16"}
+
+
+def precision(dtypes: Iterable[object]) -> str:
+    """What tensors of these types are computed in; several are joined, so that they equal no case's precision."""
+    found = {str(dtype).removeprefix("torch.") for dtype in dtypes}
+    return "+".join(sorted(NAMES.get(name, name) for name in found))
