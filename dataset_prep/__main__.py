@@ -2,10 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from dataset_prep import checksum, cifar100, folder, synthetic, verify
 from dataset_prep.console import say
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[argparse.Namespace], Path] = options.run
     # Containers read what is written here as another user.
     os.umask(0o022)
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         path = run(options)
     except PreparationError as error:
@@ -42,6 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.buffer.write(os.fsencode(path) + b"\n")
     sys.stdout.buffer.flush()
     return 0
+
+
+def _terminated(_signal: int, _frame: object) -> NoReturn:
+    """End as Ctrl-C does, through the clauses that remove what is unfinished."""
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -40,6 +40,12 @@ class Contents:
     total: int
 
 
+def identity(out: Path) -> str:
+    """The data set's name, from its folder's: text that every reader of records takes, whatever bytes that has."""
+    text = os.fsencode(out.name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def provenance(**settings: object) -> dict[str, str]:
     """What the bytes depend on. The same provenance means the same data set, so nothing needs doing."""
     facts = {"preparation": PREPARATION, "decoder": decoder()}
@@ -141,7 +147,7 @@ def build(out: Path, kind: str, facts: dict[str, str], contents: Callable[[], Co
             item = _write(folder, picture, made.classes[picture.label])
             splits.setdefault(picture.split, []).append(item)
         ordered = {split: tuple(sorted(items, key=lambda item: item.path)) for split, items in splits.items()}
-        write_manifest(Manifest(out.name, kind, None, made.classes, ordered, provenance=facts), folder)
+        write_manifest(Manifest(identity(out), kind, None, made.classes, ordered, provenance=facts), folder)
     return out / MANIFEST_NAME
 
 

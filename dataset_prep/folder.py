@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset_prep.build import current, provenance, ready
+from dataset_prep.build import current, identity, provenance, ready
 from dataset_prep.console import progress, say, shown
 from dataset_prep.errors import BadInput
 from dataset_prep.jpeg import Unusable
@@ -39,7 +39,7 @@ def prepare(source: Path, out: Path, options: Options) -> Path:
         _judge(found, options.strict)
         return out / "manifest.json"
     _require_free(out, options.force)
-    manifest = _validated(listing, out.name, facts)
+    manifest = _validated(listing, identity(out), facts)
     _judge(manifest, options.strict)
     out.mkdir(parents=True, exist_ok=True)
     return write_manifest(manifest, out)

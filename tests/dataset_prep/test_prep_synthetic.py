@@ -2,6 +2,11 @@
 
 import hashlib
 import io
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -162,6 +167,24 @@ def test_an_interrupt_leaves_nothing_behind(prep, tmp_path, monkeypatch):
     monkeypatch.setattr(build, "inspect", interrupted)
     assert prep("synthetic", "--images", "2", "--out", tmp_path / "out").code == 130
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_terminated_preparation_leaves_nothing_behind(tmp_path):
+    command = [sys.executable, "-m", "dataset_prep", "synthetic", "--images", "100000", "--out", str(tmp_path / "out")]
+    preparation = subprocess.Popen(command, cwd=Path(__file__).resolve().parents[2], stderr=subprocess.DEVNULL)
+    while not list(tmp_path.glob(".out.preparing/train/*/*.jpg")):
+        assert preparation.poll() is None
+        time.sleep(0.05)
+    preparation.terminate()
+    assert preparation.wait(timeout=60) == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "stored"), [(b"a \xff", r"a \xff"), (b"a\nb", r"a\nb"), ("ä".encode(), "ä")])
+def test_a_data_set_s_name_is_text_that_can_be_printed_and_stored(prep, tmp_path, name, stored):
+    out = tmp_path / os.fsdecode(name)
+    assert prep("synthetic", "--images", "1", "--out", out).code == 0
+    assert read_manifest(out / "manifest.json").id == stored
 
 
 def test_what_a_killed_preparation_left_is_cleared_and_a_living_one_keeps_others_out(prep, tmp_path):
