@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import os
-import shlex
 import signal
 import sys
 import tempfile
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from runners.harness.case import Case
+from runners.harness.host import writing_remedy
 from runners.harness.manifest import Manifest, ManifestError, read_manifest, splits_read
 from runners.harness.options import USAGE, Options, read
 from runners.harness.record import SCHEMA_VERSION, Record, Status, provenance, write_record
@@ -55,8 +54,8 @@ def main(framework: Framework, argv: list[str] | None = None) -> int:
         print(f"{record.status}: {record.error.kind}: {record.error.message}", file=sys.stderr)
     if options.check_only:
         print(json.dumps(dataclasses.asdict(record.check) if record.check else None, indent=1))
-    else:
-        print(write_record(record, options.out), file=sys.stderr)
+    elif not _written(record, options.out):
+        return NOT_READY
     return 0 if record.status is Status.OK else 1
 
 
@@ -89,9 +88,20 @@ def _writable(folder: Path) -> bool:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".levelfield-"):
             return True
     except OSError as error:
-        remedy = f"sudo chown -R {os.getuid()}:{os.getgid()} {shlex.quote(str(folder))}"
-        print(f"{folder}: cannot write there ({error.strerror}). Choose another --out, or: {remedy}", file=sys.stderr)
-        return False
+        return _refused(folder, error)
+
+
+def _refused(folder: Path, error: OSError) -> bool:
+    print(f"{folder}: cannot write there ({error.strerror}); {writing_remedy(folder, error)}", file=sys.stderr)
+    return False
+
+
+def _written(record: Record, folder: Path) -> bool:
+    try:
+        print(write_record(record, folder), file=sys.stderr)
+        return True
+    except OSError as error:
+        return _refused(folder, error)
 
 
 def _terminated(_signal: int, _frame: object) -> NoReturn:

@@ -1,11 +1,14 @@
 """Facts about the machine and the software on it, read rather than assumed."""
 
+import errno
 import hashlib
 import importlib.metadata
 import os
 import platform
+import shlex
 import socket
 import subprocess
+from pathlib import Path
 
 from runners.harness.proc import fields, read_int, read_text
 from runners.harness.record import Host, provenance
@@ -17,16 +20,28 @@ def visible_cpus() -> int:
 
 
 def cgroup_cpu_quota() -> float | None:
-    """CPUs' worth of time the control group allows, or None where it sets no limit."""
-    text = read_text("/sys/fs/cgroup/cpu.max")
-    if text:
-        quota, _, period = text.partition(" ")
-        return None if quota == "max" else int(quota) / int(period)
+    """CPUs' worth of time the control group and those above it allow, or None where none sets a limit."""
+    own = next((line[3:] for line in (read_text("/proc/self/cgroup") or "").splitlines() if line[:3] == "0::"), "/")
+    path = Path("/sys/fs/cgroup") / own.strip("/")
+    limits = [read_text(str(group / "cpu.max")) for group in (path, *path.parents)]
+    if any(limits):
+        quotas = [limit.split() for limit in limits if limit and not limit.startswith("max")]
+        return min((int(quota) / int(period) for quota, period in quotas), default=None)
     quota_us = read_int("/sys/fs/cgroup/cpu/cpu.cfs_quota_us")
     period_us = read_int("/sys/fs/cgroup/cpu/cpu.cfs_period_us")
     if quota_us is None or quota_us < 0 or not period_us:
         return None
     return quota_us / period_us
+
+
+def writing_remedy(folder: Path, error: OSError) -> str:
+    """What to do where `folder` cannot be written to; changing an owner helps on no read-only file system."""
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "make room, or choose another --out"
+    if error.errno == errno.EROFS or not place.is_dir():
+        return "choose another --out"
+    return f"choose another --out, or: sudo chown -R {os.getuid()}:{os.getgid()} {shlex.quote(str(place))}"
 
 
 def shm_bytes() -> int | None:

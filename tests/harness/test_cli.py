@@ -1,5 +1,6 @@
 """From a command line to a record, with a fake framework in this very process."""
 
+import errno
 import json
 import os
 import stat
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runners.harness import cli, host
 from runners.harness.cli import main
 from runners.harness.manifest import Item, Manifest, write_manifest
 from runners.harness.record import Check, Effective
@@ -191,6 +193,53 @@ def test_a_file_where_the_folder_should_be_is_said_before_anything_runs(tmp_path
     prepare(lambda _request: pytest.fail("measured without a place for the record"))
     assert main(FAKE, ["train", "--out", str(tmp_path / "out")]) == 3
     assert "cannot write there" in capsys.readouterr().err
+
+
+def test_a_record_that_cannot_be_written_is_said_and_exits_with_3(tmp_path, prepare, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli, "write_record", full)
+    prepare(lambda _request: step_work())
+    assert main(FAKE, ["train", *QUICK, "--out", str(tmp_path)]) == 3
+    assert "No space left on device); make room" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EACCES, "sudo chown -R {owner} {place}"),
+        (errno.EROFS, "choose another --out"),
+        (errno.ENOSPC, "make room, or choose another --out"),
+    ],
+)
+def test_the_remedy_for_a_folder_names_what_exists_and_could_help(tmp_path, number, words):
+    said = host.writing_remedy(tmp_path / "not" / "yet", OSError(number, "no"))
+    assert said.endswith(words.format(owner=f"{os.getuid()}:{os.getgid()}", place=tmp_path))
+    assert ("chown" in said) is ("chown" in words)
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({"/proc/self/cgroup": "0::/a/b", "/sys/fs/cgroup/a/b/cpu.max": "150000 100000"}, 1.5),
+        ({"/proc/self/cgroup": "0::/a/b", "/sys/fs/cgroup/a/cpu.max": "50000 100000"}, 0.5),
+        (
+            {
+                "/proc/self/cgroup": "0::/a/b",
+                "/sys/fs/cgroup/a/b/cpu.max": "max 100000",
+                "/sys/fs/cgroup/a/cpu.max": "200000 100000",
+            },
+            2.0,
+        ),
+        ({"/proc/self/cgroup": "0::/", "/sys/fs/cgroup/cpu.max": "max 100000"}, None),
+        ({}, None),
+    ],
+)
+def test_the_quota_is_that_of_the_process_s_own_group_and_those_above(monkeypatch, files, quota):
+    monkeypatch.setattr(host, "read_text", files.get)
+    monkeypatch.setattr(host, "read_int", lambda _: None)
+    assert host.cgroup_cpu_quota() == quota
 
 
 @pytest.fixture
