@@ -2,6 +2,10 @@
 
 import sys
 
-from launcher.cli import main
+try:
+    from launcher.cli import main
 
-sys.exit(main())
+    code = main()
+except KeyboardInterrupt:
+    code = 130
+sys.exit(code)

@@ -12,17 +12,19 @@ from pathlib import Path
 from launcher import data, lock, machine, runfolder
 from launcher.cases import without
 from launcher.children import run_child
-from launcher.engines import Engine, Limits
+from launcher.engines import Build, Engine, Limits
 from launcher.engines.select import select
 from launcher.errors import BuildFailed, ExitCode, Interrupted, NotReady, UsageError
 from launcher.estimate import earlier
 from launcher.measure import Measurement
-from launcher.options import DEFAULTS, SETTINGS, Options
+from launcher.options import DEFAULTS, SETTINGS, Options, without_password
 from launcher.plan import Draft, batch_sizes, describe, draft, estimate, planned_cases
 from launcher.progress import Display
 from launcher.provenance import printable
+from launcher.reclaim import reclaim
 from launcher.runfolder import RunFolder, Setup
-from launcher.stop import Stop
+from launcher.scratch import others
+from launcher.stop import Ending, Stop
 from runners.harness.case import Case
 from runners.harness.clock import wall_time
 from runners.harness.run import RUN_VERSION, Run, RunState
@@ -43,9 +45,7 @@ class Prepared:
 def show_plan(root: Path, options: Options) -> int:
     """Print what `bench` would do."""
     drafted = draft(root, options)
-    expected = [data.expected(source) for source in drafted.sources]
-    assigned = data.assign(drafted.data_workloads, expected)
-    cases = planned_cases(drafted, options, assigned)
+    cases = planned_cases(drafted, options, _expected(drafted))
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     print(f"profile {options.profile}: {drafted.profile.description}\n")
     print("\n".join(describe(cases, seed, earlier(options.out))))
@@ -57,37 +57,39 @@ def show_plan(root: Path, options: Options) -> int:
 
 def bench(root: Path, options: Options, stop: Stop) -> int:
     """Carry a run out and report it. Returns the exit code."""
-    resumed = options.run and (options.out / options.run).exists()
-    folder = runfolder.existing(options.out, options.run) if resumed else None
-    drafted = None if folder else draft(root, options)
-    if drafted:
-        planned_cases(
-            drafted, options, data.assign(drafted.data_workloads, [data.expected(one) for one in drafted.sources])
-        )
-    machine.require_folder(options.out)
-    if folder:
+    if options.run:
+        folder = runfolder.existing(options.out, options.run)
         machine.require_folder(folder.path)
         with lock.hold(folder.path):
             return _carry_out(root, options, stop, _resume(folder, options))
-    assert drafted
+    drafted = draft(root, options)
+    planned_cases(drafted, options, _expected(drafted))
+    machine.require_folder(options.out)
+    if stop.requested:
+        raise Interrupted("interrupted before anything started")
     return _fresh(root, options, stop, drafted)
+
+
+def _expected(drafted: Draft) -> data.Assigned:
+    return data.assign(drafted.data_workloads, [(source, data.expected(source)) for source in drafted.sources])
 
 
 def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
     limits = Limits(machine.cpu_set(options.cpus), options.memory_bytes or machine.default_memory())
     engine, reason = _engine(root, options.engine, options.device, options, limits, stop)
-    assigned = data.assign(drafted.data_workloads, [data.prepare(root, source, stop) for source in drafted.sources])
+    prepared = [(source, data.prepare(root, source, stop)) for source in drafted.sources]
+    assigned = data.assign(drafted.data_workloads, prepared)
     for name, why in assigned.reasons.items():
         _say(f"left out: {name}: {why}")
     cases = planned_cases(drafted, options, assigned)
-    data.require_images(assigned.references(), batch_sizes(cases))
+    data.require_images(assigned, batch_sizes(cases))
     warnings = _warnings([case.planned.case for case in cases], limits, options, engine)
     replicates = sum(len(case.planned.competitors) * case.planned.blocks for case in cases)
     names = list(dict.fromkeys(one.framework for case in cases for one in case.planned.competitors))
-    warnings += machine.require_disk(options.out, replicates, len(names))
-    unbuilt = build(engine, names)
+    warnings += machine.require_disk(options.out, replicates, sum(not engine.is_ready(name) for name in names))
+    builds, unbuilt = build(engine, names)
     cases = [without(case, unbuilt) for case in cases]
-    folder = runfolder.create(options.out, options.profile, options.run)
+    folder = runfolder.create(options.out, options.profile)
     run = Run(
         run_version=RUN_VERSION,
         run_id=folder.path.name,
@@ -97,14 +99,14 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
         order_seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
         started_at=wall_time(),
         state=RunState.RUNNING,
-        command=["python", "-m", "launcher", *(printable(word) for word in sys.argv[1:])],
+        command=["python", "-m", "launcher", *(without_password(printable(word)) for word in sys.argv[1:])],
         settings=options.given,
         cases=[case.planned for case in cases],
         warnings=warnings,
     )
     with lock.hold(folder.path):
         manifests = {name: dataset.path for name, dataset in assigned.datasets.items()}
-        setup = runfolder.write_setup(folder, cases, limits.cpus, limits.memory_bytes, manifests)
+        setup = runfolder.write_setup(folder, cases, limits, manifests, builds, machine.commit(root))
         folder.write(run)
         for warning in warnings:
             _say(f"warning: {warning}")
@@ -124,25 +126,27 @@ def _resume(folder: RunFolder, options: Options) -> Prepared:
         raise UsageError(
             f"run {run.run_id} was made with {name} {was}, now asked {asked!r}; leave it out, or start a new run"
         )
-    workloads = {case.case.workload for case in run.cases if case.competitors and case.case.dataset}
-    datasets = {}
-    for workload in workloads:
-        manifest = setup.manifest(workload)
+    datasets: dict[str, data.Dataset] = {}
+    for case in (one.case for one in run.cases if one.competitors and one.case.dataset):
+        manifest = setup.manifest(case.workload)
         if manifest is None:
-            raise UsageError(f"{folder.path}: cannot be resumed (no manifest for {workload}); start a new run")
-        datasets[workload] = data.read(manifest)
+            raise UsageError(f"{folder.path}: cannot be resumed (no manifest for {case.workload}); start a new run")
+        if case.workload not in datasets:
+            datasets[case.workload] = data.read(manifest)
+        if not data.is_still(datasets[case.workload], case):
+            raise UsageError(f"{manifest}: the data changed since run {run.run_id} began; start a new run")
     return Prepared(folder, dataclasses.replace(run, state=RunState.RUNNING), setup, datasets)
 
 
 def _carry_out(root: Path, options: Options, stop: Stop, prepared: Prepared) -> int:
-    """Resume: the engine that the run began with, the CPUs and the memory limit as they were."""
+    """Resume: with the engine, the images or sources, the CPUs and the memory limit that the run began with."""
     limits = Limits(machine.cpu_set(",".join(map(str, prepared.setup.cpus))), prepared.setup.memory_bytes)
     device = prepared.run.settings.get("device", "cpu")
     engine, _ = _engine(root, prepared.run.engine, device, options, limits, stop)
-    names = list(dict.fromkeys(one.framework for case in prepared.run.cases for one in case.competitors))
-    unbuilt = build(engine, names)
-    if unbuilt:
-        raise NotReady("cannot resume: " + "; ".join(unbuilt.values()))
+    for name in dict.fromkeys(one.framework for case in prepared.run.cases for one in case.competitors):
+        if name not in prepared.setup.builds:
+            raise UsageError(f"{prepared.folder.path}: cannot be resumed (nothing says what {name} ran from)")
+        engine.restore(name, prepared.setup.builds[name])
     prepared.folder.write(prepared.run)
     code = measure(root, options, stop, engine, prepared)
     built = all(one.kind != "BUILD" for case in prepared.run.cases for one in case.unavailable)
@@ -154,7 +158,7 @@ def _engine(root: Path, name: str, device: str, options: Options, limits: Limits
         machine.require_gpu()
     engine, reason = select(root, name, limits, device, stop, build_facts(root, options))
     _say(f"engine {engine.name} ({reason})")
-    removed = engine.reclaim()
+    removed = reclaim()
     if removed:
         _say(f"removed {removed} left over from a launcher that died")
     return engine, reason
@@ -179,24 +183,26 @@ def version(root: Path) -> str:
         return ""
 
 
-def build(engine: Engine, frameworks: Sequence[str]) -> dict[str, str]:
-    """Prepare the frameworks; returns the reason for each that cannot be, which stops none of the others."""
-    unbuilt = {}
+def build(engine: Engine, frameworks: Sequence[str]) -> tuple[dict[str, Build], dict[str, str]]:
+    """Prepare the frameworks: (what they run from, the reason for each that cannot be, which stops no other)."""
+    builds, unbuilt = {}, {}
     for framework in frameworks:
         try:
-            engine.prepare(framework)
+            builds[framework] = engine.prepare(framework)
         except BuildFailed as error:
             unbuilt[framework] = f"{error}" + (f"\n{error.tail}" if error.tail else "")
             _say(f"{framework} cannot be prepared: {error}")
             if error.tail:
                 _say(error.tail)
-    return unbuilt
+    return builds, unbuilt
 
 
 def _warnings(cases: Sequence[Case], limits: Limits, options: Options, engine: Engine) -> list[str]:
     warnings = machine.worker_warnings((case.workers for case in cases), len(limits.cpus))
     if warnings and options.strict:
         raise UsageError(f"--strict: {warnings[0]}")
+    if options.memory_bytes and engine.shares_host_memory:
+        warnings.append(f"--memory is not enforced with ENGINE={engine.name}: nothing limits a replicate there")
     shared = max((machine.shared_bytes(case.workers or 0, case.batch_size) for case in cases), default=0)
     shortfall = machine.shm_shortfall(shared) if engine.shares_host_memory else ""
     return [*warnings, shortfall] if shortfall else warnings
@@ -204,22 +210,13 @@ def _warnings(cases: Sequence[Case], limits: Limits, options: Options, engine: E
 
 def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: Prepared) -> int:
     """Carry the run out as far as it goes, then report what there is."""
-    head, dirty = machine.commit(root)
+    run = _beside_others(prepared.run)
     measurement = Measurement(
-        prepared.folder,
-        prepared.run,
-        prepared.setup,
-        engine,
-        prepared.datasets,
-        {"commit": head, "dirty": dirty},
-        earlier(options.out),
-        stop,
+        prepared.folder, run, prepared.setup, engine, prepared.datasets, earlier(options.out), stop
     )
-    replicates = runfolder.replicates(prepared.run.cases, prepared.run.order_seed)
     fault: NotReady | None = None
-    run = prepared.run
     try:
-        run = measurement.carry_out(Display(len(replicates)))
+        measurement.carry_out(Display(len(runfolder.replicates(run.cases, run.order_seed))))
     except NotReady as error:
         fault = error
     reported = stop.urgent or report(root, prepared.folder.path)
@@ -230,16 +227,29 @@ def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: 
     return ExitCode.CASES_FAILED if measurement.failed or not reported else ExitCode.OK
 
 
+def _beside_others(run: Run) -> Run:
+    """The run, with a warning where other launchers are at work: two runs on one machine ruin each other."""
+    pids = ", ".join(str(one.pid) for one in others())
+    if not pids:
+        return run
+    warning = f"another launcher works on this machine meanwhile (process {pids}): the times of both are worthless"
+    _say(f"WARNING: {warning}")
+    return dataclasses.replace(run, warnings=[*run.warnings, warning])
+
+
 def report(root: Path, folder: Path) -> bool:
-    """Have the aggregator report the run; its last words close ours. A second Ctrl-C ends it at once."""
+    """Have the aggregator report the run; whether it did. Its last words close ours. Ctrl-C raises Interrupted."""
     stop, before = Stop(), _made_at(folder)
     with stop.on_signals():
         sys.stdout.flush()
         ended = run_child([sys.executable, "-m", "aggregator", "report", str(folder)], root, 1, stop, REPORT_SECONDS)
-    # A report of which some cases failed has said so itself, with exit code 1; so ends a crash, which leaves none.
-    if _made_at(folder) == before:
+    if ended.ending is Ending.INTERRUPTED:
+        raise Interrupted(f"interrupted during the report; make report RUN={folder.name}")
+    # Its exit code says what became of the cases, which is known here already; a crash ends with the same code.
+    made = _made_at(folder) != before
+    if not made:
         _say(f"no complete report (exit code {ended.code}); python -m aggregator report {shlex.quote(str(folder))}")
-    return ended.code == ExitCode.OK
+    return made
 
 
 def _made_at(folder: Path) -> int | None:

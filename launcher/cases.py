@@ -42,18 +42,6 @@ class Planned:
     timeout: float
 
 
-def label(case: Case) -> str:
-    """The case in one line, as printed and as --filter matches it."""
-    parts = [case.workload, case.stage, case.network, f"{case.input_size}px" if case.input_size else None]
-    parts += [f"b{case.batch_size}", None if case.workers is None else f"w{case.workers}"]
-    for name in ("cache", "augment"):
-        value = getattr(case, name)
-        parts.append(None if value is None else name if value else f"no-{name}")
-    parts.append(f"{case.epochs}ep" if case.epochs else None)
-    parts += [case.precision, case.scope, case.device, case.dataset.id if case.dataset else None]
-    return " ".join(part for part in parts if part)
-
-
 def reads_data(workload: str, contestants: Mapping[str, Contestant]) -> bool:
     """Whether any framework's declaration of the workload names a loader."""
     return any(offer.loaders for _, offer in _offers(workload, contestants))
@@ -90,7 +78,7 @@ def expand(
         _known_names(group, everyone)
         sampling = _sampling(profile.sampling, group)
         for case in _matrix(group, device, datasets.get(group.workload)):
-            if not _matches(label(case), pattern):
+            if not _matches(case.label, pattern):
                 continue
             competitors, unavailable = _competitors(case, group, contestants)
             if case in found:

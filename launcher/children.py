@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -10,8 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from launcher.errors import Interrupted
 from launcher.identity import ENVIRONMENT, Identity, mine, parse
+from launcher.scratch import scratch
 from launcher.stop import Ending, Stop, supervise
+from runners.harness.record import log_tail
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,17 @@ def run_child(
     finally:
         _signal(child, signal.SIGKILL)
     return Ended(ending, child.wait())
+
+
+def run_logged(argv: Sequence[str], cwd: Path, stop: Stop, seconds: float, what: str) -> tuple[int, str]:
+    """(exit code, end of the log) of `argv`, whose temporary files go with it. Raises Interrupted, naming `what`."""
+    with scratch() as folder, tempfile.TemporaryFile() as log:
+        ended = run_child(argv, cwd, log, stop, seconds, {**os.environ, "TMPDIR": str(folder)})
+        log.seek(0)
+        tail = log_tail(log.read().decode(errors="replace"))
+    if ended.ending is Ending.INTERRUPTED:
+        raise Interrupted(f"interrupted while {what}")
+    return ended.code, tail
 
 
 def _signal(child: subprocess.Popen[bytes], kind: signal.Signals) -> None:

@@ -8,19 +8,17 @@ from pathlib import Path
 
 from docker.errors import APIError
 
-from launcher import machine
+from launcher import data, machine
 from launcher.bench import build, build_facts
-from launcher.children import kill_orphans
 from launcher.discovery import choose, discover
 from launcher.engines import Limits
 from launcher.engines.connection import connect
-from launcher.engines.docker import DockerEngine
 from launcher.engines.select import select
 from launcher.errors import ExitCode, NotReady, UsageError
-from launcher.images import SOURCE_LABEL, ImageBuilder
+from launcher.images import SOURCE_LABEL
 from launcher.lock import LOCK_NAME
 from launcher.options import Options
-from launcher.scratch import remove_orphans
+from launcher.reclaim import reclaim
 from launcher.stop import Stop
 from runners.harness.run import RUN_NAME
 
@@ -33,7 +31,7 @@ def prepare_frameworks(root: Path, options: Options, stop: Stop) -> int:
     limits = Limits(machine.cpu_set(options.cpus), machine.default_memory())
     engine, reason = select(root, options.engine, limits, options.device, stop, build_facts(root, options))
     print(f"engine {engine.name} ({reason})", file=sys.stderr)
-    unbuilt = build(engine, names)
+    _, unbuilt = build(engine, names)
     for name in names:
         print(f"{name}: {'not ready' if name in unbuilt else 'ready'}")
     return ExitCode.CASES_FAILED if unbuilt else ExitCode.OK
@@ -41,37 +39,32 @@ def prepare_frameworks(root: Path, options: Options, stop: Stop) -> int:
 
 def clean(root: Path, options: Options, images: bool, venvs: bool, results: bool) -> int:
     """Remove what dead launchers left; images, virtual environments and results only where named."""
-    print(f"processes: {kill_orphans()} removed")
-    print(f"temporary folders: {remove_orphans()} removed")
-    try:
-        client = connect()
-    except NotReady as error:
-        if images:
-            raise
-        print(f"containers: not looked for ({error})")
-    else:
-        builder = ImageBuilder(root, client, Stop(), {})
-        engine = DockerEngine(client, builder, Limits(machine.visible_cpus(), machine.default_memory()), "cpu")
-        print(f"containers: {engine.reclaim()} removed")
-        if images:
-            for image in client.images.list(filters={"label": SOURCE_LABEL}):
-                try:
-                    client.images.remove(str(image.id), force=True)
-                    print(f"image: {', '.join(image.tags) or image.short_id} removed")
-                except APIError as error:
-                    print(f"image: {', '.join(image.tags) or image.short_id} kept ({error.explanation})")
-    for path in options.out.glob("*/records/.*.tmp") if options.out.is_dir() else ():
-        if not _in_use(path.parents[1]):
-            path.unlink(missing_ok=True)
+    print(f"processes, containers, temporary folders of dead launchers: {reclaim()} removed")
+    print(f"unfinished data sets: {data.remove_unfinished(root / 'data')} removed")
+    runs = sorted(path.parent for path in options.out.glob(f"*/{RUN_NAME}")) if options.out.is_dir() else []
+    for path in (path for run in runs if not _in_use(run) for path in run.rglob(".*.tmp")):
+        path.unlink(missing_ok=True)
+    if images:
+        _remove_images()
     if venvs:
         _remove(root / ".venvs")
-    if results and options.out.is_dir():
-        for run in sorted(path.parent for path in options.out.glob(f"*/{RUN_NAME}")):
-            if _in_use(run):
-                print(f"{run}: in use, kept")
-            else:
-                _remove(run)
+    for run in runs if results else ():
+        if _in_use(run):
+            print(f"{run}: in use, kept")
+        else:
+            _remove(run)
     return ExitCode.OK
+
+
+def _remove_images() -> None:
+    client = connect()
+    for image in client.images.list(filters={"label": SOURCE_LABEL}):
+        name = ", ".join(image.tags) or image.short_id
+        try:
+            client.images.remove(str(image.id), force=True)
+            print(f"image: {name} removed")
+        except APIError as error:
+            print(f"image: {name} kept ({error.explanation})")
 
 
 def _in_use(run: Path) -> bool:

@@ -33,10 +33,10 @@ def parser() -> argparse.ArgumentParser:
         add("--engine", help="auto (default), docker or venv")
         add("--frameworks", help="only these, separated by commas")
         add("--workloads", help="only these, separated by commas")
-        add("--filter", help="only cases whose line in the plan contains this, or matches it as a glob")
+        add("--filter", help="only cases whose name in the plan or a report contains this, or matches it as a glob")
         add("--blocks", help="how often each case is repeated (default: the profile's)")
         add("--data", help="class folders or prepared data sets, separated by commas (default: synthetic)")
-        add("--run", help="name of the run; an existing one is resumed")
+        add("--run", help="name of the run to resume")
         add("--timeout", help="seconds until a replicate is given up (default: the profile's)")
         add("--out", help="folder that runs are written to (default: results)")
         add("--cpus", help="CPU set like 0-3,6 (default: all visible)")
@@ -45,12 +45,8 @@ def parser() -> argparse.ArgumentParser:
         add("--strict", action="store_true", help="refuse what would otherwise be a warning")
         add("--base-image", help="base of the images")
         add("--extra-index", help="an optional further package index; never fails a build when out of reach")
-        for part in ("images", "venvs", "results"):
-            add(
-                f"--{part}",
-                action="store_true",
-                help=f"clean: remove {part} too" if name == "clean" else argparse.SUPPRESS,
-            )
+        for part in ("images", "venvs", "results") if name == "clean" else ():
+            add(f"--{part}", action="store_true", help=f"remove {part} too")
     return parse
 
 
@@ -60,19 +56,22 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     stop = Stop()
     try:
         options = options_module.read(arguments, root)
-        with stop.on_signals():
-            if arguments.command == "plan":
-                return show_plan(root, options)
-            if arguments.command == "bench":
-                return bench(root, options, stop)
-            if arguments.command == "doctor":
-                return doctor(root, options)
-            if arguments.command == "images":
-                return prepare_frameworks(root, options, stop)
+        if arguments.command == "plan":
+            return show_plan(root, options)
+        if arguments.command == "doctor":
+            return doctor(root, options)
+        if arguments.command == "clean":
             return clean(root, options, arguments.images, arguments.venvs, arguments.results)
+        with stop.on_signals():
+            return (
+                bench(root, options, stop) if arguments.command == "bench" else prepare_frameworks(root, options, stop)
+            )
     except LauncherError as error:
         print(f"launcher: {error}", file=sys.stderr)
         return ExitCode.INTERRUPTED if stop.requested else error.code
+    except KeyboardInterrupt:
+        print("launcher: interrupted", file=sys.stderr)
+        return ExitCode.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return ExitCode.OK

@@ -1,8 +1,10 @@
 """Which data set each workload reads, and having it prepared where it is missing."""
 
+import fcntl
 import hashlib
 import os
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +12,9 @@ from pathlib import Path
 
 from launcher.children import run_child
 from launcher.errors import ExitCode, Interrupted, NotReady, UsageError
+from launcher.scratch import scratch
 from launcher.stop import Ending, Stop
-from runners.harness.case import DatasetRef
+from runners.harness.case import Case, DatasetRef
 from runners.harness.manifest import MANIFEST_NAME, Item, Manifest, ManifestError, read_manifest, splits_read
 
 PREPARE_SECONDS = 6 * 3600.0
@@ -23,11 +26,15 @@ SYNTHETIC = {"photos": ("train",), "labelled": ("train", "test")}
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as asked for; `command` prepares it where its manifest is missing."""
+    """A data set as asked for; `command` prepares it where its manifest is missing.
+
+    `workloads` are those that it is made for, empty where it may serve any.
+    """
 
     manifest: Path
     command: list[str]
     splits: tuple[str, ...]
+    workloads: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -60,24 +67,56 @@ class Assigned:
         return {name: one.manifest.reference(*splits_read(name, one.manifest)) for name, one in self.datasets.items()}
 
 
-def sources(root: Path, given: str, workloads: Sequence[str]) -> list[Source]:
+def sources(root: Path, given: str, workloads: Sequence[str], strict: bool = False) -> list[Source]:
     """The data sets named by `--data`, or the synthetic default of each workload. An unusable name is a UsageError."""
     if not given.strip():
-        return [_synthetic(root, "labelled" if name == "fit" else "photos") for name in workloads]
+        kinds = {name: "labelled" if name == "fit" else "photos" for name in workloads}
+        return [_synthetic(root, kind, kinds) for kind in dict.fromkeys(kinds.values())]
     names = [given] if Path(given).exists() else [part.strip() for part in given.split(",") if part.strip()]
-    return [_source(root, name) for name in names]
+    return [_source(root, name, strict) for name in names]
 
 
 def prepare(root: Path, source: Source, stop: Stop) -> Dataset:
     """Read the manifest, having it made or brought up to date first where the source is not prepared data itself."""
     if source.command:
-        ended = run_child(source.command, root, STDERR, stop, PREPARE_SECONDS)
+        with scratch() as folder:
+            environment = {**os.environ, "TMPDIR": str(folder)}
+            ended = run_child(source.command, root, STDERR, stop, PREPARE_SECONDS, environment)
         if ended.ending is Ending.INTERRUPTED:
+            remove_unfinished(source.manifest.parent.parent)
             raise Interrupted(f"interrupted while preparing {source.manifest.parent}")
         if ended.code != 0:
             kind = UsageError if ended.code == ExitCode.USAGE else NotReady
             raise kind(f"{source.manifest.parent}: the data could not be prepared (exit code {ended.code}); see above")
     return read(source.manifest)
+
+
+def remove_unfinished(folder: Path) -> int:
+    """Remove what preparations left that are dead: each holds a lock on its own; returns how many."""
+    removed = 0
+    for shop in folder.glob(".*.preparing"):
+        try:
+            handle = os.open(shop, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(shop, ignore_errors=True)
+            removed += 1
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(handle)
+    return removed
+
+
+def is_still(dataset: Dataset, case: Case) -> bool:
+    """Whether the data set on disk is still the one that the case was planned with."""
+    try:
+        manifest = read_manifest(dataset.path)
+        return manifest.reference(*splits_read(case.workload, manifest)) == case.dataset
+    except ManifestError:
+        return False
 
 
 def read(manifest: Path) -> Dataset:
@@ -86,6 +125,8 @@ def read(manifest: Path) -> Dataset:
         dataset = Dataset(manifest.absolute(), read_manifest(manifest))
     except ManifestError as error:
         raise UsageError(str(error)) from error
+    if not (isinstance(dataset.manifest.id, str) and dataset.manifest.id.isprintable()):
+        raise UsageError(f"{manifest}: its name {dataset.manifest.id!a} cannot be stored; prepare the data again")
     if not dataset.root.is_dir():
         raise UsageError(
             f"{manifest}: its images should be in {dataset.root}, which is no folder; prepare the data again"
@@ -101,11 +142,11 @@ def expected(source: Source) -> Dataset:
     return Dataset(source.manifest, Manifest(source.manifest.parent.name, "not prepared yet", None, (), splits))
 
 
-def assign(workloads: Sequence[str], datasets: Sequence[Dataset]) -> Assigned:
+def assign(workloads: Sequence[str], found: Sequence[tuple[Source, Dataset]]) -> Assigned:
     """Give each workload the first data set that it can read."""
     assigned = Assigned()
     for workload in workloads:
-        for dataset in datasets:
+        for dataset in (one for source, one in found if workload in (source.workloads or workloads)):
             try:
                 splits_read(workload, dataset.manifest)
             except ManifestError as error:
@@ -117,23 +158,26 @@ def assign(workloads: Sequence[str], datasets: Sequence[Dataset]) -> Assigned:
     return assigned
 
 
-def require_images(references: Mapping[str, DatasetRef], batch_sizes: Mapping[str, int]) -> None:
-    """Refuse a data set that cannot fill one batch of its workload."""
-    for workload, reference in references.items():
-        batch = batch_sizes.get(workload, 0)
-        if reference.items < batch:
+def require_images(assigned: Assigned, batch_sizes: Mapping[str, int]) -> None:
+    """Refuse a data set that cannot fill one batch of its workload; it is the first split that batches are timed on."""
+    for workload, dataset in assigned.datasets.items():
+        split = splits_read(workload, dataset.manifest)[0]
+        images, batch = len(dataset.manifest.splits[split]), batch_sizes.get(workload, 0)
+        if images < batch:
             raise UsageError(
-                f"data set {reference.id}: {reference.items} images do not fill one batch of {batch} ({workload})"
+                f"data set {dataset.manifest.id}: {images} images in {split} do not fill one batch of {batch} "
+                f"({workload})"
             )
 
 
-def _synthetic(root: Path, kind: str) -> Source:
+def _synthetic(root: Path, kind: str, kinds: Mapping[str, str]) -> Source:
     folder = root / "data" / f"synthetic-{kind}"
     command = _preparation("synthetic", "--kind", kind, "--out", str(folder))
-    return Source(folder / MANIFEST_NAME, command, SYNTHETIC[kind])
+    workloads = tuple(name for name, its_kind in kinds.items() if its_kind == kind)
+    return Source(folder / MANIFEST_NAME, command, SYNTHETIC[kind], workloads)
 
 
-def _source(root: Path, name: str) -> Source:
+def _source(root: Path, name: str, strict: bool) -> Source:
     path = Path(name)
     if not path.exists() and (root / "data" / name / MANIFEST_NAME).is_file():
         path = root / "data" / name
@@ -149,7 +193,9 @@ def _source(root: Path, name: str) -> Source:
         return Source(path / MANIFEST_NAME, [], ())
     target = _target(root, path)
     splits = tuple(split for split in SPLITS if (path / split).is_dir()) or ("all",)
-    return Source(target / MANIFEST_NAME, _preparation("folder", str(path.absolute()), "--out", str(target)), splits)
+    refuse = ["--strict"] if strict else []
+    command = _preparation("folder", str(path.absolute()), "--out", str(target), *refuse)
+    return Source(target / MANIFEST_NAME, command, splits)
 
 
 def _preparation(*words: str) -> list[str]:

@@ -60,6 +60,7 @@ def _contestant(root: Path, name: str, python: str) -> Contestant:
             cwd=root,
             env=environment,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is ours to act on: a framework it ended would look like a broken one
             capture_output=True,
             timeout=LIST_SECONDS,
             check=True,

@@ -1,5 +1,6 @@
 """`doctor`: what this machine has and lacks for a run, and what to do about it."""
 
+import errno
 import os
 import re
 import shutil
@@ -19,11 +20,19 @@ from rich.text import Text
 from launcher import machine
 from launcher.discovery import choose, discover
 from launcher.engines.connection import address, connect
-from launcher.environments import is_ready, requirement_files
+from launcher.environments import OTHER_PYTHON, is_ready, requirement_files
 from launcher.errors import ExitCode, NotReady
 from launcher.images import tag
 from launcher.options import Options
-from runners.harness.host import cgroup_cpu_quota, cpu_model, governor, gpu_and_driver, memory_bytes, shm_bytes
+from runners.harness.host import (
+    cgroup_cpu_quota,
+    cpu_model,
+    governor,
+    gpu_and_driver,
+    memory_bytes,
+    shm_bytes,
+    writing_remedy,
+)
 
 GIB = 2**30
 SHM_WANTED = 1 * GIB
@@ -56,7 +65,8 @@ def doctor(root: Path, options: Options) -> int:
     findings = [
         *_software(),
         engine,
-        *_frameworks(root, names, options.device, client),
+        *_frameworks(root, names, options, client),
+        _ffmpeg(root),
         *_processor(),
         *_memory(),
         _gpu(options.device),
@@ -104,7 +114,12 @@ def _software() -> Iterator[Finding]:
         yield Finding("buildx", Verdict.NOTE, "missing", "none needed: the classic builder serves")
 
 
-def _frameworks(root: Path, names: list[str], device: str, client: docker.DockerClient | None) -> Iterator[Finding]:
+def _frameworks(
+    root: Path, names: list[str], options: Options, client: docker.DockerClient | None
+) -> Iterator[Finding]:
+    """Each framework's image and environment; a framework that no engine can run here is a lack."""
+    device, index = options.device, _Index()
+    hopeless = Verdict.LACKS if client is None or options.engine == "venv" else Verdict.NOTE
     for name in names:
         if client is not None:
             yield Finding(
@@ -115,13 +130,11 @@ def _frameworks(root: Path, names: list[str], device: str, client: docker.Docker
         if is_ready(root, name, device):
             yield Finding(f"{name}: environment", Verdict.OK, f".venvs/{name} is up to date")
             continue
-        lacking = _without_wheels(root, name, device)
+        lacking = _without_wheels(root, name, device, index)
         if lacking:
             version = f"{sys.version_info.major}.{sys.version_info.minor}"
-            remedy = "use ENGINE=docker, or another Python (make setup PYTHON=python3.11)"
-            yield Finding(
-                f"{name}: environment", Verdict.NOTE, f"no wheel for Python {version}: {', '.join(lacking)}", remedy
-            )
+            found = f"no wheel for Python {version}: {', '.join(lacking)}"
+            yield Finding(f"{name}: environment", hopeless, found, f"use ENGINE=docker, or {OTHER_PYTHON}")
         else:
             yield Finding(
                 f"{name}: environment", Verdict.NOTE, "not made yet, or out of date", "make setup ENGINE=venv"
@@ -141,35 +154,45 @@ def _image(client: docker.DockerClient, name: str, device: str) -> tuple[str, st
     return (tag(name, device), "") if built else (f"{tag(name, device)} is not built yet", "make images")
 
 
-def _without_wheels(root: Path, name: str, device: str) -> list[str]:
+def _ffmpeg(root: Path) -> Finding:
+    """Loaders that decode with FFmpeg take its shared libraries from where they are already."""
+    carriers = sorted(
+        path.relative_to(root).parts[1] for path in root.glob(".venvs/*/lib/python*/site-packages/av.libs")
+    )
+    where = f"there in .venvs/{', .venvs/'.join(carriers)}" if carriers else "images and environments bring it"
+    return Finding("FFmpeg", Verdict.OK, f"not needed from the system: the av package carries it; {where}")
+
+
+def _without_wheels(root: Path, name: str, device: str, index: "_Index") -> list[str]:
     """Pinned requirements that the package index offers no file of for this Python; silent where it is out of reach."""
     lacking = []
     for path in requirement_files(root, name, device):
         for package, version in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", path.read_text(), re.MULTILINE):
-            offered = _versions(package)
+            offered = index.versions(package)
             if offered and version not in offered:
                 lacking.append(f"{package}=={version}")
     return lacking
 
 
-def _versions(package: str) -> list[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "index",
-        "versions",
-        "--retries",
-        "0",
-        "--disable-pip-version-check",
-        package,
-    ]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    match = re.search(r"Available versions: (.*)", answer)
-    return match[1].split(", ") if match else []
+class _Index:
+    """The package index, which is asked no more once it gave no answer."""
+
+    def __init__(self) -> None:
+        self._answers = True
+
+    def versions(self, package: str) -> list[str]:
+        """What it offers for this Python; nothing where it is out of reach."""
+        if not self._answers:
+            return []
+        options = ["--retries", "0", "--timeout", "10", "--disable-pip-version-check"]
+        command = [sys.executable, "-m", "pip", "index", "versions", *options, package]
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=INDEX_SECONDS, check=True).stdout
+        except (OSError, subprocess.SubprocessError):
+            self._answers = False
+            return []
+        match = re.search(r"Available versions: (.*)", answer)
+        return match[1].split(", ") if match else []
 
 
 def _processor() -> Iterator[Finding]:
@@ -219,13 +242,8 @@ def _disk(out: Path) -> Finding:
     free = shutil.disk_usage(folder).free
     found = f"{free / GIB:.0f} GiB free"
     if not os.access(folder, os.W_OK):
-        owner = f"{os.getuid()}:{os.getgid()}"
-        return Finding(
-            "results",
-            Verdict.LACKS,
-            f"{folder} cannot be written to",
-            f"sudo chown -R {owner} '{folder}', or another --out",
-        )
+        error = OSError(errno.EROFS if os.statvfs(folder).f_flag & os.ST_RDONLY else errno.EACCES, "")
+        return Finding("results", Verdict.LACKS, f"{folder} cannot be written to", writing_remedy(folder, error))
     if free < DISK_WANTED:
         return Finding("disk", Verdict.NOTE, found, "images and environments take about 16 GiB")
     return Finding("disk", Verdict.OK, found)

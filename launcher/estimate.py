@@ -27,14 +27,14 @@ class Durations:
         self._exact[name, competitor].append(seconds)
         self._alike[workload, competitor].append(seconds)
 
-    def seconds(self, name: str, case: Case, competitor: Competitor) -> float:
+    def seconds(self, case: Case, competitor: Competitor) -> float:
         """The best guess for one replicate."""
-        known = self._exact.get((name, competitor.label)) or self._alike.get((case.workload, competitor.label))
+        known = self._exact.get((case.label, competitor.label)) or self._alike.get((case.workload, competitor.label))
         return statistics.median(known) if known else USUAL_SECONDS.get(case.workload, OTHER_SECONDS)
 
-    def knows(self, name: str, competitor: Competitor) -> bool:
+    def knows(self, case: Case, competitor: Competitor) -> bool:
         """Whether this very case and competitor was measured before."""
-        return (name, competitor.label) in self._exact
+        return (case.label, competitor.label) in self._exact
 
 
 def earlier(results: Path) -> Durations:
@@ -52,9 +52,14 @@ def earlier(results: Path) -> Durations:
     return durations
 
 
-def note(folder: Path, name: str, case: Case, competitor: Competitor, seconds: float) -> None:
+def note(folder: Path, case: Case, competitor: Competitor, seconds: float) -> None:
     """Add one replicate's duration to the run's list."""
-    entry = {"case": name, "workload": case.workload, "competitor": competitor.label, "seconds": round(seconds, 3)}
+    entry = {
+        "case": case.label,
+        "workload": case.workload,
+        "competitor": competitor.label,
+        "seconds": round(seconds, 3),
+    }
     with (folder / TIMINGS_NAME).open("a", encoding="ascii") as file:
         file.write(json.dumps(entry) + "\n")
 

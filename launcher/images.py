@@ -1,34 +1,25 @@
 """The frameworks' images, built with the `docker` command, since the engine's API cannot drive BuildKit."""
 
 import hashlib
-import os
 import shutil
 import sys
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 from docker.errors import ImageNotFound
+from docker.models.images import Image
 
-from launcher.children import run_child
-from launcher.errors import BuildFailed, Interrupted
+from launcher import sources
+from launcher.children import run_logged
+from launcher.engines import Build
+from launcher.errors import BuildFailed
 from launcher.retry import is_transient, tries
-from launcher.stop import Ending, Stop
-from runners.harness.record import log_tail
+from launcher.stop import Stop
 
 DEFAULT_BASE = "python:3.11-slim-bookworm"
 SOURCE_LABEL = "levelfield.source"
+INDEX_LABEL = "levelfield.index"
 BUILD_SECONDS = 2 * 3600.0
-SHARED_SOURCES = ("runners/__init__.py", "runners/harness", "runners/reference")
-
-
-@dataclass(frozen=True)
-class Image:
-    """An image as it was when the run started; tagging another one has no effect on the run."""
-
-    id: str
-    base: str | None
 
 
 def tag(framework: str, device: str) -> str:
@@ -49,35 +40,43 @@ class ImageBuilder:
             "COMMIT": facts.get("commit", ""),
         }
 
-    def build(self, framework: str, device: str) -> Image:
+    def is_current(self, framework: str, device: str) -> bool:
+        """Whether the image is there and made from these sources; any package index will do where none is asked for."""
+        image = self._find(tag(framework, device))
+        if image is None or image.labels.get(SOURCE_LABEL) != self._digest(framework, device):
+            return False
+        index = self._arguments["EXTRA_INDEX"]
+        return not index or image.labels.get(INDEX_LABEL) == sources.index_digest(index)
+
+    def build(self, framework: str, device: str) -> Build:
         """The framework's image, built first where its sources changed. Raises BuildFailed."""
-        sources = self._digest(framework, device)
-        found = self._find(framework, device)
-        if found is None or found[1] != sources:
-            self._build(framework, device, sources)
-            found = self._find(framework, device)
-        if found is None:
+        if not self.is_current(framework, device):
+            self._build(framework, device)
+        image = self._find(tag(framework, device))
+        if image is None:
             raise BuildFailed(
                 f"{tag(framework, device)} is not there after its build; does `docker` use another engine?"
             )
-        return Image(found[0], self._base_digest())
+        return Build(str(image.id), self._base_digest())
 
-    def _find(self, framework: str, device: str) -> tuple[str, str] | None:
+    def has(self, image_id: str) -> bool:
+        """Whether the engine still holds the image."""
+        return self._find(image_id) is not None
+
+    def _find(self, name: str) -> Image | None:
         try:
-            image = self._client.images.get(tag(framework, device))
+            return self._client.images.get(name)
         except ImageNotFound:
             return None
-        return str(image.id), image.labels.get(SOURCE_LABEL, "")
 
     def _base_digest(self) -> str | None:
-        try:
-            base = self._client.images.get(self._base)
-        except ImageNotFound:
+        base = self._find(self._base)
+        if base is None:
             return None
         digests = base.attrs.get("RepoDigests") or []
         return str(digests[0] if digests else base.id)
 
-    def _build(self, framework: str, device: str, sources: str) -> None:
+    def _build(self, framework: str, device: str) -> None:
         dockerfile = self._root / "images" / framework / "Dockerfile"
         if not dockerfile.is_file():
             raise BuildFailed(f"images/{framework}/Dockerfile is missing")
@@ -86,7 +85,11 @@ class ImageBuilder:
         print(f"building {tag(framework, device)}", file=sys.stderr)
         given = {**self._arguments, "DEVICE": device}
         arguments = [word for name, value in given.items() if value for word in ("--build-arg", f"{name}={value}")]
-        label = ["--label", f"{SOURCE_LABEL}={sources}"]
+        labels = {
+            SOURCE_LABEL: self._digest(framework, device),
+            INDEX_LABEL: sources.index_digest(self._arguments["EXTRA_INDEX"]),
+        }
+        label = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
         # Without --force-rm the classic builder leaves a container of each build that fails.
         command = [
             "docker",
@@ -101,31 +104,14 @@ class ImageBuilder:
             str(self._root),
         ]
         for attempt in tries(self._stop):
-            tail, code = self._run(command, framework)
+            code, tail = run_logged(command, self._root, self._stop, BUILD_SECONDS, f"building {framework}")
             if code == 0:
                 return
             if attempt.last or not is_transient(tail):
                 raise BuildFailed(f"{framework}: its image could not be built", tail)
 
-    def _run(self, command: list[str], framework: str) -> tuple[str, int]:
-        with tempfile.TemporaryFile() as log:
-            ended = run_child(command, self._root, log, self._stop, BUILD_SECONDS)
-            log.seek(0)
-            tail = log_tail(log.read().decode(errors="replace"))
-        if ended.ending is Ending.INTERRUPTED:
-            raise Interrupted(f"interrupted while building {framework}")
-        return tail, ended.code
-
     def _digest(self, framework: str, device: str) -> str:
         """One digest over all that goes into the image."""
-        total = hashlib.sha256(f"{device}\0{self._base}\0{self._arguments['EXTRA_INDEX']}\0".encode())
-        for part in (*SHARED_SOURCES, f"runners/{framework}", f"images/{framework}"):
-            for path in _files(self._root / part):
-                total.update(os.fsencode(path.relative_to(self._root)) + b"\0" + path.read_bytes() + b"\0")
+        total = hashlib.sha256(f"{device}\0{self._base}\0".encode())
+        total.update(sources.digest(self._root, framework).encode())
         return total.hexdigest()
-
-
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    return sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)

@@ -2,14 +2,13 @@
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 from launcher.errors import NotReady, UsageError
-from runners.harness.host import gpu_and_driver, memory_bytes
+from runners.harness.host import gpu_and_driver, memory_bytes, writing_remedy
 
 MEMORY_SHARE = 0.85
 """Of the machine's memory for a replicate; the rest keeps the machine and the launcher alive."""
@@ -68,11 +67,7 @@ def require_folder(folder: Path) -> None:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        owner = f"{os.getuid()}:{os.getgid()}"
-        remedy = f"sudo chown -R {owner} {shlex.quote(str(folder))}"
-        raise NotReady(
-            f"{folder}: cannot write there ({error.strerror}); choose another --out, or: {remedy}"
-        ) from error
+        raise NotReady(f"{folder}: cannot write there ({error.strerror}); {writing_remedy(folder, error)}") from error
 
 
 def require_disk(folder: Path, replicates: int, builds: int) -> list[str]:

@@ -2,27 +2,30 @@
 
 import dataclasses
 import errno
+import signal
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from launcher.arguments import case_arguments, order_arguments
-from launcher.cases import label
-from launcher.data import Dataset
+from launcher.data import Dataset, is_still
 from launcher.engines import Engine, Job, Outcome
 from launcher.errors import NotReady
 from launcher.estimate import Durations, note
 from launcher.outcomes import failure
 from launcher.policy import LOST, Policy
 from launcher.progress import Display
-from launcher.runfolder import RunFolder, Setup, read_record, replicates
+from launcher.runfolder import BadRecord, RunFolder, Setup, read_record, replicates
 from launcher.schedule import Replicate
-from launcher.stop import Ending, Stop
+from launcher.stop import POLL_SECONDS, Ending, Stop
 from runners.harness.case import Block
+from runners.harness.cli import NOT_READY
 from runners.harness.clock import now_ns, wall_time
-from runners.harness.record import SCHEMA_VERSION, Record, Status, log_tail, write_record
+from runners.harness.record import SCHEMA_VERSION, Failure, Record, Status, log_tail, write_record
 from runners.harness.run import Run, RunState
 
 LOG_TAIL_BYTES = 65_536
+TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)
 
 
 class Measurement:
@@ -35,13 +38,12 @@ class Measurement:
         setup: Setup,
         engine: Engine,
         datasets: Mapping[str, Dataset],
-        provenance: dict[str, object],
         durations: Durations,
         stop: Stop,
         clock: Callable[[], int] = now_ns,
     ) -> None:
         self._folder, self._run, self._setup, self._engine = folder, run, setup, engine
-        self._datasets, self._provenance, self._durations = datasets, provenance, durations
+        self._datasets, self._durations = datasets, durations
         self._stop, self._clock = stop, clock
         self._policy = Policy(run.cases)
         self._flags: list[str] = []
@@ -98,13 +100,13 @@ class Measurement:
         """A record that is there already; LOST ones are measured again."""
         try:
             record = read_record(self._folder, self._run, replicate)
-        except ValueError:
+        except BadRecord:
             return None
         return None if record and record.error and record.error.kind == LOST else record
 
     def _measured(self, index: int, replicate: Replicate, display: Display) -> Record | None:
         case = self._run.cases[replicate.case].case
-        name = label(case)
+        name = case.label
         display.begin(name, replicate.competitor.label, self._seconds_left(index))
         self._clear(replicate)
         began, started_at = self._clock(), wall_time()
@@ -116,7 +118,7 @@ class Measurement:
             return None
         if record.status is Status.OK:
             self._durations.add(name, case.workload, replicate.competitor.label, seconds)
-            note(self._folder.path, name, case, replicate.competitor, seconds)
+            note(self._folder.path, case, replicate.competitor, seconds)
         result = "ok" if record.error is None else f"{record.error.kind}: {record.error.message}"
         left = self._seconds_left(index + 1)
         display.end(name, replicate.competitor.label, replicate.block, result, seconds, left)
@@ -124,9 +126,7 @@ class Measurement:
 
     def _seconds_left(self, index: int) -> float:
         return sum(
-            self._durations.seconds(
-                label(self._run.cases[one.case].case), self._run.cases[one.case].case, one.competitor
-            )
+            self._durations.seconds(self._run.cases[one.case].case, one.competitor)
             for one in self._schedule[index:]
             if not self._folder.record_path(one).exists()
         )
@@ -147,38 +147,61 @@ class Measurement:
             timeout=self._setup.timeouts[replicate.case],
             manifest=dataset.path if dataset else None,
             data=dataset.root if dataset else None,
-            provenance=self._provenance,
+            provenance={"commit": self._setup.commit, "dirty": self._setup.dirty},
         )
 
     def _settled(self, replicate: Replicate, job: Job, outcome: Outcome, started_at: str) -> Record | None:
         """The replicate's one record: the runner's where it left a valid one, else ours that says why there is none."""
-        problem = ""
+        problem: BadRecord | None = None
         try:
             record = read_record(self._folder, self._run, replicate)
-        except ValueError as error:
-            problem = f" ({str(error).splitlines()[0]})"
-            record = None
+        except BadRecord as error:
+            problem, record = error, None
         self._remove_temporary(replicate)
+        if (record is None or record.status is not Status.OK) and self._stopping(outcome):
+            self._set_aside(replicate)
+            return None
         if record and not (outcome.out_of_memory and record.status is not Status.OK):
             if record.status is Status.OK and (outcome.ending is not Ending.EXITED or outcome.code != 0):
                 how = f"exit code {outcome.code}" if outcome.ending is Ending.EXITED else outcome.ending.value
                 self._flags.append(f"{replicate.record_id}: ended with {how} after a valid record")
                 self.failed = True
             return record
-        if outcome.ending is Ending.INTERRUPTED:
-            return None
+        if outcome.ending is Ending.EXITED and outcome.code == NOT_READY and problem is None:
+            raise NotReady(
+                f"{self._folder.records}: no record could be written there ({log_tail(_tail(job.log), 1)}); "
+                f"mend that, then resume with RUN={self._run.run_id}"
+            )
         return self._write_failure(replicate, job, outcome, started_at, problem)
 
-    def _write_failure(self, replicate: Replicate, job: Job, outcome: Outcome, started_at: str, problem: str) -> Record:
-        self._set_aside(replicate)
+    def _stopping(self, outcome: Outcome) -> bool:
+        """Whether this ended because all is to end: what was cut off is measured again when the run is resumed."""
+        if outcome.ending is Ending.EXITED and outcome.code in TERMINATED:
+            # Who stops a whole job signals us as well, but not always first.
+            time.sleep(POLL_SECONDS)
+        return self._stop.requested or outcome.ending is Ending.INTERRUPTED
+
+    def _write_failure(
+        self, replicate: Replicate, job: Job, outcome: Outcome, started_at: str, problem: BadRecord | None
+    ) -> Record:
+        rejected = self._set_aside(replicate)
         status, reason = failure(outcome, job.timeout, self._setup.memory_bytes, _tail(job.log))
+        if problem:
+            what = f"{rejected}: {problem}"
+            reason = dataclasses.replace(reason, message=f"{reason.message} ({what})")
+            if problem.invalid:
+                status, reason = Status.INVALID, Failure("RECORD", what, outcome.code, reason.log_tail)
+        case = self._run.cases[replicate.case].case
+        if outcome.ending is Ending.EXITED and case.dataset and not is_still(self._datasets[case.workload], case):
+            status, message = Status.INVALID, f"{job.manifest}: the data changed during the run; start a new run"
+            reason = Failure("DATA", message, outcome.code, reason.log_tail)
         record = Record(
             schema_version=SCHEMA_VERSION,
             record_id=replicate.record_id,
             run_id=self._run.run_id,
             status=status,
-            error=dataclasses.replace(reason, message=reason.message + problem),
-            case=self._run.cases[replicate.case].case,
+            error=reason,
+            case=case,
             competitor=replicate.competitor,
             block=Block(replicate.block, replicate.position, replicate.sequence, self._run.order_seed, started_at),
             command=["python", "-m", f"runners.{job.framework}", *job.case_arguments],
@@ -191,10 +214,12 @@ class Measurement:
         self._remove_temporary(replicate)
         self._set_aside(replicate)
 
-    def _set_aside(self, replicate: Replicate) -> None:
-        path = self._folder.record_path(replicate)
+    def _set_aside(self, replicate: Replicate) -> Path:
+        """Move what passes for the replicate's record to where nobody takes it for one."""
+        path, rejected = self._folder.record_path(replicate), self._folder.logs / f"{replicate.record_id}.rejected"
         if path.is_symlink() or path.exists():
-            path.replace(self._folder.logs / f"{replicate.record_id}.rejected")
+            path.replace(rejected)
+        return rejected
 
     def _remove_temporary(self, replicate: Replicate) -> None:
         for path in self._folder.records.glob(f".{replicate.record_id[:30]}*.tmp"):

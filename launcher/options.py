@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ DEVICES = ("cpu", "gpu")
 DEFAULTS = {"profile": "quick", "device": "cpu", "engine": "auto"}
 SETTINGS = (
     *("profile", "device", "engine", "frameworks", "workloads", "filter"),
-    *("blocks", "data", "timeout", "cpus", "memory", "seed"),
+    *("blocks", "data", "timeout", "cpus", "memory", "seed", "base_image", "extra_index"),
 )
 """Options that shape what is measured: kept in run.json, and not to be changed when a run is resumed."""
 
@@ -46,6 +47,8 @@ class Options:
 def read(arguments: Namespace, root: Path) -> Options:
     """Make sense of the command line. Raises UsageError."""
     text = {name: (value or "").strip() for name, value in vars(arguments).items() if isinstance(value, str | None)}
+    for name in ("base_image", "extra_index"):
+        text[name] = text[name] or os.environ.get(name.upper(), "").strip()
     device = text["device"] or DEFAULTS["device"]
     if device not in DEVICES:
         raise UsageError(unknown("device", device, DEVICES))
@@ -67,15 +70,20 @@ def read(arguments: Namespace, root: Path) -> Options:
         data=text["data"],
         run=run,
         timeout=_number("timeout", text["timeout"], 0.1),
-        out=Path(text["out"]) if text["out"] else root / "results",
+        out=Path(text["out"]).absolute() if text["out"] else root / "results",
         cpus=text["cpus"],
         memory_bytes=None if gibibytes is None else int(gibibytes * 2**30),
         seed=_whole("seed", text["seed"], 0, 2**31 - 1),
         strict=bool(arguments.strict),
-        base_image=text["base_image"] or os.environ.get("BASE_IMAGE", ""),
-        extra_index=text["extra_index"] or os.environ.get("EXTRA_INDEX", ""),
-        given={name: printable(text[name]) for name in SETTINGS if text[name]},
+        base_image=text["base_image"],
+        extra_index=text["extra_index"],
+        given={name: without_password(printable(text[name])) for name in SETTINGS if text[name]},
     )
+
+
+def without_password(text: str) -> str:
+    """An address less the name and password that it may hold: what is kept of a run gets published."""
+    return re.sub(r"://[^/@\s]*@", "://", text)
 
 
 def _words(text: str) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher import data
-from launcher.cases import Planned, expand, label, reads_data, workloads_of
+from launcher.cases import Planned, expand, reads_data, workloads_of
 from launcher.discovery import Contestant, choose, discover
 from launcher.errors import UsageError
 from launcher.estimate import Durations
@@ -48,7 +48,7 @@ def draft(root: Path, options: Options) -> Draft:
     if not workloads:
         raise UsageError(f"profile {options.profile} has no case of workload {', '.join(options.workloads)}")
     needing = [name for name in workloads if reads_data(name, everyone)]
-    sources = data.sources(root, options.data, needing) if needing else []
+    sources = data.sources(root, options.data, needing, options.strict) if needing else []
     return Draft(profile, everyone, contestants, workloads, sources)
 
 
@@ -90,7 +90,7 @@ def describe(cases: Sequence[Planned], seed: int, durations: Durations) -> list[
     lines = []
     for planned in cases:
         case = planned.planned
-        lines.append(f"{label(case.case)}   {case.blocks} blocks, at most {planned.timeout:g} s a replicate")
+        lines.append(f"{case.case.label}   {case.blocks} blocks, at most {planned.timeout:g} s a replicate")
         lines += [f"    {one.label}" for one in case.competitors]
         lines += [f"    {one.competitor.label}   - {one.kind}: {one.reason}" for one in case.unavailable]
     total = len(replicates([planned.planned for planned in cases], seed))
@@ -103,8 +103,8 @@ def estimate(cases: Sequence[Planned], durations: Durations) -> str:
     pairs = [
         (planned.planned.case, one, planned.planned.blocks) for planned in cases for one in planned.planned.competitors
     ]
-    seconds = sum(durations.seconds(label(case), case, one) * blocks for case, one, blocks in pairs)
-    measured = sum(durations.knows(label(case), one) for case, one, _ in pairs)
+    seconds = sum(durations.seconds(case, one) * blocks for case, one, blocks in pairs)
+    measured = sum(durations.knows(case, one) for case, one, _ in pairs)
     basis = "rough constants for each workload"
     if measured:
         basis = f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 
-from launcher.cases import label
 from launcher.schedule import Replicate
 from runners.harness.agreement import disagreement
 from runners.harness.case import Case, Competitor
@@ -67,9 +66,7 @@ class Policy:
             if difference:
                 self._stopped_after[replicate.case] = replicate.block
                 names = f"{other.label} and {replicate.competitor.label}"
-                self.warnings.append(
-                    f"{label(case)}: {names} did not do the same work: {difference}; no further blocks"
-                )
+                self.warnings.append(f"{case.label}: {names} did not do the same work: {difference}; no further blocks")
                 return
         known[replicate.competitor] = check
 

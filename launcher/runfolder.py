@@ -3,13 +3,14 @@
 import dataclasses
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from launcher.cases import Planned
+from launcher.engines import Build, Limits
 from launcher.errors import UsageError, unknown
 from launcher.profile import Sampling
 from launcher.schedule import Replicate, schedule
@@ -18,7 +19,8 @@ from runners.harness.record import Record
 from runners.harness.run import RUN_NAME, PlannedCase, Run, write_run
 
 SETUP_NAME = "setup.json"
-RECORD_LIMIT_BYTES = 64 * 2**20
+RECORD_LIMIT_BYTES = 32 * 2**20
+"""Bytes of one record; reports refuse larger ones too."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,17 @@ class Setup:
     """How the run's replicates are started; with `run.json`, all that resuming needs.
 
     `samplings` and `timeouts` stand in the order of the run's cases; `manifests` holds file system bytes as Latin-1.
+    `builds` is what each framework runs from, `commit` and `dirty` the state of the sources when the run began.
     """
 
     samplings: list[Sampling]
     timeouts: list[float]
     cpus: list[int]
     memory_bytes: int
-    manifests: dict[str, str] = field(default_factory=dict)
+    manifests: dict[str, str]
+    builds: dict[str, Build]
+    commit: str | None
+    dirty: bool | None
 
     def manifest(self, workload: str) -> Path | None:
         """Where the data of a workload is described."""
@@ -65,9 +71,9 @@ class RunFolder:
         write_run(run, self.path)
 
 
-def create(out: Path, profile: str, wanted_id: str = "") -> RunFolder:
+def create(out: Path, profile: str) -> RunFolder:
     """A fresh folder named by the time of day and the profile."""
-    stem = wanted_id or f"{time.strftime('%Y%m%d-%H%M%S')}-{profile}"
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{profile}"
     for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
         folder = RunFolder(out / f"{stem}{suffix}")
         try:
@@ -94,15 +100,23 @@ def replicates(cases: Sequence[PlannedCase], seed: int) -> list[Replicate]:
 
 
 def write_setup(
-    folder: RunFolder, cases: Sequence[Planned], cpus: Sequence[int], memory: int, manifests: dict[str, Path]
+    folder: RunFolder,
+    cases: Sequence[Planned],
+    limits: Limits,
+    manifests: Mapping[str, Path],
+    builds: Mapping[str, Build],
+    commit: tuple[str | None, bool | None],
 ) -> Setup:
     """Keep what resuming needs beside the run."""
     setup = Setup(
         samplings=[case.sampling for case in cases],
         timeouts=[case.timeout for case in cases],
-        cpus=list(cpus),
-        memory_bytes=memory,
+        cpus=list(limits.cpus),
+        memory_bytes=limits.memory_bytes,
         manifests={workload: os.fsencode(path).decode("latin-1") for workload, path in manifests.items()},
+        builds=dict(builds),
+        commit=commit[0],
+        dirty=commit[1],
     )
     write_atomically(folder.path / SETUP_NAME, TypeAdapter(Setup).dump_json(setup, indent=1))
     return setup
@@ -123,15 +137,28 @@ def load(folder: RunFolder) -> tuple[Run, Setup]:
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 
 
+class BadRecord(ValueError):
+    """A record that cannot be used, and why; `invalid` where it is whole but holds what no record may hold."""
+
+    def __init__(self, message: str, invalid: bool = False) -> None:
+        super().__init__(message)
+        self.invalid = invalid
+
+
 def read_record(folder: RunFolder, run: Run, replicate: Replicate) -> Record | None:
-    """The replicate's record where it is whole and about this replicate; a ValueError says what is wrong with it."""
+    """The replicate's record where it is whole and about this replicate; a BadRecord says what is wrong with it."""
     path = folder.record_path(replicate)
     try:
         if path.is_symlink() or path.stat().st_size > RECORD_LIMIT_BYTES:
-            raise ValueError("not a plain file of a sensible size")
+            raise BadRecord(f"not a plain file of at most {RECORD_LIMIT_BYTES / 2**20:.0f} MiB")
         record = _RECORD.validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        message = f"{place}: {fault['msg']}" if place else fault["msg"]
+        raise BadRecord(message, fault["type"] != "json_invalid") from error
     case = run.cases[replicate.case].case
     found = (
         dataclasses.astuple(dataclasses.replace(record.block, started_at="")),
@@ -141,8 +168,8 @@ def read_record(folder: RunFolder, run: Run, replicate: Replicate) -> Record | N
     )
     block = (replicate.block, replicate.position, replicate.sequence, run.order_seed, "")
     if found != (block, replicate.record_id, run.run_id, replicate.competitor):
-        raise ValueError("it is about another replicate")
+        raise BadRecord("it is about another replicate")
     if record.case != case:
         wrong = [name for name, value in vars(case).items() if getattr(record.case, name) != value]
-        raise ValueError(f"it measured another case: {', '.join(wrong)} differs")
+        raise BadRecord(f"it measured another case: {', '.join(wrong)} differs")
     return record

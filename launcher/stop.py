@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question that loops ask, so that nothing is cut off half-way.
+"""Ctrl-C, SIGTERM and a closed terminal as a question that loops ask, so that nothing is cut off half-way.
 
 Once means: stop what runs, keep what is done, write the report. Twice means: kill at once.
 """
@@ -40,8 +40,10 @@ class Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Let SIGINT and SIGTERM ask, for as long as the context lasts."""
-        kinds = (signal.SIGINT, signal.SIGTERM)
+        """Let SIGINT, SIGTERM and SIGHUP ask, for as long as the context lasts; `nohup` keeps its meaning."""
+        kinds = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            kinds.append(signal.SIGHUP)
         before = {kind: signal.signal(kind, lambda *_: self.request()) for kind in kinds}
         try:
             yield

@@ -43,18 +43,29 @@ class Outcome:
     message: str = ""
 
 
+@dataclass(frozen=True)
+class Build:
+    """What a framework's replicates run from: an image by its id, or a digest of environment and sources."""
+
+    id: str
+    base: str | None = None
+
+
 class Engine(Protocol):
     """Prepares frameworks and runs replicates, one at a time."""
 
     name: str
     shares_host_memory: bool
-    """Whether loaders use this machine's own /dev/shm."""
+    """Whether replicates use this machine's own memory and /dev/shm, under no limit of theirs."""
 
-    def prepare(self, framework: str) -> None:
+    def is_ready(self, framework: str) -> bool:
+        """Whether preparing the framework would find all done."""
+
+    def prepare(self, framework: str) -> Build:
         """Make the framework runnable, or raise BuildFailed; cheap where that was done before."""
+
+    def restore(self, framework: str, build: Build) -> None:
+        """Take up what an earlier launcher's `prepare` gave, or raise UsageError where that is no more."""
 
     def run(self, job: Job, stop: Stop) -> Outcome:
         """Run one replicate to its end, deadline or interruption, and leave no process of it behind."""
-
-    def reclaim(self) -> int:
-        """Remove what dead launchers left running; returns how many."""

@@ -9,7 +9,9 @@ from docker.errors import DockerException
 
 from launcher.errors import NotReady
 
-ANSWER_SECONDS = 5
+ANSWER_SECONDS = 3
+"""Short enough that a command which finds no engine says so within five seconds."""
+
 CALL_SECONDS = 60
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 

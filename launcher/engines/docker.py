@@ -1,24 +1,24 @@
 """Engine with containers: each replicate in a fresh, hardened container, started by image id."""
 
 import os
+import shutil
 import threading
 from contextlib import suppress
 from pathlib import Path
 
 import docker
-from docker.errors import APIError, DockerException
+from docker.errors import APIError
 from docker.models.containers import Container
 from docker.types import DeviceRequest, LogConfig, Mount
-from requests.exceptions import RequestException
 
 from launcher.arguments import Places
-from launcher.engines import Job, Limits, Outcome
-from launcher.engines.waiting import Waiter
-from launcher.errors import NotReady
+from launcher.engines import Build, Job, Limits, Outcome
+from launcher.engines.waiting import CONNECTION_ERRORS, Waiter, reconnected
+from launcher.errors import NotReady, UsageError
 from launcher.identity import mine, parse
-from launcher.images import Image, ImageBuilder, tag
+from launcher.images import ImageBuilder, tag
 from launcher.provenance import handed_down
-from launcher.scratch import remove_orphans, scratch
+from launcher.scratch import scratch
 from launcher.stop import Ending, Stop, supervise
 
 RUN_LABEL = "levelfield.run"
@@ -36,7 +36,10 @@ TMP_OPTIONS = "rw,exec,nosuid,nodev,mode=1777,size=2g"
 
 LOG_LIMIT_BYTES = 16 * 2**20
 
-CONNECTION_ERRORS = (RequestException, DockerException)
+NO_TOOLKIT = (
+    "DEVICE=gpu: the Docker engine cannot give a container the GPU; "
+    "install the NVIDIA Container Toolkit and restart the engine, or use ENGINE=venv"
+)
 
 
 class DockerEngine:
@@ -47,13 +50,24 @@ class DockerEngine:
 
     def __init__(self, client: docker.DockerClient, builder: ImageBuilder, limits: Limits, device: str) -> None:
         self._client, self._builder, self._limits, self._device = client, builder, limits, device
-        self._images: dict[str, Image] = {}
+        self._images: dict[str, Build] = {}
 
-    def prepare(self, framework: str) -> None:
+    def is_ready(self, framework: str) -> bool:
+        """Whether the framework's image is up to date."""
+        return self._builder.is_current(framework, self._device)
+
+    def prepare(self, framework: str) -> Build:
         """Build the framework's image where its sources changed, and remember the id to run."""
-        self._images[framework] = self._builder.build(framework, self._device)
+        image = self._images[framework] = self._builder.build(framework, self._device)
         if self._device == "gpu":
-            self._prove_gpu(self._images[framework].id)
+            self._prove_gpu(image.id)
+        return image
+
+    def restore(self, framework: str, build: Build) -> None:
+        """Go on with the very image that the run began with, whatever its tag names by now."""
+        if not self._builder.has(build.id):
+            raise UsageError(f"{framework}: the image that the run began with is gone ({build.id}); start a new run")
+        self._images[framework] = build
 
     def run(self, job: Job, stop: Stop) -> Outcome:
         """Run one replicate in a container of its own, which is removed whatever happens."""
@@ -62,35 +76,30 @@ class DockerEngine:
 
     def _run(self, job: Job, stop: Stop, links: Path) -> Outcome:
         try:
+            self._require_answer(job)
             container = self._create(job, links)
         except APIError as error:
             return Outcome(Ending.EXITED, None, message=f"the container could not be made: {error.explanation}")
         except CONNECTION_ERRORS as error:
-            raise NotReady(
-                f"the Docker engine no longer answers ({error}); start it again, then resume with RUN={job.run_id}"
-            ) from error
+            raise _gone(job) from error
         try:
             return self._supervised(container, job, stop)
         finally:
             with suppress(*CONNECTION_ERRORS):
                 container.remove(force=True, v=True)
 
-    def reclaim(self) -> int:
-        """Remove the containers and folders of dead launchers of this machine."""
-        removed = remove_orphans()
-        for container in self._client.containers.list(all=True, filters={"label": LAUNCHER_LABEL}):
-            owner = parse(container.labels.get(LAUNCHER_LABEL, ""))
-            if owner and owner.is_local() and not owner.is_alive():
-                with suppress(APIError):
-                    container.remove(force=True, v=True)
-                removed += 1
-        return removed
+    def _require_answer(self, job: Job) -> None:
+        if not reconnected(self._client):
+            raise _gone(job)
 
     def _supervised(self, container: Container, job: Job, stop: Stop) -> Outcome:
         try:
             container.start()
         except APIError as error:
             return Outcome(Ending.EXITED, None, message=f"the container did not start: {error.explanation}")
+        except CONNECTION_ERRORS:
+            self._require_answer(job)
+            return Outcome(Ending.LOST, None)
         waiter = Waiter(self._client, str(container.id))
         threading.Thread(target=waiter.wait, daemon=True).start()
         ending = supervise(
@@ -108,12 +117,14 @@ class DockerEngine:
             _keep_log(container, job.log)
         except CONNECTION_ERRORS:
             return Outcome(Ending.LOST, None)
+        if waiter.interrupted and ending is Ending.EXITED and state["ExitCode"] != 0:
+            return Outcome(Ending.LOST, None)
         killed_for_memory = bool(state.get("OOMKilled")) and ending is Ending.EXITED
         return Outcome(ending, int(state["ExitCode"]), killed_for_memory)
 
     def _create(self, job: Job, links: Path) -> Container:
         image = self._images[job.framework]
-        _own(job.records)
+        self._own(job)
         mounts = [_bind("/results", job.records, links)]
         places = Places(INSIDE.out)
         if job.manifest and job.data:
@@ -127,7 +138,7 @@ class DockerEngine:
             labels={RUN_LABEL: job.run_id, RECORD_LABEL: job.record_id, LAUNCHER_LABEL: str(mine())},
             environment={"LEVELFIELD_PROVENANCE": facts, "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"},
             mounts=mounts,
-            user=self._user(),
+            user=self._user(job),
             network_mode="none",
             read_only=True,
             tmpfs={"/tmp": TMP_OPTIONS},
@@ -149,15 +160,26 @@ class DockerEngine:
             assert job.manifest
             volumes += ["-v", f"{job.data}:/data:ro", "-v", f"{job.manifest.parent}:/manifest:ro"]
         devices = ["--gpus", "all"] if job.device == "gpu" else []
-        options = ["--rm", "--user", self._user(), "--shm-size", "2g", *devices, *volumes]
+        limits = ["--cpuset-cpus", ",".join(map(str, self._limits.cpus)), "--memory", str(self._limits.memory_bytes)]
+        options = ["--rm", "--init", "--user", self._user(job), *limits, "--shm-size", "2g", *devices, *volumes]
         return ["docker", "run", *options, tag(job.framework, self._device), *job.case_arguments, *places.arguments()]
 
-    def _user(self) -> str:
-        """The caller, so that the records are the caller's; in a rootless engine that is what root inside means."""
+    def _user(self, job: Job) -> str:
+        """The caller, so that the records are the caller's; in a rootless engine that is what root inside means.
+
+        For a caller who is root, whoever owns the data: nobody else may be allowed to read it.
+        """
         if os.getuid() == 0:
-            return IMAGE_USER
+            owner = job.data.stat() if job.data else None
+            return f"{owner.st_uid}:{owner.st_gid}" if owner and owner.st_uid else IMAGE_USER
         options = self._client.info().get("SecurityOptions") or []
         return "0:0" if any("rootless" in option for option in options) else f"{os.getuid()}:{os.getgid()}"
+
+    def _own(self, job: Job) -> None:
+        """Let who runs inside write records for a launcher that is root."""
+        if os.getuid() == 0:
+            user, group = (int(part) for part in self._user(job).split(":"))
+            os.chown(job.records, user, group)
 
     def _prove_gpu(self, image: str) -> None:
         """Start one container with a GPU: only that shows whether the engine's toolkit is there."""
@@ -169,12 +191,31 @@ class DockerEngine:
         try:
             container.start()
         except APIError as error:
-            raise NotReady(
-                f"DEVICE=gpu: the Docker engine cannot give a container the GPU ({error.explanation}); "
-                "install the NVIDIA Container Toolkit and restart the engine, or use ENGINE=venv"
-            ) from error
+            raise NotReady(f"{NO_TOOLKIT} ({error.explanation})") from error
         finally:
             container.remove(force=True)
+
+
+def remove_orphans(client: docker.DockerClient) -> int:
+    """Remove the containers of dead launchers of this machine; returns how many."""
+    removed = 0
+    for container in client.containers.list(all=True, filters={"label": LAUNCHER_LABEL}):
+        owner = parse(container.labels.get(LAUNCHER_LABEL, ""))
+        if owner and owner.is_local() and not owner.is_alive():
+            with suppress(APIError):
+                container.remove(force=True, v=True)
+                removed += 1
+    return removed
+
+
+def require_toolkit(client: docker.DockerClient) -> None:
+    """Raise NotReady where nothing says that the engine can give a container a GPU, before anything is built."""
+    facts = client.info()
+    devices = [str(one.get("ID", "")) for one in facts.get("DiscoveredDevices") or []]
+    known = "nvidia" in (facts.get("Runtimes") or {}) or any("nvidia" in device for device in devices)
+    # An engine also takes the toolkit's hook from its path, without a word about it in what it tells of itself.
+    if not known and not shutil.which("nvidia-container-runtime-hook"):
+        raise NotReady(NO_TOOLKIT)
 
 
 def _signal(container: Container, name: str) -> None:
@@ -182,11 +223,8 @@ def _signal(container: Container, name: str) -> None:
         container.kill(signal=name)
 
 
-def _own(folder: Path) -> None:
-    """Let the images' user write records for a launcher that is root."""
-    if os.getuid() == 0:
-        user, group = (int(part) for part in IMAGE_USER.split(":"))
-        os.chown(folder, user, group)
+def _gone(job: Job) -> NotReady:
+    return NotReady(f"the Docker engine no longer answers; start it again, then resume with RUN={job.run_id}")
 
 
 def _bind(target: str, source: Path, links: Path, read_only: bool = False) -> Mount:

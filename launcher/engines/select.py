@@ -1,12 +1,13 @@
 """Takes the engine asked for, or the best that answers."""
 
+import shutil
 from pathlib import Path
 
 from launcher.engines import Engine, Limits
 from launcher.engines.connection import address, connect
-from launcher.engines.docker import DockerEngine
+from launcher.engines.docker import DockerEngine, require_toolkit
 from launcher.engines.venv import VenvEngine
-from launcher.errors import NotReady, UsageError, unknown
+from launcher.errors import NotReady
 from launcher.images import ImageBuilder
 from launcher.stop import Stop
 
@@ -17,16 +18,18 @@ def select(
     root: Path, wanted: str, limits: Limits, device: str, stop: Stop, facts: dict[str, str]
 ) -> tuple[Engine, str]:
     """(engine, why this one). Raises NotReady where the engine asked for does not answer."""
-    if wanted not in ENGINES:
-        raise UsageError(unknown("engine", wanted, ENGINES))
     if wanted == "venv":
         return _venv(root, limits, device, stop, facts), "asked for"
     try:
         client = connect()
+        if shutil.which("docker") is None:
+            raise NotReady("the `docker` command is missing, which builds the images; install it, or use ENGINE=venv")
     except NotReady as error:
         if wanted == "docker":
             raise
         return _venv(root, limits, device, stop, facts), f"auto: {error}"
+    if device == "gpu":
+        require_toolkit(client)
     builder = ImageBuilder(root, client, stop, facts)
     reason = "asked for" if wanted == "docker" else f"auto: a Docker engine answers at {address()[0]}"
     return DockerEngine(client, builder, limits, device), reason

@@ -4,18 +4,19 @@ import os
 from pathlib import Path
 
 from launcher.arguments import Places
-from launcher.children import kill_orphans, run_child
-from launcher.engines import Job, Limits, Outcome
-from launcher.environments import make_environment, python_of
+from launcher.children import run_child
+from launcher.engines import Build, Job, Limits, Outcome
+from launcher.environments import build_digest, is_ready, make_environment, python_of
+from launcher.errors import UsageError
 from launcher.provenance import handed_down
-from launcher.scratch import remove_orphans, scratch
+from launcher.scratch import scratch
 from launcher.stop import Ending, Stop
 
 KEPT_VARIABLES = (
-    *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE"),
+    *("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE"),
     *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
 )
-"""All that a replicate inherits: a thread count or a framework's switch in the caller's shell would bend one side."""
+"""All that a replicate inherits: a thread count in the caller's shell, or settings in their home, would bend a side."""
 
 
 class VenvEngine:
@@ -27,9 +28,20 @@ class VenvEngine:
     def __init__(self, root: Path, limits: Limits, device: str, stop: Stop, extra_index: str = "") -> None:
         self._root, self._limits, self._device, self._stop, self._extra_index = root, limits, device, stop, extra_index
 
-    def prepare(self, framework: str) -> None:
+    def is_ready(self, framework: str) -> bool:
+        """Whether the framework's virtual environment is up to date."""
+        return is_ready(self._root, framework, self._device, self._extra_index)
+
+    def prepare(self, framework: str) -> Build:
         """Make the framework's virtual environment, or leave the one that is up to date."""
         make_environment(self._root, framework, self._device, self._stop, self._extra_index)
+        return Build(build_digest(self._root, framework, self._device))
+
+    def restore(self, framework: str, build: Build) -> None:
+        """Go on with the environment and the sources that the run began with."""
+        same = build_digest(self._root, framework, self._device) == build.id
+        if not same or not is_ready(self._root, framework, self._device):
+            raise UsageError(f"{framework}: sources or environment changed since the run began; start a new run")
 
     def run(self, job: Job, stop: Stop) -> Outcome:
         """Run one replicate on the run's CPUs."""
@@ -53,12 +65,9 @@ class VenvEngine:
             return Outcome(Ending.EXITED, None, message=f"{python} does not start ({error.strerror}); make setup")
         return Outcome(ended.ending, ended.code)
 
-    def reclaim(self) -> int:
-        """Kill what dead launchers left running, and remove their folders."""
-        return kill_orphans() + remove_orphans()
-
     def _environment(self, job: Job, command: list[str], folder: Path) -> dict[str, str]:
         return {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ} | {
+            "HOME": str(folder),
             "TMPDIR": str(folder),
             "PYTHONNOUSERSITE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",

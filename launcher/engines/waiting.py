@@ -11,13 +11,31 @@ RECONNECT_SECONDS = 30
 PAUSE_SECONDS = 1.0
 
 
+CONNECTION_ERRORS = (RequestException, DockerException)
+
+
+def reconnected(client: docker.DockerClient) -> bool:
+    """Whether the engine answers, or does so again within RECONNECT_SECONDS."""
+    for _ in range(RECONNECT_SECONDS):
+        try:
+            client.ping()
+            return True
+        except CONNECTION_ERRORS:
+            time.sleep(PAUSE_SECONDS)
+    return False
+
+
 class Waiter:
-    """`finished` is set once the container has ended or nobody can know any more; then `lost` is True."""
+    """`finished` is set once the container has ended or nobody can know any more; then `lost` is True.
+
+    `interrupted` says that the engine was away meanwhile: what ended the container may have been its going.
+    """
 
     def __init__(self, client: docker.DockerClient, container: str) -> None:
         self._client, self._container = client, container
         self.finished = threading.Event()
         self.lost = False
+        self.interrupted = False
 
     def wait(self) -> None:
         """Block until the end; meant for a thread of its own."""
@@ -27,20 +45,12 @@ class Waiter:
             self.finished.set()
 
     def _ended(self) -> bool:
-        """Whether the container was seen to end while the engine was there all along."""
+        """Whether the container was seen to end."""
         try:
             self._client.api.wait(self._container, timeout=None)
             return True
         except NotFound:
             return False
-        except (RequestException, DockerException):
-            return self._reconnected() and self._ended()
-
-    def _reconnected(self) -> bool:
-        for _ in range(RECONNECT_SECONDS):
-            try:
-                self._client.ping()
-                return True
-            except (RequestException, DockerException):
-                time.sleep(PAUSE_SECONDS)
-        return False
+        except CONNECTION_ERRORS:
+            self.interrupted = True
+            return reconnected(self._client) and self._ended()

@@ -24,15 +24,16 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     out = tmp_path_factory.mktemp(f"results-{request.param}")
     command = [sys.executable, "-m", "launcher", "bench", "--profile", "smoke", "--blocks", "1"]
     ended = subprocess.run(
-        [*command, "--engine", request.param, "--out", str(out), "--run", "e2e"],
+        [*command, "--engine", request.param, "--out", str(out)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=1500,
     )
     assert ended.returncode == 0, ended.stderr[-4000:] + ended.stdout[-2000:]
-    assert ended.stdout.rstrip().endswith(str(out / "e2e" / "report.html"))
-    return request.param, out / "e2e"
+    (folder,) = (path.parent for path in out.glob("*/run.json"))
+    assert ended.stdout.rstrip().endswith(str(folder / "report.html"))
+    return request.param, folder
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from launcher.cases import Planned
-from launcher.engines import Job, Outcome
+from launcher.engines import Build, Job, Outcome
 from launcher.errors import BuildFailed
 from launcher.profile import Sampling
 from launcher.stop import Ending, Stop
@@ -82,10 +82,18 @@ class FakeEngine:
         self.jobs: list[Job] = []
         self.unbuildable: set[str] = set()
 
-    def prepare(self, framework: str) -> None:
+    def is_ready(self, framework: str) -> bool:
+        """All but those that the test names."""
+        return framework not in self.unbuildable
+
+    def prepare(self, framework: str) -> Build:
         """Fail for those that the test names."""
         if framework in self.unbuildable:
             raise BuildFailed(f"{framework}: no", "last line")
+        return Build("as it is")
+
+    def restore(self, framework: str, build: Build) -> None:
+        """Nothing ever changes."""
 
     def run(self, job: Job, stop: Stop) -> Outcome:
         """Play the script's behaviour, by default a good one."""
@@ -116,10 +124,6 @@ class FakeEngine:
         job.log.write_text("first line\nlast line\n")
         behave = self.script.get((competitor.label, block)) or self.script.get(competitor.label) or ok
         return behave(record, job, stop)
-
-    def reclaim(self) -> int:
-        """Nothing is ever left."""
-        return 0
 
 
 def framework_tree(root: Path, name: str = "fake", body: str = "") -> Path:

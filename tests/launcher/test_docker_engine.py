@@ -60,7 +60,7 @@ def tree_with(tmp_path: Path, body: str = "") -> Path:
     tree = framework_tree(tmp_path / "tree", body=body)
     (tree / "images" / "fake" / "Dockerfile").write_text(DOCKERFILE)
     (tree / "aggregator").mkdir(exist_ok=True)
-    (tree / "aggregator" / "__main__.py").write_text("print('reported')\n")
+    (tree / "aggregator" / "__main__.py").write_text("import sys; open(sys.argv[2] + '/report.html', 'w').close()\n")
     return tree
 
 
@@ -182,6 +182,25 @@ def test_an_image_is_built_once_until_its_sources_change(tmp_path: Path, capfd: 
     (tree / "runners" / "fake" / "infer.py").open("a").write("# changed\n")
     assert main(images, tree) == 0
     assert "building" in capfd.readouterr().err
+
+
+def test_a_run_goes_on_with_the_image_it_began_with(
+    tmp_path: Path, client: docker.DockerClient, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tree = tree_with(tmp_path)
+    assert bench(tree) == 0
+    image = record_of(tree)["host"]["image_id"]
+    (run,) = (path.parent for path in tree.glob("results/*/run.json"))
+    (run / "records" / "c000-b001-fake.only.json").unlink()
+    (tree / "runners" / "fake" / "infer.py").open("a").write("# changed\n")
+    assert main(["images", "--engine", "docker"], tree) == 0
+    assert client.images.get("levelfield-fake:cpu").id != image
+    assert main(["bench", "--run", run.name], tree) == 0
+    assert {json.loads(path.read_bytes())["host"]["image_id"] for path in (run / "records").iterdir()} == {image}
+    (run / "records" / "c000-b001-fake.only.json").unlink()
+    client.images.remove(image, force=True)
+    assert main(["bench", "--run", run.name], tree) == 2
+    assert "is gone" in capfd.readouterr().err
 
 
 def test_containers_of_a_dead_launcher_are_removed_and_others_stay(tmp_path: Path, client: docker.DockerClient) -> None:

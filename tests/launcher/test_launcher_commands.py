@@ -1,7 +1,10 @@
 """The launcher as a person meets it: a fake framework dropped into a tree, real processes, exit codes."""
 
+import fcntl
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +16,7 @@ import pytest
 from launcher_fakes import REPOSITORY, framework_tree
 
 from launcher.cli import main
+from launcher.data import assign, expected, sources
 from runners.harness.case import DatasetRef
 from runners.harness.manifest import Item, Manifest, write_manifest
 
@@ -35,10 +39,11 @@ def read_records(run: Path) -> list[dict[str, object]]:
     return [json.loads(path.read_bytes()) for path in sorted((run / "records").glob("*.json"))]
 
 
-def with_aggregator(tree: Path, body: str = "pass") -> None:
+def with_aggregator(tree: Path, body: str = "pass", after: str = "") -> None:
     (tree / "aggregator").mkdir()
     (tree / "aggregator" / "__init__.py").write_text("")
-    (tree / "aggregator" / "__main__.py").write_text(f"import sys\n{body}\nprint('reported', sys.argv[1:])\n")
+    report = "open(sys.argv[2] + '/report.html', 'w').close(); print('reported', sys.argv[1:])"
+    (tree / "aggregator" / "__main__.py").write_text(f"import os, sys, time\n{body}\n{report}\n{after}\n")
 
 
 def test_a_framework_dropped_into_a_tree_is_carried_to_records(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -120,6 +125,66 @@ def test_a_caller_s_thread_settings_do_not_reach_a_runner(tmp_path: Path, monkey
     assert record["error"]["message"] == "RuntimeError: unset"
 
 
+def test_a_report_that_names_failures_does_not_fail_a_run_without_any(tree: Path) -> None:
+    with_aggregator(tree, after="sys.exit(1)")
+    assert bench(tree, "--blocks", "1") == 0
+
+
+def test_a_run_goes_on_only_with_what_it_began_with(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with_aggregator(tree)
+    bench(tree, "--blocks", "1")
+    run = only_run(tree)
+    (run / "records" / "c000-b000-fake.only.json").unlink()
+    source = tree / "runners" / "fake" / "infer.py"
+    before = source.read_text()
+    source.write_text(before + "# changed\n")
+    assert main(["bench", "--run", run.name], tree) == 2
+    assert "changed since the run began; start a new run" in capsys.readouterr().err
+    source.write_text(before)
+    assert main(["bench", "--run", run.name], tree) == 0
+    (record,) = read_records(run)
+    assert record["host"]["commit"] is json.loads((run / "setup.json").read_bytes())["commit"] is None
+
+
+def test_settings_of_the_user_s_home_do_not_reach_a_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home of the user"))
+    record, _ = failing_tree(tmp_path, "raise RuntimeError(os.path.expanduser('~'))")
+    assert "levelfield-of-" in record["error"]["message"]
+
+
+def test_an_output_folder_is_relative_to_where_the_launcher_is_called(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_aggregator(tree)
+    monkeypatch.chdir(tmp_path)
+    assert bench(tree, "--blocks", "1", "--out", "here") == 0
+    assert len(list((tmp_path / "here").glob("*/report.html"))) == 1
+
+
+def test_an_index_s_password_is_not_kept(tree: Path) -> None:
+    with_aggregator(tree)
+    bench(tree, "--blocks", "1", "--extra-index", "https://user:secret@packages.example/simple")
+    kept = (only_run(tree) / "run.json").read_text()
+    assert "https://packages.example/simple" in kept
+    assert "secret" not in kept
+
+
+def test_another_launcher_at_work_is_a_loud_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    marker = tmp_path / "pid"
+    tree = framework_tree(tmp_path / "tree", body=HANG.format(str(marker)))
+    launcher = start(tree)
+    wait_for(marker)
+    second = framework_tree(tmp_path / "second")
+    with_aggregator(second)
+    try:
+        assert bench(second, "--blocks", "1") == 0
+    finally:
+        launcher.send_signal(signal.SIGTERM)
+        launcher.communicate(timeout=60)
+    for said in (capsys.readouterr().err, (only_run(second) / "run.json").read_text()):
+        assert re.search(rf"another launcher works .*\b{launcher.pid}\b", said)
+
+
 def start(tree: Path) -> "subprocess.Popen[bytes]":
     script = (
         "import sys; from pathlib import Path; from launcher.cli import main;"
@@ -152,7 +217,7 @@ def is_gone(pid: int) -> bool:
 HANG = "open({!r}, 'w').write(str(os.getpid())); time.sleep(600)"
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_interruption_keeps_what_is_done_and_leaves_nothing_running(tmp_path: Path, kind: signal.Signals) -> None:
     marker = tmp_path / "pid"
     tree = framework_tree(tmp_path / "tree", body=HANG.format(str(marker)))
@@ -169,6 +234,18 @@ def test_one_interruption_keeps_what_is_done_and_leaves_nothing_running(tmp_path
     assert b"Traceback" not in output.replace(b"SystemExit", b"")
     assert list((run / "records").iterdir()) == []
     assert not (run / ".lock").exists()
+
+
+def test_an_interruption_of_the_report_is_one_of_the_launcher(tmp_path: Path) -> None:
+    marker = tmp_path / "pid"
+    tree = framework_tree(tmp_path / "tree")
+    with_aggregator(tree, f"open({str(marker)!r}, 'w').write(str(os.getpid())); time.sleep(600)")
+    launcher = start(tree)
+    reporter = wait_for(marker)
+    launcher.send_signal(signal.SIGINT)
+    output, _ = launcher.communicate(timeout=60)
+    assert launcher.returncode == 130, output
+    assert is_gone(reporter)
 
 
 def test_a_second_interruption_kills_at_once(tmp_path: Path) -> None:
@@ -190,14 +267,14 @@ def test_a_second_interruption_kills_at_once(tmp_path: Path) -> None:
 
 def test_the_children_of_a_killed_launcher_are_found_and_its_run_is_resumed(tmp_path: Path) -> None:
     marker = tmp_path / "pid"
-    tree = framework_tree(tmp_path / "tree", body=HANG.format(str(marker)))
+    once = f"os.path.exists({str(marker)!r}) or (open({str(marker)!r}, 'w').write(str(os.getpid())), time.sleep(600))"
+    tree = framework_tree(tmp_path / "tree", body=once)
     with_aggregator(tree)
     launcher = start(tree)
     orphan = wait_for(marker)
     launcher.kill()
     launcher.communicate()
     os.kill(orphan, 0)
-    framework_tree(tree)
     assert main(["bench", "--run", only_run(tree).name], tree) == 0
     assert is_gone(orphan)
     assert not list(Path(tempfile.gettempdir()).glob(f"levelfield-of-*~{launcher.pid}~*"))
@@ -231,6 +308,7 @@ def test_a_second_launcher_in_the_same_run_is_refused_and_told_who_holds_it(
         (["--timeout", "nan"], "--timeout 'nan'"),
         (["--filter", "resnet900"], "no case matches"),
         (["--run", "../elsewhere"], "--run '../elsewhere'"),
+        (["--run", "20260101-120000-tiny"], "unknown run '20260101-120000-tiny'; known: none"),
         (["--workloads", "train"], "no case of workload train"),
     ],
 )
@@ -277,13 +355,13 @@ def test_an_output_folder_that_cannot_be_written_is_refused_with_the_remedy(
 ) -> None:
     (tree / "file").write_text("")
     assert bench(tree, "--out", str(tree / "file" / "results")) == 3
-    assert "sudo chown -R" in capsys.readouterr().err
+    assert "cannot write there (Not a directory); choose another --out" in capsys.readouterr().err
 
 
 def test_a_plan_starts_nothing_and_says_how_long(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--profile", "tiny", "--seed", "5"], tree) == 0
     text = capsys.readouterr().out
-    assert "infer cnn4 32px b4 fp32 compute cpu   2 blocks" in text
+    assert "infer cnn4 32px batch 4 fp32 cpu   2 blocks" in text
     assert "1 cases, 2 replicates, order seed 5" in text
     assert "rough constants" in text
     assert not (tree / "results").exists()
@@ -292,7 +370,7 @@ def test_a_plan_starts_nothing_and_says_how_long(tree: Path, capsys: pytest.Capt
 
 def test_a_plan_learns_from_earlier_runs(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entry = {
-        "case": "infer cnn4 32px b4 fp32 compute cpu",
+        "case": "infer cnn4 32px batch 4 fp32 cpu",
         "workload": "infer",
         "competitor": "fake/only",
         "seconds": 30,
@@ -323,9 +401,9 @@ def loading_tree(tmp_path: Path) -> Path:
     return tree
 
 
-def dataset(folder: Path, *splits: str) -> DatasetRef:
+def dataset(folder: Path, *splits: str, images: int = 8) -> DatasetRef:
     folder.mkdir(parents=True)
-    items = tuple(Item(f"a/{number}.jpg", 0, 1, "0" * 64, 1, 1) for number in range(8))
+    items = tuple(Item(f"a/{number}.jpg", 0, 1, "0" * 64, 1, 1) for number in range(images))
     manifest = Manifest(folder.name, "folder", None, ("a",), dict.fromkeys(splits, items))
     write_manifest(manifest, folder)
     return manifest.reference(*splits)
@@ -360,7 +438,53 @@ def test_fewer_images_than_a_batch_is_a_usage_error(tmp_path: Path, capsys: pyte
     profile.write_text(profile.read_text().replace("batch_size = 4", "batch_size = 64"))
     dataset(tmp_path / "few", "train", "test")
     assert bench(tree, "--data", str(tmp_path / "few")) == 2
-    assert "16 images do not fill one batch of 64" in capsys.readouterr().err
+    assert "8 images in train do not fill one batch of 64" in capsys.readouterr().err
+
+
+def test_a_run_is_not_resumed_with_other_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = loading_tree(tmp_path)
+    with_aggregator(tree)
+    dataset(tmp_path / "data", "train", "test")
+    bench(tree, "--data", str(tmp_path / "data"))
+    run = only_run(tree)
+    shutil.rmtree(tmp_path / "data")
+    dataset(tmp_path / "data", "train", "test", images=9)
+    assert main(["bench", "--run", run.name], tree) == 2
+    assert "the data changed since run" in capsys.readouterr().err
+
+
+def test_strict_reaches_the_preparation_of_data(tmp_path: Path) -> None:
+    (tmp_path / "images" / "a").mkdir(parents=True)
+    (source,) = sources(tmp_path, str(tmp_path / "images"), ["load"], strict=True)
+    assert source.command[-1] == "--strict"
+
+
+def test_small_images_for_fit_are_not_fed_to_load(tmp_path: Path) -> None:
+    wanted = ["fit", "load", "stream"]
+    found = [(source, expected(source)) for source in sources(tmp_path, "", wanted)]
+    assigned = assign(wanted, found).datasets
+    assert {name: one.path.parent.name for name, one in assigned.items()} == {
+        "fit": "synthetic-labelled",
+        "load": "synthetic-photos",
+        "stream": "synthetic-photos",
+    }
+
+
+def test_clean_removes_what_dead_preparations_and_reports_left(tmp_path: Path) -> None:
+    dead, alive = tmp_path / "data" / ".one.preparing", tmp_path / "data" / ".two.preparing"
+    run = tmp_path / "results" / "run"
+    for folder in (dead, alive, run):
+        folder.mkdir(parents=True)
+    (run / "run.json").write_text("{}")
+    (run / ".report.html.x1.tmp").write_text("half")
+    handle = os.open(alive, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        assert main(["clean"], tmp_path) == 0
+    finally:
+        os.close(handle)
+    assert (dead.exists(), alive.exists()) == (False, True)
+    assert [path.name for path in run.iterdir()] == ["run.json"]
 
 
 def test_more_workers_than_cpus_is_a_warning_that_strict_refuses(

@@ -4,6 +4,7 @@ import shutil
 import socket
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,11 +12,12 @@ from docker.errors import NotFound
 from launcher_fakes import REPOSITORY, A, B, case, framework_tree, run_of
 from requests.exceptions import ConnectionError as Disconnected
 
-from launcher import machine
-from launcher.cases import expand, label
+from launcher import cli, doctor, machine
+from launcher.cases import expand
 from launcher.cli import main
 from launcher.discovery import Contestant
-from launcher.engines import connection, waiting
+from launcher.engines import connection, select, waiting
+from launcher.engines import docker as docker_engine
 from launcher.environments import is_ready, make_environment
 from launcher.errors import BuildFailed, NotReady, UsageError
 from launcher.profile import load_profile
@@ -124,6 +126,7 @@ def test_an_engine_that_goes_away_is_given_thirty_seconds(
     monkeypatch: pytest.MonkeyPatch, waits: list[object], pings: list[object], lost: bool
 ) -> None:
     slept: list[float] = []
+    first = waits[0]
     monkeypatch.setattr(waiting.time, "sleep", slept.append)
     waiter = waiting.Waiter(Engine(waits, pings), "id")  # type: ignore[arg-type]
     thread = threading.Thread(target=waiter.wait)
@@ -131,6 +134,7 @@ def test_an_engine_that_goes_away_is_given_thirty_seconds(
     thread.join(10)
     assert waiter.finished.is_set()
     assert waiter.lost is lost
+    assert waiter.interrupted is isinstance(first, Disconnected)
     assert sum(slept) <= waiting.RECONNECT_SECONDS
 
 
@@ -231,10 +235,10 @@ def test_the_same_case_in_two_groups_is_one_case(tmp_path: Path) -> None:
     assert [one.label for one in only.competitors] == ["alpha/eager", "beta/eager", "beta/graph"]
 
 
-@pytest.mark.parametrize("pattern", ["b8", "infer*b8*"])
+@pytest.mark.parametrize("pattern", ["batch 8", "infer*batch 8*"])
 def test_a_filter_is_a_part_or_a_glob_of_the_label(tmp_path: Path, pattern: str) -> None:
     cases = cases_of(tmp_path, "[[cases]]\nworkload='infer'\nbatch_size=[1,8]\n", pattern)
-    assert [label(one.case) for one in cases] == ["infer cnn4 32px b8 fp32 compute cpu"]
+    assert [one.case.label for one in cases] == ["infer cnn4 32px batch 8 fp32 cpu"]
 
 
 def test_max_steps_below_min_steps_is_a_usage_error(tmp_path: Path) -> None:
@@ -263,13 +267,52 @@ def test_an_environment_is_made_once_until_its_requirements_change(tmp_path: Pat
     assert not is_ready(tree, "fake", "cpu")
 
 
+def test_another_package_index_makes_an_environment_again_and_none_takes_what_is_there(tmp_path: Path) -> None:
+    tree = framework_tree(tmp_path)
+    make_environment(tree, "fake", "cpu", Stop(), "https://one.example/simple")
+    assert is_ready(tree, "fake", "cpu")
+    assert is_ready(tree, "fake", "cpu", "https://one.example/simple")
+    assert not is_ready(tree, "fake", "cpu", "https://two.example/simple")
+
+
 def test_requirements_that_cannot_be_met_fail_with_the_log_s_end(tmp_path: Path) -> None:
     tree = framework_tree(tmp_path)
     (tree / "images" / "fake" / "requirements.txt").write_text("./no-such-folder-here\n")
     with pytest.raises(BuildFailed, match="virtual environment could not be made") as fault:
         make_environment(tree, "fake", "cpu", Stop())
     assert "no-such-folder-here" in fault.value.tail
-    assert not is_ready(tree, "fake", "cpu")
+    assert not (tree / ".venvs" / "fake").exists()
+
+
+def test_an_engine_without_the_docker_command_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(select, "connect", lambda: None)
+    monkeypatch.setattr(select.shutil, "which", lambda _: None)
+    tree = framework_tree(tmp_path / "tree")
+    assert main(["images", "--engine", "docker"], tree) == 3
+    assert main(["images", "--engine", "auto"], tree) == 0
+    assert "engine venv (auto: the `docker` command is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("facts", "ready"),
+    [
+        ({"Runtimes": {"runc": {}}}, False),
+        ({"Runtimes": {"nvidia": {}}}, True),
+        ({"DiscoveredDevices": [{"Source": "cdi", "ID": "nvidia.com/gpu=all"}]}, True),
+    ],
+)
+def test_an_engine_without_the_gpu_toolkit_is_refused_before_anything_is_built(
+    monkeypatch: pytest.MonkeyPatch, facts: dict[str, object], ready: bool
+) -> None:
+    monkeypatch.setattr(docker_engine.shutil, "which", lambda _: None)
+    client: Any = SimpleNamespace(info=lambda: facts)
+    if ready:
+        docker_engine.require_toolkit(client)
+    else:
+        with pytest.raises(NotReady, match="NVIDIA Container Toolkit"):
+            docker_engine.require_toolkit(client)
 
 
 def test_only_trouble_with_the_network_is_tried_again() -> None:
@@ -294,6 +337,28 @@ def test_a_full_disk_is_seen_before_anything_starts(tmp_path: Path, monkeypatch:
 def test_shared_memory_is_probed_by_allocating_it() -> None:
     assert machine.shm_shortfall(4096) == ""
     assert "enlarge it" in machine.shm_shortfall(2**50)
+
+
+def test_doctor_and_its_kin_end_at_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    tree = framework_tree(tmp_path / "tree")
+    monkeypatch.setattr(cli, "doctor", interrupt)
+    assert main(["doctor"], tree) == 130
+
+
+def test_an_index_out_of_reach_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def fail(*arguments: object, **_: object) -> None:
+        asked.append(arguments)
+        raise OSError
+
+    monkeypatch.setattr(doctor.subprocess, "run", fail)
+    index = doctor._Index()
+    assert [index.versions("one"), index.versions("two")] == [[], []]
+    assert len(asked) == 1
 
 
 def test_doctor_prints_a_remedy_beside_each_lack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -9,27 +9,35 @@ from launcher_fakes import A, B, FakeEngine, case, ending, failing, ok, planned,
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from launcher.engines import Job, Outcome
+from launcher.data import Dataset
+from launcher.engines import Job, Limits, Outcome
 from launcher.errors import NotReady
 from launcher.estimate import Durations
 from launcher.measure import Measurement
 from launcher.progress import Display
 from launcher.runfolder import RunFolder, load, replicates, write_setup
 from launcher.stop import Ending, Stop
+from runners.harness.manifest import Item, Manifest, write_manifest
 from runners.harness.record import Check, Record, Status
 from runners.harness.run import PlannedCase, Run, RunState
 
 LIMIT = 2 * 2**30
 
 
-def carry_out(path: Path, run: Run, engine: FakeEngine, stop: Stop | None = None) -> tuple[Run, Measurement]:
+def carry_out(
+    path: Path,
+    run: Run,
+    engine: FakeEngine,
+    stop: Stop | None = None,
+    datasets: dict[str, Dataset] | None = None,
+) -> tuple[Run, Measurement]:
     folder = RunFolder(path)
     folder.records.mkdir(parents=True, exist_ok=True)
     folder.logs.mkdir(exist_ok=True)
-    setup = write_setup(folder, planned(*run.cases), [0, 1], LIMIT, {})
+    setup = write_setup(folder, planned(*run.cases), Limits((0, 1), LIMIT), {}, {}, ("c0ffee", False))
     clock = iter(range(0, 10**15, 10**9))
     measurement = Measurement(
-        folder, run, setup, engine, {}, {"commit": "c0ffee"}, Durations(), stop or Stop(), lambda: next(clock)
+        folder, run, setup, engine, datasets or {}, Durations(), stop or Stop(), lambda: next(clock)
     )
     quiet = Display(0, Console(quiet=True))
     return measurement.carry_out(quiet), measurement
@@ -130,6 +138,7 @@ def test_a_record_about_another_case_is_refused(tmp_path: Path) -> None:
         (Outcome(Ending.EXITED, -9), Status.CRASHED, "KILLED"),
         (Outcome(Ending.EXITED, 1), Status.FAILED, "ERROR"),
         (Outcome(Ending.EXITED, 0), Status.FAILED, "RECORD"),
+        (Outcome(Ending.EXITED, 143), Status.CRASHED, "CRASH(SIGTERM)"),
         (Outcome(Ending.EXITED, None, message="did not start"), Status.FAILED, "ERROR"),
         (Outcome(Ending.LOST, None), Status.CRASHED, "LOST"),
     ],
@@ -230,6 +239,80 @@ def test_a_full_disk_ends_the_run_and_keeps_the_records(tmp_path: Path) -> None:
         carry_out(tmp_path, run, FakeEngine(run, {(A.label, 1): full}))
     assert len(records(tmp_path)) >= 2
     assert load(RunFolder(tmp_path))[0].state is RunState.INCOMPLETE
+
+
+@pytest.mark.parametrize("code", [143, -15, 1])
+def test_what_ends_while_all_is_to_end_is_measured_again(tmp_path: Path, code: int) -> None:
+    run = run_of(PlannedCase(case(), [A], 1))
+    stop = Stop()
+
+    def cut_off(record: Record, job: Job, own: Stop) -> Outcome:
+        own.request()
+        failing(Status.FAILED, "ERROR")(record, job, own)
+        return Outcome(Ending.EXITED, code)
+
+    stopped, _ = carry_out(tmp_path, run, FakeEngine(run, {A.label: cut_off}), stop)
+    assert stopped.state is RunState.INCOMPLETE
+    assert records(tmp_path) == {}
+    again = FakeEngine(run)
+    done, _ = carry_out(tmp_path, run, again)
+    assert (done.state, len(again.started)) == (RunState.COMPLETE, 1)
+
+
+def test_a_runner_that_cannot_write_its_record_ends_the_run(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A, B], 2))
+    engine = FakeEngine(run, {A.label: ending(Outcome(Ending.EXITED, 3)), B.label: ending(Outcome(Ending.EXITED, 3))})
+    with pytest.raises(NotReady, match=r"no record could be written there \(last line\).*RUN=run-1"):
+        carry_out(tmp_path, run, engine)
+    assert len(engine.started) == 1
+    assert records(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status", "words"),
+    [
+        (b'"first_step_ns": 10', b'"first_step_ns": "10"', Status.INVALID, "samples.first_step_ns: "),
+        (b'"import_ns": 1', b'"import_ns": true', Status.INVALID, "samples.import_ns: "),
+        (b'"run_id"', b'"run-id', Status.FAILED, "Invalid JSON: "),
+    ],
+)
+def test_a_rejected_record_is_kept_and_its_fault_named(
+    tmp_path: Path, old: bytes, new: bytes, status: Status, words: str
+) -> None:
+    run = run_of(PlannedCase(case(), [A], 1))
+
+    def garble(record: Record, job: Job, stop: Stop) -> Outcome:
+        outcome = ok(record, job, stop)
+        path = job.records / f"{record.record_id}.json"
+        assert old in path.read_bytes()
+        path.write_bytes(path.read_bytes().replace(old, new))
+        return outcome
+
+    carry_out(tmp_path, run, FakeEngine(run, {A.label: garble}))
+    (record,) = records(tmp_path).values()
+    assert record.error
+    assert (record.status, record.error.kind) == (status, "RECORD")
+    rejected = tmp_path / "logs" / f"{record.record_id}.rejected"
+    assert rejected.is_file()
+    assert f"{rejected}: {words}" in record.error.message
+
+
+def test_data_that_changes_during_a_run_makes_the_replicate_invalid(tmp_path: Path) -> None:
+    def manifest(digit: str) -> Manifest:
+        return Manifest("set", "folder", None, ("a",), {"train": (Item("a/0.jpg", 0, 1, digit * 64, 1, 1),)})
+
+    path = write_manifest(manifest("0"), tmp_path)
+    run = run_of(PlannedCase(case(workload="load", dataset=manifest("0").reference("train")), [A], 1))
+
+    def change(_record: Record, _job: Job, _stop: Stop) -> Outcome:
+        write_manifest(manifest("1"), tmp_path)
+        return Outcome(Ending.EXITED, 1)
+
+    carry_out(tmp_path, run, FakeEngine(run, {A.label: change}), None, {"load": Dataset(path, manifest("0"))})
+    (record,) = records(tmp_path).values()
+    assert record.error
+    assert (record.status, record.error.kind) == (Status.INVALID, "DATA")
+    assert "changed during the run" in record.error.message
 
 
 def test_nothing_temporary_stays_beside_the_records(tmp_path: Path) -> None:

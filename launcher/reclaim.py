@@ -1,0 +1,16 @@
+"""Removes what dead launchers left, on whichever engine: the next run may use the other."""
+
+from launcher.children import kill_orphans
+from launcher.engines.connection import connect
+from launcher.engines.docker import remove_orphans as remove_containers
+from launcher.errors import NotReady
+from launcher.scratch import remove_orphans as remove_folders
+
+
+def reclaim() -> int:
+    """Kill processes, remove containers and folders of launchers that are dead; returns how many."""
+    removed = kill_orphans() + remove_folders()
+    try:
+        return removed + remove_containers(connect())
+    except NotReady:
+        return removed
