@@ -7,11 +7,15 @@ import importlib
 import json
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
+
+import numpy as np
 
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import read_manifest
 from runners.harness.workload import Invalid, Request, Unsupported
+from runners.reference.labelled import Labelled
 
 decoded: list[int] = []
 
@@ -20,7 +24,8 @@ def main(name: str, manifest_path: str, cache: str) -> None:
     loader = importlib.import_module(f"runners.{name}.framework").FRAMEWORK.workloads["fit"].loaders[0]
     variant = importlib.import_module(f"runners.{name}.framework").FRAMEWORK.workloads["fit"].variants[0]
     fit = importlib.import_module(f"runners.{name}.fit")
-    counting(name, importlib.import_module(f"runners.{name}.fit_{loader}"))
+    data = importlib.import_module(f"runners.{name}.fit_{loader}")
+    counting(name, data)
     manifest = read_manifest(Path(manifest_path))
 
     def request(batch_size: int, workers: int = 0) -> Request:
@@ -35,6 +40,12 @@ def main(name: str, manifest_path: str, cache: str) -> None:
         outcome = trained(fit.prepare(request(8)), scratch)
         outcome["too_large"] = refused(lambda: fit.prepare(request(1000)))
         outcome["stale"] = stale(fit.prepare(request(8)), scratch)
+        if cache == "no":
+            outcome["orders"] = orders(name, data, manifest)
+            outcome["mistakes"] = {
+                mistake.__name__: made(mistake, name, data, lambda: fit.prepare(request(8)))
+                for mistake in (wrong_rate, batch_dropped, mirrored)
+            }
         outcome["vanished"] = vanished(fit.prepare(request(8, workers=2)), Path(manifest.root) / "train")
     json.dump(outcome, sys.stdout)
 
@@ -56,17 +67,97 @@ def trained(work, scratch: Path) -> dict:
     counted("save", lambda: work.save(scratch / "model"))
     counted("restore", lambda: work.restore(scratch / "model"))
     evaluated = counted("evaluate", work.evaluate)
-    check = work.check()
+    check, effective = work.check(), work.effective()
     work.close()
     return {
         "counts": counts,
         "epochs": epochs,
         "evaluated": evaluated,
         "accuracy": [check.accuracy, check.accuracy_restored],
-        "built": [built.trainable, built.non_trainable, built.weights_digest, built.logits_sketch],
+        "built": asdict(built),
+        "check": asdict(check),
+        "effective": asdict(effective),
         "train_items": work.train_items,
         "files": sorted(path.suffix for path in scratch.glob("model*")),
     }
+
+
+def orders(name: str, data, manifest) -> dict:
+    """The four corners of every image in two passes, shuffled and not, flipped and not."""
+    found = {}
+    for shuffle, augment, workers in ((False, False, 0), (True, False, 0), (True, False, 2), (False, True, 2)):
+        items = manifest.splits["train"]
+        paths = tuple(f"{manifest.root}/{item.path}" for item in items)
+        labels = tuple(item.label for item in items)
+        source = Labelled(paths, labels, 32, 8, workers, augment=augment, shuffle=shuffle)
+        loader = data.loader(source, 25, *([False] if name == "pytorch" else []))
+        passes = []
+        for _ in range(2):
+            images = [np.asarray(image) for batch, _ in loader for image in batch]
+            planes = [image if name == "pytorch" else image.transpose(2, 0, 1) for image in images]
+            passes.append([[plane[:, y, x].tolist() for y in (1, -2) for x in (1, -2)] for plane in planes])
+        found[f"shuffle {shuffle} augment {augment} workers {workers}"] = passes
+        found[f"contiguous {workers}"] = name != "pytorch" or bool(next(iter(loader))[0].is_contiguous())
+    return found
+
+
+def made(mistake, name: str, data, prepare) -> dict:
+    """What comes of a training with something wrong in it."""
+    undo = mistake(name, data)
+    try:
+        work, checks = prepare(), []
+        work.build()
+        reason = refused(lambda: checks.append(asdict(work.check())))
+        if mistake is batch_dropped:
+            work.train_epoch(0)
+            reason = refused(work.check)
+        work.close()
+        return {"refused": reason, "built": checks[0] if checks else None}
+    finally:
+        undo()
+
+
+def wrong_rate(name: str, _data):
+    """A learning rate a tenth too high."""
+    train = importlib.import_module(f"runners.{name}.train")
+    usual = train.adam
+
+    def adam(*model):
+        optimizer = usual(*model)
+        if name == "pytorch":
+            optimizer.param_groups[0]["lr"] = 1.1e-3
+        else:
+            optimizer.learning_rate = 1.1e-3
+        return optimizer
+
+    train.adam = adam
+    return lambda: setattr(train, "adam", usual)
+
+
+def batch_dropped(name: str, data):
+    """An epoch of training that leaves the last batch out."""
+    usual = data.loader
+
+    def loader(source, *more):
+        whole = usual(source, *more)
+        if not source.shuffle:
+            return whole
+        return whole.take(2) if name == "tensorflow" else list(whole)[:2]
+
+    data.loader = loader
+    return lambda: setattr(data, "loader", usual)
+
+
+def mirrored(name: str, data):
+    """Every image the wrong way round."""
+    usual = data.decode
+
+    def decode(path, side):
+        image = usual(path, side)
+        return image.flip(-1) if name == "pytorch" else image[:, ::-1]
+
+    data.decode = decode
+    return lambda: setattr(data, "decode", usual)
 
 
 def stale(work, scratch: Path) -> str:
