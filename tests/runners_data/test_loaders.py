@@ -66,7 +66,8 @@ def test_the_workers_asked_for_are_alive(outcomes, loader):
 
 
 def test_tf_data_has_the_threads_asked_for(outcomes):
-    assert outcomes("tensorflow")["tfdata/plain/batch"]["settings"]["private_threadpool_size"] == "2"
+    settings = outcomes("tensorflow")["tfdata/plain/batch"]["settings"]
+    assert (settings["private_threadpool_size"], settings["map_and_batch_fusion"]) == ("2", "True")
 
 
 @pytest.mark.parametrize(("framework", "loader"), ALL)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from runners.harness.workload import Invalid
 from runners.pytorch.shm import require_shared_memory
-from runners.reference.labelled import unfit
+from runners.reference.labelled import INSPECTED, Labelled, assert_same_pixels, plainly, unfit
 from runners.reference.pixels import affine, inspect, reference_pixels
 from runners.reference.source import SIDE, Source
 
@@ -100,6 +100,40 @@ def test_one_bad_image_among_good_ones_is_found(source, tmp_path):
     wrong[1] += 3
     fine = [np.stack([reference_pixels(str(path))] * 3)] * 19
     assert "3.00 in the worst image, 'flat.jpg'" in inspect([*fine, wrong], many, channels_first=False).fault
+
+
+def learnt_from(paths, side=32):
+    paths = tuple(paths)
+    return Labelled(paths, tuple(range(len(paths))), side, 3, workers=0, cache=True, augment=True, shuffle=True)
+
+
+def scaled(source, side=32):
+    images = [reference_pixels(path, side).astype(np.float32) / 255 for path in source.paths]
+    return [(np.stack(images[i : i + 3]), list(source.labels[i : i + 3])) for i in range(0, len(images), 3)]
+
+
+def test_what_is_learnt_from_is_compared_at_its_own_size(source):
+    images = learnt_from(source.paths)
+    delivered = assert_same_pixels(scaled(images), images, channels_first=False)
+    assert (delivered.items, delivered.mean_difference) == (len(source.paths), 0.0)
+    with pytest.raises(Invalid, match="224, 224, 3"):
+        assert_same_pixels(scaled(images, SIDE), images, channels_first=False)
+
+
+def test_an_image_with_another_ones_class_is_found(source):
+    images = learnt_from(source.paths)
+    swapped = [(batch, labels[::-1]) for batch, labels in scaled(images)]
+    with pytest.raises(Invalid, match="classes"):
+        assert_same_pixels(swapped, images, channels_first=False)
+
+
+def test_a_large_split_is_compared_by_a_sample_that_both_sides_draw():
+    many = learnt_from(f"{number}.jpg" for number in range(INSPECTED + 500))
+    sample = plainly(many, 25)
+    assert sample == plainly(many, 25) != plainly(many, 26)
+    assert len(set(sample.paths)) == INSPECTED
+    assert sample.paths == tuple(f"{label}.jpg" for label in sorted(sample.labels))
+    assert (sample.shuffle, sample.augment, sample.cache) == (False, False, True)
 
 
 def test_shared_memory_that_is_not_there_is_asked_for_by_size():
