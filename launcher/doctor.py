@@ -19,7 +19,7 @@ from rich.text import Text
 
 from launcher import machine
 from launcher.discovery import choose, discover
-from launcher.engines.connection import address, connect
+from launcher.engines.connection import address, connect, require_command
 from launcher.environments import OTHER_PYTHON, is_ready, requirement_files
 from launcher.errors import ExitCode, NotReady
 from launcher.images import tag
@@ -87,6 +87,7 @@ def doctor(root: Path, options: Options) -> int:
 def _engine(options: Options) -> tuple[docker.DockerClient | None, Finding]:
     try:
         client = connect()
+        require_command()
         version = client.version()["Version"]
     except NotReady as error:
         verdict = Verdict.LACKS if options.engine == "docker" else Verdict.NOTE

@@ -1,6 +1,7 @@
 """Finds the Docker engine that the `docker` command would use, and says within seconds why it does not answer."""
 
 import os
+import shutil
 import stat
 
 import docker
@@ -48,6 +49,12 @@ def connect() -> docker.DockerClient:
         raise NotReady(f"no Docker engine answers at {place}: {_short(error)}; start it, or use ENGINE=venv") from error
     client.api.timeout = CALL_SECONDS
     return client
+
+
+def require_command() -> None:
+    """Raise NotReady without the `docker` command, which alone can drive every builder."""
+    if shutil.which("docker") is None:
+        raise NotReady("the `docker` command is missing, which builds the images; install it, or use ENGINE=venv")
 
 
 def _require_socket(path: str, place: str) -> None:

@@ -1,10 +1,9 @@
 """Takes the engine asked for, or the best that answers."""
 
-import shutil
 from pathlib import Path
 
 from launcher.engines import Engine, Limits
-from launcher.engines.connection import address, connect
+from launcher.engines.connection import address, connect, require_command
 from launcher.engines.docker import DockerEngine, require_toolkit
 from launcher.engines.venv import VenvEngine
 from launcher.errors import NotReady
@@ -22,8 +21,7 @@ def select(
         return _venv(root, limits, device, stop, facts), "asked for"
     try:
         client = connect()
-        if shutil.which("docker") is None:
-            raise NotReady("the `docker` command is missing, which builds the images; install it, or use ENGINE=venv")
+        require_command()
     except NotReady as error:
         if wanted == "docker":
             raise

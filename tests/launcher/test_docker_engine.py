@@ -220,6 +220,26 @@ def test_containers_of_a_dead_launcher_are_removed_and_others_stay(tmp_path: Pat
             one.remove(force=True)
 
 
+def test_a_run_without_containers_removes_those_of_a_dead_launcher(tmp_path: Path, client: docker.DockerClient) -> None:
+    me = mine()
+    dead = Identity(me.host, me.boot, me.pid, me.start + 1)
+    made = client.containers.run(BASE, ["sleep", "300"], detach=True, labels={LAUNCHER_LABEL: str(dead)})
+    main(["bench", "--profile", "tiny", "--engine", "venv", "--blocks", "1"], tree_with(tmp_path))
+    assert made.id not in {one.id for one in client.containers.list(all=True)}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give files away")
+def test_for_root_a_container_is_the_owner_of_data_that_only_they_may_read(tmp_path: Path) -> None:
+    tree = loading_tree(tmp_path)
+    folder = write_data(tmp_path / "data")
+    for path in (folder, *folder.rglob("*")):
+        if path.suffix == ".jpg":
+            path.chmod(0o600)
+        os.chown(path, 4711, 4711)
+    assert bench(tree, "--data", str(folder)) == 0
+    assert record_of(tree)["status"] == "ok"
+
+
 @pytest.mark.parametrize("patient", [True, False])
 def test_an_interrupted_run_leaves_no_container(tmp_path: Path, client: docker.DockerClient, patient: bool) -> None:
     body = "time.sleep(600)" if patient else "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
@@ -253,12 +273,22 @@ def containers_of(client: docker.DockerClient, pid: int) -> set[str]:
 
 
 def test_names_with_spaces_and_without_utf8_reach_the_container(tmp_path: Path) -> None:
-    tree = tree_with(tmp_path, "")
-    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd \xff name, here"))
+    tree = loading_tree(tmp_path)
+    folder = write_data(Path(os.fsdecode(os.fsencode(tmp_path) + b"/odd \xff name, here")))
+    assert bench(tree, "--data", str(folder)) == 0
+    assert record_of(tree)["case"]["dataset"]["items"] == 1
+
+
+def write_data(folder: Path) -> Path:
     (folder / "train" / "a").mkdir(parents=True)
     (folder / "train" / "a" / "0.jpg").write_bytes(b"x")
     item = Item("train/a/0.jpg", 0, 1, "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881", 1, 1)
     write_manifest(Manifest("odd", "folder", None, ("a",), {"train": (item,)}), folder)
+    return folder
+
+
+def loading_tree(tmp_path: Path) -> Path:
+    tree = tree_with(tmp_path)
     framework = tree / "runners" / "fake" / "framework.py"
     text = framework.read_text().replace(
         "networks=('cnn4',), scopes=('compute',)", "loaders=('slow',), stages=('batch',)"
@@ -269,5 +299,4 @@ def test_names_with_spaces_and_without_utf8_reach_the_container(tmp_path: Path) 
         "description = ''\nblocks = 1\n[sampling]\nmin_steps = 1\nmin_seconds = 0\n"
         "[[cases]]\nworkload = 'load'\nbatch_size = 1\n"
     )
-    assert bench(tree, "--data", str(folder)) == 0
-    assert record_of(tree)["case"]["dataset"]["items"] == 1
+    return tree

@@ -16,10 +16,11 @@ from launcher import cli, doctor, machine
 from launcher.cases import expand
 from launcher.cli import main
 from launcher.discovery import Contestant
-from launcher.engines import connection, select, waiting
+from launcher.engines import Job, Limits, connection, select, waiting
 from launcher.engines import docker as docker_engine
 from launcher.environments import is_ready, make_environment
 from launcher.errors import BuildFailed, NotReady, UsageError
+from launcher.images import ImageBuilder
 from launcher.profile import load_profile
 from launcher.retry import is_transient
 from launcher.runfolder import replicates
@@ -136,6 +137,19 @@ def test_an_engine_that_goes_away_is_given_thirty_seconds(
     assert waiter.lost is lost
     assert waiter.interrupted is isinstance(first, Disconnected)
     assert sum(slept) <= waiting.RECONNECT_SECONDS
+
+
+@pytest.mark.parametrize(("code", "ending"), [(0, Ending.EXITED), (137, Ending.LOST), (143, Ending.LOST)])
+def test_what_an_engine_s_restart_ended_is_lost_not_crashed(tmp_path: Path, code: int, ending: Ending) -> None:
+    state = {"ExitCode": code, "OOMKilled": False}
+    container: Any = SimpleNamespace(
+        id="id", start=lambda: None, reload=lambda: None, attrs={"State": state}, logs=lambda **_: []
+    )
+    client: Any = Engine([Disconnected(), {"StatusCode": code}], [True])
+    limits = Limits((0,), 2**30)
+    engine = docker_engine.DockerEngine(client, ImageBuilder(tmp_path, client, Stop(), {}), limits, "cpu")
+    job = Job("run-1", "id", "fake", [], [], tmp_path, tmp_path / "log", "cpu", 60)
+    assert engine._supervised(container, job, Stop()).ending is ending
 
 
 @pytest.mark.parametrize("engine", ["docker", "auto"])
@@ -288,7 +302,7 @@ def test_an_engine_without_the_docker_command_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(select, "connect", lambda: None)
-    monkeypatch.setattr(select.shutil, "which", lambda _: None)
+    monkeypatch.setattr(connection.shutil, "which", lambda _: None)
     tree = framework_tree(tmp_path / "tree")
     assert main(["images", "--engine", "docker"], tree) == 3
     assert main(["images", "--engine", "auto"], tree) == 0
@@ -319,6 +333,12 @@ def test_only_trouble_with_the_network_is_tried_again() -> None:
     assert is_transient("Get https://registry/v2/: net/http: TLS handshake timeout")
     assert is_transient("WARNING: Retrying ... NewConnectionError")
     assert not is_transient("error: invalid syntax in Dockerfile line 3")
+
+
+def test_a_memory_limit_that_nothing_enforces_is_a_warning(tmp_path: Path, capsys: Any) -> None:
+    tree = framework_tree(tmp_path)
+    main(["bench", "--profile", "tiny", "--blocks", "1", "--engine", "venv", "--memory", "2"], tree)
+    assert "--memory is not enforced with ENGINE=venv" in capsys.readouterr().err
 
 
 def test_no_gpu_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
