@@ -186,7 +186,6 @@ class Health:
     temperature_c_after: float | None
     window_ns: int
     threads: int | None = None
-    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

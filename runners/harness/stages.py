@@ -11,12 +11,10 @@ from runners.harness.workload import FitWork
 
 @dataclass(frozen=True)
 class Fitted:
-    """Stage times in ns, an entry of history an epoch, and (loss, accuracy) of the restored model."""
+    """Stage times in ns, and an entry of history an epoch."""
 
     stage_ns: dict[str, int]
     history: list[Epoch]
-    loss: float
-    accuracy: float
 
 
 def time_stages(work: FitWork, epochs: int, scratch: Path, clock: Callable[[], int] = now_ns) -> Fitted:
@@ -40,7 +38,5 @@ def time_stages(work: FitWork, epochs: int, scratch: Path, clock: Callable[[], i
     saved = scratch / "model"
     timed("save", lambda: work.save(saved))
     timed("restore", lambda: work.restore(saved))
-    began = clock()
-    loss, accuracy = work.evaluate()
-    stage_ns["evaluate"] = clock() - began
-    return Fitted(stage_ns, history, loss, accuracy)
+    timed("evaluate", work.evaluate)
+    return Fitted(stage_ns, history)
