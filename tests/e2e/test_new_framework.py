@@ -1,0 +1,37 @@
+"""A framework that somebody adds: two folders dropped into a tree, and nothing else edited, end in the report."""
+
+from pathlib import Path
+
+import pytest
+from launcher_fakes import framework_tree
+
+from launcher.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIDENCE = 'Check(trainable=1, non_trainable=0, weights_digest="sha256:0", logits_sketch=[1.0, 2.0])'
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree of two fake frameworks and the real aggregator."""
+    for name in ("resident", "newcomer"):
+        framework_tree(tmp_path, name)
+        runner = tmp_path / "runners" / name / "infer.py"
+        runner.write_text(runner.read_text().replace("Check(trainable=1)", EVIDENCE))
+    (tmp_path / "aggregator").symlink_to(ROOT / "aggregator")
+    profile = (tmp_path / "profiles" / "tiny.toml").read_text().replace("blocks = 2", "blocks = 8")
+    (tmp_path / "profiles" / "tiny.toml").write_text(profile)
+    return tmp_path
+
+
+def test_it_is_planned_measured_compared_and_reported(tree: Path, capfd: pytest.CaptureFixture[str]):
+    assert main(["bench", "--profile", "tiny", "--engine", "venv"], tree) == 0
+    (run,) = (path.parent for path in (tree / "results").glob("*/run.json"))
+    assert len(list((run / "records").iterdir())) == 16
+    text = (run / "report.md").read_text()
+    assert "newcomer/only" in text
+    assert "resident/only" in text
+    answer = text.partition("## The answer")[2].partition("## Figures")[0]
+    assert "not comparable" not in answer
+    assert "too few blocks" not in answer
+    assert capfd.readouterr().out.rstrip().endswith("report.html")
