@@ -187,6 +187,8 @@ def test_another_launcher_at_work_is_a_loud_warning(tmp_path: Path, capsys: pyte
 
 def start(tree: Path) -> "subprocess.Popen[bytes]":
     script = (
+        # Whoever runs the tests may ignore SIGHUP (nohup), and children inherit that.
+        "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL);"
         "import sys; from pathlib import Path; from launcher.cli import main;"
         "sys.exit(main(sys.argv[2:], Path(sys.argv[1])))"
     )
