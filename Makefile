@@ -43,12 +43,7 @@ images: .venv/host ## build every framework's image (or, without Docker, its vir
 	@$(HOST) -m launcher images --device "$$DEVICE" --engine "$$ENGINE" --frameworks "$$FRAMEWORKS"
 
 data: .venv/host ## prepare and validate the data: DATA=, or the synthetic default
-	@if [ -n "$$DATA" ]; then \
-	  $(HOST) -m dataset_prep folder "$$DATA" --out "data/$$(basename "$$DATA")"; \
-	else \
-	  $(HOST) -m dataset_prep synthetic --kind photos --out data/synthetic-photos; \
-	  $(HOST) -m dataset_prep synthetic --kind labelled --out data/synthetic-labelled; \
-	fi
+	@$(HOST) -m launcher data --data "$$DATA"
 
 plan: .venv/host ## print the cases, the replicates and an estimate; runs nothing
 	@$(HOST) -m launcher plan $(SELECTION)

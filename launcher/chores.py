@@ -1,4 +1,4 @@
-"""`images` and `clean`: what is done between runs."""
+"""`images`, `data` and `clean`: what is done between runs."""
 
 import fcntl
 import os
@@ -35,6 +35,13 @@ def prepare_frameworks(root: Path, options: Options, stop: Stop) -> int:
     for name in names:
         print(f"{name}: {'not ready' if name in unbuilt else 'ready'}")
     return ExitCode.CASES_FAILED if unbuilt else ExitCode.OK
+
+
+def prepare_data(root: Path, options: Options, stop: Stop) -> int:
+    """Prepare the data sets of `--data`, or the synthetic ones, as bench would; prints their manifests."""
+    for source in data.sources(root, options.data, ("load", "fit"), options.strict):
+        print(data.prepare(root, source, stop).path)
+    return ExitCode.OK
 
 
 def clean(root: Path, options: Options, images: bool, venvs: bool, results: bool) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from launcher import options as options_module
 from launcher.bench import bench, show_plan
-from launcher.chores import clean, prepare_frameworks
+from launcher.chores import clean, prepare_data, prepare_frameworks
 from launcher.doctor import doctor
 from launcher.errors import ExitCode, LauncherError
 from launcher.stop import Stop
@@ -17,6 +17,7 @@ COMMANDS = {
     "plan": "print the cases, the replicates and an estimate; run nothing",
     "bench": "measure, then report; with --run ID go on where that run stopped",
     "doctor": "what this machine has and lacks, and what to do about it",
+    "data": "prepare and validate the data sets that bench would read",
     "images": "build the frameworks' images, or with --engine venv their virtual environments",
     "clean": "remove what launchers left; with options also images, virtual environments, results",
 }
@@ -62,10 +63,9 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
             return doctor(root, options)
         if arguments.command == "clean":
             return clean(root, options, arguments.images, arguments.venvs, arguments.results)
+        stoppable = {"bench": bench, "data": prepare_data, "images": prepare_frameworks}
         with stop.on_signals():
-            return (
-                bench(root, options, stop) if arguments.command == "bench" else prepare_frameworks(root, options, stop)
-            )
+            return stoppable[arguments.command](root, options, stop)
     except LauncherError as error:
         print(f"launcher: {error}", file=sys.stderr)
         return ExitCode.INTERRUPTED if stop.requested else error.code

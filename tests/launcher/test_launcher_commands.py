@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from launcher_fakes import REPOSITORY, framework_tree
+from PIL import Image
 
 from launcher.cli import main
 from launcher.data import assign, expected, sources
@@ -427,6 +428,18 @@ def test_data_that_no_asked_workload_can_read_is_a_usage_error(
     dataset(tmp_path / "photos", "train")
     assert main(["bench", "--profile", "tiny", "--data", str(tmp_path / "photos"), "--workloads", "fit"], tree) == 2
     assert "fit needs" in capsys.readouterr().err
+
+
+def test_data_is_prepared_as_a_bench_would(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    photos = tmp_path / "my photos"
+    for name in ("cat", "dog"):
+        (photos / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(photos / name / "1.jpg")
+    tree = framework_tree(tmp_path / "tree")
+    (tree / "dataset_prep").symlink_to(REPOSITORY / "dataset_prep")
+    assert main(["data", "--data", str(photos)], tree) == 0
+    (manifest,) = (tree / "data").glob("*/manifest.json")
+    assert capfd.readouterr().out.splitlines()[-1] == str(manifest)
 
 
 def test_data_that_is_not_there_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
