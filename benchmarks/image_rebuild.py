@@ -29,14 +29,14 @@ def main() -> None:
             source = ROOT / part
             (shutil.copytree if source.is_dir() else shutil.copy2)(source, tree / part)
         build = ["docker", "build", "-q", "-t", tag, "-f", f"images/{framework}/Dockerfile", "."]
-        subprocess.run(build, check=True, capture_output=True, cwd=tree)
+        built = [subprocess.run(build, check=True, capture_output=True, text=True, cwd=tree).stdout.strip()]
         for _ in range(rounds):
             changed = tree / "runners" / framework / "train.py"
             changed.write_text(changed.read_text() + f"# {now_ns()}\n")
             began = now_ns()
-            subprocess.run(build, check=True, capture_output=True, cwd=tree)
+            built.append(subprocess.run(build, check=True, capture_output=True, text=True, cwd=tree).stdout.strip())
             times.append((now_ns() - began) / 1e9)
-        subprocess.run(["docker", "image", "rm", tag], check=True, capture_output=True)
+        subprocess.run(["docker", "image", "rm", "--force", *built], check=True, capture_output=True)
     spread = f"{min(times):.1f} to {max(times):.1f} s"
     print(f"{framework}: rebuilt in {statistics.median(times):.1f} s, median of {rounds} ({spread})")
 
