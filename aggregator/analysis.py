@@ -8,12 +8,12 @@ from functools import cached_property
 import numpy as np
 
 from aggregator import health
-from aggregator.compare import Paired, paired
 from aggregator.load import LoadedRun
 from aggregator.same_work import difference_in_work
 from aggregator.sections import Section, split
-from aggregator.statistic import Steadiness, mean_seconds, seconds, steadiness
-from aggregator.verdict import FEWEST_BLOCKS, MOST_UNSTEADY, Judged, Verdict, before_testing, judge_all
+from method.compare import Paired, paired
+from method.statistic import Steadiness, mean_seconds, seconds, steadiness
+from method.verdict import FEWEST_BLOCKS, MOST_UNSTEADY, Judged, Verdict, before_testing, judge_all
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import PlannedCase, Unavailable

@@ -4,13 +4,14 @@ import math
 from dataclasses import dataclass
 
 from aggregator.analysis import CaseResult, Comparison, Side
-from aggregator.compare import Paired, ratio
 from aggregator.footnotes import Footnotes
 from aggregator.health import PROCESS_SPREAD
 from aggregator.model import Answer, Axis, Interval
 from aggregator.quantities import DASH, count, percent, ratio_and_interval
-from aggregator.statistic import Steadiness
-from aggregator.verdict import (
+from aggregator.words import clean
+from method.compare import Paired, ratio
+from method.statistic import Steadiness
+from method.verdict import (
     DELTA,
     FEWEST_BLOCKS,
     MOST_BLOCKS,
@@ -19,7 +20,6 @@ from aggregator.verdict import (
     Verdict,
     doubted_by_permutation,
 )
-from aggregator.words import clean
 
 WIDEST = math.log(16)
 """The small axis ends here at most; what lies beyond is drawn at its edge."""

@@ -15,8 +15,8 @@ from aggregator.prose import LIMITS, METHOD
 from aggregator.quantities import count
 from aggregator.samples_figure import samples_figure
 from aggregator.tables import result_tables, score_table
-from aggregator.verdict import Verdict
 from aggregator.words import anchor, clean, clean_lines, labels
+from method.verdict import Verdict
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
 

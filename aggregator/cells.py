@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 
 from aggregator.analysis import Side
 from aggregator.answers import incomplete
-from aggregator.compare import interval_of_mean
 from aggregator.footnotes import Footnotes
 from aggregator.metrics import Metric
 from aggregator.model import Cell
 from aggregator.quantities import DASH, duration, significant, with_half_width
-from aggregator.statistic import items_per_second
 from aggregator.words import clean
+from method.compare import interval_of_mean
+from method.statistic import items_per_second
 
 ONE_SEED = (
     "Every replicate starts from the same seed and ended at the same value, so this is one observation. It shows that "

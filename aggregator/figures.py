@@ -11,12 +11,12 @@ import altair as alt
 from aggregator import metrics
 from aggregator.analysis import CaseResult, Side, ranked, shared_blocks
 from aggregator.charts import GREY, WIDTH, Palette, Row, draw
-from aggregator.compare import interval_of_mean, paired, ratio
 from aggregator.metrics import Metric
 from aggregator.model import Figure
-from aggregator.statistic import items_per_second
-from aggregator.verdict import FEWEST_BLOCKS, Verdict
 from aggregator.words import clean, group, parameters
+from method.compare import interval_of_mean, paired, ratio
+from method.statistic import items_per_second
+from method.verdict import FEWEST_BLOCKS, Verdict
 
 ROW_HEIGHT = 11
 TITLES = {"train": "training step", "infer": "inference step", "load": "data loading", "fit": "end-to-end training"}

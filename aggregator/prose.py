@@ -2,8 +2,8 @@
 
 from aggregator.health import PROCESS_SPREAD
 from aggregator.quantities import percent
-from aggregator.statistic import STEADY_SPREAD, STEADY_STEPS
-from aggregator.verdict import ALPHA, FEWEST_BLOCKS, MOST_UNSTEADY, SMALLEST_DIFFERENCE
+from method.statistic import STEADY_SPREAD, STEADY_STEPS
+from method.verdict import ALPHA, FEWEST_BLOCKS, MOST_UNSTEADY, SMALLEST_DIFFERENCE
 
 DELTA = percent(SMALLEST_DIFFERENCE)
 METHOD = (

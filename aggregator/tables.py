@@ -10,8 +10,8 @@ from aggregator.cells import dash, range_cell, rate_cell, seed_cell, time_cell
 from aggregator.footnotes import Footnotes
 from aggregator.model import Cell, Table
 from aggregator.quantities import DASH, bytes_range, duration_range, number_range, percent_range
-from aggregator.verdict import Verdict
 from aggregator.words import clean, group
+from method.verdict import Verdict
 from runners.harness.case import Case
 
 STAGES = ("train", "evaluate")

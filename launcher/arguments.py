@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from launcher.profile import Sampling
-from launcher.schedule import Replicate
+from method.schedule import Replicate
 from runners.harness.case import Case
 
 

@@ -16,8 +16,8 @@ from launcher.outcomes import failure
 from launcher.policy import LOST, Policy
 from launcher.progress import Display
 from launcher.runfolder import BadRecord, RunFolder, Setup, read_record, replicates
-from launcher.schedule import Replicate
 from launcher.stop import POLL_SECONDS, Ending, Stop
+from method.schedule import Replicate
 from runners.harness.case import Block
 from runners.harness.cli import NOT_READY
 from runners.harness.clock import now_ns, wall_time

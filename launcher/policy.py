@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from launcher.schedule import Replicate
+from method.schedule import Replicate
 from runners.harness.agreement import disagreement
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Check, Record, Status

@@ -13,7 +13,7 @@ from launcher.cases import Planned
 from launcher.engines import Build, Limits
 from launcher.errors import UsageError, unknown
 from launcher.profile import Sampling
-from launcher.schedule import Replicate, schedule
+from method.schedule import Replicate, schedule
 from runners.harness.files import write_atomically
 from runners.harness.record import Record
 from runners.harness.run import RUN_NAME, PlannedCase, Run, write_run

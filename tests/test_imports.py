@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-OWN = {"runners", "launcher", "aggregator", "dataset_prep"}
 SHARED = {"runners.harness", "runners.reference"}
 
 ALLOWED = {
     "runners/harness": {"runners.harness"},
     "runners/reference": {"runners.reference", "runners.harness", "numpy", "PIL"},
     "dataset_prep": {"dataset_prep", "runners.harness", "numpy", "PIL"},
-    "launcher": {"launcher", "runners.harness", "docker", "requests", "rich", "pydantic"},
+    "method": {"method", "runners.harness", "arch", "numpy", "scipy", "statsmodels"},
+    "launcher": {"launcher", "method", "runners.harness", "docker", "requests", "rich", "pydantic"},
     "aggregator": {
         "aggregator",
+        "method",
         "runners.harness",
         "altair",
         "jinja2",
@@ -25,8 +26,8 @@ ALLOWED = {
         "pandas",
         "pydantic",
         "pydantic_core",
+        "pyperf",
         "scipy",
-        "statsmodels",
         "vl_convert",
     },
 }
@@ -35,7 +36,7 @@ FRAMEWORKS = sorted(
     for folder in (ROOT / "runners").iterdir()
     if folder.is_dir() and folder.name not in ("harness", "reference", "__pycache__")
 )
-FORBIDDEN_IN_FRAMEWORKS = {"launcher", "aggregator", "dataset_prep"}
+FORBIDDEN_IN_FRAMEWORKS = {"method", "launcher", "aggregator", "dataset_prep"}
 
 
 def imported(path: Path) -> set[str]:

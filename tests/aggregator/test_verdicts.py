@@ -25,12 +25,12 @@ from scipy import stats
 
 from aggregator.analysis import analyse, ranked
 from aggregator.answers import answer
-from aggregator.compare import blocks_until_narrower, paired, ratio
 from aggregator.figures import _relative_rows
 from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
-from aggregator.statistic import Steadiness, seconds, steadiness
-from aggregator.verdict import DELTA, MOST_BLOCKS, Obstacle, Verdict, doubted_by_permutation, judge_all
+from method.compare import blocks_until_narrower, paired, ratio
+from method.statistic import Steadiness, seconds, steadiness
+from method.verdict import DELTA, MOST_BLOCKS, Obstacle, Verdict, doubted_by_permutation, judge_all
 from runners.harness.record import Status
 
 CASE = step_case()

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 from launcher_fakes import A, B, C
 
-from launcher.schedule import block_order, schedule
+from method.schedule import block_order, schedule
 
 
 def test_two_competitors_mirror_each_other_from_block_to_block() -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
-from aggregator.compare import Paired, blocks_until_narrower, blocks_until_significant
+from method.compare import Paired, blocks_until_narrower, blocks_until_significant
 
 SMALLEST_DIFFERENCE = 0.02
 """δ: a smaller difference does not matter."""

@@ -1,0 +1,1 @@
+"""How a number is measured and how a verdict is reached: order, warm-up, stopping, comparison (docs/method.md)."""
