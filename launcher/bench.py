@@ -216,7 +216,7 @@ def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: 
     )
     fault: NotReady | None = None
     try:
-        measurement.carry_out(Display(len(runfolder.replicates(run.cases, run.order_seed))))
+        measurement.carry_out(Display(len(runfolder.replicates(run))))
     except NotReady as error:
         fault = error
     reported = stop.urgent or report(root, prepared.folder.path)

@@ -47,7 +47,7 @@ class Measurement:
         self._stop, self._clock = stop, clock
         self._policy = Policy(run.cases)
         self._flags: list[str] = []
-        self._schedule = replicates(run.cases, run.order_seed)
+        self._schedule = replicates(run)
         self.failed = False
 
     def carry_out(self, display: Display) -> Run:

@@ -13,7 +13,6 @@ from launcher.estimate import Durations
 from launcher.options import Options
 from launcher.profile import Profile, load_profile
 from launcher.progress import duration
-from launcher.runfolder import replicates
 from runners.harness.case import Case
 from runners.harness.run import Unavailable
 
@@ -93,7 +92,7 @@ def describe(cases: Sequence[Planned], seed: int, durations: Durations) -> list[
         lines.append(f"{case.case.label}   {case.blocks} blocks, at most {planned.timeout:g} s a replicate")
         lines += [f"    {one.label}" for one in case.competitors]
         lines += [f"    {one.competitor.label}   - {one.kind}: {one.reason}" for one in case.unavailable]
-    total = len(replicates([planned.planned for planned in cases], seed))
+    total = sum(len(planned.planned.competitors) * planned.planned.blocks for planned in cases)
     lines += ["", f"{len(cases)} cases, {total} replicates, order seed {seed}", estimate(cases, durations)]
     return lines
 

@@ -13,10 +13,10 @@ from launcher.cases import Planned
 from launcher.engines import Build, Limits
 from launcher.errors import UsageError, unknown
 from launcher.profile import Sampling
-from method.schedule import Replicate, schedule
+from method.schedule import Entry, Replicate, schedule
 from runners.harness.files import write_atomically
 from runners.harness.record import Record
-from runners.harness.run import RUN_NAME, PlannedCase, Run, write_run
+from runners.harness.run import RUN_NAME, Run, write_run
 
 SETUP_NAME = "setup.json"
 RECORD_LIMIT_BYTES = 32 * 2**20
@@ -94,9 +94,10 @@ def existing(out: Path, run_id: str) -> RunFolder:
     return RunFolder(out / run_id)
 
 
-def replicates(cases: Sequence[PlannedCase], seed: int) -> list[Replicate]:
-    """The run's schedule, from what run.json holds."""
-    return schedule([(case.competitors, case.blocks) for case in cases], seed)
+def replicates(run: Run) -> list[Replicate]:
+    """The run's schedule so far, from what run.json holds."""
+    entries = [Entry(case.case.label, case.competitors, case.blocks) for case in run.cases]
+    return schedule(entries, run.order_seed, run.extensions, run.stopping.every if run.stopping else 0)
 
 
 def write_setup(

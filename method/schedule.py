@@ -3,6 +3,7 @@
 Competitors of a case run back to back in blocks, so that what drifts on a machine hits all of them alike.
 For two, a coin picks AB or BA and the next block is its mirror; for more, the blocks walk through random
 cyclic Latin squares, so that everyone stands in every place equally often. Cases are shuffled each round.
+All shuffling starts from sorted names, so that the records alone, without the plan, rebuild the same order.
 """
 
 import random
@@ -14,6 +15,15 @@ from typing import TypeVar
 from runners.harness.case import Competitor
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One case as the schedule sees it: its label, who runs it and its fixed number of blocks."""
+
+    label: str
+    competitors: Sequence[Competitor]
+    blocks: int
 
 
 @dataclass(frozen=True)
@@ -29,39 +39,50 @@ class Replicate:
     @property
     def record_id(self) -> str:
         """The record's name: the same when the run is resumed."""
-        return f"c{self.case:03d}-b{self.block:03d}-{_slug(self.competitor)}"
+        return f"c{self.case:03d}-b{self.block:03d}-{slug(self.competitor)}"
 
 
-def schedule(cases: Sequence[tuple[Sequence[Competitor], int]], seed: int) -> list[Replicate]:
-    """The replicates of a run in their order, for (competitors, number of blocks) of each case."""
+def schedule(cases: Sequence[Entry], seed: int, extensions: Sequence[int] = (), every: int = 0) -> list[Replicate]:
+    """The replicates of a run in their order.
+
+    First come rounds of one block for each case; then, for each case's index in `extensions`, `every` more blocks of
+    it. So a longer list of extensions only ever adds replicates at the end.
+    """
+    places: list[tuple[int, int]] = []
+    for block in range(max((case.blocks for case in cases), default=0)):
+        due = [index for index, case in enumerate(cases) if block < case.blocks]
+        due.sort(key=lambda index: cases[index].label)
+        places += [(index, block) for index in _shuffled(due, f"{seed}/round {block}")]
+    reached = [case.blocks for case in cases]
+    for index in extensions:
+        places += [(index, reached[index] + added) for added in range(every)]
+        reached[index] += every
     replicates: list[Replicate] = []
-    for block in range(max((blocks for _, blocks in cases), default=0)):
-        for case in _shuffled(
-            [index for index, (_, blocks) in enumerate(cases) if block < blocks], f"{seed}/round {block}"
-        ):
-            for position, competitor in enumerate(block_order(cases[case][0], seed, case, block)):
-                replicates.append(Replicate(len(replicates), case, block, position, competitor))
+    for index, block in places:
+        for position, competitor in enumerate(block_order(cases[index].competitors, seed, cases[index].label, block)):
+            replicates.append(Replicate(len(replicates), index, block, position, competitor))
     return replicates
 
 
-def block_order(competitors: Sequence[Competitor], seed: int, case: int, block: int) -> list[Competitor]:
-    """The order of the competitors inside one block of one case."""
+def block_order(competitors: Sequence[Competitor], seed: int, label: str, block: int) -> list[Competitor]:
+    """The order of the competitors inside one block of the case with this label."""
     count = len(competitors)
     if count < 2:
         return list(competitors)
     square, row = divmod(block, count)
-    first = _shuffled(list(competitors), f"{seed}/case {case}/square {square}")
+    first = _shuffled(sorted(competitors), f"{seed}/{label}/square {square}")
     if count == 2:
         return first if row == 0 else first[::-1]
-    shift = _shuffled(list(range(count)), f"{seed}/case {case}/rows {square}")[row]
+    shift = _shuffled(list(range(count)), f"{seed}/{label}/rows {square}")[row]
     return first[shift:] + first[:shift]
+
+
+def slug(competitor: Competitor) -> str:
+    """The competitor's name as part of a file's."""
+    parts = (competitor.framework, competitor.loader, competitor.variant, competitor.alias)
+    return ".".join(re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in parts if part)
 
 
 def _shuffled(values: list[T], seed: str) -> list[T]:
     random.Random(seed).shuffle(values)
     return values
-
-
-def _slug(competitor: Competitor) -> str:
-    parts = (competitor.framework, competitor.loader, competitor.variant)
-    return ".".join(re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in parts if part)

@@ -73,18 +73,23 @@ class Case:
 
 @dataclass(frozen=True, order=True)
 class Competitor:
-    """Who runs a case: a framework in one of its variants; `loader` only where the workload reads data."""
+    """Who runs a case: a framework in one of its variants; `loader` only where the workload reads data.
+
+    `alias` tells two competitors apart that are the same program: the labels of an A/A run.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     framework: str
     variant: str
     loader: str = ""
+    alias: str = ""
 
     @property
     def label(self) -> str:
-        """The name in tables: `pytorch/eager`, `pytorch/spdl/plain`."""
-        return "/".join(part for part in (self.framework, self.loader, self.variant) if part)
+        """The name in tables: `pytorch/eager`, `pytorch/spdl/plain`, `pytorch/eager:A`."""
+        program = "/".join(part for part in (self.framework, self.loader, self.variant) if part)
+        return f"{program}:{self.alias}" if self.alias else program
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Options:
     block: Block
     out: Path
     check_only: bool
+    slowdown: float
 
 
 class _Parser(argparse.ArgumentParser):
@@ -84,6 +85,13 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     add("--min-seconds", type=_seconds, default=2.0)
     add("--run-id", default="by-hand")
     add("--record-id", default="", help="name of the record (default: a fresh one)")
+    add("--alias", default="", help="a label that tells this competitor from the same program under another")
+    add(
+        "--inject-slowdown",
+        type=_slowdown,
+        default=1.0,
+        help="make every step of train or infer last this many times as long, to check that a report finds it",
+    )
     add("--block", type=_not_negative, default=0)
     add("--position", type=_not_negative, default=0)
     add("--sequence", type=_not_negative, default=0)
@@ -114,9 +122,13 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
     _complete(parse, given, offered)
     if given.record_id and not all(c.isalnum() or c in "-_." for c in given.record_id):
         parse.error("--record-id: letters, digits, '-', '_' and '.' only")
+    if given.alias and not (given.alias.isascii() and given.alias.isalnum()):
+        parse.error("--alias: letters and digits only")
+    if given.inject_slowdown != 1.0 and (offered.loaders or given.workload == "fit"):
+        parse.error("--inject-slowdown applies to train and infer only")
     return Options(
         workload=given.workload,
-        competitor=Competitor(framework.name, given.variant, given.loader or ""),
+        competitor=Competitor(framework.name, given.variant, given.loader or "", given.alias),
         parameters=given,
         sampling=Sampling(
             given.warmup_steps, given.min_steps, max(given.min_steps, given.max_steps), given.min_seconds
@@ -129,6 +141,7 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
         block=Block(given.block, given.position, given.sequence, given.order_seed, wall_time()),
         out=given.out,
         check_only=given.check,
+        slowdown=given.inject_slowdown,
     )
 
 
@@ -177,4 +190,11 @@ def _seconds(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 86400:
         raise argparse.ArgumentTypeError(f"{text}: must be between 0 and 86400 seconds")
+    return value
+
+
+def _slowdown(text: str) -> float:
+    value = float(text)
+    if not 1 <= value <= 10:
+        raise argparse.ArgumentTypeError(f"{text}: must be from 1 (none) to 10 times")
     return value

@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA_HISTORY = {
     1: "first published form",
+    2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
 }
 
 
@@ -77,6 +78,9 @@ class Samples:
     delivered and its time runs from delivery to delivery. `first_step_ns` is step 0 (tracing, compiling,
     autotuning; for loaders the time to the first batch). `stage_ns` holds whole stages (fit: load, build,
     train, save, restore, evaluate; load: epoch). `queue_batches` is how many batches a loader may have ready.
+    `step_ns` is latency: the device is waited for after every step. `group_ns` is throughput, on a device that works
+    beside the CPU: each entry is `group_steps` steps with one wait after the last. `injected_slowdown` is 1 unless
+    the run was told to slow this competitor down, to see whether the verdicts find it.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -90,6 +94,9 @@ class Samples:
     stage_ns: dict[str, int] = field(default_factory=dict)
     gc_pause_ns: list[int] = field(default_factory=list)
     queue_batches: int = 0
+    group_ns: list[int] = field(default_factory=list)
+    group_steps: int = 0
+    injected_slowdown: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -171,6 +178,10 @@ class Health:
     """Counters of the machine, read around the timed window; differences unless the name says otherwise.
 
     Context switches and faults are this process's and its ended children's; `threads` is how many it had at the end.
+    `swapped_in_pages` is the whole machine's. `others_cpu_fraction` is the share of the machine's CPU time that went to
+    processes other than this one and its children. `product_ns_before` and `product_ns_after` are how long one fixed
+    matrix product took on either side of the window; `mhz_low` and `mhz_high` the clocks of the CPUs it may use, read
+    at both edges. `gpu_limits` names what held the GPU's clock back; `gpu_processes` counts who computed on it.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -186,6 +197,15 @@ class Health:
     temperature_c_after: float | None
     window_ns: int
     threads: int | None = None
+    swapped_in_pages: int | None = None
+    others_cpu_fraction: float | None = None
+    product_ns_before: int | None = None
+    product_ns_after: int | None = None
+    mhz_low: float | None = None
+    mhz_high: float | None = None
+    gpu_limits: list[str] | None = None
+    gpu_processes: int | None = None
+    gpu_temperature_c: float | None = None
 
 
 @dataclass(frozen=True)

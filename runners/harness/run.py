@@ -34,8 +34,31 @@ class Unavailable:
 
 
 @dataclass(frozen=True)
+class Pilot:
+    """One pilot: of its `steps`, the first `unsettled` are warm-up; `settled` is False where no end of it was found."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    competitor: Competitor
+    steps: int
+    unsettled: int
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """What the pilots of a case fixed for all its replicates: steps to discard, then steps to keep at least."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    pilots: list[Pilot]
+    warmup_steps: int
+    kept_steps: int
+
+
+@dataclass(frozen=True)
 class PlannedCase:
-    """One case, the competitors to measure on it and how many blocks."""
+    """One case, the competitors to measure on it and how many blocks; an adaptive run may add to them."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -43,11 +66,29 @@ class PlannedCase:
     competitors: list[Competitor]
     blocks: int
     unavailable: list[Unavailable] = field(default_factory=list)
+    warmup: Warmup | None = None
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """How an adaptive run ends: a case gets `every` further blocks at a time, up to `most_blocks`, until half its 95 %
+    interval is within `half_width` (0.02: 2 % of the ratio)."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    most_blocks: int
+    every: int
+    half_width: float
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run. `settings` are the launcher's options as given, for the report and for resuming."""
+    """One run. `settings` are the launcher's options as given, for the report and for resuming.
+
+    Without `stopping` every case has its fixed number of blocks. With it, `extensions` holds the indices of the cases
+    that got further blocks, in that order: with the seed, they rebuild the schedule. `budget_seconds` bounds the time
+    spent on measuring.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -63,6 +104,14 @@ class Run:
     settings: dict[str, str]
     cases: list[PlannedCase]
     warnings: list[str] = field(default_factory=list)
+    stopping: Stopping | None = None
+    extensions: list[int] = field(default_factory=list)
+    budget_seconds: float | None = None
+
+    def blocks(self, case: int) -> int:
+        """How many blocks the case with this index has by now."""
+        added = self.extensions.count(case) * self.stopping.every if self.stopping else 0
+        return self.cases[case].blocks + added
 
 
 def write_run(run: Run, folder: Path) -> Path:

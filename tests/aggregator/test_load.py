@@ -9,7 +9,7 @@ from make_records import TF, TORCH, make_records, make_run, planned, step_case, 
 
 from aggregator.load import CannotReport, find_run, load_run
 from aggregator.parse import BadRecord, NewerSchema, parse_record
-from runners.harness.record import Status, to_json
+from runners.harness.record import SCHEMA_VERSION, Status, to_json
 
 RUN = make_run([planned(step_case(), [TORCH, TF], 2)])
 RECORD = make_records(RUN)[0]
@@ -93,12 +93,18 @@ def test_a_path_that_is_not_utf8_in_a_command_does_not_cost_the_record():
 
 
 def test_a_newer_schema_asks_for_an_upgrade(tmp_path):
-    with pytest.raises(NewerSchema, match="version 2"):
-        parse_record(altered(schema_version=2, something_new={}))
+    with pytest.raises(NewerSchema, match=f"version {SCHEMA_VERSION + 1}"):
+        parse_record(altered(schema_version=SCHEMA_VERSION + 1, something_new={}))
     write_folder(tmp_path / "r", RUN, [RECORD])
-    (tmp_path / "r/records/newer.json").write_bytes(altered(schema_version=2))
-    with pytest.raises(CannotReport, match=r"newer\.json.*version 2.*upgrade"):
+    (tmp_path / "r/records/newer.json").write_bytes(altered(schema_version=SCHEMA_VERSION + 1))
+    with pytest.raises(CannotReport, match=rf"newer\.json.*version {SCHEMA_VERSION + 1}.*upgrade"):
         load_run(tmp_path / "r")
+
+
+def test_an_older_schema_is_read():
+    record = parse_record(altered(schema_version=1))
+    assert record.status is Status.OK
+    assert record.samples.injected_slowdown == 1.0
 
 
 def test_bad_files_are_named_and_the_rest_is_kept(tmp_path):

@@ -77,7 +77,7 @@ def test_one_replicate_leaves_one_whole_record(tmp_path, prepare):
     assert record["case"]["network"] == "cnn4"
     assert record["case"]["input_size"] == 32
     assert record["case"]["scope"] == "compute"
-    assert record["competitor"] == {"framework": "fake", "variant": "eager", "loader": ""}
+    assert record["competitor"] == {"framework": "fake", "variant": "eager", "loader": "", "alias": ""}
     assert record["block"]["number"] == 3
     assert len(record["samples"]["step_ns"]) == 4
     assert record["samples"]["items_per_step"] == 8

@@ -56,7 +56,7 @@ def test_everything_runs_in_the_order_of_the_schedule(tmp_path: Path) -> None:
     run = two_cases()
     engine = FakeEngine(run)
     done, measurement = carry_out(tmp_path, run, engine)
-    expected = [(one.case, one.block, one.competitor.label) for one in replicates(run.cases, run.order_seed)]
+    expected = [(one.case, one.block, one.competitor.label) for one in replicates(run)]
     assert engine.started == expected
     assert done.state is RunState.COMPLETE
     assert not measurement.failed
@@ -98,7 +98,7 @@ def test_a_resumed_run_measures_only_what_is_missing(tmp_path: Path) -> None:
     done, _ = carry_out(tmp_path, reread, second)
     assert done.state is RunState.COMPLETE
     assert first.started[:4] + second.started == [
-        (one.case, one.block, one.competitor.label) for one in replicates(run.cases, run.order_seed)
+        (one.case, one.block, one.competitor.label) for one in replicates(run)
     ]
 
 
@@ -200,7 +200,7 @@ def test_who_fails_later_is_tried_again(tmp_path: Path) -> None:
 
 def test_larger_batches_are_not_tried_after_one_ran_out_of_memory(tmp_path: Path) -> None:
     cases = [PlannedCase(case(batch_size=16), [A], 3), PlannedCase(case(batch_size=64), [A, B], 3)]
-    seed = next(seed for seed in range(100) if replicates(cases, seed)[0].case == 0)
+    seed = next(seed for seed in range(100) if replicates(run_of(*cases, seed=seed))[0].case == 0)
     run = run_of(*cases, seed=seed)
     engine = FakeEngine(run, {A.label: failing(Status.OOM, "OOM(host)")})
     done, _ = carry_out(tmp_path, run, engine)
