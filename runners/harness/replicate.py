@@ -69,11 +69,11 @@ def _replicate(
             return dataclasses.replace(record, check=_check_only(work))
         with quiet_collector() as pauses:
             if isinstance(work, FitWork):
-                timed = _time_fit(work, case.epochs or 1, scratch)
+                timed = _time_fit(work, case.epochs or 1, scratch, case.device)
             else:
-                timed = _time_steps(work, options.sampling)
+                timed = _time_steps(work, options.sampling, case.device)
         consumed, unknown_resources = resources.resources(*timed.usage, resources.peak_rss_bytes(), work.gpu_peaks())
-        condition, unknown_health = health.health(*timed.health)
+        condition, unknown_health = health.health(*timed.health, consumed.cpu_seconds)
         facts, unknown_host = host(framework.distributions, case.device)
         return dataclasses.replace(
             record,
@@ -122,28 +122,28 @@ class _Timed:
     unknown: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def _time_steps(work: StepWork, sampling: Sampling) -> _Timed:
+def _time_steps(work: StepWork, sampling: Sampling, device: str) -> _Timed:
     stage_ns = {}
     for name, stage in work.stages.items():
         began = now_ns()
         stage()
         stage_ns[name] = now_ns() - began
-    health_before, usage_before = health.read(), resources.usage()
+    health_before, usage_before = health.opening(device), resources.usage()
     if work.queue_batches:
         times, warmup = sample_deliveries(work, sampling)
     else:
         times, warmup = sample_steps(work, sampling), sampling.warmup_steps
-    usage_after, health_after = resources.usage(), health.read()
+    usage_after, health_after = resources.usage(), health.closing(device)
     first = stage_ns.get("first_batch", times[0])
     samples = Samples(times, warmup, work.items, first, import_ns=0, setup_ns=0, stage_ns=stage_ns)
     samples = dataclasses.replace(samples, queue_batches=work.queue_batches)
     return _Timed(samples, (usage_before, usage_after), (health_before, health_after))
 
 
-def _time_fit(work: FitWork, epochs: int, scratch: Path) -> _Timed:
-    health_before, usage_before = health.read(), resources.usage()
+def _time_fit(work: FitWork, epochs: int, scratch: Path, device: str) -> _Timed:
+    health_before, usage_before = health.opening(device), resources.usage()
     fitted = time_stages(work, epochs, scratch)
-    usage_after, health_after = resources.usage(), health.read()
+    usage_after, health_after = resources.usage(), health.closing(device)
     samples = Samples([], 0, work.train_items, None, import_ns=0, setup_ns=0, stage_ns=fitted.stage_ns)
     unknown = {"samples.first_step_ns": "fit is timed by stages and epochs"}
     return _Timed(samples, (usage_before, usage_after), (health_before, health_after), fitted.history, unknown)
