@@ -7,11 +7,12 @@ from enum import StrEnum
 
 from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped]
 
-from method.compare import Paired, blocks_until_narrower, blocks_until_significant
+from method.compare import FIXED_ALPHA, Paired, blocks_until_narrower, blocks_until_significant
 
 SMALLEST_DIFFERENCE = 0.02
 """δ: a smaller difference does not matter."""
-ALPHA = 0.05
+ALPHA = FIXED_ALPHA
+"""The level of a whole report: the chance, at most, that it calls any two equals different."""
 FEWEST_BLOCKS = 8
 MOST_UNSTEADY = 0.25
 DELTA = math.log1p(SMALLEST_DIFFERENCE)
@@ -60,10 +61,15 @@ def before_testing(paired: Paired | None, incomparable: bool, unstable: bool) ->
 
 
 def judge_all(tested: Sequence[Paired]) -> list[Judged]:
-    """Verdicts over all comparisons of one report together: the more questions, the stronger each answer must be."""
+    """Verdicts over all comparisons of one report together: the more questions, the stronger each answer must be.
+
+    A comparison of an adaptive run has a stricter level of its own. Its p is raised by as much (ALPHA / its level), so
+    that one Holm adjustment spans the report and a lone p falls below ALPHA exactly where it is below its own level.
+    """
     if not tested:
         return []
-    adjusted = multipletests([_p(paired) for paired in tested], alpha=ALPHA, method="holm")[1]
+    raised = [1.0 if found.p is None else min(1.0, found.p * ALPHA / found.alpha) for found in tested]
+    adjusted = multipletests(raised, alpha=ALPHA, method="holm")[1]
     return [_judge(paired, float(p_holm), len(tested)) for paired, p_holm in zip(tested, adjusted, strict=True)]
 
 
@@ -71,15 +77,16 @@ def missing(paired: Paired, comparisons: int) -> int | Obstacle:
     """About how many more blocks settle an open comparison, were its mean and scatter to stay as they are.
 
     A mean below δ can only become `equivalent`, by an interval inside ±δ. One beyond can only become a winner's, by
-    a t test below α divided by the number of comparisons: what Holm asks of the smallest p, and so never too little.
+    a t test below its level divided by the number of comparisons: what Holm asks of the smallest p, and so never too
+    little.
     """
     mean, sd = abs(paired.log_ratio), paired.sd or 0.0
     if mean >= DELTA:
-        needed = blocks_until_significant(sd, mean, ALPHA / comparisons, MOST_BLOCKS)
+        needed = blocks_until_significant(sd, mean, paired.alpha / comparisons, MOST_BLOCKS)
         return Obstacle.NOISE if needed is None else max(1, needed - paired.n)
-    needed = blocks_until_narrower(sd, DELTA - mean, MOST_BLOCKS)
+    needed = blocks_until_narrower(sd, DELTA - mean, MOST_BLOCKS, paired.alpha)
     if needed is None:
-        centred = blocks_until_narrower(sd, DELTA, MOST_BLOCKS)
+        centred = blocks_until_narrower(sd, DELTA, MOST_BLOCKS, paired.alpha)
         return Obstacle.NOISE if centred is None else Obstacle.NEAR
     return max(1, needed - paired.n)
 
@@ -93,7 +100,7 @@ def doubted_by_permutation(paired: Paired) -> bool:
     if paired.p is None or paired.p_permutation is None or paired.n < FEWEST_BLOCKS:
         return False
     low, high = sorted((paired.p, paired.p_permutation))
-    return low < ALPHA and high > 2 * ALPHA
+    return low < paired.alpha and high > 2 * paired.alpha
 
 
 def _judge(paired: Paired, p_holm: float, comparisons: int) -> Judged:
@@ -102,7 +109,3 @@ def _judge(paired: Paired, p_holm: float, comparisons: int) -> Judged:
     if paired.low is not None and paired.high is not None and paired.low > -DELTA and paired.high < DELTA:
         return Judged(Verdict.EQUIVALENT, p_holm)
     return Judged(Verdict.INCONCLUSIVE, p_holm, missing(paired, comparisons))
-
-
-def _p(paired: Paired) -> float:
-    return 1.0 if paired.p is None else paired.p

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -166,7 +167,8 @@ def test_the_two_tests_disagree_where_one_finds_what_the_other_does_not_nearly()
     assert agreed.p_permutation == 2 / 256
     assert not doubted_by_permutation(agreed)
     for ours, theirs, doubted in ((0.04, 0.11, True), (0.11, 0.04, True), (0.04, 0.09, False), (0.06, 0.5, False)):
-        assert doubted_by_permutation(dataclasses.replace(agreed, p=ours, p_permutation=theirs)) is doubted
+        found = SimpleNamespace(n=8, alpha=0.05, p=ours, p_permutation=theirs)
+        assert doubted_by_permutation(found) is doubted
 
 
 def test_fewer_than_eight_blocks_have_no_verdict():
