@@ -4,6 +4,7 @@ Nothing is averaged here and no sample is dropped; what to compare is the aggreg
 """
 
 import contextlib
+import dataclasses
 import gc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from runners.harness.workload import StepWork
 
 QUEUE_DEPTHS_DISCARDED = 2
 QUEUE_DEPTHS_MEASURED = 20
+GROUP_STEPS = 10
+"""Steps between two waits for the device where throughput is measured."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,21 @@ def sample_steps(work: StepWork, sampling: Sampling, clock: Callable[[], int] = 
             steady_since = ended
         if count >= most or (count >= least and ended - steady_since >= enough_ns):
             return times
+
+
+def sample_groups(work: StepWork, sampling: Sampling, clock: Callable[[], int] = now_ns) -> list[int]:
+    """Time groups of steps with one wait for the device after each. Returns ns a group; the steps are warm already.
+
+    At least as many steps and seconds as for latency, and never more groups than steps there.
+    """
+    step = work.step
+
+    def group() -> None:
+        for _ in range(GROUP_STEPS):
+            step()
+
+    groups = Sampling(0, -(-sampling.min_steps // GROUP_STEPS), sampling.max_steps, sampling.min_seconds)
+    return sample_steps(dataclasses.replace(work, step=group), groups, clock)
 
 
 def delivery_counts(work: StepWork, sampling: Sampling) -> tuple[int, int]:

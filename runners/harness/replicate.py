@@ -11,10 +11,11 @@ from types import ModuleType
 from runners.harness import health, resources
 from runners.harness.clock import now_ns
 from runners.harness.host import host
-from runners.harness.loop import Sampling, quiet_collector, sample_deliveries, sample_steps
+from runners.harness.loop import GROUP_STEPS, quiet_collector, sample_deliveries, sample_groups, sample_steps
 from runners.harness.manifest import Manifest, ManifestError, splits_read, verify_bytes
 from runners.harness.options import Options
 from runners.harness.record import Check, Epoch, Failure, Record, Samples, Status, log_tail
+from runners.harness.slowdown import slowed
 from runners.harness.stages import time_stages
 from runners.harness.workload import FitWork, Framework, Invalid, OutOfMemory, Request, StepWork, Unsupported
 
@@ -71,7 +72,7 @@ def _replicate(
             if isinstance(work, FitWork):
                 timed = _time_fit(work, case.epochs or 1, scratch, case.device)
             else:
-                timed = _time_steps(work, options.sampling, case.device)
+                timed = _time_steps(work, options, case.device)
         consumed, unknown_resources = resources.resources(*timed.usage, resources.peak_rss_bytes(), work.gpu_peaks())
         condition, unknown_health = health.health(*timed.health, consumed.cpu_seconds)
         facts, unknown_host = host(framework.distributions, case.device)
@@ -122,22 +123,37 @@ class _Timed:
     unknown: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def _time_steps(work: StepWork, sampling: Sampling, device: str) -> _Timed:
+def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
     stage_ns = {}
     for name, stage in work.stages.items():
         began = now_ns()
         stage()
         stage_ns[name] = now_ns() - began
+    work, sampling = slowed(work, options.slowdown), options.sampling
+    groups: list[int] = []
     health_before, usage_before = health.opening(device), resources.usage()
     if work.queue_batches:
         times, warmup = sample_deliveries(work, sampling)
     else:
         times, warmup = sample_steps(work, sampling), sampling.warmup_steps
+        if device == "gpu":
+            groups = sample_groups(work, sampling)
     usage_after, health_after = resources.usage(), health.closing(device)
-    first = stage_ns.get("first_batch", times[0])
-    samples = Samples(times, warmup, work.items, first, import_ns=0, setup_ns=0, stage_ns=stage_ns)
-    samples = dataclasses.replace(samples, queue_batches=work.queue_batches)
-    return _Timed(samples, (usage_before, usage_after), (health_before, health_after))
+    samples = Samples(
+        times,
+        warmup,
+        work.items,
+        first_step_ns=stage_ns.get("first_batch", times[0]),
+        import_ns=0,
+        setup_ns=0,
+        stage_ns=stage_ns,
+        queue_batches=work.queue_batches,
+        group_ns=groups,
+        group_steps=GROUP_STEPS if groups else 0,
+        injected_slowdown=options.slowdown,
+    )
+    unknown = {} if groups else {"samples.group_ns": "measured only for steps on a device that works beside the CPU"}
+    return _Timed(samples, (usage_before, usage_after), (health_before, health_after), unknown=unknown)
 
 
 def _time_fit(work: FitWork, epochs: int, scratch: Path, device: str) -> _Timed:
@@ -145,7 +161,7 @@ def _time_fit(work: FitWork, epochs: int, scratch: Path, device: str) -> _Timed:
     fitted = time_stages(work, epochs, scratch)
     usage_after, health_after = resources.usage(), health.closing(device)
     samples = Samples([], 0, work.train_items, None, import_ns=0, setup_ns=0, stage_ns=fitted.stage_ns)
-    unknown = {"samples.first_step_ns": "fit is timed by stages and epochs"}
+    unknown = dict.fromkeys(("samples.first_step_ns", "samples.group_ns"), "fit is timed by stages and epochs")
     return _Timed(samples, (usage_before, usage_after), (health_before, health_after), fitted.history, unknown)
 
 

@@ -4,7 +4,14 @@ import gc
 
 import pytest
 
-from runners.harness.loop import Sampling, delivery_counts, quiet_collector, sample_deliveries, sample_steps
+from runners.harness.loop import (
+    Sampling,
+    delivery_counts,
+    quiet_collector,
+    sample_deliveries,
+    sample_groups,
+    sample_steps,
+)
 from runners.harness.record import Check
 from runners.harness.workload import StepWork
 
@@ -107,3 +114,37 @@ def test_collector_pauses_are_logged_and_its_state_restored():
     assert pauses[0] > 0
     gc.collect()
     assert len(pauses) == 1
+
+
+class AsynchronousDevice:
+    """A step costs the CPU `submit_ms` and the device `busy_ms`, beside it; a wait drains it and costs `wait_ms`."""
+
+    def __init__(self, clock: FakeClock, submit_ms: int, busy_ms: int, wait_ms: int) -> None:
+        self.clock, self.free_at, self.waits = clock, 0, 0
+        self.submit, self.busy, self.wait = submit_ms * MS, busy_ms * MS, wait_ms * MS
+
+    def step(self) -> None:
+        self.clock.now += self.submit
+        self.free_at = max(self.free_at, self.clock.now) + self.busy
+
+    def synchronize(self) -> None:
+        self.waits += 1
+        self.clock.now = max(self.clock.now, self.free_at) + self.wait
+
+
+def test_throughput_waits_once_a_group_and_so_sees_the_device_work_beside_the_cpu():
+    clock = FakeClock()
+    device = AsynchronousDevice(clock, submit_ms=3, busy_ms=5, wait_ms=1)
+    work = step_work(device.step, device.synchronize)
+    assert sample_steps(work, Sampling(1, 2, 2, 0), clock) == [9 * MS] * 3
+    device.waits = 0
+    assert sample_groups(work, Sampling(1, 40, 40, 0), clock) == [(3 + 10 * 5 + 1) * MS] * 4
+    assert device.waits == 1 + 4
+
+
+def test_groups_go_on_for_the_seconds_of_the_window_but_not_beyond_its_maximum():
+    clock = FakeClock()
+    work = step_work(clock.work(forever=10))
+    assert len(sample_groups(work, Sampling(5, 40, 200, 2.0), clock)) == 20
+    assert len(sample_groups(work, Sampling(5, 40, 50, 60.0), clock)) == 50
+    assert len(sample_groups(work, Sampling(5, 11, 50, 0.0), clock)) == 2
