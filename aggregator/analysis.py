@@ -11,12 +11,12 @@ from aggregator import health
 from aggregator.load import LoadedRun
 from aggregator.same_work import difference_in_work
 from aggregator.sections import Section, split
-from method.compare import Paired, paired
+from method.compare import ADAPTIVE_ALPHA, FIXED_ALPHA, Paired, paired
 from method.statistic import Steadiness, mean_seconds, seconds, steadiness
 from method.verdict import FEWEST_BLOCKS, MOST_UNSTEADY, Judged, Verdict, before_testing, judge_all
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
-from runners.harness.run import PlannedCase, Unavailable
+from runners.harness.run import Run, RunState, Unavailable, Warmup
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,15 @@ class Side:
     records: tuple[Record, ...]
     unavailable: Unavailable | None = None
 
-    @property
+    @cached_property
     def label(self) -> str:
-        """The competitor's name in tables."""
-        return self.competitor.label
+        """The competitor's name in tables; one that was slowed down on purpose says so wherever its numbers are."""
+        return self.competitor.label if self.slowdown == 1 else f"{self.competitor.label} (slowed {self.slowdown:g}×)"
+
+    @cached_property
+    def slowdown(self) -> float:
+        """By how much the run was told to slow this competitor down; 1 is not at all."""
+        return max((record.samples.injected_slowdown for record in self.ok.values() if record.samples), default=1.0)
 
     @cached_property
     def ok(self) -> dict[int, Record]:
@@ -101,6 +106,11 @@ class Comparison:
         """The faster side, only where the verdict names one."""
         return {Verdict.FASTER: self.right, Verdict.SLOWER: self.left}.get(self.verdict)
 
+    @property
+    def is_self(self) -> bool:
+        """Both sides are one program under two aliases (A/A): there is nothing to win."""
+        return _program(self.left.competitor) == _program(self.right.competitor)
+
 
 @dataclass(frozen=True)
 class CaseResult:
@@ -112,6 +122,12 @@ class CaseResult:
     case: Case
     sides: tuple[Side, ...]
     comparisons: tuple[Comparison, ...]
+    warmup: Warmup | None = None
+
+    @property
+    def is_self(self) -> bool:
+        """Its sides are programs compared with themselves (A/A), so that it is no competition."""
+        return any(comparison.is_self for comparison in self.comparisons)
 
     @property
     def finished(self) -> bool:
@@ -180,20 +196,38 @@ def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str |
     by_case: dict[Case, list[Record]] = {}
     for record in section.records:
         by_case.setdefault(record.case, []).append(record)
-    plan = {planned.case: planned for planned in (run.plan.cases if run.plan else [])}
+    plan = {planned.case: index for index, planned in enumerate(run.plan.cases if run.plan else [])}
     unplanned = sorted((case for case in by_case if case not in plan), key=repr)
     for case in [*plan, *unplanned]:
         # What was planned and never started has no machine; it is told once, with the run's first section.
         if case in by_case or (first and not any(record.case == case for record in run.records)):
-            sides = _sides(plan.get(case), by_case.get(case, []))
-            yield CaseResult(case, sides, tuple(_comparisons(case, sides, baseline)))
+            index = plan.get(case)
+            sides = _sides(run, index, by_case.get(case, []))
+            warmup = run.plan.cases[index].warmup if run.plan and index is not None else None
+            yield CaseResult(case, sides, tuple(_comparisons(case, sides, baseline, _level(run.plan))), warmup)
 
 
-def _sides(planned: PlannedCase | None, records: list[Record]) -> tuple[Side, ...]:
+def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
+    """How many blocks the case was to have. Where a time budget ended the run, the last blocks added need not be."""
+    blocks, case = plan.blocks(index), plan.cases[index].case
+    may_be_cut = plan.budget_seconds is not None and plan.state is RunState.COMPLETE
+    if plan.stopping is None or not may_be_cut or plan.extensions[-1:] != [index]:
+        return blocks
+    started = max((record.block.number + 1 for record in run.records if record.case == case), default=0)
+    return min(blocks, max(started, blocks - plan.stopping.every))
+
+
+def _level(plan: Run | None) -> float:
+    """The level of the run's tests; what stopped it is unknown without run.json, so that the stricter one holds."""
+    return FIXED_ALPHA if plan and plan.stopping is None else ADAPTIVE_ALPHA
+
+
+def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Side, ...]:
+    planned = run.plan.cases[index] if run.plan and index is not None else None
+    blocks = planned_blocks(run, run.plan, index) if run.plan and index is not None else None
     unavailable = {entry.competitor: entry for entry in planned.unavailable} if planned else {}
     order = dict.fromkeys([*(planned.competitors if planned else []), *unavailable])
     order |= dict.fromkeys(sorted(record.competitor for record in records))
-    blocks = planned.blocks if planned else None
     return tuple(
         Side(
             competitor,
@@ -205,32 +239,43 @@ def _sides(planned: PlannedCase | None, records: list[Record]) -> tuple[Side, ..
     )
 
 
-def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None) -> Iterator[Comparison]:
+def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, alpha: float) -> Iterator[Comparison]:
     contenders = [side for side in sides if side.unavailable is None]
+    programs: dict[Competitor, list[Side]] = {}
+    for side in contenders:
+        programs.setdefault(_program(side.competitor), []).append(side)
+    if len(programs) < len(contenders):
+        for first, *others in programs.values():
+            yield from (_compare(case, first, other, alpha, decides=False) for other in others)
+        return
     if len(contenders) < 2:
         return
-    reference = next((side for side in contenders if side.label == baseline), contenders[0])
+    reference = next((side for side in contenders if side.competitor.label == baseline), contenders[0])
     ranking = ranked(contenders)
     decisive = {side.competitor for side in ranking[:2]} if len(ranking) > 1 else set()
     for other in contenders:
         if other is not reference:
             pair = {reference.competitor, other.competitor}
-            yield _compare(case, reference, other, decides=pair == decisive)
+            yield _compare(case, reference, other, alpha, decides=pair == decisive)
     if decisive and reference.competitor not in decisive:
-        yield _compare(case, ranking[1], ranking[0], decides=True)
+        yield _compare(case, ranking[1], ranking[0], alpha, decides=True)
 
 
-def _compare(case: Case, left: Side, right: Side, decides: bool) -> Comparison:
+def _program(competitor: Competitor) -> Competitor:
+    return replace(competitor, alias="")
+
+
+def _compare(case: Case, left: Side, right: Side, alpha: float, decides: bool) -> Comparison:
     shared = sorted(set(left.ok) & set(right.ok))
     logs = [right.logs[number] - left.logs[number] for number in shared]
     means = [right.log_means[n] - left.log_means[n] for n in shared if n in right.log_means and n in left.log_means]
-    compared = paired(logs) if logs else None
+    compared = paired(logs, alpha) if logs else None
     return Comparison(
         case,
         left,
         right,
         paired=compared,
-        means=paired(means) if len(means) > 1 else None,
+        means=paired(means, alpha) if len(means) > 1 else None,
         incomparable=_incomparable(left, right, shared),
         unstable=_unstable(left, right, compared),
         decides=decides,

@@ -49,7 +49,7 @@ def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, f
     return Answer(
         case=case,
         anchor=anchor,
-        kind=comparison.verdict.value.replace(" ", "-").replace("slower", "faster"),
+        kind=_kind(comparison),
         verdict=_sentence(comparison),
         compared=f"{clean(slow.label, 80)} ÷ {clean(fast.label, 80)}",
         ratio=text,
@@ -131,8 +131,23 @@ def score(case: CaseResult) -> tuple[str, Side | None]:
     return deciding.verdict, deciding.winner
 
 
+def _kind(comparison: Comparison) -> str:
+    if comparison.is_self and comparison.winner:
+        return "unstable" if _is_false(comparison) else "equivalent"
+    return comparison.verdict.value.replace(" ", "-").replace("slower", "faster")
+
+
+def _is_false(comparison: Comparison) -> bool:
+    """A program was called faster than itself, without a slowdown to explain it."""
+    winner = comparison.winner
+    loser = comparison.left if winner is comparison.right else comparison.right
+    return winner is not None and loser.slowdown <= winner.slowdown
+
+
 def _sentence(comparison: Comparison) -> str:
     winner = comparison.winner
+    if winner and comparison.is_self:
+        return "false verdict: a difference where there is none" if _is_false(comparison) else "the slowdown was found"
     if winner:
         return f"{clean(winner.label, 80)} is faster"
     if comparison.verdict is Verdict.EQUIVALENT:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from aggregator import hosts
-from aggregator.analysis import CaseResult, Environment
+from aggregator import aa, hosts
+from aggregator.analysis import CaseResult, Environment, planned_blocks
 from aggregator.answers import answer, scale, score
 from aggregator.charts import Palette
 from aggregator.details import detail
@@ -25,15 +25,21 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment])
     """The whole report. Nothing in it depends on the clock or on the order of files."""
     results = [result for env in environments for result in env.cases]
     names = labels([result.case for result in results])
-    sides = [(result.case.workload, [side.competitor for side in result.sides]) for result in results]
-    palette = Palette(sides)
+    palette = Palette(
+        (result.case.workload, [(side.competitor.framework, side.label) for side in result.sides]) for result in results
+    )
     records = [record for env in environments for record in env.records]
     machines, software = hosts.machines(records), hosts.software(records)
     failures, quarantined = tuple(_failures(environments, names)), tuple(_quarantined(runs))
     incomplete = tuple(_incomplete(runs, environments))
+    with_itself = aa.summarise(environments)
     return Report(
         title=f"Levelfield: {', '.join(clean(run.name, 80) for run in runs)}",
-        headline=tuple(line for env in environments for line in _headline(env.cases)),
+        headline=(
+            *(aa.sentences(with_itself) if with_itself else ()),
+            *(line for env in environments for line in _headline(env.cases)),
+        ),
+        self_check=aa.table(with_itself) if with_itself else None,
         facts=tuple(fact for run in runs for fact in _facts(run)),
         incomplete=incomplete,
         parts=tuple(_part(env, index, len(environments), names, palette) for index, env in enumerate(environments)),
@@ -62,7 +68,7 @@ def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette
     prefix = f"part-{index + 1}-" if of > 1 else ""
     return Part(
         title=_part_title(env, index) if of > 1 else "",
-        scores=score_table(env.cases),
+        scores=score_table([case for case in env.cases if not case.is_self]),
         answers=tuple(line for result in env.cases for line in lines[result.case]),
         notes=footnotes.texts,
         axis=axis.printed() if axis else None,
@@ -88,7 +94,7 @@ def _part_title(env: Environment, index: int) -> str:
 def _headline(cases: Sequence[CaseResult]) -> list[str]:
     """A sentence a workload: who won how many of how many."""
     found = []
-    for workload, members in by_workload(cases):
+    for workload, members in by_workload([case for case in cases if not case.is_self]):
         scores = [score(case) for case in members]
         wins: dict[str, int] = {}
         for _, winner in scores:
@@ -122,9 +128,13 @@ def _incomplete(runs: Sequence[LoadedRun], environments: Sequence[Environment]) 
     for run in runs:
         if run.plan is None:
             continue
-        planned = sum(case.blocks * len(case.competitors) for case in run.plan.cases)
-        wanted = {(case.case, competitor): case.blocks for case in run.plan.cases for competitor in case.competitors}
-        there = sum(_wanted(record, wanted) for record in run.records)
+        blocks = [planned_blocks(run, run.plan, index) for index in range(len(run.plan.cases))]
+        wanted = {
+            (case.case, competitor): number
+            for case, number in zip(run.plan.cases, blocks, strict=True)
+            for competitor in case.competitors
+        }
+        planned, there = sum(wanted.values()), sum(_wanted(record, wanted) for record in run.records)
         if there < planned:
             found.append(f"Run {clean(run.name, 80)}: {planned - there} of {planned} planned replicates have no record")
     if not any(env.cases for env in environments):

@@ -8,7 +8,6 @@ import altair as alt
 import vl_convert
 
 from aggregator.words import clean
-from runners.harness.case import Competitor
 
 # Okabe & Ito's colour-blind-safe palette, without its yellow (unseen on white) and black (unseen on dark).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -18,6 +17,8 @@ INK, GREY = "#444444", "#8a8a8a"
 WIDTH = 680
 LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400)
 Row = dict[str, Any]
+Named = tuple[str, str]
+"""A framework, and the label of one of its competitors."""
 
 
 class Palette:
@@ -26,18 +27,18 @@ class Palette:
     A framework's first competitor in each workload has the framework's own; no two of one workload share one.
     """
 
-    def __init__(self, cases: Iterable[tuple[str, Sequence[Competitor]]]) -> None:
-        workloads: dict[str, list[Competitor]] = {}
+    def __init__(self, cases: Iterable[tuple[str, Sequence[Named]]]) -> None:
+        workloads: dict[str, list[Named]] = {}
         for workload, competitors in cases:
             workloads.setdefault(workload, []).extend(competitors)
         everyone = list(dict.fromkeys(found for members in workloads.values() for found in members))
-        frameworks = list(dict.fromkeys(found.framework for found in everyone))
+        frameworks = list(dict.fromkeys(framework for framework, _ in everyone))
         self._slots: dict[str, int] = {}
-        for competitor in everyone:
-            rivals = {found.label for members in workloads.values() if competitor in members for found in members}
+        for framework, name in everyone:
+            rivals = {label for found in workloads.values() if (framework, name) in found for _, label in found}
             taken = {slot for label, slot in self._slots.items() if label in rivals}
-            wishes = [frameworks.index(competitor.framework), *range(len(frameworks), len(frameworks) + len(everyone))]
-            self._slots[competitor.label] = next(slot for slot in wishes if slot not in taken)
+            wishes = [frameworks.index(framework), *range(len(frameworks), len(frameworks) + len(everyone))]
+            self._slots[name] = next(slot for slot in wishes if slot not in taken)
         self._slots = {clean(label, 60): slot for label, slot in self._slots.items()}
 
     def shown(self, rows: Sequence[Row]) -> list[str]:

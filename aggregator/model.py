@@ -123,6 +123,7 @@ class Report:
 
     title: str
     headline: tuple[str, ...]
+    self_check: Table | None
     facts: tuple[tuple[str, str], ...]
     incomplete: tuple[str, ...]
     parts: tuple[Part, ...]

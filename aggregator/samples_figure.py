@@ -15,14 +15,19 @@ POINTS = 50
 
 def samples_figure(result: CaseResult, name: str, title: str, palette: Palette) -> Figure | None:
     """The steps of every replicate, one after the other as they ran; None where the case has no steps."""
-    records = sorted(
-        (record for side in result.sides for record in side.ok.values() if record.samples and record.samples.step_ns),
-        key=lambda record: (record.block.sequence, record.record_id),
+    drawn = sorted(
+        (
+            (record, side.label)
+            for side in result.sides
+            for record in side.ok.values()
+            if record.samples and record.samples.step_ns
+        ),
+        key=lambda entry: (entry[0].block.sequence, entry[0].record_id),
     )
-    if not records:
+    if not drawn:
         return None
-    points = [point for slot, record in enumerate(records) for point in _points(slot, record)]
-    shades = [shade for slot, record in enumerate(records) if (shade := _shade(slot, record))]
+    points = [point for slot, (record, label) in enumerate(drawn) for point in _points(slot, record, label)]
+    shades = [shade for slot, (record, _) in enumerate(drawn) if (shade := _shade(slot, record))]
     x = alt.X(
         "x:Q",
         title="replicates in run order",
@@ -48,18 +53,17 @@ def samples_figure(result: CaseResult, name: str, title: str, palette: Palette) 
     return Figure(f"samples-{name}", f"Raw samples: {title}", caption, svg)
 
 
-def _points(slot: int, record: Record) -> list[Row]:
+def _points(slot: int, record: Record, label: str) -> list[Row]:
     steps = np.asarray(record.samples.step_ns if record.samples else [], dtype=float) / 1e6
     chosen = np.arange(len(steps))
     if len(steps) > POINTS:
         buckets = np.array_split(chosen, POINTS // 2)
         ends = [(bucket[np.argmin(steps[bucket])], bucket[np.argmax(steps[bucket])]) for bucket in buckets]
         chosen = np.array([index for pair in ends for index in sorted(pair)])
-    label = clean(record.competitor.label, 60)
     return [
         {
             "slot": slot,
-            "competitor": label,
+            "competitor": clean(label, 60),
             "x": round(slot + 0.9 * index / len(steps), 4),
             "y": float(f"{steps[index]:.4g}"),
         }

@@ -103,7 +103,9 @@ def test_what_one_number_a_side_would_draw_is_left_to_the_table():
     def names(cases):
         run = make_run(cases)
         (env,) = analyse([LoadedRun(run.run_id, run, tuple(make_records(run)), ())])
-        palette = Palette((case.case.workload, [side.competitor for side in case.sides]) for case in env.cases)
+        palette = Palette(
+            (case.case.workload, [(side.competitor.framework, side.label) for side in case.sides]) for case in env.cases
+        )
         return {figure.name for figure in figures(env.cases, palette, "")}
 
     one, two = ([planned(load_case(workers=number), [TORCH_LOADER, TFDATA], 2) for number in n] for n in ((1,), (1, 2)))
