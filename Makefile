@@ -6,31 +6,33 @@ SHELL := bash
 PYTHON ?= python3
 DEVICE ?= cpu
 ENGINE ?= auto
-PROFILE ?= quick
+PROFILE ?=
 FRAMEWORKS ?=
 WORKLOADS ?=
 FILTER ?=
 BLOCKS ?=
+BUDGET ?=
+SLOWDOWN ?=
 DATA ?=
 RUN ?=
 TIMEOUT ?=
 EXTRA_INDEX ?=
 # Recipes read these from the environment, and as they were written, so that any character in them, `$` included,
 # reaches the program unharmed.
-VARIABLES := DEVICE ENGINE PROFILE FRAMEWORKS WORKLOADS FILTER BLOCKS DATA RUN TIMEOUT EXTRA_INDEX
+VARIABLES := DEVICE ENGINE PROFILE FRAMEWORKS WORKLOADS FILTER BLOCKS BUDGET SLOWDOWN DATA RUN TIMEOUT EXTRA_INDEX
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
 export $(VARIABLES)
 
 HOST := .venv/bin/python
 SELECTION = --profile "$$PROFILE" --device "$$DEVICE" --engine "$$ENGINE" --frameworks "$$FRAMEWORKS" \
-  --workloads "$$WORKLOADS" --filter "$$FILTER" --blocks "$$BLOCKS" --data "$$DATA" --run "$$RUN" --timeout "$$TIMEOUT"
+  --workloads "$$WORKLOADS" --filter "$$FILTER" --blocks "$$BLOCKS" --budget "$$BUDGET" --data "$$DATA" --run "$$RUN" --timeout "$$TIMEOUT"
 
-.PHONY: help doctor setup data images plan smoke bench report test check clean
+.PHONY: help doctor setup data images plan smoke bench aa report audit test check clean
 
 help: ## list the jobs and their variables
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  PROFILE=smoke|quick|full  BLOCKS=n  TIMEOUT=seconds a replicate'
+	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  PROFILE=smoke|quick|full  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds a replicate'
 	@echo '  FRAMEWORKS=pytorch,tensorflow  WORKLOADS=train,infer,load,fit  FILTER=text  DATA=folder[,folder]'
 	@echo '  RUN=id of a run to resume or report  EXTRA_INDEX=optional package index with smaller CPU builds of torch'
 
@@ -54,10 +56,14 @@ smoke: bench ## take everything through with tiny cases, in minutes
 bench: .venv/host ## measure, and leave results/<run>/report.html; sets up what is missing
 	@$(HOST) -m launcher bench $(SELECTION)
 
+aa: .venv/host ## check this machine: one framework under two labels (SLOWDOWN=1.05: the second one slowed)
+	@$(HOST) -m launcher bench --aa --inject-slowdown "$$SLOWDOWN" $(SELECTION)
+
 report: .venv/host ## make the report of RUN= again (default: the newest run)
-	@run=$${RUN:-$$(ls -t results/*/run.json 2>/dev/null | head -1 | xargs -r dirname)}; \
-	  [ -n "$$run" ] || { echo "There is no run under results/ yet: make bench" >&2; exit 2; }; \
-	  $(HOST) -m aggregator report "$$run"
+	@$(newest); $(HOST) -m aggregator report "$$run"
+
+audit: .venv/host ## prove from the records of RUN= (default: the newest run) that the order and the warm-up were kept
+	@$(newest); $(HOST) -m aggregator audit "$$run"
 
 test: .venv/dev ## run the tests; those that cannot run here are listed with the reason
 	@$(HOST) -m launcher images --device cpu --engine venv || echo "Some tests cannot run without it; they are listed." >&2
@@ -81,6 +87,11 @@ clean: .venv/host ## remove containers, processes and temporary files that runs 
 	@echo "Installing the test and lint tools into .venv …"
 	@$(HOST) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
+
+define newest
+run=$${RUN:-$$(ls -t results/*/run.json 2>/dev/null | head -1 | xargs -r dirname)}; \
+[ -n "$$run" ] || { echo "There is no run under results/ yet: make bench" >&2; exit 2; }
+endef
 
 # Debian and Ubuntu ship venv's installer of pip in a package of its own, which a fresh machine may lack.
 define venv

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from launcher.cases import SLOWED
 from launcher.profile import Sampling
 from method.schedule import Replicate
+from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
 
 
@@ -21,12 +23,16 @@ class Places:
         return [word for option, value in named if value for word in (option, value)]
 
 
-def case_arguments(case: Case, replicate: Replicate, sampling: Sampling, threads: int) -> list[str]:
+def case_arguments(
+    case: Case, replicate: Replicate, sampling: Sampling, threads: int, slowdown: float = 1.0
+) -> list[str]:
     """What is measured: all that a person needs to measure it again by hand."""
     competitor = replicate.competitor
+    slowed = slowdown != 1.0 and competitor.alias == SLOWED and case.workload in STEP_WORKLOADS
     argv = [case.workload, "--variant", competitor.variant]
     optional: list[tuple[str, object]] = [
         ("--loader", competitor.loader or None),
+        ("--alias", competitor.alias or None),
         ("--network", case.network),
         ("--input-size", case.input_size),
         ("--batch-size", case.batch_size),
@@ -43,6 +49,7 @@ def case_arguments(case: Case, replicate: Replicate, sampling: Sampling, threads
         ("--min-steps", sampling.min_steps),
         ("--max-steps", sampling.max_steps),
         ("--min-seconds", sampling.min_seconds),
+        ("--inject-slowdown", slowdown if slowed else None),
     ]
     argv += [str(word) for option, value in optional if value is not None for word in (option, value)]
     for name, switch in (("cache", case.cache), ("augment", case.augment)):

@@ -10,18 +10,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher import data, lock, machine, runfolder
+from launcher.budget import Budget
 from launcher.cases import without
 from launcher.children import run_child
 from launcher.engines import Build, Engine, Limits
 from launcher.engines.select import select
 from launcher.errors import BuildFailed, ExitCode, Interrupted, NotReady, UsageError
-from launcher.estimate import earlier
+from launcher.estimate import Durations, earlier, spent
 from launcher.measure import Measurement
 from launcher.options import DEFAULTS, SETTINGS, Options, without_password
-from launcher.plan import Draft, batch_sizes, describe, draft, estimate, planned_cases
+from launcher.pilots import pilot_run, settle
+from launcher.plan import (
+    Draft,
+    batch_sizes,
+    budget_seconds,
+    describe,
+    describe_stopping,
+    draft,
+    estimate,
+    planned_cases,
+    stopping,
+)
 from launcher.progress import Display
 from launcher.provenance import printable
 from launcher.reclaim import reclaim
+from launcher.replicate import Replicator
 from launcher.runfolder import RunFolder, Setup
 from launcher.scratch import others
 from launcher.stop import Ending, Stop
@@ -48,7 +61,8 @@ def show_plan(root: Path, options: Options) -> int:
     cases = planned_cases(drafted, options, _expected(drafted))
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     print(f"profile {options.profile}: {drafted.profile.description}\n")
-    print("\n".join(describe(cases, seed, earlier(options.out))))
+    print("\n".join(describe(cases, seed, earlier(options.out), drafted.profile.pilots)))
+    print(describe_stopping(stopping(drafted, options), budget_seconds(drafted, options)))
     for source in drafted.sources:
         if not source.ready:
             print(f"data to prepare first: {printable(str(source.manifest.parent))}")
@@ -103,14 +117,21 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
         settings=options.given,
         cases=[case.planned for case in cases],
         warnings=warnings,
+        stopping=stopping(drafted, options),
+        budget_seconds=budget_seconds(drafted, options),
     )
+    pilots = drafted.profile.pilots
     with lock.hold(folder.path):
         manifests = {name: dataset.path for name, dataset in assigned.datasets.items()}
-        setup = runfolder.write_setup(folder, cases, limits, manifests, builds, machine.commit(root))
+        setup = runfolder.write_setup(
+            folder, cases, limits, manifests, builds, machine.commit(root), pilots, options.slowdown
+        )
         folder.write(run)
         for warning in warnings:
             _say(f"warning: {warning}")
-        _say(f"run {run.run_id}: {len(cases)} cases, {replicates} replicates, {estimate(cases, earlier(options.out))}")
+        expected = estimate(cases, earlier(options.out), pilots)
+        _say(f"run {run.run_id}: {len(cases)} cases, {replicates} replicates, {expected}")
+        _say(describe_stopping(run.stopping, run.budget_seconds))
         code = measure(root, options, stop, engine, Prepared(folder, run, setup, assigned.datasets))
     return ExitCode.CASES_FAILED if unbuilt and code == ExitCode.OK else code
 
@@ -210,13 +231,11 @@ def _warnings(cases: Sequence[Case], limits: Limits, options: Options, engine: E
 
 def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: Prepared) -> int:
     """Carry the run out as far as it goes, then report what there is."""
-    run = _beside_others(prepared.run)
-    measurement = Measurement(
-        prepared.folder, run, prepared.setup, engine, prepared.datasets, earlier(options.out), stop
-    )
+    prepared = dataclasses.replace(prepared, run=_beside_others(prepared.run))
+    run, failed = prepared.run, False
     fault: NotReady | None = None
     try:
-        measurement.carry_out(Display(len(runfolder.replicates(run))))
+        failed = _measured(prepared, engine, earlier(options.out), stop)
     except NotReady as error:
         fault = error
     reported = stop.urgent or report(root, prepared.folder.path)
@@ -224,7 +243,31 @@ def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: 
         raise fault
     if stop.requested:
         raise Interrupted(f"interrupted; what is measured is kept, and RUN={run.run_id} goes on from there")
-    return ExitCode.CASES_FAILED if measurement.failed or not reported else ExitCode.OK
+    return ExitCode.CASES_FAILED if failed or not reported else ExitCode.OK
+
+
+def _measured(prepared: Prepared, engine: Engine, durations: Durations, stop: Stop) -> bool:
+    """The pilots where they are wanted, then the run; whether anything failed."""
+    folder, run, setup = prepared.folder, prepared.run, prepared.setup
+    budget = Budget(run.budget_seconds, spent(folder.path))
+
+    def carry_out(where: RunFolder, what: Run, how: Setup) -> Measurement:
+        replicator = Replicator(where, what, how, engine, prepared.datasets, stop)
+        measurement = Measurement(where, what, replicator, durations, stop, budget)
+        measurement.carry_out(Display())
+        return measurement
+
+    first = pilot_run(run, setup)
+    if first:
+        folder.pilots.make()
+        folder.pilots.write(first[0])
+        _say("pilots, to find the warm-up:")
+        carry_out(folder.pilots, *first)
+        if not stop.requested:
+            run, setup = settle(run, setup, first[0], folder.pilots, _say)
+            folder.keep(setup)
+            folder.write(run)
+    return carry_out(folder, run, setup).failed
 
 
 def _beside_others(run: Run) -> Run:

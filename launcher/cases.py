@@ -14,6 +14,8 @@ from runners.harness.run import PlannedCase, Unavailable
 from runners.harness.workload import Workload
 
 SEED = 25
+SLOWED = "B"
+"""The label of an A/A check that an injected slowdown goes to."""
 
 PARAMETERS: Mapping[str, Mapping[str, Sequence[object]]] = {
     "train": {"network": ["cnn4"], "input_size": [32], "scope": ["compute"]},
@@ -99,6 +101,13 @@ def without(planned: Planned, unbuilt: Mapping[str, str]) -> Planned:
     ]
     changed = dataclasses.replace(case, competitors=staying, unavailable=[*case.unavailable, *leaving])
     return dataclasses.replace(planned, planned=changed)
+
+
+def doubled(planned: Planned) -> Planned:
+    """The case as an A/A check runs it: its first competitor under two labels, and nobody else."""
+    case = planned.planned
+    labels = [dataclasses.replace(one, alias=alias) for one in case.competitors[:1] for alias in ("A", SLOWED)]
+    return dataclasses.replace(planned, planned=dataclasses.replace(case, competitors=labels))
 
 
 def _matches(text: str, pattern: str) -> bool:

@@ -1,5 +1,6 @@
 """How long a replicate takes: measured where an earlier run measured it, a rough constant where none did."""
 
+import contextlib
 import json
 import statistics
 from collections import defaultdict
@@ -9,9 +10,11 @@ from pathlib import Path
 from runners.harness.case import Case, Competitor
 
 TIMINGS_NAME = "timings.jsonl"
+PILOTS = "pilots"
+"""The folder of a run's pilots, inside the run's."""
 
-USUAL_SECONDS = {"train": 10.0, "infer": 9.0, "load": 10.0, "fit": 25.0}
-OTHER_SECONDS = 10.0
+USUAL_SECONDS = {"train": 6.0, "infer": 6.0, "load": 6.0, "fit": 20.0}
+OTHER_SECONDS = 6.0
 """Start, imports, gate and a 2 s window of a small case on two cores; nothing else is known before the first run."""
 
 
@@ -44,21 +47,34 @@ def earlier(results: Path) -> Durations:
         for line in _lines(path):
             try:
                 entry = json.loads(line)
+                if entry.get("ok") is False:
+                    continue
                 durations.add(
                     str(entry["case"]), str(entry["workload"]), str(entry["competitor"]), float(entry["seconds"])
                 )
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, AttributeError):
                 continue
     return durations
 
 
-def note(folder: Path, case: Case, competitor: Competitor, seconds: float) -> None:
+def spent(folder: Path) -> float:
+    """Seconds that all replicates of the run in `folder` took so far, its pilots and its failures included."""
+    total = 0.0
+    for path in (folder / TIMINGS_NAME, folder / PILOTS / TIMINGS_NAME):
+        for line in _lines(path):
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                total += float(json.loads(line)["seconds"])
+    return total
+
+
+def note(folder: Path, case: Case, competitor: Competitor, seconds: float, ok: bool) -> None:
     """Add one replicate's duration to the run's list."""
     entry = {
         "case": case.label,
         "workload": case.workload,
         "competitor": competitor.label,
         "seconds": round(seconds, 3),
+        "ok": ok,
     }
     with (folder / TIMINGS_NAME).open("a", encoding="ascii") as file:
         file.write(json.dumps(entry) + "\n")

@@ -2,61 +2,50 @@
 
 import dataclasses
 import errno
-import signal
-import time
-from collections.abc import Callable, Mapping
-from pathlib import Path
 
-from launcher.arguments import case_arguments, order_arguments
-from launcher.data import Dataset, is_still
-from launcher.engines import Engine, Job, Outcome
+from launcher.adaptive import Looks
+from launcher.budget import Budget
 from launcher.errors import NotReady
 from launcher.estimate import Durations, note
-from launcher.outcomes import failure
-from launcher.policy import LOST, Policy
-from launcher.progress import Display
-from launcher.runfolder import BadRecord, RunFolder, Setup, read_record, replicates
-from launcher.stop import POLL_SECONDS, Ending, Stop
+from launcher.policy import Policy
+from launcher.progress import Display, duration
+from launcher.replicate import Replicator
+from launcher.runfolder import RunFolder, replicates
+from launcher.stop import Stop
 from method.schedule import Replicate
-from runners.harness.case import Block
-from runners.harness.cli import NOT_READY
-from runners.harness.clock import now_ns, wall_time
-from runners.harness.record import SCHEMA_VERSION, Failure, Record, Status, log_tail, write_record
+from runners.harness.record import Record, Status
 from runners.harness.run import Run, RunState
-
-LOG_TAIL_BYTES = 65_536
-TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)
 
 
 class Measurement:
-    """One pass over a run's schedule; what is measured already is passed over."""
+    """One pass over a run's schedule, which grows as an adaptive run asks for more; what is measured already is
+    passed over."""
 
     def __init__(
         self,
         folder: RunFolder,
         run: Run,
-        setup: Setup,
-        engine: Engine,
-        datasets: Mapping[str, Dataset],
+        replicator: Replicator,
         durations: Durations,
         stop: Stop,
-        clock: Callable[[], int] = now_ns,
+        budget: Budget | None = None,
     ) -> None:
-        self._folder, self._run, self._setup, self._engine = folder, run, setup, engine
-        self._datasets, self._durations = datasets, durations
-        self._stop, self._clock = stop, clock
-        self._policy = Policy(run.cases)
-        self._flags: list[str] = []
+        self._folder, self._run, self._replicator = folder, run, replicator
+        self._durations, self._stop, self._budget = durations, stop, budget or Budget(None)
+        self._policy, self._looks = Policy(run.cases), Looks(run)
         self._schedule = replicates(run)
+        self._notes: list[str] = []
         self.failed = False
+        self.over_budget = False
 
     def carry_out(self, display: Display) -> Run:
         """Measure what is missing; returns the run as it then stands, and keeps it."""
         state = RunState.INCOMPLETE
         try:
             with display:
-                finished = all(self._step(index, replicate, display) for index, replicate in enumerate(self._schedule))
-            state = RunState.COMPLETE if finished else RunState.INCOMPLETE
+                display.plan(len(self._schedule))
+                if self._fixed_part(display):
+                    state = RunState.COMPLETE if self._further_blocks(display) else RunState.INCOMPLETE
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
                 raise NotReady(
@@ -77,153 +66,99 @@ class Measurement:
                 f"{self._folder.path}: {error.strerror}; run.json could not be brought up to date"
             ) from error
 
+    def _fixed_part(self, display: Display) -> bool:
+        """All that the schedule holds by now; False where that ends early."""
+        return all(self._step(index, replicate, display) for index, replicate in enumerate(self._schedule))
+
+    def _further_blocks(self, display: Display) -> bool:
+        """In an adaptive run, a few blocks more at a time to the case that needs them most; False where cut off."""
+        rule = self._run.stopping
+        while rule is not None:
+            for text in self._looks.too_noisy(self._run, rule, self._affordable):
+                self._note(text, display)
+            case = self._looks.next_case(self._run, rule, self._policy.closed)
+            if case is None or not self._fits(case, rule.every, display):
+                return True
+            done = len(self._schedule)
+            self._run = dataclasses.replace(self._run, extensions=[*self._run.extensions, case])
+            self._keep()
+            self._schedule = replicates(self._run)
+            display.plan(len(self._schedule))
+            added = list(enumerate(self._schedule))[done:]
+            if not all(self._step(index, replicate, display) for index, replicate in added):
+                return self.over_budget
+        return True
+
     def _step(self, index: int, replicate: Replicate, display: Display) -> bool:
         """Do one replicate; False ends the run early."""
-        record = self._earlier(replicate)
+        record = self._replicator.earlier(replicate)
         if record is not None or self._policy.skips(replicate):
             display.skip()
         else:
-            if self._stop.requested:
+            if self._stop.requested or (replicate.position == 0 and not self._fits(replicate.case, 1, display)):
                 return False
             record = self._measured(index, replicate, display)
             if record is None:
                 return False
         if record is not None:
-            known = len(self._policy.warnings)
-            self._policy.observe(replicate, record)
-            self.failed |= record.status not in (Status.OK, Status.UNSUPPORTED) or len(self._policy.warnings) > known
-            for warning in self._policy.warnings[known:]:
-                display.say(warning)
+            self._observe(replicate, record, display)
         return True
 
-    def _earlier(self, replicate: Replicate) -> Record | None:
-        """A record that is there already; LOST ones are measured again."""
-        try:
-            record = read_record(self._folder, self._run, replicate)
-        except BadRecord:
-            return None
-        return None if record and record.error and record.error.kind == LOST else record
+    def _observe(self, replicate: Replicate, record: Record, display: Display) -> None:
+        known = len(self._policy.warnings)
+        self._policy.observe(replicate, record)
+        self._looks.observe(replicate, record)
+        bad = record.status not in (Status.OK, Status.UNSUPPORTED) or len(self._policy.warnings) > known
+        self.failed |= bad or bool(self._replicator.flags)
+        for warning in self._policy.warnings[known:]:
+            display.say(warning)
 
     def _measured(self, index: int, replicate: Replicate, display: Display) -> Record | None:
         case = self._run.cases[replicate.case].case
-        name = case.label
-        display.begin(name, replicate.competitor.label, self._seconds_left(index))
-        self._clear(replicate)
-        began, started_at = self._clock(), wall_time()
-        job = self._job(replicate)
-        outcome = self._engine.run(job, self._stop)
-        seconds = (self._clock() - began) / 1e9
-        record = self._settled(replicate, job, outcome, started_at)
-        if record is None:
+        name, competitor = case.label, replicate.competitor
+        display.begin(name, competitor.label, self._seconds_left(index))
+        found = self._replicator.measure(replicate)
+        if found is None:
             return None
-        if record.status is Status.OK:
-            self._durations.add(name, case.workload, replicate.competitor.label, seconds)
-            note(self._folder.path, case, replicate.competitor, seconds)
+        record, seconds = found
+        self._budget.spend(seconds)
+        ok = record.status is Status.OK
+        note(self._folder.path, case, competitor, seconds, ok)
+        if ok:
+            self._durations.add(name, case.workload, competitor.label, seconds)
         result = "ok" if record.error is None else f"{record.error.kind}: {record.error.message}"
         left = self._seconds_left(index + 1)
-        display.end(name, replicate.competitor.label, replicate.block, result, seconds, left)
+        display.end(name, competitor.label, replicate.block, result, seconds, left)
         return record
 
     def _seconds_left(self, index: int) -> float:
-        return sum(
+        left = sum(
             self._durations.seconds(self._run.cases[one.case].case, one.competitor)
             for one in self._schedule[index:]
             if not self._folder.record_path(one).exists()
         )
+        return left if self._budget.left is None else min(left, self._budget.left)
 
-    def _job(self, replicate: Replicate) -> Job:
-        case = self._run.cases[replicate.case].case
-        dataset = self._datasets.get(case.workload) if case.dataset else None
-        sampling = self._setup.samplings[replicate.case]
-        return Job(
-            run_id=self._run.run_id,
-            record_id=replicate.record_id,
-            framework=replicate.competitor.framework,
-            case_arguments=case_arguments(case, replicate, sampling, len(self._setup.cpus)),
-            order_arguments=order_arguments(replicate, self._run.run_id, self._run.order_seed),
-            records=self._folder.records,
-            log=self._folder.logs / f"{replicate.record_id}.log",
-            device=case.device,
-            timeout=self._setup.timeouts[replicate.case],
-            manifest=dataset.path if dataset else None,
-            data=dataset.root if dataset else None,
-            provenance={"commit": self._setup.commit, "dirty": self._setup.dirty},
-        )
+    def _block_seconds(self, case: int) -> float:
+        planned = self._run.cases[case]
+        return sum(self._durations.seconds(planned.case, one) for one in planned.competitors)
 
-    def _settled(self, replicate: Replicate, job: Job, outcome: Outcome, started_at: str) -> Record | None:
-        """The replicate's one record: the runner's where it left a valid one, else ours that says why there is none."""
-        problem: BadRecord | None = None
-        try:
-            record = read_record(self._folder, self._run, replicate)
-        except BadRecord as error:
-            problem, record = error, None
-        self._remove_temporary(replicate)
-        if (record is None or record.status is not Status.OK) and self._stopping(outcome):
-            self._set_aside(replicate)
-            return None
-        if record and not (outcome.out_of_memory and record.status is not Status.OK):
-            if record.status is Status.OK and (outcome.ending is not Ending.EXITED or outcome.code != 0):
-                how = f"exit code {outcome.code}" if outcome.ending is Ending.EXITED else outcome.ending.value
-                self._flags.append(f"{replicate.record_id}: ended with {how} after a valid record")
-                self.failed = True
-            return record
-        if outcome.ending is Ending.EXITED and outcome.code == NOT_READY and problem is None:
-            raise NotReady(
-                f"{self._folder.records}: no record could be written there ({log_tail(_tail(job.log), 1)}); "
-                f"mend that, then resume with RUN={self._run.run_id}"
-            )
-        return self._write_failure(replicate, job, outcome, started_at, problem)
+    def _fits(self, case: int, blocks: int, display: Display) -> bool:
+        """Whether the budget still holds so many blocks of the case; if not, it is said, and the run ends."""
+        if not self._budget.allows(self._block_seconds(case) * blocks):
+            self.over_budget = True
+            total = duration(self._budget.total or 0)
+            self._note(f"the time budget of {total} ended the run: the next block would not have fitted", display)
+        return not self.over_budget
 
-    def _stopping(self, outcome: Outcome) -> bool:
-        """Whether this ended because all is to end: what was cut off is measured again when the run is resumed."""
-        if outcome.ending is Ending.EXITED and outcome.code in TERMINATED:
-            # Who stops a whole job signals us as well, but not always first.
-            time.sleep(POLL_SECONDS)
-        return self._stop.requested or outcome.ending is Ending.INTERRUPTED
+    def _affordable(self, case: int) -> int | None:
+        """How many further blocks of the case the budget would hold, were it spent on them alone."""
+        seconds = self._block_seconds(case)
+        return None if self._budget.left is None or seconds <= 0 else int(self._budget.left / seconds)
 
-    def _write_failure(
-        self, replicate: Replicate, job: Job, outcome: Outcome, started_at: str, problem: BadRecord | None
-    ) -> Record:
-        rejected = self._set_aside(replicate)
-        status, reason = failure(outcome, job.timeout, self._setup.memory_bytes, _tail(job.log))
-        if problem:
-            what = f"{rejected}: {problem}"
-            reason = dataclasses.replace(reason, message=f"{reason.message} ({what})")
-            if problem.invalid:
-                status, reason = Status.INVALID, Failure("RECORD", what, outcome.code, reason.log_tail)
-        case = self._run.cases[replicate.case].case
-        if outcome.ending is Ending.EXITED and case.dataset and not is_still(self._datasets[case.workload], case):
-            status, message = Status.INVALID, f"{job.manifest}: the data changed during the run; start a new run"
-            reason = Failure("DATA", message, outcome.code, reason.log_tail)
-        record = Record(
-            schema_version=SCHEMA_VERSION,
-            record_id=replicate.record_id,
-            run_id=self._run.run_id,
-            status=status,
-            error=reason,
-            case=case,
-            competitor=replicate.competitor,
-            block=Block(replicate.block, replicate.position, replicate.sequence, self._run.order_seed, started_at),
-            command=["python", "-m", f"runners.{job.framework}", *job.case_arguments],
-        )
-        write_record(record, self._folder.records)
-        return record
-
-    def _clear(self, replicate: Replicate) -> None:
-        """What a damaged or lost attempt left must not pass for this one's record."""
-        self._remove_temporary(replicate)
-        self._set_aside(replicate)
-
-    def _set_aside(self, replicate: Replicate) -> Path:
-        """Move what passes for the replicate's record to where nobody takes it for one."""
-        path, rejected = self._folder.record_path(replicate), self._folder.logs / f"{replicate.record_id}.rejected"
-        if path.is_symlink() or path.exists():
-            path.replace(rejected)
-        return rejected
-
-    def _remove_temporary(self, replicate: Replicate) -> None:
-        for path in self._folder.records.glob(f".{replicate.record_id[:30]}*.tmp"):
-            path.unlink(missing_ok=True)
+    def _note(self, text: str, display: Display) -> None:
+        self._notes.append(text)
+        display.say(text)
 
     def _as_it_stands(self, state: RunState) -> Run:
         cases = [
@@ -236,15 +171,5 @@ class Measurement:
             )
             for index, case in enumerate(self._run.cases)
         ]
-        warnings = list(dict.fromkeys([*self._run.warnings, *self._policy.warnings, *self._flags]))
-        return dataclasses.replace(self._run, state=state, cases=cases, warnings=warnings)
-
-
-def _tail(log: Path) -> str:
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
-    return log_tail("".join(character if character.isprintable() or character in "\n\t" else "�" for character in text))
+        found = [*self._run.warnings, *self._policy.warnings, *self._replicator.flags, *self._notes]
+        return dataclasses.replace(self._run, state=state, cases=cases, warnings=list(dict.fromkeys(found)))

@@ -7,15 +7,18 @@ from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
 
+from launcher import budget
 from launcher.engines.select import ENGINES
 from launcher.errors import UsageError, unknown
 from launcher.provenance import printable
 
 DEVICES = ("cpu", "gpu")
 DEFAULTS = {"profile": "quick", "device": "cpu", "engine": "auto"}
+AA_PROFILE = "aa"
 SETTINGS = (
     *("profile", "device", "engine", "frameworks", "workloads", "filter"),
     *("blocks", "data", "timeout", "cpus", "memory", "seed", "base_image", "extra_index"),
+    *("budget", "aa", "inject_slowdown"),
 )
 """Options that shape what is measured: kept in run.json, and not to be changed when a run is resumed."""
 
@@ -38,6 +41,9 @@ class Options:
     cpus: str
     memory_bytes: int | None
     seed: int | None
+    budget: float | None
+    aa: bool
+    slowdown: float
     strict: bool
     base_image: str
     extra_index: str
@@ -59,8 +65,14 @@ def read(arguments: Namespace, root: Path) -> Options:
     run = text["run"]
     if run and (not run.isascii() or not all(c.isalnum() or c in "-_." for c in run) or run.startswith(".")):
         raise UsageError(f"--run {run!r}: letters, digits, '-', '_' and '.' only")
+    slowdown = _number("inject-slowdown", text["inject_slowdown"], 1) or 1.0
+    if slowdown > 10 or (slowdown != 1.0 and not arguments.aa):
+        raise UsageError("--inject-slowdown: from 1 (none) to 10 times, and only with --aa: it slows the second label")
+    text["aa"] = "yes" if arguments.aa else ""
+    if arguments.aa and len(_words(text["frameworks"])) > 1:
+        raise UsageError("--aa runs one framework under two labels; name one with --frameworks")
     return Options(
-        profile=text["profile"] or DEFAULTS["profile"],
+        profile=text["profile"] or (AA_PROFILE if arguments.aa else DEFAULTS["profile"]),
         device=device,
         engine=engine,
         frameworks=_words(text["frameworks"]),
@@ -74,6 +86,9 @@ def read(arguments: Namespace, root: Path) -> Options:
         cpus=text["cpus"],
         memory_bytes=None if gibibytes is None else int(gibibytes * 2**30),
         seed=_whole("seed", text["seed"], 0, 2**31 - 1),
+        budget=budget.seconds(text["budget"]),
+        aa=bool(arguments.aa),
+        slowdown=slowdown,
         strict=bool(arguments.strict),
         base_image=text["base_image"],
         extra_index=text["extra_index"],

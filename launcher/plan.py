@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher import data
-from launcher.cases import Planned, expand, reads_data, workloads_of
+from launcher import budget, data
+from launcher.cases import Planned, doubled, expand, reads_data, workloads_of
 from launcher.discovery import Contestant, choose, discover
 from launcher.errors import UsageError
 from launcher.estimate import Durations
 from launcher.options import Options
 from launcher.profile import Profile, load_profile
 from launcher.progress import duration
+from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
-from runners.harness.run import Unavailable
+from runners.harness.run import Stopping, Unavailable
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ def draft(root: Path, options: Options) -> Draft:
     if not everyone:
         raise UsageError(f"{root}: no framework found; each is a folder under images/ and runners/")
     contestants = choose(everyone, options.frameworks)
+    if options.aa:
+        able = [name for name, found in contestants.items() if not found.problem] or list(contestants)
+        contestants = {able[0]: contestants[able[0]]}
     profile = load_profile(root, options.profile)
     if options.timeout is not None:
         groups = [group.model_copy(update={"timeout": None}) for group in profile.cases]
@@ -67,11 +71,25 @@ def planned_cases(drafted: Draft, options: Options, assigned: data.Assigned) -> 
         raise UsageError(f"no case matches --filter {options.filter!r}; `make plan` without FILTER lists all")
     if all(case.planned.case.workload in assigned.reasons for case in cases):
         raise UsageError("; ".join(dict.fromkeys(assigned.reasons.values())))
+    if options.aa:
+        cases = [doubled(case) for case in cases]
     cases = [_without_data(case, assigned.reasons.get(case.planned.case.workload)) for case in cases]
     if not any(case.planned.competitors for case in cases):
         reasons = {f"{one.competitor.framework}: {one.reason}" for case in cases for one in case.planned.unavailable}
         raise UsageError("nobody can run any of these cases: " + "; ".join(sorted(reasons)))
     return cases
+
+
+def stopping(drafted: Draft, options: Options) -> Stopping | None:
+    """How an adaptive run stops; None where the number of blocks is fixed, as --blocks fixes it."""
+    rule = drafted.profile.stopping
+    return None if rule is None or options.blocks is not None else Stopping(**rule.model_dump())
+
+
+def budget_seconds(drafted: Draft, options: Options) -> float | None:
+    """The time budget: as asked, else the profile's, which --blocks lifts."""
+    usual = None if options.blocks is not None else budget.seconds(drafted.profile.budget)
+    return options.budget or usual
 
 
 def _without_data(planned: Planned, reason: str | None) -> Planned:
@@ -84,7 +102,7 @@ def _without_data(planned: Planned, reason: str | None) -> Planned:
     )
 
 
-def describe(cases: Sequence[Planned], seed: int, durations: Durations) -> list[str]:
+def describe(cases: Sequence[Planned], seed: int, durations: Durations, pilots: int) -> list[str]:
     """The plan as lines of text."""
     lines = []
     for planned in cases:
@@ -93,14 +111,27 @@ def describe(cases: Sequence[Planned], seed: int, durations: Durations) -> list[
         lines += [f"    {one.label}" for one in case.competitors]
         lines += [f"    {one.competitor.label}   - {one.kind}: {one.reason}" for one in case.unavailable]
     total = sum(len(planned.planned.competitors) * planned.planned.blocks for planned in cases)
-    lines += ["", f"{len(cases)} cases, {total} replicates, order seed {seed}", estimate(cases, durations)]
-    return lines
+    counted = f"{len(cases)} cases, {total} replicates, {pilots} pilots a program and step case, order seed {seed}"
+    return [*lines, "", counted, estimate(cases, durations, pilots)]
 
 
-def estimate(cases: Sequence[Planned], durations: Durations) -> str:
-    """How long the replicates will take, and from what that is known."""
+def describe_stopping(rule: Stopping | None, seconds: float | None) -> str:
+    """In a sentence, when the run ends."""
+    bound = f"measuring takes at most {duration(seconds)}" if seconds else "no time budget"
+    if rule is None:
+        return f"a fixed number of blocks; {bound}"
+    return (
+        f"then {rule.every} blocks at a time where the interval is widest, until all are within "
+        f"±{100 * rule.half_width:g} % or have {rule.most_blocks} blocks; {bound}"
+    )
+
+
+def estimate(cases: Sequence[Planned], durations: Durations, pilots: int) -> str:
+    """How long the pilots and the planned replicates will take, and from what that is known."""
     pairs = [
-        (planned.planned.case, one, planned.planned.blocks) for planned in cases for one in planned.planned.competitors
+        (planned.planned.case, one, planned.planned.blocks + _pilots(planned, pilots))
+        for planned in cases
+        for one in planned.planned.competitors
     ]
     seconds = sum(durations.seconds(case, one) * blocks for case, one, blocks in pairs)
     measured = sum(durations.knows(case, one) for case, one, _ in pairs)
@@ -108,6 +139,10 @@ def estimate(cases: Sequence[Planned], durations: Durations) -> str:
     if measured:
         basis = f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"
     return f"about {duration(seconds)} of measuring, from {basis}; preparing data and frameworks comes on top"
+
+
+def _pilots(planned: Planned, count: int) -> int:
+    return count if planned.planned.case.workload in STEP_WORKLOADS else 0
 
 
 def batch_sizes(cases: Sequence[Planned]) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """What is not worth measuring again: a competitor that failed at first, and a case whose competitors disagree."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from method.schedule import Replicate
 from runners.harness.agreement import disagreement
@@ -25,6 +25,11 @@ class Policy:
         self._checks: dict[int, dict[Competitor, Check]] = {}
         self._stopped_after: dict[int, int] = {}
         self._too_large: dict[tuple[Case, Competitor], int] = {}
+
+    @property
+    def closed(self) -> Collection[int]:
+        """The cases whose competitors were seen to disagree: no further block of them is worth its time."""
+        return self._stopped_after.keys()
 
     def skips(self, replicate: Replicate) -> bool:
         """Whether to leave the replicate out."""

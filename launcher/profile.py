@@ -37,6 +37,14 @@ class Sampling(_Strict):
     min_seconds: Seconds = 2.0
 
 
+class Stopping(_Strict):
+    """When an adaptive run has seen enough of a case."""
+
+    most_blocks: Annotated[int, Field(ge=2, le=1000)] = 30
+    every: Annotated[int, Field(ge=1, le=100)] = 2
+    half_width: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.02
+
+
 class SamplingOverride(_Strict):
     """What a group of cases changes about the profile's sampling."""
 
@@ -73,6 +81,9 @@ class Profile(_Strict):
     description: str
     blocks: Annotated[int, Field(ge=1, le=1000)]
     timeout: Annotated[float, Field(gt=0, le=604_800)] = 600.0
+    pilots: Annotated[int, Field(ge=0, le=100)] = 0
+    budget: str = ""
+    stopping: Stopping | None = None
     sampling: Sampling = Sampling()
     cases: Annotated[list[CaseGroup], Field(min_length=1)]
 
@@ -80,6 +91,7 @@ class Profile(_Strict):
 _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
     (): Profile,
     ("sampling",): Sampling,
+    ("stopping",): Stopping,
     ("cases",): CaseGroup,
     ("cases", "sampling"): SamplingOverride,
 }

@@ -18,9 +18,9 @@ def duration(seconds: float) -> str:
 class Display:
     """Writes to stderr. The bar is drawn at events only: a ticking display would run beside what is measured."""
 
-    def __init__(self, total: int, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
-        self._total, self._done = total, 0
+        self._total, self._done = 0, 0
         columns = (
             TextColumn("{task.description}"),
             BarColumn(30),
@@ -28,7 +28,7 @@ class Display:
             TextColumn("{task.fields[left]}"),
         )
         self._bar = Progress(*columns, console=self._console, auto_refresh=False, transient=True)
-        self._task = self._bar.add_task("", total=total, left="")
+        self._task = self._bar.add_task("", total=0, left="")
 
     def __enter__(self) -> "Display":
         if self._console.is_terminal:
@@ -39,6 +39,11 @@ class Display:
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._bar.stop()
+
+    def plan(self, total: int) -> None:
+        """So many replicates there are, by now."""
+        self._total = total
+        self._bar.update(self._task, total=total)
 
     def begin(self, case: str, competitor: str, seconds_left: float) -> None:
         """A replicate starts."""

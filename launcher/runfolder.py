@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from launcher.cases import Planned
 from launcher.engines import Build, Limits
 from launcher.errors import UsageError, unknown
+from launcher.estimate import PILOTS
 from launcher.profile import Sampling
 from method.schedule import Entry, Replicate, schedule
 from runners.harness.files import write_atomically
@@ -29,6 +30,8 @@ class Setup:
 
     `samplings` and `timeouts` stand in the order of the run's cases; `manifests` holds file system bytes as Latin-1.
     `builds` is what each framework runs from, `commit` and `dirty` the state of the sources when the run began.
+    `pilots` processes a competitor settle the warm-up of a case before it is measured, and then its sampling;
+    `slowdown` is injected into the second label of an A/A run.
     """
 
     samplings: list[Sampling]
@@ -39,6 +42,8 @@ class Setup:
     builds: dict[str, Build]
     commit: str | None
     dirty: bool | None
+    pilots: int = 0
+    slowdown: float = 1.0
 
     def manifest(self, workload: str) -> Path | None:
         """Where the data of a workload is described."""
@@ -66,9 +71,23 @@ class RunFolder:
         """Where the replicate's record is, or will be."""
         return self.records / f"{replicate.record_id}.json"
 
+    @property
+    def pilots(self) -> "RunFolder":
+        """Where the pilots are: a small run of its own, of the same form."""
+        return RunFolder(self.path / PILOTS)
+
+    def make(self) -> None:
+        """Make the folder's parts."""
+        for path in (self.records, self.logs):
+            path.mkdir(parents=True, exist_ok=True)
+
     def write(self, run: Run) -> None:
         """Keep the plan and its state."""
         write_run(run, self.path)
+
+    def keep(self, setup: Setup) -> None:
+        """Keep what resuming needs beside the run."""
+        write_atomically(self.path / SETUP_NAME, TypeAdapter(Setup).dump_json(setup, indent=1))
 
 
 def create(out: Path, profile: str) -> RunFolder:
@@ -80,8 +99,7 @@ def create(out: Path, profile: str) -> RunFolder:
             folder.path.mkdir()
         except FileExistsError:
             continue
-        folder.records.mkdir()
-        folder.logs.mkdir()
+        folder.make()
         return folder
     raise UsageError(f"{out}: too many runs named {stem}")
 
@@ -107,8 +125,10 @@ def write_setup(
     manifests: Mapping[str, Path],
     builds: Mapping[str, Build],
     commit: tuple[str | None, bool | None],
+    pilots: int = 0,
+    slowdown: float = 1.0,
 ) -> Setup:
-    """Keep what resuming needs beside the run."""
+    """Keep how the run's replicates are started."""
     setup = Setup(
         samplings=[case.sampling for case in cases],
         timeouts=[case.timeout for case in cases],
@@ -118,8 +138,10 @@ def write_setup(
         builds=dict(builds),
         commit=commit[0],
         dirty=commit[1],
+        pilots=pilots,
+        slowdown=slowdown,
     )
-    write_atomically(folder.path / SETUP_NAME, TypeAdapter(Setup).dump_json(setup, indent=1))
+    folder.keep(setup)
     return setup
 
 

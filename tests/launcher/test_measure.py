@@ -9,12 +9,14 @@ from launcher_fakes import A, B, FakeEngine, case, ending, failing, ok, planned,
 from pydantic import TypeAdapter
 from rich.console import Console
 
+from launcher.budget import Budget
 from launcher.data import Dataset
 from launcher.engines import Job, Limits, Outcome
 from launcher.errors import NotReady
 from launcher.estimate import Durations
 from launcher.measure import Measurement
 from launcher.progress import Display
+from launcher.replicate import Replicator
 from launcher.runfolder import RunFolder, load, replicates, write_setup
 from launcher.stop import Ending, Stop
 from runners.harness.manifest import Item, Manifest, write_manifest
@@ -30,17 +32,17 @@ def carry_out(
     engine: FakeEngine,
     stop: Stop | None = None,
     datasets: dict[str, Dataset] | None = None,
+    budget: Budget | None = None,
 ) -> tuple[Run, Measurement]:
     folder = RunFolder(path)
     folder.records.mkdir(parents=True, exist_ok=True)
     folder.logs.mkdir(exist_ok=True)
     setup = write_setup(folder, planned(*run.cases), Limits((0, 1), LIMIT), {}, {}, ("c0ffee", False))
     clock = iter(range(0, 10**15, 10**9))
-    measurement = Measurement(
-        folder, run, setup, engine, datasets or {}, Durations(), stop or Stop(), lambda: next(clock)
-    )
-    quiet = Display(0, Console(quiet=True))
-    return measurement.carry_out(quiet), measurement
+    stop = stop or Stop()
+    replicator = Replicator(folder, run, setup, engine, datasets or {}, stop, lambda: next(clock))
+    measurement = Measurement(folder, run, replicator, Durations(), stop, budget)
+    return measurement.carry_out(Display(Console(quiet=True))), measurement
 
 
 def records(path: Path) -> dict[str, Record]:

@@ -1,0 +1,93 @@
+"""Pilots: a few processes of each step case before it is measured, from which its warm-up is found and then frozen."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from launcher.profile import Sampling
+from launcher.runfolder import BadRecord, RunFolder, Setup, read_record, replicates
+from method import warmup
+from method.statistic import STEP_WORKLOADS
+from runners.harness.case import Competitor
+from runners.harness.record import Record, Status
+from runners.harness.run import PlannedCase, Run, RunState, Warmup
+
+TWICE = 2
+"""A pilot is longer than a replicate: a warm-up can only be seen against the level that follows it."""
+
+
+def pilot_run(run: Run, setup: Setup) -> tuple[Run, Setup] | None:
+    """The pilots of `run` as a small run of their own, with the same case numbers; None where none are wanted."""
+    due = [_due(case, setup) for case in run.cases]
+    if not any(due):
+        return None
+    cases = [
+        dataclasses.replace(
+            case, competitors=_programs(case.competitors) if wanted else [], blocks=setup.pilots, unavailable=[]
+        )
+        for case, wanted in zip(run.cases, due, strict=True)
+    ]
+    samplings = [_longer(one) for one in setup.samplings]
+    pilots = dataclasses.replace(run, cases=cases, state=RunState.RUNNING, stopping=None, extensions=[], warnings=[])
+    return pilots, dataclasses.replace(setup, samplings=samplings, slowdown=1.0)
+
+
+def settle(run: Run, setup: Setup, pilots: Run, folder: RunFolder, say: Callable[[str], None]) -> tuple[Run, Setup]:
+    """The run and its setup with the warm-up and the number of steps that its pilots found, frozen from here on."""
+    found = _records(pilots, folder)
+    cases, samplings = list(run.cases), list(setup.samplings)
+    for index, records in enumerate(found):
+        if not records:
+            continue
+        planned = warmup.plan(records)
+        cases[index] = dataclasses.replace(cases[index], warmup=planned)
+        samplings[index] = frozen(samplings[index], planned)
+        if not all(pilot.settled for pilot in planned.pilots):
+            say(f"{cases[index].case.label}: no end of the warm-up was seen in its pilots")
+    return dataclasses.replace(run, cases=cases), dataclasses.replace(setup, samplings=samplings)
+
+
+def frozen(usual: Sampling, planned: Warmup) -> Sampling:
+    """How the replicates of a case are sampled once its pilots are known."""
+    return usual.model_copy(
+        update={
+            "warmup_steps": planned.warmup_steps,
+            "min_steps": planned.kept_steps,
+            "max_steps": max(usual.max_steps, planned.kept_steps),
+        }
+    )
+
+
+def _due(case: PlannedCase, setup: Setup) -> bool:
+    return setup.pilots > 0 and case.warmup is None and case.case.workload in STEP_WORKLOADS and bool(case.competitors)
+
+
+def _programs(competitors: Sequence[Competitor]) -> list[Competitor]:
+    """Each program once: the labels of an A/A run hide the same one."""
+    first: dict[Competitor, Competitor] = {}
+    for one in competitors:
+        first.setdefault(dataclasses.replace(one, alias=""), one)
+    return list(first.values())
+
+
+def _longer(usual: Sampling) -> Sampling:
+    steps = TWICE * usual.min_steps
+    return usual.model_copy(
+        update={
+            "warmup_steps": 0,
+            "min_steps": steps,
+            "max_steps": max(usual.max_steps, steps),
+            "min_seconds": TWICE * usual.min_seconds,
+        }
+    )
+
+
+def _records(pilots: Run, folder: RunFolder) -> list[list[Record]]:
+    found: list[list[Record]] = [[] for _ in pilots.cases]
+    for replicate in replicates(pilots):
+        try:
+            record = read_record(folder, pilots, replicate)
+        except BadRecord:
+            continue
+        if record is not None and record.status is Status.OK and record.samples is not None:
+            found[replicate.case].append(record)
+    return found

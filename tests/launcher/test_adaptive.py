@@ -1,0 +1,259 @@
+"""Adaptive runs, time budgets, pilots and A/A runs, with a fake engine."""
+
+import dataclasses
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from launcher_fakes import A, B, Behaviour, FakeEngine, case, failing, ok, planned, run_of, with_check
+from rich.console import Console
+
+from launcher import budget as budgets
+from launcher.arguments import case_arguments
+from launcher.budget import Budget
+from launcher.cases import doubled
+from launcher.engines import Job, Limits, Outcome
+from launcher.errors import UsageError
+from launcher.estimate import Durations, spent
+from launcher.measure import Measurement
+from launcher.pilots import pilot_run, settle
+from launcher.profile import Sampling
+from launcher.progress import Display
+from launcher.replicate import Replicator
+from launcher.runfolder import RunFolder, Setup, load, replicates, write_setup
+from launcher.stop import Ending, Stop
+from method.schedule import Replicate
+from runners.harness.case import Competitor
+from runners.harness.record import Check, Record, Samples, Status
+from runners.harness.run import PlannedCase, Run, RunState, Stopping
+
+RULE = Stopping(most_blocks=12, every=2, half_width=0.02)
+SECOND = 10**9
+
+
+def setup_of(folder: RunFolder, run: Run, pilots: int = 0) -> Setup:
+    folder.make()
+    return write_setup(folder, planned(*run.cases), Limits((0, 1), 2**31), {}, {}, ("c0ffee", False), pilots)
+
+
+def carry_out(
+    path: Path, run: Run, engine: FakeEngine, budget: Budget | None = None, stop: Stop | None = None, seconds: int = 1
+) -> Run:
+    """Every replicate takes one second of the fake clock, or `seconds`."""
+    folder, stop = RunFolder(path), stop or Stop()
+    setup = setup_of(folder, run)
+    clock = iter(range(0, 10**6 * SECOND, seconds * SECOND))
+    replicator = Replicator(folder, run, setup, engine, {}, stop, lambda: next(clock))
+    return Measurement(folder, run, replicator, Durations(), stop, budget).carry_out(Display(Console(quiet=True)))
+
+
+def scattered(cv: float, seed: int = 0, level: float = 1.0) -> Behaviour:
+    """A runner whose processes differ by this much, normally distributed."""
+    chance = random.Random(seed)
+
+    def behave(record: Record, job: Job, stop: Stop) -> Outcome:
+        step = round(level * 10_000_000 * max(0.1, 1 + cv * chance.gauss(0, 1)))
+        return ok(dataclasses.replace(record, samples=Samples([step] * 50, 5, 8, step, 1, 1)), job, stop)
+
+    return behave
+
+
+def two_cases(**changes: object) -> Run:
+    cases = [PlannedCase(case(), [A, B], 8), PlannedCase(case(batch_size=32), [A, B], 8)]
+    return dataclasses.replace(run_of(*cases), stopping=RULE, **changes)
+
+
+def by_batch(quiet: float, noisy: float) -> dict[object, Behaviour]:
+    """Batch 8 is quiet, batch 32 noisy."""
+    calm, wild = scattered(quiet, 1), scattered(noisy, 2)
+
+    def behave(record: Record, job: Job, stop: Stop) -> Outcome:
+        return (calm if record.case.batch_size == 8 else wild)(record, job, stop)
+
+    return {A.label: behave, B.label: behave}
+
+
+def blocks_run(engine: FakeEngine) -> Counter[int]:
+    return Counter(number for number, _, label in engine.started if label == A.label)
+
+
+def test_further_blocks_go_where_the_interval_is_wide_and_nowhere_else(tmp_path: Path) -> None:
+    run = two_cases()
+    engine = FakeEngine(run, by_batch(0.001, 0.03))
+    done = carry_out(tmp_path, run, engine)
+    assert done.state is RunState.COMPLETE
+    assert blocks_run(engine) == {0: 8, 1: 12}
+    assert done.extensions == [1, 1]
+    assert (done.blocks(0), done.blocks(1)) == (8, 12)
+    assert load(RunFolder(tmp_path))[0].extensions == [1, 1]
+
+
+def test_a_large_difference_stops_nothing(tmp_path: Path) -> None:
+    """It stops on width: a noisy case goes on to its last block however clear its winner is."""
+    run = two_cases()
+    fast, slow = scattered(0.03, 3), scattered(0.03, 4, level=3.0)
+    engine = FakeEngine(run, {A.label: fast, B.label: slow})
+    carry_out(tmp_path, run, engine)
+    assert blocks_run(engine) == {0: 12, 1: 12}
+
+
+def test_a_fixed_number_of_blocks_is_fixed(tmp_path: Path) -> None:
+    run = dataclasses.replace(two_cases(), stopping=None)
+    engine = FakeEngine(run, by_batch(0.5, 0.5))
+    assert carry_out(tmp_path, run, engine).extensions == []
+    assert blocks_run(engine) == {0: 8, 1: 8}
+
+
+def test_what_cannot_be_settled_is_said_early_and_comes_last(tmp_path: Path) -> None:
+    run = two_cases()
+    engine = FakeEngine(run, by_batch(0.03, 0.8))
+    done = carry_out(tmp_path, run, engine)
+    warning = next(text for text in done.warnings if "too noisy" in text)
+    assert "batch 32" in warning
+    assert "±2 %" in warning
+    assert int(warning.split("about ")[1].split(" blocks")[0].replace(",", "")) > 100
+    assert done.extensions == [0, 0, 1, 1]
+
+
+def test_an_interrupted_adaptive_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    run = two_cases()
+    whole = FakeEngine(run, by_batch(0.001, 0.03))
+    carry_out(tmp_path / "whole", run, whole)
+    stop, script, seen = Stop(), by_batch(0.001, 0.03), 0
+
+    def cut(record: Record, job: Job, own: Stop) -> Outcome:
+        nonlocal seen
+        seen += 1
+        if seen == 35:
+            stop.request()
+            return Outcome(Ending.INTERRUPTED, -15)
+        return script[A.label](record, job, own)
+
+    first = FakeEngine(run, {A.label: cut, B.label: cut})
+    stopped = carry_out(tmp_path / "cut", run, first, stop=stop)
+    assert stopped.state is RunState.INCOMPLETE
+    again, _ = load(RunFolder(tmp_path / "cut"))
+    second = FakeEngine(again, script)
+    done = carry_out(tmp_path / "cut", again, second)
+    assert done.state is RunState.COMPLETE
+    assert first.started[:34] + second.started == whole.started
+    assert done.extensions == [1, 1]
+
+
+def test_a_disagreement_gets_no_further_blocks(tmp_path: Path) -> None:
+    run = dataclasses.replace(run_of(PlannedCase(case(), [A, B], 8)), stopping=RULE)
+    script = {A.label: with_check(Check(trainable=1)), B.label: with_check(Check(trainable=2))}
+    assert carry_out(tmp_path, run, FakeEngine(run, script)).extensions == []
+
+
+def test_a_competitor_that_fails_leaves_nobody_to_compare(tmp_path: Path) -> None:
+    run = dataclasses.replace(run_of(PlannedCase(case(), [A, B], 8)), stopping=RULE)
+    script = {A.label: scattered(0.5), B.label: failing(Status.FAILED, "ERROR")}
+    assert carry_out(tmp_path, run, FakeEngine(run, script)).extensions == []
+
+
+def test_a_budget_ends_the_run_between_blocks(tmp_path: Path) -> None:
+    run = two_cases(budget_seconds=38.0)
+    engine = FakeEngine(run, by_batch(0.001, 0.8))
+    budget = Budget(38.0)
+    done = carry_out(tmp_path, run, engine, budget)
+    assert done.state is RunState.COMPLETE
+    assert len(engine.started) % 2 == 0
+    assert 32 <= len(engine.started) <= 38
+    assert budget.spent <= 38
+    assert any("time budget of 38 s" in text for text in done.warnings)
+
+
+def test_a_budget_too_small_for_the_planned_blocks_leaves_the_run_incomplete(tmp_path: Path) -> None:
+    run = two_cases(budget_seconds=30.0)
+    engine = FakeEngine(run, by_batch(0.001, 0.001))
+    done = carry_out(tmp_path, run, engine, Budget(30.0))
+    assert done.state is RunState.INCOMPLETE
+    assert len(engine.started) <= 30
+    assert max(blocks_run(engine).values()) - min(blocks_run(engine).values()) <= 1
+
+
+def test_a_resumed_run_has_spent_what_its_replicates_took(tmp_path: Path) -> None:
+    run = two_cases()
+    carry_out(tmp_path, run, FakeEngine(run, {B.label: failing(Status.FAILED, "ERROR"), A.label: scattered(0.01)}))
+    assert spent(tmp_path) == pytest.approx(18.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("1.5h", 5400), ("1h30m", 5400), ("", None), ("2H", 7200)]
+)
+def test_budgets_are_times(text: str, seconds: float | None) -> None:
+    assert budgets.seconds(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["30", "m", "0m", "-1m", "1m1h", "1e3s", "nan", "٣m"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="30m"):
+        budgets.seconds(text)
+
+
+def decaying(record: Record, job: Job, stop: Stop) -> Outcome:
+    """A runner whose first 20 steps are slow."""
+    chance = random.Random(record.record_id)
+    steps = [round((3e7 if index < 20 else 1e7) * (1 + 0.01 * chance.gauss(0, 1))) for index in range(200)]
+    return ok(dataclasses.replace(record, samples=Samples(steps, 0, 8, steps[0], SECOND, SECOND)), job, stop)
+
+
+def test_pilots_find_the_warmup_that_the_run_then_keeps(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A, B], 2), PlannedCase(case(workload="fit", network="cnn4"), [A], 2))
+    folder = RunFolder(tmp_path)
+    setup = setup_of(folder, run, pilots=3)
+    found = pilot_run(run, setup)
+    assert found is not None
+    pilots, sampling = found
+    assert [len(one.competitors) for one in pilots.cases] == [2, 0]
+    assert sampling.samplings[0].warmup_steps == 0
+    folder.pilots.make()
+    engine = FakeEngine(pilots, {A.label: decaying, B.label: decaying})
+    replicator = Replicator(folder.pilots, pilots, sampling, engine, {}, Stop())
+    Measurement(folder.pilots, pilots, replicator, Durations(), Stop()).carry_out(Display(Console(quiet=True)))
+    assert len(engine.started) == 6
+    settled, frozen = settle(run, setup, pilots, folder.pilots, lambda _: None)
+    warmup = settled.cases[0].warmup
+    assert warmup is not None
+    assert len(warmup.pilots) == 6
+    assert 30 <= warmup.warmup_steps <= 45
+    assert frozen.samplings[0].warmup_steps == warmup.warmup_steps
+    assert frozen.samplings[0].min_steps == warmup.kept_steps
+    assert frozen.samplings[1] == setup.samplings[1]
+    assert settled.cases[1].warmup is None
+    assert pilot_run(settled, frozen) is None
+
+
+def test_pilots_that_all_fail_leave_the_profiles_warmup(tmp_path: Path) -> None:
+    run = run_of(PlannedCase(case(), [A], 2))
+    folder = RunFolder(tmp_path)
+    setup = setup_of(folder, run, pilots=3)
+    pilots, _ = pilot_run(run, setup) or pytest.fail("no pilots")
+    assert settle(run, setup, pilots, folder.pilots, lambda _: None) == (run, setup)
+
+
+def test_an_aa_case_is_one_program_under_two_labels() -> None:
+    case_of_three = planned(PlannedCase(case(), [A, B], 8))[0]
+    labels = doubled(case_of_three).planned.competitors
+    assert [one.label for one in labels] == [f"{A.label}:A", f"{A.label}:B"]
+    run = run_of(PlannedCase(case(), labels, 8))
+    assert len({one.record_id for one in replicates(run)}) == 16
+
+
+def test_an_aa_case_has_pilots_of_its_program_once(tmp_path: Path) -> None:
+    run = run_of(doubled(planned(PlannedCase(case(), [A, B], 8))[0]).planned)
+    found = pilot_run(run, setup_of(RunFolder(tmp_path), run, pilots=3))
+    assert found is not None
+    assert len(replicates(found[0])) == 3
+
+
+@pytest.mark.parametrize(
+    ("alias", "workload", "slowed"), [("B", "infer", True), ("A", "infer", False), ("B", "load", False)]
+)
+def test_a_slowdown_is_injected_into_the_second_label_only(alias: str, workload: str, slowed: bool) -> None:
+    replicate = Replicate(0, 0, 0, 0, Competitor("alpha", "eager", "", alias))
+    words = case_arguments(case(workload=workload), replicate, Sampling(), 2, 1.05)
+    assert ("--inject-slowdown" in words) is slowed
+    assert words[words.index("--alias") + 1] == alias
