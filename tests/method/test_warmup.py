@@ -1,0 +1,206 @@
+"""Warm-up detection and the number of steps kept: simulated pilots and replicates through the production code."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from method.statistic import Steadiness, seconds, steadiness
+from method.warmup import FEWEST_STEPS, MOST_STEPS, mser, pilot, plan
+from runners.harness.case import Block, Case, Competitor
+from runners.harness.loop import Sampling, sample_steps
+from runners.harness.record import SCHEMA_VERSION, Check, Record, Samples, Status
+from runners.harness.workload import StepWork
+
+CASE = Case("train", "cpu", 32, 25, network="cnn4", input_size=32, scope="compute")
+TORCH, TF = Competitor("pytorch", "eager"), Competitor("tensorflow", "graph")
+
+LEVEL = 0.020
+"""Seconds a step: 2 s are 100 steps."""
+BETWEEN, WITHIN, SPIKES, SPIKE = 0.01, 0.02, 0.03, 1.3
+"""Log-normal scatter of processes and of steps; this share of the steps lasts this many times as long."""
+PILOT_STEPS = 200
+PLANS, REPLICATES = 50, 4
+"""Three pilots each, then so many replicates: 200 series a shape."""
+
+
+def decay(draw, steps):
+    """1.2 to 3 times as slow at first, exponentially quicker with a constant of 2 to 15 steps."""
+    height, constant = draw.uniform(0.2, 2), draw.uniform(2, 15)
+    return lambda jitter: 1 + height * np.exp(-steps / (constant * jitter))
+
+
+def plateau(draw, steps):
+    """10 to 100 % slower for the first 10 to 60 steps, as until a compiler has done its work."""
+    height, end = draw.uniform(0.1, 1), draw.uniform(10, 60)
+    return lambda jitter: np.where(steps < end * jitter, 1 + height, 1.0)
+
+
+def slowdown(draw, steps):
+    """10 to 50 % quicker for the first 10 to 60 steps, as until a processor's boost has ended."""
+    depth, end = draw.uniform(0.1, 0.5), draw.uniform(10, 60)
+    return lambda jitter: np.where(steps < end * jitter, 1 - depth, 1.0)
+
+
+def flat(_draw, steps):
+    """The same from the first step on."""
+    return lambda _jitter: np.ones(len(steps))
+
+
+def cyclic(draw, steps):
+    """A sine of 8 to 30 %, crest to trough, with a period of 15 to 100 steps and any phase."""
+    swing, period = draw.uniform(0.08, 0.3), draw.uniform(15, 100)
+    return lambda _jitter: 1 + swing / 2 * np.sin(2 * np.pi * (steps / period + draw.uniform()))
+
+
+def ramp(draw, steps):
+    """10 to 50 % slower every 200 steps, without end."""
+    slope = draw.uniform(0.1, 0.5) / 200
+    return lambda _jitter: 1 + slope * steps
+
+
+def process(draw, shape_of, sampling) -> tuple[float, Record]:
+    """(true level, record) of one process: its noise, half a second of first step, a warm-up 15 % longer or shorter."""
+    level = LEVEL * draw.lognormal(0, BETWEEN)
+    shape = shape_of(draw.uniform(0.85, 1.15))
+    times = level * shape * draw.lognormal(0, WITHIN, len(shape)) * np.where(draw.random(len(shape)) < SPIKES, SPIKE, 1)
+    times[0] += 0.5
+    now = 0
+    left = iter((times * 1e9).astype(int).tolist())
+
+    def step() -> None:
+        nonlocal now
+        now += next(left)
+
+    work = StepWork(step, lambda: None, 32, Check, lambda: None, lambda: None)
+    return level, record_of(sample_steps(work, sampling, lambda: now), sampling.warmup_steps)
+
+
+def record_of(step_ns, warmup=0, competitor=TORCH, start_s=3.0) -> Record:
+    samples = Samples(step_ns, warmup, 32, step_ns[0], import_ns=int(start_s * 1e9), setup_ns=0)
+    block = Block(0, 0, 0, 1, "")
+    return Record(SCHEMA_VERSION, "one", "run", Status.OK, None, CASE, competitor, block, [], samples=samples)
+
+
+def simulated(shape) -> tuple[np.ndarray, np.ndarray]:
+    """For each replicate of a shape: how far its median is from its true level, and whether anything flagged it."""
+    draw = np.random.default_rng(7)
+    off, flagged = [], []
+    for _ in range(PLANS):
+        shape_of = shape(draw, np.arange(600))
+        pilots = [process(draw, shape_of, Sampling(0, PILOT_STEPS, PILOT_STEPS, 0))[1] for _ in range(3)]
+        fixed = plan(pilots)
+        unsettled = not all(found.settled for found in fixed.pilots)
+        sampling = Sampling(fixed.warmup_steps, fixed.kept_steps, MOST_STEPS, 2.0)
+        for _ in range(REPLICATES):
+            level, record = process(draw, shape_of, sampling)
+            off.append(abs(seconds(record) / level - 1))
+            flagged.append(unsettled or steadiness(record) is Steadiness.UNSTEADY)
+    return np.array(off), np.array(flagged)
+
+
+@pytest.mark.parametrize("shape", [flat, decay, plateau, slowdown])
+def test_a_warm_up_leaves_more_than_one_percent_in_at_most_two_percent_of_series(shape):
+    off, flagged = simulated(shape)
+    assert np.mean(off > 0.01) <= 0.02
+    assert np.mean(flagged) <= 0.10  # what settles is not called unsettled
+
+
+@pytest.mark.parametrize("shape", [cyclic, ramp])
+def test_what_never_settles_is_flagged(shape):
+    _, flagged = simulated(shape)
+    assert np.mean(flagged) >= 0.90
+
+
+@pytest.mark.parametrize("shape", [decay, plateau, slowdown])
+def test_without_a_warm_up_discarded_the_same_series_are_off(shape):
+    """What the two per cent above are to be held against."""
+    draw = np.random.default_rng(7)
+    processes = [process(draw, shape(draw, np.arange(600)), Sampling(0, 40, 40, 0)) for _ in range(200)]
+    assert np.mean([abs(seconds(record) / level - 1) > 0.01 for level, record in processes]) > 0.20
+
+
+def test_mser_cuts_where_the_level_begins_and_never_beyond_the_middle():
+    noise = np.tile([1.0, 1.01], 8)
+    assert mser(noise) == 0
+    assert mser(np.concatenate([[9.0, 5.0, 3.0], noise])) == 3
+    assert mser(np.arange(20.0)) == 10
+    assert mser(np.array([])) == 0
+
+
+def noisy(seed: int, steps: int, level: float = LEVEL, sd: float = 0.01) -> list[int]:
+    return (level * np.random.default_rng(seed).lognormal(0, sd, steps) * 1e9).astype(int).tolist()
+
+
+def test_the_first_step_is_always_warm_up_and_the_end_is_given_in_steps():
+    level = noisy(1, 100)
+    assert pilot(record_of([10**9, *level])) == dataclasses.replace(pilot(record_of(level)), steps=101)
+    slow = [2 * time for time in noisy(2, 15)]
+    found = pilot(record_of([10**9, *slow, *level]))
+    assert (found.steps, found.unsettled, found.settled) == (116, 16, True)
+
+
+def test_all_competitors_share_one_and_a_half_times_the_longest_warm_up():
+    slow = [2 * time for time in noisy(2, 15)]
+    quick = record_of([10**9, *noisy(3, 115)])
+    late = record_of([10**9, *slow, *noisy(4, 100)], competitor=TF)
+    fixed = plan([quick, late])
+    assert [found.competitor for found in fixed.pilots] == [TORCH, TF]
+    assert fixed.pilots[0].unsettled < fixed.pilots[1].unsettled == 16
+    assert fixed.warmup_steps == math.ceil(1.5 * 16)
+
+
+def pilots_of(levels, sd=0.05, **more) -> list[Record]:
+    return [record_of(noisy(seed, 201, level, sd), **more) for seed, level in enumerate(levels)]
+
+
+ALIKE, APART = (0.0200, 0.0203, 0.0197), (0.020, 0.024, 0.017)
+
+
+def test_more_steps_are_kept_where_a_process_costs_more_and_fewer_where_processes_differ_more():
+    cheap, dear = (plan(pilots_of(ALIKE, start_s=start)).kept_steps for start in (2, 10))
+    assert FEWEST_STEPS < cheap < dear < MOST_STEPS
+    assert plan(pilots_of(APART, start_s=2)).kept_steps == FEWEST_STEPS
+
+
+def test_most_steps_are_kept_where_nothing_shows_that_processes_differ():
+    assert plan(pilots_of(ALIKE[:1])).kept_steps == MOST_STEPS
+    assert plan([record_of(noisy(1, 201))] * 3).kept_steps == MOST_STEPS
+
+
+def test_the_competitor_that_needs_most_steps_decides():
+    apart, alike = pilots_of(APART, start_s=2), pilots_of(ALIKE, start_s=10, competitor=TF)
+    assert plan(apart + alike).kept_steps == plan(alike).kept_steps > plan(apart).kept_steps
+
+
+def test_steps_that_resemble_their_neighbours_tell_less_so_more_are_kept():
+    def kept(resembling: int) -> int:
+        levels = enumerate((0.0200, 0.0206, 0.0194))
+        pilots = [np.repeat(noisy(seed, 240 // resembling, level), resembling) for seed, level in levels]
+        return plan([record_of(steps.tolist(), start_s=600) for steps in pilots]).kept_steps
+
+    assert FEWEST_STEPS < 1.5 * kept(1) < kept(4) < MOST_STEPS
+
+
+@pytest.mark.parametrize(("level", "kept"), [(0.1, 100), (0.5, 20), (5.0, 10)])
+def test_of_slow_steps_ten_seconds_are_kept_but_ten_steps_at_least(level, kept):
+    assert plan(pilots_of((level,) * 3, sd=0.001)).kept_steps == pytest.approx(kept, abs=1)
+
+
+def test_steps_equal_to_the_nanosecond_are_a_level():
+    fixed = plan([record_of([20_000_000] * 40)] * 3)
+    assert all(found.settled for found in fixed.pilots)
+    assert (fixed.warmup_steps, fixed.kept_steps) == (2, MOST_STEPS)
+
+
+@pytest.mark.parametrize("steps", range(2, 16))
+def test_a_pilot_of_few_steps_gives_a_plan_all_the_same(steps):
+    fixed = plan([record_of(noisy(5, steps))])
+    assert 2 <= fixed.warmup_steps <= math.ceil(1.5 * (1 + steps / 2))
+    assert fixed.pilots[0].settled <= (steps > 10)  # one median of five has no beginning and no end
+
+
+def test_a_replicate_without_steps_is_no_pilot():
+    with pytest.raises(ValueError, match="cannot be a pilot"):
+        plan([dataclasses.replace(record_of([1, 2]), samples=None)])
