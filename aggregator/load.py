@@ -14,6 +14,11 @@ from aggregator.schema import run_adapter
 from runners.harness.record import Record, Status
 from runners.harness.run import RUN_NAME, RUN_VERSION, Run
 
+PILOTS = "pilots"
+"""The folder in a run's where its pilots lie, as a small run of their own."""
+NO_PLAN = f"{RUN_NAME} is missing, so what was planned is unknown"
+MOST_BLOCKS = 100_000
+"""Blocks of one run; more would take years."""
 SIZE_LIMIT = 32 * 2**20
 """Bytes of one record; the longest loader stream stays well below it."""
 
@@ -57,15 +62,7 @@ def find_run(argument: str, results: Path = Path("results")) -> Path:
 def load_run(folder: Path) -> LoadedRun:
     """Read run.json and every record of `folder`. Raises CannotReport where there is nothing to report."""
     plan, problems = _read_plan(folder)
-    read: list[tuple[str, Record]] = []
-    quarantined: list[Quarantined] = []
-    for entry in _record_files(folder / "records", quarantined):
-        try:
-            read.append((entry.name, _read_record(entry)))
-        except NewerSchema as error:
-            raise CannotReport(f"{entry}: {error}; upgrade this program to read it") from error
-        except BadRecord as error:
-            quarantined.append(Quarantined(entry.name, error.offset, str(error)))
+    read, quarantined = _read_records(folder / "records")
     kept, refused = _consistent(read, plan)
     if not kept and not quarantined and not refused and not (plan and plan.cases):
         raise CannotReport(f"{folder}: no records and no planned case; run the benchmark first")
@@ -77,12 +74,32 @@ def load_run(folder: Path) -> LoadedRun:
     return LoadedRun(name, plan, tuple(kept), tuple(ordered), tuple(problems))
 
 
+def load_pilots(folder: Path) -> tuple[tuple[Record, ...], tuple[Quarantined, ...]]:
+    """The records of the run's pilots, none where it had none. Raises CannotReport."""
+    read, quarantined = _read_records(folder / PILOTS / "records")
+    kept, refused = _consistent(read, _read_plan(folder)[0])
+    return tuple(kept), (*quarantined, *refused)
+
+
+def _read_records(folder: Path) -> tuple[list[tuple[str, Record]], list[Quarantined]]:
+    read: list[tuple[str, Record]] = []
+    quarantined: list[Quarantined] = []
+    for entry in _record_files(folder, quarantined):
+        try:
+            read.append((entry.name, _read_record(entry)))
+        except NewerSchema as error:
+            raise CannotReport(f"{entry}: {error}; upgrade this program to read it") from error
+        except BadRecord as error:
+            quarantined.append(Quarantined(entry.name, error.offset, str(error)))
+    return read, quarantined
+
+
 def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
     path = folder / RUN_NAME
     try:
         data = _read_regular(path)
     except FileNotFoundError:
-        return None, [f"{RUN_NAME} is missing, so what was planned is unknown"]
+        return None, [NO_PLAN]
     except (BadRecord, OSError) as error:
         return None, [f"{RUN_NAME} cannot be read ({error}), so what was planned is unknown"]
     try:
@@ -95,8 +112,23 @@ def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
             f"{RUN_NAME} is not valid ({where or 'whole file'}: {first['msg']}), so what was planned is unknown"
         ]
     _refuse_newer_plan(path, data)
+    impossible = _impossible(plan)
+    if impossible:
+        return None, [f"{RUN_NAME} is not valid ({impossible}), so what was planned is unknown"]
     problems = [] if plan.state == "complete" else [f"the run did not finish (state: {plan.state})"]
     return plan, problems
+
+
+def _impossible(plan: Run) -> str | None:
+    """What no run can have planned, in words, before anything is counted by it."""
+    if any(not 0 <= index < len(plan.cases) for index in plan.extensions):
+        return "extensions: a case that does not exist"
+    if plan.stopping and plan.stopping.every < 1:
+        return "stopping.every: fewer than one block"
+    every = range(len(plan.cases))
+    if any(case.blocks < 0 for case in plan.cases) or sum(plan.blocks(index) for index in every) > MOST_BLOCKS:
+        return f"blocks: not between 0 and {MOST_BLOCKS}"
+    return None
 
 
 def _refuse_newer_plan(path: Path, data: bytes) -> None:

@@ -1,8 +1,11 @@
 """Did two sides of a case do the same work with the same settings? Only then may they be ranked."""
 
+from collections.abc import Iterable
+from itertools import combinations
+
 from runners.harness.agreement import disagreement
-from runners.harness.case import Case
-from runners.harness.record import Effective, Record
+from runners.harness.case import Case, Competitor
+from runners.harness.record import Effective, Record, Status
 
 COMPUTE = ("train", "infer", "fit")
 
@@ -16,6 +19,19 @@ def difference_in_work(left: Record, right: Record) -> str | None:
     case = left.case
     settings = _settings_differ(left.effective, right.effective, case) if case.track == "matched" else None
     return settings or disagreement(left.check, right.check, case.precision, case.workload)
+
+
+def contradict(records: Iterable[Record]) -> bool:
+    """Whether the first evidence of any two competitors of a case differs: a run then measures no further block."""
+    first: dict[Competitor, Record] = {}
+    for record in records:
+        if record.status is Status.OK and record.check:
+            first.setdefault(record.competitor, record)
+    return any(
+        disagreement(left.check, right.check, left.case.precision, left.case.workload)
+        for left, right in combinations(first.values(), 2)
+        if left.check and right.check
+    )
 
 
 def _settings_differ(ours: Effective, theirs: Effective, case: Case) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from method.schedule import Entry, schedule
 from runners.harness.agreement import REQUIRED
 from runners.harness.case import Block, Case, Competitor, DatasetRef
 from runners.harness.record import (
@@ -193,11 +194,32 @@ def make_records(
     return found
 
 
-def write_folder(folder: Path, run: Run | None, records: Sequence[Record]) -> Path:
+def scheduled(
+    run: Run, seconds: Callable[[Case, Competitor], float] = lambda _case, _who: 0.05, pilots: bool = False, **more: Any
+) -> list[Record]:
+    """Every record that `run` plans with its extensions, in the order and with the names that its seed gives."""
+    entries = [Entry(case.case.label, case.competitors, case.blocks) for case in run.cases]
+    found = []
+    for one in schedule(entries, run.order_seed, run.extensions, run.stopping.every if run.stopping else 0):
+        planned = run.cases[one.case]
+        options = {"seconds": seconds(planned.case, one.competitor), "run_id": run.run_id, **more}
+        if planned.warmup:
+            options["warmup"] = planned.warmup.warmup_steps
+        record = make_record(planned.case, one.competitor, one.block, one.sequence, **options)
+        hours, minutes, rest = one.sequence // 3600, one.sequence // 60 % 60, one.sequence % 60
+        started = f"2026-01-02T{hours:02}:{minutes:02}:{rest:02}Z"
+        block = Block(one.block, one.position, one.sequence, run.order_seed, started)
+        name = one.record_id.replace("-b", "-p") if pilots else one.record_id
+        found.append(dataclasses.replace(record, record_id=name, block=block))
+    return found
+
+
+def write_folder(folder: Path, run: Run | None, records: Sequence[Record], pilots: Sequence[Record] = ()) -> Path:
     """The run's folder on disk."""
-    (folder / "records").mkdir(parents=True)
+    for path, members in ((folder / "records", records), (folder / "pilots" / "records", pilots)):
+        path.mkdir(parents=True)
+        for record in members:
+            write_record(record, path)
     if run:
         write_run(run, folder)
-    for record in records:
-        write_record(record, folder / "records")
     return folder
