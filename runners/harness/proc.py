@@ -1,6 +1,7 @@
 """Readers of Linux's /proc and /sys that answer None where the kernel does not say."""
 
 import os
+import threading
 from pathlib import Path
 
 
@@ -45,3 +46,18 @@ def process_tree(root: int | None = None) -> list[int]:
         tree.append(pid)
         todo.extend(parents.get(pid, []))
     return tree
+
+
+def anybody_runs(pids: list[int]) -> bool:
+    """Whether a thread of these processes, other than the one that asks, is running or waits for a CPU."""
+    for pid in pids:
+        try:
+            threads = os.listdir(f"/proc/{pid}/task")
+        except OSError:  # it has ended meanwhile
+            continue
+        for thread in threads:
+            if int(thread) != threading.get_native_id():
+                stat = read_text(f"/proc/{pid}/task/{thread}/stat")
+                if stat and stat.rpartition(")")[2].split()[0] == "R":
+                    return True
+    return False

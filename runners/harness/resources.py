@@ -63,7 +63,7 @@ def resources(
         unknown["resources.gpu_allocated_peak_bytes"] = "no GPU in use, or its allocator does not say"
     if reserved is None:
         unknown["resources.gpu_reserved_peak_bytes"] = "no GPU in use, or its allocator does not say"
-    unknown["resources.gpu_process_peak_bytes"] = "NVML is not read"
+    unknown["resources.gpu_process_peak_bytes"] = "the driver tells what a process holds, not the most it held"
     used = Resources(
         rss_peak_bytes=rss_peak,
         cgroup_peak_bytes=group,

@@ -1,0 +1,117 @@
+"""What the kernel counts, at one moment: CPU time, pressure, throttling, switches, faults, clocks."""
+
+import os
+import resource
+from dataclasses import dataclass
+
+from runners.harness.clock import now_ns
+from runners.harness.proc import fields, read_int, read_text
+
+
+@dataclass(frozen=True)
+class CpuTicks:
+    """Time of all CPUs since the start, in ticks: in all, at work for this machine, and taken by its host."""
+
+    total: int
+    busy: int
+    stolen: int
+
+
+@dataclass(frozen=True)
+class Counters:
+    """The counters at one moment; None where the kernel does not show one."""
+
+    at_ns: int
+    load1: float | None
+    cpu: CpuTicks | None
+    pressure_us: int | None
+    throttled: int | None
+    swapped_in: int | None
+    involuntary: int
+    voluntary: int
+    major_faults: int
+    threads: int | None
+
+
+def counters() -> Counters:
+    """Read them all; takes a fraction of a millisecond."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Counters(
+        at_ns=now_ns(),
+        load1=_load1(),
+        cpu=_cpu_ticks(),
+        pressure_us=_pressure_us(),
+        throttled=_throttled(),
+        swapped_in=_whole(fields("/proc/vmstat").get("pswpin")),
+        involuntary=own.ru_nivcsw + children.ru_nivcsw,
+        voluntary=own.ru_nvcsw + children.ru_nvcsw,
+        major_faults=own.ru_majflt + children.ru_majflt,
+        threads=_whole(fields("/proc/self/status").get("Threads")),
+    )
+
+
+def temperature() -> float | None:
+    """Degrees of the first thermal zone."""
+    value = read_int("/sys/class/thermal/thermal_zone0/temp")
+    return None if value is None else value / 1000
+
+
+def clock_mhz() -> float | None:
+    """The clock of the fastest CPU this process may use.
+
+    The fastest, since a CPU that idles may show whatever it is parked at: only a busy one's clock says something.
+    """
+    cpus = os.sched_getaffinity(0)
+    khz = [read_int(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq") for cpu in cpus]
+    clocks = [value / 1000 for value in khz if value] or _clocks_of_cpuinfo(cpus)
+    return max(clocks, default=None)
+
+
+def _clocks_of_cpuinfo(cpus: set[int]) -> list[float]:
+    clocks, cpu = [], -1
+    for line in (read_text("/proc/cpuinfo") or "").splitlines():
+        name, _, value = (part.strip() for part in line.partition(":"))
+        try:
+            if name == "processor":
+                cpu = int(value)
+            elif name == "cpu MHz" and cpu in cpus and float(value) > 0:
+                clocks.append(float(value))
+        except ValueError:
+            continue
+    return clocks
+
+
+def _load1() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
+
+
+def _cpu_ticks() -> CpuTicks | None:
+    """Of all CPUs; guest time is already in user time and is not added again."""
+    line = (read_text("/proc/stat") or "").partition("\n")[0].split()
+    if len(line) < 9 or line[0] != "cpu":
+        return None
+    user, nice, system, idle, waiting, irq, softirq, stolen = (int(value) for value in line[1:9])
+    busy = user + nice + system + irq + softirq
+    return CpuTicks(busy + idle + waiting + stolen, busy, stolen)
+
+
+def _pressure_us() -> int | None:
+    for line in (read_text("/proc/pressure/cpu") or "").splitlines():
+        if line.startswith("some"):
+            return _whole(line.rpartition("total=")[2])
+    return None
+
+
+def _throttled() -> int | None:
+    for path in ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat"):
+        value = _whole(fields(path).get("nr_throttled"))
+        if value is not None:
+            return value
+    return None
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isdecimal() else None
