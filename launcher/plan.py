@@ -111,7 +111,8 @@ def describe(cases: Sequence[Planned], seed: int, durations: Durations, pilots: 
         lines += [f"    {one.label}" for one in case.competitors]
         lines += [f"    {one.competitor.label}   - {one.kind}: {one.reason}" for one in case.unavailable]
     total = sum(len(planned.planned.competitors) * planned.planned.blocks for planned in cases)
-    counted = f"{len(cases)} cases, {total} replicates, {pilots} pilots a program and step case, order seed {seed}"
+    before = f"{pilots} pilots of each program and step case, " if pilots else ""
+    counted = f"{len(cases)} cases, {before}{total} replicates, order seed {seed}"
     return [*lines, "", counted, estimate(cases, durations, pilots)]
 
 
