@@ -272,8 +272,8 @@ def test_load_reads_the_manifest_and_times_deliveries(tmp_path, prepare, dataset
     assert code == 0, record["error"]
     assert stages == ["tiny", "epoch"]
     assert record["case"]["dataset"]["items"] == 1
-    assert record["samples"]["warmup_steps"] == 8
-    assert len(record["samples"]["step_ns"]) == 8 + 80
+    assert record["samples"]["warmup_steps"] == 8 + 1
+    assert len(record["samples"]["step_ns"]) == 9 + 80
     assert record["samples"]["first_step_ns"] == record["samples"]["stage_ns"]["first_batch"]
 
 

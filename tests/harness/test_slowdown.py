@@ -12,7 +12,7 @@ from runners.harness.record import Check, Effective
 from runners.harness.slowdown import slowed
 from runners.harness.workload import Framework, StepWork, Workload
 
-MS = 1_000_000
+US = 1_000
 READINGS = 10
 """More readings than are ever needed around one sample, each of them a nanosecond on this clock."""
 
@@ -27,16 +27,16 @@ class TickingClock:
         self.now += 1
         return self.now
 
-    def passes(self, milliseconds: int):
+    def passes(self, microseconds: int):
         def pass_time() -> None:
-            self.now += milliseconds * MS
+            self.now += microseconds * US
 
         return pass_time
 
 
-def work_of(clock: TickingClock, step_ms: int, wait_ms: int) -> StepWork:
+def work_of(clock: TickingClock, step_us: int, wait_us: int) -> StepWork:
     nothing = clock.passes(0)
-    return StepWork(clock.passes(step_ms), clock.passes(wait_ms), 4, Check, lambda: None, nothing)
+    return StepWork(clock.passes(step_us), clock.passes(wait_us), 4, Check, lambda: None, nothing)
 
 
 @pytest.mark.parametrize("factor", [1.05, 2.0])
@@ -45,7 +45,7 @@ def test_a_step_with_its_wait_lasts_that_many_times_as_long(factor):
     times = sample_steps(slowed(work_of(clock, 2, 1), factor, clock), Sampling(1, 3, 3, 0), clock)
     assert len(times) == 4
     for time in times:
-        assert 0 <= time - factor * 3 * MS <= READINGS
+        assert 0 <= time - factor * 3 * US <= READINGS
 
 
 def test_a_group_with_its_one_wait_lasts_that_many_times_as_long():
@@ -53,13 +53,13 @@ def test_a_group_with_its_one_wait_lasts_that_many_times_as_long():
     times = sample_groups(slowed(work_of(clock, 2, 1), 1.05, clock), Sampling(0, 20, 20, 0), clock)
     assert len(times) == 2
     for time in times:
-        assert 0 <= time - 1.05 * (GROUP_STEPS * 2 + 1) * MS <= READINGS
+        assert 0 <= time - 1.05 * (GROUP_STEPS * 2 + 1) * US <= READINGS
 
 
 def test_a_wait_without_a_step_is_not_stretched():
     clock = TickingClock()
     slowed(work_of(clock, 2, 1), 2.0, clock).synchronize()
-    assert clock.now == 1 * MS
+    assert clock.now == 1 * US
 
 
 def test_without_a_slowdown_the_work_is_the_very_same():
