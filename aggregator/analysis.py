@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
@@ -245,8 +246,8 @@ def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, alph
     for side in contenders:
         programs.setdefault(_program(side.competitor), []).append(side)
     if len(programs) < len(contenders):
-        for first, *others in programs.values():
-            yield from (_compare(case, first, other, alpha, decides=False) for other in others)
+        for aliases in programs.values():
+            yield from (_compare(case, *pair, alpha, decides=False) for pair in combinations(aliases, 2))
         return
     if len(contenders) < 2:
         return
