@@ -12,7 +12,7 @@ from runners.harness.record import Record, Status
 from runners.harness.run import PlannedCase, Run, RunState, Warmup
 
 TWICE = 2
-"""A pilot is longer than a replicate: a warm-up can only be seen against the level that follows it."""
+"""A pilot of slow steps is longer than a replicate: a warm-up can only be seen against the level that follows it."""
 
 
 def pilot_run(run: Run, setup: Setup) -> tuple[Run, Setup] | None:
@@ -76,7 +76,6 @@ def _longer(usual: Sampling) -> Sampling:
             "warmup_steps": 0,
             "min_steps": steps,
             "max_steps": max(usual.max_steps, steps),
-            "min_seconds": TWICE * usual.min_seconds,
         }
     )
 
