@@ -32,7 +32,7 @@ SELECTION = --profile "$$PROFILE" --device "$$DEVICE" --engine "$$ENGINE" --fram
 help: ## list the jobs and their variables
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  PROFILE=smoke|quick|full  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds a replicate'
+	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  PROFILE=smoke|quick|full|aa  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds a replicate'
 	@echo '  FRAMEWORKS=pytorch,tensorflow  WORKLOADS=train,infer,load,fit  FILTER=text  DATA=folder[,folder]'
 	@echo '  RUN=id of a run to resume or report  EXTRA_INDEX=optional package index with smaller CPU builds of torch'
 
