@@ -1,0 +1,136 @@
+"""The GPU's state as `nvidia-smi` tells it: new drivers, old ones, and tools that answer nothing of use."""
+
+import pytest
+
+from runners.harness import gpu_health
+from runners.harness.gpu_health import GpuReading, between, read
+
+NEW = """case "$2" in
+*counters*) echo '61, 0x0000000000000001, {power}, 0, {heat}, 0' ;;
+*query-gpu*) exit 2 ;;
+*) printf '{pids}' ;;
+esac"""
+MIDDLE = """case "$2" in
+*counters*) echo 'Field "clocks_event_reasons_counters.sw_power_cap" is not a valid field to query.'; exit 2 ;;
+*clocks_event_reasons.active) echo '61, {mask}' ;;
+*) echo 4711 ;;
+esac"""
+OLD = """case "$2" in
+*clocks_event*) echo 'Field "clocks_event_reasons.active" is not a valid field to query.'; exit 2 ;;
+*query-gpu*) echo '61, {mask}' ;;
+*) echo 4711 ;;
+esac"""
+
+
+@pytest.fixture
+def tool(tmp_path, monkeypatch):
+    """Writes a shell script as `nvidia-smi`, the first on the path."""
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(gpu_health, "process_tree", lambda: [100, 101])
+
+    def write(script: str) -> None:
+        path = tmp_path / "nvidia-smi"
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+
+    return write
+
+
+def state(tool, script: str):
+    tool(script)
+    reading = read("gpu")
+    return between(reading, reading)
+
+
+def test_a_cpu_case_asks_nothing(tool):
+    tool("echo asked >&2; exit 1")
+    assert read("cpu") == GpuReading(unknown="no GPU was asked for")
+
+
+@pytest.mark.parametrize(
+    ("power", "heat", "limits"),
+    [(500, 7, []), (501, 7, ["sw_power_cap"]), (900, 8, ["hw_thermal_slowdown", "sw_power_cap"])],
+)
+def test_a_new_driver_counts_what_happened_within_the_window(tool, power, heat, limits):
+    tool(NEW.format(power=500, heat=7, pids="4711\\n"))
+    before = read("gpu")
+    tool(NEW.format(power=power, heat=heat, pids="4711\\n"))
+    after = read("gpu")
+    assert between(before, after)[:2] == (limits, 1)
+    assert after.temperature_c == 61
+
+
+@pytest.mark.parametrize("driver", [MIDDLE, OLD])
+@pytest.mark.parametrize(
+    ("mask", "limits"),
+    [
+        ("0x0000000000000001", []),  # idle
+        ("0x0000000000000112", []),  # clocks that somebody chose
+        ("0x0000000000000004", ["sw_power_cap"]),
+        ("0x0000000000000048", ["hw_slowdown", "hw_thermal_slowdown"]),
+        ("0x00000000000000a0", ["hw_power_brake_slowdown", "sw_thermal_slowdown"]),
+        ("[N/A]", None),
+    ],
+)
+def test_older_drivers_tell_what_holds_the_clock_back_now(tool, driver, mask, limits):
+    assert state(tool, driver.format(mask=mask))[0] == limits
+
+
+def test_a_limit_at_either_edge_counts():
+    hot, cool = (GpuReading(frozenset(names), processes=1) for names in (["hw_slowdown"], []))
+    assert between(hot, cool)[0] == between(cool, hot)[0] == ["hw_slowdown"]
+
+
+@pytest.mark.parametrize(
+    ("pids", "count"),
+    [
+        ("", 0),  # a container that is told of nobody
+        ("100\\n", 1),
+        ("100\\n101\\n", 1),  # both of this tree
+        ("4711\\n", 1),  # a container that is told the ids outside
+        ("100\\n4711\\n", 2),
+        ("4711\\n4712\\n4712\\n", 2),
+        ("[Insufficient Permissions]\\n", None),
+    ],
+)
+def test_processes_are_counted_with_this_tree_as_one(tool, pids, count):
+    limits, processes, why = state(tool, NEW.format(power=0, heat=0, pids=pids))
+    assert (limits, processes) == ([], count)
+    assert why == "nvidia-smi does not say"
+
+
+def test_the_gpu_asked_for_is_the_one_that_may_be_used(tool, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-12ab,3")
+    tool(f'echo "$1" >> {tmp_path}/asked; exit 1')
+    read("gpu")
+    assert set((tmp_path / "asked").read_text().split()) == {"--id=GPU-12ab"}
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("exit 9", "known"),
+        ("echo 'No devices were found'", "known"),
+        ("printf '\\377\\000,,,\\n,'", "known"),
+        ("true", "known"),
+        ("exec sleep 60", "within"),
+    ],
+)
+def test_a_tool_that_answers_nothing_of_use_leaves_null_and_a_reason(tool, monkeypatch, script, reason):
+    monkeypatch.setattr(gpu_health, "TIMEOUT_SECONDS", 0.05 if "sleep" in script else 5.0)
+    limits, processes, why = state(tool, script)
+    assert (limits, processes) == (None, None)
+    assert reason in why
+
+
+def test_a_machine_without_the_tool_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert read("gpu").unknown == "nvidia-smi is not there"
+
+
+def test_a_tool_that_may_not_be_started_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "nvidia-smi").write_text("not a program")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    assert "could not be started" in read("gpu").unknown
