@@ -6,6 +6,7 @@ import pytest
 from make_records import HEALTH, HOST, TF, TORCH, make_record, make_records, make_run, planned, step_case
 
 from aggregator.analysis import analyse
+from aggregator.answers import notes
 from aggregator.health import Cause, signals, summary
 from aggregator.load import LoadedRun
 from aggregator.quieter import REMEDIES, advice
@@ -151,3 +152,11 @@ def test_a_replicate_that_failed_and_a_hostile_governor_say_nothing():
     assert advice([broken]) == []
     (said,) = advice([governed("<script>alert(1)</script>")])
     assert "script" not in said
+
+
+@pytest.mark.parametrize(("scatter", "sides"), [(0.02, 0), (0.5, 2)])
+def test_processes_that_scatter_by_more_than_a_tenth_are_told_beside_the_verdict(scatter, sides):
+    run = make_run([planned(CASE, [TORCH, TF])])
+    (environment,) = analyse([LoadedRun(run.run_id, run, tuple(make_records(run, scatter=scatter)), ())])
+    said = notes(environment.cases[0].comparisons[0])
+    assert sum("processes scatter by" in text for text in said) == sides
