@@ -18,7 +18,8 @@ def tree(tmp_path: Path) -> Path:
         framework_tree(tmp_path, name)
         runner = tmp_path / "runners" / name / "infer.py"
         runner.write_text(runner.read_text().replace("Check(trainable=1)", EVIDENCE))
-    (tmp_path / "aggregator").symlink_to(ROOT / "aggregator")
+    for package in ("aggregator", "method"):
+        (tmp_path / package).symlink_to(ROOT / package)
     profile = (tmp_path / "profiles" / "tiny.toml").read_text().replace("blocks = 2", "blocks = 8")
     (tmp_path / "profiles" / "tiny.toml").write_text(profile)
     return tmp_path

@@ -1,0 +1,114 @@
+"""The method end to end, real processes of a fake framework: pilots, added blocks, A/A, audit, recomputation."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from launcher_fakes import framework_tree
+
+from launcher.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+EVIDENCE = 'Check(trainable=1, non_trainable=0, weights_digest="sha256:0", logits_sketch=[1.0, 2.0])'
+PROFILE = """
+description = "one case, adaptive, with pilots"
+blocks = 8
+timeout = 60
+pilots = 2
+
+[stopping]
+most_blocks = 10
+every = 2
+half_width = 0.000001
+
+[sampling]
+warmup_steps = 1
+min_steps = 20
+max_steps = 60
+min_seconds = 0.0
+
+[[cases]]
+workload = "infer"
+network = "cnn4"
+input_size = 32
+batch_size = 4
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One program under two labels, the second slowed to twice its time."""
+    tree = framework_tree(tmp_path_factory.mktemp("tree"), body="sum(range(20_000))")
+    runner = tree / "runners" / "fake" / "infer.py"
+    runner.write_text(runner.read_text().replace("Check(trainable=1)", EVIDENCE))
+    (tree / "profiles" / "tiny.toml").write_text(PROFILE)
+    for package in ("aggregator", "method"):
+        (tree / package).symlink_to(ROOT / package)
+    assert main(["bench", "--profile", "tiny", "--engine", "venv", "--aa", "--inject-slowdown", "2"], tree) == 0
+    (found,) = (path.parent for path in (tree / "results").glob("*/run.json"))
+    return found
+
+
+def records(folder: Path) -> list[dict[str, dict[str, object]]]:
+    return [json.loads(path.read_bytes()) for path in sorted((folder / "records").glob("*.json"))]
+
+
+def aggregator(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "aggregator", *words], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_pilots_fix_the_warmup_of_every_replicate(run: Path) -> None:
+    planned = json.loads((run / "run.json").read_bytes())["cases"][0]["warmup"]
+    assert len(records(run / "pilots")) == len(planned["pilots"]) == 2
+    assert {record["samples"]["warmup_steps"] for record in records(run)} == {planned["warmup_steps"]}
+
+
+def test_blocks_are_added_while_the_interval_is_too_wide(run: Path) -> None:
+    assert json.loads((run / "run.json").read_bytes())["extensions"] == [0]
+    assert len(records(run)) == 20
+
+
+def test_one_label_is_slowed_and_the_record_says_so(run: Path) -> None:
+    slowed = {(record["competitor"]["alias"], record["samples"]["injected_slowdown"]) for record in records(run)}
+    assert slowed == {("A", 1.0), ("B", 2.0)}
+
+
+def test_the_audit_proves_the_run(run: Path) -> None:
+    done = aggregator("audit", str(run))
+    assert done.returncode == 0, done.stdout
+    assert "FAILED" not in done.stdout
+
+
+def test_the_audit_fails_when_a_record_is_moved(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name in ("run.json", "setup.json"):
+        (copy / name).write_bytes((run / name).read_bytes())
+    for part in ("records", "pilots/records"):
+        (copy / part).mkdir(parents=True)
+        for path in (run / part).glob("*.json"):
+            (copy / part / path.name).write_bytes(path.read_bytes())
+    first, second = sorted((copy / "records").glob("*-b003-*.json"))
+    one, other = json.loads(first.read_bytes()), json.loads(second.read_bytes())
+    one["block"], other["block"] = other["block"], one["block"]
+    first.write_text(json.dumps(one))
+    second.write_text(json.dumps(other))
+    done = aggregator("audit", str(copy))
+    assert done.returncode == 1
+    assert "FAILED" in done.stdout
+
+
+def test_the_recomputation_finds_the_slowdown(run: Path) -> None:
+    """Wide bounds: no machine's mood hides from ten pairs that every step lasts twice as long."""
+    script = [sys.executable, str(ROOT / "docs" / "recompute.py"), str(run)]
+    (line,) = subprocess.run(script, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert "10 blocks" in line
+    names, ratio = line.partition(" (")[0].rsplit(" ", 1)
+    assert names.endswith("fake:only:B / fake:only:A")
+    assert 1.4 < float(ratio) < 2.8
+
+
+def test_the_report_says_what_was_slowed(run: Path) -> None:
+    assert "Slowdown of 2× put into one label" in (run / "report.md").read_text()
