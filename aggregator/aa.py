@@ -18,6 +18,8 @@ from method.compare import FIXED_ALPHA
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 
 QUANTILE = 0.95
+ENOUGH = 40
+"""With fewer comparisons, a machine that finds differences far too often may well stay within its bound."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def sentences(summary: Summary) -> list[str]:
             f"(exact 95 % interval of the rate {percent(low, 1)}–{percent(high, 1)}); up to {same.bound} are what "
             f"chance explains at {percent(FIXED_ALPHA)}. False verdicts after Holm: {same.named}."
         )
+        if same.compared < ENOUGH:
+            found.append(f"A/A check: {ENOUGH} comparisons or more are asked for; so few show only a gross fault.")
     for one in summary.slowed:
         found.append(
             f"Slowdown of {one.factor:g}× put into one label: the interval holds it in {one.covered} of "

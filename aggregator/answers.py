@@ -8,6 +8,7 @@ from aggregator.footnotes import Footnotes
 from aggregator.health import PROCESS_SPREAD
 from aggregator.model import Answer, Axis, Interval
 from aggregator.quantities import DASH, count, percent, ratio_and_interval
+from aggregator.quieter import advice
 from aggregator.words import clean
 from method.compare import Paired, ratio
 from method.statistic import Steadiness
@@ -100,6 +101,9 @@ def notes(comparison: Comparison) -> list[str]:
             f"the sign-flip test disagrees: p = {comparison.paired.p_permutation:.2g}, t test {comparison.paired.p:.2g}"
         )
     found += [text for text in (_tail(comparison), *_scatter(comparison)) if text]
+    if comparison.verdict in (Verdict.INCONCLUSIVE, Verdict.UNSTABLE):
+        needed = advice([*comparison.left.records, *comparison.right.records])
+        found += [f"What a quieter machine would need: {' '.join(needed)}"] if needed else []
     return found
 
 

@@ -11,7 +11,7 @@ from aggregator.figures import TITLES, by_workload, figures
 from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
 from aggregator.model import Answer, CaseDetail, Failed, Part, Report
-from aggregator.prose import LIMITS, METHOD
+from aggregator.prose import LIMITS, METHOD, stopping
 from aggregator.quantities import count
 from aggregator.samples_figure import samples_figure
 from aggregator.tables import result_tables, score_table
@@ -49,7 +49,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment])
         warnings=tuple(clean(text, 300) for run in runs if run.plan for text in run.plan.warnings),
         failures=failures,
         quarantined=quarantined,
-        method=METHOD,
+        method=(*METHOD, *(stopping(clean(run.name, 80), run.plan) for run in runs)),
         limits=LIMITS,
         clean=not (failures or quarantined or incomplete),
     )

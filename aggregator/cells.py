@@ -30,11 +30,13 @@ def time_cell(side: Side, notes: Footnotes) -> Cell:
     return Cell(text, f"n {len(logs)}", notes.mark(incomplete(side)))
 
 
-def rate_cell(side: Side, notes: Footnotes) -> Cell:
+def rate_cell(side: Side, notes: Footnotes, rate: Metric = items_per_second) -> Cell:
     """Images a second: geometric mean over blocks, with half its 95 % interval."""
     if not side.ok:
         return dash(side, notes)
-    logs = [math.log(items_per_second(record)) for record in side.ok.values()]
+    logs = [math.log(found) for record in side.ok.values() if (found := rate(record)) is not None]
+    if not logs:
+        return Cell(DASH)
     interval = interval_of_mean(logs)
     middle = math.exp(math.fsum(logs) / len(logs))
     if interval is None:

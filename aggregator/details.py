@@ -9,8 +9,9 @@ from aggregator.model import Answer, CaseDetail, Cell, Command, Figure, Table
 from aggregator.quantities import BYTE_UNITS, DASH, count
 from aggregator.words import clean
 from runners.harness.agreement import relative_error
-from runners.harness.case import Case, DatasetRef
+from runners.harness.case import Case, Competitor, DatasetRef
 from runners.harness.record import Check, Record
+from runners.harness.run import Pilot, Warmup
 
 
 def detail(
@@ -124,6 +125,7 @@ def _command(side: Side) -> list[Command]:
 
 def _remarks(result: CaseResult) -> list[str]:
     found = [text for comparison in result.comparisons if (text := _tests(comparison))]
+    found += _warmup(result.warmup) if result.warmup else []
     for side in result.sides:
         label = clean(side.label, 80)
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
@@ -133,6 +135,25 @@ def _remarks(result: CaseResult) -> list[str]:
         shortfall = incomplete(side)
         found += [shortfall] if shortfall else []
     return found
+
+
+def _warmup(found: Warmup) -> list[str]:
+    """What the pilots saw, and what they fixed for every replicate."""
+    pilots: dict[Competitor, list[Pilot]] = {}
+    for pilot in found.pilots:
+        pilots.setdefault(pilot.competitor, []).append(pilot)
+    lines = [
+        f"warm-up, fixed by pilots before the first block: {count(found.warmup_steps, 'step')} discarded, "
+        f"{found.kept_steps} or more kept"
+    ]
+    for competitor, seen in pilots.items():
+        ends = ", ".join(f"{pilot.unsettled} of {pilot.steps}" for pilot in seen)
+        endless = sum(not pilot.settled for pilot in seen)
+        lines.append(
+            f"{clean(competitor.label, 80)}: steps of warm-up in its pilots {ends}"
+            + (f"; no end of it was seen in {endless}" if endless else "")
+        )
+    return lines
 
 
 def _tests(comparison: Comparison) -> str:

@@ -14,7 +14,7 @@ from aggregator.charts import GREY, WIDTH, Palette, Row, draw
 from aggregator.metrics import Metric
 from aggregator.model import Figure
 from aggregator.words import clean, group, parameters
-from method.compare import interval_of_mean, paired, ratio
+from method.compare import FIXED_ALPHA, interval_of_mean, paired, ratio
 from method.statistic import items_per_second
 from method.verdict import FEWEST_BLOCKS, Verdict
 
@@ -42,7 +42,7 @@ def figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> tuple
     """Every figure that these cases fill; `prefix` tells the files of one part from another's."""
     found: list[Figure | None] = []
     for workload, members in by_workload(cases):
-        found.append(_relative_time(workload, members, palette, prefix))
+        found.append(_relative_time(workload, [case for case in members if not case.is_self], palette, prefix))
         if workload == "load":
             found.append(_throughput(members, palette, prefix))
         if workload == "fit":
@@ -58,8 +58,8 @@ def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, pre
         return None
     svg = _dot_plot(rows, "time relative to the fastest side (1 = fastest, log scale)", palette, log=True, rule_at=1.0)
     caption = (
-        "Fastest side of each case = 1; further right is slower. Lines are 95 % intervals over blocks, paired with the "
-        "fastest side."
+        "Fastest side of each case = 1; further right is slower. Lines are 95 % intervals over n blocks, paired with "
+        "the fastest side."
     )
     if len(rows) < sum(bool(side.logs) for case in cases for side in case.sides):
         caption += (
@@ -77,13 +77,15 @@ def _relative_rows(case: CaseResult) -> list[Row]:
     if len(ranking) < 2 or len(shared) < 2:
         return []
     best = ranking[0]
+    alpha = next((found.paired.alpha for found in case.comparisons if found.paired), FIXED_ALPHA)
     unstable = any(found.verdict is Verdict.UNSTABLE for found in case.comparisons)
     rows = []
     for side in (side for side in case.sides if side in ranking):
-        found = paired([side.logs[number] - best.logs[number] for number in shared])
+        found = paired([side.logs[number] - best.logs[number] for number in shared], alpha)
         low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
         row = _row(case, side, ratio(found.log_ratio), ratio(low), ratio(high))
-        rows.append({**row, "case": f"{row['case']} ({Verdict.UNSTABLE})"} if unstable else row)
+        name = f"{row['case']}, n {found.n}" + f" ({Verdict.UNSTABLE})" * unstable
+        rows.append({**row, "case": name})
     return rows
 
 

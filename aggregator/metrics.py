@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from runners.harness.record import Record
 
 Metric = Callable[[Record], float | None]
@@ -22,6 +24,14 @@ def first_step(record: Record) -> float | None:
     if record.samples is None or record.samples.first_step_ns is None:
         return None
     return record.samples.first_step_ns / 1e9
+
+
+def throughput(record: Record) -> float | None:
+    """Images a second while the device is fed without waiting for each step; None where that was not measured."""
+    samples = record.samples
+    if samples is None or not samples.group_ns:
+        return None
+    return samples.items_per_step * samples.group_steps * 1e9 / float(np.median(samples.group_ns))
 
 
 def stage(name: str) -> Metric:

@@ -168,11 +168,16 @@ def _implausible_samples(samples: Samples) -> str | None:
     singles = {"first_step_ns": samples.first_step_ns, "import_ns": samples.import_ns, "setup_ns": samples.setup_ns}
     stages = {f"stage_ns.{name}": value for name, value in samples.stage_ns.items()}
     steps = {f"step_ns.{index}": value for index, value in enumerate(samples.step_ns) if value <= 0}
-    for name, value in {**singles, **stages, **steps}.items():
+    groups = {f"group_ns.{index}": value for index, value in enumerate(samples.group_ns) if value <= 0}
+    for name, value in {**singles, **stages, **steps, **groups}.items():
         if value is not None and value <= 0:
             return f"samples.{name}: {value} is not a positive time"
     if not 0 <= samples.warmup_steps <= len(samples.step_ns):
         return f"samples.warmup_steps: {samples.warmup_steps} of {len(samples.step_ns)} steps"
+    if samples.group_ns and samples.group_steps < 1:
+        return "samples.group_steps: not positive"
+    if samples.injected_slowdown < 1:
+        return f"samples.injected_slowdown: {samples.injected_slowdown} is no slowdown"
     return None if samples.items_per_step > 0 else "samples.items_per_step: not positive"
 
 

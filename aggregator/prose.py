@@ -2,8 +2,10 @@
 
 from aggregator.health import PROCESS_SPREAD
 from aggregator.quantities import percent
+from method.compare import ADAPTIVE_ALPHA, FIXED_ALPHA
 from method.statistic import STEADY_SPREAD, STEADY_STEPS
-from method.verdict import ALPHA, FEWEST_BLOCKS, MOST_UNSTEADY, SMALLEST_DIFFERENCE
+from method.verdict import FEWEST_BLOCKS, MOST_UNSTEADY, SMALLEST_DIFFERENCE
+from runners.harness.run import RUN_NAME, Run
 
 DELTA = percent(SMALLEST_DIFFERENCE)
 METHOD = (
@@ -14,7 +16,7 @@ METHOD = (
     "A comparison takes the logarithm of the ratio in every block that both sides finished. The ratio is the "
     "exponential of their mean, the interval a 95 % t interval over blocks, checked with a sign-flip permutation "
     "test. The t tests' p-values are adjusted together by Holm's method, over all comparisons of this report that come "
-    f"to a test; α = {ALPHA}, and the smallest difference that matters is {DELTA}. Intervals, and equivalence with "
+    f"to a test; the smallest difference that matters is {DELTA}. Intervals, and equivalence with "
     "them, are of one comparison each and not adjusted; nor is the choice of the two fastest of three or more sides, "
     "which is made on the blocks that then test them.",
     f"A winner is named from {FEWEST_BLOCKS} blocks on, where the adjusted p-value is below α and the difference is "
@@ -34,3 +36,36 @@ LIMITS = (
     "need no neighbour: a framework that starts more threads than it has CPUs causes both itself.",
     "Peak memory adds up the peaks of all processes, shared pages included: an upper bound.",
 )
+
+
+def stopping(name: str, plan: Run | None) -> str:
+    """How this run came to its warm-up and its number of blocks, and at which level it is judged."""
+    if plan is None:
+        return (
+            f"Run {name}: without {RUN_NAME} it is not known what ended it, so it is held to the level of a run that "
+            f"decides as it goes, α = {ADAPTIVE_ALPHA}."
+        )
+    said = [f"Run {name}:"]
+    if any(case.warmup for case in plan.cases):
+        said.append(
+            "pilots fixed the warm-up (MSER-5, the longest of them and half as much again) and the least number of "
+            "steps before the first block; each case below tells them."
+        )
+    rule = plan.stopping
+    if rule is None:
+        said.append(f"The number of blocks was fixed beforehand; α = {FIXED_ALPHA}.")
+    else:
+        said.append(
+            f"After the fixed blocks, {rule.every} more at a time went to the case whose interval was furthest from "
+            f"±{percent(rule.half_width, 1)}, up to {rule.most_blocks} a case. Widths decided, never where an "
+            f"interval lay. α = {ADAPTIVE_ALPHA}, and intervals are t intervals at {percent(1 - ADAPTIVE_ALPHA, 1)}: "
+            "stopped like this they hold the true ratio in 95 %."
+        )
+    if plan.budget_seconds is not None:
+        said.append(f"Measuring was to end within {_time(plan.budget_seconds)}.")
+    return " ".join(said)
+
+
+def _time(seconds: float) -> str:
+    """`90 s`, `45 min`."""
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -40,7 +40,7 @@ def result_tables(cases: Sequence[CaseResult], names: dict[Case, str]) -> tuple[
         elif workload == "load":
             found.append(_load_table(members))
         else:
-            found.append(_step_table(TITLES.get(workload, clean(workload, 40)), members))
+            found += _step_tables(TITLES.get(workload, clean(workload, 40)), members)
     return (*found, _startup_table(cases, names)) if cases else ()
 
 
@@ -72,19 +72,35 @@ def _score_row(workload: str, cases: list[CaseResult], winners: list[str], shown
     return (Cell(clean(workload, 40)), *(Cell(str(number)) for number in numbers))
 
 
-def _step_table(title: str, cases: list[CaseResult]) -> Table:
+def _step_tables(title: str, cases: list[CaseResult]) -> list[Table]:
+    """The time of a step and, where the device works beside the CPU, the rate of steps nobody waits for."""
+    fed = [
+        case for case in cases if any(metrics.throughput(record) for side in case.sides for record in side.ok.values())
+    ]
+    if not fed:
+        return [_step_table(f"{title}: median step. {MEAN_NOTE}.", cases, time_cell)]
+    latency = f"{title}, latency: median step, the device waited for after each. {MEAN_NOTE}."
+    rate = f"{title}, throughput: images a second, the device waited for after every few steps. {MEAN_NOTE}."
+    return [_step_table(latency, cases, time_cell), _step_table(rate, fed, _throughput_cell)]
+
+
+def _throughput_cell(side: Side, notes: Footnotes) -> Cell:
+    return rate_cell(side, notes, metrics.throughput)
+
+
+def _step_table(caption: str, cases: list[CaseResult], show: Callable[[Side, Footnotes], Cell]) -> Table:
     notes, labels = Footnotes(), _columns(cases)
     rows = [
         (
             Cell(group(case.case)),
             Cell(DASH if case.case.input_size is None else f"{case.case.input_size} px"),
             Cell(str(case.case.batch_size)),
-            *_by_column(case, labels, notes, time_cell),
+            *_by_column(case, labels, notes, show),
         )
         for case in sorted(cases, key=_natural)
     ]
     heads = ("network", "size", "batch", *(clean(label, 60) for label in labels))
-    return Table(f"{title}: median step. {MEAN_NOTE}.", heads, tuple(rows), 3, notes.texts)
+    return Table(caption, heads, tuple(rows), 3, notes.texts)
 
 
 def _load_table(cases: list[CaseResult]) -> Table:

@@ -31,7 +31,7 @@ def kept(record):
 
 
 def unsteady(record):
-    """The quarters of 60 kept steps or more are over 3 % apart, or a loader's halves by more than one burst explains."""
+    """The quarters of 60 kept steps or more are 3 % apart, or a loader's halves by more than one burst explains."""
     steps, workers = kept(record), record["case"]["workers"] or 1
     burst, explained, parts = max(workers, record["samples"]["queue_batches"]), 0.0, []
     if record["case"]["workload"] in STEPS and len(steps) >= 60:
@@ -50,6 +50,9 @@ def compare(left, right):
         return d, "not comparable"
     health = [record["health"] or {} for side in ok for record in side.values()]
     gated = any((one.get("steal_fraction") or 0) > 0.05 or one.get("throttled_periods") for one in health)
+    gated |= any(
+        set(one.get("gpu_limits") or []) - {"sw_power_cap"} or (one.get("gpu_processes") or 0) > 1 for one in health
+    )
     same = len(d) >= 8 and math.isclose(min(d), max(d), rel_tol=1e-12, abs_tol=1e-15)
     if gated or same or any(sum(map(unsteady, side.values())) > len(side) / 4 for side in ok):
         return d, "unstable"

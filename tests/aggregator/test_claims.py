@@ -1,0 +1,148 @@
+"""What a report may claim: no ratio without interval and n, no winner from data that allow none; what it must say."""
+
+import dataclasses
+import html
+import re
+
+import pytest
+from make_records import HEALTH, TF, TORCH, make_run, planned, scheduled, step_case, write_folder
+from varied_run import varied_records, varied_run
+
+from aggregator import charts
+from aggregator.cli import OK, SOME_FAILED, main
+from runners.harness.run import Pilot, PlannedCase, RunState, Stopping, Warmup
+
+BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
+RULE = Stopping(most_blocks=30, every=2, half_width=0.02)
+CASE = step_case()
+
+
+@pytest.fixture(autouse=True)
+def _blank_figures(monkeypatch):
+    monkeypatch.setattr(charts.vl_convert, "vegalite_to_svg", lambda *_, **__: BLANK)
+
+
+def reports(folder, code=OK):
+    """The text of the two reports, tags of the page as bars."""
+    assert main(["report", str(folder)]) == code
+    page = re.sub(r"<style>.*?</style>", "", (folder / "report.html").read_text(), flags=re.DOTALL)
+    rows = re.sub(r"</t[dh]>\s*<t[dh][^>]*>", " | ", page)
+    return (folder / "report.md").read_text(), html.unescape(re.sub(r"<(?!/?tr)[^>]+>", "", rows))
+
+
+@pytest.mark.parametrize("stopping", [None, RULE])
+def test_no_ratio_without_interval_and_n_and_no_winner_from_data_that_allow_none(tmp_path, stopping):
+    run = varied_run(stopping)
+    folder = write_folder(tmp_path / "r", run, varied_records(run))
+    markdown, page = reports(folder, SOME_FAILED)
+    for text in (markdown, page):
+        ratios = list(re.finditer(r"\d×", text))
+        assert len(ratios) > 10
+        for found in ratios:
+            around = text[max(0, found.start() - 80) : found.end() + 120]
+            tail = text[found.end() : found.end() + 80]
+            in_a_row = re.match(r"[ |]+[\d.]+–[\d.]+ \| \d+ ", tail)
+            in_a_note = re.match(r" that of .*\(95 % CI [\d.]+–[\d.]+, \d+ blocks\)", tail)
+            assert in_a_row or in_a_note or is_axis(around), around
+    rows = [line for line in markdown.splitlines() if re.match(r"\| .*÷.*\|$", line)]
+    rows += [" ".join(row.split()) for row in re.split(r"</?tr[^>]*>", page) if "÷" in row]
+    verdicts = {"is faster", "equivalent", "inconclusive", "unstable", "not comparable", "too few blocks", "incomplete"}
+    assert {verdict for verdict in verdicts for row in rows if verdict in row} == verdicts
+    for row in rows:
+        claims = [verdict for verdict in verdicts if verdict in row]
+        if "is faster" in row:
+            assert claims == ["is faster"], row
+            assert int(re.search(r"[\d.]+–[\d.]+ \| (\d+)", row)[1]) >= 8
+        if "not comparable" in row or "incomplete" in row:
+            assert "×" not in row
+
+
+def is_axis(text):
+    """The two ends of the page's small axis."""
+    return re.search(r"\n?[\d.]+×[\d.]+×", text)
+
+
+def test_runs_of_different_sessions_are_never_divided(tmp_path):
+    folders = []
+    for name, competitor in (("one", TORCH), ("two", TF)):
+        run = make_run([planned(CASE, [competitor], 8)], run_id=name)
+        folders.append(str(write_folder(tmp_path / name, run, scheduled(run))))
+    assert main(["report", *folders]) == OK
+    text = (tmp_path / "one/report.md").read_text()
+    assert "×" not in text
+    assert "is faster" not in text
+
+
+def test_an_open_comparison_says_what_a_quieter_machine_would_need(tmp_path):
+    run = make_run([planned(CASE, [TORCH, TF], 8)])
+    busy = dataclasses.replace(HEALTH, steal_fraction=0.03)
+    records = scheduled(run, lambda _, who: 0.05 * (1.03 if who == TF else 1), scatter=0.08)
+    for health, said in ((busy, True), (HEALTH, False)):
+        changed = [dataclasses.replace(record, health=health) for record in records]
+        text, _ = reports(write_folder(tmp_path / str(said), run, changed))
+        assert "inconclusive" in text
+        assert ("What a quieter machine would need: In 16 of 16 replicates the host took CPU time away" in text) is said
+    clear = scheduled(run, lambda _, who: 0.05 * (2 if who == TF else 1))
+    text, _ = reports(write_folder(tmp_path / "c", run, [dataclasses.replace(one, health=busy) for one in clear]))
+    assert "quieter machine" not in text
+
+
+def test_what_pilots_found_and_how_the_run_stopped_is_told(tmp_path):
+    pilots = [Pilot(TORCH, 100, 11, True), Pilot(TORCH, 100, 6, True), Pilot(TF, 100, 51, False)]
+    case = PlannedCase(CASE, [TORCH, TF], 8, warmup=Warmup(pilots, 17, 60))
+    run = dataclasses.replace(make_run([case]), stopping=RULE, extensions=[0], budget_seconds=1800.0)
+    for text in reports(write_folder(tmp_path / "r", run, scheduled(run))):
+        assert "fixed by pilots before the first block: 17 steps discarded, 60 or more kept" in text
+        assert "pytorch/eager: steps of warm-up in its pilots 11 of 100, 6 of 100" in text
+        assert "51 of 100; no end of it was seen in 1" in text
+        assert "2 more at a time" in text
+        assert "±2.0 %" in text
+        assert "α = 0.035" in text
+        assert "within 30 min" in text
+    fixed = dataclasses.replace(run, stopping=None, extensions=[], budget_seconds=None)
+    text, _ = reports(write_folder(tmp_path / "f", fixed, scheduled(fixed)))
+    assert "The number of blocks was fixed beforehand; α = 0.05." in text
+
+
+def test_blocks_that_were_added_count_and_a_budget_may_cut_the_last(tmp_path):
+    run = dataclasses.replace(make_run([planned(CASE, [TORCH, TF], 8)]), stopping=RULE, extensions=[0, 0])
+    records = scheduled(run)
+    assert len(records) == 24
+    text, _ = reports(write_folder(tmp_path / "a", run, records))
+    assert re.search(r"[\d.]+–[\d.]+ \| 12 \|", text)
+    text, _ = reports(write_folder(tmp_path / "b", run, records[:22]), SOME_FAILED)
+    assert "2 of 24 planned replicates have no record" in text
+    bounded = dataclasses.replace(run, budget_seconds=60.0, warnings=["the time budget of 60 s ended the run"])
+    text, _ = reports(write_folder(tmp_path / "c", bounded, records[:22]))
+    assert "the time budget of 60 s ended the run" in text
+    assert "INCOMPLETE" not in text
+    for name, cut in (("d", {"records": records[:12]}), ("e", {"state": RunState.INCOMPLETE})):
+        kept = cut.pop("records", records[:22])
+        assert "INCOMPLETE" in reports(write_folder(tmp_path / name, dataclasses.replace(bounded, **cut), kept), 1)[0]
+
+
+def test_throughput_stands_apart_from_latency(tmp_path):
+    run = make_run([planned(CASE, [TORCH, TF], 8)])
+    records = []
+    for record in scheduled(run):
+        groups = [sum(record.samples.step_ns[index : index + 10]) // 2 for index in range(10, 80, 10)]
+        fed = dataclasses.replace(record.samples, group_ns=groups, group_steps=10)
+        records.append(dataclasses.replace(record, samples=fed if record.competitor == TORCH else record.samples))
+    for text in reports(write_folder(tmp_path / "r", run, records)):
+        assert "latency: median step, the device waited for after each" in text
+        table = text.split("throughput: images a second")[1][:700]
+        assert re.search(r"32\d(\.\d+)? ± [\d.]+/s \(?n 8", table)
+    text, _ = reports(write_folder(tmp_path / "n", run, scheduled(run)))
+    assert "throughput" not in text
+
+
+def test_impossible_groups_and_slowdowns_make_a_record_invalid(tmp_path):
+    run = make_run([planned(CASE, [TORCH, TF], 8)])
+    records = scheduled(run)
+    wrong = ({"group_ns": [5, 0], "group_steps": 2}, {"group_ns": [5]}, {"injected_slowdown": 0.5})
+    for index, fields in enumerate(wrong):
+        samples = dataclasses.replace(records[index].samples, **fields)
+        records[index] = dataclasses.replace(records[index], samples=samples)
+    text, _ = reports(write_folder(tmp_path / "r", run, records), SOME_FAILED)
+    for said in ("group\\_ns.1: 0 is not", "group\\_steps: not positive", "0.5 is no slowdown"):
+        assert said.replace("\\", "") in text.replace("\\", "")
