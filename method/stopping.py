@@ -10,6 +10,7 @@ asks again from the records.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -75,11 +76,17 @@ def too_noisy(state: Progress, rule: Stopping, affordable: int | None = None) ->
     if state.sd is None or not _open(state, rule):
         return None
     reach = rule.most_blocks if affordable is None else min(rule.most_blocks, max(state.blocks, affordable))
-    likely = state.sd * math.sqrt((state.shared - 1) / float(stats.chi2.ppf(CERTAINTY, state.shared - 1)))
+    likely = state.sd * _least(state.shared)
     target = math.log1p(rule.half_width)
     if blocks_until_narrower(likely, target, reach, ADAPTIVE_ALPHA) is not None:
         return None
     return blocks_until_narrower(state.sd, target, COUNTLESS, ADAPTIVE_ALPHA) or COUNTLESS
+
+
+@cache
+def _least(n: int) -> float:
+    """What part of the scatter seen in `n` values the true one has at least."""
+    return math.sqrt((n - 1) / float(stats.chi2.ppf(CERTAINTY, n - 1)))
 
 
 def _open(state: Progress, rule: Stopping) -> bool:

@@ -29,9 +29,9 @@ from aggregator.answers import answer
 from aggregator.figures import _relative_rows
 from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
-from method.compare import blocks_until_narrower, paired, ratio
+from method.compare import ADAPTIVE_ALPHA, blocks_until_narrower, paired, ratio
 from method.statistic import Steadiness, seconds, steadiness
-from method.verdict import DELTA, MOST_BLOCKS, Obstacle, Verdict, doubted_by_permutation, judge_all
+from method.verdict import ALPHA, DELTA, MOST_BLOCKS, Obstacle, Verdict, doubted_by_permutation, judge_all
 from runners.harness.record import Status
 
 CASE = step_case()
@@ -322,11 +322,52 @@ def test_an_unverified_warm_up_says_of_how_many_replicates():
     assert f"{TORCH.label}: warm-up unverified in 8 of 8" in answer(found, "", "", None, Footnotes()).notes
 
 
+WEAK = [0.03 + 0.05 * math.sin(7 * n) for n in range(12)]
+
+
 def test_holm_spans_the_whole_report():
-    weak = paired([0.03 + 0.05 * math.sin(7 * n) for n in range(12)])
+    weak = paired(WEAK)
     assert 0.05 / 20 < weak.p < 0.05
     assert judge_all([weak])[0].verdict is Verdict.SLOWER
     assert judge_all([weak] * 20)[0].verdict is Verdict.INCONCLUSIVE
+
+
+def test_an_adaptive_run_needs_a_smaller_p():
+    level = paired(WEAK).p
+    for alpha, verdict in ((level * 1.001, Verdict.SLOWER), (level * 0.999, Verdict.INCONCLUSIVE)):
+        found = paired(WEAK, alpha)
+        assert judge_all([found])[0].verdict is verdict
+        assert (found.low > 0) is (verdict is Verdict.SLOWER)
+
+
+def test_adaptive_and_fixed_runs_stand_in_one_report():
+    beside = paired(blocks_of(8, 0.0, 1.0))
+    fixed, adaptive = paired(WEAK), paired(WEAK, ADAPTIVE_ALPHA)
+    judged = judge_all([fixed, adaptive, beside])
+    assert [found.p_holm for found in judged] == pytest.approx(
+        [fixed.p * 3, max(fixed.p * 3, 2 * fixed.p * ALPHA / ADAPTIVE_ALPHA), 1.0]
+    )
+    assert judged == judge_all([beside, adaptive, fixed])[::-1]
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(0.0, 0.03), (0.05, 0.075)])
+def test_an_adaptive_run_is_told_its_own_number_of_missing_blocks(mean, sd):
+    def judged(number):
+        return judge_all([paired(blocks_of(number, mean, sd), ADAPTIVE_ALPHA)])[0]
+
+    found = judged(8)
+    assert found.missing > judge_all([paired(blocks_of(8, mean, sd))])[0].missing
+    assert judged(8 + found.missing).verdict is not Verdict.INCONCLUSIVE
+    assert judged(8 + found.missing - 1).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_mean_of_nothing_mirrors_as_well():
+    differences = blocks_of(9, 0.0, 0.03)
+    differences[4] = -math.fsum(differences[:4] + differences[5:])
+    ours, theirs = paired(differences), paired([-value for value in differences])
+    assert theirs == ours.swapped()
+    assert (theirs.low, theirs.high) == (-ours.high, -ours.low)
+    assert theirs.p_permutation == ours.p_permutation
 
 
 def test_of_three_each_meets_the_baseline_and_the_best_its_runner_up():
@@ -405,26 +446,3 @@ def test_sides_from_differing_machines_are_never_paired():
     run = make_run([planned(CASE, [TORCH, TF], 8)])
     found = compare([moved(record) if record.competitor == TF else record for record in make_records(run)], run)
     assert {comparison.verdict for comparison in found} == {Verdict.INCOMPLETE}
-
-
-def false_verdicts(test, comparisons=400, seed=25):
-    """How often `test` tells two labels of one program apart, where blocks drift and a process's steps correlate."""
-    draw = np.random.default_rng(seed)
-    wrong = 0
-    for _ in range(comparisons):
-        level = draw.normal(0, 0.05, 10)
-        left, right = (level + draw.normal(0, 0.02, 10) for _ in range(2))
-        steps = [np.concatenate([z + draw.normal(0, 0.01, 40) for z in side]) for side in (left, right)]
-        wrong += test(left, right, *steps)
-    return wrong / comparisons
-
-
-def test_two_labels_of_one_program_seldom_differ():
-    def ours(left, right, *_):
-        return paired(list(right - left)).p < 0.05
-
-    def pooled(_left, _right, left_steps, right_steps):
-        return stats.ttest_ind(left_steps, right_steps, equal_var=False).pvalue < 0.05
-
-    assert false_verdicts(ours) <= 0.08
-    assert false_verdicts(pooled) > 0.2
