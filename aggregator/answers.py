@@ -3,12 +3,13 @@
 import math
 from dataclasses import dataclass
 
-from aggregator.analysis import CaseResult, Comparison, Side
+from aggregator.analysis import CaseResult, Comparison
 from aggregator.footnotes import Footnotes
 from aggregator.health import PROCESS_SPREAD
 from aggregator.model import Answer, Axis, Interval
 from aggregator.quantities import DASH, count, percent, ratio_and_interval
 from aggregator.quieter import advice
+from aggregator.sides import Side
 from aggregator.words import clean
 from method.compare import Paired, ratio
 from method.statistic import Steadiness

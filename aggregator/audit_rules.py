@@ -1,7 +1,7 @@
 """Asks the rules of a run again, of its own records: which case got more blocks, what warm-up, how much was sampled."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aggregator.findings import Finding, by_case, place
 from aggregator.load import LoadedRun
@@ -9,9 +9,9 @@ from aggregator.quantities import count
 from aggregator.same_work import contradict
 from method import stopping, warmup
 from method.statistic import STEP_WORKLOADS, retained, seconds
-from runners.harness.case import Competitor
+from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
-from runners.harness.run import Run, RunState, Stopping
+from runners.harness.run import PlannedCase, Run, RunState, Stopping
 
 SAMPLING = ("--warmup-steps", "--min-steps", "--max-steps", "--min-seconds", "--threads")
 
@@ -23,36 +23,39 @@ def extensions(run: LoadedRun) -> Finding:
         unknown = "no run.json to say how the run was to stop" if plan is None else "a fixed number of blocks"
         problems = ["run.json names added blocks, but no rule"] if plan and plan.extensions else []
         return Finding(name, problems, unknown, skipped=True)
-    problems = []
+    problems, before = [], by_case(run.records)
     reached = [case.blocks for case in plan.cases]
+    states = [_state(case, before, blocks) for case, blocks in zip(plan.cases, reached, strict=True)]
     for turn, chosen in enumerate(plan.extensions):
-        wanted = _choice(run, plan, plan.stopping, reached)
+        wanted = _choice(states, plan.stopping)
         if chosen != wanted:
             problems.append(f"extension {turn} went to {_case(plan, chosen)}, the rule chooses {_case(plan, wanted)}")
         reached[chosen] += plan.stopping.every
-    open_end = _choice(run, plan, plan.stopping, reached)
+        states[chosen] = _state(plan.cases[chosen], before, reached[chosen])
+    open_end = _choice(states, plan.stopping)
     if open_end is not None and plan.state is RunState.COMPLETE and plan.budget_seconds is None:
         problems.append(f"the run stopped where the rule goes on with {_case(plan, open_end)}")
     ended = "the rule was done" if open_end is None else "the run ended before the rule did"
     return Finding(name, problems, f"{count(len(plan.extensions), 'extension')}, each the rule's choice; {ended}")
 
 
-def _choice(run: LoadedRun, plan: Run, rule: Stopping, reached: Sequence[int]) -> int | None:
-    """The case that the rule chooses when each has so many blocks; cases whose work differs get no more."""
-    before = by_case(run.records)
-    open_cases, states = [], []
-    for index, (planned, blocks) in enumerate(zip(plan.cases, reached, strict=True)):
-        records = [record for record in before.get(planned.case, []) if record.block.number < blocks]
-        if contradict(records):
-            continue
-        logs: dict[Competitor, dict[int, float]] = {one: {} for one in planned.competitors}
-        for record in records:
-            if record.status is Status.OK:
-                logs.setdefault(record.competitor, {})[record.block.number] = math.log(seconds(record))
-        open_cases.append(index)
-        states.append(stopping.progress(blocks, logs))
-    chosen = stopping.next_case(states, rule)
-    return None if chosen is None else open_cases[chosen]
+def _state(planned: PlannedCase, before: Mapping[Case, list[Record]], blocks: int) -> stopping.Progress | None:
+    """Where the case stood after so many blocks; None where its competitors' work differs, so that it gets no more."""
+    records = [record for record in before.get(planned.case, []) if record.block.number < blocks]
+    if contradict(records):
+        return None
+    logs: dict[Competitor, dict[int, float]] = {one: {} for one in planned.competitors}
+    for record in records:
+        if record.status is Status.OK:
+            logs.setdefault(record.competitor, {})[record.block.number] = math.log(seconds(record))
+    return stopping.progress(blocks, logs)
+
+
+def _choice(states: Sequence[stopping.Progress | None], rule: Stopping) -> int | None:
+    """The index of the case that the rule chooses among those that are open."""
+    still_open = [(index, state) for index, state in enumerate(states) if state is not None]
+    chosen = stopping.next_case([state for _, state in still_open], rule)
+    return None if chosen is None else still_open[chosen][0]
 
 
 def _case(plan: Run, index: int | None) -> str:

@@ -3,12 +3,12 @@
 import math
 from collections.abc import Callable, Sequence
 
-from aggregator.analysis import Side
 from aggregator.answers import incomplete
 from aggregator.footnotes import Footnotes
 from aggregator.metrics import Metric
 from aggregator.model import Cell
 from aggregator.quantities import DASH, duration, significant, with_half_width
+from aggregator.sides import Side
 from aggregator.words import clean
 from method.compare import interval_of_mean
 from method.statistic import items_per_second

@@ -3,10 +3,11 @@
 import dataclasses
 import shlex
 
-from aggregator.analysis import CaseResult, Comparison, Side
+from aggregator.analysis import CaseResult, Comparison
 from aggregator.answers import incomplete
 from aggregator.model import Answer, CaseDetail, Cell, Command, Figure, Table
 from aggregator.quantities import BYTE_UNITS, DASH, count
+from aggregator.sides import Side
 from aggregator.words import clean
 from runners.harness.agreement import relative_error
 from runners.harness.case import Case, Competitor, DatasetRef

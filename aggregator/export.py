@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pyperf  # type: ignore[import-untyped]
 
-from aggregator.analysis import CaseResult, Environment, Side
+from aggregator.analysis import CaseResult, Environment
+from aggregator.sides import Side
 from aggregator.words import clean
 from method.schedule import slug
 from method.statistic import retained

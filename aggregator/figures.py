@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import altair as alt
 
 from aggregator import metrics
-from aggregator.analysis import CaseResult, Side, ranked, shared_blocks
+from aggregator.analysis import CaseResult
 from aggregator.charts import GREY, WIDTH, Palette, Row, draw
 from aggregator.metrics import Metric
 from aggregator.model import Figure
+from aggregator.sides import Side, ranked, shared_blocks
 from aggregator.words import clean, group, parameters
 from method.compare import FIXED_ALPHA, interval_of_mean, paired, ratio
 from method.statistic import items_per_second

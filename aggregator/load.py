@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 import os
 import stat
 from dataclasses import dataclass, field
@@ -125,6 +126,10 @@ def _impossible(plan: Run) -> str | None:
         return "extensions: a case that does not exist"
     if plan.stopping and plan.stopping.every < 1:
         return "stopping.every: fewer than one block"
+    if plan.stopping and not 0 < plan.stopping.half_width < math.inf:
+        return "stopping.half_width: not a positive number"
+    if plan.budget_seconds is not None and not 0 < plan.budget_seconds < math.inf:
+        return "budget_seconds: not a positive number"
     every = range(len(plan.cases))
     if any(case.blocks < 0 for case in plan.cases) or sum(plan.blocks(index) for index in every) > MOST_BLOCKS:
         return f"blocks: not between 0 and {MOST_BLOCKS}"

@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from aggregator import metrics
-from aggregator.analysis import CaseResult, Side
+from aggregator.analysis import CaseResult
 from aggregator.answers import incomplete, score
 from aggregator.cells import dash, range_cell, rate_cell, seed_cell, time_cell
 from aggregator.footnotes import Footnotes
 from aggregator.model import Cell, Table
 from aggregator.quantities import DASH, bytes_range, duration_range, number_range, percent_range
+from aggregator.sides import Side
 from aggregator.words import clean, group
 from method.verdict import Verdict
 from runners.harness.case import Case

@@ -10,6 +10,7 @@ from make_records import TF, TORCH, make_records, make_run, planned, step_case, 
 from aggregator.load import CannotReport, find_run, load_run
 from aggregator.parse import BadRecord, NewerSchema, parse_record
 from runners.harness.record import SCHEMA_VERSION, Status, to_json
+from runners.harness.run import Stopping
 
 RUN = make_run([planned(step_case(), [TORCH, TF], 2)])
 RECORD = make_records(RUN)[0]
@@ -150,6 +151,26 @@ def test_a_missing_run_names_the_nearest(tmp_path):
 def test_a_folder_with_nothing_in_it_cannot_be_reported(tmp_path):
     with pytest.raises(CannotReport, match="no records"):
         load_run(tmp_path)
+
+
+RULE = Stopping(most_blocks=12, every=2, half_width=0.02)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"stopping": RULE, "extensions": [1]}, "a case that does not exist"),
+        ({"stopping": dataclasses.replace(RULE, every=0)}, "fewer than one block"),
+        ({"stopping": dataclasses.replace(RULE, half_width=-1.0)}, "half_width"),
+        ({"budget_seconds": 0.0}, "budget_seconds"),
+        ({"cases": [planned(step_case(), [TORCH, TF], 10**12)]}, "blocks: not between"),
+        ({"cases": [planned(step_case(), [TORCH, TF], -1)]}, "blocks: not between"),
+    ],
+)
+def test_a_plan_that_no_run_can_have_had_is_not_followed(tmp_path, changes, said):
+    found = load_run(write_folder(tmp_path / "r", dataclasses.replace(RUN, **changes), [RECORD]))
+    assert found.plan is None
+    assert said in found.problems[0]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"run_version": 1}'])
