@@ -73,14 +73,10 @@ def fixed(d: np.ndarray) -> Paired:
 
 def on_width(d: np.ndarray, alpha: float = ADAPTIVE_ALPHA) -> Paired:
     """The project's rule, as the launcher asks it."""
-    blocks = FEWEST_BLOCKS
-    while (
-        next_case(
-            [progress(blocks, {A: dict.fromkeys(range(blocks), 0.0), B: dict(enumerate(d[:blocks]))}, alpha)], RULE
-        )
-        is not None
-    ):
-        blocks += RULE.every
+    for blocks in LOOKS:
+        logs = {A: dict.fromkeys(range(blocks), 0.0), B: dict(enumerate(d[:blocks]))}
+        if next_case([progress(blocks, logs, alpha)], RULE) is None:
+            break
     return paired(list(d[:blocks]), alpha)
 
 
