@@ -101,7 +101,7 @@ def _audit(given: argparse.Namespace) -> int:
 def _aa(given: argparse.Namespace) -> int:
     summary = aa.summarise(analyse([load_run(folder) for folder in _folders(given.runs)]))
     if summary is None:
-        raise CannotReport("no comparison of a program with itself here; `make bench AA=1` measures some")
+        raise CannotReport("no comparison of a program with itself here; `make aa` measures some")
     for line in aa.sentences(summary):
         print(line)
     return OK if summary.passes else SOME_FAILED

@@ -25,6 +25,8 @@ METHOD = (
     f"{percent(MOST_UNSTEADY)} of a side's replicates were not steady (quarters after warm-up further apart than "
     f"{percent(STEADY_SPREAD)}; of loaders, halves further apart than that and a full queue explain). No sample is "
     "dropped for its size.",
+    "All of this can be checked from the records: `python docs/recompute.py RUN` rebuilds every ratio, interval and "
+    "verdict without this project's code, `python -m aggregator audit RUN` proves the order and the rules it followed.",
 )
 LIMITS = (
     "Results hold for the machines, versions and settings listed, and for nothing else.",

@@ -131,6 +131,16 @@ def nasty_report(tmp_path_factory):
     return folder
 
 
+def test_hostile_strings_stay_on_their_line_elsewhere(nasty_report, tmp_path, capsys):
+    main(["audit", str(nasty_report)])
+    main(["aa", str(nasty_report)])
+    main(["export", str(nasty_report), "--out", str(tmp_path)])
+    said = capsys.readouterr()
+    assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", said.out + said.err)
+    assert all(re.match(r"ok|–|FAILED|  |/", line) for line in said.out.splitlines())
+    assert all(path.parent == tmp_path for path in tmp_path.rglob("*"))
+
+
 def test_hostile_strings_stay_text_in_the_page(nasty_report):
     page = (nasty_report / "report.html").read_text()
     assert "<script" not in page
