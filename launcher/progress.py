@@ -19,7 +19,7 @@ class Display:
     """Writes to stderr. The bar is drawn at events only: a ticking display would run beside what is measured."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         self._total, self._done = 0, 0
         columns = (
             TextColumn("{task.description}"),
