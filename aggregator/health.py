@@ -76,7 +76,7 @@ def _cpu_time(health: Health) -> Iterator[Signal]:
         kind = f"threads waited for a CPU more than 10 % of the time {OWN}"
         yield Signal(Cause.PRESSURE, kind, False, waited, percent(waited))
     if others is not None and others > 0.05:
-        kind = "other processes were at work for more than 5 % of the machine's CPU time"
+        kind = "other processes took more than 5 % of its CPUs' time"
         yield Signal(Cause.OTHERS, kind, False, others, percent(others))
     if health.throttled_periods:
         shown = f"{health.throttled_periods} periods"

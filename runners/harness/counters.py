@@ -5,12 +5,12 @@ import resource
 from dataclasses import dataclass
 
 from runners.harness.clock import now_ns
-from runners.harness.proc import fields, read_int, read_text
+from runners.harness.proc import control_groups, fields, read_int, read_text
 
 
 @dataclass(frozen=True)
 class CpuTicks:
-    """Time of all CPUs since the start, in ticks: in all, at work for this machine, and taken by its host."""
+    """Time of the CPUs this process may use, in ticks: in all, at work for this machine, and taken by its host."""
 
     total: int
     busy: int
@@ -89,11 +89,16 @@ def _load1() -> float | None:
 
 
 def _cpu_ticks() -> CpuTicks | None:
-    """Of all CPUs; guest time is already in user time and is not added again."""
-    line = (read_text("/proc/stat") or "").partition("\n")[0].split()
-    if len(line) < 9 or line[0] != "cpu":
+    """Of the CPUs this process may use: on a large machine the others would drown what happens to these.
+
+    Guest time is already in user time and is not added again.
+    """
+    names = {f"cpu{cpu}" for cpu in os.sched_getaffinity(0)}
+    lines = [line.split() for line in (read_text("/proc/stat") or "").splitlines()]
+    ours = [[int(value) for value in words[1:9]] for words in lines if len(words) >= 9 and words[0] in names]
+    if len(ours) < len(names):
         return None
-    user, nice, system, idle, waiting, irq, softirq, stolen = (int(value) for value in line[1:9])
+    user, nice, system, idle, waiting, irq, softirq, stolen = (sum(column) for column in zip(*ours, strict=True))
     busy = user + nice + system + irq + softirq
     return CpuTicks(busy + idle + waiting + stolen, busy, stolen)
 
@@ -106,11 +111,10 @@ def _pressure_us() -> int | None:
 
 
 def _throttled() -> int | None:
-    for path in ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat"):
-        value = _whole(fields(path).get("nr_throttled"))
-        if value is not None:
-            return value
-    return None
+    """Of this process's control group and those above it: each may have a quota."""
+    counts = [_whole(fields(str(group / "cpu.stat")).get("nr_throttled")) for group in control_groups()]
+    known = [number for number in counts if number is not None]
+    return sum(known) if known else _whole(fields("/sys/fs/cgroup/cpu/cpu.stat").get("nr_throttled"))
 
 
 def _whole(text: str | None) -> int | None:

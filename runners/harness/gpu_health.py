@@ -106,7 +106,8 @@ def _processes() -> int | None:
         return None
     seen = {int(line) for line in lines}
     own = set(process_tree())
-    return len(seen - own) + bool(seen & own)
+    # Nobody at all cannot be: this process itself computes there.
+    return len(seen - own) + bool(seen & own) or None
 
 
 def _whole(text: str) -> int | None:

@@ -10,7 +10,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from runners.harness.proc import fields, read_int, read_text
+from runners.harness.proc import control_groups, fields, read_int, read_text
 from runners.harness.record import Host, provenance
 
 
@@ -21,9 +21,7 @@ def visible_cpus() -> int:
 
 def cgroup_cpu_quota() -> float | None:
     """CPUs' worth of time the control group and those above it allow, or None where none sets a limit."""
-    own = next((line[3:] for line in (read_text("/proc/self/cgroup") or "").splitlines() if line[:3] == "0::"), "/")
-    path = Path("/sys/fs/cgroup") / own.strip("/")
-    limits = [read_text(str(group / "cpu.max")) for group in (path, *path.parents)]
+    limits = [read_text(str(group / "cpu.max")) for group in control_groups()]
     if any(limits):
         quotas = [limit.split() for limit in limits if limit and not limit.startswith("max")]
         return min((int(quota) / int(period) for quota, period in quotas), default=None)

@@ -31,6 +31,13 @@ def fields(path: str) -> dict[str, str]:
     return pairs
 
 
+def control_groups() -> list[Path]:
+    """This process's control group (version 2) and those above it, its own first."""
+    own = next((line[3:] for line in (read_text("/proc/self/cgroup") or "").splitlines() if line[:3] == "0::"), "/")
+    path = Path("/sys/fs/cgroup") / own.strip("/")
+    return [path, *path.parents]
+
+
 def process_tree(root: int | None = None) -> list[int]:
     """The ids of a process (this one by default) and all its living descendants."""
     parents: dict[int, list[int]] = {}

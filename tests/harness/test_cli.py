@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.harness import cli, host
+from runners.harness import cli, host, proc
 from runners.harness.cli import main
 from runners.harness.manifest import Item, Manifest, write_manifest
 from runners.harness.record import Check, Effective
@@ -237,7 +237,8 @@ def test_the_remedy_for_a_folder_names_what_exists_and_could_help(tmp_path, numb
     ],
 )
 def test_the_quota_is_that_of_the_process_s_own_group_and_those_above(monkeypatch, files, quota):
-    monkeypatch.setattr(host, "read_text", files.get)
+    for module in (host, proc):
+        monkeypatch.setattr(module, "read_text", files.get)
     monkeypatch.setattr(host, "read_int", lambda _: None)
     assert host.cgroup_cpu_quota() == quota
 

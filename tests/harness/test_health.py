@@ -76,7 +76,10 @@ def test_a_kernel_that_counts_no_time_at_all_is_not_read_as_an_idle_one():
 
 
 def test_the_counters_are_read_from_the_kernels_files(files):
-    files["/proc/stat"] = "cpu  100 10 40 800 50 5 15 30 99 9\ncpu0 1 2 3"
+    files["/proc/stat"] = (
+        "cpu  999 9 9 9999 9 9 9 9 99 9\ncpu0 60 10 20 400 25 5 10 20 50 5\n"
+        "cpu1 40 0 20 400 25 0 5 10 49 4\ncpu2 800 0 0 0 0 0 0 800 0 0"
+    )
     files["/proc/vmstat"] = "pgmajfault 5\npswpin 42\npswpout 1"
     files["/proc/pressure/cpu"] = "some avg10=0.00 avg60=0.00 avg300=0.00 total=1234\nfull avg10=0.00 total=9"
     files["/sys/fs/cgroup/cpu.stat"] = "usage_usec 5\nnr_periods 3\nnr_throttled 2"
@@ -84,6 +87,19 @@ def test_the_counters_are_read_from_the_kernels_files(files):
     found = counters.counters()
     assert found.cpu == CpuTicks(1050, 170, 30)
     assert (found.swapped_in, found.pressure_us, found.throttled, found.threads) == (42, 1234, 2, 6)
+
+
+def test_throttling_is_that_of_the_own_control_group_and_of_those_above(files):
+    files["/proc/self/cgroup"] = "0::/user.slice/app.scope"
+    files["/sys/fs/cgroup/user.slice/app.scope/cpu.stat"] = "nr_periods 3\nnr_throttled 2"
+    files["/sys/fs/cgroup/user.slice/cpu.stat"] = "nr_periods 3\nnr_throttled 5"
+    files["/sys/fs/cgroup/other.slice/cpu.stat"] = "nr_throttled 900"
+    assert counters.counters().throttled == 7
+
+
+def test_a_cpu_that_the_kernel_does_not_list_leaves_cpu_time_unknown(files):
+    files["/proc/stat"] = "cpu  1 1 1 1 1 1 1 1\ncpu0 1 1 1 1 1 1 1 1"
+    assert counters.counters().cpu is None
 
 
 def test_the_clock_is_that_of_the_fastest_cpu_it_may_use(files):
