@@ -18,6 +18,8 @@ from method.compare import FIXED_ALPHA
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 
 QUANTILE = 0.95
+COVERED, NAMED = 0.90, 0.80
+"""How often an interval must hold an injected slowdown, and how often a narrow one must name it."""
 ENOUGH = 40
 """With fewer comparisons, a machine that finds differences far too often may well stay within its bound."""
 
@@ -52,6 +54,12 @@ class Slowed:
     narrow: int
     narrow_named: int
 
+    @property
+    def passes(self) -> bool:
+        """Neither share is below what it should be by more than chance explains."""
+        covered = _may_be(self.covered, self.compared, COVERED)
+        return covered and _may_be(self.narrow_named, self.narrow, NAMED)
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -63,8 +71,9 @@ class Summary:
 
     @property
     def passes(self) -> bool:
-        """Whether this machine tells a program from itself no more often than chance would."""
-        return self.same.passes
+        """Whether this machine tells a program from itself no more often than chance would, and finds a slowdown."""
+        found = bool(self.same.compared or self.slowed)
+        return found and self.same.passes and all(one.passes for one in self.slowed)
 
 
 def summarise(environments: Iterable[Environment]) -> Summary | None:
@@ -100,7 +109,9 @@ def sentences(summary: Summary) -> list[str]:
         found.append(
             f"Slowdown of {one.factor:g}× put into one label: the interval holds it in {one.covered} of "
             f"{count(one.compared, 'comparison')}; the slower label is named in {one.named}, and in "
-            f"{one.narrow_named} of the {one.narrow} whose interval is within ±{percent(SMALLEST_DIFFERENCE)}."
+            f"{one.narrow_named} of the {one.narrow} whose interval is within ±{percent(SMALLEST_DIFFERENCE)}. "
+            f"Asked for are {percent(COVERED)} and, of the narrow ones, {percent(NAMED)}: this machine "
+            f"{'passes' if one.passes else 'does NOT pass'}."
         )
     if summary.left_out:
         found.append(f"A/A check: {count(summary.left_out, 'comparison')} without an interval or of differing work.")
@@ -119,12 +130,12 @@ def table(summary: Summary) -> Table:
     for one in summary.slowed:
         name = f"slowed {one.factor:g}×"
         rows += [
-            (f"{name}: interval holds it", *_rate(one.covered, one.compared), "≥ 90 %"),
+            (f"{name}: interval holds it", *_rate(one.covered, one.compared), f"≥ {percent(COVERED)}"),
             (f"{name}: named", *_rate(one.named, one.compared), ""),
             (
                 f"{name}: named, half-width ≤ {percent(SMALLEST_DIFFERENCE)}",
                 *_rate(one.narrow_named, one.narrow),
-                "≥ 80 %",
+                f"≥ {percent(NAMED)}",
             ),
         ]
     cells = tuple(tuple(Cell(text) for text in row) for row in rows)
@@ -140,6 +151,11 @@ def rate_interval(number: int, of: int) -> tuple[float, float]:
     """The exact 95 % interval of a rate (Clopper & Pearson 1934)."""
     interval = stats.binomtest(number, of).proportion_ci(0.95, method="exact")
     return float(interval.low), float(interval.high)
+
+
+def _may_be(number: int, of: int, share: float) -> bool:
+    """Whether so many are not too few for this share, at the 5 % level."""
+    return of == 0 or float(stats.binomtest(number, of, share, alternative="less").pvalue) >= 1 - QUANTILE
 
 
 def _rate(number: int, of: int) -> tuple[str, str]:

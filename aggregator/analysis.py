@@ -18,13 +18,17 @@ from runners.harness.run import Run, RunState, Warmup
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sides of one case: `paired` is log(time of right / time of left)."""
+    """Two sides of one case: `paired` is log(time of right / time of left), by medians where steps are compared.
+
+    `means` is the same by mean steps, `tails` how much further apart the means are than the medians.
+    """
 
     case: Case
     left: Side
     right: Side
     paired: Paired | None
     means: Paired | None
+    tails: Paired | None
     incomparable: str | None
     unstable: str | None
     decides: bool = False
@@ -182,13 +186,15 @@ def _compare(case: Case, left: Side, right: Side, alpha: float, decides: bool) -
     shared = sorted(set(left.ok) & set(right.ok))
     logs = [right.logs[number] - left.logs[number] for number in shared]
     means = [right.log_means[n] - left.log_means[n] for n in shared if n in right.log_means and n in left.log_means]
+    tails = [mean - median for mean, median in zip(means, logs, strict=True)] if means else []
     compared = paired(logs, alpha) if logs else None
     return Comparison(
         case,
         left,
         right,
         paired=compared,
-        means=paired(means, alpha) if len(means) > 1 else None,
+        means=paired(means, alpha) if means else None,
+        tails=paired(tails, alpha) if tails else None,
         incomparable=_incomparable(left, right, shared),
         unstable=_unstable(left, right, compared),
         decides=decides,

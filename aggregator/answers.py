@@ -192,20 +192,18 @@ def _mark(shown: Paired | None, axis: Scale) -> Interval | None:
 
 
 def _tail(comparison: Comparison) -> str:
-    """Where the means tell another story than the medians, somebody has slow steps now and then."""
-    means, medians = comparison.means, comparison.paired
-    if means is None or medians is None or means.low is None or means.high is None:
+    """Where the means tell another story than the medians, in block after block, somebody has slow steps."""
+    means, tails = comparison.means, comparison.tails
+    if means is None or tails is None or tails.low is None or tails.high is None:
         return ""
-    if (
-        comparison.verdict in (Verdict.UNSTABLE, Verdict.FEW_BLOCKS)
-        or abs(means.log_ratio - medians.log_ratio) <= DELTA
-    ):
+    by_chance = tails.low <= 0 <= tails.high or abs(tails.log_ratio) <= DELTA
+    if by_chance or comparison.verdict in (Verdict.UNSTABLE, Verdict.FEW_BLOCKS):
         return ""
     costly, other = comparison.right, comparison.left
-    if means.log_ratio < medians.log_ratio:
+    if tails.log_ratio < 0:
         costly, other, means = other, costly, means.swapped()
-    assert means.low is not None
-    assert means.high is not None
+    if means.low is None or means.high is None:
+        return ""
     text, interval = ratio_and_interval(ratio(means.log_ratio), ratio(means.low), ratio(means.high))
     return (
         f"{clean(costly.label, 80)} has tail costs: its mean step is {text}× that of {clean(other.label, 80)} "

@@ -1,17 +1,18 @@
 """Proves from the records that a run kept to its order: balance, adjacency, seed, time, added blocks, warm-up."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from itertools import groupby, pairwise
 
 from aggregator.audit_order import exact_schedule, order_from_seed
 from aggregator.audit_rules import extensions, sampling, warm_up
-from aggregator.findings import Finding, by_case, place
+from aggregator.findings import Finding, by_case, failed_at_first, place
 from aggregator.load import NO_PLAN, LoadedRun, Quarantined
 from aggregator.quantities import count
-from runners.harness.case import Competitor
-from runners.harness.record import Record, Status
+from runners.harness.case import Case, Competitor
+from runners.harness.record import Record
+from runners.harness.run import PlannedCase
 
 
 def audit(run: LoadedRun, pilots: Sequence[Record] = (), refused: Sequence[Quarantined] = ()) -> list[Finding]:
@@ -67,22 +68,21 @@ def adjacency(run: LoadedRun) -> Finding:
         positions = [record.block.position for record in members]
         if len(offsets) > 1 or positions != sorted(set(positions)):
             problems.append(f"{place(members[0])}: its places do not follow the order of the run")
-    last = blocks[-1][0] if blocks else None
-    problems += [text for key, members in blocks if key != last for text in _gaps(members, run.records)]
+    last, cases = blocks[-1][0] if blocks else None, by_case(run.records)
+    excused = {(planned.case, one.competitor) for planned in _planned(run) for one in planned.unavailable}
+    problems += [text for key, members in blocks if key != last for text in _gaps(members, cases[key[0]], excused)]
     return Finding("blocks adjacent", problems, f"{count(len(blocks), 'block')}, nothing between their replicates")
 
 
-def _gaps(members: Sequence[Record], records: Iterable[Record]) -> list[str]:
-    """Competitors of the case that miss this block without having failed before it."""
+def _gaps(
+    members: Sequence[Record], case_records: Sequence[Record], excused: Container[tuple[Case, Competitor]]
+) -> list[str]:
+    """Competitors of the case that miss this block without having failed at first, and without an excuse."""
     first = members[0]
-    case_records = [record for record in records if record.case == first.case]
     missing = {record.competitor for record in case_records} - {record.competitor for record in members}
-    failed = {
-        record.competitor
-        for record in case_records
-        if record.status is not Status.OK and record.block.number < first.block.number
-    }
-    return [f"{place(first)}: {one.label} is missing, yet had not failed before" for one in sorted(missing - failed)]
+    missing = {one for one in missing if (first.case, one) not in excused}
+    missing -= {one for one in missing if failed_at_first(case_records, one)}
+    return [f"{place(first)}: {one.label} is missing, yet had not failed at first" for one in sorted(missing)]
 
 
 def passage_of_time(run: LoadedRun) -> Finding:
@@ -100,6 +100,10 @@ def passage_of_time(run: LoadedRun) -> Finding:
         if after < before
     ]
     return Finding("time moves on", problems, "start times never go backwards along the order")
+
+
+def _planned(run: LoadedRun) -> Sequence[PlannedCase]:
+    return run.plan.cases if run.plan else ()
 
 
 def _plan_said(run: LoadedRun) -> str:

@@ -3,14 +3,14 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from aggregator.findings import Finding, by_case, place
+from aggregator.findings import Finding, by_case, failed_at_first, place
 from aggregator.load import LoadedRun
 from aggregator.quantities import count
 from aggregator.same_work import contradict
 from method.schedule import Entry, Replicate, schedule
 from method.verdict import FEWEST_BLOCKS
 from runners.harness.case import Case, Competitor
-from runners.harness.record import Record, Status
+from runners.harness.record import Record
 from runners.harness.run import Run, RunState
 
 Step = tuple[str, int, Competitor]
@@ -101,20 +101,16 @@ def _misplaced(record: Record, due: Replicate | None, plan: Run) -> str:
 def _missing(run: LoadedRun, plan: Run, due: dict[tuple[Case, int, Competitor], Replicate]) -> list[str]:
     """Replicates without a record that neither a failure, an early end of the run nor of the case explains."""
     there = {(record.case, record.block.number, record.competitor) for record in run.records}
-    failed = {
-        (record.case, record.competitor): record.block.number
-        for record in sorted(run.records, key=lambda record: -record.block.number)
-        if record.status is not Status.OK
-    }
     excused = {(case.case, one.competitor) for case in plan.cases for one in case.unavailable}
-    closed = {case for case, records in by_case(run.records).items() if contradict(records)}
+    cases = by_case(run.records)
+    closed = {case for case, records in cases.items() if contradict(records)}
     cut = plan.state is not RunState.COMPLETE or plan.budget_seconds is not None
     end = max((due[key].sequence for key in there if key in due), default=-1)
     return [
         f"{_named((case.label, number, competitor))}: no record, and no failure before it says why"
         for (case, number, competitor), one in due.items()
         if (case, number, competitor) not in there
-        and failed.get((case, competitor), number) >= number
+        and not failed_at_first(cases.get(case, []), competitor)
         and (case, competitor) not in excused
         and case not in closed
         and not (cut and one.sequence > end)

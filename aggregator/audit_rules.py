@@ -35,7 +35,7 @@ def extensions(run: LoadedRun) -> Finding:
     open_end = _choice(states, plan.stopping)
     if open_end is not None and plan.state is RunState.COMPLETE and plan.budget_seconds is None:
         problems.append(f"the run stopped where the rule goes on with {_case(plan, open_end)}")
-    ended = "the rule was done" if open_end is None else "the run ended before the rule did"
+    ended = "the rule was done" if open_end is None else "what ended the run before the rule did is not proved"
     return Finding(name, problems, f"{count(len(plan.extensions), 'extension')}, each the rule's choice; {ended}")
 
 
@@ -64,8 +64,10 @@ def _case(plan: Run, index: int | None) -> str:
 
 def warm_up(run: LoadedRun, pilots: Sequence[Record]) -> Finding:
     """Every replicate of a case discarded what its pilots call for, and kept no fewer steps than they call for."""
-    problems, checked, piloted = [], 0, 0
-    found = by_case(record for record in pilots if record.status is Status.OK and record.samples)
+    went_well = [record for record in pilots if record.status is Status.OK]
+    problems = [f"pilot {place(record)}: holds no times" for record in went_well if not warmup.usable(record)]
+    checked, piloted = 0, 0
+    found = by_case(record for record in went_well if warmup.usable(record))
     plans = {planned.case: planned.warmup for planned in run.plan.cases} if run.plan else {}
     for case, records in by_case(run.records).items():
         kept = [record for record in records if record.status is Status.OK and record.samples]

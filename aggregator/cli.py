@@ -18,6 +18,7 @@ from aggregator.model import Report
 from aggregator.schema import json_schema, reference_page
 from aggregator.words import clean
 from runners.harness.files import write_atomically
+from runners.harness.run import RUN_VERSION
 
 OK, SOME_FAILED, USAGE, NOT_WRITABLE = 0, 1, 2, 3
 FORMATS = ("pyperf",)
@@ -92,7 +93,10 @@ def _report(given: argparse.Namespace) -> int:
 
 def _audit(given: argparse.Namespace) -> int:
     folder = find_run(given.run)
-    findings = audit(load_run(folder), *load_pilots(folder))
+    run = load_run(folder)
+    if run.plan and run.plan.run_version < RUN_VERSION:
+        raise CannotReport(f"{folder}: made by an earlier version in an order of its own; it can only be reported")
+    findings = audit(run, *load_pilots(folder))
     for line in (line for finding in findings for line in finding.lines()):
         print(line)
     return SOME_FAILED if any(finding.failed for finding in findings) else OK

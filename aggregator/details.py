@@ -6,9 +6,11 @@ import shlex
 from aggregator.analysis import CaseResult, Comparison
 from aggregator.answers import incomplete
 from aggregator.model import Answer, CaseDetail, Cell, Command, Figure, Table
-from aggregator.quantities import BYTE_UNITS, DASH, count
+from aggregator.quantities import BYTE_UNITS, DASH, count, ratio_and_interval
 from aggregator.sides import Side
 from aggregator.words import clean
+from method.compare import Paired, ratio
+from method.verdict import Verdict
 from runners.harness.agreement import relative_error
 from runners.harness.case import Case, Competitor, DatasetRef
 from runners.harness.record import Check, Record
@@ -125,8 +127,9 @@ def _command(side: Side) -> list[Command]:
 
 
 def _remarks(result: CaseResult) -> list[str]:
-    found = [text for comparison in result.comparisons if (text := _tests(comparison))]
+    found = [text for comparison in result.comparisons for text in (_means(comparison), _tests(comparison)) if text]
     found += _warmup(result.warmup) if result.warmup else []
+    found += _unread(result)
     for side in result.sides:
         label = clean(side.label, 80)
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
@@ -155,6 +158,36 @@ def _warmup(found: Warmup) -> list[str]:
             + (f"; no end of it was seen in {endless}" if endless else "")
         )
     return lines
+
+
+def _unread(result: CaseResult) -> list[str]:
+    """What of the machine's state could not be read, and so disturbed nothing as far as is known."""
+    names_by_reason: dict[str, dict[str, None]] = {}
+    for record in (next(iter(side.ok.values())) for side in result.sides if side.ok):
+        for name, reason in record.unknown.items():
+            part, _, counter = name.partition(".")
+            if part == "health" and not (counter.startswith("gpu") and result.case.device != "gpu"):
+                names_by_reason.setdefault(clean(reason, 120), {})[clean(counter, 60).replace("_", " ")] = None
+    return [f"not readable here: {', '.join(names)} ({reason})" for reason, names in names_by_reason.items()]
+
+
+def _means(comparison: Comparison) -> str:
+    """The ratio of the mean steps beside that of the median steps: slow steps move the one and not the other."""
+    if comparison.paired is None or comparison.means is None or comparison.verdict is Verdict.NOT_COMPARABLE:
+        return ""
+    medians, means = _with_interval(comparison.paired), _with_interval(comparison.means)
+    if not medians or not means:
+        return ""
+    names = f"{clean(comparison.right.label, 80)} ÷ {clean(comparison.left.label, 80)}"
+    blocks = count(comparison.paired.n, "block")
+    return f"{names}: ratio of median steps {medians}, of mean steps {means}, {blocks}"
+
+
+def _with_interval(pair: Paired) -> str:
+    if pair.low is None or pair.high is None:
+        return ""
+    text, interval = ratio_and_interval(ratio(pair.log_ratio), ratio(pair.low), ratio(pair.high))
+    return f"{text} (95 % CI {interval})"
 
 
 def _tests(comparison: Comparison) -> str:

@@ -7,6 +7,7 @@ significance test therefore says more than it can know. Its files are for readin
 import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 import pyperf  # type: ignore[import-untyped]
@@ -46,21 +47,25 @@ def _suites(env: Environment) -> Iterator[tuple[str, pyperf.BenchmarkSuite]]:
         for side in result.sides:
             if side.ok:
                 found.setdefault(side.competitor, []).append((result, side))
-    taken: list[str] = []
+    taken: set[str] = set()
     for competitor, members in found.items():
-        name = slug(competitor)[:LONGEST] or "competitor"
-        taken.append(name)
+        name = _free(slug(competitor)[:LONGEST] or "competitor", taken)
         benchmarks = [pyperf.Benchmark(_runs(side, names[result.case])) for result, side in members]
-        yield name + f"-{taken.count(name)}" * (taken.count(name) > 1), pyperf.BenchmarkSuite(benchmarks)
+        yield name, pyperf.BenchmarkSuite(benchmarks)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """The name, or the first with a number after it that nobody has; it is taken from then on."""
+    numbered = (f"{name}-{number}" for number in count(2))
+    chosen = name if name not in taken else next(one for one in numbered if one not in taken)
+    taken.add(chosen)
+    return chosen
 
 
 def _names(cases: list[Case]) -> dict[Case, str]:
-    """Each case's label, with what tells it apart where two cases share one: the same in every competitor's file."""
-    labels = [clean(case.label, 300) for case in cases]
-    return {
-        case: label if labels.count(label) == 1 else f"{label} seed {case.seed} #{labels[:index].count(label) + 1}"
-        for index, (case, label) in enumerate(zip(cases, labels, strict=True))
-    }
+    """Each case's label, with a number where two cases share one: the same in every competitor's file."""
+    taken: set[str] = set()
+    return {case: _free(clean(case.label, 300), taken) for case in cases}
 
 
 def _runs(side: Side, name: str) -> list[pyperf.Run]:

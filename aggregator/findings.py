@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aggregator.words import clean
-from runners.harness.case import Case
-from runners.harness.record import Record
+from runners.harness.case import Case, Competitor
+from runners.harness.record import LOST, Record, Status
 
 SHOWN = 5
 """Problems of one check that are printed; the rest is counted."""
@@ -45,3 +45,14 @@ def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
     for record in sorted(records, key=lambda record: record.block.sequence):
         found.setdefault(record.case, []).append(record)
     return found
+
+
+def failed_at_first(case_records: Iterable[Record], competitor: Competitor) -> bool:
+    """Whether the competitor's first attempt at the case failed, after which a run tries it no more.
+
+    A later failure is tried again, and so is what was lost with its engine.
+    """
+    own = [record for record in case_records if record.competitor == competitor]
+    first = min(own, key=lambda record: record.block.number, default=None)
+    lost = first is not None and first.error is not None and first.error.kind == LOST
+    return first is not None and first.status is not Status.OK and not lost

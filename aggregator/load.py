@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import math
 import os
 import stat
 from dataclasses import dataclass, field
@@ -12,14 +11,11 @@ from pydantic import ValidationError
 
 from aggregator.parse import BadRecord, NewerSchema, parse_record
 from aggregator.schema import run_adapter
+from aggregator.words import clean
 from runners.harness.record import Record, Status
-from runners.harness.run import RUN_NAME, RUN_VERSION, Run
+from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, impossible
 
-PILOTS = "pilots"
-"""The folder in a run's where its pilots lie, as a small run of their own."""
 NO_PLAN = f"{RUN_NAME} is missing, so what was planned is unknown"
-MOST_BLOCKS = 100_000
-"""Blocks of one run; more would take years."""
 SIZE_LIMIT = 32 * 2**20
 """Bytes of one record; the longest loader stream stays well below it."""
 
@@ -77,6 +73,8 @@ def load_run(folder: Path) -> LoadedRun:
 
 def load_pilots(folder: Path) -> tuple[tuple[Record, ...], tuple[Quarantined, ...]]:
     """The records of the run's pilots, none where it had none. Raises CannotReport."""
+    if (folder / PILOTS).is_symlink():
+        return (), (Quarantined(PILOTS, None, "is a link, not a folder; not followed"),)
     read, quarantined = _read_records(folder / PILOTS / "records")
     kept, refused = _consistent(read, _read_plan(folder)[0])
     return tuple(kept), (*quarantined, *refused)
@@ -108,32 +106,16 @@ def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
     except ValidationError as error:
         _refuse_newer_plan(path, data)
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = clean(".".join(str(part) for part in first["loc"]), 120)
         return None, [
             f"{RUN_NAME} is not valid ({where or 'whole file'}: {first['msg']}), so what was planned is unknown"
         ]
     _refuse_newer_plan(path, data)
-    impossible = _impossible(plan)
-    if impossible:
-        return None, [f"{RUN_NAME} is not valid ({impossible}), so what was planned is unknown"]
+    why = impossible(plan)
+    if why:
+        return None, [f"{RUN_NAME} is not valid ({why}), so what was planned is unknown"]
     problems = [] if plan.state == "complete" else [f"the run did not finish (state: {plan.state})"]
     return plan, problems
-
-
-def _impossible(plan: Run) -> str | None:
-    """What no run can have planned, in words, before anything is counted by it."""
-    if any(not 0 <= index < len(plan.cases) for index in plan.extensions):
-        return "extensions: a case that does not exist"
-    if plan.stopping and plan.stopping.every < 1:
-        return "stopping.every: fewer than one block"
-    if plan.stopping and not 0 < plan.stopping.half_width < math.inf:
-        return "stopping.half_width: not a positive number"
-    if plan.budget_seconds is not None and not 0 < plan.budget_seconds < math.inf:
-        return "budget_seconds: not a positive number"
-    every = range(len(plan.cases))
-    if any(case.blocks < 0 for case in plan.cases) or sum(plan.blocks(index) for index in every) > MOST_BLOCKS:
-        return f"blocks: not between 0 and {MOST_BLOCKS}"
-    return None
 
 
 def _refuse_newer_plan(path: Path, data: bytes) -> None:
@@ -155,7 +137,12 @@ def _record_files(folder: Path, quarantined: list[Quarantined]) -> list[Path]:
     if not folder.is_dir():
         return []
     found = []
-    for entry in sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name)):
+    try:
+        entries = sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
+    except OSError as error:
+        quarantined.append(Quarantined(folder.name, None, f"cannot be read ({error.strerror})"))
+        return []
+    for entry in entries:
         if entry.name.startswith(".") or not entry.name.endswith(".json"):
             continue
         if stat.S_ISREG(entry.lstat().st_mode):

@@ -47,13 +47,14 @@ def stage(name: str) -> Metric:
 def cpu_time(record: Record) -> float | None:
     """CPU seconds an image of the measured window, whose length differs from side to side.
 
-    The window holds every step, warm-up included, or all stages of `fit`, whose images are those of its epochs. None
-    where the window was too short for the kernel's ticks.
+    The window holds every step, warm-up and throughput groups included, or all stages of `fit`, whose images are those
+    of its epochs. None where the window was too short for the kernel's ticks.
     """
     samples, resources = record.samples, record.resources
     if samples is None or resources is None or resources.cpu_seconds <= 0:
         return None
-    passes = (record.case.epochs or 1) if record.case.workload == "fit" else len(samples.step_ns)
+    steps = len(samples.step_ns) + len(samples.group_ns) * samples.group_steps
+    passes = (record.case.epochs or 1) if record.case.workload == "fit" else steps
     return resources.cpu_seconds / (passes * samples.items_per_step)
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from aggregator.schema import record_adapter
 from runners.harness.record import SCHEMA_VERSION, Failure, Record, Samples, Status
+from runners.harness.run import MOST_BLOCKS
 
 BOM = b"\xef\xbb\xbf"
 LARGEST = 2**63 - 1
@@ -72,6 +73,8 @@ def _judged(record: Record) -> Record:
 def _refuse_identity(record: Record) -> None:
     if record.block.number < 0 or record.block.position < 0 or record.block.sequence < 0:
         raise BadRecord("not a record: a negative number in its block")
+    if max(record.block.number, record.block.position) > MOST_BLOCKS:
+        raise BadRecord(f"not a record: block or place beyond {MOST_BLOCKS}")
     problem = _unbounded(record.case, "case") or _unbounded(record.block, "block")
     if problem:
         raise BadRecord(f"not a record: {problem}")

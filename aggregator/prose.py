@@ -16,17 +16,19 @@ METHOD = (
     "A comparison takes the logarithm of the ratio in every block that both sides finished. The ratio is the "
     "exponential of their mean, the interval a 95 % t interval over blocks, checked with a sign-flip permutation "
     "test. The t tests' p-values are adjusted together by Holm's method, over all comparisons of this report that come "
-    f"to a test; the smallest difference that matters is {DELTA}. Intervals, and equivalence with "
+    f"to a test, those of adaptive runs first multiplied by {FIXED_ALPHA}/{ADAPTIVE_ALPHA}; the smallest difference "
+    f"that matters is {DELTA}. Intervals, and equivalence with "
     "them, are of one comparison each and not adjusted; nor is the choice of the two fastest of three or more sides, "
     "which is made on the blocks that then test them.",
-    f"A winner is named from {FEWEST_BLOCKS} blocks on, where the adjusted p-value is below α and the difference is "
+    f"A winner is named from {FEWEST_BLOCKS} blocks on, where the adjusted p-value is below 5 % and the difference is "
     f"at least {DELTA}. Equivalent means that the whole interval lies within {DELTA}. Nothing is named where the "
     "checks of equal work disagree, where a gate on the machine's state failed, or where more than "
     f"{percent(MOST_UNSTEADY)} of a side's replicates were not steady (quarters after warm-up further apart than "
     f"{percent(STEADY_SPREAD)}; of loaders, halves further apart than that and a full queue explain). No sample is "
     "dropped for its size.",
     "All of this can be checked from the records: `python docs/recompute.py RUN` rebuilds every ratio, interval and "
-    "verdict without this project's code, `python -m aggregator audit RUN` proves the order and the rules it followed.",
+    "verdict (taking equal work as given) without this project's code, `python -m aggregator audit RUN` proves the "
+    "order and the rules it followed.",
 )
 LIMITS = (
     "Results hold for the machines, versions and settings listed, and for nothing else.",
@@ -61,13 +63,13 @@ def stopping(name: str, plan: Run | None) -> str:
             f"After the fixed blocks, {rule.every} more at a time went to the case whose interval was furthest from "
             f"±{percent(rule.half_width, 1)}, up to {rule.most_blocks} a case. Widths decided, never where an "
             f"interval lay. α = {ADAPTIVE_ALPHA}, and intervals are t intervals at {percent(1 - ADAPTIVE_ALPHA, 1)}: "
-            "stopped like this they hold the true ratio in 95 %."
+            "stopped like this, simulated ones hold the true ratio in 95 %."
         )
     if plan.budget_seconds is not None:
-        said.append(f"Measuring was to end within {_time(plan.budget_seconds)}.")
+        said.append(f"Measuring was to end within {duration(plan.budget_seconds)}.")
     return " ".join(said)
 
 
-def _time(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """`90 s`, `45 min`."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

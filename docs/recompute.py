@@ -79,7 +79,7 @@ def name_of(competitor):
 def main(folder):
     """A line a comparison; Holm's adjustment spans all that come to a test."""
     plan = json.loads((folder / "run.json").read_bytes()) if (folder / "run.json").exists() else {"cases": []}
-    alpha = 0.05 if plan.get("stopping", "unknown") is None else 0.035
+    alpha = 0.05 if "run_id" in plan and plan.get("stopping") is None else 0.035
     cases, gone = {}, set()
     for one in plan["cases"]:
         case = json.dumps(one["case"])
@@ -102,7 +102,8 @@ def main(folder):
         verdict = verdict or ("equivalent" if max(-low, high) < DELTA else "inconclusive")
         what = " ".join(str(value) for value in json.loads(case).values() if isinstance(value, str | int))
         ratio, names = math.exp(mean), " / ".join(":".join(filter(None, name)) for name in (right, left))
-        print(f"{what}: {names} {ratio:.4f} ({math.exp(low):.4f}-{math.exp(high):.4f}), {len(d)} blocks: {verdict}")
+        line = f"{what}: {names} {ratio:.4f} ({math.exp(low):.4f}-{math.exp(high):.4f}), {len(d)} blocks: {verdict}"
+        print("".join(character if character.isprintable() else "?" for character in line))
 
 
 if __name__ == "__main__":

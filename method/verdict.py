@@ -97,8 +97,8 @@ def missing(paired: Paired, comparisons: int) -> int | Obstacle:
 def doubted_by_permutation(paired: Paired) -> bool:
     """One test finds a difference (p < α) that the other does not even nearly find (p > 2α), both before Holm.
 
-    No stricter level can be asked of the sign-flip test: with 8 blocks its smallest p is 2/256, which no correction
-    for many comparisons would leave below α.
+    No stricter level can be asked of the sign-flip test: with 8 blocks its smallest p is 2/256, which a correction for
+    more than six comparisons would lift above 0.05.
     """
     if paired.p is None or paired.p_permutation is None or paired.n < FEWEST_BLOCKS:
         return False

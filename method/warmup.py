@@ -16,7 +16,7 @@ from scipy import signal, stats
 
 from method.statistic import STEADY_SPREAD
 from runners.harness.case import Competitor
-from runners.harness.record import Record, Samples
+from runners.harness.record import Record, Samples, Status
 from runners.harness.run import Pilot, Warmup
 
 BATCH = 5
@@ -50,8 +50,19 @@ def pilot(record: Record) -> Pilot:
     return Pilot(record.competitor, len(steps), 1 + BATCH * cut, settled)
 
 
+def usable(record: Record) -> bool:
+    """Whether anything can be learned from the pilot: it went well, and its times are times."""
+    samples = record.samples
+    if record.status is not Status.OK or samples is None or len(samples.step_ns) < 2:
+        return False
+    return min(samples.step_ns) > 0 and samples.import_ns > 0 and samples.setup_ns > 0
+
+
 def plan(pilots: Sequence[Record]) -> Warmup:
-    """What all replicates of a case discard and keep at least, whoever the competitor: the same work for everyone."""
+    """What all replicates of a case discard and keep at least, whoever the competitor: the same work for everyone.
+
+    Takes one `usable` pilot or more.
+    """
     judged = [pilot(record) for record in pilots]
     discarded = math.ceil(MARGIN * max(found.unsettled for found in judged))
     groups: dict[Competitor, list[_Cost]] = defaultdict(list)
@@ -141,6 +152,6 @@ def _swing(series: np.ndarray, axis: int = -1) -> np.ndarray:
 
 
 def _samples(record: Record) -> Samples:
-    if record.samples is None or len(record.samples.step_ns) < 2:
-        raise ValueError(f"record {record.record_id} has no two steps, so it cannot be a pilot")
+    if not usable(record) or record.samples is None:
+        raise ValueError(f"record {record.record_id} cannot be a pilot")
     return record.samples

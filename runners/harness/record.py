@@ -23,6 +23,10 @@ SCHEMA_HISTORY = {
 }
 
 
+LOST = "LOST"
+"""The kind of failure where the engine died, which says nothing about the competitor."""
+
+
 class Status(StrEnum):
     """How a replicate ended; only `ok` is ever compared."""
 
@@ -178,10 +182,11 @@ class Health:
     """Counters of the machine, read around the timed window; differences unless the name says otherwise.
 
     Context switches and faults are this process's and its ended children's; `threads` is how many it had at the end.
-    `swapped_in_pages` is the whole machine's. `others_cpu_fraction` is the share of the machine's CPU time that went to
-    processes other than this one and its children. `product_ns_before` and `product_ns_after` are how long one fixed
-    matrix product took on either side of the window; `mhz_low` and `mhz_high` the clocks of the CPUs it may use, read
-    at both edges. `gpu_limits` names what held the GPU's clock back; `gpu_processes` counts who computed on it.
+    `swapped_in_pages` is the whole machine's. `steal_fraction` and `others_cpu_fraction` are shares of the time of the
+    CPUs it may use: what the host took, and what went to processes other than this one and its children.
+    `product_ns_before` and `product_ns_after` are how long one fixed matrix product took on either side of the window;
+    `mhz_low` and `mhz_high` the clock of the fastest CPU it may use, at the two edges. `gpu_limits` names what held the
+    GPU's clock back; `gpu_processes` counts who computed on it.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +11,13 @@ from typing import ClassVar
 from runners.harness.case import STRICT, Case, Competitor
 from runners.harness.files import write_atomically
 
-RUN_VERSION = 1
+RUN_VERSION = 2
+"""1 had another order, and neither pilots nor a stopping rule."""
 RUN_NAME = "run.json"
+PILOTS = "pilots"
+"""The folder in a run's where its pilots lie, as a small run of their own."""
+MOST_BLOCKS = 100_000
+"""Blocks of one run; more would take years."""
 
 
 class RunState(StrEnum):
@@ -112,6 +118,22 @@ class Run:
         """How many blocks the case with this index has by now."""
         added = self.extensions.count(case) * self.stopping.every if self.stopping else 0
         return self.cases[case].blocks + added
+
+
+def impossible(run: Run) -> str | None:
+    """What no run can have planned, in words; to be asked before anything is counted by a file from outside."""
+    if any(not 0 <= index < len(run.cases) for index in run.extensions):
+        return "extensions: a case that does not exist"
+    if run.stopping and run.stopping.every < 1:
+        return "stopping.every: fewer than one block"
+    if run.stopping and not 0 < run.stopping.half_width < math.inf:
+        return "stopping.half_width: not a positive number"
+    if run.budget_seconds is not None and not 0 < run.budget_seconds < math.inf:
+        return "budget_seconds: not a positive number"
+    every = range(len(run.cases))
+    if any(case.blocks < 0 for case in run.cases) or sum(run.blocks(index) for index in every) > MOST_BLOCKS:
+        return f"blocks: not between 0 and {MOST_BLOCKS}"
+    return None
 
 
 def write_run(run: Run, folder: Path) -> Path:

@@ -119,3 +119,18 @@ def test_an_injected_slowdown_is_said_wherever_the_competitor_is_named(tmp_path)
     assert "the slowdown was found" in text
     assert re.findall(r"pytorch/eager:B(?! \(slowed 1\.05×\))", text) == []
     assert text.count("pytorch/eager:B (slowed 1.05×)") > 8
+
+
+def test_nothing_compared_is_no_pass():
+    assert not aa.Summary(aa.Same(0, 0, 0), (), 3).passes
+
+
+@pytest.mark.parametrize(
+    ("covered", "narrow_named", "passes"), [(40, 40, True), (36, 32, True), (30, 40, False), (40, 24, False)]
+)
+def test_a_slowdown_has_to_be_held_and_named(covered, narrow_named, passes):
+    slowed = aa.Slowed(1.05, 40, covered, narrow_named, 40, narrow_named)
+    assert slowed.passes is passes
+    assert aa.Summary(aa.Same(0, 0, 0), (slowed,), 0).passes is passes
+    said = aa.sentences(aa.Summary(aa.Same(0, 0, 0), (slowed,), 0))[0]
+    assert ("does NOT pass" in said) is not passes

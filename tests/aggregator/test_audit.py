@@ -14,7 +14,7 @@ from method import stopping, warmup
 from method.compare import ADAPTIVE_ALPHA
 from method.statistic import seconds
 from runners.harness.record import Status
-from runners.harness.run import PlannedCase, Run, RunState, Stopping, write_run
+from runners.harness.run import PlannedCase, Run, RunState, Stopping, Unavailable, write_run
 
 SMALL, LARGE = step_case("cnn4", 8), step_case("resnet18", 1, "train")
 RULE = Stopping(most_blocks=14, every=2, half_width=0.001)
@@ -96,7 +96,26 @@ def test_a_competitor_left_out_after_its_failure_is_no_gap():
     assert outcome(fixed_run(), [broken, *kept]) == {}
     found = outcome(fixed_run(), [mine[0], *kept])
     assert set(found) == {"blocks adjacent", "schedule of run.json"}
-    assert "had not failed before" in found["blocks adjacent"][0]
+    assert "had not failed at first" in found["blocks adjacent"][0]
+
+
+def test_one_later_failure_excuses_no_missing_records():
+    """A run tries again who failed later: deleting what came after it shows."""
+    records = scheduled(fixed_run())
+    spdl = [one for one in records if one.competitor == SPDL]
+    broken = failed(spdl[2], Status.CRASHED, "CRASH", "exit 139")
+    gone = {one.record_id for one in spdl[2:]}
+    found = outcome(fixed_run(), [*(one for one in records if one.record_id not in gone), broken])
+    assert {"blocks adjacent", "schedule of run.json"} <= set(found)
+
+
+def test_who_was_not_tried_any_more_is_no_gap():
+    """A smaller batch ran out of memory in a later block, so that this one was not tried from then on."""
+    run = fixed_run()
+    why = Unavailable(SPDL, "NOT TRIED", "a batch of 1 ran out of memory")
+    cases = [dataclasses.replace(case, unavailable=[why] if SPDL in case.competitors else []) for case in run.cases]
+    records = [one for one in scheduled(run) if one.competitor != SPDL or one.block.number < 3]
+    assert outcome(dataclasses.replace(run, cases=cases), records) == {}
 
 
 def test_a_flipped_order_is_found():
@@ -183,6 +202,12 @@ def test_warm_up_is_what_the_pilots_call_for():
     assert "no pilot's record" in outcome(run, records)["warm-up frozen"][0]
     slow = [dataclasses.replace(one, samples=warming(one.samples)) for one in pilots]
     assert "not the one that its pilots call for" in outcome(run, records, slow)["warm-up frozen"][0]
+
+
+def test_a_pilot_without_times_is_said():
+    run, records, pilots = piloted_run()
+    odd = dataclasses.replace(pilots[0], samples=dataclasses.replace(pilots[0].samples, step_ns=[5]))
+    assert "holds no times" in outcome(run, records, [odd, *pilots[1:]])["warm-up frozen"][0]
 
 
 def warming(samples):

@@ -107,6 +107,16 @@ def test_hostile_names_make_plain_files(tmp_path):
         assert len(pyperf.BenchmarkSuite.load(str(folder / "pyperf" / name)).get_benchmarks()) == 2
 
 
+def test_no_file_takes_anothers_name(tmp_path):
+    """One competitor is called what a second file of another would be."""
+    names = [("x", "v\n"), ("x", "v\r"), ("x", "v_-2")]
+    run = make_run([planned(STEP, [Competitor(one, two) for one, two in names], 1)])
+    records = [dataclasses.replace(one, record_id=f"r{index}") for index, one in enumerate(scheduled(run))]
+    folder = write_folder(tmp_path / "r", run, records)
+    assert export(folder) == OK
+    assert len(list((folder / "pyperf").iterdir())) == 3
+
+
 def test_errors_are_for_people(tmp_path, capsys):
     run, records = every_workload()
     folder = write_folder(tmp_path / "r", run, records)

@@ -181,3 +181,9 @@ def test_a_broken_plan_is_a_problem_not_an_end(tmp_path, text):
     assert found.plan is None
     assert "run.json" in found.problems[0]
     assert len(found.records) == 1
+
+
+@pytest.mark.parametrize("field", ["number", "position"])
+def test_a_place_that_no_run_reaches_is_no_record(field):
+    with pytest.raises(BadRecord, match="beyond"):
+        parse_record(altered(**{f"block__{field}": 10**12}))

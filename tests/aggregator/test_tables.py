@@ -71,6 +71,13 @@ def test_cpu_time_is_an_images_since_the_faster_side_takes_more_steps():
     assert cpu_time(with_cpu(other, 3.2, 40)) == pytest.approx(0.01)
 
 
+def test_cpu_time_is_shared_by_the_steps_of_the_throughput_groups_too():
+    (record,) = make_records(make_run([planned(step_case(batch_size=8), [TORCH], 1)]))
+    record = with_cpu(record, 6.4, 40)
+    grouped = dataclasses.replace(record.samples, group_ns=[10**8] * 4, group_steps=10)
+    assert cpu_time(dataclasses.replace(record, samples=grouped)) == pytest.approx(0.01)
+
+
 def test_cpu_time_of_a_fit_is_shared_by_the_images_of_all_epochs():
     (record,) = make_records(make_run([planned(fit_case(epochs=3), [TORCH_FIT], 1)]))
     record = dataclasses.replace(record, samples=dataclasses.replace(record.samples, items_per_step=100))
