@@ -25,15 +25,16 @@ export $(VARIABLES)
 
 HOST := .venv/bin/python
 SELECTION = --profile "$$PROFILE" --device "$$DEVICE" --engine "$$ENGINE" --frameworks "$$FRAMEWORKS" \
-  --workloads "$$WORKLOADS" --filter "$$FILTER" --blocks "$$BLOCKS" --budget "$$BUDGET" --data "$$DATA" --run "$$RUN" --timeout "$$TIMEOUT"
+  --workloads "$$WORKLOADS" --filter "$$FILTER" --blocks "$$BLOCKS" --budget "$$BUDGET" --data "$$DATA" --run "$$RUN" --timeout "$$TIMEOUT" \
+  --inject-slowdown "$$SLOWDOWN"
 
 .PHONY: help doctor setup data images plan smoke bench aa report audit test check clean
 
 help: ## list the jobs and their variables
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  PROFILE=smoke|quick|full|aa  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds a replicate'
-	@echo '  FRAMEWORKS=pytorch,tensorflow  WORKLOADS=train,infer,load,fit  FILTER=text  DATA=folder[,folder]'
+	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  PROFILE=smoke|quick|full|aa  BLOCKS=n  BUDGET=30m  SLOWDOWN=1.05 (aa)'
+	@echo '  FRAMEWORKS=pytorch,tensorflow  WORKLOADS=train,infer,load,fit  FILTER=text  TIMEOUT=seconds  DATA=folder[,folder]'
 	@echo '  RUN=id of a run to resume or report  EXTRA_INDEX=optional package index with smaller CPU builds of torch'
 
 doctor: .venv/host ## say what this machine has and lacks, and what to do about it
@@ -57,7 +58,7 @@ bench: .venv/host ## measure, and leave results/<run>/report.html; sets up what 
 	@$(HOST) -m launcher bench $(SELECTION)
 
 aa: .venv/host ## check this machine: one framework under two labels (SLOWDOWN=1.05: the second one slowed)
-	@$(HOST) -m launcher bench --aa --inject-slowdown "$$SLOWDOWN" $(SELECTION)
+	@$(HOST) -m launcher bench --aa $(SELECTION)
 
 report: .venv/host ## make the report of RUN= again (default: the newest run)
 	@$(newest); $(HOST) -m aggregator report "$$run"
@@ -89,7 +90,7 @@ clean: .venv/host ## remove containers, processes and temporary files that runs 
 	@touch $@
 
 define newest
-run=$${RUN:-$$(ls -t results/*/run.json 2>/dev/null | head -1 | xargs -r dirname)}; \
+run=$${RUN:-$$({ ls -t results/*/run.json 2>/dev/null || true; } | head -1 | xargs -r dirname)}; \
 [ -n "$$run" ] || { echo "There is no run under results/ yet: make bench" >&2; exit 2; }
 endef
 

@@ -38,8 +38,10 @@ class Looks:
         return None if chosen is None else open_cases[chosen]
 
     def too_noisy(self, run: Run, rule: Stopping, affordable: Callable[[int], int | None]) -> Iterator[str]:
-        """A sentence for each case, once, whose target width is out of reach here."""
+        """A sentence for each case, once, that its first look shows to be out of reach of the target width."""
         for index, planned in enumerate(run.cases):
+            if index in run.extensions:
+                continue
             more = affordable(index)
             reach = None if more is None else run.blocks(index) + more
             needed = stopping.too_noisy(self._progress(run, index), rule, reach)

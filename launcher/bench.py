@@ -19,18 +19,9 @@ from launcher.errors import BuildFailed, ExitCode, Interrupted, NotReady, UsageE
 from launcher.estimate import Durations, earlier, spent
 from launcher.measure import Measurement
 from launcher.options import DEFAULTS, SETTINGS, Options, without_password
+from launcher.outlook import describe, describe_stopping, estimate, expected_seconds, replicates, shortfall
 from launcher.pilots import pilot_run, settle
-from launcher.plan import (
-    Draft,
-    batch_sizes,
-    budget_seconds,
-    describe,
-    describe_stopping,
-    draft,
-    estimate,
-    planned_cases,
-    stopping,
-)
+from launcher.plan import Draft, batch_sizes, budget_seconds, draft, planned_cases, stopping
 from launcher.progress import Display
 from launcher.provenance import printable
 from launcher.reclaim import reclaim
@@ -61,8 +52,11 @@ def show_plan(root: Path, options: Options) -> int:
     cases = planned_cases(drafted, options, _expected(drafted))
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     print(f"profile {options.profile}: {drafted.profile.description}\n")
-    print("\n".join(describe(cases, seed, earlier(options.out), drafted.profile.pilots)))
+    pilots, durations = drafted.profile.pilots, earlier(options.out)
+    print("\n".join(describe(cases, seed, durations, pilots)))
     print(describe_stopping(stopping(drafted, options), budget_seconds(drafted, options)))
+    for text in shortfall(expected_seconds(cases, durations, pilots), budget_seconds(drafted, options)):
+        print(f"warning: {text}")
     for source in drafted.sources:
         if not source.ready:
             print(f"data to prepare first: {printable(str(source.manifest.parent))}")
@@ -98,9 +92,11 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
     cases = planned_cases(drafted, options, assigned)
     data.require_images(assigned, batch_sizes(cases))
     warnings = _warnings([case.planned.case for case in cases], limits, options, engine)
-    replicates = sum(len(case.planned.competitors) * case.planned.blocks for case in cases)
+    rule, budget, pilots = stopping(drafted, options), budget_seconds(drafted, options), drafted.profile.pilots
+    warnings += shortfall(expected_seconds(cases, earlier(options.out), pilots), budget)
+    most = replicates(cases, pilots, rule.most_blocks if rule else 0)
     names = list(dict.fromkeys(one.framework for case in cases for one in case.planned.competitors))
-    warnings += machine.require_disk(options.out, replicates, sum(not engine.is_ready(name) for name in names))
+    warnings += machine.require_disk(options.out, most, sum(not engine.is_ready(name) for name in names))
     builds, unbuilt = build(engine, names)
     cases = [without(case, unbuilt) for case in cases]
     folder = runfolder.create(options.out, options.profile)
@@ -117,10 +113,9 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
         settings=options.given,
         cases=[case.planned for case in cases],
         warnings=warnings,
-        stopping=stopping(drafted, options),
-        budget_seconds=budget_seconds(drafted, options),
+        stopping=rule,
+        budget_seconds=budget,
     )
-    pilots = drafted.profile.pilots
     with lock.hold(folder.path):
         manifests = {name: dataset.path for name, dataset in assigned.datasets.items()}
         setup = runfolder.write_setup(
@@ -130,7 +125,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
         for warning in warnings:
             _say(f"warning: {warning}")
         expected = estimate(cases, earlier(options.out), pilots)
-        _say(f"run {run.run_id}: {len(cases)} cases, {replicates} replicates, {expected}")
+        _say(f"run {run.run_id}: {len(cases)} cases, {replicates(cases)} replicates, {expected}")
         _say(describe_stopping(run.stopping, run.budget_seconds))
         code = measure(root, options, stop, engine, Prepared(folder, run, setup, assigned.datasets))
     return ExitCode.CASES_FAILED if unbuilt and code == ExitCode.OK else code
@@ -138,7 +133,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
 
 def _resume(folder: RunFolder, options: Options) -> Prepared:
     run, setup = runfolder.load(folder)
-    for name in SETTINGS:
+    for name in (name for name in SETTINGS if name != "budget"):
         asked, before = options.given.get(name), run.settings.get(name)
         # The Makefile always passes its defaults, so these say nothing about what was meant.
         if asked in (None, before, DEFAULTS.get(name)) or (name == "engine" and asked == run.engine):
@@ -147,6 +142,11 @@ def _resume(folder: RunFolder, options: Options) -> Prepared:
         raise UsageError(
             f"run {run.run_id} was made with {name} {was}, now asked {asked!r}; leave it out, or start a new run"
         )
+    if options.budget is not None and options.budget != run.budget_seconds:
+        if run.state is RunState.COMPLETE:
+            # More blocks because of what the first ones showed would be stopping on the answer.
+            raise UsageError(f"run {run.run_id} is complete; a longer budget needs a new run")
+        run = dataclasses.replace(run, budget_seconds=options.budget)
     datasets: dict[str, data.Dataset] = {}
     for case in (one.case for one in run.cases if one.competitors and one.case.dataset):
         manifest = setup.manifest(case.workload)
@@ -233,10 +233,10 @@ def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: 
     """Carry the run out as far as it goes, then report what there is."""
     prepared = dataclasses.replace(prepared, run=_beside_others(prepared.run))
     run, failed = prepared.run, False
-    fault: NotReady | None = None
+    fault: NotReady | OSError | None = None
     try:
         failed = _measured(prepared, engine, earlier(options.out), stop)
-    except NotReady as error:
+    except (NotReady, OSError) as error:
         fault = error
     reported = stop.urgent or report(root, prepared.folder.path)
     if fault:
@@ -247,15 +247,15 @@ def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: 
 
 
 def _measured(prepared: Prepared, engine: Engine, durations: Durations, stop: Stop) -> bool:
-    """The pilots where they are wanted, then the run; whether anything failed."""
+    """The pilots where they are wanted, then the run; whether anything failed or was left out."""
     folder, run, setup = prepared.folder, prepared.run, prepared.setup
     budget = Budget(run.budget_seconds, spent(folder.path))
 
-    def carry_out(where: RunFolder, what: Run, how: Setup) -> Measurement:
+    def carry_out(where: RunFolder, what: Run, how: Setup) -> bool:
         replicator = Replicator(where, what, how, engine, prepared.datasets, stop)
         measurement = Measurement(where, what, replicator, durations, stop, budget)
-        measurement.carry_out(Display())
-        return measurement
+        done = measurement.carry_out(Display())
+        return measurement.failed or done.state is not RunState.COMPLETE
 
     first = pilot_run(run, setup)
     if first:
@@ -264,10 +264,10 @@ def _measured(prepared: Prepared, engine: Engine, durations: Durations, stop: St
         _say("pilots, to find the warm-up:")
         carry_out(folder.pilots, *first)
         if not stop.requested:
-            run, setup = settle(run, setup, first[0], folder.pilots, _say)
+            run, setup = settle(run, setup, first[0], folder.pilots)
             folder.keep(setup)
             folder.write(run)
-    return carry_out(folder, run, setup).failed
+    return carry_out(folder, run, setup)
 
 
 def _beside_others(run: Run) -> Run:

@@ -20,7 +20,7 @@ def seconds(text: str) -> float | None:
 
 
 class Budget:
-    """What is left of it. Time counts from the records' own durations, so that a resumed run goes on counting."""
+    """What is left of it: replicates and pilots count, from start to end; what was cut off does not."""
 
     def __init__(self, total: float | None, spent: float = 0.0) -> None:
         self.total, self.spent = total, spent

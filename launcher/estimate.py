@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from runners.harness.case import Case, Competitor
+from runners.harness.run import PILOTS
 
 TIMINGS_NAME = "timings.jsonl"
-PILOTS = "pilots"
-"""The folder of a run's pilots, inside the run's."""
 
 USUAL_SECONDS = {"train": 6.0, "infer": 6.0, "load": 6.0, "fit": 20.0}
 OTHER_SECONDS = 6.0

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+from collections.abc import Sequence
 
 from launcher.adaptive import Looks
 from launcher.budget import Budget
@@ -13,6 +14,7 @@ from launcher.replicate import Replicator
 from launcher.runfolder import RunFolder, replicates
 from launcher.stop import Stop
 from method.schedule import Replicate
+from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import Run, RunState
 
@@ -34,6 +36,10 @@ class Measurement:
         self._durations, self._stop, self._budget = durations, stop, budget or Budget(None)
         self._policy, self._looks = Policy(run.cases), Looks(run)
         self._schedule = replicates(run)
+        self._fixed = sum(len(case.competitors) * case.blocks for case in run.cases)
+        self._done = 0
+        self._whole: dict[tuple[int, int], dict[Competitor, Record]] = {}
+        self._begun: tuple[int, int] | None = None
         self._notes: list[str] = []
         self.failed = False
         self.over_budget = False
@@ -44,14 +50,12 @@ class Measurement:
         try:
             with display:
                 display.plan(len(self._schedule))
-                if self._fixed_part(display):
-                    state = RunState.COMPLETE if self._further_blocks(display) else RunState.INCOMPLETE
+                ended = self._known_part(display) and self._further_blocks(display)
+                if ended or (self.over_budget and self._done >= self._fixed):
+                    state = RunState.COMPLETE
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-                raise NotReady(
-                    f"{self._folder.path}: {error.strerror}; the records so far are safe. "
-                    f"Make room, then resume with RUN={self._run.run_id}"
-                ) from error
+                raise self._not_writable(error) from error
             raise
         finally:
             self._run = self._as_it_stands(state)
@@ -62,13 +66,21 @@ class Measurement:
         try:
             self._folder.write(self._run)
         except OSError as error:
-            raise NotReady(
-                f"{self._folder.path}: {error.strerror}; run.json could not be brought up to date"
-            ) from error
+            raise self._not_writable(error) from error
 
-    def _fixed_part(self, display: Display) -> bool:
-        """All that the schedule holds by now; False where that ends early."""
-        return all(self._step(index, replicate, display) for index, replicate in enumerate(self._schedule))
+    def _not_writable(self, error: OSError) -> NotReady:
+        return NotReady(
+            f"{self._folder.path}: {error.strerror}; the records so far are safe. "
+            f"Make room, then resume with RUN={self._run.run_id}"
+        )
+
+    def _known_part(self, display: Display) -> bool:
+        """What the schedule holds by now and is not done yet; False where that ends early."""
+        for index in range(self._done, len(self._schedule)):
+            if not self._step(index, self._schedule[index], display):
+                return False
+            self._done += 1
+        return True
 
     def _further_blocks(self, display: Display) -> bool:
         """In an adaptive run, a few blocks more at a time to the case that needs them most; False where cut off."""
@@ -77,32 +89,54 @@ class Measurement:
             for text in self._looks.too_noisy(self._run, rule, self._affordable):
                 self._note(text, display)
             case = self._looks.next_case(self._run, rule, self._policy.closed)
-            if case is None or not self._fits(case, rule.every, display):
+            if case is None:
                 return True
-            done = len(self._schedule)
-            self._run = dataclasses.replace(self._run, extensions=[*self._run.extensions, case])
+            longer = dataclasses.replace(self._run, extensions=[*self._run.extensions, case])
+            schedule = replicates(longer)
+            if not self._fits(schedule[self._done :], display):
+                return True
+            self._run, self._schedule = longer, schedule
             self._keep()
-            self._schedule = replicates(self._run)
-            display.plan(len(self._schedule))
-            added = list(enumerate(self._schedule))[done:]
-            if not all(self._step(index, replicate, display) for index, replicate in added):
-                return self.over_budget
+            display.plan(len(schedule))
+            if not self._known_part(display):
+                return False
         return True
 
     def _step(self, index: int, replicate: Replicate, display: Display) -> bool:
         """Do one replicate; False ends the run early."""
-        record = self._replicator.earlier(replicate)
+        block = self._block(replicate)
+        kept = self._earlier(block)
+        record = kept.get(replicate.competitor)
         if record is not None or self._policy.skips(replicate):
             display.skip()
         else:
-            if self._stop.requested or (replicate.position == 0 and not self._fits(replicate.case, 1, display)):
+            place = (replicate.case, replicate.block)
+            if self._stop.requested or (self._begun != place and not self._fits(block, display)):
                 return False
+            self._begun = place
             record = self._measured(index, replicate, display)
             if record is None:
                 return False
         if record is not None:
             self._observe(replicate, record, display)
         return True
+
+    def _block(self, replicate: Replicate) -> list[Replicate]:
+        """The replicate's whole block, which stands together in the schedule."""
+        first = replicate.sequence - replicate.position
+        return self._schedule[first : first + len(self._run.cases[replicate.case].competitors)]
+
+    def _earlier(self, block: Sequence[Replicate]) -> dict[Competitor, Record]:
+        """What an earlier launcher measured of the block, if it is whole: processes hours apart are no pair.
+
+        Asked once a block, before any of it is measured.
+        """
+        place = (block[0].case, block[0].block)
+        if place not in self._whole:
+            found = {one.competitor: self._replicator.earlier(one) for one in block if not self._policy.skips(one)}
+            records = {who: record for who, record in found.items() if record is not None}
+            self._whole = {place: records if len(records) == len(found) else {}}
+        return self._whole[place]
 
     def _observe(self, replicate: Replicate, record: Record, display: Display) -> None:
         known = len(self._policy.warnings)
@@ -139,13 +173,11 @@ class Measurement:
         )
         return left if self._budget.left is None else min(left, self._budget.left)
 
-    def _block_seconds(self, case: int) -> float:
-        planned = self._run.cases[case]
-        return sum(self._durations.seconds(planned.case, one) for one in planned.competitors)
-
-    def _fits(self, case: int, blocks: int, display: Display) -> bool:
-        """Whether the budget still holds so many blocks of the case; if not, it is said, and the run ends."""
-        if not self._budget.allows(self._block_seconds(case) * blocks):
+    def _fits(self, next_ones: Sequence[Replicate], display: Display) -> bool:
+        """Whether the budget still holds these replicates; if not, it is said, and the run ends."""
+        cases = self._run.cases
+        due = [one for one in next_ones if not self._policy.skips(one)]
+        if not self._budget.allows(sum(self._durations.seconds(cases[one.case].case, one.competitor) for one in due)):
             self.over_budget = True
             total = duration(self._budget.total or 0)
             self._note(f"the time budget of {total} ended the run: the next block would not have fitted", display)
@@ -153,7 +185,8 @@ class Measurement:
 
     def _affordable(self, case: int) -> int | None:
         """How many further blocks of the case the budget would hold, were it spent on them alone."""
-        seconds = self._block_seconds(case)
+        planned = self._run.cases[case]
+        seconds = sum(self._durations.seconds(planned.case, one) for one in planned.competitors)
         return None if self._budget.left is None or seconds <= 0 else int(self._budget.left / seconds)
 
     def _note(self, text: str, display: Display) -> None:

@@ -1,14 +1,16 @@
 """Pilots: a few processes of each step case before it is measured, from which its warm-up is found and then frozen."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 from launcher.profile import Sampling
 from launcher.runfolder import BadRecord, RunFolder, Setup, read_record, replicates
 from method import warmup
 from method.statistic import STEP_WORKLOADS
+from method.verdict import MOST_UNSTEADY
 from runners.harness.case import Competitor
-from runners.harness.record import Record, Status
+from runners.harness.record import Record
 from runners.harness.run import PlannedCase, Run, RunState, Warmup
 
 TWICE = 2
@@ -22,7 +24,7 @@ def pilot_run(run: Run, setup: Setup) -> tuple[Run, Setup] | None:
         return None
     cases = [
         dataclasses.replace(
-            case, competitors=_programs(case.competitors) if wanted else [], blocks=setup.pilots, unavailable=[]
+            case, competitors=programs(case.competitors) if wanted else [], blocks=setup.pilots, unavailable=[]
         )
         for case, wanted in zip(run.cases, due, strict=True)
     ]
@@ -31,19 +33,35 @@ def pilot_run(run: Run, setup: Setup) -> tuple[Run, Setup] | None:
     return pilots, dataclasses.replace(setup, samplings=samplings, slowdown=1.0)
 
 
-def settle(run: Run, setup: Setup, pilots: Run, folder: RunFolder, say: Callable[[str], None]) -> tuple[Run, Setup]:
-    """The run and its setup with the warm-up and the number of steps that its pilots found, frozen from here on."""
-    found = _records(pilots, folder)
-    cases, samplings = list(run.cases), list(setup.samplings)
-    for index, records in enumerate(found):
+def settle(run: Run, setup: Setup, pilots: Run, folder: RunFolder) -> tuple[Run, Setup]:
+    """The run and its setup with the warm-up and the number of steps that its pilots found, frozen from here on.
+
+    No pilot is ever taken again: half of a case's blocks with another warm-up would be another case.
+    """
+    cases, samplings, warnings = list(run.cases), list(setup.samplings), list(run.warnings)
+    for index, records in enumerate(_records(pilots, folder)):
+        warnings += _missing(pilots.cases[index], records)
         if not records:
             continue
         planned = warmup.plan(records)
         cases[index] = dataclasses.replace(cases[index], warmup=planned)
         samplings[index] = frozen(samplings[index], planned)
-        if not all(pilot.settled for pilot in planned.pilots):
-            say(f"{cases[index].case.label}: no end of the warm-up was seen in its pilots")
-    return dataclasses.replace(run, cases=cases), dataclasses.replace(setup, samplings=samplings)
+        endless = sum(not pilot.settled for pilot in planned.pilots)
+        if endless > MOST_UNSTEADY * len(planned.pilots):
+            label = cases[index].case.label
+            warnings.append(f"{label}: no end of the warm-up was seen in {endless} of {len(planned.pilots)} pilots")
+    settled = dataclasses.replace(run, cases=cases, warnings=warnings)
+    return settled, dataclasses.replace(setup, samplings=samplings, pilots=0)
+
+
+def _missing(planned: PlannedCase, records: Sequence[Record]) -> list[str]:
+    """What the warm-up of a case does not rest on, though it should."""
+    counted = Counter(record.competitor for record in records)
+    return [
+        f"{planned.case.label}: only {counted[one]} of {planned.blocks} pilots of {one.label} can be used"
+        for one in planned.competitors
+        if counted[one] < planned.blocks
+    ]
 
 
 def frozen(usual: Sampling, planned: Warmup) -> Sampling:
@@ -61,7 +79,7 @@ def _due(case: PlannedCase, setup: Setup) -> bool:
     return setup.pilots > 0 and case.warmup is None and case.case.workload in STEP_WORKLOADS and bool(case.competitors)
 
 
-def _programs(competitors: Sequence[Competitor]) -> list[Competitor]:
+def programs(competitors: Sequence[Competitor]) -> list[Competitor]:
     """Each program once: the labels of an A/A run hide the same one."""
     first: dict[Competitor, Competitor] = {}
     for one in competitors:
@@ -87,6 +105,6 @@ def _records(pilots: Run, folder: RunFolder) -> list[list[Record]]:
             record = read_record(folder, pilots, replicate)
         except BadRecord:
             continue
-        if record is not None and record.status is Status.OK and record.samples is not None:
+        if record is not None and warmup.usable(record):
             found[replicate.case].append(record)
     return found

@@ -9,10 +9,8 @@ from launcher import budget, data
 from launcher.cases import Planned, doubled, expand, reads_data, workloads_of
 from launcher.discovery import Contestant, choose, discover
 from launcher.errors import UsageError
-from launcher.estimate import Durations
 from launcher.options import Options
 from launcher.profile import Profile, load_profile
-from launcher.progress import duration
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
 from runners.harness.run import Stopping, Unavailable
@@ -73,6 +71,8 @@ def planned_cases(drafted: Draft, options: Options, assigned: data.Assigned) -> 
         raise UsageError("; ".join(dict.fromkeys(assigned.reasons.values())))
     if options.aa:
         cases = [doubled(case) for case in cases]
+    if options.slowdown != 1 and not any(case.planned.case.workload in STEP_WORKLOADS for case in cases):
+        raise UsageError("--inject-slowdown slows the steps of train and infer, and none of these cases has any")
     cases = [_without_data(case, assigned.reasons.get(case.planned.case.workload)) for case in cases]
     if not any(case.planned.competitors for case in cases):
         reasons = {f"{one.competitor.framework}: {one.reason}" for case in cases for one in case.planned.unavailable}
@@ -100,50 +100,6 @@ def _without_data(planned: Planned, reason: str | None) -> Planned:
     return dataclasses.replace(
         planned, planned=dataclasses.replace(case, competitors=[], unavailable=[*case.unavailable, *gone])
     )
-
-
-def describe(cases: Sequence[Planned], seed: int, durations: Durations, pilots: int) -> list[str]:
-    """The plan as lines of text."""
-    lines = []
-    for planned in cases:
-        case = planned.planned
-        lines.append(f"{case.case.label}   {case.blocks} blocks, at most {planned.timeout:g} s a replicate")
-        lines += [f"    {one.label}" for one in case.competitors]
-        lines += [f"    {one.competitor.label}   - {one.kind}: {one.reason}" for one in case.unavailable]
-    total = sum(len(planned.planned.competitors) * planned.planned.blocks for planned in cases)
-    before = f"{pilots} pilots of each program and step case, " if pilots else ""
-    counted = f"{len(cases)} cases, {before}{total} replicates, order seed {seed}"
-    return [*lines, "", counted, estimate(cases, durations, pilots)]
-
-
-def describe_stopping(rule: Stopping | None, seconds: float | None) -> str:
-    """In a sentence, when the run ends."""
-    bound = f"measuring takes at most {duration(seconds)}" if seconds else "no time budget"
-    if rule is None:
-        return f"a fixed number of blocks; {bound}"
-    return (
-        f"then {rule.every} blocks at a time where the interval is widest, until all are within "
-        f"±{100 * rule.half_width:g} % or have {rule.most_blocks} blocks; {bound}"
-    )
-
-
-def estimate(cases: Sequence[Planned], durations: Durations, pilots: int) -> str:
-    """How long the pilots and the planned replicates will take, and from what that is known."""
-    pairs = [
-        (planned.planned.case, one, planned.planned.blocks + _pilots(planned, pilots))
-        for planned in cases
-        for one in planned.planned.competitors
-    ]
-    seconds = sum(durations.seconds(case, one) * blocks for case, one, blocks in pairs)
-    measured = sum(durations.knows(case, one) for case, one, _ in pairs)
-    basis = "rough constants for each workload"
-    if measured:
-        basis = f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"
-    return f"about {duration(seconds)} of measuring, from {basis}; preparing data and frameworks comes on top"
-
-
-def _pilots(planned: Planned, count: int) -> int:
-    return count if planned.planned.case.workload in STEP_WORKLOADS else 0
 
 
 def batch_sizes(cases: Sequence[Planned]) -> dict[str, int]:

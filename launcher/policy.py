@@ -6,11 +6,8 @@ from collections.abc import Collection, Sequence
 from method.schedule import Replicate
 from runners.harness.agreement import disagreement
 from runners.harness.case import Case, Competitor
-from runners.harness.record import Check, Record, Status
+from runners.harness.record import LOST, Check, Record, Status
 from runners.harness.run import PlannedCase, Unavailable
-
-LOST = "LOST"
-"""The engine died, which says nothing about the competitor."""
 
 
 class Policy:

@@ -4,8 +4,9 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
+from launcher.budget import seconds as budget_seconds
 from launcher.errors import UsageError, unknown
 
 Positive = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -83,9 +84,19 @@ class Profile(_Strict):
     timeout: Annotated[float, Field(gt=0, le=604_800)] = 600.0
     pilots: Annotated[int, Field(ge=0, le=100)] = 0
     budget: str = ""
+    """The time that measuring may take, like 15m; empty for no bound."""
     stopping: Stopping | None = None
     sampling: Sampling = Sampling()
     cases: Annotated[list[CaseGroup], Field(min_length=1)]
+
+    @field_validator("budget")
+    @classmethod
+    def _is_a_time(cls, text: str) -> str:
+        try:
+            budget_seconds(text)
+        except UsageError as error:
+            raise ValueError("a time like 90s, 30m, 2h or 1h30m") from error
+        return text
 
 
 _KEYS: dict[tuple[str, ...], type[BaseModel]] = {

@@ -11,14 +11,13 @@ from launcher.data import Dataset, is_still
 from launcher.engines import Engine, Job, Outcome
 from launcher.errors import NotReady
 from launcher.outcomes import failure
-from launcher.policy import LOST
 from launcher.runfolder import BadRecord, RunFolder, Setup, read_record
 from launcher.stop import POLL_SECONDS, Ending, Stop
 from method.schedule import Replicate
 from runners.harness.case import Block
 from runners.harness.cli import NOT_READY
 from runners.harness.clock import now_ns, wall_time
-from runners.harness.record import SCHEMA_VERSION, Failure, Record, Status, log_tail, write_record
+from runners.harness.record import LOST, SCHEMA_VERSION, Failure, Record, Status, log_tail, write_record
 from runners.harness.run import Run
 
 LOG_TAIL_BYTES = 65_536

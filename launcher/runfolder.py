@@ -12,12 +12,11 @@ from pydantic import TypeAdapter, ValidationError
 from launcher.cases import Planned
 from launcher.engines import Build, Limits
 from launcher.errors import UsageError, unknown
-from launcher.estimate import PILOTS
 from launcher.profile import Sampling
 from method.schedule import Entry, Replicate, schedule
 from runners.harness.files import write_atomically
 from runners.harness.record import Record
-from runners.harness.run import RUN_NAME, Run, write_run
+from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, impossible, write_run
 
 SETUP_NAME = "setup.json"
 RECORD_LIMIT_BYTES = 32 * 2**20
@@ -152,6 +151,11 @@ def load(folder: RunFolder) -> tuple[Run, Setup]:
         setup = TypeAdapter(Setup).validate_json((folder.path / SETUP_NAME).read_bytes())
     except (OSError, ValidationError) as error:
         raise UsageError(f"{folder.path}: cannot be resumed ({error}); start a new run") from error
+    if run.run_version != RUN_VERSION:
+        raise UsageError(f"{folder.path}: made by another version, in another order; start a new run")
+    why = impossible(run)
+    if why:
+        raise UsageError(f"{folder.path}: cannot be resumed ({RUN_NAME}: {why}); start a new run")
     if not len(setup.samplings) == len(setup.timeouts) == len(run.cases):
         raise UsageError(f"{folder.path}: cannot be resumed ({SETUP_NAME} does not match {RUN_NAME}); start a new run")
     return run, setup

@@ -1,6 +1,7 @@
 """Adaptive runs, time budgets, pilots and A/A runs, with a fake engine."""
 
 import dataclasses
+import itertools
 import random
 from collections import Counter
 from pathlib import Path
@@ -165,6 +166,21 @@ def test_a_budget_ends_the_run_between_blocks(tmp_path: Path) -> None:
     assert any("time budget of 38 s" in text for text in done.warnings)
 
 
+def test_a_run_that_its_budget_ended_stays_complete_when_resumed(tmp_path: Path) -> None:
+    run = two_cases(budget_seconds=37.0)
+    engine = FakeEngine(run, by_batch(0.001, 0.03))
+    folder, stop = RunFolder(tmp_path), Stop()
+    setup = setup_of(folder, run)
+    clock = (second * SECOND for second in itertools.chain(range(66), itertools.count(66, 3)))
+    replicator = Replicator(folder, run, setup, engine, {}, stop, lambda: next(clock))
+    done = Measurement(folder, run, replicator, Durations(), stop, Budget(37.0)).carry_out(Display(Console(quiet=True)))
+    assert done.state is RunState.COMPLETE
+    assert len(engine.started) < len(replicates(done))
+    again = FakeEngine(done)
+    assert carry_out(tmp_path, done, again, Budget(37.0, spent(tmp_path))).state is RunState.COMPLETE
+    assert again.started == []
+
+
 def test_a_budget_too_small_for_the_planned_blocks_leaves_the_run_incomplete(tmp_path: Path) -> None:
     run = two_cases(budget_seconds=30.0)
     engine = FakeEngine(run, by_batch(0.001, 0.001))
@@ -193,6 +209,11 @@ def test_what_is_no_time_is_refused(text: str) -> None:
         budgets.seconds(text)
 
 
+def test_a_label_is_shown_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    Display().say("pytorch/eager:A: [bold]ok[/bold]")
+    assert capsys.readouterr().err == "pytorch/eager:A: [bold]ok[/bold]\n"
+
+
 def decaying(record: Record, job: Job, stop: Stop) -> Outcome:
     """A runner whose first 20 steps are slow."""
     chance = random.Random(record.record_id)
@@ -214,7 +235,7 @@ def test_pilots_find_the_warmup_that_the_run_then_keeps(tmp_path: Path) -> None:
     replicator = Replicator(folder.pilots, pilots, sampling, engine, {}, Stop())
     Measurement(folder.pilots, pilots, replicator, Durations(), Stop()).carry_out(Display(Console(quiet=True)))
     assert len(engine.started) == 6
-    settled, frozen = settle(run, setup, pilots, folder.pilots, lambda _: None)
+    settled, frozen = settle(run, setup, pilots, folder.pilots)
     warmup = settled.cases[0].warmup
     assert warmup is not None
     assert len(warmup.pilots) == 6
@@ -231,7 +252,48 @@ def test_pilots_that_all_fail_leave_the_profiles_warmup(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     setup = setup_of(folder, run, pilots=3)
     pilots, _ = pilot_run(run, setup) or pytest.fail("no pilots")
-    assert settle(run, setup, pilots, folder.pilots, lambda _: None) == (run, setup)
+    settled, frozen = settle(run, setup, pilots, folder.pilots)
+    assert settled.cases == run.cases
+    assert settled.warnings == [f"{run.cases[0].case.label}: only 0 of 3 pilots of {A.label} can be used"]
+    assert frozen.samplings == setup.samplings
+    assert pilot_run(settled, frozen) is None
+
+
+@pytest.mark.parametrize("spoilt", [{"step_ns": [5]}, {"step_ns": [5, 0, 5]}, {"import_ns": -1}])
+def test_a_pilot_without_times_is_no_pilot(tmp_path: Path, spoilt: dict[str, object]) -> None:
+    run = run_of(PlannedCase(case(), [A], 2))
+    folder = RunFolder(tmp_path)
+    setup = setup_of(folder, run, pilots=2)
+    pilots, sampling = pilot_run(run, setup) or pytest.fail("no pilots")
+    folder.pilots.make()
+
+    def odd(record: Record, job: Job, stop: Stop) -> Outcome:
+        samples = dataclasses.replace(Samples([9, 9, 9], 0, 8, 9, 1, 1), **spoilt)
+        return ok(dataclasses.replace(record, samples=samples), job, stop)
+
+    replicator = Replicator(folder.pilots, pilots, sampling, FakeEngine(pilots, {A.label: odd}), {}, Stop())
+    Measurement(folder.pilots, pilots, replicator, Durations(), Stop()).carry_out(Display(Console(quiet=True)))
+    settled, _ = settle(run, setup, pilots, folder.pilots)
+    assert settled.cases[0].warmup is None
+    assert "only 0 of 2 pilots" in settled.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "change", [{"extensions": [7]}, {"stopping": Stopping(30, 0, 0.02)}, {"run_version": 1}, {"budget_seconds": -1.0}]
+)
+def test_what_no_run_can_have_had_is_not_resumed(tmp_path: Path, change: dict[str, object]) -> None:
+    folder, run = RunFolder(tmp_path), dataclasses.replace(two_cases(), **change)
+    setup_of(folder, run)
+    folder.write(run)
+    with pytest.raises(UsageError, match="start a new run"):
+        load(folder)
+
+
+def test_who_failed_at_first_costs_the_budget_nothing(tmp_path: Path) -> None:
+    run = dataclasses.replace(run_of(PlannedCase(case(), [A, B], 8)), stopping=None, budget_seconds=24.0)
+    engine = FakeEngine(run, {B.label: failing(Status.FAILED, "ERROR")})
+    assert carry_out(tmp_path, run, engine, Budget(24.0)).state is RunState.COMPLETE
+    assert len(engine.started) == 9
 
 
 def test_an_aa_case_is_one_program_under_two_labels() -> None:

@@ -69,6 +69,29 @@ def test_resuming_a_finished_run_starts_nothing(tree: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (run / "records").iterdir()} == before
 
 
+def test_a_budget_too_small_is_said_before_and_fails(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with_aggregator(tree)
+    assert bench(tree, "--budget", "1s") == 1
+    text = capfd.readouterr().err
+    assert "a time budget of 1 s is less than" in text
+    assert "the time budget of 1 s ended the run" in text
+    run = only_run(tree)
+    assert json.loads((run / "run.json").read_bytes())["state"] == "incomplete"
+    assert main(["bench", "--run", run.name, "--budget", "1h"], tree) == 0
+    assert json.loads((run / "run.json").read_bytes())["state"] == "complete"
+    assert main(["bench", "--run", run.name, "--budget", "2h"], tree) == 2
+    assert "is complete; a longer budget needs a new run" in capfd.readouterr().err
+
+
+def test_a_slowdown_that_nothing_would_feel_is_refused(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tree / "runners" / "fake" / "framework.py"
+    folder.write_text(folder.read_text().replace("'infer': INFER", "'fit': INFER"))
+    text = "description = ''\nblocks = 1\n[[cases]]\nworkload = 'fit'\nbatch_size = 4\n"
+    (tree / "profiles" / "other.toml").write_text(text)
+    assert main(["plan", "--profile", "other", "--aa", "--inject-slowdown", "1.05"], tree) == 2
+    assert "none of these cases has any" in capsys.readouterr().err
+
+
 def test_a_run_is_not_resumed_with_other_settings(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with_aggregator(tree)
     bench(tree, "--blocks", "1")
@@ -313,6 +336,11 @@ def test_a_second_launcher_in_the_same_run_is_refused_and_told_who_holds_it(
         (["--run", "../elsewhere"], "--run '../elsewhere'"),
         (["--run", "20260101-120000-tiny"], "unknown run '20260101-120000-tiny'; known: none"),
         (["--workloads", "train"], "no case of workload train"),
+        (["--budget", "30"], "--budget '30'"),
+        (["--inject-slowdown", "1.05"], "only with --aa"),
+        (["--aa", "--inject-slowdown", "11"], "from 1 (none) to 10"),
+        (["--aa", "--inject-slowdown", "0.5"], "--inject-slowdown '0.5'"),
+        (["--aa", "--frameworks", "fake,other"], "one framework under two labels"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(
@@ -334,6 +362,8 @@ def test_what_cannot_be_meant_is_a_usage_error(
         ("[[cases]]\nworkload = 'infer'\nbatch_size = 4\nworkers = 2", "workers does not apply"),
         ("[[cases]]\nworkload = 'infer'\nbatch_size = 0", "batch_size"),
         ("[[cases]\n", "profiles/other.toml"),
+        ("budget = '30'", "budget: Value error, a time like 90s"),
+        ("[stopping]\nmost_block = 30", "did you mean most_blocks?"),
     ],
 )
 def test_a_profile_is_read_strictly(tree: Path, line: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:

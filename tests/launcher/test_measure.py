@@ -104,6 +104,25 @@ def test_a_resumed_run_measures_only_what_is_missing(tmp_path: Path) -> None:
     ]
 
 
+def test_half_a_block_is_not_completed_hours_later(tmp_path: Path) -> None:
+    """Processes of two sessions are no pair: a block that was cut is measured again whole."""
+    run, stop = two_cases(), Stop()
+
+    def interrupt_at_fourth(record: Record, job: Job, own: Stop) -> Outcome:
+        if len(list(job.records.glob("*.json"))) == 3:
+            stop.request()
+            return Outcome(Ending.INTERRUPTED, -15)
+        return ok(record, job, own)
+
+    first = FakeEngine(run, {A.label: interrupt_at_fourth, B.label: interrupt_at_fourth})
+    carry_out(tmp_path, run, first, stop)
+    assert len(records(tmp_path)) == 3
+    again = FakeEngine(run)
+    reread, _ = load(RunFolder(tmp_path))
+    carry_out(tmp_path, reread, again)
+    assert first.started[:2] + again.started == [(one.case, one.block, one.competitor.label) for one in replicates(run)]
+
+
 def test_a_damaged_record_is_measured_again(tmp_path: Path) -> None:
     run = two_cases(1)
     carry_out(tmp_path, run, FakeEngine(run))
@@ -111,7 +130,7 @@ def test_a_damaged_record_is_measured_again(tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:100])
     again = FakeEngine(run)
     carry_out(tmp_path, run, again)
-    assert len(again.started) == 1
+    assert [one[:2] for one in again.started] == [(0, 0), (0, 0)]
     assert len(records(tmp_path)) == 4
 
 
@@ -167,12 +186,12 @@ def test_memory_failures_name_the_limit(tmp_path: Path) -> None:
     assert "2.0 GiB" in record.error.message
 
 
-def test_a_lost_replicate_is_measured_again_when_resumed(tmp_path: Path) -> None:
+def test_a_lost_replicate_is_measured_again_when_resumed_and_its_whole_block_with_it(tmp_path: Path) -> None:
     run = run_of(PlannedCase(case(), [A, B], 2))
     carry_out(tmp_path, run, FakeEngine(run, {(A.label, 0): ending(Outcome(Ending.LOST, None))}))
     again = FakeEngine(run)
     carry_out(tmp_path, run, again)
-    assert again.started == [(0, 0, A.label)]
+    assert sorted(again.started) == [(0, 0, A.label), (0, 0, B.label)]
     assert all(record.status is Status.OK for record in records(tmp_path).values())
 
 
