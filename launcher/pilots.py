@@ -14,7 +14,7 @@ from runners.harness.record import Record
 from runners.harness.run import PlannedCase, Run, RunState, Warmup
 
 TWICE = 2
-"""A pilot of slow steps is longer than a replicate: a warm-up can only be seen against the level that follows it."""
+"""So much longer than a replicate is a pilot: a warm-up can only be seen against the level that follows it."""
 
 
 def pilot_run(run: Run, setup: Setup) -> tuple[Run, Setup] | None:
@@ -28,7 +28,7 @@ def pilot_run(run: Run, setup: Setup) -> tuple[Run, Setup] | None:
         )
         for case, wanted in zip(run.cases, due, strict=True)
     ]
-    samplings = [_longer(one) for one in setup.samplings]
+    samplings = [longer(one) for one in setup.samplings]
     pilots = dataclasses.replace(run, cases=cases, state=RunState.RUNNING, stopping=None, extensions=[], warnings=[])
     return pilots, dataclasses.replace(setup, samplings=samplings, slowdown=1.0)
 
@@ -87,13 +87,15 @@ def programs(competitors: Sequence[Competitor]) -> list[Competitor]:
     return list(first.values())
 
 
-def _longer(usual: Sampling) -> Sampling:
+def longer(usual: Sampling) -> Sampling:
+    """How the pilots of a case are sampled: all their steps may be warm-up."""
     steps = TWICE * usual.min_steps
     return usual.model_copy(
         update={
             "warmup_steps": 0,
             "min_steps": steps,
             "max_steps": max(usual.max_steps, steps),
+            "min_seconds": TWICE * usual.min_seconds,
         }
     )
 

@@ -34,7 +34,7 @@ class Sampling(_Strict):
 
     warmup_steps: NotNegative = 5
     min_steps: Positive = 40
-    max_steps: Positive = 200
+    max_steps: Positive = 10_000
     min_seconds: Seconds = 2.0
 
 
