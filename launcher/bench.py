@@ -2,48 +2,29 @@
 
 import dataclasses
 import secrets
-import shlex
 import sys
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from launcher import data, lock, machine, runfolder
-from launcher.budget import Budget
 from launcher.cases import without
-from launcher.children import run_child
+from launcher.conduct import Prepared, measure
 from launcher.engines import Build, Engine, Limits
 from launcher.engines.select import select
-from launcher.errors import BuildFailed, ExitCode, Interrupted, NotReady, UsageError
-from launcher.estimate import Durations, earlier, spent
-from launcher.measure import Measurement
+from launcher.errors import BuildFailed, ExitCode, Interrupted, UsageError
+from launcher.estimate import earlier
 from launcher.options import DEFAULTS, SETTINGS, Options, without_password
 from launcher.outlook import describe, describe_stopping, estimate, expected_seconds, replicates, shortfall
-from launcher.pilots import pilot_run, settle
 from launcher.plan import Draft, batch_sizes, budget_seconds, draft, planned_cases, stopping
-from launcher.progress import Display
+from launcher.progress import say
 from launcher.provenance import printable
 from launcher.reclaim import reclaim
-from launcher.replicate import Replicator
-from launcher.runfolder import RunFolder, Setup
-from launcher.scratch import others
-from launcher.stop import Ending, Stop
+from launcher.runfolder import RunFolder
+from launcher.stop import Stop
 from runners.harness.case import Case
 from runners.harness.clock import wall_time
 from runners.harness.run import RUN_VERSION, Run, RunState
-
-REPORT_SECONDS = 600.0
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A run that can be measured."""
-
-    folder: RunFolder
-    run: Run
-    setup: Setup
-    datasets: dict[str, data.Dataset]
 
 
 def show_plan(root: Path, options: Options) -> int:
@@ -88,7 +69,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
     prepared = [(source, data.prepare(root, source, stop)) for source in drafted.sources]
     assigned = data.assign(drafted.data_workloads, prepared)
     for name, why in assigned.reasons.items():
-        _say(f"left out: {name}: {why}")
+        say(f"left out: {name}: {why}")
     cases = planned_cases(drafted, options, assigned)
     data.require_images(assigned, batch_sizes(cases))
     warnings = _warnings([case.planned.case for case in cases], limits, options, engine)
@@ -123,10 +104,10 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
         )
         folder.write(run)
         for warning in warnings:
-            _say(f"warning: {warning}")
+            say(f"warning: {warning}")
         expected = estimate(cases, earlier(options.out), pilots)
-        _say(f"run {run.run_id}: {len(cases)} cases, {replicates(cases)} replicates, {expected}")
-        _say(describe_stopping(run.stopping, run.budget_seconds))
+        say(f"run {run.run_id}: {len(cases)} cases, {replicates(cases)} replicates, {expected}")
+        say(describe_stopping(run.stopping, run.budget_seconds))
         code = measure(root, options, stop, engine, Prepared(folder, run, setup, assigned.datasets))
     return ExitCode.CASES_FAILED if unbuilt and code == ExitCode.OK else code
 
@@ -178,10 +159,10 @@ def _engine(root: Path, name: str, device: str, options: Options, limits: Limits
     if device == "gpu":
         machine.require_gpu()
     engine, reason = select(root, name, limits, device, stop, build_facts(root, options))
-    _say(f"engine {engine.name} ({reason})")
+    say(f"engine {engine.name} ({reason})")
     removed = reclaim()
     if removed:
-        _say(f"removed {removed} left over from a launcher that died")
+        say(f"removed {removed} left over from a launcher that died")
     return engine, reason
 
 
@@ -212,9 +193,9 @@ def build(engine: Engine, frameworks: Sequence[str]) -> tuple[dict[str, Build], 
             builds[framework] = engine.prepare(framework)
         except BuildFailed as error:
             unbuilt[framework] = f"{error}" + (f"\n{error.tail}" if error.tail else "")
-            _say(f"{framework} cannot be prepared: {error}")
+            say(f"{framework} cannot be prepared: {error}")
             if error.tail:
-                _say(error.tail)
+                say(error.tail)
     return builds, unbuilt
 
 
@@ -227,78 +208,3 @@ def _warnings(cases: Sequence[Case], limits: Limits, options: Options, engine: E
     shared = max((machine.shared_bytes(case.workers or 0, case.batch_size) for case in cases), default=0)
     shortfall = machine.shm_shortfall(shared) if engine.shares_host_memory else ""
     return [*warnings, shortfall] if shortfall else warnings
-
-
-def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: Prepared) -> int:
-    """Carry the run out as far as it goes, then report what there is."""
-    prepared = dataclasses.replace(prepared, run=_beside_others(prepared.run))
-    run, failed = prepared.run, False
-    fault: NotReady | OSError | None = None
-    try:
-        failed = _measured(prepared, engine, earlier(options.out), stop)
-    except (NotReady, OSError) as error:
-        fault = error
-    reported = stop.urgent or report(root, prepared.folder.path)
-    if fault:
-        raise fault
-    if stop.requested:
-        raise Interrupted(f"interrupted; what is measured is kept, and RUN={run.run_id} goes on from there")
-    return ExitCode.CASES_FAILED if failed or not reported else ExitCode.OK
-
-
-def _measured(prepared: Prepared, engine: Engine, durations: Durations, stop: Stop) -> bool:
-    """The pilots where they are wanted, then the run; whether anything failed or was left out."""
-    folder, run, setup = prepared.folder, prepared.run, prepared.setup
-    budget = Budget(run.budget_seconds, spent(folder.path))
-
-    def carry_out(where: RunFolder, what: Run, how: Setup) -> bool:
-        replicator = Replicator(where, what, how, engine, prepared.datasets, stop)
-        measurement = Measurement(where, what, replicator, durations, stop, budget)
-        done = measurement.carry_out(Display())
-        return measurement.failed or done.state is not RunState.COMPLETE
-
-    first = pilot_run(run, setup)
-    if first:
-        folder.pilots.make()
-        folder.pilots.write(first[0])
-        _say("pilots, to find the warm-up:")
-        carry_out(folder.pilots, *first)
-        if not stop.requested:
-            run, setup = settle(run, setup, first[0], folder.pilots)
-            folder.keep(setup)
-            folder.write(run)
-    return carry_out(folder, run, setup)
-
-
-def _beside_others(run: Run) -> Run:
-    """The run, with a warning where other launchers are at work: two runs on one machine ruin each other."""
-    pids = ", ".join(str(one.pid) for one in others())
-    if not pids:
-        return run
-    warning = f"another launcher works on this machine meanwhile (process {pids}): the times of both are worthless"
-    _say(f"WARNING: {warning}")
-    return dataclasses.replace(run, warnings=[*run.warnings, warning])
-
-
-def report(root: Path, folder: Path) -> bool:
-    """Have the aggregator report the run; whether it did. Its last words close ours. Ctrl-C raises Interrupted."""
-    stop, before = Stop(), _made_at(folder)
-    with stop.on_signals():
-        sys.stdout.flush()
-        ended = run_child([sys.executable, "-m", "aggregator", "report", str(folder)], root, 1, stop, REPORT_SECONDS)
-    if ended.ending is Ending.INTERRUPTED:
-        raise Interrupted(f"interrupted during the report; make report RUN={folder.name}")
-    # Its exit code says what became of the cases, which is known here already; a crash ends with the same code.
-    made = _made_at(folder) != before
-    if not made:
-        _say(f"no complete report (exit code {ended.code}); python -m aggregator report {shlex.quote(str(folder))}")
-    return made
-
-
-def _made_at(folder: Path) -> int | None:
-    page = folder / "report.html"
-    return page.stat().st_mtime_ns if page.is_file() else None
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

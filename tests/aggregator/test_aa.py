@@ -10,6 +10,7 @@ from aggregator import aa, charts
 from aggregator.analysis import analyse
 from aggregator.cli import OK, SOME_FAILED, USAGE, main
 from aggregator.load import LoadedRun
+from method.verdict import Verdict
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
 A, B = (dataclasses.replace(TORCH, alias=alias) for alias in "AB")
@@ -134,3 +135,19 @@ def test_a_slowdown_has_to_be_held_and_named(covered, narrow_named, passes):
     assert aa.Summary(aa.Same(0, 0, 0), (slowed,), 0).passes is passes
     said = aa.sentences(aa.Summary(aa.Same(0, 0, 0), (slowed,), 0))[0]
     assert ("does NOT pass" in said) is not passes
+
+
+def test_a_thousand_comparisons_through_the_whole_path_to_a_verdict():
+    """Evidence of work, gates, steadiness, intervals, Holm.
+
+    Of 1,000 A/A comparisons with steady steps, whose processes scatter by 1 %, all are judged, about one interval in
+    twenty leaves out 1, and Holm lets no winner through.
+    """
+    run, records = aa_run([step_case("cnn4", batch) for batch in range(1, 1001)])
+    environments = analyse([LoadedRun("run-1", run, tuple(records), ())])
+    verdicts = {found.verdict for env in environments for case in env.cases for found in case.comparisons}
+    assert verdicts <= {Verdict.EQUIVALENT, Verdict.INCONCLUSIVE}
+    found = aa.summarise(environments).same
+    assert found.compared == 1000
+    assert 38 <= found.apart <= found.bound == 62
+    assert found.named == 0

@@ -6,7 +6,8 @@ process); processes scatter by 2 %, steps by 3 % with correlation 0.8; 2 % of th
 "level flips": the machine changes between two levels 10 % apart and stays on each for 60 s on average, in mid-run as
 well, besides a random walk of 0.1 % over one second; processes scatter by 4 %, steps by 3 % with correlation 0.9; 3 %
 of them are longer by 0.3 × Pareto(1.5), whose variance is infinite. Seed 25. A fixed number of blocks is 10; an
-adaptive run looks every 2 blocks from 8 to 30 for a half-width of 2 %.
+adaptive run looks every 2 blocks from 8 to 30 for a half-width of 2 %. Gates and steadiness are not asked: they can
+only take verdicts away, and with such steps they mostly would (tests/aggregator/test_aa.py takes the whole path).
 """
 
 import gc

@@ -1,0 +1,108 @@
+"""Measures a prepared run as far as it goes, pilots first, then has what there is reported."""
+
+import dataclasses
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher import data
+from launcher.budget import Budget
+from launcher.children import run_child
+from launcher.engines import Engine
+from launcher.errors import ExitCode, Interrupted, NotReady
+from launcher.estimate import Durations, earlier, spent
+from launcher.measure import Measurement
+from launcher.options import Options
+from launcher.pilots import pilot_run, settle
+from launcher.progress import Display, say
+from launcher.replicate import Replicator
+from launcher.runfolder import RunFolder, Setup
+from launcher.scratch import others
+from launcher.stop import Ending, Stop
+from runners.harness.run import Run, RunState
+
+REPORT_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that can be measured."""
+
+    folder: RunFolder
+    run: Run
+    setup: Setup
+    datasets: dict[str, data.Dataset]
+
+
+def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: Prepared) -> int:
+    """Carry the run out as far as it goes, then report what there is."""
+    prepared = dataclasses.replace(prepared, run=_beside_others(prepared.run))
+    run, failed = prepared.run, False
+    fault: NotReady | OSError | None = None
+    try:
+        failed = _measured(prepared, engine, earlier(options.out), stop)
+    except (NotReady, OSError) as error:
+        fault = error
+    reported = stop.urgent or report(root, prepared.folder.path)
+    if fault:
+        raise fault
+    if stop.requested:
+        raise Interrupted(f"interrupted; what is measured is kept, and RUN={run.run_id} goes on from there")
+    return ExitCode.CASES_FAILED if failed or not reported else ExitCode.OK
+
+
+def _measured(prepared: Prepared, engine: Engine, durations: Durations, stop: Stop) -> bool:
+    """The pilots where they are wanted, then the run; whether anything failed or was left out."""
+    folder, run, setup = prepared.folder, prepared.run, prepared.setup
+    budget = Budget(run.budget_seconds, spent(folder.path))
+
+    def carry_out(where: RunFolder, what: Run, how: Setup) -> bool:
+        replicator = Replicator(where, what, how, engine, prepared.datasets, stop)
+        measurement = Measurement(where, what, replicator, durations, stop, budget)
+        done = measurement.carry_out(Display())
+        return measurement.failed or done.state is not RunState.COMPLETE
+
+    first = pilot_run(run, setup)
+    if first:
+        folder.pilots.make()
+        folder.pilots.write(first[0])
+        say("pilots, to find the warm-up:")
+        carry_out(folder.pilots, *first)
+        if not stop.requested:
+            run, setup = settle(run, setup, first[0], folder.pilots)
+            for text in run.warnings[len(prepared.run.warnings) :]:
+                say(f"warning: {text}")
+            folder.keep(setup)
+            folder.write(run)
+    return carry_out(folder, run, setup)
+
+
+def _beside_others(run: Run) -> Run:
+    """The run, with a warning where other launchers are at work: two runs on one machine ruin each other."""
+    pids = ", ".join(str(one.pid) for one in others())
+    if not pids:
+        return run
+    warning = f"another launcher works on this machine meanwhile (process {pids}): the times of both are worthless"
+    say(f"WARNING: {warning}")
+    return dataclasses.replace(run, warnings=[*run.warnings, warning])
+
+
+def report(root: Path, folder: Path) -> bool:
+    """Have the aggregator report the run; whether it did. Its last words close ours. Ctrl-C raises Interrupted."""
+    stop, before = Stop(), _made_at(folder)
+    with stop.on_signals():
+        sys.stdout.flush()
+        ended = run_child([sys.executable, "-m", "aggregator", "report", str(folder)], root, 1, stop, REPORT_SECONDS)
+    if ended.ending is Ending.INTERRUPTED:
+        raise Interrupted(f"interrupted during the report; make report RUN={folder.name}")
+    # Its exit code says what became of the cases, which is known here already; a crash ends with the same code.
+    made = _made_at(folder) != before
+    if not made:
+        say(f"no complete report (exit code {ended.code}); python -m aggregator report {shlex.quote(str(folder))}")
+    return made
+
+
+def _made_at(folder: Path) -> int | None:
+    page = folder / "report.html"
+    return page.stat().st_mtime_ns if page.is_file() else None
