@@ -112,6 +112,7 @@ def sentences(summary: Summary) -> list[str]:
             f"{one.narrow_named} of the {one.narrow} whose interval is within ±{percent(SMALLEST_DIFFERENCE)}. "
             f"Asked for are {percent(COVERED)} and, of the narrow ones, {percent(NAMED)}: this machine "
             f"{'passes' if one.passes else 'does NOT pass'}."
+            + ("" if one.narrow else " No interval was narrow enough to ask for the name.")
         )
     if summary.left_out:
         found.append(f"A/A check: {count(summary.left_out, 'comparison')} without an interval or of differing work.")

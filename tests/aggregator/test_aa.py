@@ -135,6 +135,12 @@ def test_a_slowdown_has_to_be_held_and_named(covered, narrow_named, passes):
     assert aa.Summary(aa.Same(0, 0, 0), (slowed,), 0).passes is passes
     said = aa.sentences(aa.Summary(aa.Same(0, 0, 0), (slowed,), 0))[0]
     assert ("does NOT pass" in said) is not passes
+    assert "narrow enough" not in said
+
+
+def test_a_machine_too_noisy_to_name_a_slowdown_is_told_so():
+    said = aa.sentences(aa.Summary(aa.Same(0, 0, 0), (aa.Slowed(1.05, 2, 2, 0, 0, 0),), 0))[0]
+    assert said.endswith("No interval was narrow enough to ask for the name.")
 
 
 def test_a_thousand_comparisons_through_the_whole_path_to_a_verdict():
