@@ -7,7 +7,7 @@ from aggregator.findings import Finding, by_case, failed_at_first, place
 from aggregator.load import LoadedRun
 from aggregator.quantities import count
 from aggregator.same_work import contradict
-from method.schedule import Entry, Replicate, schedule
+from method.schedule import Entry, Replicate, run_schedule, schedule
 from method.verdict import FEWEST_BLOCKS
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record
@@ -79,9 +79,7 @@ def exact_schedule(run: LoadedRun) -> Finding:
     plan = run.plan
     if plan is None:
         return Finding(name, [], "; ".join(run.problems) or "no run.json", skipped=True)
-    entries = [Entry(case.case.label, case.competitors, case.blocks) for case in plan.cases]
-    replicates = schedule(entries, plan.order_seed, plan.extensions, plan.stopping.every if plan.stopping else 0)
-    due = {(plan.cases[one.case].case, one.block, one.competitor): one for one in replicates}
+    due = {(plan.cases[one.case].case, one.block, one.competitor): one for one in run_schedule(plan)}
     records = {(record.case, record.block.number, record.competitor): record for record in run.records}
     problems = [text for key, record in records.items() if (text := _misplaced(record, due.get(key), plan))]
     problems += _missing(run, plan, due)

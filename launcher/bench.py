@@ -206,5 +206,5 @@ def _warnings(cases: Sequence[Case], limits: Limits, options: Options, engine: E
     if options.memory_bytes and engine.shares_host_memory:
         warnings.append(f"--memory is not enforced with ENGINE={engine.name}: nothing limits a replicate there")
     shared = max((machine.shared_bytes(case.workers or 0, case.batch_size) for case in cases), default=0)
-    shortfall = machine.shm_shortfall(shared) if engine.shares_host_memory else ""
-    return [*warnings, shortfall] if shortfall else warnings
+    too_little = machine.shm_shortfall(shared) if engine.shares_host_memory else ""
+    return [*warnings, too_little] if too_little else warnings

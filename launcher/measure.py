@@ -11,9 +11,9 @@ from launcher.estimate import Durations, note
 from launcher.policy import Policy
 from launcher.progress import Display, duration
 from launcher.replicate import Replicator
-from launcher.runfolder import RunFolder, replicates
+from launcher.runfolder import RunFolder
 from launcher.stop import Stop
-from method.schedule import Replicate
+from method.schedule import Replicate, run_schedule
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import Run, RunState
@@ -35,7 +35,7 @@ class Measurement:
         self._folder, self._run, self._replicator = folder, run, replicator
         self._durations, self._stop, self._budget = durations, stop, budget or Budget(None)
         self._policy, self._looks = Policy(run.cases), Looks(run)
-        self._schedule = replicates(run)
+        self._schedule = run_schedule(run)
         self._fixed = sum(len(case.competitors) * case.blocks for case in run.cases)
         self._done = 0
         self._whole: dict[tuple[int, int], dict[Competitor, Record]] = {}
@@ -92,7 +92,7 @@ class Measurement:
             if case is None:
                 return True
             longer = dataclasses.replace(self._run, extensions=[*self._run.extensions, case])
-            schedule = replicates(longer)
+            schedule = run_schedule(longer)
             if not self._fits(schedule[self._done :], display):
                 return True
             self._run, self._schedule = longer, schedule

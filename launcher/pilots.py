@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from launcher.profile import Sampling
-from launcher.runfolder import BadRecord, RunFolder, Setup, read_record, replicates
+from launcher.runfolder import BadRecord, RunFolder, Setup, read_record
 from method import warmup
+from method.schedule import run_schedule
 from method.statistic import STEP_WORKLOADS
 from method.verdict import MOST_UNSTEADY
 from runners.harness.case import Competitor
@@ -102,7 +103,7 @@ def longer(usual: Sampling) -> Sampling:
 
 def _records(pilots: Run, folder: RunFolder) -> list[list[Record]]:
     found: list[list[Record]] = [[] for _ in pilots.cases]
-    for replicate in replicates(pilots):
+    for replicate in run_schedule(pilots):
         try:
             record = read_record(folder, pilots, replicate)
         except BadRecord:

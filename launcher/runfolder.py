@@ -13,7 +13,7 @@ from launcher.cases import Planned
 from launcher.engines import Build, Limits
 from launcher.errors import UsageError, unknown
 from launcher.profile import Sampling
-from method.schedule import Entry, Replicate, schedule
+from method.schedule import Replicate
 from runners.harness.files import write_atomically
 from runners.harness.record import Record
 from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, impossible, write_run
@@ -109,12 +109,6 @@ def existing(out: Path, run_id: str) -> RunFolder:
     if run_id not in known:
         raise UsageError(unknown("run", run_id, known))
     return RunFolder(out / run_id)
-
-
-def replicates(run: Run) -> list[Replicate]:
-    """The run's schedule so far, from what run.json holds."""
-    entries = [Entry(case.case.label, case.competitors, case.blocks) for case in run.cases]
-    return schedule(entries, run.order_seed, run.extensions, run.stopping.every if run.stopping else 0)
 
 
 def write_setup(

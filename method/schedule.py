@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from runners.harness.case import Competitor
+from runners.harness.run import Run
 
 T = TypeVar("T")
 
@@ -62,6 +63,12 @@ def schedule(cases: Sequence[Entry], seed: int, extensions: Sequence[int] = (), 
         for position, competitor in enumerate(block_order(cases[index].competitors, seed, cases[index].label, block)):
             replicates.append(Replicate(len(replicates), index, block, position, competitor))
     return replicates
+
+
+def run_schedule(run: Run) -> list[Replicate]:
+    """The schedule of a run so far, from what its run.json holds."""
+    entries = [Entry(case.case.label, case.competitors, case.blocks) for case in run.cases]
+    return schedule(entries, run.order_seed, run.extensions, run.stopping.every if run.stopping else 0)
 
 
 def block_order(competitors: Sequence[Competitor], seed: int, label: str, block: int) -> list[Competitor]:

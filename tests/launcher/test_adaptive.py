@@ -22,9 +22,9 @@ from launcher.pilots import pilot_run, settle
 from launcher.profile import Sampling
 from launcher.progress import Display
 from launcher.replicate import Replicator
-from launcher.runfolder import RunFolder, Setup, load, replicates, write_setup
+from launcher.runfolder import RunFolder, Setup, load, write_setup
 from launcher.stop import Ending, Stop
-from method.schedule import Replicate
+from method.schedule import Replicate, run_schedule
 from runners.harness.case import Competitor
 from runners.harness.record import Check, Record, Samples, Status
 from runners.harness.run import PlannedCase, Run, RunState, Stopping
@@ -175,7 +175,7 @@ def test_a_run_that_its_budget_ended_stays_complete_when_resumed(tmp_path: Path)
     replicator = Replicator(folder, run, setup, engine, {}, stop, lambda: next(clock))
     done = Measurement(folder, run, replicator, Durations(), stop, Budget(37.0)).carry_out(Display(Console(quiet=True)))
     assert done.state is RunState.COMPLETE
-    assert len(engine.started) < len(replicates(done))
+    assert len(engine.started) < len(run_schedule(done))
     again = FakeEngine(done)
     assert carry_out(tmp_path, done, again, Budget(37.0, spent(tmp_path))).state is RunState.COMPLETE
     assert again.started == []
@@ -301,14 +301,14 @@ def test_an_aa_case_is_one_program_under_two_labels() -> None:
     labels = doubled(case_of_three).planned.competitors
     assert [one.label for one in labels] == [f"{A.label}:A", f"{A.label}:B"]
     run = run_of(PlannedCase(case(), labels, 8))
-    assert len({one.record_id for one in replicates(run)}) == 16
+    assert len({one.record_id for one in run_schedule(run)}) == 16
 
 
 def test_an_aa_case_has_pilots_of_its_program_once(tmp_path: Path) -> None:
     run = run_of(doubled(planned(PlannedCase(case(), [A, B], 8))[0]).planned)
     found = pilot_run(run, setup_of(RunFolder(tmp_path), run, pilots=3))
     assert found is not None
-    assert len(replicates(found[0])) == 3
+    assert len(run_schedule(found[0])) == 3
 
 
 @pytest.mark.parametrize(

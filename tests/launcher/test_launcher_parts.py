@@ -23,8 +23,8 @@ from launcher.errors import BuildFailed, NotReady, UsageError
 from launcher.images import ImageBuilder
 from launcher.profile import load_profile
 from launcher.retry import is_transient
-from launcher.runfolder import replicates
 from launcher.stop import Ending, Stop, supervise
+from method.schedule import run_schedule
 from runners.harness.run import PlannedCase
 from runners.harness.workload import Framework, Workload
 
@@ -268,7 +268,7 @@ def test_every_profile_of_the_project_is_valid_and_of_a_sensible_size() -> None:
 
 def test_the_schedule_needs_only_what_run_json_holds() -> None:
     run = run_of(PlannedCase(case(), [A, B], 2))
-    assert [one.block for one in replicates(run)] == [0, 0, 1, 1]
+    assert [one.block for one in run_schedule(run)] == [0, 0, 1, 1]
 
 
 def test_an_environment_is_made_once_until_its_requirements_change(tmp_path: Path) -> None:

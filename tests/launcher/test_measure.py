@@ -17,8 +17,9 @@ from launcher.estimate import Durations
 from launcher.measure import Measurement
 from launcher.progress import Display
 from launcher.replicate import Replicator
-from launcher.runfolder import RunFolder, load, replicates, write_setup
+from launcher.runfolder import RunFolder, load, write_setup
 from launcher.stop import Ending, Stop
+from method.schedule import run_schedule
 from runners.harness.manifest import Item, Manifest, write_manifest
 from runners.harness.record import Check, Record, Status
 from runners.harness.run import PlannedCase, Run, RunState
@@ -58,7 +59,7 @@ def test_everything_runs_in_the_order_of_the_schedule(tmp_path: Path) -> None:
     run = two_cases()
     engine = FakeEngine(run)
     done, measurement = carry_out(tmp_path, run, engine)
-    expected = [(one.case, one.block, one.competitor.label) for one in replicates(run)]
+    expected = [(one.case, one.block, one.competitor.label) for one in run_schedule(run)]
     assert engine.started == expected
     assert done.state is RunState.COMPLETE
     assert not measurement.failed
@@ -100,7 +101,7 @@ def test_a_resumed_run_measures_only_what_is_missing(tmp_path: Path) -> None:
     done, _ = carry_out(tmp_path, reread, second)
     assert done.state is RunState.COMPLETE
     assert first.started[:4] + second.started == [
-        (one.case, one.block, one.competitor.label) for one in replicates(run)
+        (one.case, one.block, one.competitor.label) for one in run_schedule(run)
     ]
 
 
@@ -120,7 +121,9 @@ def test_half_a_block_is_not_completed_hours_later(tmp_path: Path) -> None:
     again = FakeEngine(run)
     reread, _ = load(RunFolder(tmp_path))
     carry_out(tmp_path, reread, again)
-    assert first.started[:2] + again.started == [(one.case, one.block, one.competitor.label) for one in replicates(run)]
+    assert first.started[:2] + again.started == [
+        (one.case, one.block, one.competitor.label) for one in run_schedule(run)
+    ]
 
 
 def test_a_damaged_record_is_measured_again(tmp_path: Path) -> None:
@@ -221,7 +224,7 @@ def test_who_fails_later_is_tried_again(tmp_path: Path) -> None:
 
 def test_larger_batches_are_not_tried_after_one_ran_out_of_memory(tmp_path: Path) -> None:
     cases = [PlannedCase(case(batch_size=16), [A], 3), PlannedCase(case(batch_size=64), [A, B], 3)]
-    seed = next(seed for seed in range(100) if replicates(run_of(*cases, seed=seed))[0].case == 0)
+    seed = next(seed for seed in range(100) if run_schedule(run_of(*cases, seed=seed))[0].case == 0)
     run = run_of(*cases, seed=seed)
     engine = FakeEngine(run, {A.label: failing(Status.OOM, "OOM(host)")})
     done, _ = carry_out(tmp_path, run, engine)
