@@ -11,7 +11,7 @@ from aggregator.figures import TITLES, by_workload, figures
 from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
 from aggregator.model import Answer, CaseDetail, Failed, Part, Report
-from aggregator.prose import LIMITS, METHOD, duration, stopping
+from aggregator.prose import LIMITS, METHOD, budget_time, stopping
 from aggregator.quantities import count
 from aggregator.samples_figure import samples_figure
 from aggregator.tables import result_tables, score_table
@@ -120,7 +120,7 @@ def _facts(run: LoadedRun) -> list[tuple[str, str]]:
     if run.plan:
         facts += [("profile", clean(run.plan.profile, 80)), ("engine", clean(run.plan.engine, 40))]
         if run.plan.budget_seconds:
-            facts += [("time budget", duration(run.plan.budget_seconds))]
+            facts += [("time budget", budget_time(run.plan.budget_seconds))]
         facts += [("started", clean(run.plan.started_at, 40)), ("order seed", str(run.plan.order_seed))]
     return [*facts, ("replicates", f"{ok} ok of {len(run.records)} recorded")]
 

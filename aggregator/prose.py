@@ -66,10 +66,10 @@ def stopping(name: str, plan: Run | None) -> str:
             "stopped like this, simulated ones hold the true ratio in 95 %."
         )
     if plan.budget_seconds is not None:
-        said.append(f"Measuring was to end within {duration(plan.budget_seconds)}.")
+        said.append(f"Measuring was to end within {budget_time(plan.budget_seconds)}.")
     return " ".join(said)
 
 
-def duration(seconds: float) -> str:
+def budget_time(seconds: float) -> str:
     """`90 s`, `45 min`."""
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -69,6 +69,27 @@ def test_resuming_a_finished_run_starts_nothing(tree: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (run / "records").iterdir()} == before
 
 
+def test_a_run_interrupted_in_its_pilots_takes_up_its_pilots_again(tmp_path: Path) -> None:
+    marker = tmp_path / "interrupted"
+    body = (
+        f"p = {str(marker)!r}; os.path.exists(p) or "
+        "(open(p, 'w').close(), os.kill(os.getppid(), signal.SIGINT), time.sleep(30))"
+    )
+    tree = framework_tree(tmp_path / "tree", body=body)
+    with_aggregator(tree)
+    profile = tree / "profiles" / "tiny.toml"
+    profile.write_text(profile.read_text().replace("blocks = 2", "blocks = 2\npilots = 2"))
+    assert bench(tree) == 130
+    run = only_run(tree)
+    assert read_records(run) == read_records(run / "pilots") == []
+    assert json.loads((run / "run.json").read_bytes())["state"] == "incomplete"
+    assert main(["bench", "--run", run.name], tree) == 0
+    plan = json.loads((run / "run.json").read_bytes())
+    assert plan["state"] == "complete"
+    assert len(plan["cases"][0]["warmup"]["pilots"]) == len(read_records(run / "pilots")) == 2
+    assert len(read_records(run)) == 2
+
+
 def test_a_budget_too_small_is_said_before_and_fails(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with_aggregator(tree)
     assert bench(tree, "--budget", "1s") == 1
