@@ -42,7 +42,7 @@ class Measurement:
         self._begun: tuple[int, int] | None = None
         self._notes: list[str] = []
         self.failed = False
-        self.over_budget = False
+        self._over_budget = False
 
     def carry_out(self, display: Display) -> Run:
         """Measure what is missing; returns the run as it then stands, and keeps it."""
@@ -51,7 +51,7 @@ class Measurement:
             with display:
                 display.plan(len(self._schedule))
                 ended = self._known_part(display) and self._further_blocks(display)
-                if ended or (self.over_budget and self._done >= self._fixed):
+                if ended or (self._over_budget and self._done >= self._fixed):
                     state = RunState.COMPLETE
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
@@ -178,10 +178,10 @@ class Measurement:
         cases = self._run.cases
         due = [one for one in next_ones if not self._policy.skips(one)]
         if not self._budget.allows(sum(self._durations.seconds(cases[one.case].case, one.competitor) for one in due)):
-            self.over_budget = True
+            self._over_budget = True
             total = duration(self._budget.total or 0)
             self._note(f"the time budget of {total} ended the run: the next block would not have fitted", display)
-        return not self.over_budget
+        return not self._over_budget
 
     def _affordable(self, case: int) -> int | None:
         """How many further blocks of the case the budget would hold, were it spent on them alone."""
