@@ -20,6 +20,7 @@ SLOWED = "B"
 PARAMETERS: Mapping[str, Mapping[str, Sequence[object]]] = {
     "train": {"network": ["cnn4"], "input_size": [32], "scope": ["compute"]},
     "infer": {"network": ["cnn4"], "input_size": [32], "scope": ["compute"]},
+    "roof": {"stage": ["product"]},
     "load": {"stage": ["batch"], "workers": [1]},
     "fit": {
         "network": ["cnn4"],

@@ -12,7 +12,7 @@ STEADY_STEPS = 60
 """With fewer retained steps, quarters are too short to tell drift from noise."""
 STEADY_BURSTS = 20
 """With fewer bursts of a loader, its halves are too short."""
-STEP_WORKLOADS = ("train", "infer")
+STEP_WORKLOADS = ("train", "infer", "roof")
 
 
 class Steadiness(StrEnum):

@@ -8,13 +8,18 @@ from collections.abc import Mapping, Sequence
 
 from runners.harness.record import Check
 
-LOGITS_TOLERANCE = {"fp32": 1e-4, "bf16": 2e-2, "fp16": 2e-2}
-LOSS_TOLERANCE = 1e-3
+LOGITS_TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 2e-2, "fp16": 2e-2}
+LOSS_TOLERANCE = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 2e-2, "fp16": 2e-2}
 FP64_TOLERANCE = 1e-5
 """Between the float64 runs of two frameworks, which differ by rounding alone: the sharpest gate there is."""
 LOSS_STEPS = (1, 3)
 """The loss is compared after this many optimiser steps from the shared weights."""
-WIDENED_AT_MOST: Mapping[int, float] = {1: LOSS_TOLERANCE, 3: 5e-2}
+WIDENED_AT_MOST: Mapping[str, Mapping[int, float]] = {
+    "fp32": {1: 1e-3, 3: 5e-2},
+    "tf32": {1: 1e-2, 3: 1e-1},
+    "bf16": {1: 2e-2, 3: 1e-1},
+    "fp16": {1: 2e-2, 3: 1e-1},
+}
 """After so many steps no rounding excuses more. The float64 run does not execute what was timed: without a limit, a
 mistake in the timed step would be its own excuse. Rounding was seen to reach 5e-4 after one step, 2e-2 after three."""
 
@@ -22,6 +27,7 @@ _MODEL = ("trainable", "non_trainable", "weights_digest", "logits_sketch")
 _PIXELS = ("delivered_items", "pixel_mean_difference", "pixel_worst_image")
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "infer": _MODEL,
+    "roof": ("logits_sketch",),
     "train": (*_MODEL, "losses"),
     "load": _PIXELS,
     "fit": (*_MODEL, "losses", *_PIXELS, "accuracy", "accuracy_restored"),
@@ -35,7 +41,7 @@ def disagreement(left: Check, right: Check, precision: str, workload: str) -> st
         ours, theirs = getattr(left, name), getattr(right, name)
         if ours is not None and theirs is not None and ours != theirs:
             return f"{_words(name)} differs: {ours} and {theirs}"
-    reason = _logits_disagreement(left, right, precision) or _loss_disagreement(left, right)
+    reason = _logits_disagreement(left, right, precision) or _loss_disagreement(left, right, precision)
     return reason or _missing(left, right, REQUIRED.get(workload, ()))
 
 
@@ -47,14 +53,15 @@ def relative_error(left: Sequence[float], right: Sequence[float]) -> float:
     return math.hypot(*(a - b for a, b in zip(left, right, strict=True))) / size
 
 
-def loss_tolerance(left: Check, right: Check, step: int) -> float:
-    """The larger of 1e-3 and ten times what either framework differs from its own float64 run, within limits."""
+def loss_tolerance(left: Check, right: Check, step: int, precision: str) -> float:
+    """The larger of the precision's tolerance (1e-3 in float32) and, within limits, ten times what either framework
+    differs from its own float64 run."""
     own = [
         abs(check.losses[step] - check.losses_fp64[step]) / abs(check.losses_fp64[step])
         for check in (left, right)
         if check.losses and check.losses_fp64 and len(check.losses_fp64) > step and check.losses_fp64[step]
     ]
-    return min(WIDENED_AT_MOST[step], max([LOSS_TOLERANCE, *(10 * difference for difference in own)]))
+    return min(WIDENED_AT_MOST[precision][step], max([LOSS_TOLERANCE[precision], *(10 * found for found in own)]))
 
 
 def _logits_disagreement(left: Check, right: Check, precision: str) -> str | None:
@@ -71,7 +78,7 @@ def _logits_disagreement(left: Check, right: Check, precision: str) -> str | Non
     return None
 
 
-def _loss_disagreement(left: Check, right: Check) -> str | None:
+def _loss_disagreement(left: Check, right: Check, precision: str) -> str | None:
     pairs = [("loss", left.losses, right.losses), ("loss in float64", left.losses_fp64, right.losses_fp64)]
     for name, ours, theirs in pairs:
         if not (ours and theirs):
@@ -79,7 +86,7 @@ def _loss_disagreement(left: Check, right: Check) -> str | None:
         if min(len(ours), len(theirs)) <= max(LOSS_STEPS):
             return f"{name}: {max(LOSS_STEPS) + 1} steps are needed, one side has fewer"
         for step in LOSS_STEPS:
-            allowed = loss_tolerance(left, right, step) if name == "loss" else FP64_TOLERANCE
+            allowed = loss_tolerance(left, right, step, precision) if name == "loss" else FP64_TOLERANCE
             if not abs(ours[step] - theirs[step]) <= allowed * abs(theirs[step]):
                 numbers = f"{ours[step]:.6g} and {theirs[step]:.6g}, allowed {allowed:.1e}"
                 return f"{name} after {step} optimiser steps differs: {numbers}"

@@ -75,7 +75,8 @@ class Case:
 class Competitor:
     """Who runs a case: a framework in one of its variants; `loader` only where the workload reads data.
 
-    `alias` tells two competitors apart that are the same program: the labels of an A/A run.
+    `alias` tells two competitors apart that are the same program: the labels of an A/A run. `version` is set where a
+    run chose the framework's version, so that two of them can compete; empty stands for the pinned one.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -84,11 +85,17 @@ class Competitor:
     variant: str
     loader: str = ""
     alias: str = ""
+    version: str = ""
+
+    @property
+    def program(self) -> str:
+        """What is built and started: `tensorflow`, or `tensorflow@2.16.2` where a version was chosen."""
+        return f"{self.framework}@{self.version}" if self.version else self.framework
 
     @property
     def label(self) -> str:
-        """The name in tables: `pytorch/eager`, `pytorch/spdl/plain`, `pytorch/eager:A`."""
-        program = "/".join(part for part in (self.framework, self.loader, self.variant) if part)
+        """The name in tables: `pytorch/eager`, `pytorch/spdl/plain`, `tensorflow@2.16.2/graph`, `pytorch/eager:A`."""
+        program = "/".join(part for part in (self.program, self.loader, self.variant) if part)
         return f"{program}:{self.alias}" if self.alias else program
 
 

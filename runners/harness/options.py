@@ -12,9 +12,11 @@ from runners.harness.case import Block, Competitor
 from runners.harness.clock import wall_time
 from runners.harness.host import visible_cpus
 from runners.harness.loop import Sampling
+from runners.harness.precision import lacking
 from runners.harness.workload import Framework, Workload
 
 USAGE = 2
+USUAL_SIZE = 224
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Options:
     out: Path
     check_only: bool
     slowdown: float
+    compiler_cache: Path | None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -66,9 +69,9 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     add("--network", help="which network (train, infer, fit)")
     add("--input-size", type=_positive, help="side of the square image in pixels")
     add("--batch-size", type=_positive, default=32, help="images a step (default 32)")
-    add("--precision", default="fp32", help="fp32 (default), bf16, fp16")
-    add("--scope", help="compute: data starts on the device (train, infer)")
-    add("--stage", help="decode, batch or normalize (load)")
+    add("--precision", default="fp32", help="fp32 (default), tf32, bf16, fp16: as the device has it")
+    add("--scope", help="compute: data starts on the device; transfer+compute: in the host's memory (train, infer)")
+    add("--stage", help="decode, batch or normalize (load); product or copy (roof)")
     add("--workers", type=_not_negative, help="workers of the loader (load, fit)")
     add("--cache", action=argparse.BooleanOptionalAction, help="keep decoded images in memory (fit)")
     add("--augment", action=argparse.BooleanOptionalAction, help="random flips (fit)")
@@ -85,6 +88,8 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     add("--min-seconds", type=_seconds, default=2.0, help="seconds that the kept steps last at least (default 2)")
     add("--run-id", default="by-hand")
     add("--record-id", default="", help="name of the record (default: a fresh one)")
+    add("--framework-version", default="", help="the version that must be installed (default: whichever is)")
+    add("--compiler-cache", type=Path, help="folder where compiled code is kept from replicate to replicate")
     add("--alias", default="", help="a label that tells this competitor from the same program under another")
     add(
         "--inject-slowdown",
@@ -124,11 +129,13 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
         parse.error("--record-id: letters, digits, '-', '_' and '.' only")
     if given.alias and not (given.alias.isascii() and given.alias.isalnum()):
         parse.error("--alias: letters and digits only")
+    if not all(c.isalnum() or c in "-_.+" for c in given.framework_version):
+        parse.error("--framework-version: letters, digits, '-', '_', '.' and '+' only")
     if given.inject_slowdown != 1.0 and (offered.loaders or given.workload == "fit"):
         parse.error("--inject-slowdown applies to train and infer only")
     return Options(
         workload=given.workload,
-        competitor=Competitor(framework.name, given.variant, given.loader or "", given.alias),
+        competitor=Competitor(framework.name, given.variant, given.loader or "", given.alias, given.framework_version),
         parameters=given,
         sampling=Sampling(
             given.warmup_steps, given.min_steps, max(given.min_steps, given.max_steps), given.min_seconds
@@ -142,6 +149,7 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
         out=given.out,
         check_only=given.check,
         slowdown=given.inject_slowdown,
+        compiler_cache=given.compiler_cache,
     )
 
 
@@ -155,8 +163,17 @@ def _complete(parse: argparse.ArgumentParser, given: argparse.Namespace, offered
         elif value is not None:
             parse.error(f"--{name} does not apply to {given.workload}")
     _known(parse, "precision", given.precision, offered.precisions)
+    if missing := lacking(given.device, given.precision):
+        has = ", ".join(one for one in offered.precisions if not lacking(given.device, one))
+        parse.error(f"precision {given.precision!r}: {missing}; it has {has}")
+    sizes = offered.sizes.get(given.network or "", ())
     if given.network and given.input_size is None:
-        given.input_size = 32 if given.network == "cnn4" else 224
+        given.input_size = sizes[0] if sizes else USUAL_SIZE
+    if sizes and given.input_size not in sizes:
+        can = ", ".join(map(str, sorted(sizes)))
+        parse.error(f"--input-size {given.input_size}: {given.network} is measured at {can}")
+    if given.input_size is not None and not offered.networks:
+        parse.error(f"--input-size does not apply to {given.workload}")
     is_fit = given.workload == "fit"
     for name, usual in (("cache", False), ("augment", False), ("epochs", 1)):
         if is_fit and getattr(given, name) is None:

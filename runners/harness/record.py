@@ -16,10 +16,11 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
+    3: "chosen versions, the step's arithmetic and traffic, the state of the compiler's cache; peaks without set-up",
 }
 
 
@@ -80,11 +81,14 @@ class Samples:
 
     `step_ns` holds every step, the `warmup_steps` leading ones included; for loaders a step is one batch
     delivered and its time runs from delivery to delivery. `first_step_ns` is step 0 (tracing, compiling,
-    autotuning; for loaders the time to the first batch). `stage_ns` holds whole stages (fit: load, build,
-    train, save, restore, evaluate; load: epoch). `queue_batches` is how many batches a loader may have ready.
+    autotuning) and, where a variant compiles ahead of it, its stage `compile`; for loaders the time to the first batch.
+    `compiler_cache` says whether compiled code was there already (`warm`) or not (`cold`), null where none is kept.
+    `stage_ns` holds whole stages (fit: load, build, train, save, restore, evaluate; load: epoch; steps: compile).
+    `queue_batches` is how many batches a loader may have ready.
     `step_ns` is latency: the device is waited for after every step. `group_ns` is throughput, on a device that works
     beside the CPU: each entry is `group_steps` steps with one wait after the last. `injected_slowdown` is 1 unless
-    the run was told to slow this competitor down, to see whether the verdicts find it.
+    the run was told to slow this competitor down, to see whether the verdicts find it. `flops_per_step` and
+    `bytes_per_step` are what the case's step needs at the least, counted from the network (runners/reference/cost.py).
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -101,11 +105,15 @@ class Samples:
     group_ns: list[int] = field(default_factory=list)
     group_steps: int = 0
     injected_slowdown: float = 1.0
+    flops_per_step: int | None = None
+    bytes_per_step: int | None = None
+    compiler_cache: str | None = None
 
 
 @dataclass(frozen=True)
 class Resources:
-    """Peaks over the replicate, in bytes; `rss_peak_bytes` is of the process tree.
+    """Peaks in bytes; `rss_peak_bytes` is of the process tree, from the first step on: what set-up alone took, such as
+    generating weights, is not in it. `cgroup_peak_bytes` is of the whole replicate.
 
     `cpu_seconds` and `energy_joules` are of the timed window: the process tree's, and the whole package's.
     """

@@ -1,7 +1,10 @@
 """One replicate: prepare, check, measure; whatever goes wrong becomes a record that says so."""
 
+import contextlib
 import dataclasses
+import hashlib
 import importlib
+import importlib.metadata
 import math
 import sys
 import traceback
@@ -9,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from runners.harness import health, resources
+from runners.harness.case import Competitor
 from runners.harness.clock import now_ns
 from runners.harness.host import host
 from runners.harness.loop import GROUP_STEPS, quiet_collector, sample_deliveries, sample_groups, sample_steps
@@ -57,10 +61,13 @@ def _replicate(
         data_root = options.data or Path(manifest.root or options.manifest.parent)
         for split in splits_read(case.workload, manifest):
             verify_bytes(data_root, manifest.splits[split])
+    _assert_version(framework, record.competitor)
     began = now_ns()
     workload = _workload_module(framework, case.workload)
     import_ns = now_ns() - began
-    request = Request(case, record.competitor, options.threads, scratch, manifest, data_root)
+    compiled = _cache_of(options.compiler_cache or scratch / "compiled", record)
+    warm = any(compiled.iterdir())
+    request = Request(case, record.competitor, options.threads, scratch, compiled, manifest, data_root)
     began = now_ns()
     work = workload.prepare(request)
     setup_ns = now_ns() - began
@@ -68,6 +75,7 @@ def _replicate(
     try:
         if options.check_only:
             return dataclasses.replace(record, check=_check_only(work))
+        resources.reset_peak()
         with quiet_collector() as pauses:
             if isinstance(work, FitWork):
                 timed = _time_fit(work, case.epochs or 1, scratch, case.device)
@@ -75,17 +83,23 @@ def _replicate(
                 timed = _time_steps(work, options, case.device)
         consumed, unknown_resources = resources.resources(*timed.usage, resources.peak_rss_bytes(), work.gpu_peaks())
         condition, unknown_health = health.health(*timed.health, consumed.cpu_seconds)
+        cache, unknown_cache = _state_of(compiled, warm)
+        effective = work.effective()
+        if case.network and effective.precision != case.precision:
+            raise Invalid("PRECISION", f"{case.precision} was asked for, {effective.precision} is in effect")
         facts, unknown_host = host(framework.distributions, case.device)
         return dataclasses.replace(
             record,
-            effective=work.effective(),
-            samples=dataclasses.replace(timed.samples, import_ns=import_ns, setup_ns=setup_ns, gc_pause_ns=pauses),
+            effective=effective,
+            samples=dataclasses.replace(
+                timed.samples, import_ns=import_ns, setup_ns=setup_ns, gc_pause_ns=pauses, compiler_cache=cache
+            ),
             resources=consumed,
             check=_finite(work.check()),
             host=facts,
             health=condition,
             history=timed.history,
-            unknown={**timed.unknown, **unknown_resources, **unknown_health, **unknown_host},
+            unknown={**timed.unknown, **unknown_resources, **unknown_health, **unknown_cache, **unknown_host},
         )
     finally:
         work.close()
@@ -102,8 +116,38 @@ def _workload_module(framework: Framework, workload: str) -> ModuleType:
         ) from error
 
 
+def _assert_version(framework: Framework, competitor: Competitor) -> None:
+    """Raise Invalid where a version was chosen and another one is installed."""
+    if not competitor.version:
+        return
+    for name in framework.distributions:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found = importlib.metadata.version(name)
+            if found.partition("+")[0] != competitor.version.partition("+")[0]:
+                raise Invalid("VERSION", f"{name} {competitor.version} was asked for, {found} is installed")
+            return
+    raise Unsupported(f"none of {', '.join(framework.distributions)} is installed; `make setup` installs it")
+
+
+def _cache_of(folder: Path, record: Record) -> Path:
+    """The part of the compiler's cache that this competitor has on this case; others' code would only look warm."""
+    identity = f"{dataclasses.astuple(record.case)} {dataclasses.astuple(record.competitor)}"
+    own = folder / hashlib.sha256(identity.encode()).hexdigest()[:16]
+    own.mkdir(parents=True, exist_ok=True)
+    return own
+
+
+def _state_of(compiled: Path, warm: bool) -> tuple[str | None, dict[str, str]]:
+    """Whether compiled code was there before the first step, and why that is unknown where it is."""
+    if not any(compiled.iterdir()):
+        return None, {"samples.compiler_cache": "this variant keeps no compiled code"}
+    return ("warm" if warm else "cold"), {}
+
+
 def _check_only(work: StepWork | FitWork) -> Check:
     if isinstance(work, StepWork):
+        for stage in work.stages.values():
+            stage()
         for _ in range(CHECK_STEPS):
             work.step()
         work.synchronize()
@@ -143,7 +187,7 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
         times,
         warmup,
         work.items,
-        first_step_ns=stage_ns.get("first_batch", times[0]),
+        first_step_ns=stage_ns.get("first_batch", stage_ns.get("compile", 0) + times[0]),
         import_ns=0,
         setup_ns=0,
         stage_ns=stage_ns,
@@ -151,6 +195,8 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
         group_ns=groups,
         group_steps=GROUP_STEPS if groups else 0,
         injected_slowdown=options.slowdown,
+        flops_per_step=work.flops,
+        bytes_per_step=work.bytes,
     )
     unknown = {} if groups else {"samples.group_ns": "measured only for steps on a device that works beside the CPU"}
     return _Timed(samples, (usage_before, usage_after), (health_before, health_after), unknown=unknown)

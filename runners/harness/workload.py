@@ -33,12 +33,14 @@ class OutOfMemory(Exception):
 class Workload:
     """What a framework offers for one workload; the first variant and the first loader setting are its usual ones.
 
-    `loaders` is empty for workloads that read no data. For `load` the competitors are loader × variant.
+    `loaders` is empty for workloads that read no data. For `load` the competitors are loader × variant. `sizes` are the
+    input sizes that a network can take, in pixels a side, its usual one first; a network without any takes all.
     """
 
     variants: tuple[str, ...]
     loaders: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
+    sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ("fp32",)
@@ -47,7 +49,10 @@ class Workload:
 
 @dataclass(frozen=True)
 class Framework:
-    """One contestant: its name, the workloads it has, the distributions whose versions belong in a record."""
+    """One contestant: its name, the workloads it has, the distributions whose versions belong in a record.
+
+    The first of `distributions` that is installed is the one whose version a run may choose.
+    """
 
     name: str
     distributions: tuple[str, ...]
@@ -59,13 +64,15 @@ class Request:
     """All a workload needs to prepare one replicate.
 
     `manifest` and `data_root` are set where the case has a dataset; `scratch` is an empty writable folder
-    that is removed afterwards; `threads` is the number of compute threads both sides must use.
+    that is removed afterwards; `threads` is the number of compute threads both sides must use. `compiler_cache` is a
+    writable folder for compiled code, this competitor's on this case alone: what it holds, an earlier replicate left.
     """
 
     case: Case
     competitor: Competitor
     threads: int
     scratch: Path
+    compiler_cache: Path
     manifest: Manifest | None = None
     data_root: Path | None = None
 
@@ -78,7 +85,9 @@ class StepWork:
     `check` and `effective` are called after the timed window: the evidence, and the settings read back;
     `gpu_peaks` gives (allocated, reserved) bytes. For loaders `queue_batches` is how many batches may be
     ready at once (workers × prefetch) and `workers` how many fill it; both 0 elsewhere.
-    `stage_ns` names extra durations that the runner's own verbs are timed for: each is called once, before the loop.
+    `stages` names extra durations that the runner's own verbs are timed for: each is called once, before the loop;
+    one called `compile` is what a variant does ahead of its first step, which it counts towards. `flops` and `bytes`
+    are what a step needs at the least (runners/reference/cost.py), None where nobody counted.
     """
 
     step: Callable[[], object]
@@ -89,6 +98,8 @@ class StepWork:
     close: Callable[[], None]
     workers: int = 0
     queue_batches: int = 0
+    flops: int | None = None
+    bytes: int | None = None
     stages: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     gpu_peaks: Callable[[], tuple[int | None, int | None]] = lambda: (None, None)
 

@@ -3,6 +3,7 @@
 Shapes are torch's: convolutions out × in/groups × height × width, dense out × in.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +23,9 @@ class Layer:
     """One layer with parameters.
 
     `gain` keeps the generated network's activations in range: the variance a convolution or dense layer adds
-    (2 before a ReLU, which halves it), the size of a batch norm's gamma.
+    (2 before a ReLU, which halves it), the size of a batch norm's gamma. `reduction` is how many times the side of the
+    network's input is longer than the side of the layer's output, 0 where the output has one position; `stride` how
+    many times the layer's own input is. `flattened` is the channels × height × width that a dense layer's input was.
     """
 
     name: str
@@ -30,13 +33,31 @@ class Layer:
     shape: tuple[int, ...]
     bias: bool = False
     gain: float = 1.0
+    reduction: int = 0
+    stride: int = 1
+    flattened: tuple[int, int, int] | None = None
 
 
-CLASSES: Mapping[str, int] = {"cnn4": 100, "resnet18": 1000, "mobilenet_v2": 1000}
+CLASSES: Mapping[str, int] = {
+    "cnn4": 100,
+    "resnet18": 1000,
+    "resnet50": 1000,
+    "resnet152": 1000,
+    "vgg16": 1000,
+    "mobilenet_v2": 1000,
+    "efficientnet_b0": 1000,
+    "efficientnet_b4": 1000,
+    "efficientnet_b7": 1000,
+}
 """How many classes a network has unless a data set says otherwise."""
+
+SIZES: Mapping[str, tuple[int, ...]] = {name: (32,) if name == "cnn4" else (224, 128, 320) for name in CLASSES}
+"""The input sizes that a network is measured at, in pixels a side; its usual one first."""
 
 RESIDUAL = 0.5
 """Gamma of the batch norm that closes a residual branch: at 1, each block would double the variance."""
+RESIDUAL_OF_MANY = 0.2
+"""The same where dozens of blocks follow each other."""
 
 
 def layers(network: str, classes: int) -> tuple[Layer, ...]:
@@ -47,63 +68,217 @@ def layers(network: str, classes: int) -> tuple[Layer, ...]:
 def _cnn4(classes: int) -> Iterator[Layer]:
     channels = 3
     for number, width in enumerate((32, 64, 128, 128), start=1):
-        yield Layer(f"conv{number}", Kind.CONV, (width, channels, 3, 3), bias=True, gain=2)
-        yield Layer(f"bn{number}", Kind.BATCH_NORM, (width,))
+        reduction = 2 ** (number - 1)
+        yield Layer(f"conv{number}", Kind.CONV, (width, channels, 3, 3), bias=True, gain=2, reduction=reduction)
+        yield Layer(f"bn{number}", Kind.BATCH_NORM, (width,), reduction=reduction)
         channels = width
     yield Layer("dense1", Kind.DENSE, (128, channels), bias=True, gain=2)
     yield Layer("dense2", Kind.DENSE, (classes, 128), bias=True)
 
 
 def _resnet18(classes: int) -> Iterator[Layer]:
-    yield Layer("conv1", Kind.CONV, (64, 3, 7, 7), gain=2)
-    yield Layer("bn1", Kind.BATCH_NORM, (64,))
+    yield from _conv_bn("conv1", "bn1", (64, 3, 7, 7), 2, stride=2)
     channels = 64
     for stage, width in enumerate((64, 128, 256, 512), start=1):
+        reduction = 2 ** (stage + 1)
         for block in range(2):
-            name = f"layer{stage}.{block}"
-            yield Layer(f"{name}.conv1", Kind.CONV, (width, channels, 3, 3), gain=2)
-            yield Layer(f"{name}.bn1", Kind.BATCH_NORM, (width,))
-            yield Layer(f"{name}.conv2", Kind.CONV, (width, width, 3, 3))
-            yield Layer(f"{name}.bn2", Kind.BATCH_NORM, (width,), gain=RESIDUAL)
+            name, stride = f"layer{stage}.{block}", 2 if stage > 1 and block == 0 else 1
+            yield from _conv_bn(f"{name}.conv1", f"{name}.bn1", (width, channels, 3, 3), reduction, stride)
+            shape = (width, width, 3, 3)
+            yield from _conv_bn(f"{name}.conv2", f"{name}.bn2", shape, reduction, gain=1, gamma=RESIDUAL)
             if channels != width:
-                yield Layer(f"{name}.downsample.0", Kind.CONV, (width, channels, 1, 1))
-                yield Layer(f"{name}.downsample.1", Kind.BATCH_NORM, (width,))
+                shape = (width, channels, 1, 1)
+                names = f"{name}.downsample.0", f"{name}.downsample.1"
+                yield from _conv_bn(*names, shape, reduction, stride, gain=1)
             channels = width
     yield Layer("fc", Kind.DENSE, (classes, channels), bias=True)
 
 
-MOBILENET_V2_STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1))
-"""MobileNetV2's expansion, channels and blocks (Sandler et al. 2018, table 2)."""
+def _bottlenecks(blocks: tuple[int, ...]) -> Callable[[int], Iterator[Layer]]:
+    """ResNet with bottlenecks whose 3×3 convolution has the stride (He et al. 2015, table 1, as torchvision has it)."""
+
+    def network(classes: int) -> Iterator[Layer]:
+        yield from _conv_bn("conv1", "bn1", (64, 3, 7, 7), 2, stride=2)
+        channels = 64
+        for stage, (width, count) in enumerate(zip((64, 128, 256, 512), blocks, strict=True), start=1):
+            for block in range(count):
+                stride = 2 if stage > 1 and block == 0 else 1
+                yield from _bottleneck(f"layer{stage}.{block}", channels, width, 2 ** (stage + 1), stride)
+                channels = 4 * width
+        yield Layer("fc", Kind.DENSE, (classes, channels), bias=True)
+
+    return network
+
+
+def _bottleneck(name: str, channels: int, width: int, reduction: int, stride: int) -> Iterator[Layer]:
+    before, wide = reduction // stride, 4 * width
+    yield from _conv_bn(f"{name}.conv1", f"{name}.bn1", (width, channels, 1, 1), before)
+    yield from _conv_bn(f"{name}.conv2", f"{name}.bn2", (width, width, 3, 3), reduction, stride)
+    shape = (wide, width, 1, 1)
+    yield from _conv_bn(f"{name}.conv3", f"{name}.bn3", shape, reduction, gain=1, gamma=RESIDUAL_OF_MANY)
+    if channels != wide:
+        names = f"{name}.downsample.0", f"{name}.downsample.1"
+        yield from _conv_bn(*names, (wide, channels, 1, 1), reduction, stride, gain=1)
+
+
+VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)
+"""Channels of VGG16's convolutions; 0 is a 2×2 max-pool (Simonyan and Zisserman 2015, table 1, D)."""
+VGG16_POOLED = 7
+"""Side that the features are averaged to, whatever the input's size: so the dense layers are always the same."""
+
+
+def _vgg16(classes: int) -> Iterator[Layer]:
+    channels, number, reduction = 3, 0, 1
+    for width in VGG16:
+        if width == 0:
+            number, reduction = number + 1, 2 * reduction
+            continue
+        shape = (width, channels, 3, 3)
+        yield Layer(f"features.{number}", Kind.CONV, shape, bias=True, gain=2, reduction=reduction)
+        channels, number = width, number + 2
+    flattened = (channels, VGG16_POOLED, VGG16_POOLED)
+    yield Layer("classifier.0", Kind.DENSE, (4096, math.prod(flattened)), bias=True, gain=2, flattened=flattened)
+    yield Layer("classifier.3", Kind.DENSE, (4096, 4096), bias=True, gain=2)
+    yield Layer("classifier.6", Kind.DENSE, (classes, 4096), bias=True)
+
+
+MOBILENET_V2_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+"""MobileNetV2's expansion, channels, blocks and first stride (Sandler et al. 2018, table 2)."""
 
 
 def _mobilenet_v2(classes: int) -> Iterator[Layer]:
-    yield from _conv_bn("features.0.0", "features.0.1", (32, 3, 3, 3))
-    channels, number = 32, 1
-    for expansion, width, blocks in MOBILENET_V2_STAGES:
+    yield from _conv_bn("features.0.0", "features.0.1", (32, 3, 3, 3), 2, stride=2)
+    channels, number, reduction = 32, 1, 2
+    for expansion, width, blocks, first_stride in MOBILENET_V2_STAGES:
         for block in range(blocks):
-            yield from _inverted_residual(f"features.{number}.conv", channels, expansion, width, residual=block > 0)
+            stride = 1 if block else first_stride
+            reduction *= stride
+            name, residual = f"features.{number}.conv", block > 0
+            yield from _inverted_residual(name, channels, expansion, width, reduction, stride, residual)
             channels, number = width, number + 1
-    yield from _conv_bn(f"features.{number}.0", f"features.{number}.1", (1280, channels, 1, 1))
+    yield from _conv_bn(f"features.{number}.0", f"features.{number}.1", (1280, channels, 1, 1), reduction)
     yield Layer("classifier.1", Kind.DENSE, (classes, 1280), bias=True)
 
 
-def _inverted_residual(name: str, channels: int, expansion: int, width: int, residual: bool) -> Iterator[Layer]:
+def _inverted_residual(
+    name: str, channels: int, expansion: int, width: int, reduction: int, stride: int, residual: bool
+) -> Iterator[Layer]:
     hidden, part = channels * expansion, 0
     if expansion != 1:
-        yield from _conv_bn(f"{name}.0.0", f"{name}.0.1", (hidden, channels, 1, 1))
+        yield from _conv_bn(f"{name}.0.0", f"{name}.0.1", (hidden, channels, 1, 1), reduction // stride)
         part = 1
-    yield from _conv_bn(f"{name}.{part}.0", f"{name}.{part}.1", (hidden, 1, 3, 3), kind=Kind.DEPTHWISE)
-    yield Layer(f"{name}.{part + 1}", Kind.CONV, (width, hidden, 1, 1))
-    yield Layer(f"{name}.{part + 2}", Kind.BATCH_NORM, (width,), gain=RESIDUAL if residual else 1)
+    shape, depthwise = (hidden, 1, 3, 3), Kind.DEPTHWISE
+    yield from _conv_bn(f"{name}.{part}.0", f"{name}.{part}.1", shape, reduction, stride, kind=depthwise)
+    gamma, names = RESIDUAL if residual else 1, (f"{name}.{part + 1}", f"{name}.{part + 2}")
+    yield from _conv_bn(*names, (width, hidden, 1, 1), reduction, gain=1, gamma=gamma)
 
 
-def _conv_bn(conv: str, bn: str, shape: tuple[int, ...], kind: Kind = Kind.CONV) -> Iterator[Layer]:
-    yield Layer(conv, kind, shape, gain=2)
-    yield Layer(bn, Kind.BATCH_NORM, shape[:1])
+EFFICIENTNET_STAGES = (
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
+"""EfficientNet-B0's expansion, kernel, first stride, channels and blocks (Tan and Le 2019, table 1)."""
+EFFICIENTNET_SCALES: Mapping[str, tuple[float, float]] = {
+    "efficientnet_b0": (1.0, 1.0),
+    "efficientnet_b4": (1.4, 1.8),
+    "efficientnet_b7": (2.0, 3.1),
+}
+"""How many times B0's channels and blocks each has."""
+SILU = 2.1
+"""Gain before a SiLU, which leaves between 0.36 and 0.5 of E[x²], more of wide inputs than of narrow ones."""
+GATED = 3.4
+"""The same after a squeeze-and-excitation, whose gates are near one half. Both were tried: logits stay below 20."""
+
+
+def scaled_channels(channels: int, scale: float) -> int:
+    """The nearest multiple of 8, but no less than nine tenths: how EfficientNet widens."""
+    wide = channels * scale
+    rounded = max(8, int(wide + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * wide else rounded
+
+
+def efficientnet_stages(network: str) -> tuple[tuple[int, int, int, int, int], ...]:
+    """Expansion, kernel, first stride, channels and blocks of each stage of one of the EfficientNets."""
+    width, depth = EFFICIENTNET_SCALES[network]
+    return tuple(
+        (expansion, kernel, stride, scaled_channels(channels, width), math.ceil(blocks * depth))
+        for expansion, kernel, stride, channels, blocks in EFFICIENTNET_STAGES
+    )
+
+
+def _efficientnet(network: str) -> Callable[[int], Iterator[Layer]]:
+    def whole(classes: int) -> Iterator[Layer]:
+        channels, reduction = scaled_channels(32, EFFICIENTNET_SCALES[network][0]), 2
+        yield from _conv_bn("features.0.0", "features.0.1", (channels, 3, 3, 3), 2, stride=2, gain=SILU)
+        stages = efficientnet_stages(network)
+        for stage, (expansion, kernel, first_stride, width, blocks) in enumerate(stages, start=1):
+            for block in range(blocks):
+                stride = 1 if block else first_stride
+                reduction *= stride
+                name, residual = f"features.{stage}.{block}.block", block > 0
+                yield from _mb_conv(name, channels, expansion, kernel, width, reduction, stride, residual)
+                channels = width
+        head = 4 * channels
+        names = f"features.{len(stages) + 1}.0", f"features.{len(stages) + 1}.1"
+        yield from _conv_bn(*names, (head, channels, 1, 1), reduction, gain=SILU)
+        yield Layer("classifier.1", Kind.DENSE, (classes, head), bias=True)
+
+    return whole
+
+
+def _mb_conv(
+    name: str, channels: int, expansion: int, kernel: int, width: int, reduction: int, stride: int, residual: bool
+) -> Iterator[Layer]:
+    """An inverted residual with squeeze-and-excitation, squeezed to a quarter of the block's input."""
+    hidden, part = channels * expansion, 0
+    if expansion != 1:
+        shape = (hidden, channels, 1, 1)
+        yield from _conv_bn(f"{name}.0.0", f"{name}.0.1", shape, reduction // stride, gain=SILU)
+        part = 1
+    names, shape = (f"{name}.{part}.0", f"{name}.{part}.1"), (hidden, 1, kernel, kernel)
+    yield from _conv_bn(*names, shape, reduction, stride, gain=SILU, kind=Kind.DEPTHWISE)
+    squeezed = max(1, channels // 4)
+    yield Layer(f"{name}.{part + 1}.fc1", Kind.CONV, (squeezed, hidden, 1, 1), bias=True)
+    yield Layer(f"{name}.{part + 1}.fc2", Kind.CONV, (hidden, squeezed, 1, 1), bias=True)
+    gamma, names = RESIDUAL_OF_MANY if residual else 1, (f"{name}.{part + 2}.0", f"{name}.{part + 2}.1")
+    yield from _conv_bn(*names, (width, hidden, 1, 1), reduction, gain=GATED, gamma=gamma)
+
+
+def _conv_bn(
+    conv: str,
+    norm: str,
+    shape: tuple[int, ...],
+    reduction: int,
+    stride: int = 1,
+    gain: float = 2,
+    gamma: float = 1,
+    kind: Kind = Kind.CONV,
+) -> Iterator[Layer]:
+    yield Layer(conv, kind, shape, gain=gain, reduction=reduction, stride=stride)
+    yield Layer(norm, Kind.BATCH_NORM, shape[:1], gain=gamma, reduction=reduction)
 
 
 _NETWORKS: Mapping[str, Callable[[int], Iterator[Layer]]] = {
     "cnn4": _cnn4,
     "resnet18": _resnet18,
+    "resnet50": _bottlenecks((3, 4, 6, 3)),
+    "resnet152": _bottlenecks((3, 8, 36, 3)),
+    "vgg16": _vgg16,
     "mobilenet_v2": _mobilenet_v2,
+    "efficientnet_b0": _efficientnet("efficientnet_b0"),
+    "efficientnet_b4": _efficientnet("efficientnet_b4"),
+    "efficientnet_b7": _efficientnet("efficientnet_b7"),
 }

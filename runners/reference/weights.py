@@ -9,6 +9,9 @@ import numpy as np
 from runners.reference.layers import Kind, Layer, layers
 from runners.reference.stream import stream, uniform
 
+CHUNK = 1 << 20
+"""Numbers drawn at a time: what is drawn passes through float64, of which a large layer would fill gigabytes."""
+
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
@@ -35,8 +38,11 @@ def digest(arrays: Mapping[str, Array]) -> str:
 
 def _arrays(layer: Layer, source: np.random.Philox) -> dict[str, Array]:
     def draw(shape: tuple[int, ...], centre: float, spread: float) -> Array:
-        numbers = uniform(source, math.prod(shape)) * spread + centre
-        return numbers.astype(np.float32).reshape(shape)
+        numbers = np.empty(math.prod(shape), np.float32)
+        for start in range(0, len(numbers), CHUNK):
+            part = numbers[start : start + CHUNK]
+            part[:] = uniform(source, len(part)) * spread + centre
+        return numbers.reshape(shape)
 
     if layer.kind is Kind.BATCH_NORM:
         # Nothing at 0 or 1, where a framework that ignored it would still give the right logits.

@@ -97,17 +97,17 @@ def test_float64_runs_must_agree_far_more_closely():
 
 def test_a_framework_that_strays_from_its_own_float64_run_widens_the_loss_tolerance():
     strayed = changed(losses=[4.6, 4.5, 4.4, 4.3 * 1.004])
-    assert loss_tolerance(BASE, strayed, 3) == pytest.approx(4e-2)
+    assert loss_tolerance(BASE, strayed, 3, "fp32") == pytest.approx(4e-2)
     assert disagreement(BASE, strayed, "fp32", "train") is None
 
 
 def test_nothing_widens_the_tolerance_after_one_step():
     strayed = changed(losses=[4.6, 4.5 * 1.002, 4.4, 4.3])
-    assert loss_tolerance(BASE, strayed, 1) == 1e-3
+    assert loss_tolerance(BASE, strayed, 1, "fp32") == 1e-3
     assert "after 1 " in (disagreement(BASE, strayed, "fp32", "train") or "")
 
 
 def test_a_mistake_in_the_timed_step_cannot_excuse_itself():
     strayed = changed(losses=[4.6, 4.5, 4.4, 4.3 * 0.94])
-    assert loss_tolerance(BASE, strayed, 3) == 5e-2
+    assert loss_tolerance(BASE, strayed, 3, "fp32") == 5e-2
     assert "after 3 " in (disagreement(BASE, strayed, "fp32", "train") or "")

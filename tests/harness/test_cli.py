@@ -29,7 +29,9 @@ FAKE = Framework(
     name="fake",
     distributions=("pytest",),
     workloads={
-        "train": Workload(variants=("eager", "graph"), networks=("cnn4", "resnet18"), scopes=("compute",)),
+        "train": Workload(
+            variants=("eager", "graph"), networks=("cnn4", "resnet18"), sizes={"cnn4": (32,)}, scopes=("compute",)
+        ),
         "load": Workload(variants=("plain",), loaders=("files",), stages=("decode",)),
         "fit": Workload(variants=("eager",), loaders=("files",), networks=("cnn4",)),
     },

@@ -12,7 +12,13 @@ from runners.reference.weights import digest, weights
 DIGESTS = {
     "cnn4": "sha256:9dc9b32a4a6517b7be8a403e130abb0f496da44bad3735a96d766471f8efd90d",
     "resnet18": "sha256:a8083d2f59502f873057228a2a5fcb2e0d81b37840e2aa80a2f68a8f9008e6cf",
+    "resnet50": "sha256:71581012b393917afe2f3e3cdc6b7bb6b3d31283df0b130190114c5eedaaa486",
+    "resnet152": "sha256:6d5498b38da1701620cd850a301a26a22a1e1fc90932fe039583ab645d520ac6",
+    "vgg16": "sha256:faed64e74af4c4b1cd11910256b07d2542d9eeb9e82c67c2fab46ddbcd2552ac",
     "mobilenet_v2": "sha256:27cea4b935aa317868ac8060f6519db3e3ee8dd53118c40e2aa577e5b5358517",
+    "efficientnet_b0": "sha256:10d2f2362515ca6e2fa6d724decaac0653b0141f2d05cf150b53e709787f243b",
+    "efficientnet_b4": "sha256:5be588c98f3aeef1e41e40fc371f067482b90be38d6e65d25e48ead8126eec19",
+    "efficientnet_b7": "sha256:5880c148068199d57ad302e1df640a2acb478e7ecd775899ad6ed4ac16ffb031",
 }
 
 
