@@ -33,12 +33,14 @@ QUERIES = (
 
 @dataclass(frozen=True)
 class GpuReading:
-    """The GPU at one moment; `unknown` says why something is None."""
+    """The GPU at one moment, `process_bytes` the memory that this process tree holds there; `unknown` says why
+    something is None."""
 
     active: frozenset[str] | None = None
     limited_us: tuple[int | None, ...] = ()
     processes: int | None = None
     temperature_c: float | None = None
+    process_bytes: int | None = None
     unknown: str = "nvidia-smi does not say"
 
 
@@ -50,7 +52,14 @@ def read(device: str) -> GpuReading:
         values = next((values for query in QUERIES if (values := _values(query))), None)
         if values is None:
             return GpuReading(unknown="nvidia-smi did not answer in a form that is known")
-        return GpuReading(_active(values[1]), tuple(map(_whole, values[2:])), _processes(), _whole(values[0]))
+        holders = _holders()
+        return GpuReading(
+            _active(values[1]),
+            tuple(map(_whole, values[2:])),
+            _processes(holders),
+            _whole(values[0]),
+            _process_bytes(holders),
+        )
     except FileNotFoundError:
         return GpuReading(unknown="nvidia-smi is not there")
     except subprocess.TimeoutExpired:
@@ -95,19 +104,39 @@ def _active(mask: str) -> frozenset[str] | None:
     return frozenset(name for bit, name in LIMITS.items() if bits & bit)
 
 
-def _processes() -> int | None:
+def _holders() -> list[tuple[int, int | None]] | None:
+    """(process id, bytes of GPU memory) of who computes there; None where the answer is none."""
+    lines = _ask("--query-compute-apps=pid,used_memory")
+    if lines is None:
+        return None
+    pairs = [line.partition(",")[::2] for line in lines]
+    if not all(pid.strip().isdecimal() for pid, _ in pairs):
+        return None
+    held = [(int(pid), _whole(memory.strip())) for pid, memory in pairs]
+    return [(pid, None if mebibytes is None else mebibytes * 2**20) for pid, mebibytes in held]
+
+
+def _processes(holders: list[tuple[int, int | None]] | None) -> int | None:
     """How many processes compute on the GPU, those of this tree taken as one.
 
     In a container the driver names processes as the machine outside knows them, or names none, so that a strange id
     may be our own: only the number can be judged, and more than one means that somebody else is there.
     """
-    lines = _ask("--query-compute-apps=pid")
-    if lines is None or not all(line.isdecimal() for line in lines):
+    if holders is None:
         return None
-    seen = {int(line) for line in lines}
+    seen = {pid for pid, _ in holders}
     own = set(process_tree())
     # Nobody at all cannot be: this process itself computes there.
     return len(seen - own) + bool(seen & own) or None
+
+
+def _process_bytes(holders: list[tuple[int, int | None]] | None) -> int | None:
+    """What this process tree holds of the GPU's memory; where it is not known by its id, what the only holder does."""
+    own = set(process_tree())
+    mine = [held for pid, held in holders or [] if pid in own] or [held for _, held in holders or []]
+    known = [held for held in mine if held is not None]
+    alone = _processes(holders) == 1 or any(pid in own for pid, _ in holders or [])
+    return sum(known) if known and alone else None
 
 
 def _whole(text: str) -> int | None:

@@ -81,7 +81,9 @@ def _replicate(
                 timed = _time_fit(work, case.epochs or 1, scratch, case.device)
             else:
                 timed = _time_steps(work, options, case.device)
-        consumed, unknown_resources = resources.resources(*timed.usage, resources.peak_rss_bytes(), work.gpu_peaks())
+        consumed, unknown_resources = resources.resources(
+            *timed.usage, resources.peak_rss_bytes(), work.gpu_peaks(), timed.health[1].gpu.process_bytes
+        )
         condition, unknown_health = health.health(*timed.health, consumed.cpu_seconds)
         cache, unknown_cache = _state_of(compiled, warm)
         effective = work.effective()

@@ -50,9 +50,17 @@ def cgroup_peak_bytes() -> int | None:
 
 
 def resources(
-    before: Usage, after: Usage, rss_peak: int, gpu_peaks: tuple[int | None, int | None]
+    before: Usage,
+    after: Usage,
+    rss_peak: int,
+    gpu_peaks: tuple[int | None, int | None],
+    gpu_process: int | None = None,
 ) -> tuple[Resources, dict[str, str]]:
-    """The record's resources for the window between two readings, and the reasons for what is unknown."""
+    """The record's resources for the window between two readings, and the reasons for what is unknown.
+
+    `gpu_process` is what the process held of the GPU at the window's end: its peak, since the frameworks' allocators
+    give nothing back to the driver.
+    """
     unknown = {}
     energy = None
     if before.energy_microjoules is not None and after.energy_microjoules is not None:
@@ -71,13 +79,16 @@ def resources(
         unknown["resources.gpu_allocated_peak_bytes"] = "no GPU in use, or its allocator does not say"
     if reserved is None:
         unknown["resources.gpu_reserved_peak_bytes"] = "no GPU in use, or its allocator does not say"
-    unknown["resources.gpu_process_peak_bytes"] = "the driver tells what a process holds, not the most it held"
+    if gpu_process is None:
+        unknown["resources.gpu_process_peak_bytes"] = (
+            "no GPU in use, or its driver does not tell what this process holds"
+        )
     used = Resources(
         rss_peak_bytes=rss_peak,
         cgroup_peak_bytes=group,
         gpu_allocated_peak_bytes=allocated,
         gpu_reserved_peak_bytes=reserved,
-        gpu_process_peak_bytes=None,
+        gpu_process_peak_bytes=gpu_process,
         cpu_seconds=(after.cpu_ticks - before.cpu_ticks) / TICKS,
         energy_joules=energy,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.harness import cli, host, proc
+from runners.harness import cli, host, precision, proc, replicate
 from runners.harness.cli import main
 from runners.harness.manifest import Item, Manifest, write_manifest
 from runners.harness.record import Check, Effective
@@ -31,6 +31,13 @@ FAKE = Framework(
     workloads={
         "train": Workload(
             variants=("eager", "graph"), networks=("cnn4", "resnet18"), sizes={"cnn4": (32,)}, scopes=("compute",)
+        ),
+        "infer": Workload(
+            variants=("eager",),
+            networks=("cnn4",),
+            sizes={"cnn4": (48, 32)},
+            scopes=("compute", "transfer+compute"),
+            precisions=("fp32", "tf32", "bf16", "fp16"),
         ),
         "load": Workload(variants=("plain",), loaders=("files",), stages=("decode",)),
         "fit": Workload(variants=("eager",), loaders=("files",), networks=("cnn4",)),
@@ -79,7 +86,8 @@ def test_one_replicate_leaves_one_whole_record(tmp_path, prepare):
     assert record["case"]["network"] == "cnn4"
     assert record["case"]["input_size"] == 32
     assert record["case"]["scope"] == "compute"
-    assert record["competitor"] == {"framework": "fake", "variant": "eager", "loader": "", "alias": ""}
+    named = {"framework": "fake", "variant": "eager", "loader": "", "alias": "", "version": ""}
+    assert record["competitor"] == named
     assert record["block"]["number"] == 3
     assert len(record["samples"]["step_ns"]) == 4
     assert record["samples"]["items_per_step"] == 8
@@ -136,6 +144,81 @@ def test_a_missing_package_is_unsupported_with_the_remedy(tmp_path, monkeypatch)
     assert (code, record["status"]) == (1, "unsupported")
 
 
+@pytest.fixture
+def bf16_only(monkeypatch):
+    """A CPU that computes in bf16 and not in fp16."""
+    monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset({"avx2", "avx512_bf16"}))
+
+
+@pytest.mark.parametrize("size", ["32", "48"])
+def test_a_network_takes_its_sizes_and_the_first_is_usual(tmp_path, prepare, size):
+    prepare(lambda _request: step_work(), "infer")
+    assert run(tmp_path, "infer")[1]["case"]["input_size"] == 48
+    assert run(tmp_path, "infer", "--input-size", size)[1]["case"]["input_size"] == int(size)
+
+
+@pytest.mark.usefixtures("bf16_only")
+def test_a_precision_that_did_not_take_effect_is_invalid(tmp_path, prepare):
+    prepare(lambda _request: step_work(), "infer")
+    code, record = run(tmp_path, "infer", "--precision", "bf16")
+    assert (code, record["error"]["kind"]) == (1, "PRECISION")
+    assert record["error"]["message"] == "bf16 was asked for, fp32 is in effect"
+
+
+def test_a_version_that_is_not_installed_is_invalid(tmp_path, prepare):
+    prepare(lambda _request: step_work())
+    code, record = run(tmp_path, "train", "--framework-version", "0.0.1")
+    assert (code, record["status"], record["error"]["kind"]) == (1, "invalid", "VERSION")
+    assert pytest.__version__ in record["error"]["message"]
+    code, record = run(tmp_path, "train", "--framework-version", pytest.__version__)
+    assert (code, record["competitor"]["version"]) == (0, pytest.__version__)
+
+
+def test_compiling_ahead_counts_towards_the_first_step(tmp_path, prepare, monkeypatch):
+    clock = iter(range(0, 10**12, 1000))
+    monkeypatch.setattr(replicate, "now_ns", lambda: next(clock))
+    prepare(lambda _request: step_work(stages={"compile": lambda: next(clock)}, flops=3, bytes=4))
+    samples = run(tmp_path, "train")[1]["samples"]
+    assert samples["stage_ns"] == {"compile": 2000}
+    assert samples["first_step_ns"] == 2000 + samples["step_ns"][0]
+    assert (samples["flops_per_step"], samples["bytes_per_step"]) == (3, 4)
+
+
+def test_the_compilers_cache_is_cold_once_for_each_competitor_and_case(tmp_path, prepare):
+    def kept(request):
+        return step_work(step=lambda: (request.compiler_cache / "kernel").touch())
+
+    def state(*argv):
+        samples = run(tmp_path, "train", "--compiler-cache", str(tmp_path / "cache"), *argv)[1]["samples"]
+        return samples["compiler_cache"]
+
+    prepare(kept)
+    other = ("--batch-size", "8")
+    assert [state(), state(), state(*other), state("--variant", "graph")] == ["cold", "warm", "cold", "cold"]
+    assert run(tmp_path, "train")[1]["samples"]["compiler_cache"] == "cold"  # without a folder nothing is kept
+
+
+def test_a_variant_that_keeps_no_compiled_code_says_so(tmp_path, prepare):
+    prepare(lambda _request: step_work())
+    record = run(tmp_path, "train")[1]
+    assert record["samples"]["compiler_cache"] is None
+    assert record["unknown"]["samples.compiler_cache"] == "this variant keeps no compiled code"
+
+
+def test_what_set_up_alone_held_is_not_in_the_peak(tmp_path, prepare):
+    size = 400_000_000
+
+    def heavy(_request):
+        bytearray(size)  # filled with zeros, page by page
+        return step_work()
+
+    prepare(lambda _request: step_work(step=lambda: bytearray(size)))
+    held_in_steps = run(tmp_path, "train")[1]["resources"]["rss_peak_bytes"]
+    prepare(heavy)
+    held_in_set_up = run(tmp_path, "train")[1]["resources"]["rss_peak_bytes"]
+    assert held_in_steps > held_in_set_up + size / 2
+
+
 def test_list_needs_no_workload(capsys):
     assert main(FAKE, ["--list"]) == 0
     listed = json.loads(capsys.readouterr().out)
@@ -158,6 +241,12 @@ def test_check_prints_the_evidence_and_writes_nothing(tmp_path, prepare, capsys)
         (["train", "--variant", "egaer"], "did you mean eager?"),
         (["train", "--network", "resnet81"], "did you mean resnet18?"),
         (["train", "--precision", "fp8"], "known: fp32"),
+        (["infer", "--precision", "tf32"], "a CPU has no TF32, only GPUs do; it has fp32, bf16"),
+        (["infer", "--precision", "fp16"], "this CPU does not compute in fp16"),
+        (["train", "--network", "cnn4", "--input-size", "33"], "cnn4 is measured at 32"),
+        (["infer", "--network", "cnn4", "--input-size", "64"], "cnn4 is measured at 32, 48"),
+        (["load", "--manifest", "m", "--input-size", "33"], "--input-size does not apply"),
+        (["train", "--framework-version", "1.0; rm"], "letters, digits"),
         (["train", "--batch-size", "0"], "must be 1 or more"),
         (["train", "--batch-size", "many"], "invalid"),
         (["train", "--workers", "2"], "does not apply"),
@@ -169,9 +258,10 @@ def test_check_prints_the_evidence_and_writes_nothing(tmp_path, prepare, capsys)
         (["train", "--devcie", "cpu"], "unrecognized"),
         (["load"], "--manifest"),
         (["load", "--manifest", "/nowhere/manifest.json"], "prepare the data"),
-        ([], "known: train, load, fit"),
+        ([], "known: train, infer, load, fit"),
     ],
 )
+@pytest.mark.usefixtures("bf16_only")
 def test_what_cannot_be_meant_exits_with_2_and_says_what_is_known(argv, said, capsys, tmp_path):
     try:
         code = main(FAKE, [*argv, "--out", str(tmp_path / "out")])

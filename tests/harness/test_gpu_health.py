@@ -100,6 +100,22 @@ def test_processes_are_counted_with_this_tree_as_one(tool, pids, count):
     assert why == "nvidia-smi does not say"
 
 
+@pytest.mark.parametrize(
+    ("holders", "mebibytes"),
+    [
+        ("100, 700\\n101, 300\\n4711, 9\\n", 1000),  # this tree's, whoever else is there
+        ("4711, 512\\n", 512),  # a container that is told the ids outside
+        ("4711, 512\\n4712, 5\\n", None),  # which of them is this one?
+        ("100, [N/A]\\n", None),
+        ("100\\n", None),
+        ("", None),
+    ],
+)
+def test_the_memory_is_what_this_tree_holds(tool, holders, mebibytes):
+    tool(NEW.format(power=0, heat=0, pids=holders))
+    assert read("gpu").process_bytes == (None if mebibytes is None else mebibytes * 2**20)
+
+
 def test_the_gpu_asked_for_is_the_one_that_may_be_used(tool, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-12ab,3")
     tool(f'echo "$1" >> {tmp_path}/asked; exit 1')

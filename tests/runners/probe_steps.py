@@ -126,19 +126,30 @@ def carry_out(framework, job):
         seed=25,
         network=job["network"],
         input_size=job["size"],
-        scope="compute",
+        scope=job.get("scope", "compute"),
+        precision=job.get("precision", "fp32"),
     )
     undo = mistaken(framework, job)
     try:
         module = importlib.import_module(f"runners.{framework}.{job['workload']}")
         with tempfile.TemporaryDirectory() as scratch:
-            request = Request(case, Competitor(framework, job["variant"]), 1, Path(scratch))
+            folder = Path(scratch)
+            compiled = folder / "compiled"
+            compiled.mkdir()
+            request = Request(case, Competitor(framework, job["variant"]), 1, folder, compiled)
             work = module.prepare(request)
             if "allocate" in job:
                 allocate(framework, job["allocate"])
+            for stage in work.stages.values():
+                stage()
             work.step()
             work.synchronize()
-            return {"check": asdict(work.check()), "effective": asdict(work.effective()), "items": work.items}
+            return {
+                "check": asdict(work.check()),
+                "effective": asdict(work.effective()),
+                "items": work.items,
+                "cost": [work.flops, work.bytes],
+            }
     except Invalid as error:
         return {"error": error.kind, "message": str(error)}
     except (Unsupported, OutOfMemory) as error:

@@ -33,7 +33,7 @@ def main(name: str, manifest_path: str, cache: str) -> None:
             "fit", "cpu", batch_size, 25, network="cnn4", input_size=32, workers=workers, cache=cache == "yes",
             augment=True, epochs=2,
         )  # fmt: skip
-        return Request(case, Competitor(name, variant, loader), 1, scratch, manifest, Path(manifest.root))
+        return Request(case, Competitor(name, variant, loader), 1, scratch, scratch, manifest, Path(manifest.root))
 
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)

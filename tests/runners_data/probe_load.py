@@ -33,7 +33,13 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
                 case = Case("load", "cpu", BATCH, 25, stage=stage, workers=2)
                 with tempfile.TemporaryDirectory() as scratch:
                     request = Request(
-                        case, Competitor(name, variant, loader), 1, Path(scratch), manifest, Path(manifest.root)
+                        case,
+                        Competitor(name, variant, loader),
+                        1,
+                        Path(scratch),
+                        Path(scratch),
+                        manifest,
+                        Path(manifest.root),
                     )
                     outcomes[f"{loader}/{variant}/{stage}"] = observe(load, request)
     json.dump(outcomes, sys.stdout)
