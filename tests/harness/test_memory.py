@@ -1,0 +1,44 @@
+"""What is left of the machine's and of a container's memory."""
+
+import pytest
+
+from runners.harness import memory, proc
+
+MEMINFO = "MemTotal:       8000 kB\nMemAvailable:   4000 kB\n"
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """Takes the kernel's files as {path: text}."""
+
+    def install(files):
+        monkeypatch.setattr(proc, "read_text", lambda path: files.get(path))
+
+    return install
+
+
+def test_without_a_limit_it_is_what_the_machine_has(kernel):
+    kernel({"/proc/meminfo": MEMINFO})
+    assert memory.spare_bytes() == 4000 * 1024
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_in_a_container_it_is_what_its_limit_leaves_and_cache_gives_way(kernel, version):
+    limit, usage, statistics, cache = memory.GROUPS[version]
+    files = {"/proc/meminfo": MEMINFO, limit: "1000000", usage: "900000", statistics: f"anon 5\n{cache} 300000\n"}
+    kernel(files)
+    assert memory.spare_bytes() == 400_000
+    kernel({**files, limit: "max"})
+    assert memory.spare_bytes() == 4000 * 1024
+
+
+def test_a_kernel_that_says_nothing_leaves_it_unknown(kernel):
+    kernel({})
+    assert memory.spare_bytes() is None
+
+
+@pytest.mark.parametrize(("peak", "room"), [(2000 * 1024, True), (2001 * 1024, False)])
+def test_a_repetition_in_float64_needs_twice_the_peak(kernel, monkeypatch, peak, room):
+    kernel({"/proc/meminfo": MEMINFO})
+    monkeypatch.setattr(memory, "peak_rss_bytes", lambda: peak)
+    assert memory.room_for_double() is room
