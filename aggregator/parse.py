@@ -14,6 +14,7 @@ from runners.harness.run import MOST_BLOCKS
 BOM = b"\xef\xbb\xbf"
 LARGEST = 2**63 - 1
 EVIDENCE = ("effective", "samples", "resources", "check", "host", "health", "history")
+CACHE_STATES = ("cold", "warm", None)
 
 
 class BadRecord(Exception):
@@ -181,6 +182,11 @@ def _implausible_samples(samples: Samples) -> str | None:
         return "samples.group_steps: not positive"
     if samples.injected_slowdown < 1:
         return f"samples.injected_slowdown: {samples.injected_slowdown} is no slowdown"
+    for name, value in {"flops_per_step": samples.flops_per_step, "bytes_per_step": samples.bytes_per_step}.items():
+        if value is not None and value < 1:
+            return f"samples.{name}: {value} is not positive"
+    if samples.compiler_cache not in CACHE_STATES:
+        return f"samples.compiler_cache: {samples.compiler_cache!r} is neither cold nor warm nor null"
     return None if samples.items_per_step > 0 else "samples.items_per_step: not positive"
 
 

@@ -104,7 +104,7 @@ def make_record(
     run_id: str = "run-1",
 ) -> Record:
     """One `ok` replicate whose statistic lies about `seconds`: scatter between processes, less within."""
-    draw = random.Random(f"{SEED} {case} {competitor} {number}")
+    draw = random.Random(f"{SEED} {case.label} {competitor.label} {number}")
     level = seconds * draw.lognormvariate(0, scatter)
     times = [
         int(level * 1e9 * draw.lognormvariate(0, 0.004) * (1.6 if index < warmup else 1)) for index in range(steps)

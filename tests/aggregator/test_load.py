@@ -78,6 +78,11 @@ def test_a_time_that_is_no_positive_integer_makes_the_record_invalid(time):
         {"samples__warmup_steps": 80},
         {"samples__items_per_step": 0},
         {"samples__import_ns": 0},
+        {"samples__flops_per_step": 0},
+        {"samples__bytes_per_step": -4},
+        {"samples__flops_per_step": 2**63},
+        {"samples__flops_per_step": 1e9},
+        {"samples__compiler_cache": "lukewarm"},
         {"samples": None},
         {"resources__cpu_seconds": float("inf")},
         {"check__surprise": 1},
@@ -102,10 +107,26 @@ def test_a_newer_schema_asks_for_an_upgrade(tmp_path):
         load_run(tmp_path / "r")
 
 
-def test_an_older_schema_is_read():
-    record = parse_record(altered(schema_version=1))
-    assert record.status is Status.OK
-    assert record.samples.injected_slowdown == 1.0
+NEW_IN_3 = {"samples": ("flops_per_step", "bytes_per_step", "compiler_cache"), "competitor": ("version",)}
+NEW_IN_2 = {
+    "samples": ("group_ns", "group_steps", "injected_slowdown"),
+    "competitor": ("alias",),
+    "health": ("threads", "others_cpu_fraction", "gpu_limits"),
+}
+
+
+@pytest.mark.parametrize(("version", "later"), [(2, [NEW_IN_3]), (1, [NEW_IN_2, NEW_IN_3])])
+def test_an_older_schema_is_read(version, later):
+    document = json.loads(altered(schema_version=version))
+    for part, names in ((part, names) for fields in later for part, names in fields.items()):
+        for name in names:
+            del document[part][name]
+    assert parse_record(json.dumps(document).encode()) == dataclasses.replace(RECORD, schema_version=version)
+
+
+def test_a_version_that_is_no_text_is_no_record():
+    with pytest.raises(BadRecord, match="version"):
+        parse_record(altered(competitor__version=2.16))
 
 
 def test_bad_files_are_named_and_the_rest_is_kept(tmp_path):
