@@ -12,6 +12,7 @@ from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
 from aggregator.model import Answer, CaseDetail, Failed, Part, Report
 from aggregator.prose import LIMITS, METHOD, budget_time, stopping
+from aggregator.published.beside import beside_published
 from aggregator.quantities import count
 from aggregator.samples_figure import samples_figure
 from aggregator.tables import result_tables, score_table
@@ -33,6 +34,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment])
     failures, quarantined = tuple(_failures(environments, names)), tuple(_quarantined(runs))
     incomplete = tuple(_incomplete(runs, environments))
     with_itself = aa.summarise(environments)
+    parts = tuple(_part(env, index, len(environments), names, palette) for index, env in enumerate(environments))
     return Report(
         title=f"Levelfield: {', '.join(clean(run.name, 80) for run in runs)}",
         headline=(
@@ -42,7 +44,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment])
         self_check=aa.table(with_itself) if with_itself else None,
         facts=tuple(fact for run in runs for fact in _facts(run)),
         incomplete=incomplete,
-        parts=tuple(_part(env, index, len(environments), names, palette) for index, env in enumerate(environments)),
+        parts=parts,
         machines=machines,
         software=software,
         differences=hosts.differences(machines, software),
@@ -51,6 +53,9 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment])
         quarantined=quarantined,
         method=(*METHOD, *(stopping(clean(run.name, 80), run.plan) for run in runs)),
         limits=LIMITS,
+        published=beside_published(
+            [(part.title, env.cases) for part, env in zip(parts, environments, strict=True)], names
+        ),
         clean=not (failures or quarantined or incomplete),
     )
 

@@ -1,4 +1,4 @@
-"""`python -m aggregator report|audit|aa|export|schema`."""
+"""`python -m aggregator report|audit|aa|export|published|schema`."""
 
 import argparse
 import difflib
@@ -15,6 +15,9 @@ from aggregator.html import render_html
 from aggregator.load import CannotReport, find_run, load_pilots, load_run
 from aggregator.markdown import render_markdown
 from aggregator.model import Report
+from aggregator.published.page import page as published_page
+from aggregator.published.step_csv import read as read_published
+from aggregator.published.step_times import kept, kept_source
 from aggregator.schema import json_schema, reference_page
 from aggregator.words import clean
 from runners.harness.files import write_atomically
@@ -62,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("runs", nargs=1, metavar="RUN", help=RUN_HELP)
     export.add_argument("--format", default=FORMATS[0], help=f"one of: {', '.join(FORMATS)}")
     export.add_argument("--out", type=Path, required=True, help="folder for the files, one a competitor")
+    published = commands.add_parser("published", help="compare the step times that others published with each other")
+    published.add_argument("files", nargs="*", type=Path, metavar="CSV", help="others of that form (default: our copy)")
     schema = commands.add_parser("schema", help="print the JSON Schema of a record")
     schema.add_argument("--markdown", action="store_true", help="print the reference page for people instead")
     return parser
@@ -128,6 +133,12 @@ def _export(given: argparse.Namespace) -> int:
     return SOME_FAILED if quarantined else OK
 
 
+def _published(given: argparse.Namespace) -> int:
+    found = (read_published(given.files), None) if given.files else (kept(), kept_source())
+    sys.stdout.write(published_page(*found))
+    return OK
+
+
 def _schema(given: argparse.Namespace) -> int:
     sys.stdout.write(reference_page() if given.markdown else json_schema())
     return OK
@@ -150,4 +161,11 @@ def _printable(text: str) -> str:
     return clean(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
 
 
-COMMANDS = {"report": _report, "audit": _audit, "aa": _aa, "export": _export, "schema": _schema}
+COMMANDS = {
+    "report": _report,
+    "audit": _audit,
+    "aa": _aa,
+    "export": _export,
+    "published": _published,
+    "schema": _schema,
+}

@@ -107,6 +107,14 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Published:
+    """Our ratios beside those that others published, and what to know of the source."""
+
+    tables: tuple[Table, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Failed:
     """A replicate, a competitor or a file that gives no number, and why."""
 
@@ -135,6 +143,7 @@ class Report:
     quarantined: tuple[Failed, ...]
     method: tuple[str, ...]
     limits: tuple[str, ...]
+    published: Published | None
     clean: bool = field(default=True)
     """Nothing failed, is missing or was quarantined."""
 

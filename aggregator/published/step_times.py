@@ -1,0 +1,92 @@
+"""Published step times as values, and the ones that this project keeps."""
+
+import csv
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+KEPT = Path(__file__).with_name("step-times-2021.csv")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What was timed. `device` is its kind (cpu, gpu), `input_size` the side of the square image in pixels."""
+
+    workload: str
+    device: str
+    network: str
+    input_size: int
+    batch_size: int
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """One cell of a published table, the framework named as there; None where the source gives no figure."""
+
+    setting: Setting
+    framework: str
+    seconds: float | None
+    memory_mb: float | None
+
+
+@dataclass(frozen=True)
+class Source:
+    """Who published the figures, how they came about, and which of our competitors stands for which of theirs."""
+
+    title: str
+    author: str
+    publisher: str
+    year: int
+    measured: str
+    no_figure: str
+    scope: str
+    baseline: str
+    versions: dict[str, str]
+    devices: dict[str, str]
+    ours: dict[str, str]
+    differences: dict[str, str]
+
+    def remarks(self) -> tuple[str, ...]:
+        """The source, and how its work differs from equal work, in lines."""
+        versions = ", ".join(f"{name} is {version}" for name, version in self.versions.items())
+        devices = ", ".join(f"{kind.upper()} {name}" for kind, name in self.devices.items())
+        return (
+            f"Source: {self.author}, “{self.title}”, {self.publisher}, {self.year}. {versions}; {devices}; "
+            f"{self.measured}.",
+            *(f"Not equal work, {what}: {how}." for what, how in self.differences.items()),
+        )
+
+
+Cells = dict[Setting, dict[str, StepTime]]
+"""The cells of each setting by framework."""
+
+
+def by_setting(times: Iterable[StepTime]) -> Cells:
+    """The same, by setting and framework, in their order."""
+    found: Cells = {}
+    for time in times:
+        found.setdefault(time.setting, {})[time.framework] = time
+    return found
+
+
+@cache
+def kept_source() -> Source:
+    """Where the kept figures come from."""
+    return Source(**tomllib.loads(KEPT.with_suffix(".toml").read_text("utf-8")))
+
+
+@cache
+def kept() -> Cells:
+    """The kept figures."""
+    with KEPT.open(newline="", encoding="ascii") as file:
+        return by_setting(
+            StepTime(
+                Setting(row["workload"], row["device"], row["network"], int(row["input_size"]), int(row["batch_size"])),
+                row["framework"],
+                float(row["seconds"]) if row["seconds"] else None,
+                float(row["memory_mb"]) if row["memory_mb"] else None,
+            )
+            for row in csv.DictReader(file)
+        )
