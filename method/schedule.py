@@ -86,7 +86,7 @@ def block_order(competitors: Sequence[Competitor], seed: int, label: str, block:
 
 def slug(competitor: Competitor) -> str:
     """The competitor's name as part of a file's."""
-    parts = (competitor.framework, competitor.loader, competitor.variant, competitor.alias)
+    parts = (competitor.program, competitor.loader, competitor.variant, competitor.alias)
     return ".".join(re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in parts if part)
 
 
