@@ -1,17 +1,28 @@
 """Drawing style: colours and shapes per competitor, and Vega-Lite to SVG."""
 
 import re
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain, count
+from typing import Any, NamedTuple
 
 import altair as alt
 import vl_convert
 
 from aggregator.words import clean
 
-# Okabe & Ito's colour-blind-safe palette, without its yellow (unseen on white) and black (unseen on dark).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+# A hue a framework, from Okabe & Ito's colour-blind-safe palette; its further competitors are shades of it. All are
+# seen on white.
+COLOURS = (
+    ("#0072B2", "#56B4E9", "#003F66", "#6F7FC9"),
+    ("#D55E00", "#E69F00", "#7F3300", "#F08A6B"),
+    ("#009E73", "#63BF8C", "#00503B", "#8FA31E"),
+    ("#CC79A7", "#8F3F72", "#5B2A6E", "#A89AB8"),
+)
+HOURGLASS, BOW, STAR = "M-1,-1H1L-1,1H1Z", "M-1,-1V1L1,-1V1Z", "M0,-1L.3,-.3L1,0L.3,.3L0,1L-.3,.3L-1,0L-.3,-.3Z"
+CROSSED = "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
+LYING, STANDING = "M-1,-.4H1V.4H-1Z", "M-.4,-1H.4V1H-.4Z"
+BUILT_IN = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+SHAPES = (*BUILT_IN, HOURGLASS, BOW, STAR, CROSSED, LYING, STANDING)
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3])
 INK, GREY = "#444444", "#8a8a8a"
 WIDTH = 680
@@ -21,10 +32,19 @@ Named = tuple[str, str]
 """A framework, and the label of one of its competitors."""
 
 
+class Mark(NamedTuple):
+    """Which hue, which shade of it, which shape."""
+
+    hue: int
+    shade: int
+    shape: int
+
+
 class Palette:
     """Gives every competitor a colour, a shape and a dash pattern, alike wherever it is drawn.
 
-    A framework's first competitor in each workload has the framework's own; no two of one workload share one.
+    The hue is its framework's. A framework's first competitor in each workload has the framework's own shape too; the
+    others, be they variants or versions, have shades of the hue and further shapes. No two of one workload share both.
     """
 
     def __init__(self, cases: Iterable[tuple[str, Sequence[Named]]]) -> None:
@@ -33,35 +53,52 @@ class Palette:
             workloads.setdefault(workload, []).extend(competitors)
         everyone = list(dict.fromkeys(found for members in workloads.values() for found in members))
         frameworks = list(dict.fromkeys(framework for framework, _ in everyone))
-        self._slots: dict[str, int] = {}
-        for framework, name in everyone:
-            rivals = {label for found in workloads.values() if (framework, name) in found for _, label in found}
-            taken = {slot for label, slot in self._slots.items() if label in rivals}
-            wishes = [frameworks.index(framework), *range(len(frameworks), len(frameworks) + len(everyone))]
-            self._slots[name] = next(slot for slot in wishes if slot not in taken)
-        self._slots = {clean(label, 60): slot for label, slot in self._slots.items()}
+        marks: dict[Named, Mark] = {}
+        for named in everyone:
+            rivals = {other for members in workloads.values() if named in members for other in members}
+            known, hue = [marks[rival] for rival in rivals if rival in marks], frameworks.index(named[0])
+            shade = _free(count(), {mark.shade for mark in known if mark.hue == hue})
+            shape = _free(chain([hue], count(len(frameworks))), {mark.shape for mark in known})
+            marks[named] = Mark(hue, shade, shape)
+        self._marks = {clean(label, 60): mark for (_, label), mark in marks.items()}
 
     def shown(self, rows: Sequence[Row]) -> list[str]:
         """The competitors that occur in `rows`, in the report's order."""
         present = {row["competitor"] for row in rows}
-        return [label for label in self._slots if label in present]
+        return [label for label in self._marks if label in present]
 
     def colour(self, rows: Sequence[Row]) -> alt.Color:
         """Colour by competitor."""
-        return alt.Color("competitor:N", legend=LEGEND, scale=self._scale(rows, COLOURS))
+        return alt.Color("competitor:N", legend=LEGEND, scale=self._scale(rows, _colour_of))
 
     def shape(self, rows: Sequence[Row]) -> alt.Shape:
         """Shape by competitor."""
-        return alt.Shape("competitor:N", legend=LEGEND, scale=self._scale(rows, SHAPES))
+        return alt.Shape("competitor:N", legend=LEGEND, scale=self._scale(rows, _shape_of))
 
     def dash(self, rows: Sequence[Row]) -> alt.StrokeDash:
         """Dash pattern by competitor."""
-        return alt.StrokeDash("competitor:N", legend=LEGEND, scale=self._scale(rows, DASHES))
+        return alt.StrokeDash("competitor:N", legend=LEGEND, scale=self._scale(rows, _dash_of))
 
-    def _scale(self, rows: Sequence[Row], values: Sequence[Any]) -> alt.Scale:
+    def _scale(self, rows: Sequence[Row], choose: Callable[[Mark], Any]) -> alt.Scale:
         shown = self.shown(rows)
-        chosen = [values[self._slots[label] % len(values)] for label in shown]
-        return alt.Scale(domain=shown, range=chosen)
+        return alt.Scale(domain=shown, range=[choose(self._marks[label]) for label in shown])
+
+
+def _free(wishes: Iterable[int], taken: Collection[int]) -> int:
+    return next(wish for wish in wishes if wish not in taken)
+
+
+def _colour_of(mark: Mark) -> str:
+    shades = COLOURS[mark.hue % len(COLOURS)]
+    return shades[mark.shade % len(shades)]
+
+
+def _shape_of(mark: Mark) -> str:
+    return SHAPES[mark.shape % len(SHAPES)]
+
+
+def _dash_of(mark: Mark) -> list[int]:
+    return DASHES[mark.shape % len(DASHES)]
 
 
 def draw(chart: Any, **data: Sequence[Row]) -> str:

@@ -6,10 +6,11 @@ from aggregator.details import size
 from aggregator.model import Cell, Table
 from aggregator.quantities import DASH
 from aggregator.words import clean
+from runners.harness.case import Competitor
 from runners.harness.record import Host, Record
 
 MACHINE = ("machine", "CPU", "CPUs", "memory", "kernel", "governor", "GPU", "driver", "engine")
-SOFTWARE = ("framework", "image", "base", "system", "Python", "CUDA", "cuDNN", "commit", "packages")
+SOFTWARE = ("framework", "version chosen", "image", "base", "system", "Python", "CUDA", "cuDNN", "commit", "packages")
 
 
 def machines(records: Iterable[Record]) -> Table:
@@ -20,8 +21,8 @@ def machines(records: Iterable[Record]) -> Table:
 
 
 def software(records: Iterable[Record]) -> Table:
-    """A row for every set of versions that a framework ran with."""
-    rows = _counted(_software(record.competitor.framework, record.host) for record in records if record.host)
+    """A row for every set of versions that a framework ran with; a dash where the run chose none of its versions."""
+    rows = _counted(_software(record.competitor, record.host) for record in records if record.host)
     return Table("Software, by framework", (*SOFTWARE, "replicates"), rows, len(SOFTWARE))
 
 
@@ -41,11 +42,13 @@ def _machine(host: Host) -> tuple[str, ...]:
     return (*shown, host.governor or DASH, host.gpu or DASH, host.driver or DASH, host.engine)
 
 
-def _software(framework: str, host: Host) -> tuple[str, ...]:
+def _software(competitor: Competitor, host: Host) -> tuple[str, ...]:
     packages = ", ".join(f"{name} {version}" for name, version in sorted(host.packages.items()))
     commit = (host.commit or DASH)[:12] + (" (with local changes)" if host.dirty else "")
     image = _digest(host.image_id), _digest(host.image_base_digest)
-    return (framework, *image, host.os, host.python, host.cuda or DASH, host.cudnn or DASH, commit, packages or DASH)
+    name = competitor.framework, competitor.version or DASH
+    cuda = host.cuda or DASH, host.cudnn or DASH
+    return (*name, *image, host.os, host.python, *cuda, commit, packages or DASH)
 
 
 def _digest(text: str | None) -> str:

@@ -51,7 +51,7 @@ def machine(record: Record) -> tuple[object, ...] | None:
 
 
 def software(record: Record) -> tuple[object, ...] | None:
-    """What must be equal for one framework throughout: its image, packages and this project's own version."""
+    """What must be equal for one framework in one chosen version throughout: image, packages, this project's commit."""
     host = record.host
     if host is None:
         return None
@@ -80,7 +80,7 @@ def _facts(records: list[Record]) -> Facts | None:
         competitor = record.competitor
         known = {
             "machine": machine(record),
-            ("software", competitor.framework): software(record),
+            ("software", competitor.program): software(record),
             ("share", competitor, record.case): share(record),
         }
         for name, value in known.items():

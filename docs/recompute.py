@@ -16,7 +16,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 DELTA = math.log(1.02)
-STEPS = ("train", "infer")
+STEPS = ("train", "infer", "roof")
 
 
 def level(record):
@@ -63,8 +63,8 @@ def pairs(sides):
     """The first side with each other, and the two fastest with each other; under aliases, a program with itself."""
     z = {name: {r["block"]["number"]: level(r) for r in side if r["status"] == "ok"} for name, side in sides.items()}
     first, *others = z
-    if len({name[:3] for name in z}) < len(z):
-        return [(one, two) for one, two in combinations(z, 2) if one[:3] == two[:3]]
+    if len({program(name) for name in z}) < len(z):
+        return [(one, two) for one, two in combinations(z, 2) if program(one) == program(two)]
     enough = [name for name in z if len(z[name]) >= 8]
     rivals = enough if len(enough) > 1 else [name for name in z if z[name]]
     shared = set.intersection(*(set(z[name]) for name in rivals)) if rivals else set()
@@ -73,7 +73,12 @@ def pairs(sides):
 
 
 def name_of(competitor):
-    return tuple(competitor.get(part, "") for part in ("framework", "variant", "loader", "alias"))
+    return tuple(competitor.get(part, "") for part in ("framework", "variant", "loader", "alias", "version"))
+
+
+def program(name):
+    """What was measured: all of a name but the alias."""
+    return name[:3] + name[4:]
 
 
 def main(folder):

@@ -77,3 +77,10 @@ def test_without_its_plan_a_run_is_held_to_the_stricter_level(tmp_path, recomput
     folder = write_folder(tmp_path / "r", None, scheduled(run, seconds, scatter=0.008))
     assert sorted(verdicts(recomputed(folder))) == sorted(one.verdict.value for one in reported(folder))
     assert {one.paired.alpha for one in reported(folder)} == {0.035}
+
+
+def test_two_versions_of_one_framework_are_two_programs_there_too(tmp_path, recomputed):
+    versions = [dataclasses.replace(TF, version=version) for version in ("2.16.2", "2.21.0")]
+    run = make_run([planned(CLEAR, versions, 8)])
+    folder = write_folder(tmp_path / "r", run, scheduled(run, lambda _, who: 0.05 * (1.2 if who == versions[0] else 1)))
+    assert verdicts(recomputed(folder)) == ["faster"] == [one.verdict.value for one in reported(folder)]

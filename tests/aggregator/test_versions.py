@@ -1,0 +1,105 @@
+"""Two versions of one framework are two programs: compared with each other, told apart wherever they are named."""
+
+import dataclasses
+import itertools
+
+import pytest
+from make_records import HOST, TF, TORCH, make_run, planned, scheduled, step_case, write_folder
+
+from aggregator import charts, hosts
+from aggregator.analysis import analyse
+from aggregator.audit import audit
+from aggregator.charts import Palette
+from aggregator.cli import OK, main
+from aggregator.load import LoadedRun, load_run
+from method.verdict import Verdict
+
+OLD, NEW = (dataclasses.replace(TF, version=version) for version in ("2.16.2", "2.21.0"))
+CASE = step_case()
+
+
+def two_versions():
+    """A run in which the newer of two versions is the faster one."""
+    run = make_run([planned(CASE, [OLD, NEW], 8)])
+    records = []
+    for record in scheduled(run, lambda _, who: 0.05 * (1.2 if who == OLD else 1)):
+        host = dataclasses.replace(HOST, packages={"tensorflow": record.competitor.version})
+        records.append(dataclasses.replace(record, host=host))
+    return run, records
+
+
+def test_two_versions_of_a_framework_have_a_verdict():
+    run, records = two_versions()
+    (env,) = analyse([LoadedRun("run-1", run, tuple(records), ())])
+    (found,) = env.cases[0].comparisons
+    assert (found.left.label, found.right.label) == ("tensorflow@2.16.2/graph", "tensorflow@2.21.0/graph")
+    assert (found.verdict, found.paired.n) == (Verdict.FASTER, 8)
+    assert not found.is_self
+
+
+def test_the_pinned_version_may_compete_with_a_chosen_one():
+    run = make_run([planned(CASE, [TF, OLD], 8)])
+    (env,) = analyse([LoadedRun("run-1", run, tuple(scheduled(run)), ())])
+    assert env.cases[0].comparisons[0].verdict is Verdict.EQUIVALENT
+
+
+def test_machines_and_versions_have_a_row_a_version_and_say_what_differs():
+    table = hosts.software(two_versions()[1])
+    assert [(row[0].text, row[1].text, row[-2].text) for row in table.rows] == [
+        ("tensorflow", "2.16.2", "tensorflow 2.16.2"),
+        ("tensorflow", "2.21.0", "tensorflow 2.21.0"),
+    ]
+    differing = hosts.differences(hosts.machines(two_versions()[1]), table)
+    assert "tensorflow: packages differs (tensorflow 2.16.2 / tensorflow 2.21.0)" in differing
+
+
+def test_every_way_out_keeps_them_apart(tmp_path, monkeypatch, capsys):
+    drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
+    monkeypatch.setattr(charts.vl_convert, "vegalite_to_svg", lambda *_, **__: drawing)
+    folder = write_folder(tmp_path / "r", *two_versions())
+    assert len(list((folder / "records").iterdir())) == 16
+    assert not any(finding.failed for finding in audit(load_run(folder)))
+    assert main(["report", str(folder)]) == OK
+    text = (folder / "report.md").read_text()
+    assert "tensorflow@\u200b2.21.0/graph is faster" in text
+    capsys.readouterr()
+    assert main(["export", str(folder), "--out", str(tmp_path / "out")]) == OK
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "tensorflow_2_16_2.graph.json",
+        "tensorflow_2_21_0.graph.json",
+    ]
+
+
+def marks(workload, names):
+    """What each competitor's points look like where all of `names` are drawn in one workload."""
+    palette = Palette([(workload, names)])
+    rows = [{"competitor": label} for _, label in names]
+    colours, shapes = (scale["range"] for scale in (palette.colour(rows)["scale"], palette.shape(rows)["scale"]))
+    return dict(zip([label for _, label in names], zip(colours, shapes, strict=True), strict=True))
+
+
+def test_a_framework_is_told_by_its_hue_and_every_competitor_by_shade_and_shape():
+    variants = {"pytorch": 7, "tensorflow": 6, "tensorflow@2.16.2": 6, "onnxruntime": 2}
+    names = [
+        (program.partition("@")[0], f"{program}/{number}")
+        for program, many in variants.items()
+        for number in range(many)
+    ]
+    found = marks("infer", names)
+    assert len(set(found.values())) == len(names)
+    hues = {framework: {found[label][0] for one, label in names if one == framework} for framework, _ in names}
+    assert all(not ours & theirs for ours, theirs in itertools.combinations(hues.values(), 2))
+
+
+@pytest.mark.parametrize("others", [0, 3])
+def test_few_competitors_differ_in_shade_and_in_shape(others):
+    names = [("pytorch", "pytorch/eager"), ("tensorflow", OLD.label), ("tensorflow", NEW.label)]
+    names += [("pytorch", f"pytorch/{number}") for number in range(others)]
+    for part in zip(*marks("train", names).values(), strict=True):
+        assert len(set(part)) == len(names)
+
+
+def test_first_competitors_of_two_workloads_look_alike():
+    palette = Palette([("train", [("pytorch", TORCH.label)]), ("load", [("pytorch", "pytorch/spdl/plain")])])
+    drawn = [palette.colour([{"competitor": label}])["scale"]["range"] for label in (TORCH.label, "pytorch/spdl/plain")]
+    assert drawn[0] == drawn[1]
