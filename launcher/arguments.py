@@ -31,6 +31,7 @@ def case_arguments(
     slowed = slowdown != 1.0 and competitor.alias == SLOWED and case.workload in STEP_WORKLOADS
     argv = [case.workload, "--variant", competitor.variant]
     optional: list[tuple[str, object]] = [
+        ("--framework-version", competitor.version or None),
         ("--loader", competitor.loader or None),
         ("--alias", competitor.alias or None),
         ("--network", case.network),

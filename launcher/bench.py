@@ -76,7 +76,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
     rule, budget, pilots = stopping(drafted, options), budget_seconds(drafted, options), drafted.profile.pilots
     warnings += shortfall(expected_seconds(cases, earlier(options.out), pilots), budget)
     most = replicates(cases, pilots, rule.most_blocks if rule else 0)
-    names = list(dict.fromkeys(one.framework for case in cases for one in case.planned.competitors))
+    names = list(dict.fromkeys(one.program for case in cases for one in case.planned.competitors))
     warnings += machine.require_disk(options.out, most, sum(not engine.is_ready(name) for name in names))
     builds, unbuilt = build(engine, names)
     cases = [without(case, unbuilt) for case in cases]
@@ -145,7 +145,7 @@ def _carry_out(root: Path, options: Options, stop: Stop, prepared: Prepared) -> 
     limits = Limits(machine.cpu_set(",".join(map(str, prepared.setup.cpus))), prepared.setup.memory_bytes)
     device = prepared.run.settings.get("device", "cpu")
     engine, _ = _engine(root, prepared.run.engine, device, options, limits, stop)
-    for name in dict.fromkeys(one.framework for case in prepared.run.cases for one in case.competitors):
+    for name in dict.fromkeys(one.program for case in prepared.run.cases for one in case.competitors):
         if name not in prepared.setup.builds:
             raise UsageError(f"{prepared.folder.path}: cannot be resumed (nothing says what {name} ran from)")
         engine.restore(name, prepared.setup.builds[name])
@@ -185,15 +185,15 @@ def version(root: Path) -> str:
         return ""
 
 
-def build(engine: Engine, frameworks: Sequence[str]) -> tuple[dict[str, Build], dict[str, str]]:
-    """Prepare the frameworks: (what they run from, the reason for each that cannot be, which stops no other)."""
+def build(engine: Engine, programs: Sequence[str]) -> tuple[dict[str, Build], dict[str, str]]:
+    """Prepare the programs: (what they run from, the reason for each that cannot be, which stops no other)."""
     builds, unbuilt = {}, {}
-    for framework in frameworks:
+    for program in programs:
         try:
-            builds[framework] = engine.prepare(framework)
+            builds[program] = engine.prepare(program)
         except BuildFailed as error:
-            unbuilt[framework] = f"{error}" + (f"\n{error.tail}" if error.tail else "")
-            say(f"{framework} cannot be prepared: {error}")
+            unbuilt[program] = f"{error}" + (f"\n{error.tail}" if error.tail else "")
+            say(f"{program} cannot be prepared: {error}")
             if error.tail:
                 say(error.tail)
     return builds, unbuilt

@@ -94,12 +94,10 @@ def expand(
 
 
 def without(planned: Planned, unbuilt: Mapping[str, str]) -> Planned:
-    """The case less the competitors of frameworks that could not be built, with the reason for each."""
+    """The case less the competitors whose programs could not be built, with the reason for each."""
     case = planned.planned
-    staying = [one for one in case.competitors if one.framework not in unbuilt]
-    leaving = [
-        Unavailable(one, "BUILD", unbuilt[one.framework]) for one in case.competitors if one.framework in unbuilt
-    ]
+    staying = [one for one in case.competitors if one.program not in unbuilt]
+    leaving = [Unavailable(one, "BUILD", unbuilt[one.program]) for one in case.competitors if one.program in unbuilt]
     changed = dataclasses.replace(case, competitors=staying, unavailable=[*case.unavailable, *leaving])
     return dataclasses.replace(planned, planned=changed)
 
@@ -172,14 +170,17 @@ def _competitors(
 ) -> tuple[list[Competitor], list[Unavailable]]:
     competitors: list[Competitor] = []
     unavailable: list[Unavailable] = []
-    for name, found in contestants.items():
+    for found in contestants.values():
         offer = found.declaration.workloads.get(case.workload) if found.declaration else None
         reason = found.problem or _lacks(case, offer)
-        chosen = _chosen(name, group, offer) if offer else []
+        chosen = _chosen(found, group, offer) if offer else []
         if not reason and not chosen:
             reason = f"declares none of the variants or loaders that the profile names for {case.workload}"
         if reason:
-            unavailable += [Unavailable(one, "UNSUPPORTED", reason) for one in chosen or [Competitor(name, "")]]
+            unavailable += [
+                Unavailable(one, "UNSUPPORTED", reason)
+                for one in chosen or [Competitor(found.name, "", version=found.version)]
+            ]
         else:
             competitors += chosen
     return competitors, unavailable
@@ -200,10 +201,12 @@ def _lacks(case: Case, offer: Workload | None) -> str:
     return f"does not declare {', '.join(missing)} for {case.workload}" if missing else ""
 
 
-def _chosen(framework: str, group: CaseGroup, offer: Workload) -> list[Competitor]:
+def _chosen(found: Contestant, group: CaseGroup, offer: Workload) -> list[Competitor]:
     variants = _choice(group.variants, offer.variants)
     loaders = _choice(group.loaders, offer.loaders) if offer.loaders else [""]
-    return [Competitor(framework, variant, loader) for loader in loaders for variant in variants]
+    return [
+        Competitor(found.name, variant, loader, version=found.version) for loader in loaders for variant in variants
+    ]
 
 
 def _choice(choice: str | list[str], declared: Sequence[str]) -> list[str]:

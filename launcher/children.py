@@ -62,10 +62,12 @@ def run_child(
     return Ended(ending, child.wait())
 
 
-def run_logged(argv: Sequence[str], cwd: Path, stop: Stop, seconds: float, what: str) -> tuple[int, str]:
+def run_logged(
+    argv: Sequence[str], cwd: Path, stop: Stop, seconds: float, what: str, environment: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     """(exit code, end of the log) of `argv`, whose temporary files go with it. Raises Interrupted, naming `what`."""
     with scratch() as folder, tempfile.TemporaryFile() as log:
-        ended = run_child(argv, cwd, log, stop, seconds, {**os.environ, "TMPDIR": str(folder)})
+        ended = run_child(argv, cwd, log, stop, seconds, {**(environment or os.environ), "TMPDIR": str(folder)})
         log.seek(0)
         tail = log_tail(log.read().decode(errors="replace"))
     if ended.ending is Ending.INTERRUPTED:

@@ -25,7 +25,7 @@ from runners.harness.run import RUN_NAME
 
 def prepare_frameworks(root: Path, options: Options, stop: Stop) -> int:
     """Make every framework runnable on the engine."""
-    names = list(choose(discover(root), options.frameworks))
+    names = list(choose(root, discover(root), options.frameworks))
     if not names:
         raise UsageError(f"{root}: no framework found; each is a folder under images/ and runners/")
     limits = Limits(machine.cpu_set(options.cpus), machine.default_memory())

@@ -32,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
         add("--profile", help=f"profiles/NAME.toml (default {options_module.DEFAULTS['profile']})")
         add("--device", help="cpu (default) or gpu")
         add("--engine", help="auto (default), docker or venv")
-        add("--frameworks", help="only these, separated by commas")
+        add("--frameworks", help="only these, separated by commas; tensorflow@2.16.2 names a version")
         add("--workloads", help="only these, separated by commas")
         add("--filter", help="only cases whose name in the plan or a report contains this, or matches it as a glob")
         add("--blocks", help="how often each case is repeated, no more and no less (default: as the profile says)")

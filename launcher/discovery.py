@@ -1,5 +1,6 @@
 """Finds the frameworks: folders under images/ and runners/, described by what they declare themselves."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from launcher.errors import UsageError, unknown
+from launcher.programs import require_version, split
 from runners.harness.workload import Framework
 
 NOT_FRAMEWORKS = {"harness", "reference"}
@@ -18,11 +20,15 @@ LIST_SECONDS = 60
 
 @dataclass(frozen=True)
 class Contestant:
-    """One framework's folders; `problem` says why it declares nothing, where it does not."""
+    """One framework's folders; `problem` says why it declares nothing, where it does not.
+
+    `version` is set where a run chose one.
+    """
 
     name: str
     declaration: Framework | None
     problem: str = ""
+    version: str = ""
 
 
 def discover(root: Path, python: str = sys.executable) -> dict[str, Contestant]:
@@ -36,12 +42,23 @@ def discover(root: Path, python: str = sys.executable) -> dict[str, Contestant]:
     return {name: _contestant(root, name, python) for name in sorted(names)}
 
 
-def choose(contestants: dict[str, Contestant], wanted: list[str]) -> dict[str, Contestant]:
-    """The wanted ones, all where none is named. An unknown name is a UsageError."""
-    for name in wanted:
+def choose(root: Path, contestants: dict[str, Contestant], wanted: list[str]) -> dict[str, Contestant]:
+    """The wanted programs (`tensorflow`, `tensorflow@2.16.2`) by name, all frameworks where none is named.
+
+    An unknown name, or a version that cannot be chosen, is a UsageError.
+    """
+    for program in wanted:
+        name, _ = split(program)
         if name not in contestants:
             raise UsageError(unknown("framework", name, contestants))
-    return {name: found for name, found in contestants.items() if not wanted or name in wanted}
+        if program != name:
+            require_version(root, program)
+    chosen = [program for name in contestants for program in wanted or contestants if split(program)[0] == name]
+    return {
+        program: dataclasses.replace(contestants[name], version=version)
+        for program in chosen
+        for name, version in (split(program),)
+    }
 
 
 def _folders(parent: Path) -> list[Path]:

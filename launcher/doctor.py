@@ -20,10 +20,11 @@ from rich.text import Text
 from launcher import machine
 from launcher.discovery import choose, discover
 from launcher.engines.connection import address, connect, require_command
-from launcher.environments import OTHER_PYTHON, is_ready, requirement_files
+from launcher.environments import OTHER_PYTHON, is_ready
 from launcher.errors import ExitCode, NotReady
 from launcher.images import tag
 from launcher.options import Options
+from launcher.programs import ARGUMENT, requirement_files, split
 from runners.harness.host import (
     cgroup_cpu_quota,
     cpu_model,
@@ -60,7 +61,7 @@ class Finding:
 
 def doctor(root: Path, options: Options) -> int:
     """Print all findings; NOT_READY where no engine could run anything."""
-    names = list(choose(discover(root), options.frameworks))
+    names = list(choose(root, discover(root), options.frameworks))
     client, engine = _engine(options)
     findings = [
         *_software(),
@@ -169,6 +170,7 @@ def _without_wheels(root: Path, name: str, device: str, index: "_Index") -> list
     lacking = []
     for path in requirement_files(root, name, device):
         for package, version in re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)", path.read_text(), re.MULTILINE):
+            version = version.replace(f"${{{ARGUMENT}}}", split(name)[1])
             offered = index.versions(package)
             if offered and version not in offered:
                 lacking.append(f"{package}=={version}")

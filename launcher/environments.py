@@ -1,7 +1,8 @@
-"""The frameworks' virtual environments in .venvs/, made from the requirements beside each Dockerfile."""
+"""The programs' virtual environments in .venvs/, made from the requirements beside each Dockerfile."""
 
 import hashlib
 import importlib.util
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from launcher import sources
 from launcher.children import run_logged
 from launcher.errors import BuildFailed
+from launcher.programs import ARGUMENT, ingredients, requirement_files, split
 from launcher.retry import is_transient, tries
 from launcher.stop import Stop
 
@@ -18,60 +20,54 @@ OTHER_PYTHON = "rm -rf .venv .venvs && make setup PYTHON=python3.11"
 """Makes all environments again with another interpreter: one that is there keeps its own."""
 
 
-def python_of(root: Path, framework: str) -> Path:
-    """The framework's interpreter."""
-    return root / ".venvs" / framework / "bin" / "python"
+def python_of(root: Path, program: str) -> Path:
+    """The program's interpreter."""
+    return root / ".venvs" / program / "bin" / "python"
 
 
-def requirement_files(root: Path, framework: str, device: str) -> list[Path]:
-    """The framework's requirements that exist: those of every device, then those of this one."""
-    folder = root / "images" / framework
-    return [path for path in (folder / "requirements.txt", folder / f"requirements-{device}.txt") if path.is_file()]
-
-
-def is_ready(root: Path, framework: str, device: str, extra_index: str = "") -> bool:
+def is_ready(root: Path, program: str, device: str, extra_index: str = "") -> bool:
     """Whether the environment holds just what the requirements name; one that a person linked in is left to them.
 
     Any package index will do where none is asked for.
     """
-    folder = root / ".venvs" / framework
-    if not python_of(root, framework).exists():
+    folder = root / ".venvs" / program
+    if not python_of(root, program).exists():
         return False
     if folder.is_symlink():
         return True
     found, index = _stamp(folder)
-    return found == _digest(root, framework, device) and (not extra_index or sources.index_digest(extra_index) == index)
+    return found == _digest(root, program, device) and (not extra_index or sources.index_digest(extra_index) == index)
 
 
-def build_digest(root: Path, framework: str, device: str) -> str:
+def build_digest(root: Path, program: str, device: str) -> str:
     """One digest over the environment's contents and the sources that run in it."""
-    whole = f"{_digest(root, framework, device)}\n{sources.digest(root, framework)}"
+    whole = f"{_digest(root, program, device)}\n{sources.digest(root, split(program)[0])}"
     return "sha256:" + hashlib.sha256(whole.encode()).hexdigest()
 
 
-def make_environment(root: Path, framework: str, device: str, stop: Stop, extra_index: str = "") -> None:
-    """Make or update `.venvs/<framework>`; nothing to do where its stamp matches. Raises BuildFailed."""
-    if is_ready(root, framework, device, extra_index):
+def make_environment(root: Path, program: str, device: str, stop: Stop, extra_index: str = "") -> None:
+    """Make or update `.venvs/<program>`; nothing to do where its stamp matches. Raises BuildFailed."""
+    if is_ready(root, program, device, extra_index):
         return
-    folder = root / ".venvs" / framework
-    print(f"setting up .venvs/{framework} for {device}", file=sys.stderr)
+    folder = root / ".venvs" / program
+    print(f"setting up .venvs/{program} for {device}", file=sys.stderr)
     shutil.rmtree(folder, ignore_errors=True)
-    files = requirement_files(root, framework, device)
+    files = requirement_files(root, program, device)
     bare = not files or importlib.util.find_spec("ensurepip") is None
     try:
-        _run([sys.executable, "-m", "venv", *(["--without-pip"] if bare else []), str(folder)], root, stop, framework)
+        _run([sys.executable, "-m", "venv", *(["--without-pip"] if bare else []), str(folder)], root, stop, program)
         if files:
-            _install(root, framework, files, bare, stop, extra_index)
-        stamp = f"{_digest(root, framework, device)}\n{sources.index_digest(extra_index)}\n"
+            _install(root, program, files, bare, stop, extra_index)
+        stamp = f"{_digest(root, program, device)}\n{sources.index_digest(extra_index)}\n"
         (folder / STAMP_NAME).write_text(stamp, encoding="ascii")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _install(root: Path, framework: str, files: list[Path], bare: bool, stop: Stop, extra_index: str) -> None:
+def _install(root: Path, program: str, files: list[Path], bare: bool, stop: Stop, extra_index: str) -> None:
     """pip install, three tries; the host's own pip where Debian's Python came without one."""
-    target = str(python_of(root, framework))
+    target = str(python_of(root, program))
     if bare and importlib.util.find_spec("pip") is None:
         raise BuildFailed(
             f"{sys.executable} has neither ensurepip nor pip; on Debian or Ubuntu: sudo apt-get install python3-venv"
@@ -83,27 +79,31 @@ def _install(root: Path, framework: str, files: list[Path], bare: bool, stop: St
     command = [*pip, "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off", *extra, *wanted]
     for attempt in tries(stop):
         try:
-            _run(command, root, stop, framework)
+            _run(command, root, stop, program)
             return
         except BuildFailed as error:
             if attempt.last or not is_transient(error.tail):
                 raise
 
 
-def _run(command: list[str], root: Path, stop: Stop, framework: str) -> None:
-    code, tail = run_logged(command, root, stop, INSTALL_SECONDS, f"setting up {framework}")
+def _run(command: list[str], root: Path, stop: Stop, program: str) -> None:
+    environment = {**os.environ, ARGUMENT: split(program)[1]}
+    code, tail = run_logged(command, root, stop, INSTALL_SECONDS, f"setting up {program}", environment)
     if code != 0:
-        raise BuildFailed(_message(framework, tail), tail)
+        raise BuildFailed(_message(program, tail), tail)
 
 
-def _message(framework: str, tail: str) -> str:
+def _message(program: str, tail: str) -> str:
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    if "No matching distribution" in tail or "Requires-Python" in tail:
+    unmatched = "No matching distribution" in tail or "Requires-Python" in tail
+    if unmatched and split(program)[1]:
+        return f"{program}: the package index has no such version for Python {version}, or is not reachable"
+    if unmatched:
         return (
-            f"{framework}: a pinned package has no wheel for Python {version}, or the package index is not reachable; "
+            f"{program}: a pinned package has no wheel for Python {version}, or the package index is not reachable; "
             f"use ENGINE=docker, or a Python that has one: {OTHER_PYTHON}"
         )
-    return f"{framework}: its virtual environment could not be made"
+    return f"{program}: its virtual environment could not be made"
 
 
 def _stamp(folder: Path) -> tuple[str, str]:
@@ -115,9 +115,10 @@ def _stamp(folder: Path) -> tuple[str, str]:
     return (lines[0] if lines else ""), (lines[1] if len(lines) > 1 else "")
 
 
-def _digest(root: Path, framework: str, device: str) -> str:
+def _digest(root: Path, program: str, device: str) -> str:
     total = hashlib.sha256(sys.version.encode())
     total.update(device.encode())
-    for path in sorted((root / "images" / framework).glob("*.txt")):
+    total.update(split(program)[1].encode())
+    for path in ingredients(root, program):
         total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()

@@ -13,6 +13,7 @@ from launcher import sources
 from launcher.children import run_logged
 from launcher.engines import Build
 from launcher.errors import BuildFailed
+from launcher.programs import ARGUMENT, split
 from launcher.retry import is_transient, tries
 from launcher.stop import Stop
 
@@ -22,9 +23,10 @@ INDEX_LABEL = "levelfield.index"
 BUILD_SECONDS = 2 * 3600.0
 
 
-def tag(framework: str, device: str) -> str:
-    """The image's name."""
-    return f"levelfield-{framework}:{device}"
+def tag(program: str, device: str) -> str:
+    """The image's name: `levelfield-tensorflow:cpu`, or `levelfield-tensorflow:cpu-2.16.2`; a tag takes no `+`."""
+    framework, version = split(program)
+    return f"levelfield-{framework}:{device}" + (f"-{version.replace('+', '_')}" if version else "")
 
 
 class ImageBuilder:
@@ -40,23 +42,21 @@ class ImageBuilder:
             "COMMIT": facts.get("commit", ""),
         }
 
-    def is_current(self, framework: str, device: str) -> bool:
+    def is_current(self, program: str, device: str) -> bool:
         """Whether the image is there and made from these sources; any package index will do where none is asked for."""
-        image = self._find(tag(framework, device))
-        if image is None or image.labels.get(SOURCE_LABEL) != self._digest(framework, device):
+        image = self._find(tag(program, device))
+        if image is None or image.labels.get(SOURCE_LABEL) != self._digest(program, device):
             return False
         index = self._arguments["EXTRA_INDEX"]
         return not index or image.labels.get(INDEX_LABEL) == sources.index_digest(index)
 
-    def build(self, framework: str, device: str) -> Build:
-        """The framework's image, built first where its sources changed. Raises BuildFailed."""
-        if not self.is_current(framework, device):
-            self._build(framework, device)
-        image = self._find(tag(framework, device))
+    def build(self, program: str, device: str) -> Build:
+        """The program's image, built first where its sources changed. Raises BuildFailed."""
+        if not self.is_current(program, device):
+            self._build(program, device)
+        image = self._find(tag(program, device))
         if image is None:
-            raise BuildFailed(
-                f"{tag(framework, device)} is not there after its build; does `docker` use another engine?"
-            )
+            raise BuildFailed(f"{tag(program, device)} is not there after its build; does `docker` use another engine?")
         return Build(str(image.id), self._base_digest())
 
     def has(self, image_id: str) -> bool:
@@ -76,17 +76,18 @@ class ImageBuilder:
         digests = base.attrs.get("RepoDigests") or []
         return str(digests[0] if digests else base.id)
 
-    def _build(self, framework: str, device: str) -> None:
+    def _build(self, program: str, device: str) -> None:
+        framework, version = split(program)
         dockerfile = self._root / "images" / framework / "Dockerfile"
         if not dockerfile.is_file():
             raise BuildFailed(f"images/{framework}/Dockerfile is missing")
         if shutil.which("docker") is None:
             raise BuildFailed("the `docker` command is missing, which builds the images; install the Docker client")
-        print(f"building {tag(framework, device)}", file=sys.stderr)
-        given = {**self._arguments, "DEVICE": device}
+        print(f"building {tag(program, device)}", file=sys.stderr)
+        given = {**self._arguments, "DEVICE": device, ARGUMENT: version}
         arguments = [word for name, value in given.items() if value for word in ("--build-arg", f"{name}={value}")]
         labels = {
-            SOURCE_LABEL: self._digest(framework, device),
+            SOURCE_LABEL: self._digest(program, device),
             INDEX_LABEL: sources.index_digest(self._arguments["EXTRA_INDEX"]),
         }
         label = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
@@ -98,20 +99,21 @@ class ImageBuilder:
             "-f",
             str(dockerfile),
             "-t",
-            tag(framework, device),
+            tag(program, device),
             *arguments,
             *label,
             str(self._root),
         ]
         for attempt in tries(self._stop):
-            code, tail = run_logged(command, self._root, self._stop, BUILD_SECONDS, f"building {framework}")
+            code, tail = run_logged(command, self._root, self._stop, BUILD_SECONDS, f"building {program}")
             if code == 0:
                 return
             if attempt.last or not is_transient(tail):
-                raise BuildFailed(f"{framework}: its image could not be built", tail)
+                raise BuildFailed(f"{program}: its image could not be built", tail)
 
-    def _digest(self, framework: str, device: str) -> str:
+    def _digest(self, program: str, device: str) -> str:
         """One digest over all that goes into the image."""
-        total = hashlib.sha256(f"{device}\0{self._base}\0".encode())
+        framework, version = split(program)
+        total = hashlib.sha256(f"{device}\0{version}\0{self._base}\0".encode())
         total.update(sources.digest(self._root, framework).encode())
         return total.hexdigest()

@@ -37,7 +37,7 @@ def draft(root: Path, options: Options) -> Draft:
     everyone = discover(root)
     if not everyone:
         raise UsageError(f"{root}: no framework found; each is a folder under images/ and runners/")
-    contestants = choose(everyone, options.frameworks)
+    contestants = choose(root, everyone, options.frameworks)
     if options.aa:
         able = [name for name, found in contestants.items() if not found.problem] or list(contestants)
         contestants = {able[0]: contestants[able[0]]}
@@ -75,7 +75,7 @@ def planned_cases(drafted: Draft, options: Options, assigned: data.Assigned) -> 
         raise UsageError("--inject-slowdown slows the steps of train and infer, and none of these cases has any")
     cases = [_without_data(case, assigned.reasons.get(case.planned.case.workload)) for case in cases]
     if not any(case.planned.competitors for case in cases):
-        reasons = {f"{one.competitor.framework}: {one.reason}" for case in cases for one in case.planned.unavailable}
+        reasons = {f"{one.competitor.program}: {one.reason}" for case in cases for one in case.planned.unavailable}
         raise UsageError("nobody can run any of these cases: " + "; ".join(sorted(reasons)))
     return cases
 

@@ -66,7 +66,7 @@ class Replicator:
         return Job(
             run_id=self._run.run_id,
             record_id=replicate.record_id,
-            framework=replicate.competitor.framework,
+            competitor=replicate.competitor,
             case_arguments=case_arguments(case, replicate, sampling, len(self._setup.cpus), self._setup.slowdown),
             order_arguments=order_arguments(replicate, self._run.run_id, self._run.order_seed),
             records=self._folder.records,
@@ -131,7 +131,7 @@ class Replicator:
             case=case,
             competitor=replicate.competitor,
             block=Block(replicate.block, replicate.position, replicate.sequence, self._run.order_seed, started_at),
-            command=["python", "-m", f"runners.{job.framework}", *job.case_arguments],
+            command=["python", "-m", f"runners.{job.competitor.framework}", *job.case_arguments],
         )
         write_record(record, self._folder.records)
         return record

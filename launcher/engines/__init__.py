@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from launcher.stop import Ending, Stop
+from runners.harness.case import Competitor
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Job:
 
     run_id: str
     record_id: str
-    framework: str
+    competitor: Competitor
     case_arguments: list[str]
     order_arguments: list[str]
     records: Path
@@ -45,26 +46,26 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Build:
-    """What a framework's replicates run from: an image by its id, or a digest of environment and sources."""
+    """What a program's replicates run from: an image by its id, or a digest of environment and sources."""
 
     id: str
     base: str | None = None
 
 
 class Engine(Protocol):
-    """Prepares frameworks and runs replicates, one at a time."""
+    """Prepares programs (`tensorflow`, `tensorflow@2.16.2`) and runs replicates, one at a time."""
 
     name: str
     shares_host_memory: bool
     """Whether replicates use this machine's own memory and /dev/shm, under no limit of theirs."""
 
-    def is_ready(self, framework: str) -> bool:
-        """Whether preparing the framework would find all done."""
+    def is_ready(self, program: str) -> bool:
+        """Whether preparing the program would find all done."""
 
-    def prepare(self, framework: str) -> Build:
-        """Make the framework runnable, or raise BuildFailed; cheap where that was done before."""
+    def prepare(self, program: str) -> Build:
+        """Make the program runnable, or raise BuildFailed; cheap where that was done before."""
 
-    def restore(self, framework: str, build: Build) -> None:
+    def restore(self, program: str, build: Build) -> None:
         """Take up what an earlier launcher's `prepare` gave, or raise UsageError where that is no more."""
 
     def run(self, job: Job, stop: Stop) -> Outcome:

@@ -43,7 +43,7 @@ NO_TOOLKIT = (
 
 
 class DockerEngine:
-    """Runs replicates as containers of `levelfield-<framework>:<device>`."""
+    """Runs replicates as containers of images such as `levelfield-pytorch:cpu`."""
 
     name = "docker"
     shares_host_memory = False
@@ -52,22 +52,22 @@ class DockerEngine:
         self._client, self._builder, self._limits, self._device = client, builder, limits, device
         self._images: dict[str, Build] = {}
 
-    def is_ready(self, framework: str) -> bool:
-        """Whether the framework's image is up to date."""
-        return self._builder.is_current(framework, self._device)
+    def is_ready(self, program: str) -> bool:
+        """Whether the program's image is up to date."""
+        return self._builder.is_current(program, self._device)
 
-    def prepare(self, framework: str) -> Build:
-        """Build the framework's image where its sources changed, and remember the id to run."""
-        image = self._images[framework] = self._builder.build(framework, self._device)
+    def prepare(self, program: str) -> Build:
+        """Build the program's image where its sources changed, and remember the id to run."""
+        image = self._images[program] = self._builder.build(program, self._device)
         if self._device == "gpu":
             self._prove_gpu(image.id)
         return image
 
-    def restore(self, framework: str, build: Build) -> None:
+    def restore(self, program: str, build: Build) -> None:
         """Go on with the very image that the run began with, whatever its tag names by now."""
         if not self._builder.has(build.id):
-            raise UsageError(f"{framework}: the image that the run began with is gone ({build.id}); start a new run")
-        self._images[framework] = build
+            raise UsageError(f"{program}: the image that the run began with is gone ({build.id}); start a new run")
+        self._images[program] = build
 
     def run(self, job: Job, stop: Stop) -> Outcome:
         """Run one replicate in a container of its own, which is removed whatever happens."""
@@ -123,7 +123,7 @@ class DockerEngine:
         return Outcome(ending, int(state["ExitCode"]), killed_for_memory)
 
     def _create(self, job: Job, links: Path) -> Container:
-        image = self._images[job.framework]
+        image = self._images[job.competitor.program]
         self._own(job)
         mounts = [_bind("/results", job.records, links)]
         places = Places(INSIDE.out)
@@ -162,7 +162,14 @@ class DockerEngine:
         devices = ["--gpus", "all"] if job.device == "gpu" else []
         limits = ["--cpuset-cpus", ",".join(map(str, self._limits.cpus)), "--memory", str(self._limits.memory_bytes)]
         options = ["--rm", "--init", "--user", self._user(job), *limits, "--shm-size", "2g", *devices, *volumes]
-        return ["docker", "run", *options, tag(job.framework, self._device), *job.case_arguments, *places.arguments()]
+        return [
+            "docker",
+            "run",
+            *options,
+            tag(job.competitor.program, self._device),
+            *job.case_arguments,
+            *places.arguments(),
+        ]
 
     def _user(self, job: Job) -> str:
         """The caller, so that the records are the caller's; in a rootless engine that is what root inside means.

@@ -1,4 +1,4 @@
-"""Engine without containers: one virtual environment a framework, one fresh process a replicate."""
+"""Engine without containers: one virtual environment a program, one fresh process a replicate."""
 
 import os
 from pathlib import Path
@@ -20,7 +20,7 @@ KEPT_VARIABLES = (
 
 
 class VenvEngine:
-    """Runs replicates with `.venvs/<framework>/bin/python`."""
+    """Runs replicates with `.venvs/<program>/bin/python`."""
 
     name = "venv"
     shares_host_memory = True
@@ -28,25 +28,25 @@ class VenvEngine:
     def __init__(self, root: Path, limits: Limits, device: str, stop: Stop, extra_index: str = "") -> None:
         self._root, self._limits, self._device, self._stop, self._extra_index = root, limits, device, stop, extra_index
 
-    def is_ready(self, framework: str) -> bool:
-        """Whether the framework's virtual environment is up to date."""
-        return is_ready(self._root, framework, self._device, self._extra_index)
+    def is_ready(self, program: str) -> bool:
+        """Whether the program's virtual environment is up to date."""
+        return is_ready(self._root, program, self._device, self._extra_index)
 
-    def prepare(self, framework: str) -> Build:
-        """Make the framework's virtual environment, or leave the one that is up to date."""
-        make_environment(self._root, framework, self._device, self._stop, self._extra_index)
-        return Build(build_digest(self._root, framework, self._device))
+    def prepare(self, program: str) -> Build:
+        """Make the program's virtual environment, or leave the one that is up to date."""
+        make_environment(self._root, program, self._device, self._stop, self._extra_index)
+        return Build(build_digest(self._root, program, self._device))
 
-    def restore(self, framework: str, build: Build) -> None:
+    def restore(self, program: str, build: Build) -> None:
         """Go on with the environment and the sources that the run began with."""
-        same = build_digest(self._root, framework, self._device) == build.id
-        if not same or not is_ready(self._root, framework, self._device):
-            raise UsageError(f"{framework}: sources or environment changed since the run began; start a new run")
+        same = build_digest(self._root, program, self._device) == build.id
+        if not same or not is_ready(self._root, program, self._device):
+            raise UsageError(f"{program}: sources or environment changed since the run began; start a new run")
 
     def run(self, job: Job, stop: Stop) -> Outcome:
         """Run one replicate on the run's CPUs."""
-        python = str(python_of(self._root, job.framework))
-        module = [python, "-m", f"runners.{job.framework}"]
+        python = str(python_of(self._root, job.competitor.program))
+        module = [python, "-m", f"runners.{job.competitor.framework}"]
         places = Places(str(job.records.absolute()), str(job.manifest or ""), str(job.data or ""))
         by_hand = Places("results", places.manifest, places.data)
         command = [os.path.relpath(python, self._root), *module[1:], *job.case_arguments, *by_hand.arguments()]

@@ -82,28 +82,24 @@ class FakeEngine:
         self.jobs: list[Job] = []
         self.unbuildable: set[str] = set()
 
-    def is_ready(self, framework: str) -> bool:
+    def is_ready(self, program: str) -> bool:
         """All but those that the test names."""
-        return framework not in self.unbuildable
+        return program not in self.unbuildable
 
-    def prepare(self, framework: str) -> Build:
+    def prepare(self, program: str) -> Build:
         """Fail for those that the test names."""
-        if framework in self.unbuildable:
-            raise BuildFailed(f"{framework}: no", "last line")
+        if program in self.unbuildable:
+            raise BuildFailed(f"{program}: no", "last line")
         return Build("as it is")
 
-    def restore(self, framework: str, build: Build) -> None:
+    def restore(self, program: str, build: Build) -> None:
         """Nothing ever changes."""
 
     def run(self, job: Job, stop: Stop) -> Outcome:
         """Play the script's behaviour, by default a good one."""
         options = dict(zip(job.order_arguments[::2], job.order_arguments[1::2], strict=True))
         number = int(job.record_id.split("-")[0][1:])
-        competitor = next(
-            one
-            for one in self.run_plan.cases[number].competitors
-            if job.record_id.endswith(one.label.replace("/", "."))
-        )
+        competitor = job.competitor
         block = int(options["--block"])
         self.started.append((number, block, competitor.label))
         self.jobs.append(job)
