@@ -1,15 +1,24 @@
 """What TensorFlow offers: readable without TensorFlow installed."""
 
 from runners.harness.workload import Framework, Workload
-
-NETWORKS = ("cnn4", "resnet18", "mobilenet_v2")
+from runners.reference.layers import CLASSES, SIZES
 
 FRAMEWORK = Framework(
     name="tensorflow",
     distributions=("tensorflow", "tensorflow-cpu", "tensorflow_cpu", "keras", "numpy", "pillow"),
     workloads={
-        "train": Workload(variants=("graph", "eager"), networks=NETWORKS, scopes=("compute",)),
-        "infer": Workload(variants=("graph", "eager"), networks=NETWORKS, scopes=("compute",)),
+        "train": Workload(
+            variants=("graph", "eager"),
+            networks=tuple(CLASSES),
+            sizes=SIZES,
+            scopes=("compute",),
+        ),
+        "infer": Workload(
+            variants=("graph", "eager"),
+            networks=tuple(CLASSES),
+            sizes=SIZES,
+            scopes=("compute",),
+        ),
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("tfdata",),

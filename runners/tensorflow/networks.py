@@ -5,114 +5,52 @@ padding that is not symmetric where the stride is 2.
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import keras
 import numpy as np
 
 from runners.harness.workload import Invalid
 from runners.reference.counts import Counts, expected
-from runners.reference.layers import Kind, Layer, layers
-
-BATCH_NORM = {"epsilon": 1e-5, "momentum": 0.9}
-"""torch's defaults; it writes the same momentum as 0.1."""
-
-MOBILENET_V2_STAGES = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
-"""Expansion, channels, blocks, first stride."""
-
-
-def conv(x, name: str, filters: int, kernel: int, stride: int = 1, bias: bool = False):
-    """A convolution that pads symmetrically, whatever its stride."""
-    padding = "same"
-    if stride > 1 and kernel > 1:
-        x, padding = keras.layers.ZeroPadding2D(kernel // 2)(x), "valid"
-    return keras.layers.Conv2D(filters, kernel, stride, padding, use_bias=bias, name=name)(x)
-
-
-def depthwise(x, name: str, stride: int):
-    """A 3×3 convolution of each channel for itself, padded symmetrically."""
-    padding = "same"
-    if stride > 1:
-        x, padding = keras.layers.ZeroPadding2D(1)(x), "valid"
-    return keras.layers.DepthwiseConv2D(3, stride, padding, use_bias=False, name=name)(x)
-
-
-def batch_norm(x, name: str):
-    """A batch norm with torch's settings."""
-    return keras.layers.BatchNormalization(name=name, **BATCH_NORM)(x)
+from runners.reference.layers import VGG16, VGG16_POOLED, Kind, Layer, layers
+from runners.tensorflow.inverted import efficientnet, mobilenet_v2
+from runners.tensorflow.layers import AdaptiveAveragePooling, batch_norm, conv, dense
+from runners.tensorflow.resnets import basic_block, bottleneck, resnet
 
 
 def cnn4(x, classes: int):
     """Four times convolution, batch norm, ReLU, max-pool; global average pool; two dense layers."""
     for number, filters in enumerate((32, 64, 128, 128), start=1):
-        x = conv(x, f"conv{number}", filters, 3, bias=True)
-        x = keras.layers.ReLU()(batch_norm(x, f"bn{number}"))
+        x = batch_norm(conv(x, f"conv{number}", filters, 3, bias=True), f"bn{number}", "relu")
         x = keras.layers.MaxPooling2D(2)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
-    x = keras.layers.Dense(128, activation="relu", name="dense1")(x)
-    return keras.layers.Dense(classes, name="dense2")(x)
+    return dense(dense(x, "dense1", 128, "relu"), "dense2", classes)
 
 
-def resnet18(x, classes: int):
-    """torchvision's ResNet-18."""
-    x = keras.layers.ReLU()(batch_norm(conv(x, "conv1", 64, 7, stride=2), "bn1"))
-    # Zeros pad as well as −∞ does: nothing is negative after a ReLU.
-    x = keras.layers.MaxPooling2D(3, 2)(keras.layers.ZeroPadding2D(1)(x))
-    for stage, filters in enumerate((64, 128, 256, 512), start=1):
-        x = basic_block(x, f"layer{stage}.0", filters, stride=1 if stage == 1 else 2)
-        x = basic_block(x, f"layer{stage}.1", filters, stride=1)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.layers.Dense(classes, name="fc")(x)
+def vgg16(x, classes: int):
+    """torchvision's VGG16 without its dropout; features are averaged to 7×7 whatever the input's size."""
+    number = 0
+    for width in VGG16:
+        if width:
+            x, number = conv(x, f"features.{number}", width, 3, bias=True, activation="relu"), number + 2
+        else:
+            x, number = keras.layers.MaxPooling2D(2)(x), number + 1
+    x = keras.layers.Flatten()(AdaptiveAveragePooling(VGG16_POOLED)(x))
+    x = dense(dense(x, "classifier.0", 4096, "relu"), "classifier.3", 4096, "relu")
+    return dense(x, "classifier.6", classes)
 
 
-def basic_block(x, name: str, filters: int, stride: int):
-    """Two 3×3 convolutions beside a shortcut."""
-    shortcut = x
-    if stride > 1:
-        shortcut = conv(x, f"{name}.downsample.0", filters, 1, stride)
-        shortcut = batch_norm(shortcut, f"{name}.downsample.1")
-    x = keras.layers.ReLU()(batch_norm(conv(x, f"{name}.conv1", filters, 3, stride), f"{name}.bn1"))
-    x = batch_norm(conv(x, f"{name}.conv2", filters, 3), f"{name}.bn2")
-    return keras.layers.ReLU()(keras.layers.Add()([x, shortcut]))
-
-
-def mobilenet_v2(x, classes: int):
-    """torchvision's MobileNetV2 without dropout."""
-    x = relu6(batch_norm(conv(x, "features.0.0", 32, 3, stride=2), "features.0.1"))
-    number = 1
-    for expansion, filters, blocks, first_stride in MOBILENET_V2_STAGES:
-        for block in range(blocks):
-            x = inverted_residual(x, f"features.{number}.conv", expansion, filters, 1 if block else first_stride)
-            number += 1
-    x = relu6(batch_norm(conv(x, f"features.{number}.0", 1280, 1), f"features.{number}.1"))
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.layers.Dense(classes, name="classifier.1")(x)
-
-
-def inverted_residual(x, name: str, expansion: int, filters: int, stride: int):
-    """Expand, convolve each channel, project; a shortcut where shapes allow one."""
-    shortcut, channels, part = x, x.shape[-1], 0
-    if expansion != 1:
-        x = relu6(batch_norm(conv(x, f"{name}.0.0", channels * expansion, 1), f"{name}.0.1"))
-        part = 1
-    x = relu6(batch_norm(depthwise(x, f"{name}.{part}.0", stride), f"{name}.{part}.1"))
-    x = batch_norm(conv(x, f"{name}.{part + 1}", filters, 1), f"{name}.{part + 2}")
-    return keras.layers.Add()([x, shortcut]) if stride == 1 and channels == filters else x
-
-
-def relu6(x):
-    """ReLU cut off at 6."""
-    return keras.layers.ReLU(max_value=6.0)(x)
-
-
-BUILDERS = {"cnn4": cnn4, "resnet18": resnet18, "mobilenet_v2": mobilenet_v2}
+BUILDERS = {
+    "cnn4": cnn4,
+    "resnet18": partial(resnet, block=basic_block, blocks=(2, 2, 2, 2)),
+    "resnet50": partial(resnet, block=bottleneck, blocks=(3, 4, 6, 3)),
+    "resnet152": partial(resnet, block=bottleneck, blocks=(3, 8, 36, 3)),
+    "vgg16": vgg16,
+    "mobilenet_v2": mobilenet_v2,
+    "efficientnet_b0": partial(efficientnet, network="efficientnet_b0"),
+    "efficientnet_b4": partial(efficientnet, network="efficientnet_b4"),
+    "efficientnet_b7": partial(efficientnet, network="efficientnet_b7"),
+}
 
 
 def build(network: str, classes: int, arrays: Mapping[str, np.ndarray], dtype: str = "float32") -> keras.Model:
@@ -120,7 +58,8 @@ def build(network: str, classes: int, arrays: Mapping[str, np.ndarray], dtype: s
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
     try:
-        inputs = keras.Input((None, None, 3))
+        # In the precision that weights are kept in: Keras would take any other first, and cast again.
+        inputs = keras.Input((None, None, 3), dtype=keras.config.dtype_policy().variable_dtype)
         model = keras.Model(inputs, BUILDERS[network](inputs, classes), name=network)
     finally:
         keras.config.set_dtype_policy(usual)
@@ -149,7 +88,10 @@ def converted(layer: Layer, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray
     if layer.kind is Kind.BATCH_NORM:
         return [arrays[f"{layer.name}.{part}"] for part in ("weight", "bias", "mean", "var")]
     axes = {Kind.CONV: (2, 3, 1, 0), Kind.DEPTHWISE: (2, 3, 0, 1), Kind.DENSE: (1, 0)}[layer.kind]
-    kernel = np.transpose(arrays[f"{layer.name}.weight"], axes)
+    kernel = arrays[f"{layer.name}.weight"]
+    if layer.flattened:  # its inputs come pixel by pixel here, channel by channel there
+        kernel = kernel.reshape(-1, *layer.flattened).transpose(0, 2, 3, 1).reshape(kernel.shape)
+    kernel = np.transpose(kernel, axes)
     return [kernel, arrays[f"{layer.name}.bias"]] if layer.bias else [kernel]
 
 
