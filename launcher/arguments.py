@@ -16,10 +16,16 @@ class Places:
     out: str
     manifest: str = ""
     data: str = ""
+    compiled: str = ""
 
     def arguments(self) -> list[str]:
         """The options that name them."""
-        named = (("--manifest", self.manifest), ("--data", self.data), ("--out", self.out))
+        named = (
+            ("--manifest", self.manifest),
+            ("--data", self.data),
+            ("--compiler-cache", self.compiled),
+            ("--out", self.out),
+        )
         return [word for option, value in named if value for word in (option, value)]
 
 

@@ -61,6 +61,8 @@ def _measured(prepared: Prepared, engine: Engine, durations: Durations, stop: St
         replicator = Replicator(where, what, how, engine, prepared.datasets, stop)
         measurement = Measurement(where, what, replicator, durations, stop, budget)
         done = measurement.carry_out(Display())
+        if done.state is RunState.COMPLETE:
+            where.forget_compiled()
         return measurement.failed or done.state is not RunState.COMPLETE
 
     first = pilot_run(run, setup)

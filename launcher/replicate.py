@@ -51,6 +51,7 @@ class Replicator:
 
     def measure(self, replicate: Replicate) -> tuple[Record, float] | None:
         """Measure it now: its record and how many seconds that took, or None where all is to end."""
+        self._folder.make()
         self._clear(replicate)
         began, started_at = self._clock(), wall_time()
         job = self._job(replicate)
@@ -70,6 +71,7 @@ class Replicator:
             case_arguments=case_arguments(case, replicate, sampling, len(self._setup.cpus), self._setup.slowdown),
             order_arguments=order_arguments(replicate, self._run.run_id, self._run.order_seed),
             records=self._folder.records,
+            compiled=self._folder.compiled,
             log=self._folder.logs / f"{replicate.record_id}.log",
             device=case.device,
             timeout=self._setup.timeouts[replicate.case],

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -66,6 +67,14 @@ class RunFolder:
         """What each replicate printed."""
         return self.path / "logs"
 
+    @property
+    def compiled(self) -> Path:
+        """The run's own compiler cache: a variant compiles for a case once, cold, and its other blocks find that.
+
+        It can grow to gigabytes and is of no use to anyone else, so it goes once the run is complete.
+        """
+        return self.path / "compiled"
+
     def record_path(self, replicate: Replicate) -> Path:
         """Where the replicate's record is, or will be."""
         return self.records / f"{replicate.record_id}.json"
@@ -77,8 +86,13 @@ class RunFolder:
 
     def make(self) -> None:
         """Make the folder's parts."""
-        for path in (self.records, self.logs):
+        for path in (self.records, self.logs, self.compiled):
             path.mkdir(parents=True, exist_ok=True)
+
+    def forget_compiled(self) -> None:
+        """Remove the compiler cache, and what the pilots may have left of theirs."""
+        for folder in (self, self.pilots):
+            shutil.rmtree(folder.compiled, ignore_errors=True)
 
     def write(self, run: Run) -> None:
         """Keep the plan and its state."""

@@ -10,7 +10,10 @@ from runners.harness.case import Competitor
 
 @dataclass(frozen=True)
 class Job:
-    """One replicate to start: `case_arguments` say what is measured, `order_arguments` where it stands."""
+    """One replicate to start: `case_arguments` say what is measured, `order_arguments` where it stands.
+
+    `compiled` is where the run keeps compiled code from replicate to replicate.
+    """
 
     run_id: str
     record_id: str
@@ -18,6 +21,7 @@ class Job:
     case_arguments: list[str]
     order_arguments: list[str]
     records: Path
+    compiled: Path
     log: Path
     device: str
     timeout: float

@@ -4,6 +4,7 @@ import os
 import shutil
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import docker
@@ -26,6 +27,7 @@ RECORD_LABEL = "levelfield.record"
 LAUNCHER_LABEL = "levelfield.launcher"
 
 INSIDE = Places("/results", "/manifest/manifest.json", "/data")
+COMPILED = "/compiled"
 IMAGE_USER = "1000:1000"
 """The images' own user, for a launcher run as root: what runs inside should not be root all the same."""
 
@@ -125,13 +127,15 @@ class DockerEngine:
     def _create(self, job: Job, links: Path) -> Container:
         image = self._images[job.competitor.program]
         self._own(job)
-        mounts = [_bind("/results", job.records, links)]
-        places = Places(INSIDE.out)
+        mounts = [_bind(INSIDE.out, job.records, links), _bind(COMPILED, job.compiled, links)]
+        by_hand = Places(INSIDE.out)
         if job.manifest and job.data:
             mounts += [_bind("/data", job.data, links, True), _bind("/manifest", job.manifest.parent, links, True)]
-            places = INSIDE
-        by_hand = self._by_hand(job, places)
-        facts = handed_down(job, self.name, by_hand, image_id=image.id, image_base_digest=image.base)
+            by_hand = INSIDE
+        places = replace(by_hand, compiled=COMPILED)
+        facts = handed_down(
+            job, self.name, self._by_hand(job, by_hand), image_id=image.id, image_base_digest=image.base
+        )
         return self._client.containers.create(
             image.id,
             [*job.case_arguments, *job.order_arguments, *places.arguments()],
@@ -183,10 +187,11 @@ class DockerEngine:
         return "0:0" if any("rootless" in option for option in options) else f"{os.getuid()}:{os.getgid()}"
 
     def _own(self, job: Job) -> None:
-        """Let who runs inside write records for a launcher that is root."""
+        """Let who runs inside write records and compiled code for a launcher that is root."""
         if os.getuid() == 0:
             user, group = (int(part) for part in self._user(job).split(":"))
-            os.chown(job.records, user, group)
+            for folder in (job.records, job.compiled):
+                os.chown(folder, user, group)
 
     def _prove_gpu(self, image: str) -> None:
         """Start one container with a GPU: only that shows whether the engine's toolkit is there."""

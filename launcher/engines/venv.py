@@ -1,6 +1,7 @@
 """Engine without containers: one virtual environment a program, one fresh process a replicate."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from launcher.arguments import Places
@@ -47,8 +48,8 @@ class VenvEngine:
         """Run one replicate on the run's CPUs."""
         python = str(python_of(self._root, job.competitor.program))
         module = [python, "-m", f"runners.{job.competitor.framework}"]
-        places = Places(str(job.records.absolute()), str(job.manifest or ""), str(job.data or ""))
-        by_hand = Places("results", places.manifest, places.data)
+        by_hand = Places("results", str(job.manifest or ""), str(job.data or ""))
+        places = replace(by_hand, out=str(job.records.absolute()), compiled=str(job.compiled.absolute()))
         command = [os.path.relpath(python, self._root), *module[1:], *job.case_arguments, *by_hand.arguments()]
         try:
             with scratch() as folder, job.log.open("wb") as log:

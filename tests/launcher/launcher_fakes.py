@@ -151,6 +151,14 @@ def framework_tree(root: Path, name: str = "fake", body: str = "") -> Path:
     return root
 
 
+def keeping_compiled_code(tree: Path, name: str = "fake") -> Path:
+    """The tree, its framework now one that keeps what it compiled."""
+    runner = tree / "runners" / name / "infer.py"
+    keep = "(request.compiler_cache / 'code').write_text('compiled')"
+    runner.write_text(runner.read_text().replace("(request):\n", f"(request):\n    {keep}\n"))
+    return tree
+
+
 INFER = """
 import os, signal, socket, sys, time
 from runners.harness.record import Check, Effective

@@ -12,7 +12,7 @@ from typing import Any
 
 import docker
 import pytest
-from launcher_fakes import REPOSITORY, framework_tree
+from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 
 from launcher.cli import main
 from launcher.engines.connection import connect
@@ -100,6 +100,15 @@ def test_the_command_in_a_record_runs_by_hand(tmp_path: Path) -> None:
     again = subprocess.run(record_of(tree)["command"], capture_output=True, check=False)
     assert again.returncode == 0, again.stderr
     assert len(list(tree.glob("results/*/records/*.json"))) == 2
+
+
+def test_containers_of_a_run_share_what_they_compiled(tmp_path: Path) -> None:
+    tree = keeping_compiled_code(tree_with(tmp_path))
+    assert bench(tree) == 0
+    found = [json.loads(path.read_bytes()) for path in sorted(tree.glob("results/*/records/*.json"))]
+    assert [record["samples"]["compiler_cache"] for record in found] == ["cold", "warm"]
+    assert not any("/compiled" in word for record in found for word in record["command"])
+    assert not list(tree.glob("results/*/compiled"))
 
 
 HARDENED = """

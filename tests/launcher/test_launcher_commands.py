@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from launcher_fakes import REPOSITORY, framework_tree
+from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 from PIL import Image
 
 from launcher.cli import main
@@ -88,6 +88,35 @@ def test_a_run_interrupted_in_its_pilots_takes_up_its_pilots_again(tmp_path: Pat
     assert plan["state"] == "complete"
     assert len(plan["cases"][0]["warmup"]["pilots"]) == len(read_records(run / "pilots")) == 2
     assert len(read_records(run)) == 2
+
+
+def test_code_that_one_block_compiled_is_there_for_the_next_and_gone_with_the_run(tree: Path) -> None:
+    with_aggregator(keeping_compiled_code(tree))
+    profile = tree / "profiles" / "tiny.toml"
+    profile.write_text(profile.read_text().replace("blocks = 2", "blocks = 2\npilots = 2"))
+    assert bench(tree) == 0
+    run = only_run(tree)
+    for folder in (run / "pilots", run):
+        found = read_records(folder)
+        assert [record["samples"]["compiler_cache"] for record in found] == ["cold", "warm"]
+        assert not any("--compiler-cache" in record["command"] for record in found)
+        assert not (folder / "compiled").exists()
+
+
+def test_code_compiled_stays_while_a_run_is_incomplete(tmp_path: Path) -> None:
+    marker = tmp_path / "once"
+    body = (
+        f"p = {str(marker)!r}; '-b001-' not in ' '.join(sys.argv) or os.path.exists(p) or "
+        "(open(p, 'w').close(), os.kill(os.getppid(), signal.SIGINT), time.sleep(30))"
+    )
+    tree = keeping_compiled_code(framework_tree(tmp_path / "tree", body=body))
+    with_aggregator(tree)
+    assert bench(tree) == 130
+    run = only_run(tree)
+    assert list((run / "compiled").glob("*/code"))
+    assert main(["bench", "--run", run.name], tree) == 0
+    assert [record["samples"]["compiler_cache"] for record in read_records(run)] == ["cold", "warm"]
+    assert not (run / "compiled").exists()
 
 
 def test_a_budget_too_small_is_said_before_and_fails(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:

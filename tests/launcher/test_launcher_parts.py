@@ -148,7 +148,7 @@ def test_what_an_engine_s_restart_ended_is_lost_not_crashed(tmp_path: Path, code
     client: Any = Engine([Disconnected(), {"StatusCode": code}], [True])
     limits = Limits((0,), 2**30)
     engine = docker_engine.DockerEngine(client, ImageBuilder(tmp_path, client, Stop(), {}), limits, "cpu")
-    job = Job("run-1", "id", A, [], [], tmp_path, tmp_path / "log", "cpu", 60)
+    job = Job("run-1", "id", A, [], [], tmp_path, tmp_path, tmp_path / "log", "cpu", 60)
     assert engine._supervised(container, job, Stop()).ending is ending
 
 
