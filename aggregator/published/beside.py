@@ -27,11 +27,11 @@ def beside_published(parts: Sequence[tuple[str, Sequence[CaseResult]]], names: M
 
 def _remarks() -> tuple[str, ...]:
     source = kept_source()
-    stands = ", ".join(f"{ours} for {theirs}" for theirs, ours in source.ours.items())
+    stands = ", ".join(f"{ours} stands for {theirs}" for theirs, ours in source.ours.items())
     return (
-        f"Here stands {stands}, and nothing else for them; beside each other are only cases of fp32 with the same "
-        "workload, network, size, batch and kind of device, and only the comparisons that this report makes "
-        f"(--baseline {source.ours[source.baseline]} makes all of them). Machine and versions differ: see both.",
+        f"Set beside each other: fp32 cases of the same workload, network, size, batch and kind of device. {stands}, "
+        "and no other variant does. Only comparisons that this report makes are shown; --baseline "
+        f"{source.ours[source.baseline]} makes all of them. Machines and versions differ.",
         "A published figure is one run without an interval, so that it is a ratio here and never part of a verdict.",
         *source.remarks(),
     )

@@ -49,13 +49,13 @@ class Source:
     differences: dict[str, str]
 
     def remarks(self) -> tuple[str, ...]:
-        """The source, and how its work differs from equal work, in lines."""
+        """The source, and how its work differs from the equal work that is measured here, in lines."""
         versions = ", ".join(f"{name} is {version}" for name, version in self.versions.items())
         devices = ", ".join(f"{kind.upper()} {name}" for kind, name in self.devices.items())
         return (
             f"Source: {self.author}, “{self.title}”, {self.publisher}, {self.year}. {versions}; {devices}; "
             f"{self.measured}.",
-            *(f"Not equal work, {what}: {how}." for what, how in self.differences.items()),
+            *(f"Not like ours, {what}: {how}." for what, how in self.differences.items()),
         )
 
 
