@@ -36,6 +36,7 @@ FRAMEWORKS = sorted(
     for folder in (ROOT / "runners").iterdir()
     if folder.is_dir() and folder.name not in ("harness", "reference", "__pycache__")
 )
+CATALOGUE = "runners.reference.layers."
 FORBIDDEN_IN_FRAMEWORKS = {"method", "launcher", "aggregator", "dataset_prep"}
 
 
@@ -72,24 +73,36 @@ def test_a_box_imports_only_what_it_may(folder: str) -> None:
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_framework_imports_no_other_box_and_no_other_framework(framework: str) -> None:
     others = {f"runners.{name}" for name in FRAMEWORKS if name != framework}
-    others |= {"tensorflow", "torch", "keras"} - _own_packages(framework)
+    others |= {"tensorflow", "torch", "keras", "onnx", "onnxruntime"} - _own_packages(framework)
     for path in files(f"runners/{framework}"):
         wrong = {package(name) for name in imported(path)} & (others | FORBIDDEN_IN_FRAMEWORKS)
         assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}"
 
 
 def _own_packages(framework: str) -> set[str]:
-    return {"pytorch": {"torch"}, "tensorflow": {"tensorflow", "keras"}}.get(framework, set())
+    packages = {
+        "pytorch": {"torch"},
+        "tensorflow": {"tensorflow", "keras"},
+        "onnxruntime": {"onnx", "onnxruntime"},
+    }
+    return packages.get(framework, set())
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_declaration_needs_no_framework(framework: str) -> None:
-    """The plan reads it on a machine where the framework is not installed."""
+    """The plan reads it on a machine where neither the framework nor numpy is installed."""
     for name in ("__init__", "__main__", "framework"):
         for path in files(f"runners/{framework}"):
             if path.stem == name:
-                foreign = {package(module) for module in imported(path)} - sys.stdlib_module_names
-                assert foreign <= {"runners.harness", f"runners.{framework}"}
+                foreign = {module for module in imported(path) if package(module) not in sys.stdlib_module_names}
+                foreign -= {module for module in foreign if module.startswith(CATALOGUE)}
+                assert {package(module) for module in foreign} <= {"runners.harness", f"runners.{framework}"}
+
+
+def test_the_catalogue_of_networks_needs_nothing() -> None:
+    for name in ("__init__", "layers"):
+        found = {package(module) for module in imported(ROOT / "runners" / "reference" / f"{name}.py")}
+        assert found <= sys.stdlib_module_names
 
 
 def test_the_rule_can_fail(tmp_path: Path) -> None:
