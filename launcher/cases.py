@@ -2,12 +2,13 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
 from launcher.discovery import Contestant
 from launcher.errors import UsageError, unknown
+from launcher.known import offers, require_known
 from launcher.profile import CaseGroup, Profile, Sampling
 from runners.harness.case import Case, Competitor, DatasetRef
 from runners.harness.run import PlannedCase, Unavailable
@@ -47,7 +48,7 @@ class Planned:
 
 def reads_data(workload: str, contestants: Mapping[str, Contestant]) -> bool:
     """Whether any framework's declaration of the workload names a loader."""
-    return any(offer.loaders for _, offer in _offers(workload, contestants))
+    return any(offer.loaders for offer in offers(workload, contestants))
 
 
 def workloads_of(profile: Profile, wanted: Sequence[str], contestants: Mapping[str, Contestant]) -> list[str]:
@@ -78,7 +79,7 @@ def expand(
     for group in profile.cases:
         if group.workload not in workloads:
             continue
-        _known_names(group, everyone)
+        require_known(group, offers(group.workload, everyone), device)
         sampling = _sampling(profile.sampling, group)
         for case in _matrix(group, device, datasets.get(group.workload)):
             if not _matches(case.label, pattern):
@@ -111,35 +112,6 @@ def doubled(planned: Planned) -> Planned:
 
 def _matches(text: str, pattern: str) -> bool:
     return not pattern or pattern in text or fnmatch(text, pattern)
-
-
-def _offers(workload: str, contestants: Mapping[str, Contestant]) -> Iterator[tuple[str, Workload]]:
-    for name, found in contestants.items():
-        if found.declaration and workload in found.declaration.workloads:
-            yield name, found.declaration.workloads[workload]
-
-
-def _known_names(group: CaseGroup, everyone: Mapping[str, Contestant]) -> None:
-    """A name that no framework declares is a mistake; one that only some declare is a dash for the others."""
-    offers = [offer for _, offer in _offers(group.workload, everyone)]
-    if not offers:
-        return
-    asked: dict[str, tuple[Iterable[str], set[str]]] = {
-        "network": (group.network or [], {name for offer in offers for name in offer.networks}),
-        "stage": (group.stage or [], {name for offer in offers for name in offer.stages}),
-        "scope": (group.scope or [], {name for offer in offers for name in offer.scopes}),
-        "precision": (group.precision, {name for offer in offers for name in offer.precisions}),
-        "variant": (_names(group.variants), {name for offer in offers for name in offer.variants}),
-        "loader": (_names(group.loaders), {name for offer in offers for name in offer.loaders}),
-    }
-    for what, (words, known) in asked.items():
-        for word in words:
-            if word not in known:
-                raise UsageError(f"{group.workload}: {unknown(what, word, known)}")
-
-
-def _names(choice: str | list[str]) -> list[str]:
-    return choice if isinstance(choice, list) else []
 
 
 def _sampling(usual: Sampling, group: CaseGroup) -> Sampling:
@@ -198,6 +170,9 @@ def _lacks(case: Case, offer: Workload | None) -> str:
         "device": (case.device, offer.devices),
     }
     missing = [f"{what} {value}" for what, (value, known) in needs.items() if value is not None and value not in known]
+    sizes = offer.sizes.get(case.network or "", ())
+    if sizes and case.input_size not in sizes:
+        missing.append(f"size {case.input_size} of {case.network}")
     return f"does not declare {', '.join(missing)} for {case.workload}" if missing else ""
 
 

@@ -34,6 +34,14 @@ def parser() -> argparse.ArgumentParser:
         add("--engine", help="auto (default), docker or venv")
         add("--frameworks", help="only these, separated by commas; tensorflow@2.16.2 names a version")
         add("--workloads", help="only these, separated by commas")
+        add(
+            "--networks", help="train, infer: these instead of the profile's, separated by commas; so are the next five"
+        )
+        add("--sizes", help="train, infer: sides of the square images in pixels")
+        add("--batches", help="train, infer: images a step")
+        add("--precision", help="train, infer, roof: fp32, tf32, bf16, fp16, as the device has them")
+        add("--scope", help="train, infer: compute, transfer+compute")
+        add("--variants", help="train, infer: eager, graph, xla …, or all")
         add("--filter", help="only cases whose name in the plan or a report contains this, or matches it as a glob")
         add("--blocks", help="how often each case is repeated, no more and no less (default: as the profile says)")
         add("--budget", help="time that measuring may take, like 30m or 1h30m (default: the profile's, or no bound)")

@@ -11,6 +11,7 @@ from launcher import budget
 from launcher.engines.select import ENGINES
 from launcher.errors import UsageError, unknown
 from launcher.provenance import printable
+from launcher.selection import OPTIONS, Selection
 
 DEVICES = ("cpu", "gpu")
 DEFAULTS = {"profile": "quick", "device": "cpu", "engine": "auto"}
@@ -19,6 +20,7 @@ SETTINGS = (
     *("profile", "device", "engine", "frameworks", "workloads", "filter"),
     *("blocks", "data", "timeout", "cpus", "memory", "seed", "base_image", "extra_index"),
     *("budget", "aa", "inject_slowdown"),
+    *OPTIONS,
 )
 """Options that shape what is measured: kept in run.json, and not to be changed when a run is resumed."""
 
@@ -32,6 +34,7 @@ class Options:
     engine: str
     frameworks: list[str]
     workloads: list[str]
+    selection: Selection
     filter: str
     blocks: int | None
     data: str
@@ -77,6 +80,14 @@ def read(arguments: Namespace, root: Path) -> Options:
         engine=engine,
         frameworks=_words(text["frameworks"]),
         workloads=_words(text["workloads"]),
+        selection=Selection(
+            networks=_words(text["networks"]),
+            sizes=_wholes("sizes", text["sizes"]),
+            batches=_wholes("batches", text["batches"]),
+            precision=_words(text["precision"]),
+            scope=_words(text["scope"]),
+            variants=_words(text["variants"]),
+        ),
         filter=text["filter"],
         blocks=_whole("blocks", text["blocks"], 1, 1000),
         data=text["data"],
@@ -103,6 +114,10 @@ def without_password(text: str) -> str:
 
 def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
+
+
+def _wholes(name: str, text: str) -> list[int]:
+    return [number for word in _words(text) if (number := _whole(name, word, 1, 1_000_000)) is not None]
 
 
 def _whole(name: str, text: str, least: int, most: int) -> int | None:

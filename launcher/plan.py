@@ -11,6 +11,7 @@ from launcher.discovery import Contestant, choose, discover
 from launcher.errors import UsageError
 from launcher.options import Options
 from launcher.profile import Profile, load_profile
+from launcher.selection import selected
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
 from runners.harness.run import Stopping, Unavailable
@@ -45,6 +46,7 @@ def draft(root: Path, options: Options) -> Draft:
     if options.timeout is not None:
         groups = [group.model_copy(update={"timeout": None}) for group in profile.cases]
         profile = profile.model_copy(update={"timeout": options.timeout, "cases": groups})
+    profile = selected(profile, options.workloads, options.selection)
     workloads = workloads_of(profile, options.workloads, everyone)
     if not workloads:
         raise UsageError(f"profile {options.profile} has no case of workload {', '.join(options.workloads)}")

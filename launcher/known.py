@@ -1,0 +1,59 @@
+"""What a profile or a command line may name: the frameworks' declarations say, and the device."""
+
+from collections.abc import Mapping, Sequence
+
+from launcher.discovery import Contestant
+from launcher.errors import UsageError, unknown
+from launcher.profile import CaseGroup
+from runners.harness.precision import lacking
+from runners.harness.workload import Workload
+
+
+def offers(workload: str, contestants: Mapping[str, Contestant]) -> list[Workload]:
+    """What each framework declares of a workload."""
+    declarations = [found.declaration for found in contestants.values() if found.declaration]
+    return [one.workloads[workload] for one in declarations if workload in one.workloads]
+
+
+def require_known(group: CaseGroup, declared: Sequence[Workload], device: str) -> None:
+    """What no framework declares, or the device lacks, is a UsageError; what only some declare is a dash for others."""
+    if not declared:
+        return
+    _require_names(group, declared)
+    for network in group.network or ():
+        _require_sizes(group, network, [offer for offer in declared if network in offer.networks])
+    for name in group.precision:
+        if reason := lacking(device, name):
+            precisions = dict.fromkeys(one for offer in declared for one in offer.precisions)
+            has = ", ".join(one for one in precisions if not lacking(device, one))
+            raise UsageError(f"{group.workload}: precision {name!r}: {reason}; it has {has}")
+
+
+def _require_names(group: CaseGroup, declared: Sequence[Workload]) -> None:
+    asked: dict[str, tuple[Sequence[str], set[str]]] = {
+        "network": (group.network or [], {name for offer in declared for name in offer.networks}),
+        "stage": (group.stage or [], {name for offer in declared for name in offer.stages}),
+        "scope": (group.scope or [], {name for offer in declared for name in offer.scopes}),
+        "precision": (group.precision, {name for offer in declared for name in offer.precisions}),
+        "variant": (_names(group.variants), {name for offer in declared for name in offer.variants}),
+        "loader": (_names(group.loaders), {name for offer in declared for name in offer.loaders}),
+    }
+    for what, (words, known) in asked.items():
+        for word in words:
+            if word not in known:
+                raise UsageError(f"{group.workload}: {unknown(what, word, known)}")
+
+
+def _require_sizes(group: CaseGroup, network: str, declared: Sequence[Workload]) -> None:
+    taken = [offer.sizes.get(network, ()) for offer in declared]
+    known = sorted({size for sizes in taken for size in sizes})
+    for size in group.input_size or ():
+        if all(taken) and size not in known:
+            can = ", ".join(map(str, known))
+            raise UsageError(
+                f"{group.workload}: {network} is measured at {can} pixels a side, not at {size}; --sizes chooses"
+            )
+
+
+def _names(choice: str | list[str]) -> list[str]:
+    return choice if isinstance(choice, list) else []

@@ -1,0 +1,56 @@
+"""What a person asks for instead of a profile's own values: `make bench NETWORKS=vgg16 SIZES=128`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from launcher.errors import UsageError
+from launcher.profile import CaseGroup, Profile
+
+STEPS = ("train", "infer")
+OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "networks": ("network", STEPS),
+    "sizes": ("input_size", STEPS),
+    "batches": ("batch_size", STEPS),
+    "precision": ("precision", (*STEPS, "roof")),
+    "scope": ("scope", STEPS),
+    "variants": ("variants", STEPS),
+}
+"""Each option with the key of a profile's cases that it replaces, and the workloads where it does: the machine's own
+rates are measured in the precision of what is held against them."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The values asked for; those not asked for are the profile's."""
+
+    networks: Sequence[str] = ()
+    sizes: Sequence[int] = ()
+    batches: Sequence[int] = ()
+    precision: Sequence[str] = ()
+    scope: Sequence[str] = ()
+    variants: Sequence[str] = ()
+
+    def given(self) -> dict[str, list[str] | list[int]]:
+        """The options asked for, with their values."""
+        return {name: list(getattr(self, name)) for name in OPTIONS if getattr(self, name)}
+
+
+def selected(profile: Profile, wanted: Sequence[str], selection: Selection) -> Profile:
+    """The profile with the values asked for. One that none of the `wanted` workloads could feel is a UsageError."""
+    workloads = {group.workload for group in profile.cases if not wanted or group.workload in wanted}
+    for name in selection.given():
+        _, feel = OPTIONS[name]
+        if not workloads & {*feel}:
+            raise UsageError(
+                f"--{name} applies to {', '.join(feel)}; these cases are of {', '.join(sorted(workloads))}"
+            )
+    return profile.model_copy(update={"cases": [_changed(group, selection) for group in profile.cases]})
+
+
+def _changed(group: CaseGroup, selection: Selection) -> CaseGroup:
+    update: dict[str, object] = {}
+    for name, values in selection.given().items():
+        key, feel = OPTIONS[name]
+        if group.workload in feel:
+            update[key] = values[0] if values in (["all"], ["default"]) else values
+    return group.model_copy(update=update)

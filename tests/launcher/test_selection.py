@@ -1,0 +1,158 @@
+"""What a person chooses instead of a profile's values, and what nobody can mean."""
+
+from pathlib import Path
+
+import pytest
+from launcher_fakes import framework_tree
+
+from launcher.cli import main
+
+DECLARATION = """
+from runners.harness.workload import Framework, Workload
+STEPS = dict(
+    networks=('cnn4', 'resnet18', 'own'), sizes={'cnn4': (32,), 'resnet18': (224, 128)},
+    scopes=('compute', 'transfer+compute'), precisions=('fp32', 'bf16', 'tf32'),
+)
+FRAMEWORK = Framework('fake', (), {
+    'train': Workload(('eager', 'compile'), **STEPS),
+    'infer': Workload(('eager', 'script'), **STEPS),
+    'roof': Workload(('eager',), stages=('product', 'copy'), precisions=('fp32', 'bf16', 'tf32')),
+})
+"""
+OTHER = """
+from runners.harness.workload import Framework, Workload
+FRAMEWORK = Framework('other', (), {'infer': Workload(
+    ('graph',), networks=('resnet18',), sizes={'resnet18': (224, 320)}, scopes=('compute',))})
+"""
+PROFILE = """
+description = "steps"
+blocks = 1
+
+[[cases]]
+workload = "train"
+network = "cnn4"
+input_size = 32
+batch_size = 8
+
+[[cases]]
+workload = "infer"
+network = "resnet18"
+input_size = 128
+batch_size = [1, 8]
+
+[[cases]]
+workload = "roof"
+stage = ["product", "copy"]
+batch_size = 1
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two frameworks of unlike abilities, on a processor that has bf16 and no TF32."""
+    framework_tree(tmp_path, "fake")
+    framework_tree(tmp_path, "other")
+    (tmp_path / "runners" / "fake" / "framework.py").write_text(DECLARATION)
+    (tmp_path / "runners" / "other" / "framework.py").write_text(OTHER)
+    (tmp_path / "profiles" / "steps.toml").write_text(PROFILE)
+    monkeypatch.setattr("launcher.known.lacking", lambda _, name: "no TF32 here" if name == "tf32" else "")
+    return tmp_path
+
+
+def planned(tree: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
+    """The cases' names and competitors as `plan` prints them."""
+    assert main(["plan", "--profile", "steps", *more], tree) == 0
+    body = capsys.readouterr().out.partition("\n\n")[2].partition("\n\n")[0]
+    return [line.partition("   ")[0] if line[0] != " " else line.strip() for line in body.splitlines()]
+
+
+def cases(tree: Path, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
+    return [line for line in planned(tree, capsys, *more) if "batch" in line]
+
+
+def test_networks_sizes_and_batches_replace_the_profile_s(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = cases(tree, capsys, "--networks", "resnet18", "--sizes", "128,224", "--batches", "2")
+    assert chosen == [
+        "train resnet18 128px batch 2 fp32 cpu",
+        "train resnet18 224px batch 2 fp32 cpu",
+        "infer resnet18 128px batch 2 fp32 cpu",
+        "infer resnet18 224px batch 2 fp32 cpu",
+        "roof product batch 1 fp32 cpu",
+        "roof copy batch 1 fp32 cpu",
+    ]
+
+
+def test_the_roof_is_measured_in_the_precision_that_is_held_against_it(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = cases(tree, capsys, "--precision", "fp32,bf16", "--workloads", "infer,roof", "--batches", "1")
+    assert chosen == [
+        "infer resnet18 128px batch 1 fp32 cpu",
+        "infer resnet18 128px batch 1 bf16 cpu",
+        "roof product batch 1 fp32 cpu",
+        "roof product batch 1 bf16 cpu",
+        "roof copy batch 1 fp32 cpu",
+        "roof copy batch 1 bf16 cpu",
+    ]
+
+
+def test_variants_and_scopes_replace_the_profile_s(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = planned(tree, capsys, "--workloads", "train", "--variants", "all", "--scope", "transfer+compute")
+    assert lines[0] == "train cnn4 32px batch 8 fp32 transfer+compute cpu"
+    assert lines[1:3] == ["fake/eager", "fake/compile"]
+
+
+def test_a_size_that_only_some_take_is_a_dash_for_the_others(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = planned(tree, capsys, "--workloads", "infer", "--batches", "1", "--sizes", "128")
+    assert lines[1] == "fake/eager"
+    assert lines[2].startswith("other/graph   - UNSUPPORTED: does not declare size 128 of resnet18")
+
+
+def test_a_network_without_sizes_takes_all(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cases(tree, capsys, "--workloads", "train", "--networks", "own", "--sizes", "999")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--networks", "resnet81"], "did you mean resnet18?"),
+        (["--sizes", "999"], "cnn4 is measured at 32 pixels a side, not at 999"),
+        (["--workloads", "infer", "--sizes", "999"], "resnet18 is measured at 128, 224, 320 pixels a side, not at 999"),
+        (["--networks", "resnet18"], "train: resnet18 is measured at 128, 224 pixels a side, not at 32; --sizes"),
+        (["--sizes", "big"], "--sizes 'big'"),
+        (["--batches", "0"], "--batches '0': a whole number from 1"),
+        (["--batches", "8,-1"], "--batches '-1'"),
+        (["--precision", "bf61"], "did you mean bf16?"),
+        (["--precision", "tf32"], "precision 'tf32': no TF32 here; it has fp32, bf16"),
+        (["--scope", "comput"], "did you mean compute?"),
+        (["--workloads", "infer", "--variants", "grpah"], "did you mean graph?"),
+        (["--workloads", "roof", "--networks", "cnn4"], "--networks applies to train, infer; these cases are of roof"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error_and_nothing_is_written(
+    tree: Path, argv: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = [path for path in sorted(tree.rglob("*")) if "__pycache__" not in path.parts]
+    assert main(["bench", "--profile", "steps", "--engine", "venv", *argv], tree) == 2
+    assert words in capsys.readouterr().err
+    assert [path for path in sorted(tree.rglob("*")) if "__pycache__" not in path.parts] == before
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("network = 'resnet18'\ninput_size = 999", "resnet18 is measured at 128, 224, 320"),
+        ("network = 'resnet18'\ninput_size = 128\nprecision = 'tf32'", "no TF32 here; it has fp32, bf16"),
+        ("network = 'resnet18'\ninput_size = 128\nprecision = 'fp8'", "unknown precision 'fp8'"),
+        ("network = 'resnet18'\ninput_size = 128\nscope = 'all'", "unknown scope 'all'"),
+        ("network = 'resnet18'\ninput_size = 0", "input_size"),
+    ],
+)
+def test_the_same_is_refused_in_a_profile(
+    tree: Path, line: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"description = ''\nblocks = 1\n[[cases]]\nworkload = 'infer'\nbatch_size = 1\n{line}\n"
+    (tree / "profiles" / "odd.toml").write_text(text)
+    assert main(["bench", "--profile", "odd", "--engine", "venv"], tree) == 2
+    assert words in capsys.readouterr().err
+    assert not (tree / "results").exists()
