@@ -1,0 +1,58 @@
+"""How a session is made: on one device alone, with the request's threads, usual or tuned."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+
+from runners.harness.workload import Invalid, Request
+from runners.onnxruntime.graph import INPUT, OUTPUT
+
+PLACES = {"cpu": "cpu", "gpu": "cuda"}
+PROVIDERS = {"cpu": "CPUExecutionProvider", "gpu": "CUDAExecutionProvider"}
+TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+SPINNING = "session.intra_op.allow_spinning"
+
+
+def open_session(request: Request, model: Path | bytes) -> ort.InferenceSession:
+    """A session on the request's device. Raises Invalid.
+
+    Execution is sequential and all graph optimisations are on: the defaults, read back in `effective`.
+    """
+    case, tuned = request.case, request.competitor.variant == "tuned"
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = request.threads
+    given: dict[str, str] = {}
+    if case.device == "gpu":
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        given = {"cudnn_conv_algo_search": "EXHAUSTIVE", "use_tf32": str(int(case.precision == "tf32"))}
+        if tuned and case.scope == "compute":  # a captured graph reads its input from one address
+            given["enable_cuda_graph"] = "1"
+    elif tuned:
+        options.add_session_config_entry(SPINNING, "0")
+    providers = [(PROVIDERS[case.device], given)]
+    try:
+        return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
+    except Fail as error:
+        # Where CUDA cannot be loaded ONNX Runtime only warns, and puts the graph on the CPU.
+        if "assigned to the default CPU EP" in str(error):
+            raise Invalid("DEVICE", f"a GPU was asked for, CUDA does not take the whole graph: {error}") from error
+        raise
+
+
+def bind(
+    request: Request, session: ort.InferenceSession, images: np.ndarray
+) -> tuple[ort.IOBinding, ort.OrtValue, ort.OrtValue]:
+    """The session's input and output on the request's device, bound: (binding, input, output).
+
+    The input holds `images`; on a CPU it is that very array.
+    """
+    place = PLACES[request.case.device]
+    [result] = session.get_outputs()
+    given = ort.OrtValue.ortvalue_from_numpy(images, place, 0)
+    computed = ort.OrtValue.ortvalue_from_shape_and_type(result.shape, TYPES[result.type], place, 0)
+    binding = session.io_binding()
+    binding.bind_ortvalue_input(INPUT, given)
+    binding.bind_ortvalue_output(OUTPUT, computed)
+    return binding, given, computed
