@@ -8,6 +8,7 @@ from launcher.adaptive import Looks
 from launcher.budget import Budget
 from launcher.errors import NotReady
 from launcher.estimate import Durations, note
+from launcher.memory import NOT_TRIED
 from launcher.policy import Policy
 from launcher.progress import Display, duration
 from launcher.replicate import Replicator
@@ -198,7 +199,7 @@ class Measurement:
             dataclasses.replace(
                 case,
                 unavailable=[
-                    *(one for one in case.unavailable if one.kind != "NOT TRIED"),
+                    *(one for one in case.unavailable if one.kind != NOT_TRIED),
                     *(reason for (place, _), reason in self._policy.not_tried.items() if place == index),
                 ],
             )

@@ -4,6 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
+from launcher.memory import Memory
 from launcher.profile import Sampling
 from launcher.runfolder import BadRecord, RunFolder, Setup, read_record
 from method import warmup
@@ -11,7 +12,7 @@ from method.schedule import run_schedule
 from method.statistic import STEP_WORKLOADS
 from method.verdict import MOST_UNSTEADY
 from runners.harness.case import Competitor
-from runners.harness.record import Record
+from runners.harness.record import Record, Status
 from runners.harness.run import PlannedCase, Run, RunState, Warmup
 
 TWICE = 2
@@ -40,11 +41,16 @@ def settle(run: Run, setup: Setup, pilots: Run, folder: RunFolder) -> tuple[Run,
     No pilot is ever taken again: half of a case's blocks with another warm-up would be another case.
     """
     cases, samplings, warnings = list(run.cases), list(setup.samplings), list(run.warnings)
-    for index, records in enumerate(_records(pilots, folder)):
-        warnings += _missing(pilots.cases[index], records)
-        if not records:
+    found, memory = _records(pilots, folder), Memory()
+    for record in (record for records in found for record in records):
+        memory.observe(record)
+    for index, records in enumerate(found):
+        cases[index] = _less_what_is_too_large(cases[index], records, memory)
+        warnings += _missing(pilots.cases[index], records, memory)
+        usable = [record for record in records if warmup.usable(record)]
+        if not usable:
             continue
-        planned = warmup.plan(records)
+        planned = warmup.plan(usable)
         cases[index] = dataclasses.replace(cases[index], warmup=planned)
         samplings[index] = frozen(samplings[index], planned)
         endless = sum(not pilot.settled for pilot in planned.pilots)
@@ -55,13 +61,21 @@ def settle(run: Run, setup: Setup, pilots: Run, folder: RunFolder) -> tuple[Run,
     return settled, dataclasses.replace(setup, samplings=samplings, pilots=0)
 
 
-def _missing(planned: PlannedCase, records: Sequence[Record]) -> list[str]:
-    """What the warm-up of a case does not rest on, though it should."""
-    counted = Counter(record.competitor for record in records)
+def _less_what_is_too_large(planned: PlannedCase, records: Sequence[Record], memory: Memory) -> PlannedCase:
+    """The case with a reason for each competitor that ran out of memory in the pilots of a smaller batch."""
+    fitted = {record.competitor for record in records if record.status is Status.OK}
+    refused = [no for one in planned.competitors if one not in fitted and (no := memory.refuses(planned.case, one))]
+    return dataclasses.replace(planned, unavailable=[*planned.unavailable, *refused])
+
+
+def _missing(planned: PlannedCase, records: Sequence[Record], memory: Memory) -> list[str]:
+    """What the warm-up of a case does not rest on, though it should. Who is a dash in the table is not missed."""
+    counted = Counter(record.competitor for record in records if warmup.usable(record))
+    dashes = {record.competitor for record in records if record.status in (Status.OOM, Status.UNSUPPORTED)}
     return [
         f"{planned.case.label}: only {counted[one]} of {planned.blocks} pilots of {one.label} can be used"
         for one in planned.competitors
-        if counted[one] < planned.blocks
+        if counted[one] < planned.blocks and one not in dashes and not memory.refuses(planned.case, one)
     ]
 
 
@@ -108,6 +122,6 @@ def _records(pilots: Run, folder: RunFolder) -> list[list[Record]]:
             record = read_record(folder, pilots, replicate)
         except BadRecord:
             continue
-        if record is not None and warmup.usable(record):
+        if record is not None:
             found[replicate.case].append(record)
     return found

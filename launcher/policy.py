@@ -1,8 +1,8 @@
 """What is not worth measuring again: a competitor that failed at first, and a case whose competitors disagree."""
 
-import dataclasses
 from collections.abc import Collection, Sequence
 
+from launcher.memory import NOT_TRIED, Memory
 from method.schedule import Replicate
 from runners.harness.agreement import disagreement
 from runners.harness.case import Case, Competitor
@@ -15,13 +15,19 @@ class Policy:
 
     def __init__(self, cases: Sequence[PlannedCase]) -> None:
         self.warnings: list[str] = []
-        self.not_tried: dict[tuple[int, Competitor], Unavailable] = {}
+        # What the pilots, or an earlier launcher, found out stands in the plan.
+        self.not_tried: dict[tuple[int, Competitor], Unavailable] = {
+            (index, one.competitor): one
+            for index, planned in enumerate(cases)
+            for one in planned.unavailable
+            if one.kind == NOT_TRIED
+        }
         self._cases = cases
         self._seen: set[tuple[int, Competitor]] = set()
         self._failed: set[tuple[int, Competitor]] = set()
         self._checks: dict[int, dict[Competitor, Check]] = {}
         self._stopped_after: dict[int, int] = {}
-        self._too_large: dict[tuple[Case, Competitor], int] = {}
+        self._memory = Memory()
 
     @property
     def closed(self) -> Collection[int]:
@@ -33,13 +39,10 @@ class Policy:
         place = (replicate.case, replicate.competitor)
         if place in self._failed or replicate.block > self._stopped_after.get(replicate.case, replicate.block):
             return True
-        case = self._cases[replicate.case].case
-        smallest = self._too_large.get((_row(case), replicate.competitor), case.batch_size)
-        if case.batch_size <= smallest:
-            return False
-        reason = f"a batch of {smallest} ran out of memory"
-        self.not_tried[place] = Unavailable(replicate.competitor, "NOT TRIED", reason)
-        return True
+        refused = self._memory.refuses(self._cases[replicate.case].case, replicate.competitor)
+        if refused and place not in self._seen:  # what was tried is no longer "not tried"
+            self.not_tried[place] = refused
+        return place in self.not_tried
 
     def observe(self, replicate: Replicate, record: Record) -> None:
         """Take in a record."""
@@ -49,14 +52,9 @@ class Policy:
         if record.status is not Status.OK:
             if first and not (record.error and record.error.kind == LOST):
                 self._failed.add(place)
-            if record.status is Status.OOM:
-                self._note_memory(record)
+            self._memory.observe(record)
         elif record.check and replicate.case not in self._stopped_after:
             self._compare(replicate, record.check)
-
-    def _note_memory(self, record: Record) -> None:
-        key = (_row(record.case), record.competitor)
-        self._too_large[key] = min(record.case.batch_size, self._too_large.get(key, record.case.batch_size))
 
     def _compare(self, replicate: Replicate, check: Check) -> None:
         known = self._checks.setdefault(replicate.case, {})
@@ -78,8 +76,3 @@ def _difference(left: Check, right: Check, case: Case) -> str | None:
         return disagreement(left, right, case.precision, case.workload)
     except (IndexError, KeyError) as error:
         return f"their checks cannot be compared ({type(error).__name__}: {error})"
-
-
-def _row(case: Case) -> Case:
-    """The case less its batch size: what a larger batch shares with a smaller one."""
-    return dataclasses.replace(case, batch_size=0)

@@ -14,11 +14,15 @@ import docker
 import pytest
 from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 
-from launcher.cli import main
+from launcher.cli import main, parser
+from launcher.data import Assigned
 from launcher.engines.connection import connect
 from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
 from launcher.errors import NotReady
 from launcher.identity import Identity, mine
+from launcher.options import read
+from launcher.plan import draft, planned_cases
+from method.schedule import Entry, schedule
 from runners.harness.manifest import Item, Manifest, write_manifest
 
 pytestmark = pytest.mark.docker
@@ -167,6 +171,36 @@ def test_a_container_that_dies_becomes_a_dash_with_its_reason(
     assert words in record["error"]["message"]
     assert len(list(tree.glob("results/*/records/*.json"))) == 1
     assert not left_over(client)
+
+
+def test_what_the_limit_killed_is_not_tried_with_a_larger_batch(tmp_path: Path) -> None:
+    """64 MiB an image under a limit of 1 GiB: 1 and 8 fit, 32 is killed by the kernel, 128 is never started."""
+    body = (
+        "size = int(sys.argv[sys.argv.index('--batch-size') + 1]) * 2**26;"
+        "x = bytearray(size); [x.__setitem__(i, 1) for i in range(0, size, 4096)]"
+    )
+    tree = tree_with(tmp_path, body)
+    profile = tree / "profiles" / "tiny.toml"
+    profile.write_text(profile.read_text().replace("batch_size = 4", "batch_size = [1, 8, 32, 128]"))
+    assert bench(tree, "--seed", str(seed_with_32_before_128(tree))) == 1
+    (run,) = (path.parent for path in tree.glob("results/*/run.json"))
+    found = [json.loads(path.read_bytes()) for path in (run / "records").glob("*.json")]
+    ended = sorted((one["case"]["batch_size"], one["status"]) for one in found)
+    assert ended == [(1, "ok"), (1, "ok"), (8, "ok"), (8, "ok"), (32, "oom")]
+    cases = json.loads((run / "run.json").read_bytes())["cases"]
+    (reason,) = (one for case in cases for one in case["unavailable"])
+    assert (reason["kind"], reason["reason"]) == ("NOT TRIED", "not tried (32 ran out of memory)")
+
+
+def seed_with_32_before_128(tree: Path) -> int:
+    options = read(parser().parse_args(["plan", "--profile", "tiny"]), tree)
+    cases = [one.planned for one in planned_cases(draft(tree, options), options, Assigned())]
+    entries = [Entry(one.case.label, one.competitors, one.blocks) for one in cases]
+    for seed in range(100):
+        order = [cases[one.case].case.batch_size for one in schedule(entries, seed) if one.block == 0]
+        if order.index(32) < order.index(128):
+            return seed
+    raise AssertionError("no such seed")
 
 
 def test_an_image_that_does_not_build_is_a_dash(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -229,7 +229,7 @@ def test_larger_batches_are_not_tried_after_one_ran_out_of_memory(tmp_path: Path
     engine = FakeEngine(run, {A.label: failing(Status.OOM, "OOM(host)")})
     done, _ = carry_out(tmp_path, run, engine)
     (reason,) = done.cases[1].unavailable
-    assert (reason.competitor, reason.kind) == (A, "NOT TRIED")
+    assert (reason.competitor, reason.kind, reason.reason) == (A, "NOT TRIED", "not tried (16 ran out of memory)")
     assert [label for _, _, label in engine.started] == [A.label, B.label, B.label, B.label]
 
 
