@@ -1,15 +1,16 @@
 """What PyTorch offers: readable without PyTorch installed."""
 
 from runners.harness.workload import Framework, Workload
+from runners.reference.layers import CLASSES, SIZES
 
-NETWORKS = ("cnn4", "resnet18", "mobilenet_v2")
+STEPS = Workload(variants=("eager", "compile"), networks=tuple(CLASSES), sizes=SIZES, scopes=("compute",))
 
 FRAMEWORK = Framework(
     name="pytorch",
     distributions=("torch", "torchvision", "spdl", "numpy", "pillow"),
     workloads={
-        "train": Workload(variants=("eager", "compile"), networks=NETWORKS, scopes=("compute",)),
-        "infer": Workload(variants=("eager", "compile"), networks=NETWORKS, scopes=("compute",)),
+        "train": STEPS,
+        "infer": STEPS,
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("torch", "spdl"),

@@ -33,11 +33,13 @@ class Cnn4(nn.Module):
         return self.dense2(torch.relu(self.dense1(x)))
 
 
-BUILDERS = {
-    "cnn4": lambda classes: Cnn4(classes),
-    "resnet18": lambda classes: torchvision.models.resnet18(num_classes=classes),
-    # Dropout draws other random numbers in every framework; without it the losses can be compared.
-    "mobilenet_v2": lambda classes: torchvision.models.mobilenet_v2(num_classes=classes, dropout=0.0),
+# Chance draws other random numbers in every framework; without it the losses can be compared.
+WITHOUT_CHANCE = {
+    "vgg16": {"dropout": 0.0},
+    "mobilenet_v2": {"dropout": 0.0},
+    "efficientnet_b0": {"dropout": 0.0, "stochastic_depth_prob": 0.0},
+    "efficientnet_b4": {"dropout": 0.0, "stochastic_depth_prob": 0.0},
+    "efficientnet_b7": {"dropout": 0.0, "stochastic_depth_prob": 0.0},
 }
 
 PART_NAMES = {"running_mean": "mean", "running_var": "var"}
@@ -47,10 +49,20 @@ def build(
     network: str, classes: int, arrays: Mapping[str, np.ndarray], dtype: torch.dtype = torch.float32
 ) -> nn.Module:
     """The network with the shared weights in it, on the CPU, in training mode. Raises Invalid."""
-    model = BUILDERS[network](classes)
+    model = _blank(network, classes)
     load(model, arrays)
     assert_counts(model, expected(network, classes))
     return model.to(dtype)
+
+
+def _blank(network: str, classes: int) -> nn.Module:
+    if network == "cnn4":
+        return Cnn4(classes)
+    model = torchvision.models.get_model(network, num_classes=classes, **WITHOUT_CHANCE.get(network, {}))
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):  # torchvision's larger EfficientNets have others than everybody else
+            module.eps, module.momentum = 1e-5, 0.1
+    return model
 
 
 def load(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
