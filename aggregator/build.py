@@ -7,16 +7,17 @@ from aggregator.analysis import CaseResult, Environment, planned_blocks
 from aggregator.answers import answer, scale, score
 from aggregator.charts import Palette
 from aggregator.details import detail
-from aggregator.figures import TITLES, by_workload, figures
+from aggregator.figures import by_workload, figures
 from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
 from aggregator.model import Answer, CaseDetail, Failed, Part, Report
 from aggregator.prose import LIMITS, METHOD, budget_time, stopping
 from aggregator.published.beside import beside_published
 from aggregator.quantities import count
+from aggregator.roofline import ROOF, Roof, roof_of
 from aggregator.samples_figure import samples_figure
 from aggregator.tables import result_tables, score_table
-from aggregator.words import anchor, clean, clean_lines, labels
+from aggregator.words import anchor, clean, clean_lines, heading, labels
 from method.verdict import Verdict
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
@@ -62,6 +63,8 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment])
 
 def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette: Palette) -> Part:
     comparisons = [found for result in env.cases for found in result.comparisons]
+    contests = [case for case in env.cases if case.case.workload != ROOF]
+    roof = roof_of(env.cases)
     axis, footnotes = scale(comparisons), Footnotes()
     lines = {
         result.case: tuple(
@@ -73,21 +76,21 @@ def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette
     prefix = f"part-{index + 1}-" if of > 1 else ""
     return Part(
         title=_part_title(env, index) if of > 1 else "",
-        scores=score_table([case for case in env.cases if not case.is_self]),
+        scores=score_table([case for case in contests if not case.is_self]),
         answers=tuple(line for result in env.cases for line in lines[result.case]),
         notes=footnotes.texts,
         axis=axis.printed() if axis else None,
-        figures=figures(env.cases, palette, prefix),
-        tables=result_tables(env.cases, names),
-        cases=tuple(_detail(result, index, lines[result.case], names, palette) for result in env.cases),
+        figures=figures(contests, palette, prefix),
+        tables=result_tables(env.cases, names, roof),
+        cases=tuple(_detail(result, index, lines[result.case], names, palette, roof) for result in env.cases),
     )
 
 
 def _detail(
-    result: CaseResult, index: int, lines: tuple[Answer, ...], names: dict[Case, str], palette: Palette
+    result: CaseResult, index: int, lines: tuple[Answer, ...], names: dict[Case, str], palette: Palette, roof: Roof
 ) -> CaseDetail:
     title, link = names[result.case], anchor(result.case, index)
-    return detail(result, title, link, lines, samples_figure(result, link, title, palette))
+    return detail(result, title, link, lines, samples_figure(result, link, title, palette), roof)
 
 
 def _part_title(env: Environment, index: int) -> str:
@@ -99,7 +102,7 @@ def _part_title(env: Environment, index: int) -> str:
 def _headline(cases: Sequence[CaseResult]) -> list[str]:
     """A sentence a workload: who won how many of how many."""
     found = []
-    for workload, members in by_workload([case for case in cases if not case.is_self]):
+    for workload, members in by_workload([case for case in cases if not case.is_self and case.case.workload != ROOF]):
         scores = [score(case) for case in members]
         wins: dict[str, int] = {}
         for _, winner in scores:
@@ -110,8 +113,7 @@ def _headline(cases: Sequence[CaseResult]) -> list[str]:
         ]
         rest = [verdict for verdict, winner in scores if winner is None]
         said += [f"{rest.count(verdict)} {_said(verdict)}" for verdict in dict.fromkeys(rest)]
-        name = TITLES.get(workload, clean(workload, 40))
-        found.append(f"{name[:1].upper()}{name[1:]}, {count(len(members), 'case')}: {', '.join(said)}.")
+        found.append(f"{heading(workload)}, {count(len(members), 'case')}: {', '.join(said)}.")
     return found
 
 

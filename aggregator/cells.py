@@ -1,22 +1,38 @@
 """Cells of the tables: a value with its scatter and n, or a dash with its reason."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from aggregator.analysis import CaseResult
 from aggregator.answers import incomplete
 from aggregator.footnotes import Footnotes
 from aggregator.metrics import Metric
 from aggregator.model import Cell
-from aggregator.quantities import DASH, duration, significant, with_half_width
+from aggregator.quantities import DASH, amount, duration, significant, with_half_width
+from aggregator.roofline import PRODUCT, Attainable, Unknown, side_rate
 from aggregator.sides import Side
 from aggregator.words import clean
 from method.compare import interval_of_mean
 from method.statistic import items_per_second
 
+MEAN_NOTE = "± is half the 95 % t interval over n blocks (fresh processes)"
 ONE_SEED = (
     "Every replicate starts from the same seed and ended at the same value, so this is one observation. It shows that "
     "the training is repeatable and that it trained; one seed says nothing about which framework learns better."
 )
+
+
+def columns(cases: Iterable[CaseResult]) -> list[str]:
+    """The competitors of a table, in order of first appearance."""
+    return list(dict.fromkeys(side.label for case in cases for side in case.sides))
+
+
+def by_column(
+    case: CaseResult, labels: list[str], notes: Footnotes, show: Callable[[Side, Footnotes], Cell]
+) -> list[Cell]:
+    """A cell for each of the table's competitors, a dash for those that do not run this case."""
+    sides = {side.label: side for side in case.sides}
+    return [show(sides[label], notes) if label in sides else Cell(DASH) for label in labels]
 
 
 def time_cell(side: Side, notes: Footnotes) -> Cell:
@@ -44,6 +60,25 @@ def rate_cell(side: Side, notes: Footnotes, rate: Metric = items_per_second) -> 
     else:
         text = with_half_width(middle, math.exp(interval[0]), math.exp(interval[1]), "/s").replace(" /s", "/s")
     return Cell(text, f"n {len(logs)}", notes.mark(incomplete(side)))
+
+
+def share_cell(side: Side, limit: Attainable | Unknown) -> Cell:
+    """The attainable time in per cent of the measured one; its interval is the time's, the rate taken as it is."""
+    logs = list(side.logs.values())
+    interval = interval_of_mean(logs)
+    if isinstance(limit, Unknown) or interval is None:
+        return Cell(DASH)
+    middle, *ends = (100 * limit.seconds / math.exp(log) for log in (math.fsum(logs) / len(logs), *interval))
+    return Cell(with_half_width(middle, min(ends), max(ends), "%"))
+
+
+def limit_cell(side: Side, notes: Footnotes) -> Cell:
+    """What a competitor reached in a `roof` case, in operations or bytes a second."""
+    found = side_rate(side)
+    if found is None:
+        return dash(side, notes) if not side.ok else Cell(DASH, "", notes.mark("not counted, or not in this precision"))
+    unit = "FLOP/s" if side.records[0].case.stage == PRODUCT else "B/s"
+    return Cell(amount(found.per_second, unit, found.low, found.high), f"n {found.n}", notes.mark(incomplete(side)))
 
 
 def range_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str]) -> Cell:

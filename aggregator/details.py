@@ -6,7 +6,8 @@ import shlex
 from aggregator.analysis import CaseResult, Comparison
 from aggregator.answers import incomplete
 from aggregator.model import Answer, CaseDetail, Cell, Command, Figure, Table
-from aggregator.quantities import BYTE_UNITS, DASH, count, ratio_and_interval
+from aggregator.quantities import BYTE_UNITS, DASH, amount, count, ratio_and_interval, significant
+from aggregator.roofline import PRODUCT, Roof, Unknown
 from aggregator.sides import Side
 from aggregator.words import clean
 from method.compare import Paired, ratio
@@ -18,7 +19,7 @@ from runners.harness.run import Pilot, Warmup
 
 
 def detail(
-    result: CaseResult, title: str, anchor: str, answers: tuple[Answer, ...], figure: Figure | None
+    result: CaseResult, title: str, anchor: str, answers: tuple[Answer, ...], figure: Figure | None, roof: Roof
 ) -> CaseDetail:
     """Everything known about one case."""
     summary = "; ".join(dict.fromkeys(answer.verdict for answer in answers)) or "nothing to compare"
@@ -32,7 +33,7 @@ def detail(
         checks=_checks(result),
         figure=figure,
         commands=tuple(command for side in result.sides for command in _command(side)),
-        remarks=tuple(_remarks(result)),
+        remarks=(*_attainable(result, roof), *_remarks(result)),
     )
 
 
@@ -139,6 +140,20 @@ def _remarks(result: CaseResult) -> list[str]:
         shortfall = incomplete(side)
         found += [shortfall] if shortfall else []
     return found
+
+
+def _attainable(result: CaseResult, roof: Roof) -> list[str]:
+    """What a step needs at the least, and which of the machine's limits it meets first."""
+    found = roof.attainable(result)
+    if isinstance(found, Unknown):
+        return []
+    unit, what = ("FLOP/s", "the matrix product") if found.limit == PRODUCT else ("B/s", "the copy")
+    rate = amount(found.rate.per_second, unit, found.rate.low, found.rate.high)
+    return [
+        f"a step needs {amount(found.flops, 'FLOP')} and {amount(found.bytes, 'B')} of memory traffic at the least, "
+        f"{significant(found.intensity, 3)} FLOP/B: the limit is {what}, {rate} (n {found.rate.n}, "
+        f"{clean(found.rate.by, 60)})"
+    ]
 
 
 def _warmup(found: Warmup) -> list[str]:

@@ -14,13 +14,12 @@ from aggregator.charts import GREY, WIDTH, Palette, Row, draw
 from aggregator.metrics import Metric
 from aggregator.model import Figure
 from aggregator.sides import Side, ranked, shared_blocks
-from aggregator.words import clean, group, parameters
+from aggregator.words import TITLES, clean, group, parameters, title
 from method.compare import FIXED_ALPHA, interval_of_mean, paired, ratio
 from method.statistic import items_per_second
 from method.verdict import FEWEST_BLOCKS, Verdict
 
 ROW_HEIGHT = 11
-TITLES = {"train": "training step", "infer": "inference step", "load": "data loading", "fit": "end-to-end training"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, pre
             " Left out are cases with fewer than two paired blocks or differing work, and a side with fewer than "
             f"{FEWEST_BLOCKS} blocks beside two that have as many."
         )
-    return Figure(f"{prefix}relative-time-{_file(workload)}", f"Relative time: {_title(workload)}", caption, svg)
+    return Figure(f"{prefix}relative-time-{_file(workload)}", f"Relative time: {title(workload)}", caption, svg)
 
 
 def _relative_rows(case: CaseResult) -> list[Row]:
@@ -104,7 +103,7 @@ def _readings(
         return None
     svg = _dot_plot(rows, reading.axis, palette, log=reading.log)
     caption = "Medians over replicates; lines from the lowest to the highest."
-    return Figure(f"{prefix}{reading.file}-{_file(workload)}", f"{reading.title}: {_title(workload)}", caption, svg)
+    return Figure(f"{prefix}{reading.file}-{_file(workload)}", f"{reading.title}: {title(workload)}", caption, svg)
 
 
 def _row(case: CaseResult, side: Side, value: float, low: float, high: float) -> Row:
@@ -221,10 +220,6 @@ def by_workload(cases: Sequence[CaseResult]) -> list[tuple[str, list[CaseResult]
 def panels(rows: Sequence[Row]) -> list[str]:
     """The panels of a figure, in the order of its cases."""
     return list(dict.fromkeys(row["panel"] for row in rows))
-
-
-def _title(workload: str) -> str:
-    return TITLES.get(workload, clean(workload, 40))
 
 
 def _file(workload: str) -> str:

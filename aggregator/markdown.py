@@ -35,11 +35,21 @@ def fence(text: str) -> str:
 def table(found: Table) -> str:
     """A pipe table: names to the left, numbers to the right."""
     marks = [":--" if index < found.labels else "--:" for index, _ in enumerate(found.columns)]
-    lines = [_line([escape(column) for column in found.columns]), _line(marks)]
+    lines = [_line([escape(column) for column in _heads(found)]), _line(marks)]
     for row in found.rows:
         cells = [_cell(cell) if cell else "" for _, cell in zip_longest(found.columns, row)]
         lines.append(_line(cells))
     return "\n".join(lines)
+
+
+def _heads(found: Table) -> list[str]:
+    """The columns' headings; the first of a group names it too, since a pipe table has one line of headings."""
+    heads, start = list(found.columns), 0
+    for name, span in found.groups:
+        if name:
+            heads[start] = f"{name}: {heads[start]}"
+        start += span
+    return heads
 
 
 def _line(cells: list[str]) -> str:

@@ -14,13 +14,18 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table in print: the first `labels` columns name the row, the others hold numbers."""
+    """A table in print: the first `labels` columns name the row, the others hold numbers.
+
+    `groups` are headings above the columns, each with how many it spans; none where every column stands for itself.
+    """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     labels: int = 1
     footnotes: tuple[str, ...] = ()
+    title: str = ""
+    groups: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -195,6 +195,8 @@ def _incomplete_evidence(record: Record) -> str | None:
     samples = record.samples
     if samples is None:
         return "samples: missing from a record that is ok"
+    if record.case.network and record.effective and record.effective.precision != record.case.precision:
+        return f"effective.precision: {record.effective.precision}, asked for was {record.case.precision}"
     if record.case.workload == "fit":
         return None if "train" in samples.stage_ns else "samples.stage_ns: no train stage"
     if len(samples.step_ns) == samples.warmup_steps:

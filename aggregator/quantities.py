@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 BYTE_UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B"))
 DASH = "–"
 FACTORS_APART = 4
@@ -64,6 +65,20 @@ def duration(seconds: float, low: float | None = None, high: float | None = None
     if low is None or high is None:
         return f"{significant(seconds / size, 2)} {name}"
     return with_half_width(seconds / size, low / size, high / size, name)
+
+
+def amount(value: float, unit: str, low: float | None = None, high: float | None = None) -> str:
+    """`812 GFLOP`, `14.2 ± 0.1 GB/s`: with its half-width where an interval is known, else to three digits."""
+    size, prefix = next(((size, prefix) for size, prefix in PREFIXES if value >= size), PREFIXES[-1])
+    name = f"{prefix}{unit}"
+    if low is None or high is None:
+        return f"{significant(value / size, 3)} {name}"
+    return with_half_width(value / size, low / size, high / size, name)
+
+
+def middle_bytes(values: Sequence[float]) -> str:
+    """Median of bytes, to three digits."""
+    return bytes_range([float(np.median(values))]) if values else DASH
 
 
 def duration_range(values: Sequence[float]) -> str:

@@ -1,24 +1,25 @@
 """Tables in the shapes that the field publishes."""
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 from aggregator import metrics
 from aggregator.analysis import CaseResult
 from aggregator.answers import incomplete, score
-from aggregator.cells import dash, range_cell, rate_cell, seed_cell, time_cell
+from aggregator.cells import MEAN_NOTE, by_column, columns, dash, limit_cell, range_cell, rate_cell, seed_cell
 from aggregator.footnotes import Footnotes
 from aggregator.model import Cell, Table
+from aggregator.order import natural
 from aggregator.quantities import DASH, bytes_range, duration_range, number_range, percent_range
+from aggregator.roofline import ROOF, Roof, side_rate
 from aggregator.sides import Side
+from aggregator.step_tables import step_tables
 from aggregator.words import clean, group
 from method.verdict import Verdict
 from runners.harness.case import Case
 
+ROOF_STAGES = {"product": "matrix product", "copy": "copy of a large array"}
 STAGES = ("train", "evaluate")
 OTHER_STAGES = ("load", "build", "save", "restore")
-TITLES = {"train": "Training step", "infer": "Inference step"}
-MEAN_NOTE = "± is half the 95 % t interval over n blocks (fresh processes)"
 TALLY = (
     Verdict.EQUIVALENT,
     Verdict.INCONCLUSIVE,
@@ -29,7 +30,7 @@ TALLY = (
 )
 
 
-def result_tables(cases: Sequence[CaseResult], names: dict[Case, str]) -> tuple[Table, ...]:
+def result_tables(cases: Sequence[CaseResult], names: dict[Case, str], roof: Roof) -> tuple[Table, ...]:
     """Every table that these cases fill."""
     by_workload: dict[str, list[CaseResult]] = {}
     for case in cases:
@@ -40,8 +41,10 @@ def result_tables(cases: Sequence[CaseResult], names: dict[Case, str]) -> tuple[
             found.append(_fit_table(members))
         elif workload == "load":
             found.append(_load_table(members))
+        elif workload == ROOF:
+            found.append(_roof_table(members))
         else:
-            found += _step_tables(TITLES.get(workload, clean(workload, 40)), members)
+            found += step_tables(members, roof)
     return (*found, _startup_table(cases, names)) if cases else ()
 
 
@@ -73,47 +76,36 @@ def _score_row(workload: str, cases: list[CaseResult], winners: list[str], shown
     return (Cell(clean(workload, 40)), *(Cell(str(number)) for number in numbers))
 
 
-def _step_tables(title: str, cases: list[CaseResult]) -> list[Table]:
-    """The time of a step and, where the device works beside the CPU, the rate of steps nobody waits for."""
-    fed = [
-        case for case in cases if any(metrics.throughput(record) for side in case.sides for record in side.ok.values())
-    ]
-    if not fed:
-        return [_step_table(f"{title}: median step. {MEAN_NOTE}.", cases, time_cell)]
-    latency = f"{title}, latency: median step, the device waited for after each. {MEAN_NOTE}."
-    rate = f"{title}, throughput: images a second, the device waited for after every few steps. {MEAN_NOTE}."
-    return [_step_table(latency, cases, time_cell), _step_table(rate, fed, _throughput_cell)]
-
-
-def _throughput_cell(side: Side, notes: Footnotes) -> Cell:
-    return rate_cell(side, notes, metrics.throughput)
-
-
-def _step_table(caption: str, cases: list[CaseResult], show: Callable[[Side, Footnotes], Cell]) -> Table:
-    notes, labels = Footnotes(), _columns(cases)
-    rows = [
-        (
-            Cell(group(case.case)),
-            Cell(DASH if case.case.input_size is None else f"{case.case.input_size} px"),
-            Cell(str(case.case.batch_size)),
-            *_by_column(case, labels, notes, show),
-        )
-        for case in sorted(cases, key=_natural)
-    ]
-    heads = ("network", "size", "batch", *(clean(label, 60) for label in labels))
-    return Table(caption, heads, tuple(rows), 3, notes.texts)
+def _roof_table(cases: list[CaseResult]) -> Table:
+    """What the machine can do: the rates to which the steps' attainable times refer."""
+    notes, labels = Footnotes(), columns(cases)
+    rows = []
+    for result in sorted(cases, key=natural):
+        case, reached = result.case, [found for side in result.sides if (found := side_rate(side))]
+        best = max(reached, key=lambda rate: rate.per_second, default=None)
+        name = (ROOF_STAGES.get(group(case), group(case)), clean(case.precision, 40), case.device.upper())
+        cells = by_column(result, labels, notes, limit_cell)
+        rows.append((*map(Cell, name), *cells, Cell(clean(best.by, 60) if best else DASH)))
+    return Table(
+        f"Measured rates; the best of each row is the limit that attainable times refer to. {MEAN_NOTE}.",
+        ("measured", "precision", "device", *(clean(label, 60) for label in labels), "best"),
+        tuple(rows),
+        3,
+        notes.texts,
+        title="What the machine can do",
+    )
 
 
 def _load_table(cases: list[CaseResult]) -> Table:
-    notes, labels = Footnotes(), _columns(cases)
+    notes, labels = Footnotes(), columns(cases)
     rows = [
         (
             Cell(group(case.case)),
             Cell(DASH if case.case.workers is None else str(case.case.workers)),
             Cell(str(case.case.batch_size)),
-            *_by_column(case, labels, notes, rate_cell),
+            *by_column(case, labels, notes, rate_cell),
         )
-        for case in sorted(cases, key=_natural)
+        for case in sorted(cases, key=natural)
     ]
     heads = ("stage", "workers", "batch", *(clean(label, 60) for label in labels))
     return Table(
@@ -123,7 +115,7 @@ def _load_table(cases: list[CaseResult]) -> Table:
 
 def _fit_table(cases: list[CaseResult]) -> Table:
     notes = Footnotes()
-    rows = [_fit_row(case.case, side, notes) for case in sorted(cases, key=_natural) for side in case.sides]
+    rows = [_fit_row(case.case, side, notes) for case in sorted(cases, key=natural) for side in case.sides]
     settings = ("network", "batch", "workers", "cache", "augment", "epochs", "competitor")
     heads = (*settings, "n", *STAGES, "accuracy", "restored", "last loss", *OTHER_STAGES)
     caption = (
@@ -174,25 +166,3 @@ def _startup_cells(side: Side, on_gpu: bool) -> list[Cell]:
         range_cell(side, metrics.cpu_time, duration_range),
     ]
     return [*cells, range_cell(side, metrics.peak_gpu_memory, bytes_range)] if on_gpu else cells
-
-
-def _columns(cases: Iterable[CaseResult]) -> list[str]:
-    return list(dict.fromkeys(side.label for case in cases for side in case.sides))
-
-
-def _by_column(
-    case: CaseResult, labels: list[str], notes: Footnotes, show: Callable[[Side, Footnotes], Cell]
-) -> list[Cell]:
-    sides = {side.label: side for side in case.sides}
-    return [show(sides[label], notes) if label in sides else Cell(DASH) for label in labels]
-
-
-def _natural(result: CaseResult) -> tuple[object, ...]:
-    case = result.case
-    sizes = (case.input_size or 0, case.workers or 0, case.batch_size)
-    numbers = (*sizes, bool(case.cache), bool(case.augment), case.epochs or 0)
-    network = tuple(
-        (len(part), part) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", case.network or "")
-    )
-    order = {"decode": "1", "batch": "2", "normalize": "3", "transfer": "4"}
-    return (order.get(case.stage or "", case.stage or ""), network, *numbers, repr(case))

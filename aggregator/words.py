@@ -13,6 +13,14 @@ REPLACEMENT = "\ufffd"
 LONGEST = 4000
 KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Controls, direction overrides, surrogates, unassigned: unseen in a page, and fatal to an XML parser."""
+TITLES = {
+    "train": "training step",
+    "infer": "inference step",
+    "load": "data loading",
+    "fit": "end-to-end training",
+    "roof": "the machine's limits",
+}
+SCOPES = {"compute": "data on the device", "transfer+compute": "data brought to the device"}
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
@@ -31,6 +39,16 @@ def _visible(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
+def title(workload: str) -> str:
+    """What a workload is called in a sentence."""
+    return TITLES.get(workload, clean(workload, 40))
+
+
+def heading(workload: str) -> str:
+    """The same at the start of a line."""
+    return title(workload)[:1].upper() + title(workload)[1:]
+
+
 def anchor(case: Case, section: int) -> str:
     """A stable name for a case in links and file names."""
     digest = hashlib.sha256(dumps(asdict(case), sort_keys=True).encode("ascii")).hexdigest()
@@ -39,8 +57,8 @@ def anchor(case: Case, section: int) -> str:
 
 def group(case: Case) -> str:
     """What a panel or a table's block shows: the network, the stage, or the data set."""
-    if case.workload == "load":
-        return clean(case.stage or "load", 60)
+    if case.workload in ("load", "roof"):
+        return clean(case.stage or case.workload, 60)
     return clean(case.network or case.workload, 60)
 
 
@@ -49,7 +67,10 @@ def parameters(case: Case) -> str:
     parts: list[str] = []
     if case.workload in ("train", "infer"):
         parts = [f"{case.input_size} px" if case.input_size else "", f"batch {case.batch_size}"]
+        parts.append(clean(case.precision, 40) if case.precision != "fp32" else "")
         parts.append(clean(case.scope or "", 40) if case.scope != "compute" else "")
+    elif case.workload == "roof":
+        parts = [clean(case.precision, 40)]
     else:
         parts = [f"batch {case.batch_size}", "" if case.workers is None else f"{case.workers} workers"]
     if case.workload == "fit":

@@ -80,6 +80,18 @@ def step_case(network: str = "resnet18", batch_size: int = 8, workload: str = "i
     return Case(workload, "cpu", batch_size, 25, network=network, input_size=size, scope="compute")
 
 
+def roof_case(stage: str = "product", precision: str = "fp32") -> Case:
+    """A measurement of what the machine can do."""
+    return Case("roof", "cpu", 1, 25, stage=stage, precision=precision)
+
+
+def cost_of(case: Case) -> tuple[int | None, int | None]:
+    """Operations and bytes of a step: 1 GFLOP and 10 MB an image, a product of 20 GFLOP, a copy of 100 MB."""
+    if case.workload == "roof":
+        return (20 * 10**9, None) if case.stage == "product" else (None, 10**8)
+    return (case.batch_size * 10**9, case.batch_size * 10**7) if case.workload in ("train", "infer") else (None, None)
+
+
 def load_case(stage: str = "decode", workers: int = 2) -> Case:
     """A loader's stage."""
     return Case("load", "cpu", 32, 25, input_size=224, stage=stage, workers=workers, dataset=DATA)
@@ -131,7 +143,9 @@ def make_record(
             "--batch-size",
             str(case.batch_size),
         ],
-        effective=Effective("cpu", "fp32", 2, 1, None, "NCHW", 2, None, 2**26, None, {"deterministic": "no"}),
+        effective=Effective(
+            case.device, case.precision, 2, 1, None, "NCHW", 2, None, 2**26, None, {"deterministic": "no"}
+        ),
         samples=Samples(
             step_ns=[] if is_fit else times,
             warmup_steps=0 if is_fit else warmup,
@@ -140,6 +154,8 @@ def make_record(
             import_ns=3_000_000_000,
             setup_ns=400_000_000,
             stage_ns={**stages, "train": int(level * 1e9)} if is_fit else {},
+            flops_per_step=cost_of(case)[0],
+            bytes_per_step=cost_of(case)[1],
         ),
         resources=Resources(int(4e8 * draw.lognormvariate(0, 0.02)), None, None, None, None, level * steps, None),
         check=check_of(case.workload),

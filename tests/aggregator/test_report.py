@@ -22,6 +22,7 @@ from make_records import (
     make_records,
     make_run,
     planned,
+    roof_case,
     step_case,
     write_folder,
 )
@@ -52,7 +53,8 @@ def mixed_run():
     loads = [planned(load_case("decode", workers), [TORCH_LOADER, SPDL, TFDATA], 8) for workers in (1, 2)]
     alone = planned(step_case("resnet50", 1), [TORCH], 8)
     alone = dataclasses.replace(alone, unavailable=[Unavailable(TF, "UNSUPPORTED", "no such network here")])
-    run = make_run([*steps, *loads, planned(fit_case(), [TORCH_FIT, TF_FIT], 2), alone])
+    roofs = [planned(roof_case(stage), [TORCH, TF], 8) for stage in ("product", "copy")]
+    run = make_run([*steps, *loads, planned(fit_case(), [TORCH_FIT, TF_FIT], 2), alone, *roofs])
     slower = {TF: 1.2, SPDL: 1.1, TFDATA: 0.8, TF_FIT: 1.4}
     records = make_records(run, lambda _, who: 0.05 * slower.get(who, 1.0), scatter=0.006)
     return run, [spoilt(record) for record in records]
@@ -195,7 +197,7 @@ def test_missing_blocks_and_an_unfinished_run_are_said_at_the_top(tmp_path, caps
     assert main(["report", str(folder)]) == SOME_FAILED
     top = (folder / "report.md").read_text().split("## The answer")[0]
     assert "**INCOMPLETE** Run run-1: the run did not finish" in top
-    assert "6 of 92 planned replicates have no record" in top
+    assert "12 of 124 planned replicates have no record" in top
     assert "INCOMPLETE, 5 of 8 blocks" in (folder / "report.html").read_text()
     assert capsys.readouterr().out.splitlines()[-1] == str(folder / "report.html")
 

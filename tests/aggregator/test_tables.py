@@ -24,13 +24,14 @@ from aggregator.charts import Palette
 from aggregator.figures import figures
 from aggregator.load import LoadedRun
 from aggregator.metrics import cpu_time
+from aggregator.roofline import roof_of
 from aggregator.tables import result_tables, score_table
 
 
 def tables_of(run, records):
     """Every table of one run's only environment."""
     (env,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
-    return result_tables(env.cases, {case.case: "the case" for case in env.cases})
+    return result_tables(env.cases, {case.case: "the case" for case in env.cases}, roof_of(env.cases))
 
 
 def fit_tables(accuracy):

@@ -1,0 +1,252 @@
+"""Step times beside what the machine could attain and what they took of its memory."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+from make_records import TF, TORCH, failed, make_records, make_run, planned, roof_case, step_case
+
+from aggregator.analysis import analyse
+from aggregator.build import build_report
+from aggregator.load import LoadedRun
+from aggregator.parse import parse_record
+from aggregator.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
+from aggregator.tables import result_tables
+from runners.harness.record import Status, to_json
+from runners.harness.run import Unavailable
+
+ROOFS = [planned(roof_case(stage), [TORCH, TF], 8) for stage in ("product", "copy")]
+
+
+def seconds(case, who):
+    """PyTorch multiplies 20 GFLOP in 200 ms, TensorFlow in 100; each copies 100 MB in 10 ms; a step takes 50 ms."""
+    rates = {"product": 0.2 if who == TORCH else 0.1, "copy": 0.01}
+    return rates.get(case.stage, 0.05)
+
+
+def cases_of(plans, change=lambda record: record, seconds=seconds, scatter=0.002):
+    run = make_run(plans)
+    records = [change(record) for record in make_records(run, seconds, scatter=scatter)]
+    (env,) = analyse([LoadedRun(run.run_id, run, tuple(record for record in records if record), ())])
+    return env.cases
+
+
+def tables_of(*arguments, **more):
+    cases = cases_of(*arguments, **more)
+    return {table.title: table for table in result_tables(cases, {one.case: "it" for one in cases}, roof_of(cases))}
+
+
+def step_table(*arguments, **more):
+    (found,) = (table for title, table in tables_of(*arguments, **more).items() if title.startswith("Inference"))
+    return found
+
+
+def test_a_row_a_network_size_and_batch_and_a_group_a_competitor():
+    sizes = [(128, 32), (32, 8), (128, 8), (32, 128)]
+    networks = ["resnet152", "resnet18"]
+    plans = [planned(step_case(name, batch, size=size), [TORCH, TF], 8) for name in networks for size, batch in sizes]
+    table = step_table([*plans, *ROOFS])
+    assert [tuple(cell.text for cell in row[:3]) for row in table.rows[:4]] == [
+        ("resnet18", "32 px", "8"),
+        ("resnet18", "32 px", "128"),
+        ("resnet18", "128 px", "8"),
+        ("resnet18", "128 px", "32"),
+    ]
+    assert table.rows[4][0].text == "resnet152"
+    assert table.groups == (("", 3), ("pytorch/eager", 3), ("tensorflow/graph", 3), ("", 1))
+    assert table.columns == ("network", "size", "batch", *("time", "attained", "memory") * 2, "attainable")
+    assert all(len(row) == len(table.columns) for row in table.rows)
+    time, attained, memory = table.rows[0][3:6]
+    assert (time.detail, time.text.split(" ± ")[0][:2]) == ("n 8", "50")
+    assert memory.text.endswith("MiB")
+    # 8 GFLOP at TensorFlow's 200 GFLOP/s are 40 ms, of the 50 ms that were measured.
+    assert float(attained.text.split(" ± ")[0]) == pytest.approx(80, abs=0.6)
+    assert float(table.rows[0][-1].text.split(" ± ")[0]) == pytest.approx(40, abs=0.3)
+    assert table.rows[0][-1].detail == "product"
+
+
+def test_the_longer_of_two_times_is_the_limit():
+    def cost(flops, moved):
+        def change(record):
+            if record.case.workload == "roof":
+                return record
+            samples = dataclasses.replace(record.samples, flops_per_step=flops, bytes_per_step=moved)
+            return dataclasses.replace(record, samples=samples)
+
+        cases = cases_of([planned(step_case(), [TORCH, TF], 8), *ROOFS], change)
+        return roof_of(cases).attainable(cases[0])
+
+    computing, moving = cost(10**9, 10**7), cost(10**9, 10**8)
+    assert (computing.limit, moving.limit) == (PRODUCT, COPY)
+    assert computing.seconds == pytest.approx(0.005, rel=0.01)
+    assert moving.seconds == pytest.approx(0.01, rel=0.01)
+    low, high = moving.bounds
+    assert low < moving.seconds < high
+    assert moving.intensity == 10
+    assert moving.rate.n == 8
+
+
+def test_the_best_of_all_competitors_is_the_machines_rate():
+    cases = cases_of([planned(step_case(), [TORCH, TF], 8), *ROOFS])
+    found = roof_of(cases).products["cpu", "fp32"]
+    assert found.by == TF.label
+    assert found.per_second == pytest.approx(2e11, rel=0.01)
+    logs = [math.log(2e10) - log for log in cases[1].sides[1].logs.values()]
+    assert math.log(found.per_second) == pytest.approx(math.fsum(logs) / 8)
+
+
+def test_what_the_machine_can_do_is_a_table_of_its_own():
+    tables = tables_of([planned(step_case(), [TORCH, TF], 8), *ROOFS])
+    assert list(tables)[1] == "What the machine can do"
+    rows = [[cell.text for cell in row] for row in tables["What the machine can do"].rows]
+    assert [row[:3] for row in rows] == [["matrix product", "fp32", "CPU"], ["copy of a large array", "fp32", "CPU"]]
+    assert rows[0][4].startswith("200.")
+    assert rows[0][4].endswith(" GFLOP/s")
+    assert rows[0][5] == TF.label
+    assert " GB/s" in rows[1][3]
+
+
+def test_a_product_in_another_precision_is_no_limit():
+    half = dataclasses.replace(step_case(), precision="bf16")
+    cases = cases_of([planned(half, [TORCH, TF], 8), *ROOFS])
+    assert roof_of(cases).attainable(cases[0]) == Unknown(
+        "no matrix product in bf16 was measured on this CPU: add `roof` cases to the profile"
+    )
+    cases = cases_of([planned(half, [TORCH, TF], 8), planned(roof_case("product", "bf16"), [TF], 8), *ROOFS])
+    assert isinstance(roof_of(cases).attainable(cases[0]), Attainable)
+
+
+def test_a_product_that_was_computed_otherwise_than_asked_is_no_rate():
+    def pretended(record):
+        effective = dataclasses.replace(record.effective, precision="fp32")
+        return dataclasses.replace(record, effective=effective)
+
+    plans = [planned(roof_case("product", "bf16"), [TF], 8), planned(roof_case("copy"), [TF], 8)]
+    assert roof_of(cases_of(plans, pretended)).products == {}
+
+
+def other_count(record):
+    if record.competitor == TF and record.case.workload == "infer":
+        return dataclasses.replace(record, samples=dataclasses.replace(record.samples, flops_per_step=5))
+    return record
+
+
+def no_count(record):
+    samples = dataclasses.replace(record.samples, flops_per_step=None, bytes_per_step=None)
+    return dataclasses.replace(record, samples=samples)
+
+
+@pytest.mark.parametrize(
+    ("plans", "change", "said"),
+    [
+        ([], lambda record: record, "no matrix product in fp32 was measured on this CPU: add `roof` cases"),
+        (ROOFS[:1], lambda record: record, "no copy was measured on this CPU: add `roof` cases"),
+        (ROOFS, other_count, "its records count different work"),
+        (ROOFS, no_count, "no record counts operations and bytes"),
+    ],
+)
+def test_without_a_limit_there_is_a_dash_with_its_reason(plans, change, said):
+    table = step_table([planned(step_case(), [TORCH, TF], 8), *plans], change)
+    row = table.rows[0]
+    assert (row[4].text, row[7].text, row[-1].text) == ("–", "–", "–")
+    assert table.footnotes[row[-1].notes[0] - 1].startswith(said)
+    assert row[3].detail == "n 8"
+
+
+def test_one_replicate_has_no_interval_and_so_no_share():
+    table = step_table([planned(step_case(), [TORCH, TF], 1), *ROOFS])
+    assert [cell.text for cell in table.rows[0][3:5]] == ["50 ms", "–"]
+
+
+def test_failed_untried_and_unsupported_cells_are_dashes_with_reasons():
+    def out_of_memory(record):
+        if record.case.batch_size == 8 and record.competitor == TF and record.case.network:
+            if record.block.number:
+                return None
+            return failed(record, Status.OOM, "OOM(host)", "killed for memory at 2 GiB")
+        return record
+
+    larger = dataclasses.replace(
+        planned(step_case(batch_size=16), [TORCH], 8),
+        unavailable=[Unavailable(TF, "NOT TRIED", "a batch of 8 ran out of memory")],
+    )
+    other = dataclasses.replace(
+        planned(step_case("vgg16", 8), [TORCH], 8), unavailable=[Unavailable(TF, "UNSUPPORTED", "no such network")]
+    )
+    table = step_table([planned(step_case(batch_size=8), [TORCH, TF], 8), larger, other, *ROOFS], out_of_memory)
+    cells = [row[6] for row in table.rows]
+    assert [cell.text for cell in cells] == ["– OOM(host)", "– NOT TRIED", "– UNSUPPORTED"]
+    assert [table.footnotes[cell.notes[0] - 1] for cell in cells] == [
+        "OOM(host): killed for memory at 2 GiB (1 of 1 replicates)",
+        "NOT TRIED: a batch of 8 ran out of memory",
+        "UNSUPPORTED: no such network",
+    ]
+    assert all([cell.text for cell in row[7:9]] == ["–", "–"] for row in table.rows)
+    assert all(row[3].detail == "n 8" for row in table.rows)
+
+
+def test_precisions_scopes_and_tracks_never_share_a_table():
+    case = step_case()
+    changes = ({}, {"precision": "bf16"}, {"scope": "transfer+compute"}, {"track": "defaults"}, {"workload": "train"})
+    plans = [planned(dataclasses.replace(case, **change), [TORCH, TF], 2) for change in changes]
+    titles = [title for title in tables_of(plans) if "step" in title and "tart" not in title]
+    assert titles == [
+        "Inference step, fp32, data on the device, CPU",
+        "Inference step, bf16, data on the device, CPU",
+        "Inference step, fp32, data brought to the device, CPU",
+        "Inference step, fp32, data on the device, CPU, defaults",
+        "Training step, fp32, data on the device, CPU",
+    ]
+
+
+def test_what_parameters_are_kept_in_is_said():
+    def kept(record):
+        how = "float32" if record.competitor == TORCH else "bfloat16"
+        effective = dataclasses.replace(record.effective, settings={"parameters": how})
+        return dataclasses.replace(record, effective=effective)
+
+    said = step_table([planned(step_case(), [TORCH, TF], 2)], kept).caption
+    assert "Precision fp32, as asked for and as read back; parameters in float32: pytorch/eager" in said
+    assert "parameters in bfloat16: tensorflow/graph." in said
+
+
+def test_a_precision_that_was_not_in_effect_makes_a_record_invalid():
+    (record,) = make_records(make_run([planned(step_case(), [TORCH], 1)]))
+    document = json.loads(to_json(record))
+    document["case"]["precision"] = "bf16"
+    found = parse_record(json.dumps(document).encode())
+    assert found.status is Status.INVALID
+    assert found.error.message == "effective.precision: fp32, asked for was bf16"
+
+
+def test_on_a_gpu_memory_is_the_gpus():
+    def on_gpu(record):
+        used = dataclasses.replace(
+            record.resources,
+            gpu_process_peak_bytes=3 * 2**30,
+            gpu_allocated_peak_bytes=2**30,
+            gpu_reserved_peak_bytes=2**31,
+        )
+        return dataclasses.replace(record, resources=used)
+
+    table = step_table([planned(dataclasses.replace(step_case(), device="gpu"), [TORCH, TF], 2)], on_gpu)
+    assert table.rows[0][5].text == "3.00 GiB"
+    assert "what the process held of the GPU" in table.caption
+
+
+def test_winners_of_roof_cases_count_for_nothing_else():
+    run = make_run([planned(step_case(), [TORCH, TF], 8), *ROOFS])
+    loaded = LoadedRun(run.run_id, run, tuple(make_records(run, seconds, scatter=0.002)), ())
+    report = build_report([loaded], analyse([loaded]))
+    assert report.headline == ("Inference step, 1 case: 1 equivalent.",)
+    assert [row[0].text for row in report.parts[0].scores.rows] == ["infer"]
+    assert [line.verdict for line in report.parts[0].answers][1:] == [
+        "tensorflow/graph is faster",
+        "equivalent within 2 %",
+    ]
+    assert not any("roof" in figure.name for figure in report.parts[0].figures)
+    remarks = report.parts[0].cases[0].remarks
+    assert remarks[0].startswith(
+        "a step needs 8.00 GFLOP and 80.0 MB of memory traffic at the least, 100 FLOP/B: the limit"
+    )
