@@ -1,0 +1,57 @@
+"""One pair of benchmarks/own_loop.py, in the framework's own Python; prints the medians of all turns as JSON."""
+
+import importlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from runners.harness.case import Case, Competitor
+from runners.harness.loop import Sampling, sample_steps
+from runners.harness.workload import Request, StepWork, Unsupported
+
+STEPS = 5
+WARM_UP = 10
+LEAST_TURNS = 20
+
+
+def turns(work: StepWork, by_hand, seconds: float) -> tuple[list[float], list[float]]:
+    """Medians of the turns of both, which alternate; who begins alternates too."""
+    sampling = Sampling(0, STEPS, STEPS, 0)
+    sides = {"ours": lambda: sample_steps(work, sampling), "by_hand": lambda: by_hand(STEPS)}
+    medians: dict[str, list[float]] = {"ours": [], "by_hand": []}
+    for _ in range(WARM_UP // STEPS):
+        for side in sides.values():
+            side()
+    until, count = time.monotonic() + seconds, 0
+    while time.monotonic() < until or count < LEAST_TURNS:
+        for name in sorted(sides, reverse=bool(count % 2)):
+            medians[name].append(statistics.median(sides[name]()[1:]))
+        count += 1
+    return medians["ours"], medians["by_hand"]
+
+
+def main() -> None:
+    """Prepare our step and the loop by hand from the same weights and the same batch."""
+    framework, workload, network, variant = sys.argv[1:5]
+    size, batch, seconds = int(sys.argv[5]), int(sys.argv[6]), float(sys.argv[7])
+    case = Case(workload, "cpu", batch, 25, network=network, input_size=size, scope="compute")
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        request = Request(case, Competitor(framework, variant), os.cpu_count() or 1, folder, folder)
+        try:
+            work = importlib.import_module(f"runners.{framework}.{workload}").prepare(request)
+            for stage in work.stages.values():
+                stage()
+            by_hand = importlib.import_module(f"benchmarks.own_loops.{framework}").loop_of(request)
+        except Unsupported as reason:
+            print(json.dumps({"skipped": str(reason)}))
+            return
+        ours, theirs = turns(work, by_hand, seconds)
+        print(json.dumps({"ours": ours, "by_hand": theirs}))
+
+
+main()
