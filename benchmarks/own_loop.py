@@ -12,7 +12,9 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.stats import binom
@@ -49,17 +51,13 @@ def _pair(framework: str, workload: str, network: str, variant: str, options: ar
     name = f"{framework} / {workload} / {network} / {variant}"
     size = 32 if network == "cnn4" else options.input_size
     case = [workload, network, variant, size, options.batch_size, options.seconds]
-    python = ROOT / ".venvs" / framework / "bin" / "python"
-    command = [python, "-m", "benchmarks.own_loop_probe", framework, *map(str, case)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    answer = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 and done.stdout else None
-    if answer is None or "skipped" in answer:
-        reason = answer["skipped"] if answer else (done.stderr.strip().splitlines() or ["no answer"])[-1]
-        print(f"{name:58} – {reason}", flush=True)
-        return answer is None
+    answer = ask(framework, case, variant)
+    if "skipped" in answer:
+        print(f"{name:58} – {answer['skipped']}", flush=True)
+        return False
     ours, theirs = np.array(answer["ours"]), np.array(answer["by_hand"])
     ratios = np.sort(ours / theirs)
-    low, high = _interval(ratios)
+    low, high = interval_of_median(ratios)
     median = float(np.median(ratios))
     apart = abs(median - 1) > OFF and not low <= 1 <= high
     print(
@@ -70,8 +68,18 @@ def _pair(framework: str, workload: str, network: str, variant: str, options: ar
     return apart
 
 
-def _interval(ordered: np.ndarray) -> tuple[float, float]:
-    """Of the median, from the order statistics (the signs are binomial whatever the distribution)."""
+def ask(framework: str, case: Sequence[object], by_hand: str) -> dict[str, Any]:
+    """What benchmarks/own_loop_probe.py answers: our step of a case, beside the loop by hand of a name."""
+    python = ROOT / ".venvs" / framework / "bin" / "python"
+    command = [python, "-m", "benchmarks.own_loop_probe", framework, *map(str, case), by_hand]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0 or not done.stdout:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr[-2000:]}")
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def interval_of_median(ordered: np.ndarray) -> tuple[float, float]:
+    """From the order statistics (the signs are binomial whatever the distribution)."""
     rank = int(binom.ppf((1 - CONFIDENCE) / 2, len(ordered), 0.5))
     return float(ordered[max(0, rank - 1)]), float(ordered[min(len(ordered) - 1, len(ordered) - rank)])
 

@@ -16,6 +16,8 @@ from runners.harness.workload import Request, StepWork, Unsupported
 STEPS = 5
 WARM_UP = 10
 LEAST_TURNS = 20
+REST_SECONDS = 0.02
+"""Before a turn: threads of the other side that wait by spinning come to rest."""
 
 
 def turns(work: StepWork, by_hand, seconds: float) -> tuple[list[float], list[float]]:
@@ -29,6 +31,7 @@ def turns(work: StepWork, by_hand, seconds: float) -> tuple[list[float], list[fl
     until, count = time.monotonic() + seconds, 0
     while time.monotonic() < until or count < LEAST_TURNS:
         for name in sorted(sides, reverse=bool(count % 2)):
+            time.sleep(REST_SECONDS)
             medians[name].append(statistics.median(sides[name]()[1:]))
         count += 1
     return medians["ours"], medians["by_hand"]
@@ -38,6 +41,10 @@ def main() -> None:
     """Prepare our step and the loop by hand from the same weights and the same batch."""
     framework, workload, network, variant = sys.argv[1:5]
     size, batch, seconds = int(sys.argv[5]), int(sys.argv[6]), float(sys.argv[7])
+    own = importlib.import_module(f"benchmarks.own_loops.{framework}")
+    if sys.argv[8] == "--switches":
+        print(json.dumps({"switches": own.SWITCHES[workload]}))
+        return
     case = Case(workload, "cpu", batch, 25, network=network, input_size=size, scope="compute")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -46,7 +53,7 @@ def main() -> None:
             work = importlib.import_module(f"runners.{framework}.{workload}").prepare(request)
             for stage in work.stages.values():
                 stage()
-            by_hand = importlib.import_module(f"benchmarks.own_loops.{framework}").loop_of(request)
+            by_hand = own.loop_of(request, sys.argv[8])
         except Unsupported as reason:
             print(json.dumps({"skipped": str(reason)}))
             return

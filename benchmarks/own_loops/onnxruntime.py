@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from runners.harness.workload import Request, Unsupported
+from runners.harness.workload import Request
 from runners.onnxruntime.graph import save
 from runners.onnxruntime.networks import build
 from runners.reference.batch import images
@@ -17,21 +17,38 @@ from runners.reference.weights import weights
 Loop = Callable[[int], list[int]]
 
 
-def loop_of(request: Request) -> Loop:
-    """The loop for a case, on the case's weights and batch. Raises Unsupported for what is no default."""
+SWITCHES = {
+    "infer": ("ort", "spinning off", "parallel execution", "no memory pattern", "no arena", "denormals as zero"),
+}
+"""Documented switches that are set in code."""
+
+
+def loop_of(request: Request, name: str) -> Loop:
+    """The loop for a case as usual, or with one of the switches, on the case's weights and batch."""
     case = request.case
-    if request.competitor.variant != "ort":
-        raise Unsupported("the same loop with other session options; see benchmarks/switches.py")
     arrays = weights(case.network, case.seed, CLASSES[case.network])
     path = request.scratch / "by-hand.onnx"
     save(build(case.network, arrays, case.batch_size, case.input_size), arrays, path)
-    return infer(path, images(case.seed, case.batch_size, case.input_size), request.threads)
+    return infer(path, images(case.seed, case.batch_size, case.input_size), switched(name, request.threads))
 
 
-def infer(model: Path, batch: np.ndarray, threads: int) -> Loop:
-    """A loop over a session's runs, input and output bound so that nothing is copied."""
+def switched(name: str, threads: int) -> onnxruntime.SessionOptions:
+    """Session options with the switch."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
+    if name in ("spinning off", "tuned"):
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if name == "parallel execution":
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_PARALLEL
+    if name == "denormals as zero":
+        options.add_session_config_entry("session.set_denormal_as_zero", "1")
+    options.enable_mem_pattern = name != "no memory pattern"
+    options.enable_cpu_mem_arena = name != "no arena"
+    return options
+
+
+def infer(model: Path, batch: np.ndarray, options: onnxruntime.SessionOptions) -> Loop:
+    """A loop over a session's runs, input and output bound so that nothing is copied."""
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     binding = session.io_binding()
     binding.bind_cpu_input(session.get_inputs()[0].name, batch)

@@ -15,19 +15,32 @@ from runners.reference.weights import weights
 Loop = Callable[[int], list[int]]
 
 
-def loop_of(request: Request) -> Loop:
-    """The loop for a case and a variant, on the case's weights and batch."""
-    case, variant, classes = request.case, request.competitor.variant, CLASSES[request.case.network]
+SWITCHES = {
+    "infer": (
+        *("eager", "channels_last", "script", "script_channels_last", "compile", "compile_channels_last"),
+        *("script, optimize_for_inference", "compile, freezing", "compile, max-autotune", "eager, no denormals"),
+    ),
+    "train": (
+        *("eager", "channels_last", "script_channels_last", "compile", "compile_channels_last"),
+        *("eager, fused Adam", "channels_last, fused Adam", "compile, fused Adam"),
+    ),
+}
+"""Documented switches that are set in code: our variants' and further ones."""
+
+
+def loop_of(request: Request, name: str) -> Loop:
+    """The loop for a case in one of our variants or with one of the switches, on the case's weights and batch."""
+    case, classes = request.case, CLASSES[request.case.network]
     model = build(case.network, classes, weights(case.network, case.seed, classes))
     batch = torch.from_numpy(images(case.seed, case.batch_size, case.input_size))
     if case.workload == "infer":
-        return infer(model, batch, variant)
-    return train(model, batch, torch.from_numpy(labels(case.seed, case.batch_size, classes)), variant)
+        return infer(model, batch, name)
+    return train(model, batch, torch.from_numpy(labels(case.seed, case.batch_size, classes)), name)
 
 
-def infer(model: nn.Module, batch: torch.Tensor, variant: str) -> Loop:
+def infer(model: nn.Module, batch: torch.Tensor, name: str) -> Loop:
     """A loop over forward passes of the model in one of its forms."""
-    model, batch, forward = formed(model.eval(), batch, variant)
+    model, batch, forward = formed(model.eval(), batch, name)
 
     def loop(steps: int) -> list[int]:
         times = []
@@ -41,11 +54,11 @@ def infer(model: nn.Module, batch: torch.Tensor, variant: str) -> Loop:
     return loop
 
 
-def train(model: nn.Module, batch: torch.Tensor, targets: torch.Tensor, variant: str) -> Loop:
+def train(model: nn.Module, batch: torch.Tensor, targets: torch.Tensor, name: str) -> Loop:
     """A loop over optimiser steps."""
-    model, batch, forward = formed(model.train(), batch, variant)
+    model, batch, forward = formed(model.train(), batch, name)
     criterion = nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True if variant == "tuned" else None)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused="fused" in name or name == "tuned" or None)
 
     def loop(steps: int) -> list[int]:
         times = []
@@ -60,13 +73,20 @@ def train(model: nn.Module, batch: torch.Tensor, targets: torch.Tensor, variant:
     return loop
 
 
-def formed(model: nn.Module, batch: torch.Tensor, variant: str) -> tuple[nn.Module, torch.Tensor, Callable]:
-    """Model, batch and what is called: the variant's name in documented calls."""
-    if variant.endswith("channels_last") or variant == "tuned":
+def formed(model: nn.Module, batch: torch.Tensor, name: str) -> tuple[nn.Module, torch.Tensor, Callable]:
+    """Model, batch and what is called: the name in documented calls."""
+    torch.set_flush_denormal("no denormals" in name)
+    if "channels_last" in name or name == "tuned":
         model, batch = model.to(memory_format=torch.channels_last), batch.to(memory_format=torch.channels_last)
-    if variant.startswith("script"):
+    if "optimize_for_inference" in name:
+        return model, batch, torch.jit.optimize_for_inference(torch.jit.script(model))
+    if name.startswith("script"):
         return model, batch, torch.jit.script(model)
-    if variant.startswith("compile") or variant == "tuned":
-        frozen = {"freezing": True} if variant == "tuned" and not model.training else None
-        return model, batch, torch.compile(model, dynamic=False, options=frozen)
+    if name.startswith("compile") or name == "tuned":
+        options = {}
+        if "freezing" in name or (name == "tuned" and not model.training):
+            options["freezing"] = True
+        if "max-autotune" in name:
+            options |= torch._inductor.list_mode_options("max-autotune")
+        return model, batch, torch.compile(model, dynamic=False, options=options or None)
     return model, batch, model
