@@ -1,7 +1,7 @@
 """What a run would do: its cases, its order, how long it takes. Starts nothing."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,10 +39,9 @@ def draft(root: Path, options: Options) -> Draft:
     if not everyone:
         raise UsageError(f"{root}: no framework found; each is a folder under images/ and runners/")
     contestants = choose(root, everyone, options.frameworks)
-    if options.aa:
-        able = [name for name, found in contestants.items() if not found.problem] or list(contestants)
-        contestants = {able[0]: contestants[able[0]]}
     profile = load_profile(root, options.profile)
+    if options.aa:
+        contestants = _most_able(contestants, {group.workload for group in profile.cases})
     if options.timeout is not None:
         groups = [group.model_copy(update={"timeout": None}) for group in profile.cases]
         profile = profile.model_copy(update={"timeout": options.timeout, "cases": groups})
@@ -53,6 +52,17 @@ def draft(root: Path, options: Options) -> Draft:
     needing = [name for name in workloads if reads_data(name, everyone)]
     sources = data.sources(root, options.data, needing, options.strict) if needing else []
     return Draft(profile, everyone, contestants, workloads, sources)
+
+
+def _most_able(contestants: dict[str, Contestant], workloads: Set[str]) -> dict[str, Contestant]:
+    """The one that declares most of the workloads; of equals the first."""
+
+    def declared(name: str) -> int:
+        found = contestants[name].declaration
+        return len(workloads & found.workloads.keys()) if found else -1
+
+    chosen = max(contestants, key=declared)
+    return {chosen: contestants[chosen]}
 
 
 def planned_cases(drafted: Draft, options: Options, assigned: data.Assigned) -> list[Planned]:

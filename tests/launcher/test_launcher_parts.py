@@ -261,9 +261,33 @@ def test_max_steps_below_min_steps_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_every_profile_of_the_project_is_valid_and_of_a_sensible_size() -> None:
-    for path in (REPOSITORY / "profiles").glob("*.toml"):
-        assert load_profile(REPOSITORY, path.stem).description
+    for name in profiles():
+        assert load_profile(REPOSITORY, name).description
     assert load_profile(REPOSITORY, "quick").blocks == 8
+
+
+def profiles() -> list[str]:
+    return sorted(path.stem for path in (REPOSITORY / "profiles").glob("*.toml"))
+
+
+@pytest.mark.parametrize("name", [name for name in profiles() if name != "aa"])
+def test_every_profile_of_the_project_can_be_planned(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its names, sizes and batches are such as the project's own frameworks take."""
+    assert main(["plan", "--profile", name], REPOSITORY) == 0
+    assert "replicates" in capsys.readouterr().out
+
+
+def test_the_a_a_profile_has_forty_comparisons(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a framework that has all its workloads, not of the first by name."""
+    assert main(["plan", "--profile", "aa", "--aa"], REPOSITORY) == 0
+    text = capsys.readouterr().out
+    assert "40 cases, 3 pilots of each program and step case, 640 replicates" in text
+    assert "UNSUPPORTED" not in text
+
+
+def test_the_steps_of_the_published_matrix_are_all_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--profile", "steps", "--workloads", "train,infer"], REPOSITORY) == 0
+    assert f"{7 * 3 * 4 * 2} cases" in capsys.readouterr().out
 
 
 def test_the_schedule_needs_only_what_run_json_holds() -> None:
