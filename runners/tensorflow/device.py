@@ -3,9 +3,10 @@
 import functools
 import os
 from collections.abc import Callable, Iterable
-from typing import ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from runners.harness.host import cgroup_cpu_quota, shm_bytes, visible_cpus
@@ -16,10 +17,24 @@ from runners.reference.precision import precision
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+DTYPES = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""What a case's precision is called here; as a policy, it keeps the weights in that type as well."""
+MIXED = {"fp32": "float32", "tf32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
+"""Keras's policies for training in a precision: what it computes in, not what the weights are kept in."""
+PROBE_SIDE = 256
+
+
+class Seen(NamedTuple):
+    """Where something was computed and in what type."""
+
+    device: str
+    dtype: object
+
 
 def configure(request: Request) -> str:
     """Put the request's settings into effect and return the device's name. Raises Invalid."""
     case = request.case
+    _keep_compiled(request)
     threading = tf.config.threading
     if _threads() != (request.threads, request.threads):
         threading.set_intra_op_parallelism_threads(request.threads)
@@ -28,19 +43,19 @@ def configure(request: Request) -> str:
     _choose_device(case.device)
     tf.config.experimental.set_synchronous_execution(True)
     tf.config.optimizer.set_jit(False)
-    tf.config.experimental.enable_tensor_float_32_execution(False)
+    tf.config.experimental.enable_tensor_float_32_execution(case.precision == "tf32")
     keras.utils.set_random_seed(case.seed)
     device = "GPU:0" if case.device == "gpu" else "CPU:0"
     _assert_computes_on(device)
     return device
 
 
-def effective(request: Request, tensors: Iterable[tf.Tensor | keras.Variable], layout: str) -> Effective:
-    """The settings in effect, read back from TensorFlow and from `tensors`. Raises Invalid if others were asked for.
+def effective(request: Request, seen: Iterable[tf.Tensor | keras.Variable | Seen], layout: str) -> Effective:
+    """The settings in effect, read back from TensorFlow and from what was seen. Raises Invalid where others were asked.
 
-    `tensors` are what was worked on: a model's variables, or what a loader delivered.
+    `seen` is what was computed or worked on: logits, a model's variables, what a loader delivered.
     """
-    values = [tensor.value if isinstance(tensor, keras.Variable) else tensor for tensor in tensors]
+    values = [value.value if isinstance(value, keras.Variable) else value for value in seen]
     intra, inter = _threads()
     if (intra, inter) != (request.threads, request.threads):
         raise Invalid("THREADS", f"{request.threads} threads asked for, TensorFlow uses {intra} and {inter}")
@@ -48,12 +63,14 @@ def effective(request: Request, tensors: Iterable[tf.Tensor | keras.Variable], l
     if used != {wanted} and request.case.workload != "load":  # loaders deliver in the host's memory
         raise Invalid("DEVICE", f"{wanted} was asked for, {' and '.join(sorted(used))} was used")
     on_gpu = used == {"GPU"}
+    computed = precision(tf.as_dtype(value.dtype).name for value in values)
+    rounded = on_gpu and _rounds_to_tf32()
     return Effective(
         device="gpu" if on_gpu else "cpu",
-        precision=precision(value.dtype.name for value in values),
+        precision="tf32" if rounded and computed == "fp32" else computed,
         threads_intra=intra,
         threads_inter=inter,
-        tf32=tf.config.experimental.tensor_float_32_execution_enabled() if on_gpu else None,
+        tf32=rounded if on_gpu else None,
         layout=layout,
         visible_cpus=visible_cpus(),
         cgroup_cpu_quota=cgroup_cpu_quota(),
@@ -68,7 +85,19 @@ def effective(request: Request, tensors: Iterable[tf.Tensor | keras.Variable], l
     )
 
 
-def layout(batch: tf.Tensor) -> str:
+def kept_in(model: keras.Model) -> str:
+    """The precision of the model's parameters."""
+    return precision(variable.dtype for variable in model.variables)
+
+
+def seen_in(result: tf.Tensor | np.ndarray, model: keras.Model) -> list[Seen]:
+    """Where and in what a result was computed; one that was copied to the host, where the model's weights are."""
+    if isinstance(result, tf.Tensor):
+        return [Seen(result.device, result.dtype)]
+    return [Seen(variable.value.device, result.dtype) for variable in model.variables]
+
+
+def layout(batch: tf.Tensor | np.ndarray) -> str:
     """Where the channels of N RGB images lie; TensorFlow's tensors have no strides that could say otherwise."""
     return "NHWC" if batch.shape[-1] == 3 else "NCHW"
 
@@ -106,6 +135,13 @@ def _threads() -> tuple[int, int]:
     )
 
 
+def _keep_compiled(request: Request) -> None:
+    """Let XLA keep what it compiles. It reads this once, before its first use; where nothing is compiled nothing is
+    kept. A second process was seen to need half the time for its first step, on a CPU too."""
+    flags = os.environ.get("TF_XLA_FLAGS", "")
+    os.environ["TF_XLA_FLAGS"] = f"{flags} --tf_xla_persistent_cache_directory={request.compiler_cache}".strip()
+
+
 def _choose_device(device: str) -> None:
     gpus = tf.config.list_physical_devices("GPU")
     if device != "gpu":
@@ -124,6 +160,13 @@ def _assert_computes_on(device: str) -> None:
     product = tf.matmul(ones, ones)
     if not product.device.endswith(device) or float(tf.reduce_sum(product)) != 512:
         raise Invalid("DEVICE", f"{device} was asked for, TensorFlow computed on {product.device}")
+
+
+def _rounds_to_tf32() -> bool:
+    """Does a product in float32 lose what TF32's ten bits of mantissa cannot hold?"""
+    side = (PROBE_SIDE, PROBE_SIDE)
+    product = tf.matmul(tf.fill(side, 1 + 2.0**-12), tf.ones(side))
+    return float(product[0, 0]) == PROBE_SIDE
 
 
 def _gpu_name() -> str | None:

@@ -15,9 +15,10 @@ from runners.reference.labelled import Labelled, assert_same_pixels, plainly, un
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
 from runners.tensorflow import device as devices
+from runners.tensorflow.evidence import TrainStep, evidence, first_losses
 from runners.tensorflow.loader_tfdata import UNREADABLE, unreadable
 from runners.tensorflow.networks import build
-from runners.tensorflow.train import TrainStep, evidence, first_losses, train_step_of
+from runners.tensorflow.train import train_step_of
 
 
 @devices.naming_out_of_memory
@@ -64,7 +65,7 @@ def prepare(request: Request) -> FitWork:
         train_step = stepping(model)
 
     def stepping(network: keras.Model) -> TrainStep:
-        return tf.function(train_step_of(network, accumulate), input_signature=signature, jit_compile=False)
+        return tf.function(train_step_of(network, criterion, accumulate), input_signature=signature, jit_compile=False)
 
     def accumulate(loss: tf.Tensor, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         predictions = tf.argmax(logits, axis=1)

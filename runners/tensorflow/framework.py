@@ -3,22 +3,16 @@
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, SIZES
 
+VARIANTS = ("graph", "eager", "xla", "graph_v1", "predict")
+SCOPES = ("compute", "transfer+compute")
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+
 FRAMEWORK = Framework(
     name="tensorflow",
     distributions=("tensorflow", "tensorflow-cpu", "tensorflow_cpu", "keras", "numpy", "pillow"),
     workloads={
-        "train": Workload(
-            variants=("graph", "eager"),
-            networks=tuple(CLASSES),
-            sizes=SIZES,
-            scopes=("compute",),
-        ),
-        "infer": Workload(
-            variants=("graph", "eager"),
-            networks=tuple(CLASSES),
-            sizes=SIZES,
-            scopes=("compute",),
-        ),
+        "train": Workload(VARIANTS, networks=tuple(CLASSES), sizes=SIZES, scopes=SCOPES, precisions=PRECISIONS),
+        "infer": Workload(VARIANTS, networks=tuple(CLASSES), sizes=SIZES, scopes=SCOPES, precisions=PRECISIONS),
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("tfdata",),

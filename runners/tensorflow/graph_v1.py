@@ -1,0 +1,166 @@
+"""Static graphs, run in a session of TensorFlow 1.
+
+Keras 3 builds nothing there. What it built is traced as usual, and the graph of that imported node for node.
+"""
+
+import gc
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from runners.harness.workload import Request
+from runners.tensorflow.device import DTYPES, Seen
+from runners.tensorflow.scope import begins_on_host
+
+v1 = tf.compat.v1
+
+ARITHMETIC = ("Conv2D", "MatMul")
+"""In the names of the operations that a network computes with: plain, fused or oneDNN's."""
+
+
+class FrozenForward:
+    """A network whose weights are constants of the graph; a step fetches the last operation, not what it puts out."""
+
+    def __init__(self, model: keras.Model, batch: np.ndarray, request: Request, device: str) -> None:
+        self._model, self._batch, self._request, self._device = model, batch, request, device
+
+    def compile(self) -> None:
+        """Freeze the network, import it, and put the batch where steps find it."""
+        self._start()
+        self._model = None
+        _forget()
+
+    def _start(self) -> None:
+        dtype = tf.as_dtype(DTYPES[self._request.case.precision])
+        traced = tf.function(lambda images: self._model(images, training=False))
+        frozen = convert_variables_to_constants_v2(
+            traced.get_concrete_function(tf.TensorSpec(self._batch.shape, dtype))
+        )
+        with tf.Graph().as_default() as graph, tf.device(self._device):
+            self._inputs = _Inputs([self._batch], [dtype], self._request)
+            replaced = {frozen.inputs[0].name: self._inputs.tensors[0]}
+            wanted = [frozen.outputs[0].name]
+            [self._logits] = tf.import_graph_def(frozen.graph.as_graph_def(), replaced, wanted)
+        self._session = _session(graph, self._request)
+        self._feeds = self._inputs.feed(self._session, self._batch)
+        self._batch = None
+
+    def step(self) -> None:
+        """One forward pass."""
+        self._session.run(self._logits.op, self._feeds)
+
+    def logits(self, batch: np.ndarray) -> np.ndarray:
+        """What the same graph makes of another batch."""
+        return self._session.run(self._logits, self._inputs.feed(self._session, batch))
+
+    def seen(self) -> list[Seen]:
+        """Where the step's arithmetic is done, and in what the logits come."""
+        dtype = self._session.run(self._logits, self._feeds).dtype
+        return [Seen(node.device, dtype) for node in executed(self._session, self._logits.op, self._feeds)]
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.close()
+
+
+class StaticTraining:
+    """An optimiser step as a graph of its own variables; a step fetches the loss, one number, and does all updates."""
+
+    def __init__(
+        self, train_step: Callable, batch: np.ndarray, targets: np.ndarray, request: Request, device: str
+    ) -> None:
+        self._train_step, self._arrays, self._request, self._device = train_step, [batch, targets], request, device
+
+    def compile(self) -> None:
+        """Trace the step, import it with variables of the session in place of Keras's, copy their values."""
+        self._start()
+        self._train_step = None
+        _forget()
+
+    def _start(self) -> None:
+        specs = [tf.TensorSpec(array.shape, array.dtype) for array in self._arrays]
+        traced = tf.function(self._train_step).get_concrete_function(*specs).graph
+        originals = {id(variable.handle): variable for variable in traced.variables}
+        initializers, values = [], {}
+        with tf.Graph().as_default() as graph, tf.device(self._device):
+            self._inputs = _Inputs(self._arrays, [spec.dtype for spec in specs], self._request)
+            replaced = dict(zip([tensor.name for tensor in traced.inputs], self._inputs.tensors, strict=False))
+            for handle, captured in traced.captures:
+                original = originals[id(handle)]
+                value = v1.placeholder(original.dtype, original.shape)
+                copy = v1.Variable(value, trainable=False, use_resource=True)
+                replaced[captured.name] = copy.handle
+                initializers.append(copy.initializer)
+                values[value] = original
+            wanted = [traced.outputs[0].name, *(operation.name for operation in traced.control_outputs)]
+            self._loss, *updates = tf.import_graph_def(traced.as_graph_def(), replaced, wanted)
+            self._updates = tf.group(updates)
+        self._session = _session(graph, self._request)
+        self._session.run(initializers, {value: original.numpy() for value, original in values.items()})
+        self._feeds = self._inputs.feed(self._session, *self._arrays)
+        self._arrays = None
+
+    def step(self) -> np.ndarray:
+        """One update; gives the loss before it."""
+        return self._session.run([self._loss, self._updates], self._feeds)[0]
+
+    def devices(self) -> list[str]:
+        """Where the step's arithmetic is done."""
+        return [node.device for node in executed(self._session, [self._loss, self._updates], self._feeds)]
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.close()
+
+
+class _Inputs:
+    """What a step reads: variables of the graph, or where the step begins on the host what it is fed with.
+
+    A batch that was a constant of the graph would be folded into it, and with a frozen network all logits as well.
+    """
+
+    def __init__(self, arrays: list[np.ndarray], dtypes: list[tf.DType], request: Request) -> None:
+        self._placeholders = [v1.placeholder(array.dtype, array.shape) for array in arrays]
+        self.tensors = [tf.cast(fed, dtype) for fed, dtype in zip(self._placeholders, dtypes, strict=True)]
+        self._fill = None
+        if not begins_on_host(request):
+            variables = [v1.Variable(tensor, trainable=False, use_resource=True) for tensor in self.tensors]
+            self.tensors = [variable.read_value() for variable in variables]
+            self._fill = [variable.initializer for variable in variables]
+
+    def feed(self, session: v1.Session, *arrays: np.ndarray) -> dict[tf.Tensor, np.ndarray]:
+        """Let the steps that follow have `arrays`; gives what to feed each of them with."""
+        feeds = dict(zip(self._placeholders, arrays, strict=True))
+        if self._fill is None:
+            return feeds
+        session.run(self._fill, feeds)
+        return {}
+
+
+def executed(session: v1.Session, fetches: object, feeds: dict[tf.Tensor, np.ndarray]) -> list[v1.NodeDef]:
+    """The arithmetic in the graph that a run of `fetches` executes: optimised, and placed on devices."""
+    told = v1.RunMetadata()
+    session.run(fetches, feeds, v1.RunOptions(output_partition_graphs=True), told)
+    nodes = (node for graph in told.partition_graphs for node in graph.node)
+    return [node for node in nodes if any(name in node.op for name in ARITHMETIC)]
+
+
+def _session(graph: tf.Graph, request: Request) -> v1.Session:
+    config = v1.ConfigProto(
+        intra_op_parallelism_threads=request.threads,
+        inter_op_parallelism_threads=request.threads,
+        device_count={} if request.case.device == "gpu" else {"GPU": 0},
+        allow_soft_placement=True,  # a few operations on integers have no kernel for a GPU
+    )
+    config.gpu_options.allow_growth = True
+    return v1.Session(graph=graph, config=config)
+
+
+def _forget() -> None:
+    """Free the model that was imported. It is full of cycles, and the harness has hidden it from the collector."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
