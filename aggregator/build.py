@@ -11,10 +11,11 @@ from aggregator.figures import by_workload, figures
 from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
 from aggregator.model import Answer, CaseDetail, Failed, Part, Report
-from aggregator.prose import LIMITS, METHOD, budget_time, stopping
+from aggregator.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.published.beside import beside_published
 from aggregator.quantities import count
 from aggregator.roofline import ROOF, Roof, roof_of
+from aggregator.roofline_figure import roofline_figures
 from aggregator.samples_figure import samples_figure
 from aggregator.tables import result_tables, score_table
 from aggregator.words import anchor, clean, clean_lines, heading, labels
@@ -53,7 +54,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment])
         failures=failures,
         quarantined=quarantined,
         method=(*METHOD, *(stopping(clean(run.name, 80), run.plan) for run in runs)),
-        limits=LIMITS,
+        limits=(*LIMITS, *([OLD_PEAKS] if any(record.schema_version < 3 for record in records) else [])),
         published=beside_published(
             [(part.title, env.cases) for part, env in zip(parts, environments, strict=True)], names
         ),
@@ -80,7 +81,7 @@ def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette
         answers=tuple(line for result in env.cases for line in lines[result.case]),
         notes=footnotes.texts,
         axis=axis.printed() if axis else None,
-        figures=figures(contests, palette, prefix),
+        figures=(*figures(contests, palette, prefix), *roofline_figures(contests, roof, palette, prefix)),
         tables=result_tables(env.cases, names, roof),
         cases=tuple(_detail(result, index, lines[result.case], names, palette, roof) for result in env.cases),
     )

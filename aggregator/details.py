@@ -3,19 +3,16 @@
 import dataclasses
 import shlex
 
-from aggregator.analysis import CaseResult, Comparison
-from aggregator.answers import incomplete
+from aggregator.analysis import CaseResult
 from aggregator.model import Answer, CaseDetail, Cell, Command, Figure, Table
-from aggregator.quantities import BYTE_UNITS, DASH, amount, count, ratio_and_interval, significant
-from aggregator.roofline import PRODUCT, Roof, Unknown
+from aggregator.quantities import BYTE_UNITS, DASH, count
+from aggregator.remarks import remarks
+from aggregator.roofline import Roof
 from aggregator.sides import Side
 from aggregator.words import clean
-from method.compare import Paired, ratio
-from method.verdict import Verdict
 from runners.harness.agreement import relative_error
-from runners.harness.case import Case, Competitor, DatasetRef
+from runners.harness.case import Case, DatasetRef
 from runners.harness.record import Check, Record
-from runners.harness.run import Pilot, Warmup
 
 
 def detail(
@@ -33,7 +30,7 @@ def detail(
         checks=_checks(result),
         figure=figure,
         commands=tuple(command for side in result.sides for command in _command(side)),
-        remarks=(*_attainable(result, roof), *_remarks(result)),
+        remarks=tuple(remarks(result, roof)),
     )
 
 
@@ -125,91 +122,3 @@ def _error(sketch: list[float] | None, reference: list[float]) -> Cell:
 def _command(side: Side) -> list[Command]:
     record = next((record for record in (*side.ok.values(), *side.failures) if record.command), None)
     return [Command(clean(side.label, 80), clean(shlex.join(record.command)))] if record else []
-
-
-def _remarks(result: CaseResult) -> list[str]:
-    found = [text for comparison in result.comparisons for text in (_means(comparison), _tests(comparison)) if text]
-    found += _warmup(result.warmup) if result.warmup else []
-    found += _unread(result)
-    for side in result.sides:
-        label = clean(side.label, 80)
-        found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
-        if side.settled:
-            states = ", ".join(f"{side.settled.count(state)} {state}" for state in dict.fromkeys(side.settled))
-            found.append(f"{label}: {states}")
-        shortfall = incomplete(side)
-        found += [shortfall] if shortfall else []
-    return found
-
-
-def _attainable(result: CaseResult, roof: Roof) -> list[str]:
-    """What a step needs at the least, and which of the machine's limits it meets first."""
-    found = roof.attainable(result)
-    if isinstance(found, Unknown):
-        return []
-    unit, what = ("FLOP/s", "the matrix product") if found.limit == PRODUCT else ("B/s", "the copy")
-    rate = amount(found.rate.per_second, unit, found.rate.low, found.rate.high)
-    return [
-        f"a step needs {amount(found.flops, 'FLOP')} and {amount(found.bytes, 'B')} of memory traffic at the least, "
-        f"{significant(found.intensity, 3)} FLOP/B: the limit is {what}, {rate} (n {found.rate.n}, "
-        f"{clean(found.rate.by, 60)})"
-    ]
-
-
-def _warmup(found: Warmup) -> list[str]:
-    """What the pilots saw, and what they fixed for every replicate."""
-    pilots: dict[Competitor, list[Pilot]] = {}
-    for pilot in found.pilots:
-        pilots.setdefault(pilot.competitor, []).append(pilot)
-    lines = [
-        f"warm-up, fixed by pilots before the first block: {count(found.warmup_steps, 'step')} discarded, "
-        f"{found.kept_steps} or more kept"
-    ]
-    for competitor, seen in pilots.items():
-        ends = ", ".join(f"{pilot.unsettled} of {pilot.steps}" for pilot in seen)
-        endless = sum(not pilot.settled for pilot in seen)
-        lines.append(
-            f"{clean(competitor.label, 80)}: steps of warm-up in its pilots {ends}"
-            + (f"; no end of it was seen in {endless}" if endless else "")
-        )
-    return lines
-
-
-def _unread(result: CaseResult) -> list[str]:
-    """What of the machine's state could not be read, and so disturbed nothing as far as is known."""
-    names_by_reason: dict[str, dict[str, None]] = {}
-    for record in (next(iter(side.ok.values())) for side in result.sides if side.ok):
-        for name, reason in record.unknown.items():
-            part, _, counter = name.partition(".")
-            if part == "health" and not (counter.startswith("gpu") and result.case.device != "gpu"):
-                names_by_reason.setdefault(clean(reason, 120), {})[clean(counter, 60).replace("_", " ")] = None
-    return [f"not readable here: {', '.join(names)} ({reason})" for reason, names in names_by_reason.items()]
-
-
-def _means(comparison: Comparison) -> str:
-    """The ratio of the mean steps beside that of the median steps: slow steps move the one and not the other."""
-    if comparison.paired is None or comparison.means is None or comparison.verdict is Verdict.NOT_COMPARABLE:
-        return ""
-    medians, means = _with_interval(comparison.paired), _with_interval(comparison.means)
-    if not medians or not means:
-        return ""
-    names = f"{clean(comparison.right.label, 80)} ÷ {clean(comparison.left.label, 80)}"
-    blocks = count(comparison.paired.n, "block")
-    return f"{names}: ratio of median steps {medians}, of mean steps {means}, {blocks}"
-
-
-def _with_interval(pair: Paired) -> str:
-    if pair.low is None or pair.high is None:
-        return ""
-    text, interval = ratio_and_interval(ratio(pair.log_ratio), ratio(pair.low), ratio(pair.high))
-    return f"{text} (95 % CI {interval})"
-
-
-def _tests(comparison: Comparison) -> str:
-    """The p-values, where a test was made."""
-    compared, judged = comparison.paired, comparison.judged
-    if compared is None or compared.p is None or judged is None or judged.p_holm is None:
-        return ""
-    names = f"{clean(comparison.right.label, 80)} ÷ {clean(comparison.left.label, 80)}"
-    tests = f"t test p = {compared.p:.2g}, after Holm {judged.p_holm:.2g}"
-    return f"{names}: {tests}; sign-flip test p = {compared.p_permutation:.2g}"

@@ -1,62 +1,44 @@
 """The report's figures over many cases: one declarative specification each."""
 
-import hashlib
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import altair as alt
 
-from aggregator import metrics
 from aggregator.analysis import CaseResult
-from aggregator.charts import GREY, WIDTH, Palette, Row, draw
-from aggregator.metrics import Metric
+from aggregator.charts import Palette, Row, draw
+from aggregator.dot_plot import dot_plot, file_of, panels, row_of
 from aggregator.model import Figure
+from aggregator.order import natural
+from aggregator.readings_figure import READINGS, readings
 from aggregator.sides import Side, ranked, shared_blocks
-from aggregator.words import TITLES, clean, group, parameters, title
+from aggregator.words import clean, group, parameters, title
 from method.compare import FIXED_ALPHA, interval_of_mean, paired, ratio
 from method.statistic import items_per_second
 from method.verdict import FEWEST_BLOCKS, Verdict
-
-ROW_HEIGHT = 11
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One number of a record that is drawn for every case."""
-
-    file: str
-    title: str
-    axis: str
-    read: Metric
-    unit: float
-    log: bool
-
-
-MEMORY = Reading("peak-memory", "Peak memory", "MiB, peak of the process tree", metrics.peak_memory, 2**20, False)
-FIRST_STEP = Reading("first-step", "First step or batch", "seconds (log scale)", metrics.first_step, 1.0, True)
 
 
 def figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> tuple[Figure, ...]:
     """Every figure that these cases fill; `prefix` tells the files of one part from another's."""
     found: list[Figure | None] = []
-    for workload, members in by_workload(cases):
+    workloads = [(workload, sorted(members, key=natural)) for workload, members in by_workload(cases)]
+    for workload, members in workloads:
         found.append(_relative_time(workload, [case for case in members if not case.is_self], palette, prefix))
         if workload == "load":
             found.append(_throughput(members, palette, prefix))
         if workload == "fit":
             found.append(_history(members, palette, prefix))
-    for reading in (MEMORY, FIRST_STEP):
-        found += [_readings(reading, workload, members, palette, prefix) for workload, members in by_workload(cases)]
+    for reading in READINGS:
+        found += [readings(reading, workload, members, palette, prefix) for workload, members in workloads]
     return tuple(figure for figure in found if figure)
 
 
 def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:
-    rows = [row for case in cases for row in _relative_rows(case)]
+    rows = [row for case in cases for row in relative_rows(case)]
     if not rows:
         return None
-    svg = _dot_plot(rows, "time relative to the fastest side (1 = fastest, log scale)", palette, log=True, rule_at=1.0)
+    svg = dot_plot(rows, "time relative to the fastest side (1 = fastest, log scale)", palette, rule_at=1.0)
     caption = (
         "Fastest side of each case = 1; further right is slower. Lines are 95 % intervals over n blocks, paired with "
         "the fastest side."
@@ -66,10 +48,11 @@ def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, pre
             " Left out are cases with fewer than two paired blocks or differing work, and a side with fewer than "
             f"{FEWEST_BLOCKS} blocks beside two that have as many."
         )
-    return Figure(f"{prefix}relative-time-{_file(workload)}", f"Relative time: {title(workload)}", caption, svg)
+    return Figure(f"{prefix}relative-time-{file_of(workload)}", f"Relative time: {title(workload)}", caption, svg)
 
 
-def _relative_rows(case: CaseResult) -> list[Row]:
+def relative_rows(case: CaseResult) -> list[Row]:
+    """Each ranked side's time relative to the fastest, over the blocks that all of them finished."""
     if any(found.incomparable for found in case.comparisons):
         return []
     ranking = ranked(case.sides)
@@ -83,57 +66,10 @@ def _relative_rows(case: CaseResult) -> list[Row]:
     for side in (side for side in case.sides if side in ranking):
         found = paired([side.logs[number] - best.logs[number] for number in shared], alpha)
         low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
-        row = _row(case, side, ratio(found.log_ratio), ratio(low), ratio(high))
+        row = row_of(case, side, ratio(found.log_ratio), ratio(low), ratio(high))
         name = f"{row['case']}, n {found.n}" + f" ({Verdict.UNSTABLE})" * unstable
         rows.append({**row, "case": name})
     return rows
-
-
-def _readings(
-    reading: Reading, workload: str, cases: Sequence[CaseResult], palette: Palette, prefix: str
-) -> Figure | None:
-    rows = []
-    for case in cases:
-        for side in case.sides:
-            found = [value for record in side.ok.values() if (value := reading.read(record)) is not None]
-            values = [value / reading.unit for value in found]
-            if values:
-                rows.append(_row(case, side, statistics.median(values), min(values), max(values)))
-    if not rows:
-        return None
-    svg = _dot_plot(rows, reading.axis, palette, log=reading.log)
-    caption = "Medians over replicates; lines from the lowest to the highest."
-    return Figure(f"{prefix}{reading.file}-{_file(workload)}", f"{reading.title}: {title(workload)}", caption, svg)
-
-
-def _row(case: CaseResult, side: Side, value: float, low: float, high: float) -> Row:
-    panel, name = group(case.case), parameters(case.case)
-    return {"panel": panel, "case": name, "competitor": clean(side.label, 60), "value": value, "low": low, "high": high}
-
-
-def _dot_plot(rows: list[Row], axis: str, palette: Palette, log: bool, rule_at: float | None = None) -> str:
-    """A row a case and side, a panel a network or stage; interval as a line, value as the side's shape."""
-    order = palette.shown(rows)
-    scale = alt.Scale(type="log", nice=False, padding=12) if log else alt.Scale(zero=True)
-    height = alt.Step(ROW_HEIGHT, **{"for": "offset"})
-    y = alt.Y("case:N", title=None, sort=None)
-    offset = alt.YOffset("competitor:N", sort=order)
-    base = alt.Chart().encode(y=y, yOffset=offset)
-    lines = base.mark_rule(strokeWidth=2).encode(
-        x=alt.X("low:Q", title=axis, scale=scale), x2="high:Q", color=palette.colour(rows)
-    )
-    points = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x=alt.X("value:Q", title=axis, scale=scale), color=palette.colour(rows), shape=palette.shape(rows)
-    )
-    layers = [lines, points]
-    if rule_at is not None:
-        layers.insert(0, alt.Chart().mark_rule(color=GREY, strokeDash=[3, 3]).encode(x=alt.datum(rule_at)))
-    chart = alt.layer(*layers).properties(width=WIDTH, height=height)
-    faceted = chart.facet(
-        data=alt.NamedData("rows"),
-        row=alt.Row("panel:N", sort=panels(rows), header=alt.Header(labelAngle=0, labelOrient="top")),
-    )
-    return draw(faceted.resolve_scale(y="independent"), rows=rows)
 
 
 def _throughput(cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:
@@ -144,7 +80,7 @@ def _throughput(cases: list[CaseResult], palette: Palette, prefix: str) -> Figur
             if rates:
                 middle = math.fsum(rates) / len(rates)
                 low, high = interval_of_mean(rates) or (middle, middle)
-                row = _row(case, side, math.exp(middle), math.exp(low), math.exp(high))
+                row = row_of(case, side, math.exp(middle), math.exp(low), math.exp(high))
                 rows.append(
                     {
                         **row,
@@ -215,13 +151,3 @@ def by_workload(cases: Sequence[CaseResult]) -> list[tuple[str, list[CaseResult]
     for case in cases:
         grouped.setdefault(case.case.workload, []).append(case)
     return list(grouped.items())
-
-
-def panels(rows: Sequence[Row]) -> list[str]:
-    """The panels of a figure, in the order of its cases."""
-    return list(dict.fromkeys(row["panel"] for row in rows))
-
-
-def _file(workload: str) -> str:
-    """The workload in a file's name; one that is not known could be any text."""
-    return workload if workload in TITLES else hashlib.sha256(workload.encode()).hexdigest()[:8]

@@ -26,6 +26,20 @@ def first_step(record: Record) -> float | None:
     return record.samples.first_step_ns / 1e9
 
 
+def first_step_from(cache: str | None) -> Metric:
+    """Reads the seconds of step 0 where the compiler's cache was so: `cold`, `warm`, or None where none is kept."""
+
+    def read(record: Record) -> float | None:
+        return first_step(record) if record.samples and record.samples.compiler_cache == cache else None
+
+    return read
+
+
+def first_step_unaided(record: Record) -> float | None:
+    """Seconds of step 0 where no compiled code was there before it."""
+    return None if record.samples and record.samples.compiler_cache == "warm" else first_step(record)
+
+
 def throughput(record: Record) -> float | None:
     """Images a second while the device is fed without waiting for each step; None where that was not measured."""
     samples = record.samples
@@ -65,10 +79,22 @@ def peak_memory(record: Record) -> float | None:
 
 def peak_gpu_memory(record: Record) -> float | None:
     """Bytes at the peak on the device: what the process took, else what its allocator gave out."""
-    resources = record.resources
-    if resources is None:
-        return None
-    return resources.gpu_process_peak_bytes or resources.gpu_allocated_peak_bytes
+    return gpu_process(record) or gpu_allocated(record)
+
+
+def gpu_process(record: Record) -> float | None:
+    """Bytes that the process held of the device at the peak, as the driver tells it."""
+    return record.resources.gpu_process_peak_bytes if record.resources else None
+
+
+def gpu_allocated(record: Record) -> float | None:
+    """Bytes that the framework's allocator had given out at the peak."""
+    return record.resources.gpu_allocated_peak_bytes if record.resources else None
+
+
+def gpu_reserved(record: Record) -> float | None:
+    """Bytes that the framework's allocator had taken from the device at the peak."""
+    return record.resources.gpu_reserved_peak_bytes if record.resources else None
 
 
 def accuracy(record: Record) -> float | None:

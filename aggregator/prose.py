@@ -41,6 +41,8 @@ LIMITS = (
     "Peak memory adds up the peaks of all processes, shared pages included: an upper bound.",
 )
 
+OLD_PEAKS = "Records of schema version 2 and before count what set-up took, such as generated weights, in peak memory."
+
 
 def stopping(name: str, plan: Run | None) -> str:
     """How this run came to its warm-up and its number of blocks, and at which level it is judged."""

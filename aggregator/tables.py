@@ -9,9 +9,10 @@ from aggregator.cells import MEAN_NOTE, by_column, columns, dash, limit_cell, ra
 from aggregator.footnotes import Footnotes
 from aggregator.model import Cell, Table
 from aggregator.order import natural
-from aggregator.quantities import DASH, bytes_range, duration_range, number_range, percent_range
+from aggregator.quantities import DASH, duration_range, number_range, percent_range
 from aggregator.roofline import ROOF, Roof, side_rate
 from aggregator.sides import Side
+from aggregator.startup_table import startup_table
 from aggregator.step_tables import step_tables
 from aggregator.words import clean, group
 from method.verdict import Verdict
@@ -45,7 +46,8 @@ def result_tables(cases: Sequence[CaseResult], names: dict[Case, str], roof: Roo
             found.append(_roof_table(members))
         else:
             found += step_tables(members, roof)
-    return (*found, _startup_table(cases, names)) if cases else ()
+    resources = (startup_table(name, members, names) for name, members in by_workload.items() if name != ROOF)
+    return (*found, *(table for table in resources if table))
 
 
 def score_table(cases: Sequence[CaseResult]) -> Table:
@@ -140,29 +142,3 @@ def _fit_row(case: Case, side: Side, notes: Footnotes) -> tuple[Cell, ...]:
     loss = seed_cell(side, metrics.last_loss, number_range, notes)
     n = Cell(str(len(side.ok)), "", notes.mark(incomplete(side)))
     return (*name, n, *stages, accuracy, restored, loss, *others)
-
-
-def _startup_table(cases: Sequence[CaseResult], names: dict[Case, str]) -> Table:
-    sides = [(case.case, side) for case in cases for side in case.sides if side.ok]
-    on_gpu = any(case.device == "gpu" for case, _ in sides)
-    heads = ("case", "competitor", "n", "import", "set-up", "first step or batch", "peak memory", "CPU time an image")
-    rows = [(Cell(names[case]), Cell(clean(side.label, 60)), *_startup_cells(side, on_gpu)) for case, side in sides]
-    caption = (
-        "Start-up, memory and CPU time. Medians (lowest–highest) over n replicates; memory is the peak of the process "
-        "tree. CPU time is that of all processes over the timed steps, warm-up included; for loaders without the pass "
-        "for the first batch and the whole epoch, which come before; for end-to-end training of all stages, over the "
-        "training images of all epochs."
-    )
-    return Table(caption, (*heads, "peak GPU memory") if on_gpu else heads, tuple(rows), 2)
-
-
-def _startup_cells(side: Side, on_gpu: bool) -> list[Cell]:
-    cells = [
-        Cell(str(len(side.ok))),
-        range_cell(side, metrics.import_time, duration_range),
-        range_cell(side, metrics.setup_time, duration_range),
-        range_cell(side, metrics.first_step, duration_range),
-        range_cell(side, metrics.peak_memory, bytes_range),
-        range_cell(side, metrics.cpu_time, duration_range),
-    ]
-    return [*cells, range_cell(side, metrics.peak_gpu_memory, bytes_range)] if on_gpu else cells

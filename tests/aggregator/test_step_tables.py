@@ -9,9 +9,11 @@ from make_records import TF, TORCH, failed, make_records, make_run, planned, roo
 
 from aggregator.analysis import analyse
 from aggregator.build import build_report
+from aggregator.charts import Palette
 from aggregator.load import LoadedRun
 from aggregator.parse import parse_record
 from aggregator.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
+from aggregator.roofline_figure import roofline_figures
 from aggregator.tables import result_tables
 from runners.harness.record import Status, to_json
 from runners.harness.run import Unavailable
@@ -38,7 +40,7 @@ def tables_of(*arguments, **more):
 
 
 def step_table(*arguments, **more):
-    (found,) = (table for title, table in tables_of(*arguments, **more).items() if title.startswith("Inference"))
+    (found,) = (table for title, table in tables_of(*arguments, **more).items() if title.startswith("Inference step, "))
     return found
 
 
@@ -245,8 +247,29 @@ def test_winners_of_roof_cases_count_for_nothing_else():
         "tensorflow/graph is faster",
         "equivalent within 2 %",
     ]
-    assert not any("roof" in figure.name for figure in report.parts[0].figures)
+    assert not any("limits" in figure.title for figure in report.parts[0].figures)
     remarks = report.parts[0].cases[0].remarks
     assert remarks[0].startswith(
         "a step needs 8.00 GFLOP and 80.0 MB of memory traffic at the least, 100 FLOP/B: the limit"
     )
+
+
+def test_the_roofline_plot_has_a_point_a_case_and_competitor_below_both_limits(monkeypatch):
+    seen = {}
+    monkeypatch.setattr("aggregator.roofline_figure.draw", lambda _, **data: seen.update(data) or "<svg/>")
+    other = dataclasses.replace(step_case("vgg16", 1), precision="bf16")
+    cases = cases_of([planned(case, [TORCH, TF], 8) for case in (step_case(), other)] + ROOFS)
+    names = [("pytorch", TORCH.label), ("tensorflow", TF.label)]
+    contests = [case for case in cases if case.case.workload != "roof"]
+    (figure,) = roofline_figures(contests, roof_of(cases), Palette([("infer", names)]), "part-2-")
+    assert (figure.name, figure.title) == ("part-2-roofline-1", "Roofline: inference step, fp32, CPU")
+    assert [(row["panel"], row["competitor"], row["intensity"]) for row in seen["rows"]] == [
+        ("resnet18", "pytorch/eager", 100),
+        ("resnet18", "tensorflow/graph", 100),
+    ]
+    assert all(row["rate"] == pytest.approx(8 / 0.05, rel=0.01) for row in seen["rows"])
+    left, ridge, right = seen["ceiling"]
+    # 200 GFLOP/s of TensorFlow's product meet 10 GB/s of copying at 20 FLOP/B.
+    assert (ridge["x"], ridge["y"], right["y"]) == pytest.approx((20, 200, 200), rel=0.02)
+    assert left["y"] / left["x"] == pytest.approx(10, rel=0.02)
+    assert left["x"] < 20 < 100 < right["x"]

@@ -26,7 +26,7 @@ from scipy import stats
 
 from aggregator.analysis import analyse, ranked
 from aggregator.answers import answer
-from aggregator.figures import _relative_rows
+from aggregator.figures import relative_rows
 from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
 from method.compare import ADAPTIVE_ALPHA, blocks_until_narrower, paired, ratio
@@ -271,7 +271,7 @@ def test_a_figure_says_which_case_is_unstable():
     for change, said in ((drifting, True), (lambda record: record, False)):
         loaded = LoadedRun(run.run_id, run, tuple(change(record) for record in make_records(run)), ())
         (env,) = analyse([loaded])
-        assert {row["case"].endswith("(unstable)") for row in _relative_rows(env.cases[0])} == {said}
+        assert {row["case"].endswith("(unstable)") for row in relative_rows(env.cases[0])} == {said}
 
 
 def test_steadiness_needs_enough_steps():
@@ -406,7 +406,7 @@ def test_a_third_side_that_failed_early_does_not_hide_who_is_faster():
     (env,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
     (case,) = env.cases
     assert [side.competitor for side in ranked(case.sides)] == [SPDL, TORCH_LOADER]
-    assert {row["competitor"] for row in _relative_rows(case)} == {SPDL.label, TORCH_LOADER.label}
+    assert {row["competitor"] for row in relative_rows(case)} == {SPDL.label, TORCH_LOADER.label}
     assert case.deciding.paired.n == 8
 
 

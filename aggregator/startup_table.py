@@ -1,0 +1,62 @@
+"""What comes before the steady state, and what a replicate takes of the machine: a table a workload."""
+
+from collections.abc import Sequence
+
+from aggregator import metrics
+from aggregator.analysis import CaseResult
+from aggregator.cells import range_cell
+from aggregator.metrics import Metric
+from aggregator.model import Cell, Table
+from aggregator.quantities import bytes_range, duration_range
+from aggregator.sides import Side
+from aggregator.words import clean, heading
+from method.statistic import STEP_WORKLOADS
+from runners.harness.case import Case
+
+FIRST_STEP: tuple[tuple[str, Metric], ...] = (
+    ("first step, cold cache", metrics.first_step_from("cold")),
+    ("first step, warm cache", metrics.first_step_from("warm")),
+    ("first step, no cache", metrics.first_step_from(None)),
+)
+STEP_NOTE = (
+    "The first step traces, compiles and tunes. A variant that keeps compiled code does so in a cache that the blocks "
+    "of a run share: the first replicate of a competitor on a case finds it empty (cold), later ones do not (warm). "
+    "CPU time is that of all processes over the timed steps, warm-up included."
+)
+NOTES = {
+    "load": "CPU time is that of all processes over the timed steps, warm-up included, without the pass for the first "
+    "batch and the whole epoch, which come before.",
+    "fit": "CPU time is that of all processes over all stages, an image of each epoch.",
+}
+
+
+def startup_table(workload: str, cases: Sequence[CaseResult], names: dict[Case, str]) -> Table | None:
+    """A row a case and competitor; None where no replicate went well."""
+    rows = [(result.case, side) for result in cases for side in result.sides if side.ok]
+    shown = [(head, read) for head, read in _times(workload) if _any(rows, read)]
+    memory = [("peak memory", metrics.peak_memory), ("peak GPU memory", metrics.peak_gpu_memory)]
+    sizes = [(head, read) for head, read in memory if _any(rows, read)]
+    heads = ("case", "competitor", "n", *(head for head, _ in (*shown, *sizes)), "CPU time an image")
+    cells = tuple(
+        (
+            Cell(names[case]),
+            Cell(clean(side.label, 60)),
+            Cell(str(len(side.ok))),
+            *(range_cell(side, read, duration_range) for _, read in shown),
+            *(range_cell(side, read, bytes_range) for _, read in sizes),
+            range_cell(side, metrics.cpu_time, duration_range),
+        )
+        for case, side in rows
+    )
+    note = STEP_NOTE if workload in STEP_WORKLOADS else NOTES.get(workload, "")
+    caption = f"Medians (lowest–highest) over n replicates; memory is the peak of the process tree. {note}".strip()
+    return Table(caption, heads, cells, 2, title=f"{heading(workload)}: start-up and resources") if rows else None
+
+
+def _times(workload: str) -> tuple[tuple[str, Metric], ...]:
+    first = (("first batch", metrics.first_step),) if workload == "load" else FIRST_STEP
+    return (("import", metrics.import_time), ("set-up", metrics.setup_time), *first)
+
+
+def _any(rows: Sequence[tuple[Case, Side]], read: Metric) -> bool:
+    return any(read(record) is not None for _, side in rows for record in side.ok.values())

@@ -1,0 +1,148 @@
+"""First steps apart by the compiler's cache, and memory in all its kinds."""
+
+import dataclasses
+
+from make_records import (
+    SPDL,
+    TF,
+    TORCH,
+    TORCH_FIT,
+    TORCH_LOADER,
+    fit_case,
+    load_case,
+    make_records,
+    make_run,
+    planned,
+    roof_case,
+    step_case,
+)
+
+from aggregator.analysis import analyse
+from aggregator.build import build_report
+from aggregator.charts import Palette
+from aggregator.load import LoadedRun
+from aggregator.metrics import peak_gpu_memory
+from aggregator.readings_figure import READINGS, readings
+from aggregator.remarks import remarks
+from aggregator.roofline import roof_of
+from aggregator.startup_table import startup_table
+from runners.harness.case import Competitor
+
+COMPILED = Competitor("pytorch", "compile")
+SECOND = 10**9
+
+
+def first_steps(record):
+    """The compiled variant starts cold in 30 s and warm in 4; nobody else keeps compiled code."""
+    cache, seconds = None, 1
+    if record.competitor == COMPILED:
+        cache, seconds = ("warm", 4) if record.block.number else ("cold", 30)
+    samples = dataclasses.replace(record.samples, first_step_ns=seconds * SECOND, compiler_cache=cache)
+    return dataclasses.replace(record, samples=samples)
+
+
+def cases_of(plans, change=lambda record: record):
+    run = make_run(plans)
+    (env,) = analyse([LoadedRun(run.run_id, run, tuple(map(change, make_records(run))), ())])
+    return env.cases
+
+
+def table_of(workload, *arguments):
+    cases = cases_of(*arguments)
+    return startup_table(workload, cases, {case.case: "it" for case in cases})
+
+
+def test_the_first_step_is_told_apart_by_the_state_of_the_cache():
+    table = table_of("infer", [planned(step_case(), [TORCH, COMPILED], 8)], first_steps)
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    heads = ("first step, cold cache", "first step, warm cache", "first step, no cache")
+    assert [[(row[head].text, row[head].detail) for head in heads] for row in rows] == [
+        [("–", ""), ("–", ""), ("1.00 s", "")],
+        [("30.0 s", "n 1"), ("4.00 s", "n 7"), ("–", "")],
+    ]
+    assert "the first replicate of a competitor on a case finds it empty (cold)" in table.caption
+
+
+def test_a_column_that_nobody_fills_is_left_out():
+    steps = table_of("infer", [planned(step_case(), [TORCH, TF], 2)])
+    assert steps.columns == (
+        *("case", "competitor", "n", "import", "set-up"),
+        *("first step, no cache", "peak memory", "CPU time an image"),
+    )
+    loads = table_of("load", [planned(load_case(), [TORCH_LOADER, SPDL], 2)])
+    assert "first batch" in loads.columns
+    assert not any("first" in head for head in table_of("fit", [planned(fit_case(), [TORCH_FIT], 2)]).columns)
+
+
+def test_each_workload_has_its_table_and_the_machines_limits_have_none():
+    run = make_run([planned(case, [TORCH, TF], 2) for case in (step_case(), load_case(), fit_case(), roof_case())])
+    loaded = LoadedRun(run.run_id, run, tuple(make_records(run)), ())
+    titles = [table.title for table in build_report([loaded], analyse([loaded])).parts[0].tables]
+    assert titles[-3:] == [
+        f"{name}: start-up and resources" for name in ("Inference step", "Data loading", "End-to-end training")
+    ]
+    assert len([title for title in titles if "start-up" in title]) == 3
+
+
+def drawn(monkeypatch, reading, cases):
+    """The rows of one figure, and the report's figure itself."""
+    seen = []
+    monkeypatch.setattr("aggregator.dot_plot.draw", lambda _, rows: seen.extend(rows) or "<svg/>")
+    names = [(side.competitor.framework, side.label) for side in cases[0].sides]
+    return readings(reading, "infer", cases, Palette([("infer", names)]), ""), seen
+
+
+def test_the_figure_of_first_steps_has_warm_ones_hollow(monkeypatch):
+    cases = cases_of([planned(step_case(), [TORCH, COMPILED], 8)], first_steps)
+    figure, rows = drawn(monkeypatch, READINGS[-1], cases)
+    assert figure.name == "first-step-infer"
+    found = [(row["competitor"], row["value"], row["hollow"]) for row in rows]
+    assert found == [("pytorch/eager", 1, False), ("pytorch/compile", 30, False), ("pytorch/compile", 4, True)]
+
+
+def test_one_competitor_alone_is_left_to_the_table(monkeypatch):
+    assert drawn(monkeypatch, READINGS[0], cases_of([planned(step_case(), [TORCH], 8)]))[0] is None
+
+
+def with_gpu(held, given, reserved):
+    def change(record):
+        peaks = {
+            "gpu_process_peak_bytes": held,
+            "gpu_allocated_peak_bytes": given,
+            "gpu_reserved_peak_bytes": reserved,
+        }
+        return dataclasses.replace(record, resources=dataclasses.replace(record.resources, **peaks))
+
+    return change
+
+
+def test_gpu_memory_is_the_processs_else_the_allocators(monkeypatch):
+    plans = [planned(step_case(), [TORCH, TF], 8)]
+    for peaks, value in (((2**30, 2**29, 2**28), 2**30), ((None, 2**29, 2**28), 2**29), ((None, None, None), None)):
+        cases = cases_of(plans, with_gpu(*peaks))
+        assert peak_gpu_memory(cases[0].sides[0].ok[0]) == value
+        table = startup_table("infer", cases, {cases[0].case: "it"})
+        assert ("peak GPU memory" in table.columns) is (value is not None)
+        figure, rows = drawn(monkeypatch, READINGS[1], cases)
+        assert (figure is not None) is (value is not None)
+        assert {row["value"] for row in rows} == ({value / 2**20} if value else set())
+
+
+def test_all_three_peaks_of_a_gpu_stand_in_the_cases_details():
+    cases = cases_of([planned(step_case(), [TORCH, TF], 8)], with_gpu(3 * 2**30, 2**30, 2**31))
+    said = "GPU memory at the peak 3.00 GiB held by the process, 1.00 GiB given out by its allocator, "
+    assert f"pytorch/eager: {said}2.00 GiB reserved by its allocator (n 8)" in remarks(cases[0], roof_of(cases))
+    assert not any("GPU" in text for text in remarks(*nothing()))
+
+
+def nothing():
+    cases = cases_of([planned(step_case(), [TORCH, TF], 8)])
+    return cases[0], roof_of(cases)
+
+
+def test_peaks_of_an_older_schema_are_said_to_hold_more():
+    run = make_run([planned(step_case(), [TORCH, TF], 2)])
+    for version, said in ((3, False), (2, True)):
+        records = tuple(dataclasses.replace(record, schema_version=version) for record in make_records(run))
+        loaded = LoadedRun(run.run_id, run, records, ())
+        assert any("set-up" in text for text in build_report([loaded], analyse([loaded])).limits) is said
