@@ -1,5 +1,6 @@
 """The whole path with the real frameworks: every smoke case once, on each engine, to a report."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -13,6 +14,8 @@ from runners.harness.agreement import relative_error
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMEWORKS = sorted(folder.name for folder in (ROOT / "images").iterdir() if folder.is_dir())
+COMPILED = {"compile", "compile_channels_last", "tuned"}
+"""Variants that need a C++ compiler, which images bring and a machine may lack."""
 
 
 @pytest.fixture(
@@ -28,7 +31,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=1500,
+        timeout=2400,
     )
     assert ended.returncode == 0, ended.stderr[-4000:] + ended.stdout[-2000:]
     (folder,) = (path.parent for path in out.glob("*/run.json"))
@@ -41,19 +44,37 @@ def records(run: tuple[str, Path]) -> list[dict]:
     return [json.loads(path.read_bytes()) for path in sorted((run[1] / "records").iterdir())]
 
 
-def test_every_planned_replicate_left_a_record_that_is_ok(run, records):
+def measured(records: list[dict]) -> list[dict]:
+    return [record for record in records if record["status"] == "ok"]
+
+
+def test_every_planned_replicate_left_a_record(run, records):
     planned = json.loads((run[1] / "run.json").read_bytes())
     assert planned["state"] == "complete"
     assert len(records) == sum(len(case["competitors"]) * case["blocks"] for case in planned["cases"])
-    assert {record["status"] for record in records} == {"ok"}
+    assert {record["status"] for record in records} <= {"ok", "unsupported"}
     assert {record["competitor"]["framework"] for record in records} == set(FRAMEWORKS)
-    assert {record["case"]["workload"] for record in records} == {"train", "infer", "load", "fit"}
+    assert {record["case"]["workload"] for record in records} == {"train", "infer", "roof", "load", "fit"}
     assert {record["competitor"]["loader"] for record in records} == {"", "torch", "spdl", "tfdata"}
+
+
+def test_every_variant_ran_or_says_what_it_lacks(records):
+    """No variant is left out of a smoke run; one that needs what is not here says so."""
+    declared = {
+        (framework, variant)
+        for framework in FRAMEWORKS
+        for variant in importlib.import_module(f"runners.{framework}.framework").FRAMEWORK.workloads["infer"].variants
+    }
+    inferred = [record for record in records if record["case"]["workload"] == "infer"]
+    assert {(one["competitor"]["framework"], one["competitor"]["variant"]) for one in inferred} == declared
+    lacking = [record for record in records if record["status"] == "unsupported"]
+    assert all(record["error"]["message"] for record in lacking)
+    assert {one["competitor"]["variant"] for one in lacking} <= COMPILED | {"graph_v1"}
 
 
 def test_what_was_asked_for_is_in_effect(records):
     cpus = len(os.sched_getaffinity(0))
-    for record in records:
+    for record in measured(records):
         assert record["effective"]["device"] == "cpu"
         assert record["effective"]["visible_cpus"] == cpus
         if record["case"]["workload"] != "load":
@@ -61,7 +82,7 @@ def test_what_was_asked_for_is_in_effect(records):
 
 
 def test_image_ids_and_versions_are_in_every_record(run, records):
-    for record in records:
+    for record in measured(records):
         host = record["host"]
         assert host["engine"] == run[0]
         assert (host["image_id"] or "").startswith("sha256:") == (run[0] == "docker")
@@ -73,12 +94,12 @@ def test_image_ids_and_versions_are_in_every_record(run, records):
 def test_frameworks_computed_the_same(records):
     """Weights, parameter counts and logits agree between the competitors of every case with a network."""
     cases: dict[str, list[dict]] = {}
-    for record in records:
+    for record in measured(records):
         if record["case"]["network"] and record["check"]["logits_sketch"]:
             cases.setdefault(json.dumps(record["case"], sort_keys=True), []).append(record["check"])
     assert len(cases) == 5
     for checks in cases.values():
-        assert len(checks) == 2
+        assert len(checks) >= 2
         for one, other in combinations(checks, 2):
             assert one["weights_digest"] == other["weights_digest"]
             assert (one["trainable"], one["non_trainable"]) == (other["trainable"], other["non_trainable"])
