@@ -50,7 +50,7 @@ def configure(request: Request) -> str:
     return device
 
 
-def effective(request: Request, seen: Iterable[tf.Tensor | keras.Variable | Seen], layout: str) -> Effective:
+def effective(request: Request, seen: Iterable[tf.Tensor | keras.Variable | Seen], layout: str | None) -> Effective:
     """The settings in effect, read back from TensorFlow and from what was seen. Raises Invalid where others were asked.
 
     `seen` is what was computed or worked on: logits, a model's variables, what a loader delivered.

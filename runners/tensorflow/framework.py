@@ -18,6 +18,7 @@ FRAMEWORK = Framework(
             loaders=("tfdata",),
             stages=("decode", "batch", "normalize"),
         ),
+        "roof": Workload(variants=("graph",), stages=("product", "copy"), precisions=PRECISIONS),
         "fit": Workload(variants=("graph",), loaders=("tfdata",), networks=("cnn4",)),
     },
 )

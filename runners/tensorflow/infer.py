@@ -24,10 +24,11 @@ def prepare(request: Request) -> StepWork:
     """Model with the shared weights and the batch, on the device or in the host's memory; a step is `model(batch)`."""
     case, variant = request.case, request.competitor.variant
     device = devices.configure(request)
-    classes, dtype = CLASSES[case.network], devices.DTYPES[case.precision]
-    # The arrays are let go of here and generated anew for the check: they are not part of what a step needs.
-    model = build(case.network, classes, weights(case.network, case.seed, classes), dtype)
-    found, kept_in = counts(model), devices.kept_in(model)
+    dtype = devices.DTYPES[case.precision]
+    arrays = weights(case.network, case.seed, CLASSES[case.network])
+    model = build(case.network, CLASSES[case.network], arrays, dtype)
+    found, weights_digest, kept_in = counts(model), digest(arrays), devices.kept_in(model)
+    del arrays  # a step does not need them, and its peak memory is measured
     host = nhwc(images(case.seed, case.batch_size, case.input_size))
     layout, stages, close = devices.layout(host), {}, lambda: None
 
@@ -56,7 +57,7 @@ def prepare(request: Request) -> StepWork:
         return Check(
             trainable=found.trainable,
             non_trainable=found.non_trainable,
-            weights_digest=digest(weights(case.network, case.seed, classes)),
+            weights_digest=weights_digest,
             logits_sketch=sketch(np.concatenate(answers)[:REFERENCE_IMAGES]),
         )
 

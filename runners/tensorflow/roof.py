@@ -1,0 +1,84 @@
+"""The rates that bound every step on this machine: of one large matrix product, and of copying memory."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from runners.harness.record import Check, Effective
+from runners.harness.workload import Request, StepWork, Unsupported
+from runners.reference.sketch import sketch
+from runners.reference.stream import stream, uniform
+from runners.tensorflow import device as devices
+from runners.tensorflow.scope import put
+
+SIDES = {"cpu": 2048, "gpu": 8192}
+"""Of the square matrices: a product lasts tens of milliseconds on two cores, and fills a GPU."""
+ROWS, COLUMNS = 64, 1 << 20
+"""float32 elements that are copied, 256 MiB: far beyond any cache. All rows are the same."""
+SHOWN_ROWS, SHOWN_ELEMENTS = 2, 4096
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What is repeated and gives a tensor, which part of that is shown, and what one step comes to."""
+
+    step: Callable[[], tf.Tensor]
+    shown: Callable[[tf.Tensor], tf.Tensor]
+    flops: int | None = None
+    bytes: int | None = None
+
+
+@devices.naming_out_of_memory
+def prepare(request: Request) -> StepWork:
+    """Operands on the device; a step computes one product, or makes one copy."""
+    device = devices.configure(request)
+    rate = (product if request.case.stage == "product" else copy)(request, device)
+
+    def check() -> Check:
+        return Check(logits_sketch=sketch(tf.cast(rate.shown(rate.step()), tf.float32).numpy()))
+
+    def effective() -> Effective:
+        return devices.effective(request, [rate.step()], layout=None)
+
+    return StepWork(
+        step=devices.naming_out_of_memory(rate.step),
+        synchronize=devices.synchronizer(device),
+        items=request.case.batch_size,
+        check=check,
+        effective=effective,
+        close=lambda: None,
+        flops=rate.flops,
+        bytes=rate.bytes,
+        gpu_peaks=lambda: devices.gpu_peaks(device),
+    )
+
+
+def product(request: Request, device: str) -> Rate:
+    """Two square matrices in the case's precision, multiplied; as arguments, since a product of constants is folded."""
+    side, seed = SIDES[request.case.device], request.case.seed
+
+    def operand(name: str) -> tf.Tensor:
+        numbers = uniform(stream(seed, f"roof/{name}"), side * side).astype(np.float32)
+        return tf.cast(put(numbers.reshape(side, side), device), devices.DTYPES[request.case.precision])
+
+    multiply = tf.function(tf.matmul, jit_compile=False)
+    step = functools.partial(multiply, operand("left"), operand("right"))
+    return Rate(step, lambda result: result[:SHOWN_ROWS], flops=2 * side**3)
+
+
+def copy(request: Request, device: str) -> Rate:
+    """A large array, copied to memory that is there already; each element is read once and written once.
+
+    TensorFlow shares memory wherever it can: `tf.identity` and a variable's `assign` copy nothing.
+    """
+    if request.case.precision != "fp32":
+        raise Unsupported("bytes are copied alike whatever they mean; ask for fp32")
+    drawn = uniform(stream(request.case.seed, "roof/copy"), COLUMNS).astype(np.float32)
+    source = tf.tile(put(drawn[np.newaxis], device), (ROWS, 1))
+    with tf.device(device):
+        target, rows = tf.zeros_like(source), tf.range(ROWS)
+    step = functools.partial(tf.raw_ops.InplaceUpdate, x=target, i=rows, v=source)
+    return Rate(step, lambda result: result[0, :SHOWN_ELEMENTS], bytes=2 * ROWS * COLUMNS * drawn.itemsize)
