@@ -2,17 +2,15 @@
 
 import functools
 import os
-import shutil
-import sysconfig
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 import torch
 
 from runners.harness.host import cgroup_cpu_quota, shm_bytes, visible_cpus
 from runners.harness.record import Effective
-from runners.harness.workload import Invalid, OutOfMemory, Request, Unsupported
+from runners.harness.workload import Invalid, OutOfMemory, Request
+from runners.pytorch.precision import allow_tf32, observed
 from runners.reference.precision import precision
 
 Arguments = ParamSpec("Arguments")
@@ -28,41 +26,32 @@ def configure(request: Request) -> torch.device:
     torch.set_num_threads(request.threads)
     if torch.get_num_interop_threads() != request.threads:  # a second call raises, even with the same number
         torch.set_num_interop_threads(request.threads)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    allow_tf32(case.precision == "tf32")
     torch.backends.cudnn.benchmark = True
     device = torch.device("cuda:0" if case.device == "gpu" else "cpu")
     _assert_computes_on(device)
     return device
 
 
-def assert_compiler(request: Request) -> None:
-    """Raise Unsupported where `torch.compile` could not build its kernels; give it a folder for them."""
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(request.scratch / "inductor"))
-    compiler = os.environ.get("CXX") or "g++"
-    if shutil.which(compiler) is None:
-        raise Unsupported(f"torch.compile needs a C++ compiler, finds no {compiler}; apt-get install g++, or set CXX")
-    headers = Path(sysconfig.get_path("include"))
-    if not (headers / "Python.h").exists():
-        raise Unsupported(f"torch.compile needs Python's headers, not in {headers}; apt-get install python3-dev")
+def effective(
+    request: Request, results: Iterable[torch.Tensor], layout: str | None, parameters: Iterable[torch.Tensor] = ()
+) -> Effective:
+    """The settings in effect, read back from PyTorch and from tensors. Raises Invalid if others were asked for.
 
-
-def effective(request: Request, tensors: Iterable[torch.Tensor], layout: str) -> Effective:
-    """The settings in effect, read back from PyTorch and from `tensors`. Raises Invalid if others were asked for.
-
-    `tensors` are what was worked on: a model's parameters, or what a loader delivered.
+    `results` are what was computed or worked on: logits, a model's parameters, what a loader delivered.
     """
-    tensors = list(tensors)
+    results, parameters = list(results), list(parameters)
     intra, inter = torch.get_num_threads(), torch.get_num_interop_threads()
     if (intra, inter) != (request.threads, request.threads):
         raise Invalid("THREADS", f"{request.threads} threads asked for, PyTorch uses {intra} and {inter}")
-    used, wanted = {tensor.device.type for tensor in tensors}, "cuda" if request.case.device == "gpu" else "cpu"
+    used = {tensor.device.type for tensor in (*results, *parameters)}
+    wanted = "cuda" if request.case.device == "gpu" else "cpu"
     if used != {wanted} and request.case.workload != "load":  # loaders deliver in the host's memory
         raise Invalid("DEVICE", f"{wanted} was asked for, {' and '.join(sorted(used))} was used")
     on_gpu = used == {"cuda"}
     return Effective(
         device="gpu" if on_gpu else "cpu",
-        precision=precision(tensor.dtype for tensor in tensors),
+        precision=observed(results),
         threads_intra=intra,
         threads_inter=inter,
         tf32=(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32) if on_gpu else None,
@@ -70,8 +59,9 @@ def effective(request: Request, tensors: Iterable[torch.Tensor], layout: str) ->
         visible_cpus=visible_cpus(),
         cgroup_cpu_quota=cgroup_cpu_quota(),
         shm_bytes=shm_bytes(),
-        gpu=torch.cuda.get_device_name(tensors[0].device) if on_gpu else None,
+        gpu=torch.cuda.get_device_name(results[0].device) if on_gpu else None,
         settings={
+            **({"parameters": precision(tensor.dtype for tensor in parameters)} if parameters else {}),
             "cudnn_benchmark": str(torch.backends.cudnn.benchmark),
             "mkldnn": str(torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled),
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),

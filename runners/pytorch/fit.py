@@ -12,8 +12,9 @@ from torch import nn
 from runners.harness.record import Check, Effective
 from runners.harness.workload import FitWork, Invalid, Request, Unsupported
 from runners.pytorch import device as devices
+from runners.pytorch.evidence import evidence, first_losses
 from runners.pytorch.networks import build
-from runners.pytorch.train import evidence, first_losses, train_step_of
+from runners.pytorch.train import train_step_of
 from runners.reference.labelled import Labelled, assert_same_pixels, plainly, unfit
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
@@ -53,9 +54,12 @@ def prepare(request: Request) -> FitWork:
     def load() -> None:
         next(batches(data.loader(train_images, case.seed, pinned)))
 
+    def fresh(dtype: torch.dtype) -> nn.Module:
+        return build(case.network, classes, arrays, dtype).to(device)
+
     def build_model() -> None:
         nonlocal model, train_step
-        model = build(case.network, classes, arrays).to(device)
+        model = fresh(torch.float32)
         train_step = train_step_of(model)
 
     @devices.naming_out_of_memory
@@ -107,11 +111,10 @@ def prepare(request: Request) -> FitWork:
 
     def check() -> Check:
         """After the clock: was it the same training, and does the model in memory say what the restored one said?"""
-        fresh = train_step_of(build(case.network, classes, arrays).to(device))
         pixels = inspected()
         found = dataclasses.replace(
-            evidence(request, classes, arrays, device),
-            losses=first_losses(fresh, request, classes, device),
+            evidence(request, classes, arrays, fresh, train_step_of),
+            losses=first_losses(train_step_of(fresh(torch.float32)), request, classes, device),
             pixel_mean_difference=pixels.mean_difference,
             pixel_worst_image=pixels.worst_image,
         )

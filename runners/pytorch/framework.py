@@ -3,7 +3,15 @@
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, SIZES
 
-STEPS = Workload(variants=("eager", "compile"), networks=tuple(CLASSES), sizes=SIZES, scopes=("compute",))
+VARIANTS = ("eager", "script", "compile", "channels_last", "script_channels_last", "compile_channels_last", "tuned")
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+STEPS = Workload(
+    variants=VARIANTS,
+    networks=tuple(CLASSES),
+    sizes=SIZES,
+    scopes=("compute", "transfer+compute"),
+    precisions=PRECISIONS,
+)
 
 FRAMEWORK = Framework(
     name="pytorch",

@@ -49,13 +49,13 @@ def build(
     network: str, classes: int, arrays: Mapping[str, np.ndarray], dtype: torch.dtype = torch.float32
 ) -> nn.Module:
     """The network with the shared weights in it, on the CPU, in training mode. Raises Invalid."""
-    model = _blank(network, classes)
+    model = blank(network, classes)
     load(model, arrays)
     assert_counts(model, expected(network, classes))
     return model.to(dtype)
 
 
-def _blank(network: str, classes: int) -> nn.Module:
+def blank(network: str, classes: int) -> nn.Module:
     if network == "cnn4":
         return Cnn4(classes)
     model = torchvision.models.get_model(network, num_classes=classes, **WITHOUT_CHANCE.get(network, {}))

@@ -1,0 +1,44 @@
+"""Which number formats PyTorch computes in: asked for by a case, and seen in results."""
+
+import contextlib
+from collections.abc import Iterable
+
+import torch
+
+from runners.reference.precision import precision
+
+DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PROBE_SIDE = 256
+
+
+def allow_tf32(allowed: bool) -> None:
+    """Let a GPU round the factors of float32 products to TF32, or forbid it."""
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
+
+
+def mixed(device: torch.device, dtype: torch.dtype) -> contextlib.AbstractContextManager[object]:
+    """Mixed precision as PyTorch documents it: parameters stay float32, most is computed in `dtype`."""
+    if dtype in (torch.bfloat16, torch.float16):
+        return torch.autocast(device.type, dtype)
+    return contextlib.nullcontext()
+
+
+def observed(results: Iterable[torch.Tensor]) -> str:
+    """What `results` were computed in. A GPU's float32 may be TF32: it is `fp32+tf32` where that holds in part."""
+    results = list(results)
+    found = precision(result.dtype for result in results)
+    if found != "fp32" or not results[0].is_cuda:
+        return found
+    rounds = {
+        _rounds_factors(results[0].device),
+        torch.backends.cuda.matmul.allow_tf32,
+        torch.backends.cudnn.allow_tf32,
+    }
+    return "+".join("tf32" if rounded else "fp32" for rounded in sorted(rounds))
+
+
+def _rounds_factors(device: torch.device) -> bool:
+    """Whether a product in float32 loses what the ten bits of TF32's mantissa cannot hold."""
+    ones = torch.ones(PROBE_SIDE, PROBE_SIDE, device=device)
+    return ((ones + 2.0**-12) @ ones)[0, 0].item() == PROBE_SIDE
