@@ -19,6 +19,7 @@ FRAMEWORK = Framework(
     workloads={
         "train": STEPS,
         "infer": STEPS,
+        "roof": Workload(variants=("eager",), stages=("product", "copy"), precisions=PRECISIONS),
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("torch", "spdl"),
