@@ -13,7 +13,7 @@ from runners.harness.host import cgroup_cpu_quota, gpu_and_driver, shm_bytes, vi
 from runners.harness.record import Effective
 from runners.harness.workload import Invalid, OutOfMemory, Request, Unsupported
 from runners.onnxruntime.graph import INPUT, IR_VERSION, OPSET, OUTPUT
-from runners.onnxruntime.session import PLACES, PROVIDERS, SPINNING, bind, open_session
+from runners.onnxruntime.session import PLACES, PROVIDERS, TUNED, bind, open_session
 from runners.reference.precision import precision
 
 Arguments = ParamSpec("Arguments")
@@ -70,7 +70,7 @@ def effective(request: Request, session: ort.InferenceSession, logits: ort.OrtVa
             "provider": provider,
             "optimization": options.graph_optimization_level.name,
             "execution": options.execution_mode.name,
-            "spinning": _spinning(options),
+            **{key.rpartition(".")[2]: _entry(options, key) for key in TUNED},
             **{name: given[name] for name in ("cudnn_conv_algo_search", "enable_cuda_graph") if name in given},
         },
     )
@@ -109,8 +109,8 @@ def _rounds_as_tf32(request: Request) -> bool:
     raise Invalid("DEVICE", f"a product on {session.get_providers()[0]} gave {found[0, 0]}, not {SIDE * FINE**2}")
 
 
-def _spinning(options: ort.SessionOptions) -> str:
+def _entry(options: ort.SessionOptions, key: str) -> str:
     try:
-        return options.get_session_config_entry(SPINNING)
+        return options.get_session_config_entry(key)
     except RuntimeError:  # nobody set it
         return "default"

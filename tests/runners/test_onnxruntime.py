@@ -126,7 +126,8 @@ def test_settings_are_read_back(right):
         "provider": "CPUExecutionProvider",
         "optimization": "ORT_ENABLE_ALL",
         "execution": "ORT_SEQUENTIAL",
-        "spinning": "default",
+        "set_denormal_as_zero": "default",
+        "dynamic_block_base": "default",
     }
 
 
@@ -141,7 +142,9 @@ def test_other_variants_scopes_and_batches_give_the_same_logits(ask, right):
     usual = check(right["cnn4", 32]).logits_sketch
     for asked, answer in zip(jobs, ask(jobs), strict=True):
         assert relative_error(check(answer).logits_sketch, usual) <= 1e-6, asked
-        assert answer["effective"]["settings"]["spinning"] == {"ort": "default", "tuned": "0"}[asked["variant"]]
+        assert (
+            answer["effective"]["settings"]["dynamic_block_base"] == {"ort": "default", "tuned": "4"}[asked["variant"]]
+        )
         assert answer["items"] == asked["batch"]
 
 
