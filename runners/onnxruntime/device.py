@@ -51,15 +51,15 @@ def effective(request: Request, session: ort.InferenceSession, logits: ort.OrtVa
     if (provider, logits.device_name()) != (PROVIDERS[wanted], PLACES[wanted]):
         raise Invalid("DEVICE", f"{wanted} was asked for, {provider} was used, with logits on {logits.device_name()}")
     on_gpu, given = wanted == "gpu", session.get_provider_options()[provider]
-    computed, tf32 = precision([logits.numpy().dtype]), given.get("use_tf32") == "1" if on_gpu else None
-    if tf32 and computed == "fp32" and _rounds_as_tf32(request):
+    computed = precision([logits.numpy().dtype])
+    if on_gpu and computed == "fp32" and _rounds_as_tf32(request):
         computed = "tf32"
     return Effective(
         device=wanted,
         precision=computed,
         threads_intra=intra,
         threads_inter=inter,
-        tf32=tf32,
+        tf32=given.get("use_tf32") == "1" if on_gpu else None,
         layout="NCHW" if session.get_inputs()[0].shape[1] == 3 else "NHWC",
         visible_cpus=visible_cpus(),
         cgroup_cpu_quota=cgroup_cpu_quota(),
