@@ -119,7 +119,8 @@ class StaticTraining:
 class _Inputs:
     """What a step reads: variables of the graph, or where the step begins on the host what it is fed with.
 
-    A batch that was a constant of the graph would be folded into it, and with a frozen network all logits as well.
+    A batch that was a constant would be folded into the graph, with as many layers as give little out: of a small
+    enough frozen network nothing is left.
     """
 
     def __init__(self, arrays: list[np.ndarray], dtypes: list[tf.DType], request: Request) -> None:

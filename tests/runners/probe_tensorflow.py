@@ -1,0 +1,156 @@
+"""Run in TensorFlow's own Python: answers one question after the other about its runners and prints them as JSON."""
+
+import gc
+import json
+import sys
+import tempfile
+import weakref
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from runners.harness.case import Case, Competitor
+from runners.harness.cli import main
+from runners.harness.workload import Request
+from runners.reference.batch import images
+from runners.reference.layers import Kind, Layer
+from runners.reference.stream import stream, uniform
+from runners.reference.weights import weights
+from runners.tensorflow import device as devices
+from runners.tensorflow import graph_v1, roof
+from runners.tensorflow.framework import FRAMEWORK
+from runners.tensorflow.layers import AdaptiveAveragePooling
+from runners.tensorflow.networks import build, converted
+from runners.tensorflow.scope import nhwc
+
+THREADS = 2
+CASE = Case("infer", "cpu", 2, 25, network="cnn4", input_size=32, scope="compute")
+
+
+def request(folder, case=CASE):
+    return Request(case, Competitor("tensorflow", "graph_v1"), THREADS, folder, folder)
+
+
+def workers():
+    """How many threads of this process TensorFlow's executors run operations on."""
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    return names.count("tf_Compute")
+
+
+class Constants:
+    """The inputs of a graph as they must not be."""
+
+    def __init__(self, arrays, dtypes, _request):
+        self.tensors = [tf.constant(array, dtype) for array, dtype in zip(arrays, dtypes, strict=True)]
+
+    def feed(self, _session, *_arrays):
+        return {}
+
+
+def frozen(folder, inputs=graph_v1._Inputs):
+    """What the session runs of cnn4, what it makes of two batches, whether the model that was frozen is gone."""
+    arrays = weights("cnn4", 25, 100)
+    model = build("cnn4", 100, arrays)
+    gone = weakref.ref(model)
+    # So small that TensorFlow would fold all of it: results of more than 100 kB it leaves alone.
+    batches = [nhwc(images(seed, 2, 16)) for seed in (25, 26)]
+    expected = [model(batch, training=False).numpy() for batch in batches]
+    before, usual = workers(), graph_v1._Inputs
+    graph_v1._Inputs = inputs
+    network = graph_v1.FrozenForward(model, batches[0], request(folder), "CPU:0")
+    del model
+    gc.collect()
+    gc.freeze()  # as the harness does before it calls `compile`
+    network.compile()
+    graph_v1._Inputs = usual
+    network.step()
+    answer = {
+        "threads": workers() - before,
+        "operations": [node.op for node in graph_v1.executed(network._session, network._logits.op, network._feeds)],
+        "errors": [float(abs(network.logits(b) - e).max()) for b, e in zip(batches, expected, strict=True)],
+        "apart": float(abs(expected[0] - expected[1]).max()),
+        "model_gone": gone() is None,
+    }
+    network.close()
+    return answer
+
+
+def in_another_precision(folder, workload, fault):
+    """The record of a replicate in bf16, with a runner that computes in float32 where `fault`."""
+    names = {"infer": devices.DTYPES, "train": devices.MIXED}[workload]
+    usual = names["bf16"]
+    if fault:
+        names["bf16"] = "float32"
+    out = folder / f"{workload}{fault}"
+    argv = [workload, "--network", "cnn4", "--batch-size", "2", "--precision", "bf16", "--threads", str(THREADS)]
+    code = main(FRAMEWORK, [*argv, "--warmup-steps", "0", "--min-steps", "4", "--min-seconds", "0", "--out", str(out)])
+    names["bf16"] = usual
+    record = json.loads(next(out.glob("*.json")).read_text())
+    return {
+        "code": code,
+        "error": record["error"] and record["error"]["kind"],
+        "effective": record["effective"] and record["effective"]["precision"],
+        "parameters": record["effective"] and record["effective"]["settings"]["parameters"],
+        "compiler_cache": record["samples"] and record["samples"]["compiler_cache"],
+    }
+
+
+def pooled(side):
+    """How far the adaptive pooling of side × side pixels is from an average over each bin."""
+    x = images(25, 1, side)[0].transpose(1, 2, 0)[np.newaxis]
+    edges = [(i * side // 7, -(-(i + 1) * side // 7)) for i in range(7)]
+    bins = [[x[0, top:bottom, left:right].mean(axis=(0, 1)) for left, right in edges] for top, bottom in edges]
+    return float(abs(AdaptiveAveragePooling(7)(x).numpy()[0] - np.array(bins)).max())
+
+
+def permuted():
+    """How far a dense layer of flattened pixels is from the same one of flattened channels."""
+    layer = Layer("dense", Kind.DENSE, (4, 24), flattened=(2, 3, 4))
+    kernel, features = np.arange(96.0).reshape(4, 24), np.arange(24.0).reshape(2, 3, 4) ** 2
+    [ours] = converted(layer, {"dense.weight": kernel})
+    return float(abs(features.transpose(1, 2, 0).ravel() @ ours - kernel @ features.ravel()).max())
+
+
+def address(tensor):
+    """Where a tensor's numbers are in memory; its `numpy()` would be a copy."""
+    return np.asarray(memoryview(tensor)).ctypes.data
+
+
+def rates(folder):
+    """The evidence of `roof` beside numpy's, and whether its copy is one."""
+    roof.SIDES, roof.ROWS, roof.COLUMNS, roof.SHOWN_ELEMENTS = {"cpu": 16}, 2, 64, 64
+    case = replace(CASE, workload="roof", network=None, input_size=None, scope=None)
+    product = roof.product(request(folder, replace(case, stage="product")), "CPU:0")
+    left, right = (uniform(stream(25, f"roof/{name}"), 256).reshape(16, 16) for name in ("left", "right"))
+    copy = roof.copy(request(folder, replace(case, stage="copy")), "CPU:0")
+    source = copy.step.keywords["v"]
+
+    return {
+        "product": float(abs(product.step().numpy() - left @ right).max()),
+        "flops": product.flops,
+        "copy": float(abs(copy.step().numpy() - uniform(stream(25, "roof/copy"), 64)).max()),
+        "bytes": copy.bytes,
+        "copy_shares": address(copy.step()) == address(source),
+        "identity_shares": address(tf.identity(source)) == address(source),
+    }
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        devices.configure(request(root))
+        answers = {
+            "frozen": frozen(root),  # first: all sessions of a process share the first one's threads
+            "folded": frozen(root, Constants)["operations"],
+            "pooled": [pooled(side) for side in (4, 7, 10)],
+            "permuted": permuted(),
+            "rates": rates(root),
+            "precision": {
+                f"{workload} {'wrong' if fault else 'right'}": in_another_precision(root, workload, fault)
+                for workload in ("infer", "train")
+                for fault in (False, True)
+            },
+        }
+    json.dump(answers, sys.stdout)
