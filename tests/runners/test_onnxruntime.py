@@ -39,7 +39,8 @@ def ask():
 
     def answers(jobs):
         command = [ROOT / ".venvs/onnxruntime/bin/python", Path(__file__).with_name("probe_onnxruntime.py")]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        # The probe imports ONNX Runtime before the runner, which turns its telemetry off, is imported.
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "ORT_DISABLE_TELEMETRY": "1"}
         done = subprocess.run(
             [*command, json.dumps(jobs)], capture_output=True, text=True, env=environment, cwd=ROOT, check=False
         )
@@ -183,6 +184,17 @@ def test_its_own_allocator_is_understood(ask):
 @venvs
 def test_weights_are_let_go_before_the_clock(right):
     assert right["vgg16", 224]["held_bytes"] < 4 * PUBLISHED["vgg16"].trainable / 4
+
+
+@venvs
+def test_nothing_is_reported_to_its_makers(tmp_path):
+    """With its telemetry on, ONNX Runtime keeps an identity and a queue of events below the home folder."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "XDG_CACHE_HOME")}
+    command = [ROOT / ".venvs/onnxruntime/bin/python", "-m", "runners.onnxruntime", "infer", "--network", "cnn4"]
+    subprocess.run(
+        [*command, "--check"], env={**environment, "HOME": str(tmp_path)}, cwd=ROOT, capture_output=True, check=True
+    )
+    assert not list(tmp_path.rglob("*"))
 
 
 @pytest.mark.parametrize(
