@@ -188,7 +188,7 @@ def _mark(shown: Paired | None, axis: Scale) -> Interval | None:
     if shown is None or shown.low is None or shown.high is None:
         return None
     low, high = axis.place(shown.low), axis.place(shown.high)
-    return Interval(f"{low:.2f}", f"{high - low:.2f}", f"{axis.place(shown.log_ratio):.2f}")
+    return Interval(f"{low:.1f}", f"{high - low:.1f}", f"{axis.place(shown.log_ratio):.1f}")
 
 
 def _tail(comparison: Comparison) -> str:

@@ -1,6 +1,6 @@
 """From analysed environments to the frozen report that the templates lay out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from aggregator import aa, hosts
 from aggregator.analysis import CaseResult, Environment, planned_blocks
@@ -10,7 +10,7 @@ from aggregator.details import detail
 from aggregator.figures import by_workload, figures
 from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
-from aggregator.model import Answer, CaseDetail, Failed, Part, Report
+from aggregator.model import Answer, AnswerGroup, CaseDetail, Failed, Part, Report
 from aggregator.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.published.beside import beside_published
 from aggregator.quantities import count
@@ -22,6 +22,9 @@ from aggregator.words import anchor, clean, clean_lines, heading, labels
 from method.verdict import Verdict
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
+
+READ_THROUGH = 60
+"""Of more comparisons the lists are folded, below the numbers of cases that each side won."""
 
 
 def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment]) -> Report:
@@ -78,13 +81,22 @@ def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette
     return Part(
         title=_part_title(env, index) if of > 1 else "",
         scores=score_table([case for case in contests if not case.is_self]),
-        answers=tuple(line for result in env.cases for line in lines[result.case]),
+        groups=tuple(_groups(env.cases, lines)),
         notes=footnotes.texts,
         axis=axis.printed() if axis else None,
         figures=(*figures(contests, palette, prefix), *roofline_figures(contests, roof, palette, prefix)),
         tables=result_tables(env.cases, names, roof),
         cases=tuple(_detail(result, index, lines[result.case], names, palette, roof) for result in env.cases),
     )
+
+
+def _groups(cases: Sequence[CaseResult], lines: dict[Case, tuple[Answer, ...]]) -> Iterator[AnswerGroup]:
+    every = sum(map(len, lines.values()))
+    for workload, members in by_workload(cases):
+        answers = tuple(line for result in members for line in lines[result.case])
+        if answers:
+            title = f"{heading(workload)}: {count(len(answers), 'comparison')}"
+            yield AnswerGroup(title, answers, every <= READ_THROUGH)
 
 
 def _detail(

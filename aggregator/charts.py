@@ -1,6 +1,5 @@
 """Drawing style: colours and shapes per competitor, and Vega-Lite to SVG."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import chain, count
 from typing import Any, NamedTuple
@@ -8,15 +7,16 @@ from typing import Any, NamedTuple
 import altair as alt
 import vl_convert
 
+from aggregator.lighter import lighter
 from aggregator.words import clean
 
 # A hue a framework, from Okabe & Ito's colour-blind-safe palette; its further competitors are shades of it. All are
-# seen on white.
+# seen on a light page and on a dark one.
 COLOURS = (
-    ("#0072B2", "#56B4E9", "#003F66", "#6F7FC9"),
-    ("#D55E00", "#E69F00", "#7F3300", "#F08A6B"),
-    ("#009E73", "#63BF8C", "#00503B", "#8FA31E"),
-    ("#CC79A7", "#8F3F72", "#5B2A6E", "#A89AB8"),
+    ("#0072B2", "#56B4E9", "#6A6FD8", "#3E8FA8"),
+    ("#D55E00", "#E69F00", "#A8651E", "#E8806A"),
+    ("#009E73", "#7FB24A", "#3D8B3D", "#4DB594"),
+    ("#CC79A7", "#9A5BB0", "#B0507F", "#B98FCC"),
 )
 HOURGLASS, BOW, STAR = "M-1,-1H1L-1,1H1Z", "M-1,-1V1L1,-1V1Z", "M0,-1L.3,-.3L1,0L.3,.3L0,1L-.3,.3L-1,0L-.3,-.3Z"
 CROSSED = "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
@@ -26,6 +26,7 @@ SHAPES = (*BUILT_IN, HOURGLASS, BOW, STAR, CROSSED, LYING, STANDING)
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3])
 INK, GREY = "#444444", "#8a8a8a"
 WIDTH = 680
+GRID = "#dddddd"
 LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400)
 Row = dict[str, Any]
 Named = tuple[str, str]
@@ -64,8 +65,19 @@ class Palette:
 
     def shown(self, rows: Sequence[Row]) -> list[str]:
         """The competitors that occur in `rows`, in the report's order."""
-        present = {row["competitor"] for row in rows}
-        return [label for label in self._marks if label in present]
+        return self.order({row["competitor"] for row in rows})
+
+    def order(self, labels: Collection[str]) -> list[str]:
+        """The same labels in the report's order."""
+        return [label for label in self._marks if label in labels]
+
+    def colour_of(self, label: str) -> str:
+        """One competitor's colour."""
+        return _colour_of(self._marks[label])
+
+    def dashes_of(self, label: str) -> str:
+        """One competitor's dash pattern, as a drawing has it."""
+        return " ".join(map(str, _dash_of(self._marks[label])))
 
     def colour(self, rows: Sequence[Row]) -> alt.Color:
         """Colour by competitor."""
@@ -108,21 +120,14 @@ def draw(chart: Any, **data: Sequence[Row]) -> str:
     spec["config"] = CONFIG
     spec["background"] = "white"
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0])
-    return _lighter(svg)
-
-
-def _lighter(svg: str) -> str:
-    """Drop what only makes a page heavy: coordinates beyond a tenth of a pixel, and labels of every single mark
-    (the page labels a figure as a whole)."""
-    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r' (?:aria-[a-z]+|role|pointer-events)="[^"]*"', "", tag[0]), svg)
-    return re.sub(r"(?<=\d)\.(\d)\d+(?![^<]*</text>)", r".\1", svg)
+    return lighter(svg)
 
 
 CONFIG: Row = {
     "font": "sans-serif",
     "view": {"stroke": None},
     "axis": {
-        "labelColor": INK, "titleColor": INK, "gridColor": "#dddddd", "domainColor": GREY, "tickColor": GREY,
+        "labelColor": INK, "titleColor": INK, "gridColor": GRID, "domainColor": GREY, "tickColor": GREY,
         "labelLimit": 260, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
     },
     "header": {

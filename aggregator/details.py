@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+from collections.abc import Mapping, Sequence
 
 from aggregator.analysis import CaseResult
 from aggregator.model import Answer, CaseDetail, Cell, Command, Figure, Table
@@ -30,7 +31,7 @@ def detail(
         checks=_checks(result),
         figure=figure,
         commands=tuple(command for side in result.sides for command in _command(side)),
-        remarks=tuple(remarks(result, roof)),
+        remarks=tuple(dict.fromkeys([*(note for answer in answers for note in answer.notes), *remarks(result, roof)])),
     )
 
 
@@ -40,28 +41,46 @@ def size(number: int) -> str:
     return f"{number / unit:.3g} {name}"
 
 
-def _settings(case: Case) -> Table:
-    rows = []
-    for field in dataclasses.fields(case):
-        value = getattr(case, field.name)
-        if value is not None:
-            shown = _dataset(value) if isinstance(value, DatasetRef) else clean(str(value), 200)
-            rows.append((Cell(field.name.replace("_", " ")), Cell(shown)))
-    return Table("Settings requested", ("setting", "value"), tuple(rows), 2)
+def _settings(case: Case) -> str:
+    values = {field.name.replace("_", " "): getattr(case, field.name) for field in dataclasses.fields(case)}
+    shown = {name: _dataset(value) if isinstance(value, DatasetRef) else value for name, value in values.items()}
+    return _listed({name: clean(str(value), 200) for name, value in shown.items() if value is not None})
 
 
 def _dataset(data: DatasetRef) -> str:
     return f"{clean(data.id, 80)}, {count(data.items, 'image')}, {size(data.bytes)}, {clean(data.digest, 80)}"
 
 
+def _listed(values: Mapping[str, str]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _table(
+    title: str, note: str, first: str, sides: Sequence[Side], rows: Mapping[str, Sequence[str]], labels: int
+) -> Table:
+    """A row for each thing in which the sides differ; those in which they do not are told in the caption."""
+    alike = {name: cells[0] for name, cells in rows.items() if len(set(cells)) == 1}
+    differing = tuple(
+        (Cell(name), *(Cell(text) for text in cells)) for name, cells in rows.items() if name not in alike
+    )
+    heads = (first, *(clean(side.label, 60) for side in sides))
+    everybody = "The same on every side" if len(sides) > 1 else heads[-1]
+    caption = f"{note} {everybody}: {_listed(alike)}." if alike else note
+    return Table(caption, heads, differing, labels, title=title)
+
+
 def _effective(result: CaseResult) -> Table:
     """Settings read back; a row a setting, so that a difference stands side by side."""
     sides = [side for side in result.sides if side.ok]
     columns = [_effective_of(next(iter(side.ok.values()))) for side in sides]
-    names = list(dict.fromkeys(name for column in columns for name in column))
-    rows = [(Cell(name), *(Cell(column.get(name, DASH)) for column in columns)) for name in names]
-    heads = ("setting", *(clean(side.label, 60) for side in sides))
-    return Table("Settings in effect, read back", heads, tuple(rows), len(heads))
+    shared = [name for name in columns[0] if all(name in column for column in columns)] if columns else []
+    owners: dict[str, list[str]] = {}
+    for side, column in zip(sides, columns, strict=True):
+        own = _listed({name: value for name, value in column.items() if name not in shared})
+        owners.setdefault(own, []).append(clean(side.label, 60))
+    said = "".join(f" Of {', '.join(labels)} alone: {own}." for own, labels in owners.items() if own)
+    rows = {name: [column[name] for column in columns] for name in shared}
+    return _table("Settings in effect", f"Read back at run time.{said}", "setting", sides, rows, len(sides) + 1)
 
 
 def _effective_of(record: Record) -> dict[str, str]:
@@ -79,21 +98,20 @@ def _effective_of(record: Record) -> dict[str, str]:
 def _checks(result: CaseResult) -> Table:
     sides = [side for side in result.sides if side.ok]
     first = [next(iter(side.ok.values())).check or Check() for side in sides]
-    rows = []
+    rows = {}
     for name, show in EVIDENCE:
         if any(getattr(check, name) is not None for check in first):
-            rows.append((Cell(name.replace("_", " ")), *(_shown(getattr(check, name), show) for check in first)))
+            rows[name.replace("_", " ")] = [_shown(getattr(check, name), show) for check in first]
     sketches = [check.logits_sketch for check in first]
     reference = sketches[0] if sketches else None
     if reference and any(sketches[1:]):
-        errors = [Cell("reference"), *(_error(sketch, reference) for sketch in sketches[1:])]
-        rows.append((Cell("logits, relative difference"), *errors))
+        errors = (relative_error(sketch, reference) if sketch else None for sketch in sketches[1:])
+        rows["logits, relative difference"] = ["reference", *(_shown(error, "{:.1e}") for error in errors)]
     for step in (0, 1, 3):
-        if any(check.losses and len(check.losses) > step for check in first):
-            losses = [check.losses[step] if check.losses and len(check.losses) > step else None for check in first]
-            rows.append((Cell(f"loss after {count(step, 'step')}"), *(_shown(loss, "{:.6g}") for loss in losses)))
-    heads = ("evidence", *(clean(side.label, 60) for side in sides))
-    return Table("Evidence of equal work (first replicate of each side)", heads, tuple(rows), 1)
+        losses = [check.losses[step] if check.losses and len(check.losses) > step else None for check in first]
+        if any(loss is not None for loss in losses):
+            rows[f"loss after {count(step, 'step')}"] = [_shown(loss, "{:.6g}") for loss in losses]
+    return _table("Evidence of equal work", "Of the first replicate of each side.", "evidence", sides, rows, 1)
 
 
 EVIDENCE: tuple[tuple[str, str], ...] = (
@@ -109,14 +127,10 @@ EVIDENCE: tuple[tuple[str, str], ...] = (
 )
 
 
-def _shown(value: object, form: str) -> Cell:
+def _shown(value: object, form: str) -> str:
     if value is None:
-        return Cell(DASH)
-    return Cell(clean(value, 24)) if isinstance(value, str) else Cell(form.format(value))
-
-
-def _error(sketch: list[float] | None, reference: list[float]) -> Cell:
-    return Cell(f"{relative_error(sketch, reference):.1e}") if sketch else Cell(DASH)
+        return DASH
+    return clean(value, 24) if isinstance(value, str) else form.format(value)
 
 
 def _command(side: Side) -> list[Command]:

@@ -80,7 +80,7 @@ class CaseDetail:
     anchor: str
     summary: str
     answers: tuple[Answer, ...]
-    settings: Table
+    settings: str
     effective: Table
     checks: Table
     figure: Figure | None
@@ -98,17 +98,31 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class AnswerGroup:
+    """The answers of one workload, `open` where there are not too many to read through."""
+
+    title: str
+    answers: tuple[Answer, ...]
+    open: bool
+
+
+@dataclass(frozen=True)
 class Part:
     """One environment's results."""
 
     title: str
     scores: Table
-    answers: tuple[Answer, ...]
+    groups: tuple[AnswerGroup, ...]
     notes: tuple[str, ...]
     axis: Axis | None
     figures: tuple[Figure, ...]
     tables: tuple[Table, ...]
     cases: tuple[CaseDetail, ...]
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """All of them, in order."""
+        return tuple(answer for group in self.groups for answer in group.answers)
 
 
 @dataclass(frozen=True)

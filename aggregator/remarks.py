@@ -8,6 +8,7 @@ from aggregator.roofline import PRODUCT, Roof, Unknown
 from aggregator.sides import Side
 from aggregator.words import clean
 from method.compare import Paired, ratio
+from method.statistic import Steadiness
 from method.verdict import Verdict
 from runners.harness.case import Competitor
 from runners.harness.run import Pilot, Warmup
@@ -22,13 +23,13 @@ GPU_PEAKS = {
 def remarks(result: CaseResult, roof: Roof) -> list[str]:
     """Everything about one case that is a sentence."""
     found = _attainable(result, roof)
-    found += [text for comparison in result.comparisons for text in (_means(comparison), _tests(comparison)) if text]
+    found += [text for comparison in result.comparisons if (text := _statistics(comparison))]
     found += _warmup(result.warmup) if result.warmup else []
     found += _unread(result)
     for side in result.sides:
         label = clean(side.label, 80)
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
-        if side.settled:
+        if set(side.settled) - {Steadiness.UNVERIFIED}:
             states = ", ".join(f"{side.settled.count(state)} {state}" for state in dict.fromkeys(side.settled))
             found.append(f"{label}: {states}")
         found += [text for text in (incomplete(side), _gpu_memory(side)) if text]
@@ -90,16 +91,21 @@ def _unread(result: CaseResult) -> list[str]:
     return [f"not readable here: {', '.join(names)} ({reason})" for reason, names in names_by_reason.items()]
 
 
-def _means(comparison: Comparison) -> str:
-    """The ratio of the mean steps beside that of the median steps: slow steps move the one and not the other."""
-    if comparison.paired is None or comparison.means is None or comparison.verdict is Verdict.NOT_COMPARABLE:
+def _statistics(comparison: Comparison) -> str:
+    """The ratio of the mean steps beside that of the median steps: slow steps move the one and not the other. And the
+    p-values, where a test was made."""
+    compared, means, judged = comparison.paired, comparison.means, comparison.judged
+    if compared is None or comparison.verdict is Verdict.NOT_COMPARABLE:
         return ""
-    medians, means = _with_interval(comparison.paired), _with_interval(comparison.means)
-    if not medians or not means:
-        return ""
+    said = []
+    if means and (ratios := (_with_interval(compared), _with_interval(means))) and all(ratios):
+        blocks = count(compared.n, "block")
+        said.append(f"ratio of median steps {ratios[0]}, of mean steps {ratios[1]}, {blocks}")
+    if compared.p is not None and judged is not None and judged.p_holm is not None:
+        said.append(f"t test p = {compared.p:.2g}, after Holm {judged.p_holm:.2g}")
+        said.append(f"sign-flip test p = {compared.p_permutation:.2g}")
     names = f"{clean(comparison.right.label, 80)} ÷ {clean(comparison.left.label, 80)}"
-    blocks = count(comparison.paired.n, "block")
-    return f"{names}: ratio of median steps {medians}, of mean steps {means}, {blocks}"
+    return f"{names}: {'; '.join(said)}" if said else ""
 
 
 def _with_interval(pair: Paired) -> str:
@@ -107,13 +113,3 @@ def _with_interval(pair: Paired) -> str:
         return ""
     text, interval = ratio_and_interval(ratio(pair.log_ratio), ratio(pair.low), ratio(pair.high))
     return f"{text} (95 % CI {interval})"
-
-
-def _tests(comparison: Comparison) -> str:
-    """The p-values, where a test was made."""
-    compared, judged = comparison.paired, comparison.judged
-    if compared is None or compared.p is None or judged is None or judged.p_holm is None:
-        return ""
-    names = f"{clean(comparison.right.label, 80)} ÷ {clean(comparison.left.label, 80)}"
-    tests = f"t test p = {compared.p:.2g}, after Holm {judged.p_holm:.2g}"
-    return f"{names}: {tests}; sign-flip test p = {compared.p_permutation:.2g}"

@@ -68,7 +68,7 @@ def _plot(rows: Sequence[Row], ceiling: Sequence[Row], palette: Palette) -> str:
         return alt.Y(field, title="GFLOP/s", scale=alt.Scale(type="log", nice=False, padding=8))
 
     roof = alt.Chart(alt.NamedData("ceiling")).mark_line(color=GREY).encode(x=x("x:Q"), y=y("y:Q"))
-    points = alt.Chart().mark_point(filled=True, size=45, opacity=0.8)
+    points = alt.Chart().mark_point(filled=True, size=45, opacity=1)
     points = points.encode(x=x("intensity:Q"), y=y("rate:Q"), color=palette.colour(rows), shape=palette.shape(rows))
     chart = (
         alt.layer(roof, points)

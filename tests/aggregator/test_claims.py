@@ -5,7 +5,7 @@ import html
 import re
 
 import pytest
-from make_records import HEALTH, TF, TORCH, make_run, planned, scheduled, step_case, write_folder
+from make_records import HEALTH, TF, TORCH, make_run, planned, roof_case, scheduled, step_case, write_folder
 from varied_run import varied_records, varied_run
 
 from aggregator import charts
@@ -41,11 +41,11 @@ def test_no_ratio_without_interval_and_n_and_no_winner_from_data_that_allow_none
         for found in ratios:
             around = text[max(0, found.start() - 80) : found.end() + 120]
             tail = text[found.end() : found.end() + 80]
-            in_a_row = re.match(r"[ |]+[\d.]+–[\d.]+ \| \d+ ", tail)
+            in_a_row = re.match(r"[ |]+[\d.]+–[\d.]+ \| \d+[ <]", tail)
             in_a_note = re.match(r" that of .*\(95 % CI [\d.]+–[\d.]+, \d+ blocks\)", tail)
             assert in_a_row or in_a_note or is_axis(around), around
     rows = [line for line in markdown.splitlines() if re.match(r"\| .*÷.*\|$", line)]
-    rows += [" ".join(row.split()) for row in re.split(r"</?tr[^>]*>", page) if "÷" in row]
+    rows += [" ".join(row.split()) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.DOTALL) if "÷" in row]
     verdicts = {"is faster", "equivalent", "inconclusive", "unstable", "not comparable", "too few blocks", "incomplete"}
     assert {verdict for verdict in verdicts for row in rows if verdict in row} == verdicts
     for row in rows:
@@ -55,6 +55,15 @@ def test_no_ratio_without_interval_and_n_and_no_winner_from_data_that_allow_none
             assert int(re.search(r"[\d.]+–[\d.]+ \| (\d+)", row)[1]) >= 8
         if "not comparable" in row or "incomplete" in row:
             assert "×" not in row
+
+
+def test_no_share_without_interval_and_n(tmp_path):
+    pairs = [(CASE, 8), (step_case("vgg16"), 1), (roof_case("product"), 8), (roof_case("copy"), 8)]
+    run = make_run([planned(case, [TORCH, TF], blocks) for case, blocks in pairs])
+    markdown, page = reports(write_folder(tmp_path / "r", run, scheduled(run)))
+    shares = re.findall(r"\S+ [^|]*\(?n \d\)? \| ([^|]+) \| [\d.]+ MiB", markdown + page)
+    assert [bool(re.fullmatch(r"[\d.]+ ± [\d.]+ %", share)) for share in shares] == [True, True, False, False] * 2
+    assert {share for share in shares if "%" not in share} == {"–"}
 
 
 def is_axis(text):

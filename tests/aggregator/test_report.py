@@ -214,6 +214,42 @@ def test_failures_are_dashes_with_a_reason_and_a_log(tmp_path):
 
 
 @pytest.mark.usefixtures("blank_figures")
+def test_long_lists_of_comparisons_are_folded_by_workload(tmp_path):
+    for number, is_open in ((30, True), (31, False)):
+        cases = [
+            step_case("cnn4", batch, workload) for workload in ("train", "infer") for batch in range(1, number + 1)
+        ]
+        run = make_run([planned(case, [TORCH, TF], 2) for case in cases])
+        folder = write_folder(tmp_path / str(number), run, make_records(run))
+        assert main(["report", str(folder)]) == OK
+        page = (folder / "report.html").read_text()
+        groups = re.findall(r'<details class="group"( open)?><summary>(.*?)</summary>', page)
+        opened = " open" if is_open else ""
+        assert groups == [
+            (opened, f"Training step: {number} comparisons"),
+            (opened, f"Inference step: {number} comparisons"),
+        ]
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_a_case_tells_settings_that_differ_apart_from_those_that_do_not(tmp_path):
+    run = make_run([planned(step_case(), [TORCH, TF], 2)])
+    records = []
+    for record in make_records(run):
+        own = {"mkldnn": "True"} if record.competitor == TORCH else {"xla": "False"}
+        layout = "NCHW" if record.competitor == TORCH else "NHWC"
+        effective = dataclasses.replace(record.effective, layout=layout, settings={**own, "deterministic": "no"})
+        records.append(dataclasses.replace(record, effective=effective))
+    folder = write_folder(tmp_path / "r", run, records)
+    assert main(["report", str(folder)]) == OK
+    text = (folder / "report.md").read_text()
+    assert "Of pytorch/eager alone: mkldnn True. Of tensorflow/graph alone: xla False." in text
+    assert re.search(r"The same on every side: device cpu; precision fp32; .*deterministic no\.", text)
+    assert "| layout | NCHW | NHWC |" in text
+    assert "| device |" not in text.split("## Machines")[0]
+
+
+@pytest.mark.usefixtures("blank_figures")
 def test_exit_codes(tmp_path, capsys):
     run = make_run([planned(step_case(), [TORCH, TF], 2)])
     folder = write_folder(tmp_path / "r", run, make_records(run))

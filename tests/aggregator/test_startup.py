@@ -87,7 +87,7 @@ def test_each_workload_has_its_table_and_the_machines_limits_have_none():
 def drawn(monkeypatch, reading, cases):
     """The rows of one figure, and the report's figure itself."""
     seen = []
-    monkeypatch.setattr("aggregator.dot_plot.draw", lambda _, rows: seen.extend(rows) or "<svg/>")
+    monkeypatch.setattr("aggregator.dot_plot.draw", lambda _, rows, **__: seen.extend(rows) or "<svg/>")
     names = [(side.competitor.framework, side.label) for side in cases[0].sides]
     return readings(reading, "infer", cases, Palette([("infer", names)]), ""), seen
 

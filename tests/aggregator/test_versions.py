@@ -91,6 +91,20 @@ def test_a_framework_is_told_by_its_hue_and_every_competitor_by_shade_and_shape(
     assert all(not ours & theirs for ours, theirs in itertools.combinations(hues.values(), 2))
 
 
+def luminance(colour):
+    """Relative luminance as WCAG 2 defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_every_colour_is_seen_on_a_light_page_and_on_a_dark_one():
+    dark = luminance("#1d2125") + 0.05
+    for colour in (colour for shades in charts.COLOURS for colour in shades):
+        assert 1.05 / (luminance(colour) + 0.05) > 2.1, colour
+        assert (luminance(colour) + 0.05) / dark > 2.1, colour
+
+
 @pytest.mark.parametrize("others", [0, 3])
 def test_few_competitors_differ_in_shade_and_in_shape(others):
     names = [("pytorch", "pytorch/eager"), ("tensorflow", OLD.label), ("tensorflow", NEW.label)]
