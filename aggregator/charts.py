@@ -27,7 +27,7 @@ DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3])
 INK, GREY = "#444444", "#8a8a8a"
 WIDTH = 680
 GRID = "#dddddd"
-LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400)
+LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400, columns=4)
 Row = dict[str, Any]
 Named = tuple[str, str]
 """A framework, and the label of one of its competitors."""

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from aggregator.schema import record_adapter
-from runners.harness.record import SCHEMA_VERSION, Failure, Record, Samples, Status
+from runners.harness.record import SCHEMA_VERSION, Failure, Record, Resources, Samples, Status
 from runners.harness.run import MOST_BLOCKS
 
 BOM = b"\xef\xbb\xbf"
@@ -141,6 +141,8 @@ def _implausible(record: Record) -> str | None:
         problem = _implausible_samples(record.samples)
         if problem:
             return problem
+    if record.resources and (problem := _negative(record.resources)):
+        return problem
     if record.status is Status.OK:
         return _incomplete_evidence(record)
     return None if record.error else f"status {record.status} without an error"
@@ -165,6 +167,13 @@ def _unbounded(value: object, where: str) -> str | None:
         problem = _unbounded(item, f"{where}.{name}")
         if problem:
             return problem
+    return None
+
+
+def _negative(resources: Resources) -> str | None:
+    for name, value in dataclasses.asdict(resources).items():
+        if value is not None and value < 0:
+            return f"resources.{name}: {value} is negative"
     return None
 
 

@@ -50,7 +50,7 @@ def readings(
     series = [(read, hollow) for read, hollow in ((reading.read, False), (reading.hollow, True)) if read]
     for case, side, (read, hollow) in ((c, side, one) for c in cases for side in c.sides for one in series):
         found = [value for record in side.ok.values() if (value := read(record)) is not None]
-        values = [value / reading.unit for value in found]
+        values = [value / reading.unit for value in found if value > 0]
         if values:
             row = row_of(case, side, statistics.median(values), min(values), max(values))
             rows.append({**row, "hollow": hollow})

@@ -41,6 +41,7 @@ def main() -> None:
     """Prepare our step and the loop by hand from the same weights and the same batch."""
     framework, workload, network, variant = sys.argv[1:5]
     size, batch, seconds = int(sys.argv[5]), int(sys.argv[6]), float(sys.argv[7])
+    importlib.import_module(f"runners.{framework}")  # before the framework: it turns ONNX Runtime's telemetry off
     own = importlib.import_module(f"benchmarks.own_loops.{framework}")
     if sys.argv[8] == "--switches":
         print(json.dumps({"switches": own.SWITCHES[workload]}))

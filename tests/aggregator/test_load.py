@@ -78,6 +78,8 @@ def test_a_time_that_is_no_positive_integer_makes_the_record_invalid(time):
         {"samples__warmup_steps": 80},
         {"samples__items_per_step": 0},
         {"samples__import_ns": 0},
+        {"resources__rss_peak_bytes": -1},
+        {"resources__cpu_seconds": -0.5},
         {"samples__flops_per_step": 0},
         {"samples__bytes_per_step": -4},
         {"samples__flops_per_step": 2**63},

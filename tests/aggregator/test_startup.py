@@ -104,6 +104,14 @@ def test_one_competitor_alone_is_left_to_the_table(monkeypatch):
     assert drawn(monkeypatch, READINGS[0], cases_of([planned(step_case(), [TORCH], 8)]))[0] is None
 
 
+def test_a_peak_of_nothing_is_not_drawn_on_a_scale_that_has_no_nothing(monkeypatch):
+    def empty(record):
+        return dataclasses.replace(record, resources=dataclasses.replace(record.resources, rss_peak_bytes=0))
+
+    figure, rows = drawn(monkeypatch, READINGS[0], cases_of([planned(step_case(), [TORCH, TF], 8)], empty))
+    assert (figure, rows) == (None, [])
+
+
 def with_gpu(held, given, reserved):
     def change(record):
         peaks = {
