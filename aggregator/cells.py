@@ -16,6 +16,8 @@ from method.compare import interval_of_mean
 from method.statistic import items_per_second
 
 MEAN_NOTE = "± is half the 95 % t interval over n blocks (fresh processes)"
+NOT_TRIED = "NOT TRIED"
+"""What a run did not start, since a smaller batch ran out of memory: the reason is short and stands in the cell."""
 ONE_SEED = (
     "Every replicate starts from the same seed and ended at the same value, so this is one observation. It shows that "
     "the training is repeatable and that it trained; one seed says nothing about which framework learns better."
@@ -101,6 +103,8 @@ def dash(side: Side, notes: Footnotes) -> Cell:
     """No number, and why."""
     if side.unavailable:
         kind, reason = clean(side.unavailable.kind, 40), clean(side.unavailable.reason, 300)
+        if kind == NOT_TRIED:
+            return Cell(f"{DASH} {reason[:60]}")
         return Cell(f"{DASH} {kind}", "", notes.mark(f"{kind}: {reason}"))
     errors = [record.error for record in side.failures if record.error]
     if errors:

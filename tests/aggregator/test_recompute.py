@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from make_records import TF, TFDATA, TORCH, TORCH_LOADER, make_run, planned, scheduled, write_folder
+from make_records import TF, TFDATA, TORCH, TORCH_LOADER, make_run, planned, roof_case, scheduled, write_folder
 from varied_run import CLEAR, LOAD, seconds, varied_records, varied_run
 
 from aggregator.analysis import analyse
@@ -77,6 +77,18 @@ def test_without_its_plan_a_run_is_held_to_the_stricter_level(tmp_path, recomput
     folder = write_folder(tmp_path / "r", None, scheduled(run, seconds, scatter=0.008))
     assert sorted(verdicts(recomputed(folder))) == sorted(one.verdict.value for one in reported(folder))
     assert {one.paired.alpha for one in reported(folder)} == {0.035}
+
+
+def test_the_machines_limits_are_compared_by_medians_there_too(tmp_path, recomputed):
+    def with_slow_steps(record):
+        steps = [time * (9 if index % 7 == 3 else 1) for index, time in enumerate(record.samples.step_ns)]
+        return dataclasses.replace(record, samples=dataclasses.replace(record.samples, step_ns=steps))
+
+    run = make_run([planned(roof_case("copy"), [TORCH, TF], 8)])
+    folder = write_folder(tmp_path / "r", run, [with_slow_steps(one) for one in scheduled(run, seconds, scatter=0.004)])
+    (line,), (found,) = recomputed(folder), reported(folder)
+    assert line["verdict"] == found.verdict.value == "slower"
+    assert math.isclose(float(line["ratio"]), ratio(found.paired.log_ratio), abs_tol=6e-5)
 
 
 def test_two_versions_of_one_framework_are_two_programs_there_too(tmp_path, recomputed):

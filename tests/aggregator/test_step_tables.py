@@ -171,18 +171,18 @@ def test_failed_untried_and_unsupported_cells_are_dashes_with_reasons():
 
     larger = dataclasses.replace(
         planned(step_case(batch_size=16), [TORCH], 8),
-        unavailable=[Unavailable(TF, "NOT TRIED", "a batch of 8 ran out of memory")],
+        unavailable=[Unavailable(TF, "NOT TRIED", "not tried (8 ran out of memory)")],
     )
     other = dataclasses.replace(
         planned(step_case("vgg16", 8), [TORCH], 8), unavailable=[Unavailable(TF, "UNSUPPORTED", "no such network")]
     )
     table = step_table([planned(step_case(batch_size=8), [TORCH, TF], 8), larger, other, *ROOFS], out_of_memory)
     cells = [row[6] for row in table.rows]
-    assert [cell.text for cell in cells] == ["– OOM(host)", "– NOT TRIED", "– UNSUPPORTED"]
-    assert [table.footnotes[cell.notes[0] - 1] for cell in cells] == [
-        "OOM(host): killed for memory at 2 GiB (1 of 1 replicates)",
-        "NOT TRIED: a batch of 8 ran out of memory",
-        "UNSUPPORTED: no such network",
+    assert [cell.text for cell in cells] == ["– OOM(host)", "– not tried (8 ran out of memory)", "– UNSUPPORTED"]
+    assert [[table.footnotes[note - 1] for note in cell.notes] for cell in cells] == [
+        ["OOM(host): killed for memory at 2 GiB (1 of 1 replicates)"],
+        [],
+        ["UNSUPPORTED: no such network"],
     ]
     assert all([cell.text for cell in row[7:9]] == ["–", "–"] for row in table.rows)
     assert all(row[3].detail == "n 8" for row in table.rows)
