@@ -155,6 +155,7 @@ def _incomplete(runs: Sequence[LoadedRun], environments: Sequence[Environment]) 
             (case.case, competitor): number
             for case, number in zip(run.plan.cases, blocks, strict=True)
             for competitor in case.competitors
+            if competitor not in {one.competitor for one in case.unavailable}
         }
         planned, there = sum(wanted.values()), sum(_wanted(record, wanted) for record in run.records)
         if there < planned:

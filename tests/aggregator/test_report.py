@@ -203,6 +203,18 @@ def test_missing_blocks_and_an_unfinished_run_are_said_at_the_top(tmp_path, caps
 
 
 @pytest.mark.usefixtures("blank_figures")
+def test_what_was_not_tried_for_a_reason_is_not_missing(tmp_path):
+    reason = Unavailable(TF, "NOT TRIED", "not tried (8 ran out of memory)")
+    run = make_run([dataclasses.replace(planned(step_case(batch_size=16), [TORCH, TF], 2), unavailable=[reason])])
+    records = [record for record in make_records(run) if record.competitor == TORCH]
+    folder = write_folder(tmp_path / "r", run, records)
+    assert main(["report", str(folder)]) == SOME_FAILED
+    text = (folder / "report.md").read_text()
+    assert "| – not tried (8 ran out of memory) | – | – |" in text
+    assert "have no record" not in text
+
+
+@pytest.mark.usefixtures("blank_figures")
 def test_failures_are_dashes_with_a_reason_and_a_log(tmp_path):
     folder = write_folder(tmp_path / "r", *mixed_run())
     main(["report", str(folder)])
