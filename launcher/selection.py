@@ -7,6 +7,7 @@ from launcher.errors import UsageError
 from launcher.profile import CaseGroup, Profile
 
 STEPS = ("train", "infer")
+COPY = "copy"
 OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "networks": ("network", STEPS),
     "sizes": ("input_size", STEPS),
@@ -44,10 +45,22 @@ def selected(profile: Profile, wanted: Sequence[str], selection: Selection) -> P
             raise UsageError(
                 f"--{name} applies to {', '.join(feel)}; these cases are of {', '.join(sorted(workloads))}"
             )
-    return profile.model_copy(update={"cases": [_changed(group, selection) for group in profile.cases]})
+    groups = [part for group in profile.cases for part in _parts(group)]
+    return profile.model_copy(update={"cases": [_changed(group, selection) for group in groups]})
+
+
+def _parts(group: CaseGroup) -> list[CaseGroup]:
+    """The machine's copy rate apart from its other rates: bytes have no precision to choose."""
+    if group.workload != "roof" or group.stage is None:
+        return [group]
+    others = [stage for stage in group.stage if stage != COPY]
+    parts = (others, [stage for stage in group.stage if stage == COPY])
+    return [group.model_copy(update={"stage": stages}) for stages in parts if stages]
 
 
 def _changed(group: CaseGroup, selection: Selection) -> CaseGroup:
+    if group.workload == "roof" and group.stage == [COPY]:
+        return group
     update: dict[str, object] = {}
     for name, values in selection.given().items():
         key, feel = OPTIONS[name]
