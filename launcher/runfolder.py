@@ -29,7 +29,7 @@ class Setup:
     """How the run's replicates are started; with `run.json`, all that resuming needs.
 
     `samplings` and `timeouts` stand in the order of the run's cases; `manifests` holds file system bytes as Latin-1.
-    `builds` is what each framework runs from, `commit` and `dirty` the state of the sources when the run began.
+    `builds` is what each program runs from, `commit` and `dirty` the state of the sources when the run began.
     `pilots` processes a competitor settle the warm-up of a case before it is measured, and then its sampling;
     `slowdown` is injected into the second label of an A/A run.
     """
@@ -71,7 +71,7 @@ class RunFolder:
     def compiled(self) -> Path:
         """The run's own compiler cache: a variant compiles for a case once, cold, and its other blocks find that.
 
-        It can grow to gigabytes and is of no use to anyone else, so it goes once the run is complete.
+        It is of no use to any other run, whose first steps it would make look warm, so it goes once the run is complete.
         """
         return self.path / "compiled"
 

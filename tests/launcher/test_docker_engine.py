@@ -115,6 +115,36 @@ def test_containers_of_a_run_share_what_they_compiled(tmp_path: Path) -> None:
     assert not list(tree.glob("results/*/compiled"))
 
 
+VERSIONED = """
+ARG FRAMEWORK_VERSION=
+RUN cd $(python -c 'import site; print(site.getsitepackages()[0])') \\
+ && mkdir fakelib.dist-info \\
+ && printf 'Metadata-Version: 2.1\\nName: fakelib\\nVersion: %s\\n' ${FRAMEWORK_VERSION:-2.0} > fakelib.dist-info/METADATA
+USER levelfield
+"""
+
+
+def test_two_versions_of_a_framework_have_an_image_each(tmp_path: Path, client: docker.DockerClient) -> None:
+    tree = tree_with(tmp_path)
+    folder = tree / "images" / "fake"
+    (folder / "Dockerfile").write_text(DOCKERFILE.replace("USER levelfield\n", "") + VERSIONED)
+    (folder / "requirements-version.txt").write_text("fakelib==${FRAMEWORK_VERSION}\n")
+    declaration = tree / "runners" / "fake" / "framework.py"
+    declaration.write_text(declaration.read_text().replace("'fake', ()", "'fake', ('fakelib',)"))
+    runner = tree / "runners" / "fake" / "infer.py"
+    evidence = 'Check(trainable=1, non_trainable=0, weights_digest="sha256:0", logits_sketch=[1.0])'
+    runner.write_text(runner.read_text().replace("Check(trainable=1)", evidence))
+    assert bench(tree, "--blocks", "1", "--frameworks", "fake,fake@1.0") == 0
+    found = [json.loads(path.read_bytes()) for path in sorted(tree.glob("results/*/records/*.json"))]
+    names = {one["competitor"]["version"]: one["host"]["packages"]["fakelib"] for one in found}
+    assert names == {"": "2.0", "1.0": "1.0"}
+    images = {one["competitor"]["version"]: one["host"]["image_id"] for one in found}
+    assert images == {
+        "": client.images.get("levelfield-fake:cpu").id,
+        "1.0": client.images.get("levelfield-fake:cpu-1.0").id,
+    }
+
+
 HARDENED = """
 import urllib.request
 problems = []
