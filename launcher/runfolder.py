@@ -71,7 +71,7 @@ class RunFolder:
     def compiled(self) -> Path:
         """The run's own compiler cache: a variant compiles for a case once, cold, and its other blocks find that.
 
-        It is of no use to any other run, whose first steps it would make look warm, so it goes once the run is complete.
+        Another run would take it for its own, and find its first steps warm: it goes once the run is complete.
         """
         return self.path / "compiled"
 

@@ -119,7 +119,8 @@ VERSIONED = """
 ARG FRAMEWORK_VERSION=
 RUN cd $(python -c 'import site; print(site.getsitepackages()[0])') \\
  && mkdir fakelib.dist-info \\
- && printf 'Metadata-Version: 2.1\\nName: fakelib\\nVersion: %s\\n' ${FRAMEWORK_VERSION:-2.0} > fakelib.dist-info/METADATA
+ && printf 'Metadata-Version: 2.1\\nName: fakelib\\nVersion: %s\\n' ${FRAMEWORK_VERSION:-2.0} \\
+  > fakelib.dist-info/METADATA
 USER levelfield
 """
 
