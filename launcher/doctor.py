@@ -136,7 +136,8 @@ def _frameworks(
         if lacking:
             version = f"{sys.version_info.major}.{sys.version_info.minor}"
             found = f"no wheel for Python {version}: {', '.join(lacking)}"
-            yield Finding(f"{name}: environment", hopeless, found, f"use ENGINE=docker, or {OTHER_PYTHON}")
+            remedy = "choose another version" if split(name)[1] else f"use ENGINE=docker, or {OTHER_PYTHON}"
+            yield Finding(f"{name}: environment", hopeless, found, remedy)
         else:
             yield Finding(
                 f"{name}: environment", Verdict.NOTE, "not made yet, or out of date", "make setup ENGINE=venv"
