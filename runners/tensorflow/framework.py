@@ -3,7 +3,7 @@
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, SIZES
 
-VARIANTS = ("graph", "eager", "xla", "graph_v1", "predict")
+VARIANTS = ("graph", "eager", "xla", "graph_v1", "predict", "tuned")
 SCOPES = ("compute", "transfer+compute")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 

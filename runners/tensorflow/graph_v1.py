@@ -46,11 +46,16 @@ class FrozenForward:
             [self._logits] = tf.import_graph_def(frozen.graph.as_graph_def(), replaced, wanted)
         self._session = _session(graph, self._request)
         self._feeds = self._inputs.feed(self._session, self._batch)
+        self._quick_run = self._session.make_callable(self._logits.op, feed_list=list(self._feeds))
         self._batch = None
 
     def step(self) -> None:
         """One forward pass."""
         self._session.run(self._logits.op, self._feeds)
+
+    def quick_step(self) -> None:
+        """The same by what `make_callable` gave: each `run` looks at its arguments anew, for up to a tenth of a ms."""
+        self._quick_run(*self._feeds.values())
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
         """What the same graph makes of another batch."""

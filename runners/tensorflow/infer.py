@@ -17,12 +17,13 @@ from runners.tensorflow import device as devices
 from runners.tensorflow.graph_v1 import FrozenForward
 from runners.tensorflow.networks import build, counts
 from runners.tensorflow.scope import brought, held, nhwc
+from runners.tensorflow.variants import compiled_by_xla, runs_in_session
 
 
 @devices.naming_out_of_memory
 def prepare(request: Request) -> StepWork:
     """Model with the shared weights and the batch, on the device or in the host's memory; a step is `model(batch)`."""
-    case, variant = request.case, request.competitor.variant
+    case = request.case
     device = devices.configure(request)
     dtype = devices.DTYPES[case.precision]
     arrays = weights(case.network, case.seed, CLASSES[case.network])
@@ -32,9 +33,11 @@ def prepare(request: Request) -> StepWork:
     host = nhwc(images(case.seed, case.batch_size, case.input_size))
     layout, stages, close = devices.layout(host), {}, lambda: None
 
-    if variant == "graph_v1":
+    if runs_in_session(request):
         frozen = FrozenForward(model, host, request, device)
         step, logits, seen, close = frozen.step, frozen.logits, frozen.seen, frozen.close
+        if request.competitor.variant == "tuned":
+            step = frozen.quick_step
         stages = {"compile": frozen.compile}
     else:
         forward = forward_of(model, request, device)
@@ -93,5 +96,5 @@ def forward_of(model: keras.Model, request: Request, device: str) -> Callable[..
         return model(batch, training=False)
 
     if variant != "eager":
-        forward = tf.function(forward, jit_compile=variant == "xla")
+        forward = tf.function(forward, jit_compile=compiled_by_xla(request))
     return brought(forward, request, device)

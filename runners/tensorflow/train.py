@@ -17,6 +17,7 @@ from runners.tensorflow.evidence import COMPARED_LOSSES, TrainStep, evidence
 from runners.tensorflow.graph_v1 import StaticTraining
 from runners.tensorflow.networks import build
 from runners.tensorflow.scope import brought, held, nhwc
+from runners.tensorflow.variants import compiled_by_xla, runs_in_session
 
 INITIAL_SCALE = 2.0**15
 """Of the loss in float16: Keras's default, and what PyTorch is given."""
@@ -25,7 +26,7 @@ INITIAL_SCALE = 2.0**15
 @devices.naming_out_of_memory
 def prepare(request: Request) -> StepWork:
     """Model with the shared weights, batch and labels, Adam; a step updates the weights once."""
-    case, variant = request.case, request.competitor.variant
+    case = request.case
     device = devices.configure(request)
     classes, policy = CLASSES[case.network], devices.MIXED[case.precision]
     # The arrays are let go of here and generated anew for the check: they are not part of what a step needs.
@@ -36,8 +37,10 @@ def prepare(request: Request) -> StepWork:
     layout, stages, close = devices.layout(host), {}, lambda: None
     losses: list[object] = []
 
-    if variant == "graph_v1":
-        static = StaticTraining(train_step_of(model, criterion), host, host_targets, request, device)
+    if runs_in_session(request):
+        compiled_update = request.competitor.variant == "tuned"
+        train_step = train_step_of(model, criterion, compiled_update=compiled_update)
+        static = StaticTraining(train_step, host, host_targets, request, device)
         once, computed_on, close = static.step, static.devices, static.close
         stages = {"compile": static.compile}
     else:
@@ -113,7 +116,7 @@ def variant_of(model: keras.Model, criterion: CrossEntropy, request: Request, de
         return model.train_on_batch
     train_step = train_step_of(model, criterion)
     if variant != "eager":
-        train_step = tf.function(train_step, jit_compile=variant == "xla")
+        train_step = tf.function(train_step, jit_compile=compiled_by_xla(request))
     return brought(train_step, request, device)
 
 
@@ -121,23 +124,30 @@ def train_step_of(
     model: keras.Model,
     criterion: keras.losses.Loss,
     observe: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], object] | None = None,
+    compiled_update: bool = False,
 ) -> TrainStep:
     """A function that updates the model once with Adam and gives the loss before the update.
 
-    `observe`, where given, is called in each step with the loss, the logits and the targets.
+    `observe`, where given, is called in each step with the loss, the logits and the targets; XLA makes one loop of each
+    weight's update where `compiled_update`.
     """
     optimizer = adam()
     if model.compute_dtype == "float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, INITIAL_SCALE)
     optimizer.build(model.trainable_variables)
 
+    def update(gradients: list[tf.Tensor]) -> None:
+        optimizer.apply(gradients, model.trainable_variables)
+
+    if compiled_update:
+        update = tf.function(update, jit_compile=True)
+
     def train_step(batch: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             logits = model(batch, training=True)
             loss = criterion(targets, logits)
             scaled = optimizer.scale_loss(loss)
-        gradients = tape.gradient(scaled, model.trainable_variables)
-        optimizer.apply(gradients, model.trainable_variables)
+        update(tape.gradient(scaled, model.trainable_variables))
         if observe:
             observe(loss, logits, targets)
         return loss

@@ -16,7 +16,7 @@ USUAL = (VARIANTS[0], "compute", "fp32")
 COMPUTING = [(variant, "compute", "fp32") for variant in VARIANTS]
 FED = [(variant, "transfer+compute", "fp32") for variant in VARIANTS]
 IN_BF16 = [(variant, "compute", "bf16") for variant in VARIANTS]
-FEW = ("graph", "graph_v1", "predict")
+FEW = ("graph", "graph_v1", "predict", "tuned")
 """The variants that bring a batch to the device, or scale a loss, in a way of their own."""
 INFERRED = [*COMPUTING, *FED, *IN_BF16]
 TRAINED = [*COMPUTING, *(how for how in (*FED, *IN_BF16) if how[0] in FEW)]
