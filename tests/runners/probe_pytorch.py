@@ -1,0 +1,135 @@
+"""Run in PyTorch's own Python: answers, as JSON, the jobs given as JSON; each is one variant of one step.
+
+A job may say what is to be spoiled, so that the checks can be seen to fail.
+"""
+
+import contextlib
+import importlib
+import json
+import sys
+import tempfile
+import weakref
+from dataclasses import asdict
+from pathlib import Path
+from unittest import mock
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from runners.harness.case import Case, Competitor
+from runners.harness.workload import Request, Unsupported
+from runners.pytorch import networks, precision
+from runners.reference.layers import CLASSES
+
+STEPS = 4
+SPOILERS = {
+    "autocast": lambda: mock.patch("torch.autocast", return_value=contextlib.nullcontext()),
+    "dtype": lambda: mock.patch.dict(precision.DTYPES, bf16=torch.float32),
+    "torchscript": lambda: mock.patch.object(torch, "jit", None),
+}
+
+
+def answer(job, folder):
+    """What a few steps of the job's case came to."""
+    torch.compiler.reset()  # else a variant would find the code of the one before
+    module = importlib.import_module(f"runners.pytorch.{job['workload']}")
+    with SPOILERS.get(job.get("spoiled"), contextlib.nullcontext)(), watched(module) as (arrays, models):
+        try:
+            work = module.prepare(request(job, folder))
+        except Unsupported as reason:
+            return {"unsupported": str(reason)}
+        alive = sum(array() is not None for array in arrays)
+        for stage in work.stages.values():
+            stage()
+        for _ in range(STEPS):
+            work.step()
+        work.synchronize()
+        found = {
+            "effective": asdict(work.effective()),
+            "stages": list(work.stages),
+            "cost": [work.flops, work.bytes],
+            "arrays": [len(arrays), alive],
+            "cached": any((folder / name(job)).iterdir()),
+        }
+        if models:
+            found["weights"] = "NHWC" if channels_last(models[0]) else "NCHW"
+            found["running"] = running(models[0])
+        return {**found, "check": asdict(work.check())}
+
+
+def request(job, folder):
+    case = Case(
+        workload=job["workload"],
+        device="cpu",
+        batch_size=job.get("batch", 4),
+        seed=25,
+        network=job.get("network"),
+        input_size=job.get("size"),
+        stage=job.get("stage"),
+        scope=job.get("scope", "compute"),
+        precision=job.get("precision", "fp32"),
+    )
+    own = folder / name(job)
+    own.mkdir()
+    return Request(case, Competitor("pytorch", job["variant"]), 2, folder, own)
+
+
+def name(job):
+    return "-".join(str(value) for value in job.values()).replace("+", "-")
+
+
+@contextlib.contextmanager
+def watched(module):
+    """References to the arrays and models that the workload makes, none of which keeps an array alive."""
+    arrays, models = [], []
+
+    def weights(*arguments):
+        made = usual_weights(*arguments)
+        arrays.extend(weakref.ref(array) for array in made.values())
+        return made
+
+    def build(*arguments):
+        models.append(usual_build(*arguments))
+        return models[-1]
+
+    if not hasattr(module, "weights"):
+        yield arrays, models
+        return
+    usual_weights, usual_build = module.weights, module.build
+    with mock.patch.object(module, "weights", weights), mock.patch.object(module, "build", build):
+        yield arrays, models
+
+
+def channels_last(model):
+    return all(
+        layer.weight.is_contiguous(memory_format=torch.channels_last)
+        for layer in model.modules()
+        if isinstance(layer, nn.Conv2d)
+    )
+
+
+def running(model):
+    """All running statistics, one after the other."""
+    norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
+    return [value for norm in norms for value in (*norm.running_mean.tolist(), *norm.running_var.tolist())]
+
+
+def flops(network, size, workload):
+    """What torch counts in one step on one image; nothing is computed."""
+    with torch.device("meta"):
+        model, batch = networks.blank(network, CLASSES[network]), torch.empty(1, 3, size, size)
+    with FlopCounterMode(display=False) as counter:
+        if workload == "train":
+            model.train()(batch).sum().backward()
+        else:
+            with torch.inference_mode():
+                model.eval()(batch)
+    return counter.get_total_flops()
+
+
+if __name__ == "__main__":
+    jobs = json.loads(sys.argv[1])
+    with tempfile.TemporaryDirectory() as scratch:
+        answers = [flops(*job) if isinstance(job, list) else answer(job, Path(scratch)) for job in jobs]
+    print(json.dumps(answers))
