@@ -5,10 +5,14 @@ import pytest
 from runners.harness.agreement import LOGITS_TOLERANCE, LOSS_STEPS, disagreement, relative_error
 from runners.harness.record import Check
 from runners.reference.counts import PUBLISHED
+from runners.reference.layers import CLASSES
 
 pytestmark = pytest.mark.venvs
 
 NETWORKS = {"cnn4": (4, 32), "resnet18": (2, 64), "mobilenet_v2": (1, 64)}
+OTHERS = tuple(name for name in CLASSES if name not in NETWORKS)
+DEEPER = ("resnet50", "efficientnet_b0")
+"""Trained as well: a bottleneck, and squeeze-and-excitation."""
 VARIANTS = {"pytorch": "eager", "tensorflow": "graph"}
 TIMED_ONLY = {"pytorch": ["wrong_rate"], "tensorflow": ["wrong_rate", "last_layer_left_out"]}
 """Mistakes that the float64 run does not make too."""
@@ -16,7 +20,7 @@ MISTAKES = ("keras_epsilon", "padded_as_same", "strided_late", "bias_off")
 
 
 def job(workload, network, variant, mistake=None):
-    batch, size = NETWORKS[network]
+    batch, size = NETWORKS.get(network, (2, 64))
     return {
         "workload": workload,
         "variant": variant,
@@ -31,6 +35,7 @@ def job(workload, network, variant, mistake=None):
 def right(carry_out):
     """{framework: {(workload, network): answer}} of the runners as they are."""
     keys = [(workload, network) for network in NETWORKS for workload in ("infer", "train")]
+    keys += [*(("infer", network) for network in OTHERS), *(("train", network) for network in DEEPER)]
     found = {}
     for framework, variant in VARIANTS.items():
         answers = carry_out(framework, [job(workload, network, variant) for workload, network in keys])
@@ -51,7 +56,7 @@ def check(answer):
     return Check(**answer["check"])
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", CLASSES)
 def test_logits_agree(right, network):
     ours, theirs = (check(right[framework]["infer", network]) for framework in VARIANTS)
     assert relative_error(ours.logits_sketch, theirs.logits_sketch) <= LOGITS_TOLERANCE["fp32"] / 10
@@ -60,7 +65,7 @@ def test_logits_agree(right, network):
     assert ours.weights_digest == theirs.weights_digest
 
 
-@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("network", [*NETWORKS, *DEEPER])
 def test_losses_agree(right, network):
     ours, theirs = (check(right[framework]["train", network]) for framework in VARIANTS)
     assert disagreement(ours, theirs, "fp32", "train") is None
