@@ -36,11 +36,13 @@ def switched(name: str, threads: int) -> onnxruntime.SessionOptions:
     """Session options with the switch."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
-    if name in ("spinning off", "tuned"):
+    if name == "spinning off":
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if name == "parallel execution":
         options.execution_mode = onnxruntime.ExecutionMode.ORT_PARALLEL
-    if name == "denormals as zero":
+    if name == "tuned":
+        options.add_session_config_entry("session.dynamic_block_base", "4")
+    if name in ("denormals as zero", "tuned"):
         options.add_session_config_entry("session.set_denormal_as_zero", "1")
     options.enable_mem_pattern = name != "no memory pattern"
     options.enable_cpu_mem_arena = name != "no arena"

@@ -78,14 +78,12 @@ def formed(model: nn.Module, batch: torch.Tensor, name: str) -> tuple[nn.Module,
     torch.set_flush_denormal("no denormals" in name)
     if "channels_last" in name or name == "tuned":
         model, batch = model.to(memory_format=torch.channels_last), batch.to(memory_format=torch.channels_last)
-    if "optimize_for_inference" in name:
+    if "optimize_for_inference" in name or (name == "tuned" and not model.training):
         return model, batch, torch.jit.optimize_for_inference(torch.jit.script(model))
     if name.startswith("script"):
         return model, batch, torch.jit.script(model)
-    if name.startswith("compile") or name == "tuned":
-        options = {}
-        if "freezing" in name or (name == "tuned" and not model.training):
-            options["freezing"] = True
+    if name.startswith("compile"):
+        options = {"freezing": True} if "freezing" in name else {}
         if "max-autotune" in name:
             options |= torch._inductor.list_mode_options("max-autotune")
         return model, batch, torch.compile(model, dynamic=False, options=options or None)

@@ -15,6 +15,9 @@ from runners.tensorflow.networks import build
 
 Loop = Callable[[int], list[int]]
 
+IN_SESSION = ("graph_v1", "tuned")
+"""Variants that a session of TensorFlow 1 runs on a CPU."""
+
 SWITCHES = {
     "infer": ("graph", "xla", "graph_v1", "predict", "frozen function", "graph, auto-clustered"),
     "train": ("graph", "xla", "predict", "graph, auto-clustered"),
@@ -30,8 +33,8 @@ def loop_of(request: Request, name: str) -> Loop:
     if "auto-clustered" in name:
         tf.config.optimizer.set_jit("autoclustering")
     if case.workload == "infer":
-        return session(model, batch, request.threads) if name == "graph_v1" else infer(model, batch, name)
-    if name == "graph_v1":
+        return session(model, batch, request.threads) if name in IN_SESSION else infer(model, batch, name)
+    if name in IN_SESSION:
         raise Unsupported("no loop by hand: Keras 3 builds nothing in a session of TensorFlow 1")
     return train(model, batch, tf.constant(labels(case.seed, case.batch_size, classes)), name)
 
