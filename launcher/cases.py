@@ -142,7 +142,7 @@ def _competitors(
 ) -> tuple[list[Competitor], list[Unavailable]]:
     competitors: list[Competitor] = []
     unavailable: list[Unavailable] = []
-    for found in contestants.values():
+    for found in _in_order(contestants):
         offer = found.declaration.workloads.get(case.workload) if found.declaration else None
         reason = found.problem or _lacks(case, offer)
         chosen = _chosen(found, group, offer) if offer else []
@@ -156,6 +156,11 @@ def _competitors(
         else:
             competitors += chosen
     return competitors, unavailable
+
+
+def _in_order(contestants: Mapping[str, Contestant]) -> list[Contestant]:
+    """Who declares the most workloads comes first: it is in most cases, and a report compares the others with it."""
+    return sorted(contestants.values(), key=lambda one: -len(one.declaration.workloads) if one.declaration else 0)
 
 
 def _lacks(case: Case, offer: Workload | None) -> str:
