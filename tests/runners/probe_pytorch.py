@@ -51,6 +51,7 @@ def answer(job, folder):
             "cost": [work.flops, work.bytes],
             "arrays": [len(arrays), alive],
             "cached": any((folder / name(job)).iterdir()),
+            "headers": any(folder.glob("torchinductor_*/precompiled_headers/*.gch")),
         }
         if models:
             found["weights"] = "NHWC" if channels_last(models[0]) else "NCHW"
@@ -70,9 +71,10 @@ def request(job, folder):
         scope=job.get("scope", "compute"),
         precision=job.get("precision", "fp32"),
     )
-    own = folder / name(job)
+    own, scratch = folder / name(job), folder / "scratch"
     own.mkdir()
-    return Request(case, Competitor("pytorch", job["variant"]), 2, folder, own)
+    scratch.mkdir(exist_ok=True)
+    return Request(case, Competitor("pytorch", job["variant"]), 2, scratch, own)
 
 
 def name(job):

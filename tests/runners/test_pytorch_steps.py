@@ -30,7 +30,8 @@ JOBS = {
     **{(workload, "bf16"): job(workload, precision="bf16") for workload in WORKLOADS},
     **{(workload, "script bf16"): job(workload, "script", precision="bf16") for workload in WORKLOADS},
     **{(workload, "from host"): job(workload, scope="transfer+compute") for workload in WORKLOADS},
-    ("infer", "one by one"): job("infer", batch=1),
+    ("infer", "tuned bf16"): job("infer", "tuned", precision="bf16"),
+    **{("infer", f"{variant} one by one"): job("infer", variant, batch=1) for variant in ("eager", "tuned")},
     ("infer", "NHWC bf16 from host"): job("infer", "channels_last", scope="transfer+compute", precision="bf16"),
     ("train", "no autocast"): job("train", precision="bf16", spoiled="autocast"),
     ("infer", "no cast"): job("infer", precision="bf16", spoiled="dtype"),
@@ -79,8 +80,10 @@ def test_training_moves_the_running_statistics(answers):
     assert relative_error(after, before) > 0.1
 
 
-@pytest.mark.parametrize("workload", WORKLOADS)
-@pytest.mark.parametrize("variant", ["bf16", "script bf16"])
+@pytest.mark.parametrize(
+    ("workload", "variant"),
+    [("infer", "tuned bf16"), *((workload, name) for workload in WORKLOADS for name in ("bf16", "script bf16"))],
+)
 def test_bf16_stays_within_its_tolerance(answers, workload, variant):
     compared(answers, (workload, variant), LOGITS_TOLERANCE["bf16"], LOSS_TOLERANCE["bf16"])
     found = answers[workload, variant]
@@ -119,8 +122,14 @@ def test_what_compiles_says_when_and_keeps_its_code(answers, workload, variant):
     assert found["cached"] == ("compile" in variant)
 
 
-def test_a_batch_of_one_shows_two_images(answers):
-    compared(answers, ("infer", "one by one"), 1e-5, 0)
+def test_the_precompiled_header_lies_beside_the_cases_caches(answers):
+    assert not answers["infer", "script"]["headers"]
+    assert answers["infer", "compile"]["headers"]
+
+
+@pytest.mark.parametrize("variant", ["eager", "tuned"])
+def test_a_batch_of_one_shows_two_images(answers, variant):
+    compared(answers, ("infer", f"{variant} one by one"), 1e-5, 0)
 
 
 def test_without_torchscript_its_variants_are_unsupported(answers):
