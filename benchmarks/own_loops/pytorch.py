@@ -8,6 +8,7 @@ from torch import nn
 
 from runners.harness.workload import Request
 from runners.pytorch.networks import build
+from runners.pytorch.variants import ONEDNN_SUITS
 from runners.reference.batch import images, labels
 from runners.reference.layers import CLASSES
 from runners.reference.weights import weights
@@ -18,7 +19,13 @@ Loop = Callable[[int], list[int]]
 SWITCHES = {
     "infer": (
         *("eager", "channels_last", "script", "script_channels_last", "compile", "compile_channels_last"),
-        *("script, optimize_for_inference", "compile, freezing", "compile, max-autotune", "eager, no denormals"),
+        *(
+            "script, frozen",
+            "script, optimize_for_inference",
+            "compile, freezing",
+            "compile, max-autotune",
+            "eager, no denormals",
+        ),
     ),
     "train": (
         *("eager", "channels_last", "script_channels_last", "compile", "compile_channels_last"),
@@ -33,6 +40,9 @@ def loop_of(request: Request, name: str) -> Loop:
     case, classes = request.case, CLASSES[request.case.network]
     model = build(case.network, classes, weights(case.network, case.seed, classes))
     batch = torch.from_numpy(images(case.seed, case.batch_size, case.input_size))
+    if name == "tuned" and case.workload == "infer":
+        batched = case.batch_size > 1 and case.network in ONEDNN_SUITS
+        name = f"script_channels_last, {'optimize_for_inference' if batched else 'frozen'}"
     if case.workload == "infer":
         return infer(model, batch, name)
     return train(model, batch, torch.from_numpy(labels(case.seed, case.batch_size, classes)), name)
@@ -78,7 +88,9 @@ def formed(model: nn.Module, batch: torch.Tensor, name: str) -> tuple[nn.Module,
     torch.set_flush_denormal("no denormals" in name)
     if "channels_last" in name or name == "tuned":
         model, batch = model.to(memory_format=torch.channels_last), batch.to(memory_format=torch.channels_last)
-    if "optimize_for_inference" in name or (name == "tuned" and not model.training):
+    if "frozen" in name:
+        return model, batch, torch.jit.freeze(torch.jit.script(model))
+    if "optimize_for_inference" in name:
         return model, batch, torch.jit.optimize_for_inference(torch.jit.script(model))
     if name.startswith("script"):
         return model, batch, torch.jit.script(model)
