@@ -38,7 +38,7 @@ def prepare(request: Request) -> StepWork:
         step, logits, seen, close = frozen.step, frozen.logits, frozen.seen, frozen.close
         if request.competitor.variant == "tuned":
             step = frozen.quick_step
-        stages = {"compile": frozen.compile}
+        stages = {"compile": devices.naming_out_of_memory(frozen.compile)}
     else:
         forward = forward_of(model, request, device)
         batch = held(host, request, device, dtype)
