@@ -3,7 +3,7 @@
 .venv/bin/python -m benchmarks.own_loop [--frameworks pytorch,tensorflow] [--networks …] [--variants …]
     [--input-size 128] [--batch-size 1] [--seconds 8]
 
-The two take turns, five steps each, the first of five not counted; a turn gives the ratio of the medians, and the turns
+The two take turns, three steps each, the first of three not counted; a turn gives the ratio of the medians, and the turns
 the median ratio with an interval (by signs, no assumption). Exit code 1 where a ratio is off by more than 1 % and the
 interval leaves out 1: noise alone proves nothing, either way, and the table shows how much of it there was.
 """

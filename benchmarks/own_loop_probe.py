@@ -13,9 +13,9 @@ from runners.harness.case import Case, Competitor
 from runners.harness.loop import Sampling, sample_steps
 from runners.harness.workload import Request, StepWork, Unsupported
 
-STEPS = 5
+STEPS = 3
 WARM_UP = 10
-LEAST_TURNS = 20
+LEAST_TURNS = 14
 REST_SECONDS = 0.02
 """Before a turn: threads of the other side that wait by spinning come to rest."""
 
