@@ -1,40 +1,65 @@
-"""One pair of benchmarks/own_loop.py, in the framework's own Python; prints the medians of all turns as JSON."""
+"""One pair of benchmarks/own_loop.py, in the framework's own Python; prints what the rounds gave as JSON.
+
+The loop by hand is made twice, before ours and after it: two copies of one program in one process differ by a percent
+or two, and the one that was made first tends to be the slower.
+"""
 
 import importlib
 import json
-import os
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from runners.harness.case import Case, Competitor
 from runners.harness.loop import Sampling, sample_steps
-from runners.harness.workload import Request, StepWork, Unsupported
+from runners.harness.workload import Request, Unsupported
 
-STEPS = 3
-WARM_UP = 10
-LEAST_TURNS = 14
-REST_SECONDS = 0.02
+Side = Callable[[int], list[int]]
+"""Does so many steps and gives the time of each, in ns."""
+
+TURN_SECONDS = 0.06
+LEAST_STEPS = 3
+UNCOUNTED = 3
+"""One step in this many opens a turn and is not counted: caches, clocks and threads come back from the other side."""
+WARM_UP_ROUNDS = 2
+LEAST_ROUNDS = 6
+REST_SECONDS = 0.01
 """Before a turn: threads of the other side that wait by spinning come to rest."""
 
 
-def turns(work: StepWork, by_hand, seconds: float) -> tuple[list[float], list[float]]:
-    """Medians of the turns of both, which alternate; who begins alternates too."""
-    sampling = Sampling(0, STEPS, STEPS, 0)
-    sides = {"ours": lambda: sample_steps(work, sampling), "by_hand": lambda: by_hand(STEPS)}
-    medians: dict[str, list[float]] = {"ours": [], "by_hand": []}
-    for _ in range(WARM_UP // STEPS):
-        for side in sides.values():
-            side()
-    until, count = time.monotonic() + seconds, 0
-    while time.monotonic() < until or count < LEAST_TURNS:
-        for name in sorted(sides, reverse=bool(count % 2)):
+def rounds(sides: Sequence[Side], seconds: float) -> list[list[list[int]]]:
+    """The counted steps of each side's turn, a list a round; who begins a round alternates."""
+    steps = LEAST_STEPS
+    for _ in range(WARM_UP_ROUNDS):
+        quickest = min(min(side(steps)) for side in sides)
+        steps = max(LEAST_STEPS, int(TURN_SECONDS * 1e9 / quickest))
+    found: list[list[list[int]]] = []
+    until = time.monotonic() + seconds
+    while time.monotonic() < until or len(found) < LEAST_ROUNDS:
+        turns: dict[int, list[int]] = {}
+        for index in sorted(range(len(sides)), reverse=bool(len(found) % 2)):
             time.sleep(REST_SECONDS)
-            medians[name].append(statistics.median(sides[name]()[1:]))
-        count += 1
-    return medians["ours"], medians["by_hand"]
+            turns[index] = sides[index](steps)[steps // UNCOUNTED :]
+        found.append([turns[index] for index in range(len(sides))])
+    return found
+
+
+def summary(found: list[list[list[int]]], copies: tuple[int, ...]) -> dict[str, object]:
+    """Of one side: the geometric mean of its copies' medians, a round each, and its fastest tenth of all steps."""
+    medians = [[statistics.median(turns[copy]) for copy in copies] for turns in found]
+    steps = sorted(step for turns in found for copy in copies for step in turns[copy])
+    return {"rounds": [statistics.geometric_mean(each) for each in medians], "fast": steps[len(steps) // 10]}
+
+
+def ours(request: Request) -> Side:
+    """Our step of a case, made ready as the harness does it."""
+    work = importlib.import_module(f"runners.{request.competitor.framework}.{request.case.workload}").prepare(request)
+    for stage in work.stages.values():
+        stage()
+    return lambda steps: sample_steps(work, Sampling(0, steps, steps, 0))
 
 
 def main() -> None:
@@ -49,17 +74,19 @@ def main() -> None:
     case = Case(workload, "cpu", batch, 25, network=network, input_size=size, scope="compute")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        request = Request(case, Competitor(framework, variant), os.cpu_count() or 1, folder, folder)
+        request = Request(case, Competitor(framework, variant), int(sys.argv[9]), folder, folder)
+
+        def by_hand() -> Side:
+            return own.loop_of(request, sys.argv[8])
+
+        importlib.import_module(f"runners.{framework}.device").configure(request)  # nobody may compute before it
         try:
-            work = importlib.import_module(f"runners.{framework}.{workload}").prepare(request)
-            for stage in work.stages.values():
-                stage()
-            by_hand = own.loop_of(request, sys.argv[8])
+            sides = [by_hand(), ours(request), by_hand()]
         except Unsupported as reason:
             print(json.dumps({"skipped": str(reason)}))
             return
-        ours, theirs = turns(work, by_hand, seconds)
-        print(json.dumps({"ours": ours, "by_hand": theirs}))
+        found = rounds(sides, seconds)
+        print(json.dumps({"ours": summary(found, (1,)), "by_hand": summary(found, (0, 2))}))
 
 
 main()

@@ -48,13 +48,13 @@ def main() -> int:
     case = [options.workload, options.network, "tuned", options.input_size, options.batch_size, options.seconds]
     beaten = 0
     print(f"{options.framework} {' '.join(map(str, case[:5]))}: times faster than tuned (95 %)", flush=True)
-    for switch in ask(options.framework, case, "--switches")["switches"]:
-        answer = ask(options.framework, case, switch)
+    for switch in ask(options.framework, case, "--switches", 1)["switches"]:
+        answer = ask(options.framework, case, switch, os.cpu_count() or 1)
         if "skipped" in answer:
             print(f"  {switch:44} – {answer['skipped']}", flush=True)
             continue
-        ratios = np.sort(np.array(answer["ours"]) / np.array(answer["by_hand"]))
-        beaten += _print(switch, float(np.median(ratios)), *interval_of_median(ratios), f"{len(ratios)} turns")
+        ratios = np.sort(np.array(answer["ours"]["rounds"]) / np.array(answer["by_hand"]["rounds"]))
+        beaten += _print(switch, float(np.median(ratios)), *interval_of_median(ratios), f"{len(ratios)} rounds")
     for name, variables in ENVIRONMENTS[options.framework].items():
         logs = [_block(options, variables, number) for number in range(options.blocks)]
         low, high = ttest_1samp(logs, 0).confidence_interval()

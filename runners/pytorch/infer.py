@@ -1,5 +1,7 @@
 """One forward pass of a network in evaluation mode."""
 
+import contextlib
+
 import numpy as np
 import torch
 
@@ -34,15 +36,13 @@ def prepare(request: Request) -> StepWork:
 
     @devices.naming_out_of_memory
     def step() -> torch.Tensor:
-        with torch.inference_mode():
-            return forward(batch())
+        return forward(batch())
 
     def check() -> Check:
         # What was timed answers for itself, in the shape it was timed in: another would compile again.
         reference = images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)
         parts = np.split(reference, len(reference) // case.batch_size)
-        with torch.inference_mode():
-            logits = [forward(feed(part, request, device, dtype, layout)()).float().cpu().numpy() for part in parts]
+        logits = [forward(feed(part, request, device, dtype, layout)()).float().cpu().numpy() for part in parts]
         found = counts(model)
         return Check(
             trainable=found.trainable,
@@ -52,13 +52,16 @@ def prepare(request: Request) -> StepWork:
         )
 
     cost = step_cost(case.workload, case.network, case.input_size, case.batch_size, case.precision)
+    # Entered once, around all steps, as a user's loop does it: a step of a small network would feel it.
+    inference = contextlib.ExitStack()
+    inference.enter_context(torch.inference_mode())
     return StepWork(
         step=step,
         synchronize=devices.synchronizer(device),
         items=case.batch_size,
         check=check,
         effective=lambda: devices.effective(request, [step()], devices.layout(batch()), model.parameters()),
-        close=lambda: None,
+        close=inference.close,
         flops=cost.flops,
         bytes=cost.bytes,
         stages=stages,
