@@ -10,6 +10,9 @@ STRICT = {"extra": "forbid", "strict": True}
 """How strictly a loader (pydantic) reads these dataclasses: no unknown key, no coercion."""
 
 
+USUAL_SEED = 25
+
+
 @dataclass(frozen=True)
 class DatasetRef:
     """The data a case reads: `digest` covers every path, label and byte of the split used."""
@@ -46,11 +49,12 @@ class Case:
     cache: bool | None = None
     augment: bool | None = None
     epochs: int | None = None
+    test_each_epoch: bool | None = None
     dataset: DatasetRef | None = None
 
     @property
     def label(self) -> str:
-        """The name in tables: `train cnn4 32px batch 32 fp32 cpu`; unique among the cases of one seed and data set."""
+        """The name in tables: `train cnn4 32px batch 32 fp32 cpu`; unique among the cases of one data set."""
         flags = {True: "on", False: "off", None: ""}
         parts = [
             self.workload,
@@ -62,10 +66,12 @@ class Case:
             f"cache {flags[self.cache]}" if self.cache is not None else "",
             f"augment {flags[self.augment]}" if self.augment is not None else "",
             f"epochs {self.epochs}" if self.epochs is not None else "",
+            "tested each epoch" if self.test_each_epoch else "",
             self.dataset.id if self.dataset else "",
             self.precision,
             self.scope if self.scope not in (None, "compute") else "",
             self.track if self.track != "matched" else "",
+            f"seed {self.seed}" if self.seed != USUAL_SEED else "",
             self.device,
         ]
         return " ".join(part for part in parts if part)

@@ -77,6 +77,7 @@ def _case(options: Options) -> tuple[Case, Manifest | None]:
         cache=given.cache,
         augment=given.augment,
         epochs=given.epochs,
+        test_each_epoch=given.test_each_epoch,
         dataset=manifest.reference(*splits_read(options.workload, manifest)) if manifest else None,
     )
     return case, manifest

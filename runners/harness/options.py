@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from runners.harness.case import Block, Competitor
+from runners.harness.case import USUAL_SEED, Block, Competitor
 from runners.harness.clock import wall_time
 from runners.harness.host import visible_cpus
 from runners.harness.loop import Sampling
@@ -76,9 +76,14 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     add("--cache", action=argparse.BooleanOptionalAction, help="keep decoded images in memory (fit)")
     add("--augment", action=argparse.BooleanOptionalAction, help="random flips (fit)")
     add("--epochs", type=_positive, help="passes over the training data (fit; default 1)")
+    add(
+        "--test-each-epoch",
+        action=argparse.BooleanOptionalAction,
+        help="accuracy on the test images after every epoch, off the training's clock (fit)",
+    )
     add("--track", default="matched", choices=("matched",), help="matched: the same work on every side")
     add("--device", default="cpu", choices=("cpu", "gpu"))
-    add("--seed", type=_not_negative, default=25)
+    add("--seed", type=_not_negative, default=USUAL_SEED)
     add("--threads", type=_positive, default=visible_cpus(), help="compute threads (default: the visible CPUs)")
     add("--manifest", type=Path, help="manifest.json of the data set (load, fit)")
     add("--data", type=Path, help="where the manifest's images are (default: where it says)")
@@ -175,11 +180,11 @@ def _complete(parse: argparse.ArgumentParser, given: argparse.Namespace, offered
     if given.input_size is not None and not offered.networks:
         parse.error(f"--input-size does not apply to {given.workload}")
     is_fit = given.workload == "fit"
-    for name, usual in (("cache", False), ("augment", False), ("epochs", 1)):
+    for name, usual in (("cache", False), ("augment", False), ("epochs", 1), ("test_each_epoch", False)):
         if is_fit and getattr(given, name) is None:
             setattr(given, name, usual)
         elif not is_fit and getattr(given, name) is not None:
-            parse.error(f"--{name} applies to fit only")
+            parse.error(f"--{name.replace('_', '-')} applies to fit only")
     if not offered.loaders and given.workers is not None:
         parse.error(f"--workers does not apply to {given.workload}")
 

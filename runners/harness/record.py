@@ -16,11 +16,12 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
     3: "chosen versions, the step's arithmetic and traffic, the state of the compiler's cache; peaks without set-up",
+    4: "fit: waiting for data, and the test images after each epoch where they are asked",
 }
 
 
@@ -223,7 +224,11 @@ class Health:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of `fit`: mean loss and accuracy over it, and how long it took."""
+    """One epoch of `fit`: mean loss and accuracy over it, and how long it took.
+
+    `waited_ns` is how much of that the training loop stood waiting for a batch. `test_loss` and `test_accuracy` are of
+    the test images after it, outside its time, null where the case does not ask for them.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -231,6 +236,9 @@ class Epoch:
     loss: float
     accuracy: float
     seconds_ns: int
+    waited_ns: int | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
 
 
 @dataclass(frozen=True)

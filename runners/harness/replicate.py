@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from runners.harness import health, resources
-from runners.harness.case import Competitor
+from runners.harness.case import Case, Competitor
 from runners.harness.clock import now_ns
 from runners.harness.host import host
 from runners.harness.loop import GROUP_STEPS, quiet_collector, sample_deliveries, sample_groups, sample_steps
@@ -78,7 +78,7 @@ def _replicate(
         resources.reset_peak()
         with quiet_collector() as pauses:
             if isinstance(work, FitWork):
-                timed = _time_fit(work, case.epochs or 1, scratch, case.device)
+                timed = _time_fit(work, case, scratch)
             else:
                 timed = _time_steps(work, options, case.device)
         consumed, unknown_resources = resources.resources(
@@ -204,10 +204,10 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
     return _Timed(samples, (usage_before, usage_after), (health_before, health_after), unknown=unknown)
 
 
-def _time_fit(work: FitWork, epochs: int, scratch: Path, device: str) -> _Timed:
-    health_before, usage_before = health.opening(device), resources.usage()
-    fitted = time_stages(work, epochs, scratch)
-    usage_after, health_after = resources.usage(), health.closing(device)
+def _time_fit(work: FitWork, case: Case, scratch: Path) -> _Timed:
+    health_before, usage_before = health.opening(case.device), resources.usage()
+    fitted = time_stages(work, case.epochs or 1, scratch, bool(case.test_each_epoch))
+    usage_after, health_after = resources.usage(), health.closing(case.device)
     samples = Samples([], 0, work.train_items, None, import_ns=0, setup_ns=0, stage_ns=fitted.stage_ns)
     unknown = dict.fromkeys(("samples.first_step_ns", "samples.group_ns"), "fit is timed by stages and epochs")
     return _Timed(samples, (usage_before, usage_after), (health_before, health_after), fitted.history, unknown)

@@ -1,12 +1,13 @@
 """Times `fit` stage by stage: load, build, train, save, restore, evaluate."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from runners.harness.clock import now_ns
 from runners.harness.record import Epoch
-from runners.harness.workload import FitWork
+from runners.harness.workload import FitWork, Invalid, OutOfMemory, Unsupported
 
 
 @dataclass(frozen=True)
@@ -17,8 +18,10 @@ class Fitted:
     history: list[Epoch]
 
 
-def time_stages(work: FitWork, epochs: int, scratch: Path, clock: Callable[[], int] = now_ns) -> Fitted:
-    """Run a whole training once. `train` is the sum of its epochs, since nothing happens between them."""
+def time_stages(
+    work: FitWork, epochs: int, scratch: Path, test_each_epoch: bool = False, clock: Callable[[], int] = now_ns
+) -> Fitted:
+    """Run a whole training once. `train` is the sum of its epochs: what is tested between them is not part of it."""
     stage_ns: dict[str, int] = {}
 
     def timed(stage: str, verb: Callable[[], object]) -> object:
@@ -32,11 +35,24 @@ def time_stages(work: FitWork, epochs: int, scratch: Path, clock: Callable[[], i
     history = []
     for epoch in range(epochs):
         began = clock()
-        loss, accuracy = work.train_epoch(epoch)
-        history.append(Epoch(epoch, loss, accuracy, clock() - began))
+        passed = work.train_epoch(epoch)
+        took = clock() - began
+        test_loss, test_accuracy = work.evaluate() if test_each_epoch else (None, None)
+        history.append(Epoch(epoch, passed.loss, passed.accuracy, took, passed.waited_ns, test_loss, test_accuracy))
     stage_ns["train"] = sum(entry.seconds_ns for entry in history)
     saved = scratch / "model"
-    timed("save", lambda: work.save(saved))
-    timed("restore", lambda: work.restore(saved))
+    timed("save", lambda: _naming("SAVE", "the model could not be saved", lambda: work.save(saved)))
+    timed("restore", lambda: _naming("RESTORE", "the saved model cannot be read back", lambda: work.restore(saved)))
     timed("evaluate", work.evaluate)
     return Fitted(stage_ns, history)
+
+
+def _naming(kind: str, what: str, verb: Callable[[], None]) -> None:
+    """Every framework has errors of its own for a full disk or a broken file; the words it has for them are kept."""
+    try:
+        verb()
+    except (Invalid, OutOfMemory, Unsupported, MemoryError):
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise Invalid(kind, f"{what} ({reason}); is the disk of {tempfile.gettempdir()} full?") from error

@@ -105,17 +105,26 @@ class StepWork:
 
 
 @dataclass(frozen=True)
+class Passed:
+    """One pass over the training images: mean loss, accuracy, and how long the loop stood waiting for a batch."""
+
+    loss: float
+    accuracy: float
+    waited_ns: int
+
+
+@dataclass(frozen=True)
 class FitWork:
     """fit: end-to-end training from disk, as stages with the same start and end in every framework.
 
     `load` builds a loader and takes its first batch, then lets it go: training starts with a cold cache.
-    `train_epoch` gives (mean loss, accuracy) of one epoch; `evaluate` gives (loss, accuracy) over the test
-    split of whatever model is current: the trained one, or after `restore` the restored one.
+    `train_epoch` is one epoch; `evaluate` gives (loss, accuracy) over the test split of whatever model is current: the
+    trained one, or after `restore` the restored one.
     """
 
     load: Callable[[], None]
     build: Callable[[], None]
-    train_epoch: Callable[[int], tuple[float, float]]
+    train_epoch: Callable[[int], Passed]
     save: Callable[[Path], None]
     restore: Callable[[Path], None]
     evaluate: Callable[[], tuple[float, float]]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import io
 import multiprocessing
 import os
 from pathlib import Path
@@ -10,12 +11,13 @@ import torch
 from torch import nn
 
 from runners.harness.record import Check, Effective
-from runners.harness.workload import FitWork, Invalid, Request, Unsupported
+from runners.harness.waiting import Waiting
+from runners.harness.workload import FitWork, Invalid, Passed, Request, Unsupported
 from runners.pytorch import device as devices
-from runners.pytorch.evidence import evidence, first_losses
+from runners.pytorch.evidence import TrainStep, evidence, first_losses
 from runners.pytorch.networks import build
 from runners.pytorch.train import train_step_of
-from runners.reference.labelled import Labelled, assert_same_pixels, plainly, unfit
+from runners.reference.labelled import REPEATABLE, Labelled, assert_same_pixels, plainly, unfit
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
 
@@ -44,43 +46,52 @@ def prepare(request: Request) -> FitWork:
 
     train_images = described("train", cache=case.cache, augment=case.augment, shuffle=True)
     test_images = described("test")
-    pinned = device.type == "cuda"
+    pinned, tuned = device.type == "cuda", request.competitor.variant == "tuned"
+    memory = torch.channels_last if tuned else torch.contiguous_format
     model = train_step = restored = train_loader = None
     delivered, layout = 0, ""
-    history: list[tuple[float, float]] = []
+    history: list[Passed] = []
+    waiting = Waiting()
     seen: dict[str, torch.Tensor] = {}
     settings: dict[str, str] = {}
 
     def load() -> None:
-        next(batches(data.loader(train_images, case.seed, pinned)))
+        arriving = batches(data.loader(train_images, case.seed, pinned))
+        next(arriving)
+        settings["workers_alive"] = str(data.workers_alive())
 
     def fresh(dtype: torch.dtype) -> nn.Module:
-        return build(case.network, classes, arrays, dtype).to(device)
+        return build(case.network, classes, arrays, dtype).to(device, memory_format=memory)
+
+    def stepping(network: nn.Module) -> TrainStep:
+        return train_step_of(network, fused=tuned)
 
     def build_model() -> None:
         nonlocal model, train_step
         model = fresh(torch.float32)
-        train_step = train_step_of(model)
+        train_step = stepping(model)
 
     @devices.naming_out_of_memory
-    def train_epoch(_epoch: int) -> tuple[float, float]:
+    def train_epoch(_epoch: int) -> Passed:
         nonlocal train_loader, delivered, layout
         train_loader = train_loader or data.loader(train_images, case.seed, pinned)
         model.train()
         loss_sum, correct = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
-        for batch, labels in batches(train_loader):
+        for batch, labels in waiting.watched(batches(train_loader)):
             loss, logits = train_step(batch, labels)
             delivered += len(labels)
             loss_sum += loss * len(labels)
             correct += (logits.argmax(1) == labels).sum()
         layout = devices.layout(batch)
-        settings["workers_alive"] = str(len(multiprocessing.active_children()))
         count = len(train_images.paths)
-        history.append((loss_sum.item() / count, correct.item() / count))
+        history.append(Passed(loss_sum.item() / count, correct.item() / count, waiting.taken()))
         return history[-1]
 
     def save(path: Path) -> None:
-        torch.jit.script(model.eval()).save(path.with_suffix(".pt"))
+        # Not straight into the file: where the disk is full, that ends the whole process (SIGABRT).
+        saved = io.BytesIO()
+        torch.jit.save(torch.jit.script(model.eval()), saved)
+        path.with_suffix(".pt").write_bytes(saved.getbuffer())
 
     def restore(path: Path) -> None:
         nonlocal restored
@@ -105,7 +116,8 @@ def prepare(request: Request) -> FitWork:
     def batches(loader):
         try:
             for batch, labels in loader:
-                yield batch.to(device, non_blocking=pinned), labels.to(device, non_blocking=pinned)
+                batch = batch.to(device, non_blocking=pinned, memory_format=memory)
+                yield batch, labels.to(device, non_blocking=pinned)
         except ValueError as error:
             raise Invalid("DATA", str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from None
 
@@ -114,7 +126,7 @@ def prepare(request: Request) -> FitWork:
         pixels = inspected()
         found = dataclasses.replace(
             evidence(request, classes, arrays, fresh, train_step_of),
-            losses=first_losses(train_step_of(fresh(torch.float32)), request, classes, device),
+            losses=first_losses(stepping(fresh(torch.float32)), request, classes, device),
             pixel_mean_difference=pixels.mean_difference,
             pixel_worst_image=pixels.worst_image,
         )
@@ -130,8 +142,8 @@ def prepare(request: Request) -> FitWork:
         return dataclasses.replace(
             found,
             delivered_items=delivered,
-            loss_first=history[0][0],
-            loss_last=history[-1][0],
+            loss_first=history[0].loss,
+            loss_last=history[-1].loss,
             accuracy=accuracy,
             accuracy_restored=(seen["restored"] == wanted).sum().item() / len(wanted),
         )
@@ -142,12 +154,13 @@ def prepare(request: Request) -> FitWork:
         if source.cache:
             for _ in batches(loader):  # what comes out of the cache is compared
                 pass
-        arrived = ((batch.cpu().numpy(), labels.tolist()) for batch, labels in batches(loader))
+        arrived = ((batch.cpu().contiguous().numpy(), labels.tolist()) for batch, labels in batches(loader))
         return assert_same_pixels(arrived, source, channels_first=True)
 
     def effective() -> Effective:
         found = devices.effective(request, model.parameters(), layout)
         found.settings.update(settings, start_method=multiprocessing.get_start_method(), saved_as="TorchScript")
+        found.settings["repeatable"] = REPEATABLE[case.device]
         return found
 
     def close() -> None:

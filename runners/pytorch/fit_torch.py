@@ -1,5 +1,7 @@
 """The images of `fit` through a DataLoader."""
 
+import multiprocessing
+
 import numpy as np
 import torch
 from PIL import Image
@@ -71,6 +73,11 @@ def loader(source: Labelled, seed: int, pin_memory: bool) -> DataLoader:
         persistent_workers=source.workers > 0,
         pin_memory=pin_memory,
     )
+
+
+def workers_alive() -> int:
+    """The processes that work now."""
+    return len(multiprocessing.active_children())
 
 
 def _shared_bytes(source: Labelled) -> int:

@@ -25,6 +25,6 @@ FRAMEWORK = Framework(
             loaders=("torch", "spdl"),
             stages=("decode", "batch", "normalize"),
         ),
-        "fit": Workload(variants=("eager",), loaders=("torch",), networks=("cnn4",)),
+        "fit": Workload(variants=("eager", "tuned"), loaders=("torch", "spdl"), networks=("cnn4",)),
     },
 )

@@ -12,6 +12,8 @@ from runners.reference.pixels import Delivered, inspect
 from runners.reference.source import Source
 from runners.reference.stream import stream
 
+REPEATABLE = {"cpu": "yes", "gpu": "no: a GPU adds up gradients in an order of its own"}
+"""Whether the same seed gives the same history, by device."""
 INSPECTED = 10_000
 """Images of the training split that are held against the reference decoder at most."""
 

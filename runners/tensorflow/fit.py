@@ -10,8 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from runners.harness.record import Check, Effective
-from runners.harness.workload import FitWork, Invalid, Request, Unsupported
-from runners.reference.labelled import Labelled, assert_same_pixels, plainly, unfit
+from runners.harness.waiting import Waiting
+from runners.harness.workload import FitWork, Invalid, Passed, Request, Unsupported
+from runners.reference.labelled import REPEATABLE, Labelled, assert_same_pixels, plainly, unfit
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
 from runners.tensorflow import device as devices
@@ -26,7 +27,7 @@ def prepare(request: Request) -> FitWork:
     """Data described, nothing decoded, nothing built: the stages do that, on the clock."""
     case, manifest = request.case, request.manifest
     device = devices.configure(request)
-    classes = len(manifest.classes)
+    classes, tuned = len(manifest.classes), request.competitor.variant == "tuned"
     if reason := unfit(len(manifest.splits["train"]), classes, case.batch_size):
         raise Unsupported(reason)
     arrays = weights(case.network, case.seed, classes)
@@ -53,7 +54,8 @@ def prepare(request: Request) -> FitWork:
     delivered, layout = 0, ""
     loss_sum = tf.Variable(0.0, trainable=False)
     correct = tf.Variable(0.0, trainable=False)
-    history: list[tuple[float, float]] = []
+    history: list[Passed] = []
+    waiting = Waiting()
     seen: dict[str, np.ndarray] = {}
 
     def load() -> None:
@@ -65,7 +67,8 @@ def prepare(request: Request) -> FitWork:
         train_step = stepping(model)
 
     def stepping(network: keras.Model) -> TrainStep:
-        return tf.function(train_step_of(network, criterion, accumulate), input_signature=signature, jit_compile=False)
+        step = train_step_of(network, criterion, accumulate, compiled_update=tuned)
+        return tf.function(step, input_signature=signature, jit_compile=False)
 
     def accumulate(loss: tf.Tensor, logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         predictions = tf.argmax(logits, axis=1)
@@ -81,14 +84,14 @@ def prepare(request: Request) -> FitWork:
         return means
 
     @devices.naming_out_of_memory
-    def train_epoch(_epoch: int) -> tuple[float, float]:
+    def train_epoch(_epoch: int) -> Passed:
         nonlocal train_loader, delivered, layout
         train_loader = train_loader or data.loader(train_images, case.seed)
-        for batch, labels in batches(train_loader):
+        for batch, labels in waiting.watched(batches(train_loader)):
             train_step(batch, labels)
             delivered += len(labels)
         layout = devices.layout(batch)
-        history.append(accumulated(len(train_images.paths)))
+        history.append(Passed(*accumulated(len(train_images.paths)), waiting.taken()))
         return history[-1]
 
     def save(path: Path) -> None:
@@ -140,8 +143,8 @@ def prepare(request: Request) -> FitWork:
         return dataclasses.replace(
             found,
             delivered_items=delivered,
-            loss_first=history[0][0],
-            loss_last=history[-1][0],
+            loss_first=history[0].loss,
+            loss_last=history[-1].loss,
             accuracy=accuracy,
             accuracy_restored=float((seen["restored"] == test_images.labels).mean()),
         )
@@ -159,6 +162,7 @@ def prepare(request: Request) -> FitWork:
         found = devices.effective(request, model.variables, layout)
         pool = train_loader.options().threading.private_threadpool_size
         found.settings.update(private_threadpool_size=str(pool), saved_as="Keras archive")
+        found.settings["repeatable"] = REPEATABLE[case.device]
         return found
 
     return FitWork(

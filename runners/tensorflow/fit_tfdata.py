@@ -21,16 +21,19 @@ def loader(source: Labelled, seed: int) -> tf.data.Dataset:
     labels = tf.constant(source.labels, tf.int64)
     pixels = _reader(source)
 
-    def example(index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def example(index: tf.Tensor, draw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         image = pixels(index)
         if source.augment:
-            image = tf.image.random_flip_up_down(tf.image.random_flip_left_right(image))
+            image = tf.image.stateless_random_flip_left_right(image, draw)
+            image = tf.image.stateless_random_flip_up_down(image, draw[::-1])
         return tf.cast(image, tf.float32) / 255, labels[index]
 
     examples = tf.data.Dataset.range(count)
     if source.shuffle:
         examples = examples.shuffle(count, seed=seed, reshuffle_each_iteration=True)
-    batches = examples.map(example, num_parallel_calls=parallel).batch(source.batch_size)
+    # Drawn in order, ahead of the workers: what a flip inside a map draws hangs on which of its threads was faster.
+    draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
+    batches = tf.data.Dataset.zip(examples, draws).map(example, num_parallel_calls=parallel).batch(source.batch_size)
     if source.workers:
         batches = batches.prefetch(PREFETCH * source.workers)
     return batches.with_options(threads(source.workers))

@@ -19,6 +19,6 @@ FRAMEWORK = Framework(
             stages=("decode", "batch", "normalize"),
         ),
         "roof": Workload(variants=("graph",), stages=("product", "copy"), precisions=PRECISIONS),
-        "fit": Workload(variants=("graph",), loaders=("tfdata",), networks=("cnn4",)),
+        "fit": Workload(variants=("graph", "tuned"), loaders=("tfdata",), networks=("cnn4",)),
     },
 )

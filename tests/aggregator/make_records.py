@@ -124,7 +124,8 @@ def make_record(
     is_fit = case.workload == "fit"
     stages = dict.fromkeys(("load", "build", "save", "restore", "evaluate"), int(level * 2e8))
     history = [
-        Epoch(epoch, 4.0 / (epoch + 1), 0.1 * (epoch + 1), int(level * 1e9)) for epoch in range(case.epochs or 0)
+        Epoch(epoch, 4.0 / (epoch + 1), min(1.0, 0.1 * (epoch + 1)), int(level * 1e9))
+        for epoch in range(case.epochs or 0)
     ]
     return Record(
         schema_version=SCHEMA_VERSION,

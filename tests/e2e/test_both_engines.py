@@ -122,7 +122,7 @@ def test_every_loader_delivered_every_image_once_with_the_reference_s_pixels(rec
 
 def test_the_restored_model_is_the_trained_one(records):
     fitted = [record for record in records if record["case"]["workload"] == "fit"]
-    assert len(fitted) == 2
+    assert len(fitted) == 3
     for record in fitted:
         assert record["check"]["accuracy"] == record["check"]["accuracy_restored"]
         assert [epoch["epoch"] for epoch in record["history"]] == [0]

@@ -19,6 +19,7 @@ from runners.harness.workload import (
     Framework,
     Invalid,
     OutOfMemory,
+    Passed,
     Request,
     StepWork,
     Unsupported,
@@ -388,7 +389,7 @@ def test_fit_leaves_stages_and_history(tmp_path, prepare, dataset):
     work = FitWork(
         load=lambda: None,
         build=lambda: None,
-        train_epoch=lambda epoch: (2.0 - epoch, 0.5),
+        train_epoch=lambda epoch: Passed(2.0 - epoch, 0.5, 1),
         save=lambda path: path.write_text("model"),
         restore=lambda path: path.read_text(),
         evaluate=lambda: (1.0, 0.5),
@@ -402,4 +403,10 @@ def test_fit_leaves_stages_and_history(tmp_path, prepare, dataset):
     assert code == 0, record["error"]
     assert list(record["samples"]["stage_ns"]) == ["load", "build", "train", "save", "restore", "evaluate"]
     assert [epoch["loss"] for epoch in record["history"]] == [2.0, 1.0]
+    assert [epoch["waited_ns"] for epoch in record["history"]] == [1, 1]
+    assert [epoch["test_accuracy"] for epoch in record["history"]] == [None, None]
     assert record["samples"]["step_ns"] == []
+    code, record = run(tmp_path, "fit", "--manifest", str(dataset), "--epochs", "2", "--test-each-epoch")
+    assert code == 0, record["error"]
+    assert record["case"]["test_each_epoch"]
+    assert [(epoch["test_loss"], epoch["test_accuracy"]) for epoch in record["history"]] == [(1.0, 0.5), (1.0, 0.5)]

@@ -1,10 +1,27 @@
 """Stages of fit: what is timed, in which order, and what is not."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from runners.harness.record import Check
+import pytest
+
+from runners.harness.record import Check, Epoch
 from runners.harness.stages import time_stages
-from runners.harness.workload import FitWork
+from runners.harness.waiting import Waiting
+from runners.harness.workload import FitWork, Invalid, OutOfMemory, Passed
+
+WORK = FitWork(
+    load=lambda: None,
+    build=lambda: None,
+    train_epoch=lambda _: Passed(1.0, 0.5, 0),
+    save=lambda _: None,
+    restore=lambda _: None,
+    evaluate=lambda: (1.0, 0.5),
+    train_items=1,
+    check=Check,
+    effective=lambda: None,
+    close=lambda: None,
+)
 
 
 def test_stages_run_in_order_and_train_is_the_sum_of_its_epochs(tmp_path: Path):
@@ -23,7 +40,7 @@ def test_stages_run_in_order_and_train_is_the_sum_of_its_epochs(tmp_path: Path):
     work = FitWork(
         load=spend("load", 5),
         build=spend("build", 7),
-        train_epoch=spend("train", 100, (1.5, 0.25)),
+        train_epoch=spend("train", 100, Passed(1.5, 0.25, 40)),
         save=spend("save", 3),
         restore=spend("restore", 2),
         evaluate=spend("evaluate", 11, (1.0, 0.5)),
@@ -37,6 +54,45 @@ def test_stages_run_in_order_and_train_is_the_sum_of_its_epochs(tmp_path: Path):
     assert calls[5] == ("save", tmp_path / "model")
     assert calls[6] == ("restore", tmp_path / "model")
     assert fitted.stage_ns == {"load": 5, "build": 7, "train": 300, "save": 3, "restore": 2, "evaluate": 11}
-    assert [(entry.epoch, entry.loss, entry.accuracy, entry.seconds_ns) for entry in fitted.history] == [
-        (epoch, 1.5, 0.25, 100) for epoch in range(3)
-    ]
+    assert fitted.history == [Epoch(epoch, 1.5, 0.25, 100, 40) for epoch in range(3)]
+    calls.clear()
+    fitted = time_stages(work, 2, tmp_path, test_each_epoch=True, clock=lambda: now)
+    assert [call[0] for call in calls][2:6] == ["train", "evaluate", "train", "evaluate"]
+    assert fitted.stage_ns["train"] == 200
+    assert fitted.history[1] == Epoch(1, 1.5, 0.25, 100, 40, test_loss=1.0, test_accuracy=0.5)
+
+
+def test_waiting_is_what_passes_between_asking_for_a_batch_and_having_it():
+    now = 0
+
+    def slow(batches):
+        nonlocal now
+        for batch in batches:
+            now += 7
+            yield batch
+        now += 2  # to find that there is no more
+
+    waiting = Waiting(clock=lambda: now)
+    for _ in waiting.watched(slow([1, 2, 3])):
+        now += 100
+    assert (now, waiting.taken()) == (323, 23)
+    assert waiting.taken() == 0
+
+
+@pytest.mark.parametrize(("stage", "kind"), [("save", "SAVE"), ("restore", "RESTORE")])
+def test_a_full_disk_and_a_broken_file_are_named_in_the_framework_s_words(tmp_path, stage, kind):
+    def broken(_path):
+        raise RuntimeError("stream writer failed\nwriting file")
+
+    work = replace(WORK, **{stage: broken})
+    with pytest.raises(Invalid, match=r"stream writer failed writing file.*disk") as caught:
+        time_stages(work, 1, tmp_path)
+    assert caught.value.kind == kind
+
+
+def test_what_the_runner_names_itself_keeps_its_name(tmp_path):
+    def broken(_path):
+        raise OutOfMemory("no memory left")
+
+    with pytest.raises(OutOfMemory):
+        time_stages(replace(WORK, restore=broken), 1, tmp_path)

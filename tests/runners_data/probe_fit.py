@@ -1,6 +1,6 @@
 """Runs in a framework's own Python: one small training, stage by stage; prints JSON.
 
-argv: framework, manifest, cache (yes or no). Images are counted as they are decoded.
+argv: framework, loader, manifest, cache (yes or no). Images are counted as they are decoded.
 """
 
 import importlib
@@ -20,8 +20,7 @@ from runners.reference.labelled import Labelled
 decoded: list[int] = []
 
 
-def main(name: str, manifest_path: str, cache: str) -> None:
-    loader = importlib.import_module(f"runners.{name}.framework").FRAMEWORK.workloads["fit"].loaders[0]
+def main(name: str, loader: str, manifest_path: str, cache: str) -> None:
     variant = importlib.import_module(f"runners.{name}.framework").FRAMEWORK.workloads["fit"].variants[0]
     fit = importlib.import_module(f"runners.{name}.fit")
     data = importlib.import_module(f"runners.{name}.fit_{loader}")
@@ -38,6 +37,9 @@ def main(name: str, manifest_path: str, cache: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         outcome = trained(fit.prepare(request(8)), scratch)
+        outcome["repeated"] = [history(fit.prepare(request(8, workers=2))) for _ in range(2)]
+        outcome["disk_full"] = disk_full(fit.prepare(request(8)), scratch)
+        outcome["cut_off"] = cut_off(fit.prepare(request(8)), scratch)
         outcome["too_large"] = refused(lambda: fit.prepare(request(1000)))
         outcome["stale"] = stale(fit.prepare(request(8)), scratch)
         if cache == "no":
@@ -71,7 +73,7 @@ def trained(work, scratch: Path) -> dict:
     work.close()
     return {
         "counts": counts,
-        "epochs": epochs,
+        "epochs": [asdict(epoch) for epoch in epochs],
         "evaluated": evaluated,
         "accuracy": [check.accuracy, check.accuracy_restored],
         "built": asdict(built),
@@ -80,6 +82,14 @@ def trained(work, scratch: Path) -> dict:
         "train_items": work.train_items,
         "files": sorted(path.suffix for path in scratch.glob("model*")),
     }
+
+
+def history(work) -> list[tuple[float, float]]:
+    """Loss and accuracy of two epochs."""
+    work.build()
+    passed = [work.train_epoch(number) for number in range(2)]
+    work.close()
+    return [(one.loss, one.accuracy) for one in passed]
 
 
 def orders(name: str, data, manifest) -> dict:
@@ -171,6 +181,35 @@ def stale(work, scratch: Path) -> str:
     message = refused(work.check)
     work.close()
     return message
+
+
+def disk_full(work, scratch: Path) -> str:
+    """What is raised where the file to save to takes nothing."""
+    for suffix in (".pt", ".keras"):
+        (scratch / f"full{suffix}").symlink_to("/dev/full")
+    work.build()
+    try:
+        work.save(scratch / "full")
+    except Exception as error:
+        return str(error)
+    finally:
+        work.close()
+    return ""
+
+
+def cut_off(work, scratch: Path) -> str:
+    """What is raised where half of the file is missing."""
+    work.build()
+    work.save(scratch / "half")
+    [path] = scratch.glob("half.*")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    try:
+        work.restore(scratch / "half")
+    except Exception as error:
+        return str(error)
+    finally:
+        work.close()
+    return ""
 
 
 def vanished(work, images: Path) -> str:
