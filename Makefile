@@ -15,6 +15,13 @@ BATCHES ?=
 PRECISION ?=
 SCOPE ?=
 VARIANTS ?=
+WORKERS ?=
+LOADERS ?=
+CACHE ?=
+AUGMENT ?=
+EPOCHS ?=
+SEEDS ?=
+TEST_EACH_EPOCH ?=
 FILTER ?=
 BLOCKS ?=
 BUDGET ?=
@@ -27,16 +34,17 @@ CPUS ?=
 EXTRA_INDEX ?=
 # Recipes read these from the environment, and as they were written, so that any character in them, `$` included,
 # reaches the program unharmed.
-VARIABLES := DEVICE ENGINE PROFILE FRAMEWORKS WORKLOADS NETWORKS SIZES BATCHES PRECISION SCOPE VARIANTS FILTER BLOCKS \
-  BUDGET SLOWDOWN DATA RUN TIMEOUT MEMORY CPUS EXTRA_INDEX
+VARIABLES := DEVICE ENGINE PROFILE FRAMEWORKS WORKLOADS NETWORKS SIZES BATCHES PRECISION SCOPE VARIANTS WORKERS LOADERS \
+  CACHE AUGMENT EPOCHS SEEDS TEST_EACH_EPOCH FILTER BLOCKS BUDGET SLOWDOWN DATA RUN TIMEOUT MEMORY CPUS EXTRA_INDEX
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
 export $(VARIABLES)
 
 HOST := .venv/bin/python
 SELECTION = --profile "$$PROFILE" --device "$$DEVICE" --engine "$$ENGINE" --frameworks "$$FRAMEWORKS" \
   --workloads "$$WORKLOADS" --networks "$$NETWORKS" --sizes "$$SIZES" --batches "$$BATCHES" --precision "$$PRECISION" \
-  --scope "$$SCOPE" --variants "$$VARIANTS" --filter "$$FILTER" --blocks "$$BLOCKS" --budget "$$BUDGET" --data "$$DATA" \
-  --run "$$RUN" --timeout "$$TIMEOUT" --memory "$$MEMORY" --cpus "$$CPUS" --inject-slowdown "$$SLOWDOWN"
+  --scope "$$SCOPE" --variants "$$VARIANTS" --workers "$$WORKERS" --loaders "$$LOADERS" --cache "$$CACHE" \
+  --augment "$$AUGMENT" --epochs "$$EPOCHS" --seeds "$$SEEDS" --test-each-epoch "$$TEST_EACH_EPOCH" \
+  --filter "$$FILTER" --blocks "$$BLOCKS" --budget "$$BUDGET" --data "$$DATA" --run "$$RUN" --timeout "$$TIMEOUT" --memory "$$MEMORY" --cpus "$$CPUS" --inject-slowdown "$$SLOWDOWN"
 
 .PHONY: help doctor setup data images plan smoke bench aa report audit test check clean
 
@@ -44,10 +52,13 @@ help: ## list the jobs and their variables
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds  MEMORY=GiB  CPUS=0-3'
-	@echo '  PROFILE=smoke|quick|steps-cpu|steps|full|aa  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0'
+	@echo '  PROFILE=smoke|quick|steps-cpu|steps|cifar100-quick|cifar100|full|aa'
+	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0'
 	@echo '  WORKLOADS=train,infer,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume or report'
 	@echo '  train, infer, instead of what the profile names: NETWORKS=resnet50,vgg16  SIZES=128,224  BATCHES=1,8'
 	@echo '    PRECISION=fp32,tf32,bf16,fp16  SCOPE=compute,transfer+compute  VARIANTS=all or eager,graph,xla'
+	@echo '  fit: BATCHES  WORKERS=0,5,20  CACHE=on,off  AUGMENT=on,off  EPOCHS=20  SEEDS=25,26  TEST_EACH_EPOCH=on'
+	@echo '    LOADERS=torch,spdl,tfdata (load too, as WORKERS)'
 	@echo '  SLOWDOWN=1.05 (aa)  EXTRA_INDEX=optional package index with smaller CPU builds of torch'
 
 doctor: .venv/host ## say what this machine has and lacks, and what to do about it

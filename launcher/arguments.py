@@ -59,7 +59,8 @@ def case_arguments(
         ("--inject-slowdown", slowdown if slowed else None),
     ]
     argv += [str(word) for option, value in optional if value is not None for word in (option, value)]
-    for name, switch in (("cache", case.cache), ("augment", case.augment)):
+    switches = (("cache", case.cache), ("augment", case.augment), ("test-each-epoch", case.test_each_epoch))
+    for name, switch in switches:
         if switch is not None:
             argv.append(f"--{name}" if switch else f"--no-{name}")
     return argv

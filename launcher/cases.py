@@ -10,11 +10,10 @@ from launcher.discovery import Contestant
 from launcher.errors import UsageError, unknown
 from launcher.known import offers, require_known
 from launcher.profile import CaseGroup, Profile, Sampling
-from runners.harness.case import Case, Competitor, DatasetRef
+from runners.harness.case import USUAL_SEED, Case, Competitor, DatasetRef
 from runners.harness.run import PlannedCase, Unavailable
 from runners.harness.workload import Workload
 
-SEED = 25
 SLOWED = "B"
 """The label of an A/A check that an injected slowdown goes to."""
 
@@ -30,11 +29,16 @@ PARAMETERS: Mapping[str, Mapping[str, Sequence[object]]] = {
         "cache": [False],
         "augment": [False],
         "epochs": [1],
+        "test_each_epoch": [False],
+        "seed": [USUAL_SEED],
     },
 }
 """What varies in each workload, and its usual value; a workload that is not here takes what its profile names."""
 
-_OPTIONAL = ("network", "input_size", "scope", "stage", "workers", "cache", "augment", "epochs")
+_OPTIONAL = (
+    *("network", "input_size", "scope", "stage", "workers"),
+    *("cache", "augment", "epochs", "test_each_epoch", "seed"),
+)
 
 
 @dataclass(frozen=True)
@@ -133,8 +137,8 @@ def _matrix(group: CaseGroup, device: str, dataset: DatasetRef | None) -> Iterat
             axes[name] = values
     axes |= {"batch_size": group.batch_size, "precision": group.precision}
     for values in itertools.product(*axes.values()):
-        chosen = dict(zip(axes, values, strict=True))
-        yield Case(workload=group.workload, device=device, seed=SEED, dataset=dataset, **chosen)  # type: ignore[arg-type]
+        chosen = {"seed": USUAL_SEED, **dict(zip(axes, values, strict=True))}
+        yield Case(workload=group.workload, device=device, dataset=dataset, **chosen)  # type: ignore[arg-type]
 
 
 def _competitors(

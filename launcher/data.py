@@ -20,6 +20,9 @@ from runners.harness.manifest import MANIFEST_NAME, Item, Manifest, ManifestErro
 PREPARE_SECONDS = 6 * 3600.0
 STDERR = 2
 SPLITS = ("train", "test", "val")
+LEARNS, FEWEST_CLASSES = "fit", 2
+DOWNLOADED = {"cifar100": ("train", "test")}
+"""Data sets that go by a name, with the splits that each has: prepared on first use."""
 SYNTHETIC = {"photos": ("train",), "labelled": ("train", "test")}
 """Kinds of the synthetic default, with the splits that each has."""
 
@@ -159,10 +162,18 @@ def assign(workloads: Sequence[str], found: Sequence[tuple[Source, Dataset]]) ->
 
 
 def require_images(assigned: Assigned, batch_sizes: Mapping[str, int]) -> None:
-    """Refuse a data set that cannot fill one batch of its workload; it is the first split that batches are timed on."""
+    """Refuse a data set that cannot fill one batch of its workload, or has nothing to tell apart.
+
+    It is the first split that batches are timed on.
+    """
     for workload, dataset in assigned.datasets.items():
         split = splits_read(workload, dataset.manifest)[0]
         images, batch = len(dataset.manifest.splits[split]), batch_sizes.get(workload, 0)
+        if workload == LEARNS and len(dataset.manifest.classes) < FEWEST_CLASSES:
+            raise UsageError(
+                f"data set {dataset.manifest.id}: training needs {FEWEST_CLASSES} classes or more, it has "
+                f"{len(dataset.manifest.classes)}; a class is a folder in train/ and in test/"
+            )
         if images < batch:
             raise UsageError(
                 f"data set {dataset.manifest.id}: {images} images in {split} do not fill one batch of {batch} "
@@ -181,9 +192,13 @@ def _source(root: Path, name: str, strict: bool) -> Source:
     path = Path(name)
     if not path.exists() and (root / "data" / name / MANIFEST_NAME).is_file():
         path = root / "data" / name
+    if not path.exists() and name in DOWNLOADED:
+        folder = root / "data" / name
+        return Source(folder / MANIFEST_NAME, _preparation(name, "--out", str(folder)), DOWNLOADED[name])
     if not path.exists():
         raise UsageError(
-            f"{name!r}: no such folder; DATA takes class folders or prepared data sets, separated by commas"
+            f"{name!r}: no such folder; DATA takes class folders, prepared data sets or "
+            f"{' or '.join(DOWNLOADED)}, separated by commas"
         )
     if path.is_file() and path.name == MANIFEST_NAME:
         path = path.parent

@@ -87,6 +87,13 @@ def read(arguments: Namespace, root: Path) -> Options:
             precision=_words(text["precision"]),
             scope=_words(text["scope"]),
             variants=_words(text["variants"]),
+            workers=_wholes("workers", text["workers"], 0),
+            loaders=_words(text["loaders"]),
+            cache=_switches("cache", text["cache"]),
+            augment=_switches("augment", text["augment"]),
+            epochs=_wholes("epochs", text["epochs"]),
+            seeds=_wholes("seeds", text["seeds"], 0),
+            test_each_epoch=_switches("test-each-epoch", text["test_each_epoch"]),
         ),
         filter=text["filter"],
         blocks=_whole("blocks", text["blocks"], 1, 1000),
@@ -116,8 +123,15 @@ def _words(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
-def _wholes(name: str, text: str) -> list[int]:
-    return [number for word in _words(text) if (number := _whole(name, word, 1, 1_000_000)) is not None]
+def _wholes(name: str, text: str, least: int = 1) -> list[int]:
+    return [number for word in _words(text) if (number := _whole(name, word, least, 1_000_000)) is not None]
+
+
+def _switches(name: str, text: str) -> list[bool]:
+    for word in _words(text):
+        if word not in ("on", "off"):
+            raise UsageError(f"--{name} {word!r}: on, off, or both separated by a comma")
+    return [word == "on" for word in _words(text)]
 
 
 def _whole(name: str, text: str, least: int, most: int) -> int | None:

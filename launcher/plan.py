@@ -50,7 +50,7 @@ def draft(root: Path, options: Options) -> Draft:
     if not workloads:
         raise UsageError(f"profile {options.profile} has no case of workload {', '.join(options.workloads)}")
     needing = [name for name in workloads if reads_data(name, everyone)]
-    sources = data.sources(root, options.data, needing, options.strict) if needing else []
+    sources = data.sources(root, options.data or profile.data, needing, options.strict) if needing else []
     return Draft(profile, everyone, contestants, workloads, sources)
 
 

@@ -69,6 +69,8 @@ class CaseGroup(_Strict):
     cache: Switches | None = None
     augment: Switches | None = None
     epochs: Sizes | None = None
+    test_each_epoch: Switches | None = None
+    seed: Counts | None = None
     variants: Literal["default", "all"] | list[str] = "default"
     loaders: Literal["default", "all"] | list[str] = "all"
     sampling: SamplingOverride = SamplingOverride()
@@ -83,6 +85,8 @@ class Profile(_Strict):
     blocks: Annotated[int, Field(ge=1, le=1000)]
     timeout: Annotated[float, Field(gt=0, le=604_800)] = 600.0
     pilots: Annotated[int, Field(ge=0, le=100)] = 0
+    data: str = ""
+    """What `--data` is where it is not given; empty for the synthetic default."""
     budget: str = ""
     """The time that measuring may take, like 15m; empty for no bound."""
     stopping: Stopping | None = None

@@ -7,14 +7,22 @@ from launcher.errors import UsageError
 from launcher.profile import CaseGroup, Profile
 
 STEPS = ("train", "infer")
+FIT = ("fit",)
 COPY = "copy"
 OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "networks": ("network", STEPS),
     "sizes": ("input_size", STEPS),
-    "batches": ("batch_size", STEPS),
+    "batches": ("batch_size", (*STEPS, *FIT)),
     "precision": ("precision", (*STEPS, "roof")),
     "scope": ("scope", STEPS),
     "variants": ("variants", STEPS),
+    "workers": ("workers", ("load", *FIT)),
+    "loaders": ("loaders", ("load", *FIT)),
+    "cache": ("cache", FIT),
+    "augment": ("augment", FIT),
+    "epochs": ("epochs", FIT),
+    "seeds": ("seed", FIT),
+    "test_each_epoch": ("test_each_epoch", FIT),
 }
 """Each option with the key of a profile's cases that it replaces, and the workloads where it does: the machine's own
 rates are measured in the precision of what is held against them."""
@@ -30,8 +38,15 @@ class Selection:
     precision: Sequence[str] = ()
     scope: Sequence[str] = ()
     variants: Sequence[str] = ()
+    workers: Sequence[int] = ()
+    loaders: Sequence[str] = ()
+    cache: Sequence[bool] = ()
+    augment: Sequence[bool] = ()
+    epochs: Sequence[int] = ()
+    seeds: Sequence[int] = ()
+    test_each_epoch: Sequence[bool] = ()
 
-    def given(self) -> dict[str, list[str] | list[int]]:
+    def given(self) -> dict[str, list[str] | list[int] | list[bool]]:
         """The options asked for, with their values."""
         return {name: list(getattr(self, name)) for name in OPTIONS if getattr(self, name)}
 
@@ -42,9 +57,8 @@ def selected(profile: Profile, wanted: Sequence[str], selection: Selection) -> P
     for name in selection.given():
         _, feel = OPTIONS[name]
         if not workloads & {*feel}:
-            raise UsageError(
-                f"--{name} applies to {', '.join(feel)}; these cases are of {', '.join(sorted(workloads))}"
-            )
+            option, those = f"--{name.replace('_', '-')}", ", ".join(sorted(workloads))
+            raise UsageError(f"{option} applies to {', '.join(feel)}; these cases are of {those}")
     groups = [part for group in profile.cases for part in _parts(group)]
     return profile.model_copy(update={"cases": [_changed(group, selection) for group in groups]})
 

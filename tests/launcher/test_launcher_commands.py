@@ -484,10 +484,11 @@ def loading_tree(tmp_path: Path) -> Path:
     return tree
 
 
-def dataset(folder: Path, *splits: str, images: int = 8) -> DatasetRef:
+def dataset(folder: Path, *splits: str, images: int = 8, classes: str = "ab") -> DatasetRef:
     folder.mkdir(parents=True)
-    items = tuple(Item(f"a/{number}.jpg", 0, 1, "0" * 64, 1, 1) for number in range(images))
-    manifest = Manifest(folder.name, "folder", None, ("a",), dict.fromkeys(splits, items))
+    labels = [number % len(classes) for number in range(images)]
+    items = tuple(Item(f"{classes[label]}/{no}.jpg", label, 1, "0" * 64, 1, 1) for no, label in enumerate(labels))
+    manifest = Manifest(folder.name, "folder", None, tuple(classes), dict.fromkeys(splits, items))
     write_manifest(manifest, folder)
     return manifest.reference(*splits)
 
@@ -534,6 +535,33 @@ def test_fewer_images_than_a_batch_is_a_usage_error(tmp_path: Path, capsys: pyte
     dataset(tmp_path / "few", "train", "test")
     assert bench(tree, "--data", str(tmp_path / "few")) == 2
     assert "8 images in train do not fill one batch of 64" in capsys.readouterr().err
+
+
+def test_one_class_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = loading_tree(tmp_path)
+    dataset(tmp_path / "cats", "train", "test", classes="a")
+    assert bench(tree, "--data", str(tmp_path / "cats")) == 2
+    assert "training needs 2 classes or more, it has 1" in capsys.readouterr().err
+
+
+def test_data_that_goes_by_a_name_is_prepared_on_first_use(tmp_path: Path) -> None:
+    tree = loading_tree(tmp_path)
+    [source] = sources(tree, "cifar100", ["fit"])
+    assert source.command[1:] == ["-m", "dataset_prep", "cifar100", "--out", str(tree / "data" / "cifar100")]
+    dataset(tree / "data" / "cifar100", "train", "test")
+    [source] = sources(tree, "cifar100", ["fit"])
+    assert source.command == []
+
+
+def test_a_profile_may_name_its_data_and_a_person_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tree = loading_tree(tmp_path)
+    profile = tree / "profiles" / "tiny.toml"
+    profile.write_text(f"data = 'cifar100'\n{profile.read_text()}")
+    dataset(tmp_path / "mine", "train", "test")
+    assert main(["plan", "--profile", "tiny"], tree) == 0
+    assert " cifar100 " in capsys.readouterr().out
+    assert main(["plan", "--profile", "tiny", "--data", str(tmp_path / "mine")], tree) == 0
+    assert " mine " in capsys.readouterr().out
 
 
 def test_a_run_is_not_resumed_with_other_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """What a person chooses instead of a profile's values, and what nobody can mean."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,80 @@ def test_the_same_is_refused_in_a_profile(
     assert main(["bench", "--profile", "odd", "--engine", "venv"], tree) == 2
     assert words in capsys.readouterr().err
     assert not (tree / "results").exists()
+
+
+FITS = """
+description = "trainings"
+blocks = 1
+
+[[cases]]
+workload = "fit"
+network = "cnn4"
+input_size = 32
+batch_size = 32
+epochs = 2
+
+[[cases]]
+workload = "load"
+stage = "batch"
+batch_size = 8
+"""
+LOADERS = """
+from runners.harness.workload import Framework, Workload
+FRAMEWORK = Framework('fake', (), {
+    'fit': Workload(('eager',), ('torch', 'spdl'), networks=('cnn4',)),
+    'load': Workload(('plain',), ('torch', 'spdl'), stages=('batch',)),
+})
+"""
+
+
+@pytest.fixture
+def trainings(tree: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """The cases that a profile of trainings and loaders gives with more options, and their competitors."""
+    (tree / "runners" / "fake" / "framework.py").write_text(LOADERS)
+    (tree / "profiles" / "steps.toml").write_text(FITS)
+    return lambda *more: planned(tree, capsys, "--frameworks", "fake", *more)
+
+
+def test_what_a_training_is_replaces_the_profile_s(trainings: Callable[..., list[str]]) -> None:
+    lines = trainings("--workers", "0,5", "--cache", "on", "--augment", "on,off", "--workloads", "fit")
+    found = [line for line in lines if line.startswith("fit")]
+    assert found == [
+        f"fit cnn4 32px batch 32 workers {workers} cache on augment {augment} epochs 2 synthetic-labelled fp32 cpu"
+        for workers in (0, 5)
+        for augment in ("on", "off")
+    ]
+    assert lines[1:3] == ["fake/torch/eager", "fake/spdl/eager"]
+
+
+def test_seeds_and_testing_are_in_the_name_where_they_are_not_the_usual(trainings: Callable[..., list[str]]) -> None:
+    options = ("--seeds", "25,26", "--test-each-epoch", "on", "--epochs", "3", "--batches", "16", "--loaders", "torch")
+    lines = trainings("--workloads", "fit", *options)
+    name = "fit cnn4 32px batch 16 workers 1 cache off augment off epochs 3 tested each epoch synthetic-labelled fp32"
+    assert lines == [f"{name} cpu", "fake/torch/eager", f"{name} seed 26 cpu", "fake/torch/eager"]
+
+
+def test_workers_and_loaders_are_for_loading_too(trainings: Callable[..., list[str]]) -> None:
+    lines = trainings("--workloads", "load", "--workers", "2", "--loaders", "spdl")
+    assert lines == ["load batch batch 8 workers 2 synthetic-photos fp32 cpu", "fake/spdl/plain"]
+
+
+@pytest.mark.usefixtures("trainings")
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--cache", "yes"], "--cache 'yes': on, off, or both"),
+        (["--workers", "-1"], "--workers '-1': a whole number from 0"),
+        (["--epochs", "0"], "--epochs '0': a whole number from 1"),
+        (["--seeds", "x"], "--seeds 'x'"),
+        (["--loaders", "sdpl"], "did you mean spdl?"),
+        (["--workloads", "load", "--epochs", "2"], "--epochs applies to fit; these cases are of load"),
+        (["--workloads", "load", "--test-each-epoch", "on"], "--test-each-epoch applies to fit"),
+        (["--sizes", "32", "--workloads", "load"], "--sizes applies to train, infer"),
+    ],
+)
+def test_what_no_training_can_be_is_a_usage_error(
+    tree: Path, argv: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["plan", "--profile", "steps", "--frameworks", "fake", *argv], tree) == 2
+    assert words in capsys.readouterr().err
