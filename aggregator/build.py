@@ -12,7 +12,7 @@ from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
 from aggregator.model import Answer, AnswerGroup, CaseDetail, Failed, Part, Report
 from aggregator.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
-from aggregator.published.beside import beside_published
+from aggregator.published.section import beside_published
 from aggregator.quantities import count
 from aggregator.roofline import ROOF, Roof, roof_of
 from aggregator.roofline_figure import roofline_figures
@@ -27,8 +27,11 @@ READ_THROUGH = 60
 """Of more comparisons the lists are folded, below the numbers of cases that each side won."""
 
 
-def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment]) -> Report:
-    """The whole report. Nothing in it depends on the clock or on the order of files."""
+def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment], target: float | None = None) -> Report:
+    """The whole report. Nothing in it depends on the clock or on the order of files.
+
+    `target` is the test accuracy that trainings are timed to; without one each case has the highest that all reached.
+    """
     results = [result for env in environments for result in env.cases]
     names = labels([result.case for result in results])
     palette = Palette(
@@ -39,7 +42,9 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment])
     failures, quarantined = tuple(_failures(environments, names)), tuple(_quarantined(runs))
     incomplete = tuple(_incomplete(runs, environments))
     with_itself = aa.summarise(environments)
-    parts = tuple(_part(env, index, len(environments), names, palette) for index, env in enumerate(environments))
+    parts = tuple(
+        _part(env, index, len(environments), names, palette, target) for index, env in enumerate(environments)
+    )
     return Report(
         title=f"Levelfield: {', '.join(clean(run.name, 80) for run in runs)}",
         headline=(
@@ -65,7 +70,9 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment])
     )
 
 
-def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette: Palette) -> Part:
+def _part(
+    env: Environment, index: int, of: int, names: dict[Case, str], palette: Palette, target: float | None
+) -> Part:
     comparisons = [found for result in env.cases for found in result.comparisons]
     contests = [case for case in env.cases if case.case.workload != ROOF]
     roof = roof_of(env.cases)
@@ -85,7 +92,7 @@ def _part(env: Environment, index: int, of: int, names: dict[Case, str], palette
         notes=footnotes.texts,
         axis=axis.printed() if axis else None,
         figures=(*figures(contests, palette, prefix), *roofline_figures(contests, roof, palette, prefix)),
-        tables=result_tables(env.cases, names, roof),
+        tables=result_tables(env.cases, names, roof, target),
         cases=tuple(_detail(result, index, lines[result.case], names, palette, roof) for result in env.cases),
     )
 

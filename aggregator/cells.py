@@ -42,10 +42,19 @@ def time_cell(side: Side, notes: Footnotes) -> Cell:
     if not side.ok:
         return dash(side, notes)
     logs = list(side.logs.values())
+    return Cell(_mean_duration(logs), f"n {len(logs)}", notes.mark(incomplete(side)))
+
+
+def stage_cell(side: Side, value: Metric) -> Cell:
+    """The same of another time than the statistic, for a row that says n itself."""
+    logs = [math.log(found) for record in side.ok.values() if (found := value(record))]
+    return Cell(_mean_duration(logs)) if logs else Cell(DASH)
+
+
+def _mean_duration(logs: Sequence[float]) -> str:
     interval = interval_of_mean(logs)
     middle = math.exp(math.fsum(logs) / len(logs))
-    text = duration(middle, *(map(math.exp, interval))) if interval else duration(middle)
-    return Cell(text, f"n {len(logs)}", notes.mark(incomplete(side)))
+    return duration(middle, *(map(math.exp, interval))) if interval else duration(middle)
 
 
 def rate_cell(side: Side, notes: Footnotes, rate: Metric = items_per_second) -> Cell:

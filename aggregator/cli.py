@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     report.add_argument("--out", type=Path, help="where to write (default: the first run's folder)")
     report.add_argument("--baseline", help="competitor that the others are compared with (default: the plan's first)")
+    report.add_argument(
+        "--target-accuracy",
+        type=_share,
+        help="test accuracy in per cent that trainings are timed to (default: the highest that all reached)",
+    )
     audit_ = commands.add_parser("audit", help="prove from the records that the run kept to its order and rules")
     audit_.add_argument("run", metavar="RUN", help=RUN_HELP)
     itself = commands.add_parser("aa", help="count how often a program was called different from itself (A/A runs)")
@@ -72,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"{text}: must be above 0 and at most 100 per cent")
+    return value / 100
+
+
 def _folders(names: Sequence[str]) -> list[Path]:
     return list(dict.fromkeys(find_run(name).resolve() for name in names))
 
@@ -81,7 +93,7 @@ def _report(given: argparse.Namespace) -> int:
     runs = [load_run(folder) for folder in folders]
     if given.baseline is not None:
         _known("competitor", given.baseline, competitors_of(runs))
-    report = build_report(runs, analyse(runs, given.baseline))
+    report = build_report(runs, analyse(runs, given.baseline), given.target_accuracy)
     target = given.out or folders[0]
     try:
         page = write_report(report, target)

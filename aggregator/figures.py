@@ -1,7 +1,6 @@
 """The report's figures over many cases: one declarative specification each."""
 
 import math
-import statistics
 from collections.abc import Sequence
 
 import altair as alt
@@ -9,11 +8,12 @@ import altair as alt
 from aggregator.analysis import CaseResult
 from aggregator.charts import Palette, Row, draw
 from aggregator.dot_plot import dot_plot, file_of, panels, row_of
+from aggregator.fit_figures import fit_figures
 from aggregator.model import Figure
 from aggregator.order import natural
 from aggregator.readings_figure import READINGS, readings
-from aggregator.sides import Side, ranked, shared_blocks
-from aggregator.words import clean, group, parameters, title
+from aggregator.sides import ranked, shared_blocks
+from aggregator.words import group, title
 from method.compare import FIXED_ALPHA, interval_of_mean, paired, ratio
 from method.statistic import items_per_second
 from method.verdict import FEWEST_BLOCKS, Verdict
@@ -28,7 +28,7 @@ def figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> tuple
         if workload == "load":
             found.append(_throughput(members, palette, prefix))
         if workload == "fit":
-            found.append(_history(members, palette, prefix))
+            found += fit_figures(members, palette, prefix)
     for reading in READINGS:
         found += [readings(reading, workload, members, palette, prefix) for workload, members in workloads]
     return tuple(figure for figure in found if figure)
@@ -107,42 +107,6 @@ def _throughput(cases: list[CaseResult], palette: Palette, prefix: str) -> Figur
         "Higher is better. A panel a stage, each containing the one before; lines at the points are 95 % intervals."
     )
     return Figure(f"{prefix}loader-throughput", "Loader throughput by workers", caption, draw(chart, rows=rows))
-
-
-def _history(cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:
-    rows = [row for case in cases for side in case.sides for row in _epochs(case, side)]
-    epochs = sorted({row["epoch"] for row in rows})
-    if len(epochs) < 2:
-        return None
-    base = alt.Chart().encode(
-        x=alt.X("epoch:O", title="epoch", sort=epochs, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-        y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)),
-        color=palette.colour(rows),
-    )
-    line = base.mark_line(strokeWidth=1.5).encode(strokeDash=palette.dash(rows))
-    point = base.mark_point(filled=True, size=50, opacity=1).encode(shape=palette.shape(rows))
-    faceted = (
-        alt.layer(line, point)
-        .properties(width=315, height=150)
-        .facet(alt.Facet("panel:N", sort=panels(rows)), data=alt.NamedData("rows"), columns=2)
-    )
-    caption = "Means over replicates, on the training images, by epoch."
-    svg = draw(faceted.resolve_scale(y="independent"), rows=rows)
-    return Figure(f"{prefix}fit-history", "Training loss and accuracy by epoch", caption, svg)
-
-
-def _epochs(case: CaseResult, side: Side) -> list[Row]:
-    by_epoch: dict[int, list[tuple[float, float]]] = {}
-    for record in side.ok.values():
-        for entry in record.history or []:
-            by_epoch.setdefault(entry.epoch, []).append((entry.loss, entry.accuracy))
-    rows = []
-    for epoch, pairs in sorted(by_epoch.items()):
-        for index, quantity in enumerate(("loss", "accuracy")):
-            value = statistics.fmean(pair[index] for pair in pairs)
-            panel = f"{quantity}: {group(case.case)}, {parameters(case.case)}"
-            rows.append({"panel": panel, "competitor": clean(side.label, 60), "epoch": epoch + 1, "value": value})
-    return rows
 
 
 def by_workload(cases: Sequence[CaseResult]) -> list[tuple[str, list[CaseResult]]]:

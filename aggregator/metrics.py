@@ -97,6 +97,50 @@ def gpu_reserved(record: Record) -> float | None:
     return record.resources.gpu_reserved_peak_bytes if record.resources else None
 
 
+def first_epoch(record: Record) -> float | None:
+    """Seconds of the first epoch: workers start, caches fill, graphs are traced."""
+    return record.history[0].seconds_ns / 1e9 if record.history else None
+
+
+def steady_epoch(record: Record) -> float | None:
+    """Median seconds of the epochs after the first; None where there is no other."""
+    later = [entry.seconds_ns / 1e9 for entry in (record.history or [])[1:]]
+    return float(np.median(later)) if later else None
+
+
+def steady_rate(record: Record) -> float | None:
+    """Images a second in the epochs after the first."""
+    seconds = steady_epoch(record)
+    return record.samples.items_per_step / seconds if record.samples and seconds else None
+
+
+def waiting(record: Record) -> float | None:
+    """Share of the training's time that its loop stood waiting for a batch."""
+    waits = [entry.waited_ns for entry in record.history or [] if entry.waited_ns is not None]
+    total = sum(entry.seconds_ns for entry in record.history or [] if entry.waited_ns is not None)
+    return sum(waits) / total if total else None
+
+
+def time_to(target: float) -> Metric:
+    """Reads the seconds of training after which the test accuracy was `target` or more; None where it never was."""
+
+    def read(record: Record) -> float | None:
+        spent = 0
+        for entry in record.history or []:
+            spent += entry.seconds_ns
+            if entry.test_accuracy is not None and entry.test_accuracy >= target:
+                return spent / 1e9
+        return None
+
+    return read
+
+
+def best_test_accuracy(record: Record) -> float | None:
+    """The highest accuracy on the test images after any epoch, where they were asked each time."""
+    found = [entry.test_accuracy for entry in record.history or [] if entry.test_accuracy is not None]
+    return max(found, default=None)
+
+
 def accuracy(record: Record) -> float | None:
     """Accuracy on the test images of the model in memory."""
     return record.check.accuracy if record.check else None

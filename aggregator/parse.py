@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from aggregator.schema import record_adapter
-from runners.harness.record import SCHEMA_VERSION, Failure, Record, Resources, Samples, Status
+from runners.harness.record import SCHEMA_VERSION, Epoch, Failure, Record, Resources, Samples, Status
 from runners.harness.run import MOST_BLOCKS
 
 BOM = b"\xef\xbb\xbf"
@@ -143,6 +143,9 @@ def _implausible(record: Record) -> str | None:
             return problem
     if record.resources and (problem := _negative(record.resources)):
         return problem
+    for index, epoch in enumerate(record.history or []):
+        if problem := _implausible_epoch(epoch):
+            return f"history.{index}.{problem}"
     if record.status is Status.OK:
         return _incomplete_evidence(record)
     return None if record.error else f"status {record.status} without an error"
@@ -174,6 +177,17 @@ def _negative(resources: Resources) -> str | None:
     for name, value in dataclasses.asdict(resources).items():
         if value is not None and value < 0:
             return f"resources.{name}: {value} is negative"
+    return None
+
+
+def _implausible_epoch(epoch: Epoch) -> str | None:
+    if epoch.seconds_ns <= 0:
+        return f"seconds_ns: {epoch.seconds_ns} is not a positive time"
+    if epoch.waited_ns is not None and not 0 <= epoch.waited_ns <= epoch.seconds_ns:
+        return f"waited_ns: {epoch.waited_ns} of {epoch.seconds_ns}"
+    for name, share in (("accuracy", epoch.accuracy), ("test_accuracy", epoch.test_accuracy)):
+        if share is not None and not 0 <= share <= 1:
+            return f"{name}: {share} is no share"
     return None
 
 

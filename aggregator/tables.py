@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-from aggregator import metrics
 from aggregator.analysis import CaseResult
-from aggregator.answers import incomplete, score
-from aggregator.cells import MEAN_NOTE, by_column, columns, dash, limit_cell, range_cell, rate_cell, seed_cell
+from aggregator.answers import score
+from aggregator.cells import MEAN_NOTE, by_column, columns, limit_cell, rate_cell
+from aggregator.fit_tables import fit_tables
 from aggregator.footnotes import Footnotes
 from aggregator.model import Cell, Table
 from aggregator.order import natural
-from aggregator.quantities import DASH, duration_range, number_range, percent_range
+from aggregator.quantities import DASH
 from aggregator.roofline import ROOF, Roof, side_rate
-from aggregator.sides import Side
 from aggregator.startup_table import startup_table
 from aggregator.step_tables import step_tables
 from aggregator.words import clean, group
@@ -19,8 +18,6 @@ from method.verdict import Verdict
 from runners.harness.case import Case
 
 ROOF_STAGES = {"product": "matrix product", "copy": "copy of a large array"}
-STAGES = ("train", "evaluate")
-OTHER_STAGES = ("load", "build", "save", "restore")
 TALLY = (
     Verdict.EQUIVALENT,
     Verdict.INCONCLUSIVE,
@@ -31,7 +28,9 @@ TALLY = (
 )
 
 
-def result_tables(cases: Sequence[CaseResult], names: dict[Case, str], roof: Roof) -> tuple[Table, ...]:
+def result_tables(
+    cases: Sequence[CaseResult], names: dict[Case, str], roof: Roof, target: float | None = None
+) -> tuple[Table, ...]:
     """Every table that these cases fill."""
     by_workload: dict[str, list[CaseResult]] = {}
     for case in cases:
@@ -39,7 +38,7 @@ def result_tables(cases: Sequence[CaseResult], names: dict[Case, str], roof: Roo
     found = []
     for workload, members in by_workload.items():
         if workload == "fit":
-            found.append(_fit_table(members))
+            found += fit_tables(members, target)
         elif workload == "load":
             found.append(_load_table(members))
         elif workload == ROOF:
@@ -113,32 +112,3 @@ def _load_table(cases: list[CaseResult]) -> Table:
     return Table(
         f"Data loading: images a second, delivery to delivery. {MEAN_NOTE}.", heads, tuple(rows), 3, notes.texts
     )
-
-
-def _fit_table(cases: list[CaseResult]) -> Table:
-    notes = Footnotes()
-    rows = [_fit_row(case.case, side, notes) for case in sorted(cases, key=natural) for side in case.sides]
-    settings = ("network", "batch", "workers", "cache", "augment", "epochs", "competitor")
-    heads = (*settings, "n", *STAGES, "accuracy", "restored", "last loss", *OTHER_STAGES)
-    caption = (
-        "End-to-end training from disk: each stage, and accuracy on the test images. "
-        "Medians (lowest–highest) over n replicates."
-    )
-    return Table(caption, heads, tuple(rows), 7, notes.texts)
-
-
-def _fit_row(case: Case, side: Side, notes: Footnotes) -> tuple[Cell, ...]:
-    yes_no = {True: "yes", False: "no", None: DASH}
-    epochs, workers = (DASH if value is None else str(value) for value in (case.epochs, case.workers))
-    settings = (group(case), str(case.batch_size), workers, yes_no[case.cache], yes_no[case.augment], epochs)
-    name = (*(Cell(text) for text in settings), Cell(clean(side.label, 60)))
-    if not side.ok:
-        return (*name, Cell("0"), dash(side, notes), *(Cell(DASH) for _ in range(len(STAGES) + len(OTHER_STAGES) + 2)))
-    stages, others = (
-        [range_cell(side, metrics.stage(stage), duration_range) for stage in names] for names in (STAGES, OTHER_STAGES)
-    )
-    accuracy = seed_cell(side, metrics.accuracy, percent_range, notes)
-    restored = seed_cell(side, metrics.accuracy_restored, percent_range, notes)
-    loss = seed_cell(side, metrics.last_loss, number_range, notes)
-    n = Cell(str(len(side.ok)), "", notes.mark(incomplete(side)))
-    return (*name, n, *stages, accuracy, restored, loss, *others)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from json import dumps
 
-from runners.harness.case import Case
+from runners.harness.case import USUAL_SEED, Case
 
 REPLACEMENT = "\ufffd"
 LONGEST = 4000
@@ -76,6 +76,8 @@ def parameters(case: Case) -> str:
     if case.workload == "fit":
         parts += ["cache" if case.cache else "", "augment" if case.augment else ""]
         parts.append("" if case.epochs is None else f"{case.epochs} epoch{'s' * (case.epochs != 1)}")
+        parts.append("tested each epoch" if case.test_each_epoch else "")
+        parts.append(f"seed {case.seed}" if case.seed != USUAL_SEED else "")
     return ", ".join(part for part in parts if part).replace("1 workers", "1 worker")
 
 

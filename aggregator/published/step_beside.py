@@ -1,10 +1,10 @@
-"""Our ratios beside published ones, where a comparison of ours is of the same cell."""
+"""Our ratios of step times beside published ones, where a comparison of ours is of the same cell."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from aggregator.analysis import CaseResult, Comparison
 from aggregator.footnotes import Footnotes
-from aggregator.model import Cell, Published, Table
+from aggregator.model import Cell, Table
 from aggregator.published.ratios import printed
 from aggregator.published.ratios import ratio as their_ratio
 from aggregator.published.step_times import Setting, StepTime, kept, kept_source
@@ -19,25 +19,20 @@ COLUMNS = ("case", "device", "ours", "theirs", "our ratio", "95 % interval", "bl
 UNSETTLED = (Verdict.UNSTABLE, Verdict.NOT_COMPARABLE, Verdict.FEW_BLOCKS, Verdict.INCOMPLETE)
 
 
-def beside_published(parts: Sequence[tuple[str, Sequence[CaseResult]]], names: Mapping[Case, str]) -> Published | None:
-    """A table for each part, titled as there, that has comparisons of published cells, or None where none has."""
-    tables = [table for title, cases in parts if (table := _table(title, cases, names))]
-    return Published(tuple(tables), _remarks()) if tables else None
-
-
-def _remarks() -> tuple[str, ...]:
+def step_remarks() -> tuple[str, ...]:
+    """What to know of the source."""
     source = kept_source()
     stands = ", ".join(f"{ours} stands for {theirs}" for theirs, ours in source.ours.items())
     return (
         f"Set beside each other: fp32 cases of the same workload, network, size, batch and kind of device. {stands}, "
         "and no other variant does. Only comparisons that this report makes are shown; --baseline "
         f"{source.ours[source.baseline]} makes all of them. Machines and versions differ.",
-        "A published figure is one run without an interval, so that it is a ratio here and never part of a verdict.",
         *source.remarks(),
     )
 
 
-def _table(title: str, cases: Sequence[CaseResult], names: Mapping[Case, str]) -> Table | None:
+def step_table(title: str, cases: Sequence[CaseResult], names: Mapping[Case, str]) -> Table | None:
+    """The comparisons of published cells that a part makes, titled as it is; None where it makes none."""
     notes = Footnotes()
     rows = tuple(row for result in cases for row in _rows(result, names[result.case], notes))
     caption = "Ratios of step times: ours with their 95 % interval over n blocks, theirs as published"

@@ -1,0 +1,69 @@
+"""Published times of end-to-end trainings as values: the ones that this project keeps."""
+
+import csv
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+KEPT = Path(__file__).with_name("cifar100-fit-2025.csv")
+
+
+@dataclass(frozen=True)
+class FitSetting:
+    """What was trained. `device` is its kind; `workers` is None where the framework's loader has no such number."""
+
+    device: str
+    augment: bool
+    batch_size: int
+    workers: int | None
+    cache: bool
+
+
+@dataclass(frozen=True)
+class FitTime:
+    """Seconds of a training of the source's epochs, and of evaluating its test images once."""
+
+    training: float
+    evaluation: float
+
+
+@dataclass(frozen=True)
+class FitSource:
+    """Who published the figures, how they came about, and which of our competitors stands for which of theirs."""
+
+    title: str
+    author: str
+    publisher: str
+    year: int
+    measured: str
+    baseline: str
+    epochs: int
+    items: int
+    devices: dict[str, str]
+    ours: dict[str, str]
+    differences: dict[str, str]
+
+
+@cache
+def kept_source() -> FitSource:
+    """Where the kept figures come from."""
+    return FitSource(**tomllib.loads(KEPT.with_suffix(".toml").read_text("utf-8")))
+
+
+@cache
+def kept() -> dict[str, dict[FitSetting, FitTime]]:
+    """The kept figures of each framework."""
+    found: dict[str, dict[FitSetting, FitTime]] = {}
+    with KEPT.open(newline="", encoding="ascii") as file:
+        for row in csv.DictReader(file):
+            setting = FitSetting(
+                row["device"],
+                row["augment"] == "yes",
+                int(row["batch_size"]),
+                int(row["workers"]) if row["workers"] else None,
+                row["cache"] == "yes",
+            )
+            times = FitTime(float(row["training_seconds"]), float(row["evaluation_seconds"]))
+            found.setdefault(row["framework"], {})[setting] = times
+    return found

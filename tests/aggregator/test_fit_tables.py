@@ -1,0 +1,171 @@
+"""End-to-end training in tables and figures: epochs, waiting, the time to an accuracy, seeds, published numbers."""
+
+import dataclasses
+import re
+
+import pytest
+from make_records import TF_FIT, TORCH_FIT, fit_case, make_record, make_run, planned, scheduled, write_folder
+
+from aggregator import charts, metrics
+from aggregator.analysis import analyse
+from aggregator.cli import OK, main
+from aggregator.fit_tables import fit_tables
+from aggregator.load import load_run
+from runners.harness.case import DatasetRef
+from runners.harness.record import Epoch, Status
+
+BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
+SECOND = 10**9
+
+
+@pytest.fixture(autouse=True)
+def _blank_figures(monkeypatch):
+    monkeypatch.setattr(charts.vl_convert, "vegalite_to_svg", lambda *_, **__: BLANK)
+
+
+def tables(folder, cases, change):
+    """The tables of a run of these cases by both, by title; `change` gives each record its history and its check."""
+    run = make_run([planned(case, [TORCH_FIT, TF_FIT], 2) for case in cases])
+    write_folder(folder, run, [change(record) for record in scheduled(run)])
+    [environment] = analyse([load_run(folder)])
+    return {table.title: table for table in fit_tables(environment.cases)}
+
+
+def text(table):
+    return [[cell.text for cell in row] for row in table.rows]
+
+
+def with_history(record, *epochs):
+    return dataclasses.replace(record, history=[Epoch(number, 1.0, 0.1, *one) for number, one in enumerate(epochs)])
+
+
+def test_the_first_epoch_stands_apart_and_waiting_is_a_share_of_all(tmp_path):
+    case = fit_case()
+
+    def change(record):
+        waited = SECOND if record.competitor == TORCH_FIT else 0
+        return with_history(record, (4 * SECOND, waited), (2 * SECOND, waited), (2 * SECOND, 0))
+
+    torch, tensorflow = text(tables(tmp_path, [case], change)["Epochs"])
+    assert torch[6:9] == ["pytorch/torch/eager", "4.00 s", "2.00 s"]
+    assert torch[-1] == "25.0 %"
+    assert tensorflow[-1] == "0 %"
+
+
+def test_records_without_waiting_have_no_table_of_epochs(tmp_path):
+    assert "Epochs" not in tables(tmp_path, [fit_case()], lambda record: with_history(record, (SECOND,), (SECOND,)))
+
+
+def test_the_target_is_what_every_replicate_reached_and_time_is_that_of_training(tmp_path):
+    case = dataclasses.replace(fit_case(), test_each_epoch=True)
+
+    def change(record):
+        best = 0.31 if record.competitor == TORCH_FIT else 0.44
+        return with_history(record, (3 * SECOND, 0, 2.0, 0.12), (2 * SECOND, 0, 1.5, best), (2 * SECOND, 0, 1.5, 0.2))
+
+    table = tables(tmp_path, [case], change)["Time to accuracy"]
+    assert [row[-3:] for row in text(table)] == [["30 %", "5.00 s", "31.0 %"], ["30 %", "5.00 s", "44.0 %"]]
+
+
+def test_a_given_target_says_who_reached_it(tmp_path):
+    case = dataclasses.replace(fit_case(), test_each_epoch=True)
+
+    def change(record):
+        return with_history(record, (SECOND, 0, 2.0, 0.5 if record.block.number else 0.3), (SECOND, 0, 2.0, 0.31))
+
+    run = make_run([planned(case, [TORCH_FIT], 2)])
+    write_folder(tmp_path, run, [change(record) for record in scheduled(run)])
+    assert main(["report", str(tmp_path), "--target-accuracy", "50"]) == OK
+    text = (tmp_path / "report.md").read_text()
+    [row] = [line for line in text.partition("Time to accuracy")[2].splitlines() if "pytorch/torch/eager" in line][:1]
+    assert "| 50 % | 1.00 s (n 1) |" in row
+    with pytest.raises(SystemExit) as stopped:
+        main(["report", str(tmp_path), "--target-accuracy", "150"])
+    assert stopped.value.code == 2
+
+
+def test_an_accuracy_that_was_never_reached_is_no_time():
+    record = with_history(make_record(fit_case(), TORCH_FIT, 0, 0), (SECOND, 0, 1.0, 0.2), (SECOND, 0, 1.0, 0.3))
+    assert metrics.time_to(0.3)(record) == 2.0
+    assert metrics.time_to(0.31)(record) is None
+    assert metrics.time_to(0.1)(with_history(record, (SECOND, 0))) is None
+
+
+def test_seeds_are_observations_and_differences_are_taken_seed_by_seed(tmp_path):
+    cases = [dataclasses.replace(fit_case(), seed=seed) for seed in (25, 26, 27)]
+
+    def change(record):
+        accuracy = {25: 0.40, 26: 0.50, 27: 0.42}[record.case.seed] + (0.01 if record.competitor == TF_FIT else 0)
+        accuracy += {25: 0.001, 26: -0.001, 27: 0.0}[record.case.seed] * (record.competitor == TF_FIT)
+        return dataclasses.replace(record, check=dataclasses.replace(record.check, accuracy=accuracy))
+
+    found = tables(tmp_path, cases, change)
+    torch, tensorflow = text(found["Does one learn better?"])
+    assert torch[7] == tensorflow[7] == "3"
+    assert torch[8] == "40 ± 10 %"
+    # Paired, the scatter between seeds is gone: one point apart, and clearly so.
+    assert re.match(r"\+1\.0 ± 0\.\d %", tensorflow[9])
+    assert 0 < float(tensorflow[10]) < 0.01
+    assert "seed" in found[""].columns
+
+
+def test_one_seed_has_no_table_of_seeds(tmp_path):
+    assert "Does one learn better?" not in tables(tmp_path, [fit_case()], lambda record: record)
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (Epoch(0, 1.0, 0.1, SECOND, SECOND + 1), "history.0.waited_ns"),
+        (Epoch(0, 1.0, 0.1, SECOND, -1), "history.0.waited_ns"),
+        (Epoch(0, 1.0, 0.1, 0, 0), "history.0.seconds_ns"),
+        (Epoch(0, 1.0, 0.1, SECOND, 0, 1.0, 1.5), "history.0.test_accuracy"),
+    ],
+)
+def test_a_history_that_cannot_be_is_invalid(tmp_path, entry, reason):
+    run = make_run([planned(fit_case(), [TORCH_FIT], 1)])
+    write_folder(tmp_path, run, [dataclasses.replace(record, history=[entry]) for record in scheduled(run)])
+    [record] = load_run(tmp_path).records
+    assert record.status is Status.INVALID
+    assert record.error.message.startswith(reason)
+
+
+PUBLISHED = dataclasses.replace(
+    fit_case(epochs=20), augment=True, workers=0, dataset=DatasetRef("cifar100", "sha256:" + "ef" * 32, 60_000, 1)
+)
+
+
+def beside(folder, case, images=50_000):
+    """The rows of the section against published numbers, and its notes, in report.md."""
+    run = make_run([planned(case, [TORCH_FIT, TF_FIT], 8)])
+    records = scheduled(run, lambda _, who: 0.12 if who == TF_FIT else 0.1, scatter=0.005)
+    records = [
+        dataclasses.replace(one, samples=dataclasses.replace(one.samples, items_per_step=images)) for one in records
+    ]
+    write_folder(folder, run, records)
+    assert main(["report", str(folder)]) == OK
+    section = (folder / "report.md").read_text().partition("## Against the published numbers\n")[2]
+    lines = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines], section
+
+
+def test_our_training_stands_beside_the_published_one(tmp_path):
+    [row], section = beside(tmp_path, PUBLISHED)
+    assert row[1:3] == ["CPU", "tensorflow/tfdata/graph ÷ pytorch/torch/eager"]
+    assert re.match(r"1\.(19|20)\d*×$", row[3])
+    # 1151 s of TensorFlow with a cache, 1217 s of PyTorch with a cache and no workers.
+    assert row[5:7] == ["8", "0.95"]
+    assert row[8] == "0.38"
+    assert "Infocusp" in section
+    assert "epochs: theirs" not in section
+
+
+def test_other_epochs_and_other_data_are_said(tmp_path):
+    _, section = beside(tmp_path, dataclasses.replace(PUBLISHED, epochs=3), images=240)
+    assert "epochs: theirs are 20, ours 3" in section
+    assert "images an epoch: theirs are 50000, ours 240" in section
+
+
+def test_settings_that_nobody_published_are_left_out(tmp_path):
+    [], section = beside(tmp_path, dataclasses.replace(PUBLISHED, workers=7, batch_size=16, cache=False))
+    assert not section
