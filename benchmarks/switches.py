@@ -1,7 +1,7 @@
 """Could a user beat our `tuned` row with documented switches? Each of them against it.
 
 .venv/bin/python -m benchmarks.switches pytorch infer resnet18 [--input-size 224] [--batch-size 1] [--seconds 8]
-    [--blocks 6]
+    [--blocks 6] [--without compile]
 
 What is set in code runs beside `tuned` in one process, turn by turn (see benchmarks/own_loop.py): the loops and their
 names are in benchmarks/own_loops/. What is set in the environment needs a process of its own: `tuned` with it and
@@ -49,13 +49,15 @@ def main() -> int:
     beaten = 0
     print(f"{options.framework} {' '.join(map(str, case[:5]))}: times faster than tuned (95 %)", flush=True)
     for switch in ask(options.framework, case, "--switches", 1)["switches"]:
+        if options.without and options.without in switch:
+            continue
         answer = ask(options.framework, case, switch, os.cpu_count() or 1)
         if "skipped" in answer:
             print(f"  {switch:44} – {answer['skipped']}", flush=True)
             continue
         ratios = np.sort(np.array(answer["ours"]["rounds"]) / np.array(answer["by_hand"]["rounds"]))
         beaten += _print(switch, float(np.median(ratios)), *interval_of_median(ratios), f"{len(ratios)} rounds")
-    for name, variables in ENVIRONMENTS[options.framework].items():
+    for name, variables in ENVIRONMENTS[options.framework].items() if options.blocks else ():
         logs = [_block(options, variables, number) for number in range(options.blocks)]
         low, high = ttest_1samp(logs, 0).confidence_interval()
         beaten += _print(name, *map(float, np.exp([statistics.fmean(logs), low, high])), f"{len(logs)} blocks")
@@ -97,7 +99,8 @@ def _options() -> argparse.Namespace:
     parse.add_argument("--input-size", type=int, default=224)
     parse.add_argument("--batch-size", type=int, default=1)
     parse.add_argument("--seconds", type=float, default=8.0, help="for each switch that is set in code")
-    parse.add_argument("--blocks", type=int, default=6, help="for each switch that is set in the environment")
+    parse.add_argument("--blocks", type=int, default=6, help="for each switch in the environment; 0: none")
+    parse.add_argument("--without", default="", help="leave switches out whose name contains this, such as compile")
     return parse.parse_args()
 
 

@@ -1,0 +1,102 @@
+"""Is our training as fast as a script that a user would write? Each framework's tutorial beside ours, in blocks.
+
+.venv/bin/python -m benchmarks.own_fit --data FOLDER [--frameworks pytorch,tensorflow] [--batch-size 32] [--workers 2]
+    [--cache] [--augment] [--epochs 2] [--blocks 4]
+
+FOLDER is a prepared data set (manifest.json) whose images lie in train/<class>/. A block is one training of each side,
+a process of its own each; who is first alternates. The ratio is the tutorial's seconds of training by ours: above 1,
+ours is the faster. Beside the framework's usual variant runs every other that it declares for `fit`.
+"""
+
+import argparse
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from launcher.discovery import discover
+from method.compare import interval_of_mean
+
+ROOT = Path(__file__).parent.parent
+
+
+def main() -> int:
+    """Compare all sides; exit code 1 where ours is slower than the tutorial, its whole interval below 1."""
+    options = _options()
+    slower = 0
+    print(f"{'ours':36} {'tutorial':>10} {'ours':>10}  tutorial ÷ ours (95 %), {options.blocks} blocks")
+    for framework, found in discover(ROOT).items():
+        offer = found.declaration.workloads.get("fit") if found.declaration else None
+        if offer is None or framework not in (options.frameworks or framework):
+            continue
+        for variant in offer.variants:
+            for loader in offer.loaders:
+                slower += _beside(framework, variant, loader, options)
+    return 1 if slower else 0
+
+
+def _beside(framework: str, variant: str, loader: str, options: argparse.Namespace) -> bool:
+    ours, theirs = [], []
+    for block in range(options.blocks):
+        sides = [(ours, lambda: _ours(framework, variant, loader, options))]
+        sides.append((theirs, lambda: _tutorial(framework, options)))
+        for seconds, measure in sides if block % 2 else reversed(sides):
+            seconds.append(measure())
+    logs = [math.log(theirs_ / ours_) for theirs_, ours_ in zip(theirs, ours, strict=True)]
+    low, high = (math.exp(end) for end in interval_of_mean(logs) or (-math.inf, math.inf))
+    print(
+        f"{framework}/{loader}/{variant:20} {statistics.median(theirs):8.2f} s {statistics.median(ours):8.2f} s"
+        f"  {math.exp(statistics.fmean(logs)):.3f} ({low:.3f}–{high:.3f}){'  SLOWER' if high < 1 else ''}",
+        flush=True,
+    )
+    return high < 1
+
+
+def _ours(framework: str, variant: str, loader: str, options: argparse.Namespace) -> float:
+    """Seconds of `train` in one ordinary replicate."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [f"runners.{framework}", "fit", "--variant", variant, "--loader", loader, "--network", "cnn4"]
+        command += ["--input-size", "32", "--manifest", str(options.data / "manifest.json"), "--out", out]
+        command += ["--batch-size", str(options.batch_size), "--workers", str(options.workers)]
+        command += ["--epochs", str(options.epochs), "--cache" if options.cache else "--no-cache"]
+        command += ["--augment" if options.augment else "--no-augment"]
+        _python(framework, *command)
+        record = json.loads(next(Path(out).glob("*.json")).read_text())
+    if record["status"] != "ok":
+        sys.exit(f"{framework}/{loader}/{variant}: {record['error']['message']}")
+    return float(record["samples"]["stage_ns"]["train"] / 1e9)
+
+
+def _tutorial(framework: str, options: argparse.Namespace) -> float:
+    words = (options.batch_size, options.workers, "yes" if options.cache else "no", "yes" if options.augment else "no")
+    root = json.loads((options.data / "manifest.json").read_text()).get("root") or options.data
+    printed = _python(framework, f"benchmarks.tutorials.{framework}", str(root), *map(str, words), str(options.epochs))
+    return float(json.loads(printed.splitlines()[-1])["seconds"])
+
+
+def _python(framework: str, *words: str) -> str:
+    command = [str(ROOT / ".venvs" / framework / "bin" / "python"), "-m", *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def _options() -> argparse.Namespace:
+    parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse.add_argument("--data", type=Path, required=True)
+    parse.add_argument("--frameworks", default="", help="comma-separated; default: all")
+    parse.add_argument("--batch-size", type=int, default=32)
+    parse.add_argument("--workers", type=int, default=2)
+    parse.add_argument("--cache", action="store_true")
+    parse.add_argument("--augment", action="store_true")
+    parse.add_argument("--epochs", type=int, default=2)
+    parse.add_argument("--blocks", type=int, default=4)
+    return parse.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
