@@ -146,7 +146,7 @@ def _competitors(
 ) -> tuple[list[Competitor], list[Unavailable]]:
     competitors: list[Competitor] = []
     unavailable: list[Unavailable] = []
-    for found in _in_order(contestants):
+    for found in _in_order(_taking_part(case.workload, contestants)):
         offer = found.declaration.workloads.get(case.workload) if found.declaration else None
         reason = found.problem or _lacks(case, offer)
         chosen = _chosen(found, group, offer) if offer else []
@@ -162,9 +162,18 @@ def _competitors(
     return competitors, unavailable
 
 
-def _in_order(contestants: Mapping[str, Contestant]) -> list[Contestant]:
+def _taking_part(workload: str, contestants: Mapping[str, Contestant]) -> list[Contestant]:
+    """Who declares the workload, or could not be asked: one that never meant to take part has not failed to finish.
+
+    Where nobody declares it, all are shown with that reason.
+    """
+    taking = [one for one in contestants.values() if not one.declaration or workload in one.declaration.workloads]
+    return taking or list(contestants.values())
+
+
+def _in_order(contestants: Sequence[Contestant]) -> list[Contestant]:
     """Who declares the most workloads comes first: it is in most cases, and a report compares the others with it."""
-    return sorted(contestants.values(), key=lambda one: -len(one.declaration.workloads) if one.declaration else 0)
+    return sorted(contestants, key=lambda one: -len(one.declaration.workloads) if one.declaration else 0)
 
 
 def _lacks(case: Case, offer: Workload | None) -> str:

@@ -103,6 +103,15 @@ def test_variants_and_scopes_replace_the_profile_s(tree: Path, capsys: pytest.Ca
     assert lines[1:3] == ["fake/eager", "fake/compile"]
 
 
+def test_who_does_not_declare_a_workload_is_no_side_of_its_cases(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = planned(tree, capsys, "--workloads", "train,infer")
+    assert lines[:3] == ["train cnn4 32px batch 8 fp32 cpu", "fake/eager", "infer resnet18 128px batch 1 fp32 cpu"]
+    assert main(["plan", "--profile", "steps", "--workloads", "train", "--frameworks", "other"], tree) == 2
+    assert "nobody can run any of these cases: other: does not declare the workload train" in capsys.readouterr().err
+
+
 def test_a_size_that_only_some_take_is_a_dash_for_the_others(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = planned(tree, capsys, "--workloads", "infer", "--batches", "1", "--sizes", "128")
     assert lines[1] == "fake/eager"
