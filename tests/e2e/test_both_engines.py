@@ -14,7 +14,7 @@ from runners.harness.agreement import relative_error
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMEWORKS = sorted(folder.name for folder in (ROOT / "images").iterdir() if folder.is_dir())
-FEWER = {"venv": ["--variants", "eager,graph,ort"], "docker": []}
+FEWER = {"venv": ["--variants", "eager,graph,tuned"], "docker": []}
 """Every variant runs once end to end, in the images, which have all that they need; in virtual environments
 tests/runners runs them."""
 COMPILED = {"compile", "compile_channels_last", "tuned"}
