@@ -8,7 +8,7 @@ from torch import nn
 
 from runners.harness.workload import Request
 from runners.pytorch.networks import build
-from runners.pytorch.variants import ONEDNN_SUITS
+from runners.pytorch.variants import NCHW_SUITS_SINGLES, ONEDNN_SUITS
 from runners.reference.batch import images, labels
 from runners.reference.layers import CLASSES
 from runners.reference.weights import weights
@@ -46,6 +46,9 @@ def loop_of(request: Request, name: str) -> Loop:
         name = f"script_channels_last, {'optimize_for_inference' if batched else 'frozen'}"
     if case.workload == "infer":
         return infer(model, batch, name)
+    if name == "tuned":
+        single = case.batch_size == 1 and case.network in NCHW_SUITS_SINGLES
+        name = f"{'eager' if single else 'channels_last'}, fused Adam"
     return train(model, batch, torch.from_numpy(labels(case.seed, case.batch_size, classes)), name)
 
 
@@ -69,7 +72,7 @@ def train(model: nn.Module, batch: torch.Tensor, targets: torch.Tensor, name: st
     """A loop over optimiser steps."""
     model, batch, forward = formed(model.train(), batch, name)
     criterion = nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused="fused" in name or name == "tuned" or None)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused="fused" in name or None)
 
     def loop(steps: int) -> list[int]:
         times = []
@@ -87,7 +90,7 @@ def train(model: nn.Module, batch: torch.Tensor, targets: torch.Tensor, name: st
 def formed(model: nn.Module, batch: torch.Tensor, name: str) -> tuple[nn.Module, torch.Tensor, Callable]:
     """Model, batch and what is called: the name in documented calls."""
     torch.set_flush_denormal("no denormals" in name)
-    if "channels_last" in name or name == "tuned":
+    if "channels_last" in name:
         model, batch = model.to(memory_format=torch.channels_last), batch.to(memory_format=torch.channels_last)
     if "frozen" in name:
         return model, batch, torch.jit.freeze(torch.jit.script(model))

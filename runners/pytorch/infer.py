@@ -11,7 +11,7 @@ from runners.pytorch import device as devices
 from runners.pytorch.networks import build, counts
 from runners.pytorch.precision import DTYPES
 from runners.pytorch.scope import feed
-from runners.pytorch.variants import VARIANTS, form
+from runners.pytorch.variants import form, layout_of
 from runners.reference.batch import REFERENCE_IMAGES, images
 from runners.reference.cost import step_cost
 from runners.reference.layers import CLASSES
@@ -24,7 +24,7 @@ def prepare(request: Request) -> StepWork:
     """Model with the shared weights, batch on the device or in the host's memory; a step is `model(batch)`."""
     case = request.case
     device = devices.configure(request)
-    dtype, layout = DTYPES[case.precision], VARIANTS[request.competitor.variant].layout
+    dtype, layout = DTYPES[case.precision], layout_of(request)
     # The arrays are let go of here and generated anew for the check: they are not part of what a step needs.
     arrays = weights(case.network, case.seed, CLASSES[case.network])
     model = build(case.network, CLASSES[case.network], arrays, dtype)

@@ -12,7 +12,7 @@ from runners.pytorch.evidence import COMPARED_LOSSES, TrainStep, evidence
 from runners.pytorch.networks import build
 from runners.pytorch.precision import DTYPES, mixed
 from runners.pytorch.scope import feed
-from runners.pytorch.variants import VARIANTS, Forward, form
+from runners.pytorch.variants import VARIANTS, Forward, form, layout_of
 from runners.reference.batch import images, labels
 from runners.reference.cost import step_cost
 from runners.reference.layers import CLASSES
@@ -25,15 +25,15 @@ INITIAL_SCALE = 2.0**15
 @devices.naming_out_of_memory
 def prepare(request: Request) -> StepWork:
     """Model with the shared weights, batch and labels, Adam; a step updates the weights once."""
-    case, variant = request.case, VARIANTS[request.competitor.variant]
+    case, variant, layout = request.case, VARIANTS[request.competitor.variant], layout_of(request)
     device = devices.configure(request)
     classes, dtype = CLASSES[case.network], DTYPES[case.precision]
     # The arrays are let go of here and generated anew for the check: they are not part of what a step needs.
     model = build(case.network, classes, weights(case.network, case.seed, classes))
-    model = model.to(device, memory_format=variant.layout)
+    model = model.to(device, memory_format=layout)
     forward, stages = form(model, request)
     train_step = train_step_of(model, forward, dtype, variant.tuned)
-    batch = feed(images(case.seed, case.batch_size, case.input_size), request, device, layout=variant.layout)
+    batch = feed(images(case.seed, case.batch_size, case.input_size), request, device, layout=layout)
     targets = feed(labels(case.seed, case.batch_size, classes), request, device)
     losses: list[torch.Tensor] = []
     logits = torch.empty(0)

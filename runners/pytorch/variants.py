@@ -36,6 +36,19 @@ ONEDNN_SUITS = ("cnn4", "resnet18", "resnet50", "resnet152", "mobilenet_v2")
 """In batches: it took 0.8 times as long (MobileNetV2), but 1.7 times for EfficientNet; VGG16's pooling it lacks."""
 
 
+NCHW_SUITS_SINGLES = ("resnet18", "resnet50", "resnet152")
+"""Trained one image at a time: NHWC took 1.12 to 1.14 times as long; in batches, and for MobileNetV2, less."""
+
+
+def layout_of(request: Request) -> torch.memory_format:
+    """How tensors lie in memory; in `tuned` what was measured to be faster decides."""
+    variant, case = VARIANTS[request.competitor.variant], request.case
+    single = case.workload == "train" and case.device == "cpu" and case.batch_size == 1
+    if variant.tuned and single and case.network in NCHW_SUITS_SINGLES:
+        return torch.contiguous_format
+    return variant.layout
+
+
 def form(model: nn.Module, request: Request) -> tuple[Forward, Stages]:
     """The model as its variant calls it, and what has to be done ahead of the first call. Raises Unsupported.
 
