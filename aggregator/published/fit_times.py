@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from aggregator.published.source import Source
+
 KEPT = Path(__file__).with_name("cifar100-fit-2025.csv")
 
 
@@ -28,21 +30,12 @@ class FitTime:
     evaluation: float
 
 
-@dataclass(frozen=True)
-class FitSource:
-    """Who published the figures, how they came about, and which of our competitors stands for which of theirs."""
+@dataclass(frozen=True, kw_only=True)
+class FitSource(Source):
+    """A source of training times: all of `epochs` epochs of `items` images."""
 
-    title: str
-    author: str
-    publisher: str
-    year: int
-    measured: str
-    baseline: str
     epochs: int
     items: int
-    devices: dict[str, str]
-    ours: dict[str, str]
-    differences: dict[str, str]
 
 
 @cache

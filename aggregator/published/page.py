@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from aggregator.markdown import escape
 from aggregator.model import Cell, Table
 from aggregator.published.ratios import StepTable, printed, ratio, step_tables
-from aggregator.published.step_times import Cells, Source, StepTime
+from aggregator.published.step_times import Cells, StepSource, StepTime
 from aggregator.quantities import DASH, significant, time_unit
 from aggregator.words import clean
 
@@ -16,7 +16,7 @@ RATIOS_ONLY = (
 )
 
 
-def page(cells: Cells, source: Source | None) -> str:
+def page(cells: Cells, source: StepSource | None) -> str:
     """All tables, with the source where it is known."""
     lines = ["# Published step times", *(f"- {escape(line)}" for line in (source.remarks() if source else ()))]
     lines += [

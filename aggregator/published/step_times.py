@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from aggregator.published.source import Source
+
 KEPT = Path(__file__).with_name("step-times-2021.csv")
 
 
@@ -31,32 +33,12 @@ class StepTime:
     memory_mb: float | None
 
 
-@dataclass(frozen=True)
-class Source:
-    """Who published the figures, how they came about, and which of our competitors stands for which of theirs."""
+@dataclass(frozen=True, kw_only=True)
+class StepSource(Source):
+    """A source of step times: what they span, and why some are missing."""
 
-    title: str
-    author: str
-    publisher: str
-    year: int
-    measured: str
     no_figure: str
     scope: str
-    baseline: str
-    versions: dict[str, str]
-    devices: dict[str, str]
-    ours: dict[str, str]
-    differences: dict[str, str]
-
-    def remarks(self) -> tuple[str, ...]:
-        """The source, and how its work differs from the equal work that is measured here, in lines."""
-        versions = ", ".join(f"{name} is {version}" for name, version in self.versions.items())
-        devices = ", ".join(f"{kind.upper()} {name}" for kind, name in self.devices.items())
-        return (
-            f"Source: {self.author}, “{self.title}”, {self.publisher}, {self.year}. {versions}; {devices}; "
-            f"{self.measured}.",
-            *(f"Not like ours, {what}: {how}." for what, how in self.differences.items()),
-        )
 
 
 Cells = dict[Setting, dict[str, StepTime]]
@@ -72,9 +54,9 @@ def by_setting(times: Iterable[StepTime]) -> Cells:
 
 
 @cache
-def kept_source() -> Source:
+def kept_source() -> StepSource:
     """Where the kept figures come from."""
-    return Source(**tomllib.loads(KEPT.with_suffix(".toml").read_text("utf-8")))
+    return StepSource(**tomllib.loads(KEPT.with_suffix(".toml").read_text("utf-8")))
 
 
 @cache
