@@ -56,9 +56,10 @@ help: ## list the jobs and their variables
 	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0'
 	@echo '  WORKLOADS=train,infer,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume or report'
 	@echo '  train, infer, instead of what the profile names: NETWORKS=resnet50,vgg16  SIZES=128,224  BATCHES=1,8'
-	@echo '    PRECISION=fp32,tf32,bf16,fp16  SCOPE=compute,transfer+compute  VARIANTS=all or eager,graph,xla'
+	@echo '    PRECISION=fp32,tf32,bf16,fp16  SCOPE=compute,transfer+compute'
 	@echo '  fit: BATCHES  WORKERS=0,5,20  CACHE=on,off  AUGMENT=on,off  EPOCHS=20  SEEDS=25,26  TEST_EACH_EPOCH=on'
 	@echo '    LOADERS=torch,spdl,tfdata (load too, as WORKERS)'
+	@echo '  all but roof: VARIANTS=all or eager,graph,xla,tuned'
 	@echo '  SLOWDOWN=1.05 (aa)  EXTRA_INDEX=optional package index with smaller CPU builds of torch'
 
 doctor: .venv/host ## say what this machine has and lacks, and what to do about it

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         add("--batches", help="train, infer, fit: images a step")
         add("--precision", help="train, infer, roof: fp32, tf32, bf16, fp16, as the device has them")
         add("--scope", help="train, infer: compute, transfer+compute")
-        add("--variants", help="train, infer: eager, graph, xla …, or all")
+        add("--variants", help="all but roof: eager, graph, xla, plain, tuned …, or all, wherever they are known")
         add("--workers", help="load, fit: workers of the loader, like 0,5,20")
         add("--loaders", help="load, fit: torch, spdl, tfdata, or all")
         add("--cache", help="fit: keep decoded images in memory: on, off or on,off")

@@ -15,6 +15,11 @@ def offers(workload: str, contestants: Mapping[str, Contestant]) -> list[Workloa
     return [one.workloads[workload] for one in declarations if workload in one.workloads]
 
 
+def variants(workload: str, contestants: Mapping[str, Contestant]) -> set[str]:
+    """Every name that some framework has for a way to run a workload."""
+    return {name for offer in offers(workload, contestants) for name in offer.variants}
+
+
 def require_known(group: CaseGroup, declared: Sequence[Workload], device: str) -> None:
     """What no framework declares, or the device lacks, is a UsageError; what only some declare is a dash for others."""
     if not declared:

@@ -9,6 +9,7 @@ from launcher import budget, data
 from launcher.cases import Planned, doubled, expand, reads_data, workloads_of
 from launcher.discovery import Contestant, choose, discover
 from launcher.errors import UsageError
+from launcher.known import variants
 from launcher.options import Options
 from launcher.profile import Profile, load_profile
 from launcher.selection import selected
@@ -45,7 +46,7 @@ def draft(root: Path, options: Options) -> Draft:
     if options.timeout is not None:
         groups = [group.model_copy(update={"timeout": None}) for group in profile.cases]
         profile = profile.model_copy(update={"timeout": options.timeout, "cases": groups})
-    profile = selected(profile, options.workloads, options.selection)
+    profile = selected(profile, options.workloads, options.selection, lambda name: variants(name, everyone))
     workloads = workloads_of(profile, options.workloads, everyone)
     if not workloads:
         raise UsageError(f"profile {options.profile} has no case of workload {', '.join(options.workloads)}")

@@ -1,21 +1,22 @@
 """What a person asks for instead of a profile's own values: `make bench NETWORKS=vgg16 SIZES=128`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from launcher.errors import UsageError
+from launcher.errors import UsageError, unknown
 from launcher.profile import CaseGroup, Profile
 
 STEPS = ("train", "infer")
 FIT = ("fit",)
 COPY = "copy"
+CHOICES = ("all", "default")
 OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "networks": ("network", STEPS),
     "sizes": ("input_size", STEPS),
     "batches": ("batch_size", (*STEPS, *FIT)),
     "precision": ("precision", (*STEPS, "roof")),
     "scope": ("scope", STEPS),
-    "variants": ("variants", STEPS),
+    "variants": ("variants", (*STEPS, "load", *FIT)),
     "workers": ("workers", ("load", *FIT)),
     "loaders": ("loaders", ("load", *FIT)),
     "cache": ("cache", FIT),
@@ -51,7 +52,9 @@ class Selection:
         return {name: list(getattr(self, name)) for name in OPTIONS if getattr(self, name)}
 
 
-def selected(profile: Profile, wanted: Sequence[str], selection: Selection) -> Profile:
+def selected(
+    profile: Profile, wanted: Sequence[str], selection: Selection, variants: Callable[[str], Collection[str]]
+) -> Profile:
     """The profile with the values asked for. One that none of the `wanted` workloads could feel is a UsageError."""
     workloads = {group.workload for group in profile.cases if not wanted or group.workload in wanted}
     for name in selection.given():
@@ -59,8 +62,13 @@ def selected(profile: Profile, wanted: Sequence[str], selection: Selection) -> P
         if not workloads & {*feel}:
             option, those = f"--{name.replace('_', '-')}", ", ".join(sorted(workloads))
             raise UsageError(f"{option} applies to {', '.join(feel)}; these cases are of {those}")
+    known = {name: variants(name) for name in workloads & {*OPTIONS["variants"][1]}}
+    for name in selection.variants:
+        everywhere = {each for names in known.values() for each in names}
+        if name not in {*everywhere, *CHOICES}:
+            raise UsageError(unknown("variant", name, everywhere))
     groups = [part for group in profile.cases for part in _parts(group)]
-    return profile.model_copy(update={"cases": [_changed(group, selection) for group in groups]})
+    return profile.model_copy(update={"cases": [_changed(group, selection, known) for group in groups]})
 
 
 def _parts(group: CaseGroup) -> list[CaseGroup]:
@@ -72,12 +80,19 @@ def _parts(group: CaseGroup) -> list[CaseGroup]:
     return [group.model_copy(update={"stage": stages}) for stages in parts if stages]
 
 
-def _changed(group: CaseGroup, selection: Selection) -> CaseGroup:
+def _changed(group: CaseGroup, selection: Selection, known: Mapping[str, Collection[str]]) -> CaseGroup:
     if group.workload == "roof" and group.stage == [COPY]:
         return group
     update: dict[str, object] = {}
     for name, values in selection.given().items():
         key, feel = OPTIONS[name]
-        if group.workload in feel:
-            update[key] = values[0] if values in (["all"], ["default"]) else values
+        if group.workload not in feel:
+            continue
+        if len(values) == 1 and values[0] in CHOICES:
+            update[key] = values[0]
+        elif key != "variants":
+            update[key] = values
+        elif at_home := [value for value in values if value in known.get(group.workload, ())]:
+            # `graph` says nothing to a loader, nor `plain` to a step: who knows none of them runs as ever.
+            update[key] = at_home
     return group.model_copy(update=update)

@@ -187,8 +187,8 @@ batch_size = 8
 LOADERS = """
 from runners.harness.workload import Framework, Workload
 FRAMEWORK = Framework('fake', (), {
-    'fit': Workload(('eager',), ('torch', 'spdl'), networks=('cnn4',)),
-    'load': Workload(('plain',), ('torch', 'spdl'), stages=('batch',)),
+    'fit': Workload(('eager', 'tuned'), ('torch', 'spdl'), networks=('cnn4',)),
+    'load': Workload(('plain', 'tuned'), ('torch', 'spdl'), stages=('batch',)),
 })
 """
 
@@ -222,6 +222,17 @@ def test_seeds_and_testing_are_in_the_name_where_they_are_not_the_usual(training
 def test_workers_and_loaders_are_for_loading_too(trainings: Callable[..., list[str]]) -> None:
     lines = trainings("--workloads", "load", "--workers", "2", "--loaders", "spdl")
     assert lines == ["load batch batch 8 workers 2 synthetic-photos fp32 cpu", "fake/spdl/plain"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "run"),
+    [("tuned", ["tuned", "tuned"]), ("plain,tuned", ["tuned", "plain", "tuned"]), ("eager", ["eager", "plain"])],
+)
+def test_a_variant_is_chosen_wherever_it_is_known(
+    trainings: Callable[..., list[str]], chosen: str, run: list[str]
+) -> None:
+    lines = trainings("--variants", chosen, "--loaders", "spdl")
+    assert [line for line in lines if line.startswith("fake/")] == [f"fake/spdl/{variant}" for variant in run]
 
 
 @pytest.mark.usefixtures("trainings")
