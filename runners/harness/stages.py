@@ -9,6 +9,9 @@ from runners.harness.clock import now_ns
 from runners.harness.record import Epoch
 from runners.harness.workload import FitWork, Invalid, OutOfMemory, Unsupported
 
+FULL = "the model could not be saved (is the disk of {} full?):"
+CUT_OFF = "the saved model cannot be read back (was its file changed or cut off?):"
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -41,8 +44,8 @@ def time_stages(
         history.append(Epoch(epoch, passed.loss, passed.accuracy, took, passed.waited_ns, test_loss, test_accuracy))
     stage_ns["train"] = sum(entry.seconds_ns for entry in history)
     saved = scratch / "model"
-    timed("save", lambda: _naming("SAVE", "the model could not be saved", lambda: work.save(saved)))
-    timed("restore", lambda: _naming("RESTORE", "the saved model cannot be read back", lambda: work.restore(saved)))
+    timed("save", lambda: _naming("SAVE", FULL.format(tempfile.gettempdir()), lambda: work.save(saved)))
+    timed("restore", lambda: _naming("RESTORE", CUT_OFF, lambda: work.restore(saved)))
     timed("evaluate", work.evaluate)
     return Fitted(stage_ns, history)
 
@@ -55,4 +58,4 @@ def _naming(kind: str, what: str, verb: Callable[[], None]) -> None:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise Invalid(kind, f"{what} ({reason}); is the disk of {tempfile.gettempdir()} full?") from error
+        raise Invalid(kind, f"{what} {reason}") from error

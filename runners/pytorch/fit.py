@@ -4,7 +4,6 @@ import dataclasses
 import importlib
 import io
 import multiprocessing
-import os
 from pathlib import Path
 
 import torch
@@ -15,9 +14,10 @@ from runners.harness.waiting import Waiting
 from runners.harness.workload import FitWork, Invalid, Passed, Request, Unsupported
 from runners.pytorch import device as devices
 from runners.pytorch.evidence import TrainStep, evidence, first_losses
+from runners.pytorch.fit_images import scaled
 from runners.pytorch.networks import build
 from runners.pytorch.train import train_step_of
-from runners.reference.labelled import REPEATABLE, Labelled, assert_same_pixels, plainly, unfit
+from runners.reference.labelled import REPEATABLE, assert_same_pixels, of_split, plainly, unfit
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
 
@@ -34,19 +34,9 @@ def prepare(request: Request) -> FitWork:
     data = importlib.import_module(f"runners.pytorch.fit_{request.competitor.loader}")
     criterion = nn.CrossEntropyLoss()
 
-    def described(split: str, **how: bool) -> Labelled:
-        return Labelled(
-            paths=tuple(os.path.join(request.data_root, item.path) for item in manifest.splits[split]),
-            labels=tuple(item.label for item in manifest.splits[split]),
-            side=case.input_size,
-            batch_size=case.batch_size,
-            workers=case.workers,
-            **how,
-        )
-
-    train_images = described("train", cache=case.cache, augment=case.augment, shuffle=True)
-    test_images = described("test")
     pinned, tuned = device.type == "cuda", request.competitor.variant == "tuned"
+    train_images = of_split(request, "train", cache=case.cache, augment=case.augment, shuffle=True, tuned=tuned)
+    test_images = of_split(request, "test", tuned=tuned)
     memory = torch.channels_last if tuned else torch.contiguous_format
     model = train_step = restored = train_loader = None
     delivered, layout = 0, ""
@@ -116,7 +106,7 @@ def prepare(request: Request) -> FitWork:
     def batches(loader):
         try:
             for batch, labels in loader:
-                batch = batch.to(device, non_blocking=pinned, memory_format=memory)
+                batch = scaled(batch.to(device, non_blocking=pinned, memory_format=memory))
                 yield batch, labels.to(device, non_blocking=pinned)
         except ValueError as error:
             raise Invalid("DATA", str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from None

@@ -1,15 +1,17 @@
-"""The images of `fit` through SPDL: threads that leave the interpreter's lock while an image is decoded."""
+"""The images of `fit` through SPDL: threads that leave the interpreter's lock while an image is decoded.
+
+By torchvision: at so small a size the colours of SPDL's own decoder, FFmpeg, are off by more than is allowed.
+"""
 
 import threading
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from spdl.pipeline import PipelineBuilder, PipelineFailure
-from torchvision.io import ImageReadMode, decode_jpeg
-from torchvision.transforms.v2 import functional
 
+from runners.pytorch.fit_images import Images, flipped, scaled
+from runners.pytorch.fit_images import decode_to_tensor as decode
 from runners.reference.labelled import Labelled
 from runners.reference.source import PREFETCH
 
@@ -31,19 +33,18 @@ class Loader:
     def __init__(self, source: Labelled, seed: int, pin_memory: bool) -> None:
         self.source, self.pin_memory = source, pin_memory
         self.generator = torch.Generator().manual_seed(seed)
-        if source.cache:
-            self.cached = torch.empty((len(source.paths), 3, source.side, source.side), dtype=torch.uint8)
-            self.filled = torch.zeros(len(source.paths), dtype=torch.bool)
+        self.images = Images(source, decode)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         drawn, size = self._drawn(), self.source.batch_size
         if not self.source.workers:
             for start in range(0, len(drawn), size):
-                yield self._batch([self._example(one) for one in drawn[start : start + size]])
+                yield self._batch(drawn[start : start + size])
             return
-        builder = PipelineBuilder().add_source(drawn)
-        builder.pipe(self._example, concurrency=self.source.workers, output_order="input").aggregate(size)
-        builder.pipe(self._batch, output_order="input").add_sink(self.source.workers * PREFETCH)
+        # A task is a batch: handing over single images costs as much as decoding ones this small.
+        builder = PipelineBuilder().add_source(drawn).aggregate(size)
+        builder.pipe(self._batch, concurrency=self.source.workers, output_order="input")
+        builder.add_sink(self.source.workers * PREFETCH)
         pipeline = builder.build(num_threads=self.source.workers, max_failures=0)
         try:
             with pipeline.auto_stop():
@@ -60,35 +61,13 @@ class Loader:
         return [Drawn(*entry) for entry in zip(order.tolist(), *flips.tolist(), strict=True)]
 
     def _example(self, drawn: Drawn) -> tuple[torch.Tensor, int]:
-        flipped = [axis for axis, flip in ((-1, drawn.left_right), (-2, drawn.upside_down)) if flip]
-        pixels = self._pixels(drawn.position)
-        return pixels.flip(flipped) if flipped else pixels, self.source.labels[drawn.position]
+        image = flipped(self.images[drawn.position], drawn.left_right, drawn.upside_down)
+        return image, self.source.labels[drawn.position]
 
-    def _pixels(self, position: int) -> torch.Tensor:
-        if self.source.cache and self.filled[position]:
-            return self.cached[position]
-        pixels = decode(self.source.paths[position], self.source.side)
-        if self.source.cache:
-            self.cached[position] = pixels
-            self.filled[position] = True
-        return pixels
-
-    def _batch(self, examples: list[tuple[torch.Tensor, int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        images, labels = zip(*examples, strict=True)
-        batch = torch.stack(images).to(torch.float32).div_(255), torch.tensor(labels)
+    def _batch(self, drawn: list[Drawn]) -> tuple[torch.Tensor, torch.Tensor]:
+        images, labels = zip(*map(self._example, drawn), strict=True)
+        batch = scaled(torch.stack(images)), torch.tensor(labels)
         return (batch[0].pin_memory(), batch[1].pin_memory()) if self.pin_memory else batch
-
-
-def decode(path: str, side: int) -> torch.Tensor:
-    """uint8 (3, side, side), stretched by antialiased bilinear.
-
-    By torchvision: at so small a size the colours of SPDL's own decoder, FFmpeg, are off by more than is allowed.
-    """
-    try:
-        image = decode_jpeg(torch.from_numpy(np.fromfile(path, np.uint8)), mode=ImageReadMode.RGB)
-    except (OSError, RuntimeError) as error:
-        raise ValueError(f"{path!r} cannot be decoded ({error})") from None
-    return functional.resize(image, [side, side], antialias=True)
 
 
 def loader(source: Labelled, seed: int, pin_memory: bool) -> Loader:

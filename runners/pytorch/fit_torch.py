@@ -8,44 +8,41 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
+from runners.pytorch.fit_images import Images, decode_to_tensor, flipped
 from runners.pytorch.shm import require_shared_memory
 from runners.reference.labelled import Labelled
 from runners.reference.source import PREFETCH
 
 
-class ClassFolder(Dataset):
-    """Images with their classes, decoded when asked for and, with a cache, only once."""
+class PlainFolder(Dataset):
+    """Images with their classes as the tutorials have them: Pillow, then torchvision's transforms, image by image."""
 
     def __init__(self, source: Labelled) -> None:
-        self.source = source
-        self.transform = v2.Compose(
-            [
-                *([v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()] if source.augment else []),
-                v2.ToDtype(torch.float32, scale=True),
-            ]
-        )
-        if source.cache:
-            self.cached = torch.empty((len(source.paths), 3, source.side, source.side), dtype=torch.uint8)
-            self.filled = torch.zeros(len(source.paths), dtype=torch.bool)
-            if source.workers:
-                # One cache for all workers: each would otherwise fill its own.
-                self.cached.share_memory_()
-                self.filled.share_memory_()
+        self.labels = source.labels
+        self.images = Images(source, decode, processes=source.workers > 0)
+        flips = [v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()] if source.augment else []
+        self.transform = v2.Compose([*flips, v2.ToDtype(torch.float32, scale=True)])
 
     def __len__(self) -> int:
-        return len(self.source.paths)
+        return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
-        return self.transform(self._pixels(index)), self.source.labels[index]
+        return self.transform(self.images[index]), self.labels[index]
 
-    def _pixels(self, index: int) -> torch.Tensor:
-        if self.source.cache and self.filled[index]:
-            return self.cached[index]
-        pixels = decode(self.source.paths[index], self.source.side)
-        if self.source.cache:
-            self.cached[index] = pixels
-            self.filled[index] = True
-        return pixels
+
+class TunedFolder(Dataset):
+    """The same images by libjpeg-turbo and torch's own resize; bytes leave a worker, and are scaled a batch at once."""
+
+    def __init__(self, source: Labelled) -> None:
+        self.labels, self.augment = source.labels, source.augment
+        self.images = Images(source, decode_to_tensor, processes=source.workers > 0)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        image = self.images[index]
+        return flipped(image, *(torch.rand(2) < 0.5).tolist()) if self.augment else image, self.labels[index]
 
 
 def decode(path: str, side: int) -> torch.Tensor:
@@ -60,11 +57,11 @@ def decode(path: str, side: int) -> torch.Tensor:
 
 
 def loader(source: Labelled, seed: int, pin_memory: bool) -> DataLoader:
-    """Batches of (images in 0…1, classes), every image once an epoch; the last batch may be smaller."""
+    """Batches of (images in 0…1, bytes where tuned; classes), every image once an epoch; the last may be smaller."""
     if source.workers:
         require_shared_memory(_shared_bytes(source))
     return DataLoader(
-        ClassFolder(source),
+        TunedFolder(source) if source.tuned else PlainFolder(source),
         batch_size=source.batch_size,
         shuffle=source.shuffle,
         generator=torch.Generator().manual_seed(seed),
@@ -81,6 +78,6 @@ def workers_alive() -> int:
 
 
 def _shared_bytes(source: Labelled) -> int:
-    image = 3 * source.side**2
+    image, element = 3 * source.side**2, 1 if source.tuned else 4
     batches = source.workers * (PREFETCH + 1) + 1
-    return image * (4 * source.batch_size * batches + (len(source.paths) if source.cache else 0))
+    return image * (element * source.batch_size * batches + (len(source.paths) if source.cache else 0))

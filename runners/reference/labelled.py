@@ -1,13 +1,14 @@
 """What `fit` trains on, in words that every framework shares."""
 
 import dataclasses
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.harness.workload import Invalid
+from runners.harness.workload import Invalid, Request
 from runners.reference.pixels import Delivered, inspect
 from runners.reference.source import Source
 from runners.reference.stream import stream
@@ -23,7 +24,7 @@ class Labelled:
     """Images with their classes, and how they are read.
 
     `side` is what they are resized to; `cache` keeps the decoded, resized images in memory once they were
-    used; `augment` flips each at random, left to right and upside down.
+    used; `augment` flips each at random, left to right and upside down; `tuned` allows other ways to the same pixels.
     """
 
     paths: tuple[str, ...]
@@ -34,6 +35,20 @@ class Labelled:
     cache: bool = False
     augment: bool = False
     shuffle: bool = False
+    tuned: bool = False
+
+
+def of_split(request: Request, split: str, **how: bool) -> Labelled:
+    """The images of one split of the request's data set, read as its case says; `how` are the switches of Labelled."""
+    case, items = request.case, request.manifest.splits[split]
+    return Labelled(
+        paths=tuple(os.path.join(request.data_root, item.path) for item in items),
+        labels=tuple(item.label for item in items),
+        side=case.input_size,
+        batch_size=case.batch_size,
+        workers=case.workers,
+        **how,
+    )
 
 
 def unfit(train_images: int, classes: int, batch_size: int) -> str | None:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib
-import os
 from pathlib import Path
 
 import keras
@@ -12,7 +11,7 @@ import tensorflow as tf
 from runners.harness.record import Check, Effective
 from runners.harness.waiting import Waiting
 from runners.harness.workload import FitWork, Invalid, Passed, Request, Unsupported
-from runners.reference.labelled import REPEATABLE, Labelled, assert_same_pixels, plainly, unfit
+from runners.reference.labelled import REPEATABLE, assert_same_pixels, of_split, plainly, unfit
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
 from runners.tensorflow import device as devices
@@ -34,18 +33,8 @@ def prepare(request: Request) -> FitWork:
     data = importlib.import_module(f"runners.tensorflow.fit_{request.competitor.loader}")
     criterion = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-    def described(split: str, **how: bool) -> Labelled:
-        return Labelled(
-            paths=tuple(os.path.join(request.data_root, item.path) for item in manifest.splits[split]),
-            labels=tuple(item.label for item in manifest.splits[split]),
-            side=case.input_size,
-            batch_size=case.batch_size,
-            workers=case.workers,
-            **how,
-        )
-
-    train_images = described("train", cache=case.cache, augment=case.augment, shuffle=True)
-    test_images = described("test")
+    train_images = of_split(request, "train", cache=case.cache, augment=case.augment, shuffle=True, tuned=tuned)
+    test_images = of_split(request, "test", tuned=tuned)
     signature = [
         tf.TensorSpec((None, case.input_size, case.input_size, 3), tf.float32),
         tf.TensorSpec((None,), tf.int64),

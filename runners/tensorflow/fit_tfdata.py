@@ -14,7 +14,7 @@ def loader(source: Labelled, seed: int) -> tf.data.Dataset:
     """Batches of (images in 0…1, classes), every image once an epoch; the last batch may be smaller.
 
     Positions are shuffled, not images: a shuffle buffer of images would decode the whole data set before the
-    first batch.
+    first batch. Tuned, images are bytes until they are a batch.
     """
     count = len(source.paths)
     parallel = source.workers or None
@@ -28,15 +28,34 @@ def loader(source: Labelled, seed: int) -> tf.data.Dataset:
             image = tf.image.stateless_random_flip_up_down(image, draw[::-1])
         return tf.cast(image, tf.float32) / 255, labels[index]
 
+    def in_bytes(index: tf.Tensor, draw: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        return pixels(index), labels[index], draw
+
     examples = tf.data.Dataset.range(count)
     if source.shuffle:
         examples = examples.shuffle(count, seed=seed, reshuffle_each_iteration=True)
     # Drawn in order, ahead of the workers: what a flip inside a map draws hangs on which of its threads was faster.
     draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
-    batches = tf.data.Dataset.zip(examples, draws).map(example, num_parallel_calls=parallel).batch(source.batch_size)
+    drawn = tf.data.Dataset.zip(examples, draws)
+    if source.tuned:
+        batches = drawn.map(in_bytes, num_parallel_calls=parallel).batch(source.batch_size)
+        batches = batches.map(_flipped_and_scaled if source.augment else _scaled)
+    else:
+        batches = drawn.map(example, num_parallel_calls=parallel).batch(source.batch_size)
     if source.workers:
         batches = batches.prefetch(PREFETCH * source.workers)
     return batches.with_options(threads(source.workers))
+
+
+def _flipped_and_scaled(images: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """A batch at once: the lowest bit of each draw says whether an image is turned."""
+    left_right, upside_down = (tf.cast(draws[:, side] & 1, tf.bool)[:, None, None, None] for side in (0, 1))
+    images = tf.where(left_right, images[:, :, ::-1], images)
+    return _scaled(tf.where(upside_down, images[:, ::-1], images), labels, draws)
+
+
+def _scaled(images: tf.Tensor, labels: tf.Tensor, _draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return tf.cast(images, tf.float32) / 255, labels
 
 
 def _reader(source: Labelled) -> Callable[[tf.Tensor], tf.Tensor]:

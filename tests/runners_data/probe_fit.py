@@ -1,8 +1,10 @@
 """Runs in a framework's own Python: one small training, stage by stage; prints JSON.
 
-argv: framework, loader, manifest, cache (yes or no). Images are counted as they are decoded.
+argv: framework, loader, variant (- for the usual one), manifest, cache (yes or no).
+Images are counted as they are decoded.
 """
 
+import functools
 import importlib
 import json
 import sys
@@ -20,11 +22,13 @@ from runners.reference.labelled import Labelled
 decoded: list[int] = []
 
 
-def main(name: str, loader: str, manifest_path: str, cache: str) -> None:
-    variant = importlib.import_module(f"runners.{name}.framework").FRAMEWORK.workloads["fit"].variants[0]
+def main(name: str, loader: str, variant: str, manifest_path: str, cache: str) -> None:
+    offered = importlib.import_module(f"runners.{name}.framework").FRAMEWORK.workloads["fit"].variants
+    variant = offered[0] if variant == "-" else variant
     fit = importlib.import_module(f"runners.{name}.fit")
     data = importlib.import_module(f"runners.{name}.fit_{loader}")
-    counting(name, data)
+    for decoder in decoders(data):
+        counting(name, data, decoder)
     manifest = read_manifest(Path(manifest_path))
 
     def request(batch_size: int, workers: int = 0) -> Request:
@@ -43,7 +47,7 @@ def main(name: str, loader: str, manifest_path: str, cache: str) -> None:
         outcome["too_large"] = refused(lambda: fit.prepare(request(1000)))
         outcome["stale"] = stale(fit.prepare(request(8)), scratch)
         if cache == "no":
-            outcome["orders"] = orders(name, data, manifest)
+            outcome["orders"] = orders(name, data, manifest, variant == "tuned")
             outcome["mistakes"] = {
                 mistake.__name__: made(mistake, name, data, lambda: fit.prepare(request(8)))
                 for mistake in (wrong_rate, batch_dropped, mirrored)
@@ -92,14 +96,14 @@ def history(work) -> list[tuple[float, float]]:
     return [(one.loss, one.accuracy) for one in passed]
 
 
-def orders(name: str, data, manifest) -> dict:
+def orders(name: str, data, manifest, tuned: bool) -> dict:
     """The four corners of every image in two passes, shuffled and not, flipped and not."""
     found = {}
     for shuffle, augment, workers in ((False, False, 0), (True, False, 0), (True, False, 2), (False, True, 2)):
         items = manifest.splits["train"]
         paths = tuple(f"{manifest.root}/{item.path}" for item in items)
         labels = tuple(item.label for item in items)
-        source = Labelled(paths, labels, 32, 8, workers, augment=augment, shuffle=shuffle)
+        source = Labelled(paths, labels, 32, 8, workers, augment=augment, shuffle=shuffle, tuned=tuned)
         loader = data.loader(source, 25, *([False] if name == "pytorch" else []))
         passes = []
         for _ in range(2):
@@ -160,14 +164,15 @@ def batch_dropped(name: str, data):
 
 def mirrored(name: str, data):
     """Every image the wrong way round."""
-    usual = data.decode
+    usual = {decoder: getattr(data, decoder) for decoder in decoders(data)}
 
-    def decode(path, side):
-        image = usual(path, side)
+    def wrong(decode, path, side):
+        image = decode(path, side)
         return image.flip(-1) if name == "pytorch" else image[:, ::-1]
 
-    data.decode = decode
-    return lambda: setattr(data, "decode", usual)
+    for decoder, decode in usual.items():
+        setattr(data, decoder, functools.partial(wrong, decode))
+    return lambda: vars(data).update(usual)
 
 
 def stale(work, scratch: Path) -> str:
@@ -231,8 +236,13 @@ def refused(call) -> str:
     return ""
 
 
-def counting(name: str, images) -> None:
-    original = images.decode
+def decoders(data) -> list[str]:
+    """The names that a loader's module calls to decode an image, plain or tuned."""
+    return [name for name in ("decode", "decode_to_tensor") if hasattr(data, name)]
+
+
+def counting(name: str, images, decoder: str) -> None:
+    original = getattr(images, decoder)
 
     def note(side: int):
         decoded.append(1)
@@ -247,7 +257,7 @@ def counting(name: str, images) -> None:
         with tf.control_dependencies([tf.numpy_function(note, [tf.constant(side, tf.int64)], tf.int64)]):
             return original(tf.identity(path), side)
 
-    images.decode = decode
+    setattr(images, decoder, decode)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from runners.harness.agreement import REQUIRED, disagreement
 from runners.harness.record import Check
 
 pytestmark = pytest.mark.venvs
-SIDES = ("pytorch/torch", "pytorch/spdl", "tensorflow/tfdata")
+SIDES = ("pytorch/torch", "pytorch/spdl", "pytorch/torch/tuned", "tensorflow/tfdata", "tensorflow/tfdata/tuned")
 FIRST = ("pytorch/torch", "tensorflow/tfdata")
 TRAIN, TEST, BATCH = 20, 12, 8
 FLIPS = [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
@@ -34,8 +34,8 @@ def outcome(probe, manifest):
 
     def of(side: str, cache: str) -> dict:
         if (side, cache) not in found:
-            framework, loader = side.split("/")
-            found[side, cache] = probe(framework, "probe_fit.py", loader, str(manifest), cache)
+            framework, loader, variant = [*side.split("/"), "-"][:3]
+            found[side, cache] = probe(framework, "probe_fit.py", loader, variant, str(manifest), cache)
         return found[side, cache]
 
     return of
@@ -67,7 +67,7 @@ def test_the_restored_model_is_the_trained_one(outcome, side):
     seen = outcome(side, "no")
     trained, restored = seen["accuracy"]
     assert trained == restored == pytest.approx(seen["evaluated"][1])
-    assert seen["files"] == ([".keras"] if side == "tensorflow/tfdata" else [".pt"])
+    assert seen["files"] == ([".keras"] if side.startswith("tensorflow") else [".pt"])
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -86,15 +86,17 @@ def test_fewer_images_than_a_batch_are_refused(outcome, side):
     assert outcome(side, "no")["too_large"].startswith("UNSUPPORTED: a batch is 1000 images")
 
 
-@pytest.mark.parametrize("side", SIDES[:2])
+@pytest.mark.parametrize("side", [side for side in SIDES if side != FIRST[1]])
 @pytest.mark.parametrize("cache", ["yes", "no"])
-def test_both_trainings_are_shown_to_be_the_same(outcome, side, cache):
-    ours, theirs = outcome(side, cache), outcome("tensorflow/tfdata", cache)
+def test_all_trainings_are_shown_to_be_the_same(outcome, side, cache):
+    ours, theirs = outcome(side, cache), outcome(FIRST[1], cache)
     checks = [Check(**seen["check"]) for seen in (ours, theirs)]
     assert disagreement(*checks, "fp32", "fit") is None
     assert [check.delivered_items for check in checks] == [2 * TRAIN, 2 * TRAIN]
     assert [seen["train_items"] for seen in (ours, theirs)] == [TRAIN, TRAIN]
-    assert [seen["effective"]["layout"] for seen in (ours, theirs)] == ["NCHW", "NHWC"]
+    assert ours["effective"]["layout"] == (
+        "NHWC" if side.startswith("tensorflow") or side.endswith("tuned") else "NCHW"
+    )
 
 
 def test_the_evidence_before_training_lacks_only_what_training_brings(outcome):
@@ -104,7 +106,7 @@ def test_the_evidence_before_training_lacks_only_what_training_brings(outcome):
 
 @pytest.mark.parametrize("side", SIDES)
 def test_a_wrong_rate_is_noticed(outcome, side):
-    other = FIRST[side != "tensorflow/tfdata"]
+    other = FIRST[side.startswith("pytorch")]
     wrong, right = outcome(side, "no")["mistakes"]["wrong_rate"]["built"], outcome(other, "no")["check"]
     # Without the float64 run, which PyTorch takes through the same optimiser: the steps of `fit` must show it.
     timed = [Check(**{**seen, "losses_fp64": None, "evaluated_fp64": None}) for seen in (wrong, right)]
