@@ -37,12 +37,12 @@ class Loader:
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         drawn, size = self._drawn(), self.source.batch_size
+        batches = [drawn[start : start + size] for start in range(0, len(drawn), size)]
         if not self.source.workers:
-            for start in range(0, len(drawn), size):
-                yield self._batch(drawn[start : start + size])
+            yield from map(self._batch, batches)
             return
-        # A task is a batch: handing over single images costs as much as decoding ones this small.
-        builder = PipelineBuilder().add_source(drawn).aggregate(size)
+        # A batch is a task: to hand over single images costs as much as to decode ones this small.
+        builder = PipelineBuilder().add_source(batches)
         builder.pipe(self._batch, concurrency=self.source.workers, output_order="input")
         builder.add_sink(self.source.workers * PREFETCH)
         pipeline = builder.build(num_threads=self.source.workers, max_failures=0)
