@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from aggregator.analysis import CaseResult
 from aggregator.model import Published, Table
 from aggregator.published.fit_beside import fit_remarks, fit_table
+from aggregator.published.load_beside import load_remarks, load_table
 from aggregator.published.step_beside import step_remarks, step_table
 from runners.harness.case import Case
 
 NO_VERDICT = (
     "A published figure is one run without an interval, so that it is a ratio here and never part of a verdict."
 )
-SOURCES = ((step_table, step_remarks), (fit_table, fit_remarks))
+SOURCES = ((step_table, step_remarks), (load_table, load_remarks), (fit_table, fit_remarks))
 
 
 def beside_published(parts: Sequence[tuple[str, Sequence[CaseResult]]], names: Mapping[Case, str]) -> Published | None:

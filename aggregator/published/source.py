@@ -8,13 +8,13 @@ class Source:
     """Who published the figures, how they came about, and which of our competitors stands for which of theirs.
 
     `ours` gives the competitor of each of their frameworks, as its parts joined by slashes; `baseline` is the one of
-    theirs that is below in every ratio. `versions` is empty where the source gives none.
+    theirs that is below in every ratio. `versions` and `devices` are empty where the source gives none.
     """
 
     title: str
     author: str
     publisher: str
-    year: int
+    year: int | None = None
     measured: str
     baseline: str
     devices: dict[str, str]
@@ -27,8 +27,9 @@ class Source:
         versions = ", ".join(f"{name} is {version}" for name, version in self.versions.items())
         devices = ", ".join(f"{kind.upper()} {name}" for kind, name in self.devices.items())
         told = "; ".join(text for text in (versions, devices, self.measured) if text)
+        where = self.publisher if self.year is None else f"{self.publisher}, {self.year}"
         return (
-            f"Source: {self.author}, “{self.title}”, {self.publisher}, {self.year}. {told}.",
+            f"Source: {self.author}, “{self.title}”, {where}. {told}.",
             *(f"Not like ours, {what}: {how}." for what, how in self.differences.items()),
         )
 

@@ -4,7 +4,20 @@ import dataclasses
 import re
 
 import pytest
-from make_records import HEALTH, TF, TORCH, failed, make_run, planned, scheduled, step_case, write_folder
+from make_records import (
+    HEALTH,
+    SPDL,
+    TF,
+    TORCH,
+    TORCH_LOADER,
+    failed,
+    load_case,
+    make_run,
+    planned,
+    scheduled,
+    step_case,
+    write_folder,
+)
 
 from aggregator import charts
 from aggregator.cli import OK, SOME_FAILED, main
@@ -186,3 +199,31 @@ def test_hostile_strings_stay_text_in_the_section(tmp_path):
         assert "\x1b" not in text
         assert "javascript:1" in text
     assert len(re.split(r"(?<!\\)\|", next(line for line in markdown.splitlines() if "tf2 ÷" in line))) == 11
+
+
+def loaders(folder, case, spdl):
+    """The section of a run of two loaders, SPDL taking 0.8 times as long."""
+    run = make_run([planned(case, [spdl, TORCH_LOADER], 8)])
+    write_folder(folder, run, scheduled(run, lambda _, who: 0.08 if who == spdl else 0.1, scatter=0.005))
+    assert main(["report", str(folder)]) == OK
+    markdown = (folder / "report.md").read_text()
+    return markdown if HEADING in markdown else ""
+
+
+def test_a_loader_stands_beside_its_published_rate_as_a_ratio_of_times(tmp_path):
+    tuned = dataclasses.replace(SPDL, variant="tuned")
+    markdown = loaders(tmp_path / "r", load_case("normalize", 2), tuned)
+    [row] = rows(markdown)
+    assert row[1:3] == ["pytorch/spdl/tuned ÷ pytorch/torch/plain", "spdl ÷ torch"]
+    assert re.match(r"0\.(79|80)\d*×$", row[3])
+    # Published: 487.94 images a second of torch, 658.79 of SPDL.
+    assert row[5:7] == ["8", "0.74"]
+    for said in ("multi_thread_preprocessing", "letterboxes", "inside the clock for torch", "3,200"):
+        assert said in markdown
+
+
+def test_loaders_with_settings_of_their_own_are_left_out(tmp_path):
+    tuned = dataclasses.replace(SPDL, variant="tuned")
+    assert not loaders(tmp_path / "a", load_case("normalize", 3), tuned)
+    assert not loaders(tmp_path / "b", dataclasses.replace(load_case("normalize", 2), batch_size=16), tuned)
+    assert not loaders(tmp_path / "c", load_case("normalize", 2), SPDL)
