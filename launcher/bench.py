@@ -72,7 +72,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
         say(f"left out: {name}: {why}")
     cases = planned_cases(drafted, options, assigned)
     data.require_images(assigned, batch_sizes(cases))
-    warnings = _warnings([case.planned.case for case in cases], limits, options, engine)
+    warnings = _warnings([case.planned.case for case in cases if case.planned.competitors], limits, options, engine)
     rule, budget, pilots = stopping(drafted, options), budget_seconds(drafted, options), drafted.profile.pilots
     warnings += shortfall(expected_seconds(cases, earlier(options.out), pilots), budget)
     most = replicates(cases, pilots, rule.most_blocks if rule else 0)

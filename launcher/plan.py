@@ -5,7 +5,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher import budget, data
+from launcher import budget, data, machine
 from launcher.cases import Planned, doubled, expand, reads_data, workloads_of
 from launcher.discovery import Contestant, choose, discover
 from launcher.errors import UsageError
@@ -86,7 +86,10 @@ def planned_cases(drafted: Draft, options: Options, assigned: data.Assigned) -> 
         cases = [doubled(case) for case in cases]
     if options.slowdown != 1 and not any(case.planned.case.workload in STEP_WORKLOADS for case in cases):
         raise UsageError("--inject-slowdown slows the steps of train and infer, and none of these cases has any")
-    cases = [_without_data(case, assigned.reasons.get(case.planned.case.workload)) for case in cases]
+    cases = [_refused(case, "DATA", assigned.reasons.get(case.planned.case.workload)) for case in cases]
+    if not options.selection.workers:
+        cpus = len(machine.cpu_set(options.cpus))
+        cases = [_refused(case, "UNSUPPORTED", _crowd(case.planned.case, cpus)) for case in cases]
     if not any(case.planned.competitors for case in cases):
         reasons = {f"{one.competitor.program}: {one.reason}" for case in cases for one in case.planned.unavailable}
         raise UsageError("nobody can run any of these cases: " + "; ".join(sorted(reasons)))
@@ -105,11 +108,19 @@ def budget_seconds(drafted: Draft, options: Options) -> float | None:
     return options.budget or usual
 
 
-def _without_data(planned: Planned, reason: str | None) -> Planned:
+def _crowd(case: Case, cpus: int) -> str | None:
+    """Loaders with more workers than CPUs measure the scheduler; who wants that has to say so."""
+    if case.workload != "load" or case.workers is None or case.workers <= cpus:
+        return None
+    return f"more workers ({case.workers}) than CPUs ({cpus}); --workers {case.workers} measures it all the same"
+
+
+def _refused(planned: Planned, kind: str, reason: str | None) -> Planned:
+    """The case without its competitors, where there is a reason for it."""
     if reason is None:
         return planned
     case = planned.planned
-    gone = [Unavailable(one, "DATA", reason) for one in case.competitors]
+    gone = [Unavailable(one, kind, reason) for one in case.competitors]
     return dataclasses.replace(
         planned, planned=dataclasses.replace(case, competitors=[], unavailable=[*case.unavailable, *gone])
     )

@@ -617,5 +617,5 @@ def test_more_workers_than_cpus_is_a_warning_that_strict_refuses(
     profile = tree / "profiles" / "tiny.toml"
     profile.write_text(profile.read_text() + "workers = 999999\n")
     dataset(tmp_path / "data", "train", "test")
-    assert bench(tree, "--data", str(tmp_path / "data"), "--strict") == 2
+    assert bench(tree, "--data", str(tmp_path / "data"), "--strict", "--workers", "999999") == 2
     assert "999999 workers" in capsys.readouterr().err

@@ -224,6 +224,20 @@ def test_workers_and_loaders_are_for_loading_too(trainings: Callable[..., list[s
     assert lines == ["load batch batch 8 workers 2 synthetic-photos fp32 cpu", "fake/spdl/plain"]
 
 
+def test_more_workers_than_cpus_are_a_dash_unless_they_are_asked_for(
+    tree: Path, trainings: Callable[..., list[str]]
+) -> None:
+    profile = tree / "profiles" / "steps.toml"
+    profile.write_text(profile.read_text() + "workers = [1, 99]\n")
+    bounded = trainings("--workloads", "load", "--loaders", "spdl", "--cpus", "0")
+    assert bounded[1] == "fake/spdl/plain"
+    assert bounded[3].startswith("fake/spdl/plain   - UNSUPPORTED: more workers (99) than CPUs (1); --workers 99")
+    forced = trainings("--workloads", "load", "--loaders", "spdl", "--cpus", "0", "--workers", "1,99")
+    assert forced[3] == "fake/spdl/plain"
+    of_training = trainings("--workloads", "fit", "--loaders", "spdl", "--cpus", "0", "--workers", "99")
+    assert of_training[1] == "fake/spdl/eager"
+
+
 @pytest.mark.parametrize(
     ("chosen", "run"),
     [("tuned", ["tuned", "tuned"]), ("plain,tuned", ["tuned", "plain", "tuned"]), ("eager", ["eager", "plain"])],
