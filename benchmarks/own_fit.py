@@ -1,7 +1,7 @@
 """Is our training as fast as a script that a user would write? Each framework's tutorial beside ours, in blocks.
 
-.venv/bin/python -m benchmarks.own_fit --data FOLDER [--frameworks pytorch,tensorflow] [--batch-size 32] [--workers 2]
-    [--cache] [--augment] [--epochs 2] [--blocks 4]
+.venv/bin/python -m benchmarks.own_fit --data FOLDER [--frameworks pytorch,tensorflow] [--variants eager,graph,tuned]
+    [--loaders torch,spdl,tfdata] [--batch-size 32] [--workers 2] [--cache] [--augment] [--epochs 2] [--blocks 4]
 
 FOLDER is a prepared data set (manifest.json) whose images lie in train/<class>/. A block is one training of each side,
 a process of its own each; who is first alternates. The ratio is the tutorial's seconds of training by ours: above 1,
@@ -17,10 +17,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.own_loop import ROOT, wanted
 from launcher.discovery import discover
 from method.compare import interval_of_mean
-
-ROOT = Path(__file__).parent.parent
 
 
 def main() -> int:
@@ -30,10 +29,10 @@ def main() -> int:
     print(f"{'ours':36} {'tutorial':>10} {'ours':>10}  tutorial ÷ ours (95 %), {options.blocks} blocks")
     for framework, found in discover(ROOT).items():
         offer = found.declaration.workloads.get("fit") if found.declaration else None
-        if offer is None or framework not in (options.frameworks or framework):
+        if offer is None or not wanted([framework], options.frameworks):
             continue
-        for variant in offer.variants:
-            for loader in offer.loaders:
+        for variant in wanted(offer.variants, options.variants):
+            for loader in wanted(offer.loaders, options.loaders):
                 slower += _beside(framework, variant, loader, options)
     return 1 if slower else 0
 
@@ -88,7 +87,8 @@ def _python(framework: str, *words: str) -> str:
 def _options() -> argparse.Namespace:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--data", type=Path, required=True)
-    parse.add_argument("--frameworks", default="", help="comma-separated; default: all")
+    for name in ("frameworks", "variants", "loaders"):
+        parse.add_argument(f"--{name}", default="", help="comma-separated; default: all")
     parse.add_argument("--batch-size", type=int, default=32)
     parse.add_argument("--workers", type=int, default=2)
     parse.add_argument("--cache", action="store_true")

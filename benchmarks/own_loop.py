@@ -37,12 +37,12 @@ def main() -> int:
     heads = f"{'framework / workload / network / variant':58} {'ours':>10} {'by hand':>10}"
     print(f"{heads}  ratio (95 %)            fastest  rounds")
     for framework, found in discover(ROOT).items():
-        if found.declaration is None or framework not in (options.frameworks or framework):
+        if found.declaration is None or not wanted([framework], options.frameworks):
             continue
         for workload in ("infer", "train"):
             offer = found.declaration.workloads.get(workload)
-            for network in _wanted(offer.networks if offer else (), options.networks):
-                for variant in _wanted(offer.variants if offer else (), options.variants):
+            for network in wanted(offer.networks if offer else (), options.networks):
+                for variant in wanted(offer.variants if offer else (), options.variants):
                     pair = _pair(framework, workload, network, variant, options)
                     if pair is not None:
                         ratios.append(pair[0])
@@ -53,7 +53,8 @@ def main() -> int:
     return 1 if any(off) else 0
 
 
-def _wanted(offered: tuple[str, ...], asked: str) -> list[str]:
+def wanted(offered: Sequence[str], asked: str) -> list[str]:
+    """What is offered and asked for; all of it where nothing is."""
     return [name for name in offered if not asked or name in asked.split(",")]
 
 
