@@ -9,7 +9,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2_as_graph
 
 from runners.harness.workload import Request
 from runners.tensorflow.device import DTYPES, Seen
@@ -29,21 +29,24 @@ class FrozenForward:
 
     def compile(self) -> None:
         """Freeze the network, import it, and put the batch where steps find it."""
-        self._start()
-        self._model = None
-        _forget()
-
-    def _start(self) -> None:
         dtype = tf.as_dtype(DTYPES[self._request.case.precision])
+        frozen, images, logits = self._frozen(dtype)
+        self._model = None
+        _forget()  # before the next form of the graph: each holds all weights once more
+        self._start(frozen, images, logits, dtype)
+
+    def _frozen(self, dtype: tf.DType) -> tuple[v1.GraphDef, str, str]:
+        """The network with its weights as constants, and the names of what goes in and what comes out."""
         traced = tf.function(lambda images: self._model(images, training=False))
-        frozen = convert_variables_to_constants_v2(
+        function, graph = convert_variables_to_constants_v2_as_graph(
             traced.get_concrete_function(tf.TensorSpec(self._batch.shape, dtype))
         )
+        return graph, function.inputs[0].name, function.outputs[0].name
+
+    def _start(self, frozen: v1.GraphDef, images: str, logits: str, dtype: tf.DType) -> None:
         with tf.Graph().as_default() as graph, tf.device(self._device):
             self._inputs = _Inputs([self._batch], [dtype], self._request)
-            replaced = {frozen.inputs[0].name: self._inputs.tensors[0]}
-            wanted = [frozen.outputs[0].name]
-            [self._logits] = tf.import_graph_def(frozen.graph.as_graph_def(), replaced, wanted)
+            [self._logits] = tf.import_graph_def(frozen, {images: self._inputs.tensors[0]}, [logits])
         self._session = _session(graph, self._request)
         self._feeds = self._inputs.feed(self._session, self._batch)
         self._quick_run = self._session.make_callable(self._logits.op, feed_list=list(self._feeds))
