@@ -75,8 +75,8 @@ def parameters(case: Case) -> str:
         parts = [f"batch {case.batch_size}", "" if case.workers is None else f"{case.workers} workers"]
     if case.workload == "fit":
         parts += ["cache" if case.cache else "", "augment" if case.augment else ""]
-        parts.append("" if case.epochs is None else f"{case.epochs} epoch{'s' * (case.epochs != 1)}")
-        parts.append("tested each epoch" if case.test_each_epoch else "")
+        tested = "tested " if case.test_each_epoch else ""  # each of them
+        parts.append("" if case.epochs is None else f"{case.epochs} {tested}epoch{'s' * (case.epochs != 1)}")
         parts.append(f"seed {case.seed}" if case.seed != USUAL_SEED else "")
     return ", ".join(part for part in parts if part).replace("1 workers", "1 worker")
 
