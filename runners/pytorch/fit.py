@@ -48,7 +48,7 @@ def prepare(request: Request) -> FitWork:
     def load() -> None:
         arriving = batches(data.loader(train_images, case.seed, pinned))
         next(arriving)
-        settings["workers_alive"] = str(data.workers_alive())
+        settings["workers_at_first_batch"] = str(data.workers_alive())
 
     def fresh(dtype: torch.dtype) -> nn.Module:
         return build(case.network, classes, arrays, dtype).to(device, memory_format=memory)
