@@ -1,26 +1,34 @@
 """One of our comparisons beside a published ratio: turned as the source has it, with what keeps it from being sure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from aggregator.analysis import Comparison
+from aggregator.analysis import CaseResult, Comparison
 from aggregator.footnotes import Footnotes
 from aggregator.model import Cell, Table
+from aggregator.published.source import Source
 from aggregator.quantities import DASH, ratio_and_interval
 from aggregator.sides import Side
 from aggregator.words import clean
 from method.compare import ratio
 from method.verdict import Verdict
+from runners.harness.case import Case
 
 UNSETTLED = (Verdict.UNSTABLE, Verdict.NOT_COMPARABLE, Verdict.FEW_BLOCKS, Verdict.INCOMPLETE)
 
 
-def turned(found: Comparison, theirs_of: Callable[[Side], str | None], baseline: str) -> tuple[str, Side, Side] | None:
-    """Their other framework, the side that stands for it and the side that stands for their baseline."""
-    stands = {theirs_of(side): side for side in (found.left, found.right)}
-    if None in stands or len(stands) < 2 or baseline not in stands:
+Rows = Iterator[tuple[Cell, ...]]
+
+
+def turned(found: Comparison, source: Source) -> tuple[str, Side, Side] | None:
+    """Their other framework, the side that stands for it and the side that stands for their baseline.
+
+    None where a side stands for none of theirs, both for one, or neither for their baseline.
+    """
+    stands = {source.theirs(side.competitor): side for side in (found.left, found.right)}
+    if None in stands or len(stands) < 2 or source.baseline not in stands:
         return None
-    [other] = [theirs for theirs in stands if theirs and theirs != baseline]
-    return other, stands[other], stands[baseline]
+    [other] = [theirs for theirs in stands if theirs and theirs != source.baseline]
+    return other, stands[other], stands[source.baseline]
 
 
 def compared(over: Side, under: Side) -> str:
@@ -51,9 +59,20 @@ def row(texts: Sequence[str], said: Iterator[str], notes: Footnotes) -> tuple[Ce
     return (*map(Cell, texts), Cell("", "", marks))
 
 
-def titled(
-    title: str, caption: str, columns: tuple[str, ...], rows: Sequence[tuple[Cell, ...]], labels: int, notes: Footnotes
+def table(
+    title: str,
+    caption: str,
+    columns: tuple[str, ...],
+    labels: int,
+    rows_of: Callable[[CaseResult, str, Footnotes], Rows],
+    cases: Sequence[CaseResult],
+    names: Mapping[Case, str],
 ) -> Table | None:
-    """The table of a part of the report that may have a title; None where it has no rows."""
+    """The comparisons of a part of the report, of which `rows_of` gives a case's; None where there are none.
+
+    The part may have a title; the first `labels` columns are no figures; `names` are those of the cases.
+    """
+    notes = Footnotes()
+    rows = tuple(row for result in cases for row in rows_of(result, names[result.case], notes))
     said = f"{title}. {caption}." if title else f"{caption}."
-    return Table(said, columns, tuple(rows), labels, notes.texts) if rows else None
+    return Table(said, columns, rows, labels, notes.texts) if rows else None

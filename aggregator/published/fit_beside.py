@@ -8,7 +8,7 @@ from aggregator.analysis import CaseResult, Comparison
 from aggregator.footnotes import Footnotes
 from aggregator.metrics import Metric
 from aggregator.model import Cell, Table
-from aggregator.published.beside import compared, our_ratio, row, titled, turned, unsettled
+from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.fit_times import FitSetting, FitTime, kept, kept_source
 from aggregator.published.ratios import printed
 from aggregator.quantities import DASH
@@ -34,28 +34,20 @@ def fit_remarks() -> tuple[str, ...]:
 
 def fit_table(title: str, cases: Sequence[CaseResult], names: Mapping[Case, str]) -> Table | None:
     """The comparisons of published settings that a part makes, titled as it is; None where it makes none."""
-    notes = Footnotes()
-    rows = [found for result in cases for found in _rows(result, names[result.case], notes)]
     caption = "Ratios of the times of whole trainings and evaluations: ours over n blocks, theirs as published"
-    return titled(title, caption, COLUMNS, rows, 3, notes)
+    return table(title, caption, COLUMNS, 3, _rows, cases, names)
 
 
-def _rows(result: CaseResult, name: str, notes: Footnotes) -> Iterator[tuple[Cell, ...]]:
-    case, baseline = result.case, kept_source().baseline
+def _rows(result: CaseResult, name: str, notes: Footnotes) -> Rows:
+    case, source = result.case, kept_source()
     if case.workload != "fit" or case.network != "cnn4" or case.precision != "fp32":
         return
     for found in result.comparisons:
-        if sides := turned(found, _theirs, baseline):
+        if sides := turned(found, source):
             other, over, under = sides
-            times = _published(other, case), _published(baseline, case)
+            times = _published(other, case), _published(source.baseline, case)
             if times[0] and times[1]:
                 yield _row(found, name, (over, times[0]), (under, times[1]), notes)
-
-
-def _theirs(side: Side) -> str | None:
-    """A chosen version changes nothing: the label tells it."""
-    who = side.competitor
-    return kept_source().theirs(who.framework, who.loader or "", who.variant)
 
 
 def _published(framework: str, case: Case) -> FitTime | None:

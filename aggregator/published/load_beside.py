@@ -1,14 +1,13 @@
 """Our ratios of loading times beside published ones, where a case of ours is of the same stage and workers."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from aggregator.analysis import CaseResult
 from aggregator.footnotes import Footnotes
-from aggregator.model import Cell, Table
-from aggregator.published.beside import compared, our_ratio, row, titled, turned, unsettled
+from aggregator.model import Table
+from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.load_rates import LoadSetting, kept, kept_source
 from aggregator.published.ratios import printed
-from aggregator.sides import Side
 from runners.harness.case import Case
 
 COLUMNS = ("case", "ours", "theirs", "our ratio", "95 % interval", "blocks", "their ratio", "notes")
@@ -27,26 +26,20 @@ def load_remarks() -> tuple[str, ...]:
 
 def load_table(title: str, cases: Sequence[CaseResult], names: Mapping[Case, str]) -> Table | None:
     """The comparisons of published settings that a part makes, titled as it is; None where it makes none."""
-    notes = Footnotes()
-    rows = [found for result in cases for found in _rows(result, names[result.case], notes)]
     caption = "Ratios of the time an image takes: ours with their 95 % interval over n blocks, theirs as published"
-    return titled(title, caption, COLUMNS, rows, 3, notes)
+    return table(title, caption, COLUMNS, 3, _rows, cases, names)
 
 
-def _rows(result: CaseResult, name: str, notes: Footnotes) -> Iterator[tuple[Cell, ...]]:
+def _rows(result: CaseResult, name: str, notes: Footnotes) -> Rows:
     case, source = result.case, kept_source()
-    rates = kept().get(LoadSetting(case.stage or "", -1 if case.workers is None else case.workers))
-    if case.workload != "load" or rates is None or case.batch_size != source.batch_size:
+    if case.stage is None or case.workers is None or case.batch_size != source.batch_size:
+        return
+    rates = kept().get(LoadSetting(case.stage, case.workers))
+    if rates is None:
         return
     for found in result.comparisons:
-        if sides := turned(found, _theirs, source.baseline):
+        if sides := turned(found, source):
             theirs, over, under = sides
             published = printed(rates[source.baseline] / rates[theirs])  # of times, so the rates the other way round
             labels = (name, compared(over, under), f"{theirs} ÷ {source.baseline}")
             yield row((*labels, *our_ratio(found, over), published), unsettled(found), notes)
-
-
-def _theirs(side: Side) -> str | None:
-    """A chosen version changes nothing: the label tells it."""
-    who = side.competitor
-    return kept_source().theirs(who.framework, who.loader or "", who.variant)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from runners.harness.case import Competitor
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -37,6 +39,8 @@ class Source:
         """Who of ours stands for whom of theirs, in words."""
         return ", ".join(f"{ours} stands for {theirs}" for theirs, ours in self.ours.items())
 
-    def theirs(self, *parts: str) -> str | None:
-        """The published framework that a competitor of these parts stands for."""
-        return next((theirs for theirs, ours in self.ours.items() if ours == "/".join(parts)), None)
+    def theirs(self, competitor: Competitor) -> str | None:
+        """The published framework that a competitor stands for, whatever its version: the label tells that."""
+        parts = (competitor.framework, competitor.loader, competitor.variant)
+        name = "/".join(part for part in parts if part)
+        return next((theirs for theirs, ours in self.ours.items() if ours == name), None)

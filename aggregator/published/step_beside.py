@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from aggregator.analysis import CaseResult, Comparison
 from aggregator.footnotes import Footnotes
 from aggregator.model import Cell, Table
-from aggregator.published.beside import compared, our_ratio, row, titled, turned, unsettled
+from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.ratios import printed, ratio
 from aggregator.published.step_times import Setting, StepTime, kept, kept_source
 from aggregator.sides import Side
@@ -28,25 +28,18 @@ def step_remarks() -> tuple[str, ...]:
 
 def step_table(title: str, cases: Sequence[CaseResult], names: Mapping[Case, str]) -> Table | None:
     """The comparisons of published cells that a part makes, titled as it is; None where it makes none."""
-    notes = Footnotes()
-    rows = [found for result in cases for found in _rows(result, names[result.case], notes)]
     caption = "Ratios of step times: ours with their 95 % interval over n blocks, theirs as published"
-    return titled(title, caption, COLUMNS, rows, 4, notes)
+    return table(title, caption, COLUMNS, 4, _rows, cases, names)
 
 
-def _rows(result: CaseResult, name: str, notes: Footnotes) -> Iterator[tuple[Cell, ...]]:
+def _rows(result: CaseResult, name: str, notes: Footnotes) -> Rows:
     case = result.case
     cells = kept().get(Setting(case.workload, case.device, case.network or "", case.input_size or 0, case.batch_size))
     if cells is None or case.precision != "fp32":
         return
     for found in result.comparisons:
-        if sides := turned(found, _theirs, kept_source().baseline):
+        if sides := turned(found, kept_source()):
             yield _row(found, name, sides, cells, notes)
-
-
-def _theirs(side: Side) -> str | None:
-    """A chosen version changes nothing: the label tells it."""
-    return kept_source().theirs(side.competitor.framework, side.competitor.variant)
 
 
 def _row(
