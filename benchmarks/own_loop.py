@@ -6,12 +6,13 @@
 They take turns of 0.06 s or three steps, the first third not counted: the loop by hand, ours, the loop by hand again.
 Such a round gives the ratio of the medians, and the rounds the median ratio with an interval (by signs, no assumption).
 Beside it stands the ratio of the fastest tenths, since what disturbs a machine only ever adds. Exit code 1 where both
-ratios are off by more than 1 % to the same side and the interval leaves out 1: noise alone proves nothing, either way,
-and the table shows how much of it there was.
+ratios are off by more than 1 % to the same side and the interval leaves out 1, or where a pair failed: noise alone
+proves nothing, either way, and the table shows how much of it there was.
 """
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -48,8 +49,9 @@ def main() -> int:
                         ratios.append(pair[0])
                         off.append(pair[1])
     if ratios:
-        spread = np.quantile(ratios, [0, 0.25, 0.5, 0.75, 1])
-        print(f"{len(ratios)} pairs, {sum(off)} OFF; fastest tenths {spread.round(4)} (least, quartiles, most)")
+        spread = np.nanquantile(ratios, [0, 0.25, 0.5, 0.75, 1])
+        counts = f"{len(ratios)} pairs, {sum(off)} OFF or failed"
+        print(f"{counts}; fastest tenths {spread.round(4)} (least, quartiles, most)")
     return 1 if any(off) else 0
 
 
@@ -61,14 +63,14 @@ def wanted(offered: Sequence[str], asked: str) -> list[str]:
 def _pair(
     framework: str, workload: str, network: str, variant: str, options: argparse.Namespace
 ) -> tuple[float, bool] | None:
-    """Print one pair's line. Returns the ratio of the fastest tenths and whether the two differ, None if skipped."""
+    """Print one pair's line. Returns the ratio of the fastest tenths and whether it is off or failed; None: skipped."""
     name = f"{framework} / {workload} / {network} / {variant}"
     size = 32 if network == "cnn4" else options.input_size
     case = [workload, network, variant, size, options.batch_size, options.seconds]
     answer = ask(framework, case, variant, options.threads)
-    if "skipped" in answer:
-        print(f"{name:58} – {answer['skipped']}", flush=True)
-        return None
+    if "failed" in answer or "skipped" in answer:
+        print(f"{name:58} – {answer.get('failed') or answer['skipped']}", flush=True)
+        return (math.nan, True) if "failed" in answer else None
     ours, theirs = (np.array(answer[side]["rounds"]) for side in ("ours", "by_hand"))
     fast = answer["ours"]["fast"] / answer["by_hand"]["fast"]
     ratios = np.sort(ours / theirs)
@@ -84,12 +86,16 @@ def _pair(
 
 
 def ask(framework: str, case: Sequence[object], by_hand: str, threads: int) -> dict[str, Any]:
-    """What benchmarks/own_loop_probe.py answers: our step of a case, beside the loop by hand of a name."""
+    """What benchmarks/own_loop_probe.py answers of our step of a case, beside the loop by hand of a name.
+
+    Where it failed: the last line it said, the rest is printed.
+    """
     python = ROOT / ".venvs" / framework / "bin" / "python"
     command = [python, "-m", "benchmarks.own_loop_probe", framework, *map(str, case), by_hand, str(threads)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0 or not done.stdout:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr[-2000:]}")
+        print(f"{' '.join(map(str, command))}\n{done.stderr[-2000:]}", file=sys.stderr)
+        return {"failed": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -48,12 +48,15 @@ def main() -> int:
     case = [options.workload, options.network, "tuned", options.input_size, options.batch_size, options.seconds]
     beaten = 0
     print(f"{options.framework} {' '.join(map(str, case[:5]))}: times faster than tuned (95 %)", flush=True)
-    for switch in ask(options.framework, case, "--switches", 1)["switches"]:
+    known = ask(options.framework, case, "--switches", 1)
+    if "failed" in known:
+        return 1
+    for switch in known["switches"]:
         if options.without and options.without in switch:
             continue
         answer = ask(options.framework, case, switch, os.cpu_count() or 1)
-        if "skipped" in answer:
-            print(f"  {switch:44} – {answer['skipped']}", flush=True)
+        if "failed" in answer or "skipped" in answer:
+            print(f"  {switch:44} – {answer.get('failed') or answer['skipped']}", flush=True)
             continue
         ratios = np.sort(np.array(answer["ours"]["rounds"]) / np.array(answer["by_hand"]["rounds"]))
         beaten += _print(switch, float(np.median(ratios)), *interval_of_median(ratios), f"{len(ratios)} rounds")
