@@ -15,13 +15,14 @@ FP64_TOLERANCE = 1e-5
 LOSS_STEPS = (1, 3)
 """The loss is compared after this many optimiser steps from the shared weights."""
 WIDENED_AT_MOST: Mapping[str, Mapping[int, float]] = {
-    "fp32": {1: 1e-3, 3: 5e-2},
+    "fp32": {1: 1e-2, 3: 5e-2},
     "tf32": {1: 1e-2, 3: 1e-1},
     "bf16": {1: 2e-2, 3: 1e-1},
     "fp16": {1: 2e-2, 3: 1e-1},
 }
 """After so many steps no rounding excuses more. The float64 run does not execute what was timed: without a limit, a
-mistake in the timed step would be its own excuse. Rounding was seen to reach 5e-4 after one step, 2e-2 after three."""
+mistake in the timed step would be its own excuse. Seen were 2e-3 after one step (VGG16; ResNet-50 9e-4; Keras's ε is part of it) and
+2e-2 after three; a learning rate a tenth too high makes 6e-1 of VGG16's."""
 
 _MODEL = ("trainable", "non_trainable", "weights_digest", "logits_sketch")
 _PIXELS = ("delivered_items", "pixel_mean_difference", "pixel_worst_image")

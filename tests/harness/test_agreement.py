@@ -101,10 +101,11 @@ def test_a_framework_that_strays_from_its_own_float64_run_widens_the_loss_tolera
     assert disagreement(BASE, strayed, "fp32", "train") is None
 
 
-def test_nothing_widens_the_tolerance_after_one_step():
+def test_after_one_step_rounding_excuses_a_hundredth_at_most():
     strayed = changed(losses=[4.6, 4.5 * 1.002, 4.4, 4.3])
-    assert loss_tolerance(BASE, strayed, 1, "fp32") == 1e-3
-    assert "after 1 " in (disagreement(BASE, strayed, "fp32", "train") or "")
+    assert loss_tolerance(BASE, strayed, 1, "fp32") == 1e-2
+    assert disagreement(BASE, strayed, "fp32", "train") is None
+    assert "after 1 " in (disagreement(BASE, changed(losses=[4.6, 4.5 * 1.02, 4.4, 4.3]), "fp32", "train") or "")
 
 
 def test_a_mistake_in_the_timed_step_cannot_excuse_itself():
