@@ -16,12 +16,13 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
     3: "chosen versions, the step's arithmetic and traffic, the state of the compiler's cache; peaks without set-up",
     4: "fit: waiting for data, and the test images after each epoch where they are asked",
+    5: "load: how many images each stage handled; a second epoch, one with a cold page cache, and the limits",
 }
 
 
@@ -84,7 +85,8 @@ class Samples:
     delivered and its time runs from delivery to delivery. `first_step_ns` is step 0 (tracing, compiling,
     autotuning) and, where a variant compiles ahead of it, its stage `compile`; for loaders the time to the first batch.
     `compiler_cache` says whether compiled code was there already (`warm`) or not (`cold`), null where none is kept.
-    `stage_ns` holds whole stages (fit: load, build, train, save, restore, evaluate; load: epoch; steps: compile).
+    `stage_ns` holds whole stages (fit: load, build, train, save, restore, evaluate; load: those of
+    runners/harness/passes.py; steps: compile), `stage_items` how many images a stage of `load` handled.
     `queue_batches` is how many batches a loader may have ready.
     `step_ns` is latency: the device is waited for after every step. `group_ns` is throughput, on a device that works
     beside the CPU: each entry is `group_steps` steps with one wait after the last. `injected_slowdown` is 1 unless
@@ -101,6 +103,7 @@ class Samples:
     import_ns: int
     setup_ns: int
     stage_ns: dict[str, int] = field(default_factory=dict)
+    stage_items: dict[str, int] = field(default_factory=dict)
     gc_pause_ns: list[int] = field(default_factory=list)
     queue_batches: int = 0
     group_ns: list[int] = field(default_factory=list)
