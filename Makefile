@@ -52,7 +52,7 @@ help: ## list the jobs and their variables
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds  MEMORY=GiB  CPUS=0-3'
-	@echo '  PROFILE=smoke|quick|steps-cpu|steps|cifar100-quick|cifar100|full|aa'
+	@echo '  PROFILE=smoke|quick|steps-cpu|steps|loaders-quick|loaders|cifar100-quick|cifar100|full|aa'
 	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0'
 	@echo '  WORKLOADS=train,infer,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume or report'
 	@echo '  train, infer, instead of what the profile names: NETWORKS=resnet50,vgg16  SIZES=128,224  BATCHES=1,8'

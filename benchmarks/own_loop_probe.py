@@ -58,7 +58,7 @@ def ours(request: Request) -> Side:
     """Our step of a case, made ready as the harness does it."""
     work = importlib.import_module(f"runners.{request.competitor.framework}.{request.case.workload}").prepare(request)
     for stage in work.stages.values():
-        stage()
+        stage.run()
     return lambda steps: sample_steps(work, Sampling(0, steps, steps, 0))
 
 

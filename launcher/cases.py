@@ -21,7 +21,7 @@ PARAMETERS: Mapping[str, Mapping[str, Sequence[object]]] = {
     "train": {"network": ["cnn4"], "input_size": [32], "scope": ["compute"]},
     "infer": {"network": ["cnn4"], "input_size": [32], "scope": ["compute"]},
     "roof": {"stage": ["product"]},
-    "load": {"stage": ["batch"], "workers": [1]},
+    "load": {"stage": ["batch"], "workers": [1], "track": ["matched"]},
     "fit": {
         "network": ["cnn4"],
         "input_size": [32],
@@ -36,7 +36,7 @@ PARAMETERS: Mapping[str, Mapping[str, Sequence[object]]] = {
 """What varies in each workload, and its usual value; a workload that is not here takes what its profile names."""
 
 _OPTIONAL = (
-    *("network", "input_size", "scope", "stage", "workers"),
+    *("network", "input_size", "scope", "stage", "workers", "track"),
     *("cache", "augment", "epochs", "test_each_epoch", "seed"),
 )
 
@@ -183,6 +183,7 @@ def _lacks(case: Case, offer: Workload | None) -> str:
     needs: dict[str, tuple[str | None, Sequence[str]]] = {
         "network": (case.network, offer.networks),
         "stage": (case.stage, offer.stages),
+        "track": (case.track, offer.tracks),
         "scope": (case.scope, offer.scopes),
         "precision": (case.precision, offer.precisions),
         "device": (case.device, offer.devices),

@@ -38,6 +38,7 @@ def _require_names(group: CaseGroup, declared: Sequence[Workload]) -> None:
     asked: dict[str, tuple[Sequence[str], set[str]]] = {
         "network": (group.network or [], {name for offer in declared for name in offer.networks}),
         "stage": (group.stage or [], {name for offer in declared for name in offer.stages}),
+        "track": (group.track or [], {name for offer in declared for name in offer.tracks}),
         "scope": (group.scope or [], {name for offer in declared for name in offer.scopes}),
         "precision": (group.precision, {name for offer in declared for name in offer.precisions}),
         "variant": (_names(group.variants), {name for offer in declared for name in offer.variants}),

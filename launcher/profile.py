@@ -65,6 +65,7 @@ class CaseGroup(_Strict):
     precision: Names = ["fp32"]
     scope: Names | None = None
     stage: Names | None = None
+    track: Names | None = None
     workers: Counts | None = None
     cache: Switches | None = None
     augment: Switches | None = None

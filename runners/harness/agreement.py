@@ -21,8 +21,8 @@ WIDENED_AT_MOST: Mapping[str, Mapping[int, float]] = {
     "fp16": {1: 2e-2, 3: 1e-1},
 }
 """After so many steps no rounding excuses more. The float64 run does not execute what was timed: without a limit, a
-mistake in the timed step would be its own excuse. Seen were 2e-3 after one step (VGG16; ResNet-50 9e-4; Keras's ε is part of it) and
-2e-2 after three; a learning rate a tenth too high makes 6e-1 of VGG16's."""
+mistake in the timed step would be its own excuse. Seen were 2e-3 after one step (VGG16; ResNet-50 9e-4;
+Keras's ε is part of it) and 2e-2 after three; a learning rate a tenth too high makes 6e-1 of VGG16's."""
 
 _MODEL = ("trainable", "non_trainable", "weights_digest", "logits_sketch")
 _PIXELS = ("delivered_items", "pixel_mean_difference", "pixel_worst_image")

@@ -71,7 +71,7 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     add("--batch-size", type=_positive, default=32, help="images a step (default 32)")
     add("--precision", default="fp32", help="fp32 (default), tf32, bf16, fp16: as the device has it")
     add("--scope", help="compute: data starts on the device; transfer+compute: in the host's memory (train, infer)")
-    add("--stage", help="decode, batch or normalize (load); product or copy (roof)")
+    add("--stage", help="decode, batch, normalize or transfer (load); product or copy (roof)")
     add("--workers", type=_not_negative, help="workers of the loader (load, fit)")
     add("--cache", action=argparse.BooleanOptionalAction, help="keep decoded images in memory (fit)")
     add("--augment", action=argparse.BooleanOptionalAction, help="random flips (fit)")
@@ -81,7 +81,7 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
         action=argparse.BooleanOptionalAction,
         help="accuracy on the test images after every epoch, off the training's clock (fit)",
     )
-    add("--track", default="matched", choices=("matched",), help="matched: the same work on every side")
+    add("--track", default="matched", help="matched: the same work on every side; default: each its defaults (load)")
     add("--device", default="cpu", choices=("cpu", "gpu"))
     add("--seed", type=_not_negative, default=USUAL_SEED)
     add("--threads", type=_positive, default=visible_cpus(), help="compute threads (default: the visible CPUs)")
@@ -167,6 +167,7 @@ def _complete(parse: argparse.ArgumentParser, given: argparse.Namespace, offered
             _known(parse, name, getattr(given, name), known)
         elif value is not None:
             parse.error(f"--{name} does not apply to {given.workload}")
+    _known(parse, "track", given.track, offered.tracks)
     _known(parse, "precision", given.precision, offered.precisions)
     if missing := lacking(given.device, given.precision):
         has = ", ".join(one for one in offered.precisions if not lacking(given.device, one))

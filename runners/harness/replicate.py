@@ -149,7 +149,8 @@ def _state_of(compiled: Path, warm: bool) -> tuple[str | None, dict[str, str]]:
 def _check_only(work: StepWork | FitWork) -> Check:
     if isinstance(work, StepWork):
         for stage in work.stages.values():
-            stage()
+            if not stage.before():
+                stage.run()
         for _ in range(CHECK_STEPS):
             work.step()
         work.synchronize()
@@ -170,11 +171,16 @@ class _Timed:
 
 
 def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
-    stage_ns = {}
+    stage_ns, stage_items, unknown = {}, {}, {}
     for name, stage in work.stages.items():
+        if reason := stage.before():
+            unknown[f"samples.stage_ns.{name}"] = reason
+            continue
         began = now_ns()
-        stage()
+        stage.run()
         stage_ns[name] = now_ns() - began
+        if stage.items is not None:
+            stage_items[name] = stage.items
     work, sampling = slowed(work, options.slowdown), options.sampling
     groups: list[int] = []
     health_before, usage_before = health.opening(device), resources.usage()
@@ -193,6 +199,7 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
         import_ns=0,
         setup_ns=0,
         stage_ns=stage_ns,
+        stage_items=stage_items,
         queue_batches=work.queue_batches,
         group_ns=groups,
         group_steps=GROUP_STEPS if groups else 0,
@@ -200,7 +207,8 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
         flops_per_step=work.flops,
         bytes_per_step=work.bytes,
     )
-    unknown = {} if groups else {"samples.group_ns": "measured only for steps on a device that works beside the CPU"}
+    if not groups:
+        unknown["samples.group_ns"] = "measured only for steps on a device that works beside the CPU"
     return _Timed(samples, (usage_before, usage_after), (health_before, health_after), unknown=unknown)
 
 

@@ -33,12 +33,14 @@ class OutOfMemory(Exception):
 class Workload:
     """What a framework offers for one workload; the first variant and the first loader setting are its usual ones.
 
-    `loaders` is empty for workloads that read no data. For `load` the competitors are loader × variant. `sizes` are the
+    `loaders` is empty for workloads that read no data. For `load` the competitors are loader × variant. In the track
+    `matched` all do the same work; in `default` each does what its own defaults are. `sizes` are the
     input sizes that a network can take, in pixels a side, its usual one first; a network without any takes all.
     """
 
     variants: tuple[str, ...]
     loaders: tuple[str, ...] = ()
+    tracks: tuple[str, ...] = ("matched",)
     networks: tuple[str, ...] = ()
     sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
@@ -78,6 +80,19 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A duration of its own, timed once: `run`, after `before` off the clock.
+
+    `before` gives the reason where the duration cannot be had here. `items` is how many images `run` handles, where the
+    stage is a loader's.
+    """
+
+    run: Callable[[], object]
+    before: Callable[[], str | None] = lambda: None
+    items: int | None = None
+
+
+@dataclass(frozen=True)
 class StepWork:
     """train, infer, load: a unit of work that can be repeated.
 
@@ -85,9 +100,9 @@ class StepWork:
     `check` and `effective` are called after the timed window: the evidence, and the settings read back;
     `gpu_peaks` gives (allocated, reserved) bytes. For loaders `queue_batches` is how many batches may be
     ready at once (workers × prefetch) and `workers` how many fill it; both 0 elsewhere.
-    `stages` names extra durations that the runner's own verbs are timed for: each is called once, before the loop;
-    one called `compile` is what a variant does ahead of its first step, which it counts towards. `flops` and `bytes`
-    are what a step needs at the least (runners/reference/cost.py), None where nobody counted.
+    `stages` names extra durations: each is timed once, in this order, before the loop; one called `compile` is what a
+    variant does ahead of its first step, which it counts towards. `flops` and `bytes` are what a step needs at the
+    least (runners/reference/cost.py), None where nobody counted.
     """
 
     step: Callable[[], object]
@@ -100,7 +115,7 @@ class StepWork:
     queue_batches: int = 0
     flops: int | None = None
     bytes: int | None = None
-    stages: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    stages: Mapping[str, Stage] = field(default_factory=dict)
     gpu_peaks: Callable[[], tuple[int | None, int | None]] = lambda: (None, None)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import onnxruntime as ort
 
 from runners.harness.record import Check
-from runners.harness.workload import Request, StepWork
+from runners.harness.workload import Request, Stage, StepWork
 from runners.onnxruntime import device as devices
 from runners.onnxruntime.graph import INPUT, save
 from runners.onnxruntime.networks import build, counts
@@ -89,5 +89,5 @@ def prepare(request: Request) -> StepWork:
         close=lambda: None,
         flops=cost.flops,
         bytes=cost.bytes,
-        stages={"compile": make_session},
+        stages={"compile": Stage(make_session)},
     )

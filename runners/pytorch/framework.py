@@ -15,15 +15,16 @@ STEPS = Workload(
 
 FRAMEWORK = Framework(
     name="pytorch",
-    distributions=("torch", "torchvision", "spdl", "numpy", "pillow"),
+    distributions=("torch", "torchvision", "spdl", "opencv-python-headless", "numpy", "pillow"),
     workloads={
         "train": STEPS,
         "infer": STEPS,
         "roof": Workload(variants=("eager",), stages=("product", "copy"), precisions=PRECISIONS),
         "load": Workload(
             variants=("plain", "tuned"),
-            loaders=("torch", "spdl"),
-            stages=("decode", "batch", "normalize"),
+            loaders=("torch", "spdl", "spdl_process", "opencv"),
+            stages=("decode", "batch", "normalize", "transfer"),
+            tracks=("matched", "default"),
         ),
         "fit": Workload(variants=("eager", "tuned"), loaders=("torch", "spdl"), networks=("cnn4",)),
     },

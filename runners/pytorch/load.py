@@ -1,68 +1,54 @@
 """Data loading: every image of a folder decoded, resized, stacked and normalised, batch after batch."""
 
+import contextlib
 import dataclasses
 import importlib
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 
-from runners.harness.manifest import splits_read
 from runners.harness.record import Check, Effective
 from runners.harness.workload import Invalid, Request, StepWork
 from runners.pytorch import device as devices
+from runners.reference.passes import Passes
 from runners.reference.pixels import inspect
-from runners.reference.source import Source
+from runners.reference.source import Source, source_of
 
 
 def prepare(request: Request) -> StepWork:
     """Hold one epoch against the reference decoder, then deliver without end; a step takes one batch.
 
     `decode` delivers a list of uint8 images, `batch` one uint8 tensor (N, 3, H, W or N, H, W, 3 as the loader
-    has it), `normalize` one float32 tensor (N, 3, H, W).
+    has it), `normalize` one float32 tensor (N, 3, H, W), `transfer` the same on the GPU.
     """
+    source = source_of(request)
     # The loader's workers are what is measured: torch itself computes on one thread in each of them.
     request = dataclasses.replace(request, threads=1)
-    devices.configure(request)
+    device = devices.configure(request)
     case = request.case
-    images = [item for split in splits_read(case.workload, request.manifest) for item in request.manifest.splits[split]]
-    source = Source(
-        paths=tuple(os.path.join(request.data_root, item.path) for item in images),
-        batch_size=case.batch_size,
-        stage=case.stage,
-        workers=case.workers,
-        tuned=request.competitor.variant == "tuned",
-    )
     loader = importlib.import_module(f"runners.pytorch.loader_{request.competitor.loader}")
     settings: dict[str, str] = {}
     first: list[torch.Tensor] = []
 
+    def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
+        passes = loader.opened(source, endless)
+        return (lambda: on_device(passes(), device)) if source.stage == "transfer" else passes
+
     def epoch_as_arrays() -> Iterator[list[np.ndarray]]:
-        for batch in loader.deliver(source, endless=False):
+        for batch in opened(source, False)():
             if not settings:
                 settings.update(loader.settings(source))
                 first.append(batch[0][None])
-            yield [image.numpy() for image in batch]
+            yield [image.cpu().numpy() for image in batch]
 
-    channels_first = loader.CHANNELS_FIRST or case.stage == "normalize"
+    channels_first = loader.CHANNELS_FIRST or source.normalized
     delivered = inspect(epoch_as_arrays(), source, channels_first)
     if delivered.fault:
         raise Invalid("PARITY", delivered.fault)
 
-    stream = loader.deliver(source, endless=True)  # starts its workers when the first batch is asked for
-    opened: list[Iterator] = []
-
-    def first_batch() -> None:
-        opened.append(loader.deliver(source, endless=False))
-        next(opened[0])
-
-    def close_pass() -> None:
-        opened.pop().close()
-
-    def epoch() -> None:
-        for _ in loader.deliver(source, endless=False):
-            pass
+    stream = opened(source, True)()  # starts its workers when the first batch is asked for
+    passes = Passes(opened, source)
 
     def check() -> Check:
         return Check(
@@ -77,8 +63,7 @@ def prepare(request: Request) -> StepWork:
 
     def close() -> None:
         stream.close()
-        for unfinished in opened:
-            unfinished.close()
+        passes.close()
 
     return StepWork(
         step=stream.__next__,
@@ -89,5 +74,14 @@ def prepare(request: Request) -> StepWork:
         close=close,
         workers=source.workers,
         queue_batches=source.queue_batches,
-        stages={"first_batch": first_batch, "close": close_pass, "epoch": epoch},
+        stages=passes.stages(),
     )
+
+
+def on_device(batches: Iterator[torch.Tensor], device: torch.device) -> Iterator[torch.Tensor]:
+    """Each batch once it lies on the device; from pinned memory the copy needs no buffer in between."""
+    with contextlib.closing(batches):
+        for batch in batches:
+            copied = batch.to(device, non_blocking=batch.is_pinned())
+            torch.cuda.synchronize(device)
+            yield copied

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from runners.harness.workload import Request
+from runners.harness.workload import Request, Stage
 from runners.pytorch import compilers
 
 Forward = Callable[[torch.Tensor], torch.Tensor]
@@ -64,7 +64,7 @@ def form(model: nn.Module, request: Request) -> tuple[Forward, Stages]:
             module = torch.jit.script(model)
             scripted.append(_frozen(module, request) if variant.tuned else module)
 
-        return lambda batch: scripted[0](batch), {"compile": script}
+        return lambda batch: scripted[0](batch), {"compile": Stage(script)}
     if compiler == "compile":
         compilers.ready_inductor(request)
         mode = "reduce-overhead" if variant.tuned else None  # records CUDA graphs

@@ -56,6 +56,8 @@ def affine() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first: bool) -> Delivered:
     """Compare every image of an epoch with the reference at its position; the last batch may be partial.
 
+    What a loader's defaults make of images may differ by anything: then the difference is only told.
+
     `batches` are lists of images (decode) or arrays (other stages). The reference is decoded in threads
     beside the loader, and started only after the first delivery: workers are forked before any thread is.
     """
@@ -69,7 +71,7 @@ def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first
             expected = min(source.batch_size, max(0, total - count))
             if len(batch) != expected:
                 fault = fault or f"the batch after {count} images holds {len(batch)}, not {expected}"
-            for pixels in _as_pixels(batch, source.stage, channels_first):
+            for pixels in _as_pixels(batch, source, channels_first):
                 if pixels.dtype != np.uint8 or pixels.shape != (source.side, source.side, 3):
                     fault = fault or f"image {count} arrived as {pixels.dtype} {pixels.shape}"
                 # After a fault the rest is only drawn: a loader may say at the end why it went wrong.
@@ -84,15 +86,15 @@ def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first
         fault = fault or f"an epoch held {count} images, not {total}"
     if fault:
         return Delivered(count, "", float("nan"), float("nan"), fault)
-    return _judged(differences, "sha256:" + digest.hexdigest(), source.paths)
+    return _judged(differences, "sha256:" + digest.hexdigest(), source)
 
 
-def _as_pixels(batch: Sequence[NDArray], stage: str, channels_first: bool) -> Iterator[NDArray]:
+def _as_pixels(batch: Sequence[NDArray], source: Source, channels_first: bool) -> Iterator[NDArray]:
     """The batch's images as (H, W, 3); normalised or scaled ones brought back to 0…255 and rounded."""
-    scale, offset = affine() if stage == "normalize" else (np.float32(1 / 255), np.float32(0))
+    scale, offset = affine() if source.normalized else (np.float32(1 / 255), np.float32(0))
     for image in batch:
         pixels = image.transpose(1, 2, 0) if channels_first else image
-        if stage in ("normalize", "scale") and pixels.dtype == np.float32:
+        if (source.normalized or source.stage == "scale") and pixels.dtype == np.float32:
             pixels = np.clip(np.rint((pixels - offset) / scale), 0, 255).astype(np.uint8)
         yield np.ascontiguousarray(pixels)
 
@@ -101,11 +103,11 @@ def _difference(pixels: Pixels, path: str, side: int) -> float:
     return float(np.abs(pixels.astype(np.int16) - reference_pixels(path, side)).mean())
 
 
-def _judged(differences: list[float], digest: str, paths: tuple[str, ...]) -> Delivered:
+def _judged(differences: list[float], digest: str, source: Source) -> Delivered:
     mean, worst = float(np.mean(differences)), max(differences)
     fault = None
-    if not (mean <= MEAN_ALLOWED and worst <= WORST_ALLOWED):
-        name = os.path.basename(paths[differences.index(worst)])
+    if not source.defaults and not (mean <= MEAN_ALLOWED and worst <= WORST_ALLOWED):
+        name = os.path.basename(source.paths[differences.index(worst)])
         fault = (
             f"pixels differ from the reference by {mean:.2f} of 255 over the set (allowed {MEAN_ALLOWED}) "
             f"and by {worst:.2f} in the worst image, {name!r} (allowed {WORST_ALLOWED})"

@@ -16,7 +16,8 @@ FRAMEWORK = Framework(
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("tfdata",),
-            stages=("decode", "batch", "normalize"),
+            stages=("decode", "batch", "normalize", "transfer"),
+            tracks=("matched", "default"),
         ),
         "roof": Workload(variants=("graph",), stages=("product", "copy"), precisions=PRECISIONS),
         "fit": Workload(variants=("graph", "tuned"), loaders=("tfdata",), networks=("cnn4",)),

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from runners.harness.record import Check, Effective
-from runners.harness.workload import Request, StepWork
+from runners.harness.workload import Request, Stage, StepWork
 from runners.reference.batch import REFERENCE_IMAGES, images
 from runners.reference.cost import step_cost
 from runners.reference.layers import CLASSES
@@ -38,7 +38,7 @@ def prepare(request: Request) -> StepWork:
         step, logits, seen, close = frozen.step, frozen.logits, frozen.seen, frozen.close
         if request.competitor.variant == "tuned":
             step = frozen.quick_step
-        stages = {"compile": devices.naming_out_of_memory(frozen.compile)}
+        stages = {"compile": Stage(devices.naming_out_of_memory(frozen.compile))}
     else:
         forward = forward_of(model, request, device)
         batch = held(host, request, device, dtype)

@@ -2,43 +2,36 @@
 
 import dataclasses
 import importlib
-import os
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from runners.harness.manifest import splits_read
 from runners.harness.record import Check, Effective
 from runners.harness.workload import Invalid, Request, StepWork
+from runners.reference.passes import Passes
 from runners.reference.pixels import inspect
-from runners.reference.source import Source
+from runners.reference.source import source_of
 from runners.tensorflow import device as devices
 
 
 def prepare(request: Request) -> StepWork:
     """Hold one epoch against the reference decoder, then deliver without end; a step takes one batch.
 
-    `decode` delivers a list of uint8 images, `batch` one uint8 tensor (N, H, W, 3), `normalize` one of float32.
+    `decode` delivers a list of uint8 images, `batch` one uint8 tensor (N, H, W, 3), `normalize` one of float32,
+    `transfer` the same on the GPU.
     """
+    source = source_of(request)
     # The loader's workers are what is measured: TensorFlow itself computes on one thread in each of them.
     request = dataclasses.replace(request, threads=1)
     devices.configure(request)
     case = request.case
-    images = [item for split in splits_read(case.workload, request.manifest) for item in request.manifest.splits[split]]
-    source = Source(
-        paths=tuple(os.path.join(request.data_root, item.path) for item in images),
-        batch_size=case.batch_size,
-        stage=case.stage,
-        workers=case.workers,
-        tuned=request.competitor.variant == "tuned",
-    )
     loader = importlib.import_module(f"runners.tensorflow.loader_{request.competitor.loader}")
     settings: dict[str, str] = {}
     first: list[tf.Tensor] = []
 
     def epoch_as_arrays() -> Iterator[list[np.ndarray]]:
-        for batch in loader.deliver(source, endless=False):
+        for batch in loader.opened(source, False)():
             if not settings:
                 settings.update(loader.settings(source))
                 first.append(batch[0] if source.stage == "decode" else batch)
@@ -48,19 +41,8 @@ def prepare(request: Request) -> StepWork:
     if delivered.fault:
         raise Invalid("PARITY", delivered.fault)
 
-    stream = loader.deliver(source, endless=True)  # starts its workers when the first batch is asked for
-    opened: list[Iterator] = []
-
-    def first_batch() -> None:
-        opened.append(loader.deliver(source, endless=False))
-        next(opened[0])
-
-    def close_pass() -> None:
-        opened.pop().close()
-
-    def epoch() -> None:
-        for _ in loader.deliver(source, endless=False):
-            pass
+    stream = loader.opened(source, True)()  # starts its workers when the first batch is asked for
+    passes = Passes(loader.opened, source)
 
     def check() -> Check:
         return Check(
@@ -75,8 +57,7 @@ def prepare(request: Request) -> StepWork:
 
     def close() -> None:
         stream.close()
-        for unfinished in opened:
-            unfinished.close()
+        passes.close()
 
     return StepWork(
         step=stream.__next__,
@@ -87,5 +68,5 @@ def prepare(request: Request) -> StepWork:
         close=close,
         workers=source.workers,
         queue_batches=source.queue_batches,
-        stages={"first_batch": first_batch, "close": close_pass, "epoch": epoch},
+        stages=passes.stages(),
     )

@@ -1,7 +1,7 @@
 """tf.data: a graph of decoding steps run by a pool of threads."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
@@ -24,21 +24,24 @@ def to_uint8(image: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
 
 
+def decode_by_defaults(path: tf.Tensor, side: int) -> tf.Tensor:
+    """Float pixels 0…255: the faster, less accurate DCT, and bilinear without antialiasing."""
+    image = tf.image.resize(tf.io.decode_jpeg(tf.io.read_file(path), channels=3), (side, side))
+    return tf.ensure_shape(image, (side, side, 3))
+
+
 def dataset(source: Source, endless: bool) -> tf.data.Dataset:
     """The images in order, once or without end, through no more than `workers` threads."""
-    files = tf.data.Dataset.from_tensor_slices([os.fsencode(path) for path in source.paths])
-    images = files.repeat() if endless else files
+    positions = tf.data.Dataset.range(len(source.paths))
+    images = positions.repeat() if endless else positions
     images = (_tuned if source.tuned else _plain)(images, source)
     return images.with_options(threads(source.workers))
 
 
-def deliver(source: Source, endless: bool) -> Iterator[tf.Tensor | list[tf.Tensor]]:
-    """One pass over the images in order, or the same without end."""
-    images = iter(dataset(source, endless))
-    try:
-        yield from _in_lists(images, source.batch_size) if source.stage == "decode" else images
-    except UNREADABLE as error:
-        raise unreadable(error) from None
+def opened(source: Source, endless: bool) -> Callable[[], Iterator[tf.Tensor | list[tf.Tensor]]]:
+    """A data set, each call of which gives one pass over the images in order, or one without end."""
+    made = dataset(source, endless)
+    return lambda: _pass(made, source)
 
 
 def unreadable(error: tf.errors.OpError) -> Invalid:
@@ -71,31 +74,61 @@ def settings(source: Source) -> dict[str, str]:
         "worker_kind": "thread",
         "prefetch_batches": str(source.queue_batches),
         "decoder": f"tensorflow {tf.__version__}",
-        "dct_method": "INTEGER_ACCURATE",
+        "dct_method": "default" if source.defaults else "INTEGER_ACCURATE",
         "fancy_upscaling": "True",
-        "antialias": "True",
+        "antialias": str(not source.defaults),
     }
 
 
-def _plain(paths: tf.data.Dataset, source: Source) -> tf.data.Dataset:
+def _pass(made: tf.data.Dataset, source: Source) -> Iterator[tf.Tensor | list[tf.Tensor]]:
+    images = iter(made)
+    if source.stage == "transfer" and not source.tuned:
+        images = map(_on_gpu, images)
+    try:
+        yield from _in_lists(images, source.batch_size) if source.stage == "decode" else images
+    except UNREADABLE as error:
+        raise unreadable(error) from None
+
+
+def _plain(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
     """Each step a `map`, image by image, then `batch` and `prefetch`, as the documentation shows."""
-    images = paths.map(lambda path: to_uint8(decode(path, SIDE)), num_parallel_calls=source.workers)
+    images = positions.map(_reader(source), num_parallel_calls=source.workers)
     if source.stage == "decode":
         return images.prefetch(source.queue_batches * source.batch_size)
-    if source.stage == "normalize":
+    if source.normalized:
         images = images.map(_normalize, num_parallel_calls=source.workers)
     return images.batch(source.batch_size).prefetch(source.queue_batches)
 
 
-def _tuned(paths: tf.data.Dataset, source: Source) -> tf.data.Dataset:
+def _tuned(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
     """Nothing a function call can be saved on: one `map` an image, and arithmetic on whole batches."""
-    images = paths.map(lambda path: to_uint8(decode(path, SIDE)), num_parallel_calls=source.workers)
+    images = positions.map(_reader(source), num_parallel_calls=source.workers)
     if source.stage == "decode":
         return images.prefetch(source.queue_batches * source.batch_size)
     batches = images.batch(source.batch_size)
-    if source.stage == "normalize":
+    if source.normalized:
         batches = batches.map(_normalize, num_parallel_calls=source.workers)
+    if source.stage == "transfer":
+        return batches.apply(tf.data.experimental.prefetch_to_device("GPU:0", source.queue_batches))
     return batches.prefetch(source.queue_batches)
+
+
+def _reader(source: Source) -> Callable[[tf.Tensor], tf.Tensor]:
+    """From a position to uint8 pixels (side, side, 3)."""
+    if source.ready is not None:
+        ready = tf.constant(source.ready)
+        return lambda position: ready[position]
+    paths = tf.constant([os.fsencode(path) for path in source.paths])
+    if source.defaults:
+        return lambda position: tf.cast(decode_by_defaults(paths[position], SIDE), tf.uint8)
+    return lambda position: to_uint8(decode(paths[position], SIDE))
+
+
+def _on_gpu(batch: tf.Tensor) -> tf.Tensor:
+    with tf.device("GPU:0"):
+        copied = tf.identity(batch)
+    tf.test.experimental.sync_devices()
+    return copied
 
 
 def _normalize(images: tf.Tensor) -> tf.Tensor:

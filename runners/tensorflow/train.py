@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from runners.harness.record import Check, Effective
-from runners.harness.workload import Request, StepWork
+from runners.harness.workload import Request, Stage, StepWork
 from runners.reference.batch import images, labels
 from runners.reference.cost import step_cost
 from runners.reference.layers import CLASSES
@@ -42,7 +42,7 @@ def prepare(request: Request) -> StepWork:
         train_step = train_step_of(model, criterion, compiled_update=compiled_update)
         static = StaticTraining(train_step, host, host_targets, request, device)
         once, computed_on, close = static.step, static.devices, static.close
-        stages = {"compile": devices.naming_out_of_memory(static.compile)}
+        stages = {"compile": Stage(devices.naming_out_of_memory(static.compile))}
     else:
         train_step = variant_of(model, criterion, request, device)
         batch, targets = held(host, request, device), held(host_targets, request, device)

@@ -58,7 +58,14 @@ def test_every_planned_replicate_left_a_record(run, records):
     assert {record["status"] for record in records} <= {"ok", "unsupported"}
     assert {record["competitor"]["framework"] for record in records} == set(FRAMEWORKS)
     assert {record["case"]["workload"] for record in records} == {"train", "infer", "roof", "load", "fit"}
-    assert {record["competitor"]["loader"] for record in records} == {"", "torch", "spdl", "tfdata"}
+    assert {record["competitor"]["loader"] for record in records} == {
+        "",
+        "torch",
+        "spdl",
+        "spdl_process",
+        "opencv",
+        "tfdata",
+    }
 
 
 def test_every_variant_ran_or_says_what_it_lacks(run, records):
@@ -113,7 +120,7 @@ def test_frameworks_computed_the_same(records):
 
 def test_every_loader_delivered_every_image_once_with_the_reference_s_pixels(records):
     loaded = [record for record in records if record["case"]["workload"] == "load"]
-    assert len(loaded) == 9
+    assert len(loaded) == 11
     for record in loaded:
         assert record["check"]["delivered_items"] == record["case"]["dataset"]["items"]
         assert record["check"]["pixel_mean_difference"] <= 0.5

@@ -21,6 +21,7 @@ from runners.harness.workload import (
     OutOfMemory,
     Passed,
     Request,
+    Stage,
     StepWork,
     Unsupported,
     Workload,
@@ -178,7 +179,7 @@ def test_a_version_that_is_not_installed_is_invalid(tmp_path, prepare):
 def test_compiling_ahead_counts_towards_the_first_step(tmp_path, prepare, monkeypatch):
     clock = iter(range(0, 10**12, 1000))
     monkeypatch.setattr(replicate, "now_ns", lambda: next(clock))
-    prepare(lambda _request: step_work(stages={"compile": lambda: next(clock)}, flops=3, bytes=4))
+    prepare(lambda _request: step_work(stages={"compile": Stage(lambda: next(clock))}, flops=3, bytes=4))
     samples = run(tmp_path, "train")[1]["samples"]
     assert samples["stage_ns"] == {"compile": 2000}
     assert samples["first_step_ns"] == 2000 + samples["step_ns"][0]
@@ -358,7 +359,11 @@ def test_load_reads_the_manifest_and_times_deliveries(tmp_path, prepare, dataset
         lambda request: step_work(
             workers=2,
             queue_batches=4,
-            stages={"first_batch": lambda: stages.append(request.manifest.id), "epoch": lambda: stages.append("epoch")},
+            stages={
+                "first_batch": Stage(lambda: stages.append(request.manifest.id), items=2),
+                "epoch": Stage(lambda: stages.append("epoch")),
+                "cold_epoch": Stage(lambda: 1 / 0, before=lambda: "no page cache here"),
+            },
         ),
         "load",
     )

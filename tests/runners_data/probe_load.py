@@ -1,6 +1,7 @@
 """Runs in a framework's own Python: every loader, variant and stage over one manifest; prints JSON.
 
-argv: framework, manifest, sabotage. A sabotage breaks one setting of the loader on purpose.
+argv: framework, manifest, sabotage. A sabotage breaks one setting of the loader on purpose; `default` is no sabotage
+but the track of default settings.
 """
 
 import importlib
@@ -14,7 +15,7 @@ import numpy as np
 
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import read_manifest
-from runners.harness.workload import Invalid, Request
+from runners.harness.workload import Invalid, Request, Unsupported
 
 BATCH = 3
 
@@ -30,7 +31,8 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
     for loader in declared.loaders:
         for variant in declared.variants:
             for stage in declared.stages if not sabotage else ("batch",):
-                case = Case("load", "cpu", BATCH, 25, stage=stage, workers=2)
+                track = "default" if sabotage == "default" else "matched"
+                case = Case("load", "cpu", BATCH, 25, track=track, stage=stage, workers=2)
                 with tempfile.TemporaryDirectory() as scratch:
                     request = Request(
                         case,
@@ -48,11 +50,16 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
 def observe(load, request: Request) -> dict:
     try:
         work = load.prepare(request)
+    except Unsupported as reason:
+        return {"kind": "UNSUPPORTED", "message": str(reason)}
     except Invalid as reason:
         return {"kind": reason.kind, "message": str(reason), "left": len(multiprocessing.active_children())}
     try:
-        for verb in work.stages.values():
-            verb()
+        refused = {}
+        for name, timed in work.stages.items():
+            refused[name] = timed.before()
+            if not refused[name]:
+                timed.run()
         # Two and a half epochs of eight images in threes: partial batches would show.
         sizes = [len(batch) for batch in (work.step() for _ in range(7))]
         batch = work.step()
@@ -65,7 +72,8 @@ def observe(load, request: Request) -> dict:
             "items": check.delivered_items,
             "mean": check.pixel_mean_difference,
             "worst": check.pixel_worst_image,
-            "stages": list(work.stages),
+            "stages": {name: timed.items for name, timed in work.stages.items()},
+            "refused": {name: reason for name, reason in refused.items() if reason},
             "queue": [work.workers, work.queue_batches],
             "settings": work.effective().settings,
         }

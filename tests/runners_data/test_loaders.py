@@ -6,7 +6,7 @@ from data_images import describe, write_kinds
 from runners.reference.pixels import MEAN_ALLOWED, WORST_ALLOWED
 
 pytestmark = pytest.mark.venvs
-LOADERS = {"pytorch": ("torch", "spdl"), "tensorflow": ("tfdata",)}
+LOADERS = {"pytorch": ("torch", "spdl", "spdl_process", "opencv"), "tensorflow": ("tfdata",)}
 ALL = [(framework, loader) for framework, loaders in LOADERS.items() for loader in loaders]
 KINDS = 8
 
@@ -56,11 +56,31 @@ def test_each_stage_delivers_what_it_says(outcomes, framework, loader, variant):
     assert [seen[stage]["dtype"] for stage in seen] == ["uint8", "uint8", "float32"]
     last = [3, 224, 224] if framework == "pytorch" else [224, 224, 3]
     assert seen["normalize"]["shape"] == last
-    assert seen["normalize"]["stages"] == ["first_batch", "close", "epoch"]
+    passes = {"first_batch": 3, "close": None, "epoch": KINDS, "second_epoch": KINDS, "cold_epoch": KINDS}
+    limits = {"decode_alone": KINDS, "read_cold": KINDS, "headspace": 20 * 4 * 3}
+    assert seen["normalize"]["stages"] == passes | limits
+    assert set(seen["normalize"]["refused"]) <= {"cold_epoch", "read_cold"}
     assert seen["normalize"]["queue"] == [2, 4]
 
 
-@pytest.mark.parametrize("loader", ["torch", "spdl"])
+@pytest.mark.parametrize(("framework", "loader"), ALL)
+def test_without_a_gpu_transfer_is_unsupported(outcomes, framework, loader):
+    seen = outcomes(framework)[f"{loader}/plain/transfer"]
+    assert seen["kind"] == "UNSUPPORTED"
+    assert "DEVICE=gpu" in seen["message"]
+
+
+@pytest.mark.parametrize(("framework", "loader"), ALL)
+def test_default_settings_are_let_through_with_their_difference(outcomes, framework, loader):
+    seen = outcomes(framework, "default")
+    plain, matched = seen[f"{loader}/plain/batch"], outcomes(framework)[f"{loader}/plain/batch"]
+    assert plain["items"] == KINDS
+    # Pillow resizes the way the reference does; nobody else's defaults do.
+    assert plain["worst"] == 0 if loader == "torch" else plain["worst"] > 1.2 * matched["worst"]
+    assert seen[f"{loader}/tuned/batch"]["kind"] == "UNSUPPORTED"
+
+
+@pytest.mark.parametrize("loader", ["torch", "spdl", "opencv"])
 def test_the_workers_asked_for_are_alive(outcomes, loader):
     assert outcomes("pytorch")[f"{loader}/plain/batch"]["settings"]["workers_alive"] == "2"
 
@@ -84,6 +104,8 @@ def test_an_image_that_cannot_be_decoded_stops_every_loader(probe, tmp_path, fra
     (tmp_path / "all" / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture follows")
     pairs = [(f"all/a/{name}", 0) for name in [*names[:4], "broken.jpg", *names[4:]]]
     outcomes = probe(framework, "probe_load.py", str(describe(tmp_path, tmp_path, {"all": pairs})), "")
-    assert {seen.get("kind") for seen in outcomes.values()} == {"DATA"}
-    assert all("decode" in seen["message"] for seen in outcomes.values())
-    assert {seen["left"] for seen in outcomes.values()} == {0}
+    read = {name: seen for name, seen in outcomes.items() if not name.endswith("/transfer")}
+    assert {seen.get("kind") for seen in read.values()} == {"DATA"}
+    assert all("decode" in seen["message"] for seen in read.values())
+    assert all("broken.jpg" in seen["message"] for name, seen in read.items() if framework == "pytorch")
+    assert {seen["left"] for seen in read.values()} == {0}

@@ -1,0 +1,97 @@
+"""What is timed of a loader beside its steady rate: whole passes, and the limits that it is held against."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from runners.harness.loop import QUEUE_DEPTHS_DISCARDED, QUEUE_DEPTHS_MEASURED
+from runners.harness.workload import Stage
+from runners.reference.page_cache import drop
+from runners.reference.pixels import reference_pixels
+from runners.reference.source import Source
+
+SAMPLE = 256
+"""Images, evenly over the data set, on which the limits are measured."""
+
+Opened = Callable[[], Iterator]
+"""A loader: each call gives one pass over the images, in order."""
+
+
+class Passes:
+    """The stages of `load`, of one loader.
+
+    - `first_batch`, `close`: a fresh pass to its first batch, and its release.
+    - `epoch`, `second_epoch`: whole passes of a fresh loader, the start of its workers included, and once more.
+    - `cold_epoch`: a whole pass of a fresh loader over files that the page cache does not hold.
+    - `decode_alone`, `read_cold`: on one thread, what the reference decoder needs for images in the page cache, and how
+      long files take to be read that are not there.
+    - `headspace`: what the loader delivers of images that need no decoding, its workers and queues filled before.
+    """
+
+    def __init__(self, opened: Callable[[Source, bool], Opened], source: Source) -> None:
+        self._opened, self._source = opened, source
+        step = max(1, len(source.paths) // SAMPLE)
+        self._sample = source.paths[::step][:SAMPLE]
+        self._loaders: list[Opened] = []
+        self._passes: list[Iterator] = []
+        self._ready: list[np.ndarray] = []
+
+    def stages(self) -> Mapping[str, Stage]:
+        """In the order in which they must be timed."""
+        source, images, sampled = self._source, len(self._source.paths), len(self._sample)
+        handed_over = QUEUE_DEPTHS_MEASURED * max(1, source.queue_batches)
+        return {
+            "first_batch": Stage(self._first_batch, items=source.batch_size),
+            "close": Stage(self.close),
+            "epoch": Stage(self._epoch, items=images),
+            "second_epoch": Stage(lambda: _exhaust(self._loaders[0]()), items=images),
+            "cold_epoch": Stage(self._epoch, self._before_cold_epoch, images),
+            "decode_alone": Stage(self._decode_alone, self._release, sampled),
+            "read_cold": Stage(self._read, lambda: drop(self._sample), sampled),
+            "headspace": Stage(lambda: self._take(handed_over), self._fill_queue, handed_over * source.batch_size),
+        }
+
+    def close(self) -> None:
+        """End what is still open, workers included."""
+        while self._passes:
+            self._passes.pop().close()
+        self._loaders.clear()
+
+    def _first_batch(self) -> None:
+        self._passes.append(self._opened(self._source, False)())
+        next(self._passes[0])
+
+    def _epoch(self) -> None:
+        self._loaders.append(self._opened(self._source, False))
+        _exhaust(self._loaders[0]())
+
+    def _before_cold_epoch(self) -> str | None:
+        self.close()
+        return drop(self._source.paths)
+
+    def _release(self) -> None:
+        self.close()
+
+    def _decode_alone(self) -> None:
+        self._ready.extend(reference_pixels(path) for path in self._sample)
+
+    def _read(self) -> None:
+        for path in self._sample:
+            Path(path).read_bytes()
+
+    def _fill_queue(self) -> None:
+        ready = dataclasses.replace(self._source, paths=self._sample, ready=np.stack(self._ready))
+        self._ready.clear()
+        self._passes.append(self._opened(ready, True)())
+        self._take(1 + QUEUE_DEPTHS_DISCARDED * ready.queue_batches)
+
+    def _take(self, batches: int) -> None:
+        for _ in range(batches):
+            next(self._passes[0])
+
+
+def _exhaust(one: Iterator) -> None:
+    for _ in one:
+        pass
