@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from aggregator.analysis import CaseResult
 from aggregator.answers import score
-from aggregator.cells import MEAN_NOTE, by_column, columns, limit_cell, rate_cell
+from aggregator.cells import MEAN_NOTE, by_column, columns, limit_cell
 from aggregator.fit_tables import fit_tables
 from aggregator.footnotes import Footnotes
+from aggregator.load_tables import load_tables
 from aggregator.model import Cell, Table
 from aggregator.order import natural
 from aggregator.quantities import DASH
@@ -40,12 +41,13 @@ def result_tables(
         if workload == "fit":
             found += fit_tables(members, target)
         elif workload == "load":
-            found.append(_load_table(members))
+            found += load_tables(members)
         elif workload == ROOF:
             found.append(_roof_table(members))
         else:
             found += step_tables(members, roof)
-    resources = (startup_table(name, members, names) for name, members in by_workload.items() if name != ROOF)
+    rest = {name: members for name, members in by_workload.items() if name not in (ROOF, "load")}
+    resources = (startup_table(name, members, names) for name, members in rest.items())
     return (*found, *(table for table in resources if table))
 
 
@@ -94,21 +96,4 @@ def _roof_table(cases: list[CaseResult]) -> Table:
         3,
         notes.texts,
         title="What the machine can do",
-    )
-
-
-def _load_table(cases: list[CaseResult]) -> Table:
-    notes, labels = Footnotes(), columns(cases)
-    rows = [
-        (
-            Cell(group(case.case)),
-            Cell(DASH if case.case.workers is None else str(case.case.workers)),
-            Cell(str(case.case.batch_size)),
-            *by_column(case, labels, notes, rate_cell),
-        )
-        for case in sorted(cases, key=natural)
-    ]
-    heads = ("stage", "workers", "batch", *(clean(label, 60) for label in labels))
-    return Table(
-        f"Data loading: images a second, delivery to delivery. {MEAN_NOTE}.", heads, tuple(rows), 3, notes.texts
     )

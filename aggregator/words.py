@@ -73,6 +73,7 @@ def parameters(case: Case) -> str:
         parts = [clean(case.precision, 40)]
     else:
         parts = [f"batch {case.batch_size}", "" if case.workers is None else f"{case.workers} workers"]
+        parts.append(f"{clean(case.track, 40)} settings" if case.track != "matched" else "")
     if case.workload == "fit":
         parts += ["cache" if case.cache else "", "augment" if case.augment else ""]
         tested = "tested " if case.test_each_epoch else ""  # each of them
