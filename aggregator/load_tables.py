@@ -38,7 +38,7 @@ def load_tables(cases: Sequence[CaseResult]) -> list[Table]:
     return [*found, limits] if limits else found
 
 
-def settings(cases: Sequence[Case]) -> dict[str, Callable[[Case], str]]:
+def _settings(cases: Sequence[Case]) -> dict[str, Callable[[Case], str]]:
     """What a row says of its case, by heading; track and data only where these cases have several."""
     shown: dict[str, Callable[[Case], str]] = {
         "stage": group,
@@ -53,7 +53,7 @@ def settings(cases: Sequence[Case]) -> dict[str, Callable[[Case], str]]:
 
 
 def _rates(cases: Sequence[CaseResult]) -> Table:
-    notes, labels, named = Footnotes(), columns(cases), settings([result.case for result in cases])
+    notes, labels, named = Footnotes(), columns(cases), _settings([result.case for result in cases])
     rows = [
         (*(Cell(show(result.case)) for show in named.values()), *by_column(result, labels, notes, rate_cell))
         for result in cases
@@ -167,7 +167,7 @@ def _limits(rows: Sequence[Row]) -> Table | None:
 
 def _per_side(title: str, caption: str, rows: Sequence[Row], shown: Sequence[Column], notes: Footnotes) -> Table:
     """A row a case and competitor, those columns behind its name and n."""
-    named = settings([result.case for result, _ in rows])
+    named = _settings([result.case for result, _ in rows])
     cells = tuple(
         (
             *(Cell(show(result.case)) for show in named.values()),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from aggregator.analysis import CaseResult
 from aggregator.answers import score
 from aggregator.cells import MEAN_NOTE, by_column, columns, limit_cell
+from aggregator.figures import by_contest
 from aggregator.fit_tables import fit_tables
 from aggregator.footnotes import Footnotes
 from aggregator.load_tables import load_tables
@@ -14,7 +15,7 @@ from aggregator.quantities import DASH
 from aggregator.roofline import ROOF, Roof, side_rate
 from aggregator.startup_table import startup_table
 from aggregator.step_tables import step_tables
-from aggregator.words import clean, group
+from aggregator.words import clean, group, settings
 from method.verdict import Verdict
 from runners.harness.case import Case
 
@@ -53,13 +54,9 @@ def result_tables(
 
 def score_table(cases: Sequence[CaseResult]) -> Table:
     """How many cases of each workload were won by whom, tied, open or not comparable."""
-    workloads = list(dict.fromkeys(case.case.workload for case in cases))
     shown = [verdict for verdict in TALLY if any(score(case)[0] is verdict for case in cases)]
     winners = list(dict.fromkeys(clean(side.label, 60) for case in cases if (side := score(case)[1])))
-    rows = [
-        _score_row(workload, [case for case in cases if case.case.workload == workload], winners, shown)
-        for workload in workloads
-    ]
+    rows = [_score_row(members, winners, shown) for members in by_contest(cases)]
     won = [f"won by {label}" for label in winners] or ["won"]
     heads = ("workload", "cases", "all sides finished", *won, *(_tally_name(verdict) for verdict in shown))
     caption = "A case is won only where every side finished and the fastest also beats the runner-up."
@@ -70,13 +67,14 @@ def _tally_name(verdict: Verdict) -> str:
     return "too few blocks" if verdict is Verdict.FEW_BLOCKS else verdict.value
 
 
-def _score_row(workload: str, cases: list[CaseResult], winners: list[str], shown: list[Verdict]) -> tuple[Cell, ...]:
+def _score_row(cases: list[CaseResult], winners: list[str], shown: list[Verdict]) -> tuple[Cell, ...]:
     scores = [score(case) for case in cases]
     won = [winner and clean(winner.label, 60) for _, winner in scores]
     numbers = [len(cases), sum(case.finished for case in cases)]
     numbers += [won.count(label) for label in winners] or [0]
     numbers += [sum(verdict is found for found, _ in scores) for verdict in shown]
-    return (Cell(clean(workload, 40)), *(Cell(str(number)) for number in numbers))
+    name = f"{clean(cases[0].case.workload, 40)}{settings(cases[0].case)}"
+    return (Cell(name), *(Cell(str(number)) for number in numbers))
 
 
 def _roof_table(cases: list[CaseResult]) -> Table:

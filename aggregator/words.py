@@ -49,6 +49,11 @@ def heading(workload: str) -> str:
     return title(workload)[:1].upper() + title(workload)[1:]
 
 
+def settings(case: Case) -> str:
+    """What sets a case apart from those whose sides must do the same work: `, default settings`; else nothing."""
+    return "" if case.track == "matched" else f", {clean(case.track, 40)} settings"
+
+
 def anchor(case: Case, section: int) -> str:
     """A stable name for a case in links and file names."""
     digest = hashlib.sha256(dumps(asdict(case), sort_keys=True).encode("ascii")).hexdigest()
@@ -73,13 +78,13 @@ def parameters(case: Case) -> str:
         parts = [clean(case.precision, 40)]
     else:
         parts = [f"batch {case.batch_size}", "" if case.workers is None else f"{case.workers} workers"]
-        parts.append(f"{clean(case.track, 40)} settings" if case.track != "matched" else "")
     if case.workload == "fit":
         parts += ["cache" if case.cache else "", "augment" if case.augment else ""]
         tested = "tested " if case.test_each_epoch else ""  # each of them
         parts.append("" if case.epochs is None else f"{case.epochs} {tested}epoch{'s' * (case.epochs != 1)}")
         parts.append(f"seed {case.seed}" if case.seed != USUAL_SEED else "")
-    return ", ".join(part for part in parts if part).replace("1 workers", "1 worker")
+    apart = settings(case) if case.workload == "load" else ""
+    return ", ".join(part for part in parts if part).replace("1 workers", "1 worker") + apart
 
 
 def labels(cases: Iterable[Case]) -> dict[Case, str]:
