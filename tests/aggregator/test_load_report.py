@@ -13,6 +13,7 @@ from aggregator.load_figures import load_figures
 from aggregator.load_tables import load_tables
 from aggregator.load_words import load_remarks
 from aggregator.tables import score_table
+from method.verdict import Verdict
 
 NEW_STAGES = ("second_epoch", "cold_epoch", "decode_alone", "read_cold", "headspace")
 EPOCHS, TAKES, PIXELS, LIMITS = (
@@ -137,6 +138,14 @@ def test_pixels_are_told_by_competitor_and_track():
     table = tables_of(BOTH_TRACKS, off_by(3.456, 12.0), who=[SPDL])[PIXELS]
     rows = zip(*(column(table, head) for head in ("track", "mean difference", "worst image")), strict=True)
     assert list(rows) == [("matched", "0.21", "1.20"), ("default", "3.46", "12.00")]
+
+
+def test_no_winner_is_named_where_the_work_need_not_be_the_same():
+    run = make_run([planned(case, [TORCH_LOADER, TFDATA], 8) for case in BOTH_TRACKS])
+    records = make_records(run, lambda _, who: 0.05 if who == TFDATA else 0.1)
+    unequal, equal = analyse([LoadedRun(run.run_id, run, tuple(records), ())])[0].cases
+    assert unequal.comparisons[0].verdict is Verdict.NOT_COMPARABLE
+    assert equal.comparisons[0].winner.competitor == TFDATA
 
 
 def test_work_that_is_not_the_same_is_counted_apart_and_said_to_differ():
