@@ -195,10 +195,17 @@ def _compare(case: Case, left: Side, right: Side, alpha: float, decides: bool) -
         paired=compared,
         means=paired(means, alpha) if means else None,
         tails=paired(tails, alpha) if tails else None,
-        incomparable=_incomparable(left, right, shared),
+        incomparable=_by_track(case, left, right) or _incomparable(left, right, shared),
         unstable=_unstable(left, right, compared),
         decides=decides,
     )
+
+
+def _by_track(case: Case, left: Side, right: Side) -> str | None:
+    """Verdicts are about the matched track alone; only a program and itself do the same work in any."""
+    if case.track == "matched" or _program(left.competitor) == _program(right.competitor):
+        return None
+    return f"{case.track} settings: the sides need not do the same work"
 
 
 def _incomparable(left: Side, right: Side, shared: list[int]) -> str | None:

@@ -7,9 +7,10 @@ from aggregator.analysis import CaseResult, Environment, planned_blocks
 from aggregator.answers import answer, scale, score
 from aggregator.charts import Palette
 from aggregator.details import detail
-from aggregator.figures import by_workload, figures
+from aggregator.figures import by_contest, figures
 from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
+from aggregator.load_words import load_remarks
 from aggregator.model import Answer, AnswerGroup, CaseDetail, Failed, Part, Report
 from aggregator.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.published.section import beside_published
@@ -18,7 +19,7 @@ from aggregator.roofline import ROOF, Roof, roof_of
 from aggregator.roofline_figure import roofline_figures
 from aggregator.samples_figure import samples_figure
 from aggregator.tables import result_tables, score_table
-from aggregator.words import anchor, clean, clean_lines, heading, labels
+from aggregator.words import anchor, clean, clean_lines, heading, labels, settings
 from method.verdict import Verdict
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
@@ -91,6 +92,7 @@ def _part(
         groups=tuple(_groups(env.cases, lines)),
         notes=footnotes.texts,
         axis=axis.printed() if axis else None,
+        remarks=load_remarks([case for case in contests if case.case.workload == "load"]),
         figures=(*figures(contests, palette, prefix), *roofline_figures(contests, roof, palette, prefix)),
         tables=result_tables(env.cases, names, roof, target),
         cases=tuple(_detail(result, index, lines[result.case], names, palette, roof) for result in env.cases),
@@ -99,10 +101,10 @@ def _part(
 
 def _groups(cases: Sequence[CaseResult], lines: dict[Case, tuple[Answer, ...]]) -> Iterator[AnswerGroup]:
     every = sum(map(len, lines.values()))
-    for workload, members in by_workload(cases):
+    for members in by_contest(cases):
         answers = tuple(line for result in members for line in lines[result.case])
         if answers:
-            title = f"{heading(workload)}: {count(len(answers), 'comparison')}"
+            title = f"{_contest(members)}: {count(len(answers), 'comparison')}"
             yield AnswerGroup(title, answers, every <= READ_THROUGH)
 
 
@@ -122,7 +124,7 @@ def _part_title(env: Environment, index: int) -> str:
 def _headline(cases: Sequence[CaseResult]) -> list[str]:
     """A sentence a workload: who won how many of how many."""
     found = []
-    for workload, members in by_workload([case for case in cases if not case.is_self and case.case.workload != ROOF]):
+    for members in by_contest([case for case in cases if not case.is_self and case.case.workload != ROOF]):
         scores = [score(case) for case in members]
         wins: dict[str, int] = {}
         for _, winner in scores:
@@ -133,8 +135,13 @@ def _headline(cases: Sequence[CaseResult]) -> list[str]:
         ]
         rest = [verdict for verdict, winner in scores if winner is None]
         said += [f"{rest.count(verdict)} {_said(verdict)}" for verdict in dict.fromkeys(rest)]
-        found.append(f"{heading(workload)}, {count(len(members), 'case')}: {', '.join(said)}.")
+        found.append(f"{_contest(members)}, {count(len(members), 'case')}: {', '.join(said)}.")
     return found
+
+
+def _contest(members: Sequence[CaseResult]) -> str:
+    case = members[0].case
+    return f"{heading(case.workload)}{settings(case)}"
 
 
 def _said(verdict: str) -> str:

@@ -58,6 +58,16 @@ def stage(name: str) -> Metric:
     return read
 
 
+def stage_rate(name: str) -> Metric:
+    """Reads the images a second of one whole stage."""
+
+    def read(record: Record) -> float | None:
+        seconds, items = stage(name)(record), record.samples.stage_items.get(name) if record.samples else None
+        return items / seconds if items and seconds else None
+
+    return read
+
+
 def cpu_time(record: Record) -> float | None:
     """CPU seconds an image of the measured window, whose length differs from side to side.
 

@@ -107,6 +107,15 @@ class AnswerGroup:
 
 
 @dataclass(frozen=True)
+class Remarks:
+    """Sentences about the cases of one workload together, and how to read them."""
+
+    title: str
+    note: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Part:
     """One environment's results."""
 
@@ -115,6 +124,7 @@ class Part:
     groups: tuple[AnswerGroup, ...]
     notes: tuple[str, ...]
     axis: Axis | None
+    remarks: Remarks | None
     figures: tuple[Figure, ...]
     tables: tuple[Table, ...]
     cases: tuple[CaseDetail, ...]

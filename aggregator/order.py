@@ -8,11 +8,11 @@ STAGES = {"decode": "1", "batch": "2", "normalize": "3", "transfer": "4", "produ
 
 
 def natural(result: CaseResult) -> tuple[object, ...]:
-    """A key to sort cases by: stage, network, size, workers, batch, then all that is left."""
+    """A key to sort cases by: equal work first, then stage, network, size, workers, batch, and all that is left."""
     case = result.case
     sizes = (case.input_size or 0, case.workers or 0, case.batch_size)
     numbers = (*sizes, bool(case.cache), bool(case.augment), case.epochs or 0)
     network = tuple(
         (len(part), part) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", case.network or "")
     )
-    return (STAGES.get(case.stage or "", case.stage or ""), network, *numbers, repr(case))
+    return (case.track != "matched", STAGES.get(case.stage or "", case.stage or ""), network, *numbers, repr(case))

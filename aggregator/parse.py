@@ -199,6 +199,11 @@ def _implausible_samples(samples: Samples) -> str | None:
     for name, value in {**singles, **stages, **steps, **groups}.items():
         if value is not None and value <= 0:
             return f"samples.{name}: {value} is not a positive time"
+    for name, items in samples.stage_items.items():
+        if name not in samples.stage_ns:
+            return f"samples.stage_items.{name}: of a stage that was not timed"
+        if items < 1:
+            return f"samples.stage_items.{name}: {items} is not positive"
     if not 0 <= samples.warmup_steps <= len(samples.step_ns):
         return f"samples.warmup_steps: {samples.warmup_steps} of {len(samples.step_ns)} steps"
     if samples.group_ns and samples.group_steps < 1:

@@ -103,6 +103,11 @@ def percent_range(values: Sequence[float]) -> str:
     return _range([value * 100 for value in values], "%") if values else DASH
 
 
+def rate_range(values: Sequence[float]) -> str:
+    """Median of images a second with the lowest and highest: `641/s (630–652)`."""
+    return _range(values, "/s").replace(" /s", "/s") if values else DASH
+
+
 def number_range(values: Sequence[float]) -> str:
     """Median of numbers without a unit, with the lowest and highest."""
     return _range(values, "") if values else DASH

@@ -15,7 +15,10 @@ from aggregator.words import title
 
 @dataclass(frozen=True)
 class Reading:
-    """A number of a record that is drawn for every case, and another one that is drawn hollow beside it."""
+    """A number of a record that is drawn for every case, and another one that is drawn hollow beside it.
+
+    `elsewhere` are workloads that have it in a figure of their own.
+    """
 
     file: str
     title: str
@@ -24,6 +27,7 @@ class Reading:
     read: Metric
     hollow: Metric | None = None
     caption: str = "Medians over replicates; lines from the lowest to the highest."
+    elsewhere: tuple[str, ...] = ()
 
 
 READINGS = (
@@ -31,13 +35,14 @@ READINGS = (
     Reading("peak-gpu-memory", "Peak GPU memory", "MiB", 2**20, metrics.peak_gpu_memory),
     Reading(
         "first-step",
-        "First step or batch",
+        "First step",
         "seconds",
         1.0,
         metrics.first_step_unaided,
         metrics.first_step_from("warm"),
         "Medians over replicates; lines from the lowest to the highest. Filled: without compiled code from before; "
         "hollow: with what the first replicate left in the compiler's cache.",
+        elsewhere=("load",),
     ),
 )
 

@@ -13,7 +13,9 @@ from aggregator.words import clean, heading
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
 
-FIRST_STEP: tuple[tuple[str, Metric], ...] = (
+TIMES: tuple[tuple[str, Metric], ...] = (
+    ("import", metrics.import_time),
+    ("set-up", metrics.setup_time),
     ("first step, cold cache", metrics.first_step_from("cold")),
     ("first step, warm cache", metrics.first_step_from("warm")),
     ("first step, no cache", metrics.first_step_from(None)),
@@ -23,17 +25,13 @@ STEP_NOTE = (
     "of a run share: the first replicate of a competitor on a case finds it empty (cold), later ones do not (warm). "
     "CPU time is that of all processes over the timed steps, warm-up included."
 )
-NOTES = {
-    "load": "CPU time is that of all processes over the timed steps, warm-up included, without the pass for the first "
-    "batch and the whole epoch, which come before.",
-    "fit": "CPU time is that of all processes over all stages, an image of each epoch.",
-}
+NOTES = {"fit": "CPU time is that of all processes over all stages, an image of each epoch."}
 
 
 def startup_table(workload: str, cases: Sequence[CaseResult], names: dict[Case, str]) -> Table | None:
     """A row a case and competitor; None where no replicate went well."""
     rows = [(result.case, side) for result in cases for side in result.sides if side.ok]
-    shown = [(head, read) for head, read in _times(workload) if _any(rows, read)]
+    shown = [(head, read) for head, read in TIMES if _any(rows, read)]
     memory = [("peak memory", metrics.peak_memory), ("peak GPU memory", metrics.peak_gpu_memory)]
     sizes = [(head, read) for head, read in memory if _any(rows, read)]
     heads = ("case", "competitor", "n", *(head for head, _ in (*shown, *sizes)), "CPU time an image")
@@ -51,11 +49,6 @@ def startup_table(workload: str, cases: Sequence[CaseResult], names: dict[Case, 
     note = STEP_NOTE if workload in STEP_WORKLOADS else NOTES.get(workload, "")
     caption = f"Medians (lowest–highest) over n replicates; memory is the peak of the process tree. {note}".strip()
     return Table(caption, heads, cells, 2, title=f"{heading(workload)}: start-up and resources") if rows else None
-
-
-def _times(workload: str) -> tuple[tuple[str, Metric], ...]:
-    first = (("first batch", metrics.first_step),) if workload == "load" else FIRST_STEP
-    return (("import", metrics.import_time), ("set-up", metrics.setup_time), *first)
 
 
 def _any(rows: Sequence[tuple[Case, Side]], read: Metric) -> bool:

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 
 from aggregator.analysis import CaseResult
 from aggregator.answers import score
-from aggregator.cells import MEAN_NOTE, by_column, columns, limit_cell, rate_cell
+from aggregator.cells import MEAN_NOTE, by_column, columns, limit_cell
+from aggregator.figures import by_contest
 from aggregator.fit_tables import fit_tables
 from aggregator.footnotes import Footnotes
+from aggregator.load_tables import load_tables
 from aggregator.model import Cell, Table
 from aggregator.order import natural
 from aggregator.quantities import DASH
 from aggregator.roofline import ROOF, Roof, side_rate
 from aggregator.startup_table import startup_table
 from aggregator.step_tables import step_tables
-from aggregator.words import clean, group
+from aggregator.words import clean, group, settings
 from method.verdict import Verdict
 from runners.harness.case import Case
 
@@ -40,24 +42,21 @@ def result_tables(
         if workload == "fit":
             found += fit_tables(members, target)
         elif workload == "load":
-            found.append(_load_table(members))
+            found += load_tables(members)
         elif workload == ROOF:
             found.append(_roof_table(members))
         else:
             found += step_tables(members, roof)
-    resources = (startup_table(name, members, names) for name, members in by_workload.items() if name != ROOF)
+    rest = {name: members for name, members in by_workload.items() if name not in (ROOF, "load")}
+    resources = (startup_table(name, members, names) for name, members in rest.items())
     return (*found, *(table for table in resources if table))
 
 
 def score_table(cases: Sequence[CaseResult]) -> Table:
     """How many cases of each workload were won by whom, tied, open or not comparable."""
-    workloads = list(dict.fromkeys(case.case.workload for case in cases))
     shown = [verdict for verdict in TALLY if any(score(case)[0] is verdict for case in cases)]
     winners = list(dict.fromkeys(clean(side.label, 60) for case in cases if (side := score(case)[1])))
-    rows = [
-        _score_row(workload, [case for case in cases if case.case.workload == workload], winners, shown)
-        for workload in workloads
-    ]
+    rows = [_score_row(members, winners, shown) for members in by_contest(cases)]
     won = [f"won by {label}" for label in winners] or ["won"]
     heads = ("workload", "cases", "all sides finished", *won, *(_tally_name(verdict) for verdict in shown))
     caption = "A case is won only where every side finished and the fastest also beats the runner-up."
@@ -68,13 +67,14 @@ def _tally_name(verdict: Verdict) -> str:
     return "too few blocks" if verdict is Verdict.FEW_BLOCKS else verdict.value
 
 
-def _score_row(workload: str, cases: list[CaseResult], winners: list[str], shown: list[Verdict]) -> tuple[Cell, ...]:
+def _score_row(cases: list[CaseResult], winners: list[str], shown: list[Verdict]) -> tuple[Cell, ...]:
     scores = [score(case) for case in cases]
     won = [winner and clean(winner.label, 60) for _, winner in scores]
     numbers = [len(cases), sum(case.finished for case in cases)]
     numbers += [won.count(label) for label in winners] or [0]
     numbers += [sum(verdict is found for found, _ in scores) for verdict in shown]
-    return (Cell(clean(workload, 40)), *(Cell(str(number)) for number in numbers))
+    name = f"{clean(cases[0].case.workload, 40)}{settings(cases[0].case)}"
+    return (Cell(name), *(Cell(str(number)) for number in numbers))
 
 
 def _roof_table(cases: list[CaseResult]) -> Table:
@@ -94,21 +94,4 @@ def _roof_table(cases: list[CaseResult]) -> Table:
         3,
         notes.texts,
         title="What the machine can do",
-    )
-
-
-def _load_table(cases: list[CaseResult]) -> Table:
-    notes, labels = Footnotes(), columns(cases)
-    rows = [
-        (
-            Cell(group(case.case)),
-            Cell(DASH if case.case.workers is None else str(case.case.workers)),
-            Cell(str(case.case.batch_size)),
-            *by_column(case, labels, notes, rate_cell),
-        )
-        for case in sorted(cases, key=natural)
-    ]
-    heads = ("stage", "workers", "batch", *(clean(label, 60) for label in labels))
-    return Table(
-        f"Data loading: images a second, delivery to delivery. {MEAN_NOTE}.", heads, tuple(rows), 3, notes.texts
     )

@@ -49,6 +49,11 @@ def heading(workload: str) -> str:
     return title(workload)[:1].upper() + title(workload)[1:]
 
 
+def settings(case: Case) -> str:
+    """What sets a case apart from those whose sides must do the same work: `, default settings`; else nothing."""
+    return "" if case.track == "matched" else f", {clean(case.track, 40)} settings"
+
+
 def anchor(case: Case, section: int) -> str:
     """A stable name for a case in links and file names."""
     digest = hashlib.sha256(dumps(asdict(case), sort_keys=True).encode("ascii")).hexdigest()
@@ -78,7 +83,8 @@ def parameters(case: Case) -> str:
         tested = "tested " if case.test_each_epoch else ""  # each of them
         parts.append("" if case.epochs is None else f"{case.epochs} {tested}epoch{'s' * (case.epochs != 1)}")
         parts.append(f"seed {case.seed}" if case.seed != USUAL_SEED else "")
-    return ", ".join(part for part in parts if part).replace("1 workers", "1 worker")
+    apart = settings(case) if case.workload == "load" else ""
+    return ", ".join(part for part in parts if part).replace("1 workers", "1 worker") + apart
 
 
 def labels(cases: Iterable[Case]) -> dict[Case, str]:

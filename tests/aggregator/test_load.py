@@ -85,6 +85,10 @@ def test_a_time_that_is_no_positive_integer_makes_the_record_invalid(time):
         {"samples__flops_per_step": 2**63},
         {"samples__flops_per_step": 1e9},
         {"samples__compiler_cache": "lukewarm"},
+        {"samples__stage_items": {"epoch": 240}},
+        {"samples__stage_ns": {"epoch": 10**9}, "samples__stage_items": {"epoch": 0}},
+        {"samples__stage_ns": {"epoch": 10**9}, "samples__stage_items": {"epoch": 2**63}},
+        {"samples__stage_ns": {"epoch": 10**9}, "samples__stage_items": {"epoch": 1.5}},
         {"samples": None},
         {"resources__cpu_seconds": float("inf")},
         {"check__surprise": 1},
@@ -109,6 +113,7 @@ def test_a_newer_schema_asks_for_an_upgrade(tmp_path):
         load_run(tmp_path / "r")
 
 
+NEW_IN_5 = {"samples": ("stage_items",)}
 NEW_IN_3 = {"samples": ("flops_per_step", "bytes_per_step", "compiler_cache"), "competitor": ("version",)}
 NEW_IN_2 = {
     "samples": ("group_ns", "group_steps", "injected_slowdown"),
@@ -117,13 +122,17 @@ NEW_IN_2 = {
 }
 
 
-@pytest.mark.parametrize(("version", "later"), [(2, [NEW_IN_3]), (1, [NEW_IN_2, NEW_IN_3])])
+@pytest.mark.parametrize(
+    ("version", "later"), [(4, [NEW_IN_5]), (2, [NEW_IN_3, NEW_IN_5]), (1, [NEW_IN_2, NEW_IN_3, NEW_IN_5])]
+)
 def test_an_older_schema_is_read(version, later):
     document = json.loads(altered(schema_version=version))
     for part, names in ((part, names) for fields in later for part, names in fields.items()):
         for name in names:
             del document[part][name]
-    samples = dataclasses.replace(RECORD.samples, flops_per_step=None, bytes_per_step=None)
+    samples = RECORD.samples
+    if NEW_IN_3 in later:
+        samples = dataclasses.replace(samples, flops_per_step=None, bytes_per_step=None)
     expected = dataclasses.replace(RECORD, schema_version=version, samples=samples)
     assert parse_record(json.dumps(document).encode()) == expected
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 from make_records import (
+    DATA,
     HEALTH,
     SPDL,
     TF,
@@ -109,14 +110,23 @@ def nasty_records():
     load = dataclasses.replace(load_case(), stage=NASTY)
     odd = dataclasses.replace(step_case(), workload=NASTY)
     plans = [planned(case, [TORCH, who], 8), planned(load, [TORCH_LOADER, who], 2), planned(odd, [TORCH, who], 2)]
+    data = dataclasses.replace(DATA, id=NASTY)
+    loads = [dataclasses.replace(load_case(workers=number), track=NASTY, dataset=data) for number in (1, 2)]
+    plans += [planned(load, [TORCH_LOADER, who], 2) for load in loads]
     run = make_run([dataclasses.replace(plans[0], unavailable=[Unavailable(SPDL, NASTY, NASTY)]), *plans[1:]])
     run = dataclasses.replace(run, profile=NASTY, engine=NASTY, warnings=[NASTY], started_at=NASTY)
     found = []
     for record in make_records(run):
-        effective = dataclasses.replace(record.effective, layout=NASTY, settings={NASTY: NASTY})
+        seen = dict.fromkeys((NASTY, "workers_alive", "worker_kind", "decoder"), NASTY)
+        effective = dataclasses.replace(record.effective, layout=NASTY, settings=seen)
         host = dataclasses.replace(record.host, cpu_model=NASTY, kernel=NASTY, packages={NASTY: NASTY}, commit=NASTY)
         check = dataclasses.replace(record.check, weights_digest=NASTY)
         more = {"effective": effective, "host": host, "check": check, "command": ["x", NASTY]}
+        if "cold_epoch" in record.samples.stage_ns:
+            ns = {name: value for name, value in record.samples.stage_ns.items() if name != "cold_epoch"}
+            items = {name: record.samples.stage_items[name] for name in ns}
+            samples = dataclasses.replace(record.samples, stage_ns=ns, stage_items=items)
+            more |= {"samples": samples, "unknown": {"samples.stage_ns.cold_epoch": NASTY}}
         record = dataclasses.replace(record, **more)
         if record.block.number == 1 and record.competitor == who:
             record = failed(record, Status.FAILED, NASTY, NASTY, NASTY + "\n```\n~~~\n")
