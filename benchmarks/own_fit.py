@@ -12,12 +12,10 @@ import argparse
 import json
 import math
 import statistics
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-from benchmarks.own_loop import ROOT, wanted
+from benchmarks.side_by_side import ROOT, replicate, root_of, run_python, wanted
 from launcher.discovery import discover
 from method.compare import interval_of_mean
 
@@ -56,32 +54,18 @@ def _beside(framework: str, variant: str, loader: str, options: argparse.Namespa
 
 def _ours(framework: str, variant: str, loader: str, options: argparse.Namespace) -> float:
     """Seconds of `train` in one ordinary replicate."""
-    with tempfile.TemporaryDirectory() as out:
-        command = [f"runners.{framework}", "fit", "--variant", variant, "--loader", loader, "--network", "cnn4"]
-        command += ["--input-size", "32", "--manifest", str(options.data / "manifest.json"), "--out", out]
-        command += ["--batch-size", str(options.batch_size), "--workers", str(options.workers)]
-        command += ["--epochs", str(options.epochs), "--cache" if options.cache else "--no-cache"]
-        command += ["--augment" if options.augment else "--no-augment"]
-        _python(framework, *command)
-        record = json.loads(next(Path(out).glob("*.json")).read_text())
-    if record["status"] != "ok":
-        sys.exit(f"{framework}/{loader}/{variant}: {record['error']['message']}")
-    return float(record["samples"]["stage_ns"]["train"] / 1e9)
+    words = ["fit", "--variant", variant, "--loader", loader, "--network", "cnn4", "--input-size", "32"]
+    words += ["--manifest", str(options.data / "manifest.json"), "--batch-size", str(options.batch_size)]
+    words += ["--workers", str(options.workers), "--epochs", str(options.epochs)]
+    words += ["--cache" if options.cache else "--no-cache", "--augment" if options.augment else "--no-augment"]
+    return float(replicate(framework, *words)["samples"]["stage_ns"]["train"] / 1e9)
 
 
 def _tutorial(framework: str, options: argparse.Namespace) -> float:
     words = (options.batch_size, options.workers, "yes" if options.cache else "no", "yes" if options.augment else "no")
-    root = json.loads((options.data / "manifest.json").read_text()).get("root") or options.data
-    printed = _python(framework, f"benchmarks.tutorials.{framework}", str(root), *map(str, words), str(options.epochs))
+    module, root = f"benchmarks.tutorials.{framework}", root_of(options.data)
+    printed = run_python(framework, module, root, *map(str, words), str(options.epochs))
     return float(json.loads(printed.splitlines()[-1])["seconds"])
-
-
-def _python(framework: str, *words: str) -> str:
-    command = [str(ROOT / ".venvs" / framework / "bin" / "python"), "-m", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
-    return done.stdout
 
 
 def _options() -> argparse.Namespace:

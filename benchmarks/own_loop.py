@@ -17,15 +17,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import binom
 
+from benchmarks.side_by_side import ROOT, wanted
 from launcher.discovery import discover
 
-ROOT = Path(__file__).parent.parent
 OFF = 0.01
 CONFIDENCE = 0.95
 
@@ -53,11 +52,6 @@ def main() -> int:
         counts = f"{len(ratios)} pairs, {sum(off)} OFF or failed"
         print(f"{counts}; fastest tenths {spread.round(4)} (least, quartiles, most)")
     return 1 if any(off) else 0
-
-
-def wanted(offered: Sequence[str], asked: str) -> list[str]:
-    """What is offered and asked for; all of it where nothing is."""
-    return [name for name in offered if not asked or name in asked.split(",")]
 
 
 def _pair(

@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import ttest_1samp
 
-from benchmarks.own_loop import ROOT, ask, interval_of_median
+from benchmarks.own_loop import ask, interval_of_median
+from benchmarks.side_by_side import ROOT
 
 BEAT = 1.05
 ENVIRONMENTS = {

@@ -1,0 +1,99 @@
+"""Are our loaders as fast as what a user would write? SPDL's example and a DataLoader as in the tutorials, beside ours.
+
+.venv/bin/python -m benchmarks.own_load --data FOLDER [--loaders torch,spdl] [--variants tuned] [--batch-size 32]
+    [--workers 2] [--blocks 4]
+
+FOLDER is a prepared data set (manifest.json) of class folders. All deliver the same images, 224×224, normalised, over
+and over; the images a second are of the steady state. A block is one process of each script and of each of our sides,
+in turned order. Above 1, ours is the faster.
+"""
+
+import argparse
+import json
+import math
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.side_by_side import ROOT, replicate, root_of, run_python, wanted
+from launcher.discovery import discover
+from method.compare import interval_of_mean
+from runners.harness.loop import QUEUE_DEPTHS_DISCARDED, QUEUE_DEPTHS_MEASURED
+from runners.reference.source import PREFETCH
+
+SCRIPTS = ("torch", "spdl")
+
+
+def main() -> int:
+    """Compare all sides; exit code 1 where a tuned one of ours is slower, its whole interval below 1."""
+    options = _options()
+    sides = _ours(options)
+    sides |= {f"script {name}": lambda name=name: _script(name, options) for name in SCRIPTS}
+    rates: dict[str, list[float]] = {name: [] for name in sides}
+    for block in range(options.blocks):
+        order = list(sides)
+        turned = order[block % len(order) :] + order[: block % len(order)]
+        for name in turned:
+            rates[name].append(sides[name]())
+    heads = "".join(f"{'÷ ' + name + ' (95 %)':>32}" for name in rates if name.startswith("script"))
+    print(f"{'':36} images/s{heads}  {options.blocks} blocks")
+    slower = 0
+    for name, found in rates.items():
+        against = [_ratio(found, rates[f"script {script}"]) for script in SCRIPTS]
+        print(f"{name:36} {statistics.median(found):8.0f}" + "".join(f"{text:>32}" for text, _ in against))
+        slower += name.endswith("/tuned") and any(high < 1 for _, high in against)
+    return 1 if slower else 0
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> tuple[str, float]:
+    logs = [math.log(our / their) for our, their in zip(ours, theirs, strict=True)]
+    low, high = (math.exp(end) for end in interval_of_mean(logs) or (-math.inf, math.inf))
+    return f"{math.exp(statistics.fmean(logs)):.2f} ({low:.2f}–{high:.2f}){' SLOWER' if high < 1 else ''}", high
+
+
+def _ours(options: argparse.Namespace) -> dict[str, Callable[[], float]]:
+    """Each loader and variant of each framework, with what measures it once."""
+    found: dict[str, Callable[[], float]] = {}
+    for framework, contestant in discover(ROOT).items():
+        offer = contestant.declaration.workloads.get("load") if contestant.declaration else None
+        for loader in wanted(offer.loaders if offer else (), options.loaders):
+            for variant in wanted(offer.variants if offer else (), options.variants):
+                found[f"{framework}/{loader}/{variant}"] = _measure(framework, loader, variant, options)
+    return found
+
+
+def _measure(framework: str, loader: str, variant: str, options: argparse.Namespace) -> Callable[[], float]:
+    words = ["load", "--loader", loader, "--variant", variant, "--stage", "normalize", "--min-seconds", "4"]
+    words += ["--batch-size", str(options.batch_size), "--workers", str(options.workers)]
+    words += ["--manifest", str(options.data / "manifest.json")]
+
+    def once() -> float:
+        samples = replicate(framework, *words)["samples"]
+        kept = samples["step_ns"][samples["warmup_steps"] :]
+        return float(samples["items_per_step"] * len(kept) * 1e9 / sum(kept))
+
+    return once
+
+
+def _script(name: str, options: argparse.Namespace) -> float:
+    queue = options.workers * PREFETCH
+    counts = (QUEUE_DEPTHS_DISCARDED * queue, QUEUE_DEPTHS_MEASURED * queue)
+    words = [root_of(options.data), *map(str, (options.batch_size, options.workers, *counts))]
+    printed = run_python("pytorch", f"benchmarks.tutorials.load_{name}", *words)
+    return float(json.loads(printed.splitlines()[-1])["images_per_second"])
+
+
+def _options() -> argparse.Namespace:
+    parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parse.add_argument("--data", type=Path, required=True)
+    parse.add_argument("--loaders", default="", help="comma-separated; default: all")
+    parse.add_argument("--variants", default="tuned", help="comma-separated")
+    parse.add_argument("--batch-size", type=int, default=32)
+    parse.add_argument("--workers", type=int, default=2)
+    parse.add_argument("--blocks", type=int, default=4)
+    return parse.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
