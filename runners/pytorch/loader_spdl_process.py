@@ -19,6 +19,7 @@ SPARE_BATCHES = 4
 
 def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
     """A process, each call of which gives one pass over the images in order, or one without end."""
+    load_ffmpeg()  # here too: it tells the versions
     batch = source.batch_size * SIDE * SIDE * 3 * (4 if source.normalized else 1)
     require_shared_memory(batch * (2 * source.queue_batches + SPARE_BATCHES))
     # What a GPU copies from must be pinned by the process that copies.

@@ -4,26 +4,34 @@ import os
 from collections.abc import Sequence
 
 PROBED = 64
-"""Files that are looked at afterwards."""
+"""Files, about, that are looked at afterwards."""
+TRIES = 5
+"""A page that another CPU has just put on its list survives being dropped once."""
 
 
 def drop(paths: Sequence[str]) -> str | None:
     """Ask the kernel to forget the files, and look whether it did: None, or why a cold pass cannot be had here."""
-    for path in paths:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)  # pages that are not written yet cannot be dropped
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        except OSError as error:
-            return f"the page cache cannot be dropped here ({error.strerror})"
-        finally:
-            os.close(descriptor)
     probed = paths[:: max(1, len(paths) // PROBED)]
+    kept = list(paths)
     try:
-        kept = sum(_cached(path) for path in probed)
+        for _ in range(TRIES):
+            for path in kept:
+                _drop(path)
+            kept = [path for path in probed if _cached(path)]
+            if not kept:
+                return None
     except OSError as error:
-        return f"whether the page cache was dropped cannot be seen here ({error.strerror})"
-    return f"{kept} of {len(probed)} files stayed in the page cache" if kept else None
+        return f"the page cache cannot be dropped here ({error.strerror})"
+    return f"{len(kept)} of {len(probed)} files stayed in the page cache"
+
+
+def _drop(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)  # pages that are not written yet cannot be dropped
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(descriptor)
 
 
 def _cached(path: str) -> bool:

@@ -1,0 +1,118 @@
+"""The passes of a loader that are timed beside its steady rate, with a loader of lists."""
+
+import errno
+import itertools
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from runners.reference import page_cache, passes
+from runners.reference.page_cache import drop
+from runners.reference.passes import Passes
+from runners.reference.source import Source
+
+
+class Lists:
+    """A loader that notes how it was opened, and what was taken from it."""
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[Source, bool]] = []
+        self.taken: list[int] = []
+        self.ended = 0
+
+    def open(self, source: Source, endless: bool):
+        number = len(self.opened)
+        self.opened.append((source, endless))
+        self.taken.append(0)
+        return lambda: self.pass_over(number, source, endless)
+
+    def pass_over(self, number: int, source: Source, endless: bool):
+        names = itertools.cycle(source.paths) if endless else iter(source.paths)
+        try:
+            while batch := list(itertools.islice(names, source.batch_size)):
+                self.taken[number] += len(batch)
+                yield batch
+        finally:
+            self.ended += 1
+
+
+@pytest.fixture
+def source(tmp_path):
+    paths = [tmp_path / f"{number}.jpg" for number in range(10)]
+    for path in paths:
+        Image.new("RGB", (40, 30), (200, 100, 50)).save(path)
+    return Source(tuple(map(str, paths)), 4, "batch", workers=2, tuned=False)
+
+
+def timed(stages) -> dict[str, str | None]:
+    refused = {}
+    for name, stage in stages.items():
+        refused[name] = stage.before()
+        if not refused[name]:
+            stage.run()
+    return refused
+
+
+def test_each_stage_handles_the_images_that_it_says(monkeypatch, source):
+    monkeypatch.setattr(passes, "drop", lambda _paths: None)
+    loader = Lists()
+    made = Passes(loader.open, source)
+    stages = made.stages()
+    assert not any(timed(stages).values())
+    made.close()
+    items = {name: stage.items for name, stage in stages.items()}
+    ready, endless = loader.opened[3]
+    # A first batch; an epoch and, by the same loader, another; one cold; then what needs no decoding, without end.
+    assert loader.taken == [4, 20, 10, items["headspace"] + 4 * (1 + 2 * 4)]
+    assert items == {
+        "first_batch": 4,
+        "close": None,
+        "epoch": 10,
+        "second_epoch": 10,
+        "cold_epoch": 10,
+        "decode_alone": 10,
+        "read_cold": 10,
+        "headspace": 20 * 4 * 4,
+    }
+    assert endless
+    assert ready.ready.shape == (10, 224, 224, 3)
+    assert np.abs(ready.ready[0].reshape(-1, 3).mean(axis=0) - (200, 100, 50)).max() < 3
+    assert loader.ended == 5
+
+
+def test_the_limits_are_measured_on_a_sample_of_a_large_data_set(monkeypatch, source):
+    monkeypatch.setattr(passes, "SAMPLE", 3)
+    stages = Passes(Lists().open, source).stages()
+    assert (stages["decode_alone"].items, stages["read_cold"].items, stages["epoch"].items) == (3, 3, 10)
+
+
+def test_what_cannot_be_cold_is_not_timed_as_cold(monkeypatch, source):
+    monkeypatch.setattr(passes, "drop", lambda _paths: "no page cache here")
+    loader = Lists()
+    refused = timed(Passes(loader.open, source).stages())
+    assert {name for name, reason in refused.items() if reason} == {"cold_epoch", "read_cold"}
+    assert len(loader.opened) == 3
+
+
+def test_dropped_files_are_out_of_the_page_cache_or_it_is_said(source):
+    for path in source.paths:
+        with open(path, "rb") as file:
+            file.read()
+    reason = drop(source.paths)
+    assert reason is None or "page cache" in reason
+    assert any(page_cache._cached(path) for path in source.paths) == bool(reason)
+
+
+def test_a_file_system_that_cannot_drop_is_a_reason(monkeypatch, source):
+    def refuse(*_args):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+
+    monkeypatch.setattr(os, "posix_fadvise", refuse)
+    assert "Operation not supported" in drop(source.paths)
+
+
+def test_files_that_stay_are_counted(monkeypatch, source):
+    monkeypatch.setattr(page_cache, "_cached", lambda path: path == source.paths[0])
+    assert drop(source.paths) == "1 of 10 files stayed in the page cache"
