@@ -1,12 +1,15 @@
 """Puts files out of the kernel's page cache, as any process may that can read them."""
 
 import os
+import time
 from collections.abc import Sequence
 
 PROBED = 64
 """Files, about, that are looked at afterwards."""
 TRIES = 5
 """A page that another CPU has just put on its list survives being dropped once."""
+SETTLED_SECONDS = 0.05
+"""Until what was read ahead has come: a page on its way cannot be dropped."""
 
 
 def drop(paths: Sequence[str]) -> str | None:
@@ -18,6 +21,10 @@ def drop(paths: Sequence[str]) -> str | None:
             for path in kept:
                 _drop(path)
             kept = [path for path in probed if _cached(path)]
+            # Looking makes some kernels read ahead.
+            time.sleep(SETTLED_SECONDS)
+            for path in probed:
+                _drop(path)
             if not kept:
                 return None
     except OSError as error:
