@@ -5,14 +5,16 @@ import multiprocessing
 import resource
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.transforms import v2
 
 from runners.harness.workload import Invalid
+from runners.pytorch.normalize import normalized
 from runners.pytorch.shm import require_shared_memory
-from runners.reference.pixels import MEAN, STD, affine
+from runners.reference.pixels import MEAN, STD
 from runners.reference.source import PREFETCH, SIDE, Source
 
 
@@ -47,10 +49,9 @@ def passes(source: Source, endless: bool, decode: Callable[[str], torch.Tensor])
         num_workers=source.workers,
         prefetch_factor=PREFETCH if source.workers else None,
         persistent_workers=source.tuned and source.workers > 0,
-        pin_memory=source.pinned,
         collate_fn=list if source.stage == "decode" else default_collate,
     )
-    finish = _normalize if source.tuned and source.normalized else _as_is
+    finish = partial(normalized, pinned=source.pinned) if source.tuned and source.normalized else _as_is
     return lambda: _pass(loader, finish)
 
 
@@ -94,12 +95,6 @@ class _Endless:
 
     def __iter__(self) -> Iterator[int]:
         return itertools.cycle(range(self.count))
-
-
-def _normalize(batch: torch.Tensor) -> torch.Tensor:
-    """On the whole batch: a quarter of the bytes cross the shared memory, and no intermediate is made."""
-    scale, offset = (torch.from_numpy(values).view(3, 1, 1) for values in affine())
-    return batch.to(torch.float32).mul_(scale).add_(offset)
 
 
 def _as_is(batch: torch.Tensor) -> torch.Tensor:

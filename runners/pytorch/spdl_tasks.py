@@ -1,0 +1,118 @@
+"""What SPDL's threads do. All of it can be sent to another process."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import spdl.io
+import torch
+
+from runners.harness.workload import Invalid
+from runners.pytorch.normalize import normalized
+from runners.reference.pixels import affine
+from runners.reference.source import SIDE, Source
+
+SCALE = "bilinear+full_chroma_int"
+UNREADABLE = (OSError, RuntimeError, ValueError)
+"""What reading, FFmpeg and SPDL raise for an image that is broken or gone."""
+
+
+@dataclass(frozen=True)
+class Undecodable:
+    """What stands for an image that cannot be decoded: SPDL's own failures do not say which image it was."""
+
+    message: str
+
+
+def checked(batch: torch.Tensor | list | Undecodable) -> torch.Tensor | list:
+    """The batch, if every image of it was decoded. Raises Invalid."""
+    for image in [batch] if isinstance(batch, Undecodable) else batch if isinstance(batch, list) else ():
+        if isinstance(image, Undecodable):
+            raise Invalid("DATA", image.message)
+    return batch
+
+
+def resize_of(source: Source) -> str:
+    """What FFmpeg does to a decoded image."""
+    if source.defaults:  # letterboxed, bicubic
+        return spdl.io.get_video_filter_desc(scale_width=SIDE, scale_height=SIDE)
+    return spdl.io.get_video_filter_desc(scale_width=SIDE, scale_height=SIDE, scale_mode=None, scale_algo=SCALE)
+
+
+class PlainImage:
+    """An image by its path to uint8 (H, W, 3)."""
+
+    def __init__(self, source: Source) -> None:
+        self.resize = resize_of(source)
+
+    def __call__(self, path: str) -> torch.Tensor | Undecodable:
+        try:
+            return spdl.io.to_torch(spdl.io.load_image(_encoded(path), filter_desc=self.resize))
+        except UNREADABLE as error:
+            return _undecodable(path, error)
+
+
+class ReadyImage:
+    """An image that lies decoded in memory, by its position."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = torch.from_numpy(images)
+
+    def __call__(self, position: int) -> torch.Tensor:
+        return self.images[position]
+
+
+class PlainBatch:
+    """Images to one tensor, normalised where the stage says so, with the operations that first come to mind."""
+
+    def __init__(self, source: Source) -> None:
+        self.normalizes = source.normalized
+
+    def __call__(self, images: list[torch.Tensor | Undecodable]) -> torch.Tensor | Undecodable:
+        broken = next((image for image in images if isinstance(image, Undecodable)), None)
+        return broken or (_normalize(torch.stack(images)) if self.normalizes else torch.stack(images))
+
+
+class TunedBatch:
+    """The paths, or the positions, of a batch to the batch, all in one task: a queue of images costs its time too.
+
+    Frames stay FFmpeg's until they are copied out, all at once.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.stage, self.normalizes, self.pinned = source.stage, source.normalized, source.pinned
+        self.resize = resize_of(source)
+        self.ready = None if source.ready is None else torch.from_numpy(source.ready)
+
+    def __call__(self, names: list) -> torch.Tensor | list | Undecodable:
+        if self.ready is None:
+            frames = []
+            for path in names:
+                try:
+                    frames.append(spdl.io.decode_packets(spdl.io.demux_image(_encoded(path)), filter_desc=self.resize))
+                except UNREADABLE as error:
+                    return _undecodable(path, error)
+            if self.stage == "decode":
+                return [spdl.io.to_torch(spdl.io.convert_frames(one)) for one in frames]
+            images = spdl.io.to_torch(spdl.io.convert_frames(frames))
+        else:
+            images = self.ready[names]
+        if self.stage == "decode":
+            return list(images)
+        return normalized(images.permute(0, 3, 1, 2), self.pinned) if self.normalizes else images
+
+
+def _encoded(path: str) -> bytes:
+    """The file's bytes: FFmpeg would read patterns and protocols into some names."""
+    return Path(path).read_bytes()
+
+
+def _undecodable(path: str, error: Exception) -> Undecodable:
+    return Undecodable(f"{path!r} cannot be decoded ({' '.join(str(error).split())})")
+
+
+def _normalize(batch: torch.Tensor) -> torch.Tensor:
+    """float32, (N, 3, H, W), contiguous; in place once it is float."""
+    scale, offset = (torch.from_numpy(values).view(3, 1, 1) for values in affine())
+    planes = batch.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+    return planes.mul_(scale).add_(offset)
