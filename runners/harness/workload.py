@@ -40,13 +40,13 @@ class Workload:
 
     variants: tuple[str, ...]
     loaders: tuple[str, ...] = ()
-    tracks: tuple[str, ...] = ("matched",)
     networks: tuple[str, ...] = ()
     sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ("fp32",)
     devices: tuple[str, ...] = ("cpu", "gpu")
+    tracks: tuple[str, ...] = ("matched",)
 
 
 @dataclass(frozen=True)

@@ -370,10 +370,20 @@ def test_load_reads_the_manifest_and_times_deliveries(tmp_path, prepare, dataset
     code, record = run(tmp_path, "load", "--manifest", str(dataset), "--workers", "2")
     assert code == 0, record["error"]
     assert stages == ["tiny", "epoch"]
+    assert record["samples"]["stage_items"] == {"first_batch": 2}
+    assert set(record["samples"]["stage_ns"]) == {"first_batch", "epoch"}
+    assert record["unknown"]["samples.stage_ns.cold_epoch"] == "no page cache here"
     assert record["case"]["dataset"]["items"] == 1
     assert record["samples"]["warmup_steps"] == 8 + 1
     assert len(record["samples"]["step_ns"]) == 9 + 80
     assert record["samples"]["first_step_ns"] == record["samples"]["stage_ns"]["first_batch"]
+
+
+def test_a_track_that_the_workload_has_not_is_refused(dataset, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(FAKE, ["load", "--manifest", str(dataset), "--track", "default"])
+    assert ended.value.code == 2
+    assert "unknown track 'default'; known: matched" in capsys.readouterr().err
 
 
 def test_data_that_changed_since_its_manifest_is_invalid(tmp_path, prepare, dataset):

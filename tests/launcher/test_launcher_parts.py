@@ -200,7 +200,7 @@ def contestants() -> dict[str, Contestant]:
         (),
         {
             "infer": Workload(("graph", "eager"), networks=("cnn4",), scopes=("compute",)),
-            "load": Workload(("plain", "tuned"), ("one", "two"), stages=("batch",)),
+            "load": Workload(("plain", "tuned"), ("one", "two"), stages=("batch",), tracks=("matched", "default")),
         },
     )
     return {"alpha": Contestant("alpha", left), "beta": Contestant("beta", right)}
@@ -231,6 +231,17 @@ def test_named_variants_apply_to_whoever_declares_them(tmp_path: Path) -> None:
     assert [one.label for one in only.competitors] == ["beta/graph", "alpha/compile"]
     (only,) = cases_of(tmp_path, "[[cases]]\nworkload='infer'\nbatch_size=1\nvariants='all'\n")
     assert len(only.competitors) == 4
+
+
+def test_a_track_is_an_axis_of_loaders_alone(tmp_path: Path) -> None:
+    group = "[[cases]]\nworkload='load'\nbatch_size=1\ntrack=['matched','default']\n"
+    matched, default = cases_of(tmp_path, group)
+    assert (matched.case.track, default.case.track) == ("matched", "default")
+    assert default.case.label == matched.case.label.replace("fp32", "fp32 default")
+    with pytest.raises(UsageError, match=r"unknown track 'defualt'.*did you mean default"):
+        cases_of(tmp_path, group.replace("'default'", "'defualt'"))
+    with pytest.raises(UsageError, match="track does not apply"):
+        cases_of(tmp_path, "[[cases]]\nworkload='infer'\nbatch_size=1\ntrack='default'\n")
 
 
 def test_loaders_and_variants_multiply(tmp_path: Path) -> None:
