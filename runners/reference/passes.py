@@ -1,7 +1,7 @@
 """What is timed of a loader beside its steady rate: whole passes, and the limits that it is held against."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +22,12 @@ Opened = Callable[[], Iterator]
 class Passes:
     """The stages of `load`, of one loader.
 
-    - `first_batch`, `close`: a fresh pass to its first batch, and its release.
-    - `epoch`, `second_epoch`: whole passes of a fresh loader, the start of its workers included, and once more.
-    - `cold_epoch`: a whole pass of a fresh loader over files that the page cache does not hold.
     - `decode_alone`, `read_cold`: on one thread, what the reference decoder needs for images in the page cache, and how
       long files take to be read that are not there.
     - `headspace`: what the loader delivers of images that need no decoding, its workers and queues filled before.
+    - `cold_epoch`: a whole pass of a fresh loader over files that the page cache does not hold.
+    - `epoch`, `second_epoch`: whole passes of a fresh loader, the start of its workers included, and once more.
+    - `first_batch`, `close`: a fresh pass to its first batch, and its release.
     """
 
     def __init__(self, opened: Callable[[Source, bool], Opened], source: Source) -> None:
@@ -43,14 +43,14 @@ class Passes:
         source, images, sampled = self._source, len(self._source.paths), len(self._sample)
         handed_over = QUEUE_DEPTHS_MEASURED * max(1, source.queue_batches)
         return {
-            "first_batch": Stage(self._first_batch, items=source.batch_size),
-            "close": Stage(self.close),
-            "epoch": Stage(self._epoch, items=images),
-            "second_epoch": Stage(lambda: _exhaust(self._loaders[0]()), items=images),
-            "cold_epoch": Stage(self._epoch, self._before_cold_epoch, images),
-            "decode_alone": Stage(self._decode_alone, self._release, sampled),
-            "read_cold": Stage(self._read, lambda: drop(self._sample), sampled),
+            "decode_alone": Stage(self._decode_alone, items=sampled),
             "headspace": Stage(lambda: self._take(handed_over), self._fill_queue, handed_over * source.batch_size),
+            "read_cold": Stage(self._read, lambda: self._dropped(self._sample), sampled),
+            "cold_epoch": Stage(self._epoch, lambda: self._dropped(source.paths), images),
+            "epoch": Stage(self._epoch, self.close, images),
+            "second_epoch": Stage(lambda: _exhaust(self._loaders[0]()), items=images),
+            "first_batch": Stage(self._first_batch, self.close, source.batch_size),
+            "close": Stage(self.close),  # the last: what stayed open would run beside what is timed next
         }
 
     def close(self) -> None:
@@ -67,12 +67,9 @@ class Passes:
         self._loaders.append(self._opened(self._source, False))
         _exhaust(self._loaders[0]())
 
-    def _before_cold_epoch(self) -> str | None:
+    def _dropped(self, paths: Sequence[str]) -> str | None:
         self.close()
-        return drop(self._source.paths)
-
-    def _release(self) -> None:
-        self.close()
+        return drop(paths)
 
     def _decode_alone(self) -> None:
         self._ready.extend(reference_pixels(path) for path in self._sample)

@@ -61,11 +61,11 @@ def test_each_stage_handles_the_images_that_it_says(monkeypatch, source):
     made = Passes(loader.open, source)
     stages = made.stages()
     assert not any(timed(stages).values())
-    made.close()
+    assert loader.ended == 5, "a pass is open beside what is timed next"
     items = {name: stage.items for name, stage in stages.items()}
-    ready, endless = loader.opened[3]
-    # A first batch; an epoch and, by the same loader, another; one cold; then what needs no decoding, without end.
-    assert loader.taken == [4, 20, 10, items["headspace"] + 4 * (1 + 2 * 4)]
+    ready, endless = loader.opened[0]
+    # What needs no decoding, without end; a cold epoch; an epoch and, by the same loader, another; a first batch.
+    assert loader.taken == [items["headspace"] + 4 * (1 + 2 * 4), 10, 20, 4]
     assert items == {
         "first_batch": 4,
         "close": None,
@@ -79,7 +79,6 @@ def test_each_stage_handles_the_images_that_it_says(monkeypatch, source):
     assert endless
     assert ready.ready.shape == (10, 224, 224, 3)
     assert np.abs(ready.ready[0].reshape(-1, 3).mean(axis=0) - (200, 100, 50)).max() < 3
-    assert loader.ended == 5
 
 
 def test_the_limits_are_measured_on_a_sample_of_a_large_data_set(monkeypatch, source):

@@ -240,7 +240,7 @@ def test_a_track_is_an_axis_of_loaders_alone(tmp_path: Path) -> None:
     assert default.case.label == matched.case.label.replace("fp32", "fp32 default")
     with pytest.raises(UsageError, match=r"unknown track 'defualt'.*did you mean default"):
         cases_of(tmp_path, group.replace("'default'", "'defualt'"))
-    with pytest.raises(UsageError, match="track does not apply"):
+    with pytest.raises(UsageError, match="unknown track 'default'; known: matched"):
         cases_of(tmp_path, "[[cases]]\nworkload='infer'\nbatch_size=1\ntrack='default'\n")
 
 
