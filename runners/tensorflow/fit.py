@@ -109,7 +109,7 @@ def prepare(request: Request) -> FitWork:
         try:
             yield from loader
         except UNREADABLE as error:
-            raise unreadable(error) from None
+            raise unreadable(error, (*train_images.paths, *test_images.paths)) from None
 
     def check() -> Check:
         """After the clock: was it the same training, and does the model in memory say what the restored one said?"""

@@ -1,7 +1,7 @@
 """tf.data: a graph of decoding steps run by a pool of threads."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
@@ -11,6 +11,8 @@ from runners.reference.source import SIDE, Source
 
 UNREADABLE = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
 """What an image that is broken or gone raises."""
+SEARCHED = 20_000
+"""Images among which a broken one is looked for at most: a minute or two."""
 
 
 def decode(path: tf.Tensor, side: int) -> tf.Tensor:
@@ -44,9 +46,14 @@ def opened(source: Source, endless: bool) -> Callable[[], Iterator[tf.Tensor | l
     return lambda: _pass(made, source)
 
 
-def unreadable(error: tf.errors.OpError) -> Invalid:
-    """The error without the graph's inner names."""
+def unreadable(error: tf.errors.OpError, paths: Sequence[str]) -> Invalid:
+    """The error without the graph's inner names, and which of the images it was: that the graph does not say."""
     reason = error.message.splitlines()[0].rpartition("}} ")[2]
+    for path in paths[:SEARCHED]:
+        try:
+            decode(tf.constant(os.fsencode(path)), SIDE)
+        except UNREADABLE:
+            return Invalid("DATA", f"{path!r} cannot be decoded ({reason})")
     return Invalid("DATA", f"tf.data could not read or decode an image ({reason})")
 
 
@@ -87,7 +94,7 @@ def _pass(made: tf.data.Dataset, source: Source) -> Iterator[tf.Tensor | list[tf
     try:
         yield from _in_lists(images, source.batch_size) if source.stage == "decode" else images
     except UNREADABLE as error:
-        raise unreadable(error) from None
+        raise unreadable(error, source.paths) from None
 
 
 def _plain(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:

@@ -106,6 +106,5 @@ def test_an_image_that_cannot_be_decoded_stops_every_loader(probe, tmp_path, fra
     outcomes = probe(framework, "probe_load.py", str(describe(tmp_path, tmp_path, {"all": pairs})), "")
     read = {name: seen for name, seen in outcomes.items() if not name.endswith("/transfer")}
     assert {seen.get("kind") for seen in read.values()} == {"DATA"}
-    assert all("decode" in seen["message"] for seen in read.values())
-    assert all("broken.jpg" in seen["message"] for name, seen in read.items() if framework == "pytorch")
+    assert all("broken.jpg' cannot be decoded" in seen["message"] for seen in read.values())
     assert {seen["left"] for seen in read.values()} == {0}
