@@ -104,8 +104,9 @@ def _by_limit(stages: dict[str, Side]) -> list[str]:
     near = [(share, name) for share, name in known if share >= NEAR]
     found = [f"its decoder is faster than the reference ({percent(decoding)})"] if decoding and past else []
     if known:
-        said = " and ".join(f"{name} ({percent(share)})" for share, name in near or known)
-        found.append(f"bound by {said}" if near else f"far from the limit of {said}")
+        said = [f"{name} ({percent(share)})" for share, name in near or known]
+        alone = f"bound by no limit alone: nearest is {', then '.join(said)}"
+        found.append(f"bound by {' and '.join(said)}" if near else alone)
     return [*found, _by_storage(side)]
 
 
