@@ -102,7 +102,7 @@ def _by_limit(stages: dict[str, Side]) -> list[str]:
     limits = {DECODING: None if past else decoding, HANDING_OVER: handing}
     known = sorted(((share, limit.name) for limit, share in limits.items() if share is not None), reverse=True)
     near = [(share, name) for share, name in known if share >= NEAR]
-    found = [f"its decoder is faster than the reference ({percent(decoding)})"] if decoding and past else []
+    found = [f"it decodes faster than the reference ({percent(decoding)})"] if decoding and past else []
     if known:
         said = [f"{name} ({percent(share)})" for share, name in near or known]
         alone = f"bound by no limit alone: nearest is {', then '.join(said)}"
