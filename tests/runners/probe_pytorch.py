@@ -41,7 +41,7 @@ def answer(job, folder):
             return {"unsupported": str(reason)}
         alive = sum(array() is not None for array in arrays)
         for stage in work.stages.values():
-            stage()
+            stage.run()
         for _ in range(STEPS):
             work.step()
         work.synchronize()

@@ -141,7 +141,7 @@ def carry_out(framework, job):
             if "allocate" in job:
                 allocate(framework, job["allocate"])
             for stage in work.stages.values():
-                stage()
+                stage.run()
             work.step()
             work.synchronize()
             return {
