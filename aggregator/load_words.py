@@ -24,6 +24,8 @@ STAGES = {"decode": "decoding", "batch": "batching", "normalize": "normalising"}
 """What each stage adds to the one before it."""
 NEAR = 0.7
 """From this share of a limit on, a loader is said to be bound by it."""
+FEWEST = 2
+"""Replicates without which a rate has no interval, and a difference between two says nothing."""
 PAST = 1.1
 """A loader beyond this share of the reference decoder's rate has a faster decoder, and the reference bounds it not."""
 NOTE = (
@@ -67,7 +69,7 @@ def _data(case: Case) -> str:
 def _by_stage(stages: dict[str, Side]) -> str:
     """What each stage adds to an image's time, as a share of the longest pipeline's."""
     present = [stage for stage in STAGES if stage in stages]
-    if len(present) < 2:
+    if len(present) < 2 or any(len(side.ok) < FEWEST for side in stages.values()):
         return ""
     whole = _level(stages[present[-1]]).middle
     said: list[str] = []

@@ -18,7 +18,7 @@ from runners.reference.pixels import MEAN, STD
 from runners.reference.source import PREFETCH, SIDE, Source
 
 
-class Images(Dataset):
+class DecodedOnAccess(Dataset):
     """The images of a source through `decode`, from a path to uint8 (3, H, W); if plain, normalised one by one."""
 
     def __init__(self, source: Source, decode: Callable[[str], torch.Tensor]) -> None:
@@ -43,7 +43,7 @@ def passes(source: Source, endless: bool, decode: Callable[[str], torch.Tensor])
         require_shared_memory(_shared_bytes(source))
         _allow_open_files()
     loader = DataLoader(
-        Images(source, decode),
+        DecodedOnAccess(source, decode),
         batch_size=source.batch_size,
         sampler=_Endless(len(source.paths)) if endless else range(len(source.paths)),
         num_workers=source.workers,
