@@ -9,6 +9,7 @@ import torch
 from spdl.io.utils import get_ffmpeg_versions
 from spdl.pipeline import PipelineBuilder
 
+from runners.harness.workload import Unsupported
 from runners.pytorch.ffmpeg import load_ffmpeg
 from runners.pytorch.spdl_tasks import PlainBatch, PlainImage, ReadyImage, TunedBatch, checked, resize_of
 from runners.reference.source import Source
@@ -23,7 +24,12 @@ def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
 
 
 def pipeline(source: Source, endless: bool) -> PipelineBuilder:
-    """From paths to batches: tuned, a task is a batch; plain, it is an image. It can be sent to another process."""
+    """From paths to batches: tuned, a task is a batch; plain, it is an image. It can be sent to another process.
+
+    Raises Unsupported without workers.
+    """
+    if not source.workers:
+        raise Unsupported("SPDL decodes in threads of its own: it needs --workers 1 or more")
     names = source.paths if source.ready is None else range(len(source.paths))
     if source.tuned:
         builder = PipelineBuilder().add_source(Names(names, endless, source.batch_size))

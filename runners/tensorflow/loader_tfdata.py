@@ -99,22 +99,22 @@ def _pass(made: tf.data.Dataset, source: Source) -> Iterator[tf.Tensor | list[tf
 
 def _plain(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
     """Each step a `map`, image by image, then `batch` and `prefetch`, as the documentation shows."""
-    images = positions.map(_reader(source), num_parallel_calls=source.workers)
+    images = positions.map(_reader(source), num_parallel_calls=source.workers or None)
     if source.stage == "decode":
         return images.prefetch(source.queue_batches * source.batch_size)
     if source.normalized:
-        images = images.map(_normalize, num_parallel_calls=source.workers)
+        images = images.map(_normalize, num_parallel_calls=source.workers or None)
     return images.batch(source.batch_size).prefetch(source.queue_batches)
 
 
 def _tuned(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
     """Nothing a function call can be saved on: one `map` an image, and arithmetic on whole batches."""
-    images = positions.map(_reader(source), num_parallel_calls=source.workers)
+    images = positions.map(_reader(source), num_parallel_calls=source.workers or None)
     if source.stage == "decode":
         return images.prefetch(source.queue_batches * source.batch_size)
     batches = images.batch(source.batch_size)
     if source.normalized:
-        batches = batches.map(_normalize, num_parallel_calls=source.workers)
+        batches = batches.map(_normalize, num_parallel_calls=source.workers or None)
     if source.stage == "transfer":
         return batches.apply(tf.data.experimental.prefetch_to_device("GPU:0", source.queue_batches))
     return batches.prefetch(source.queue_batches)

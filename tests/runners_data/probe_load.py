@@ -1,7 +1,7 @@
 """Runs in a framework's own Python: every loader, variant and stage over one manifest; prints JSON.
 
 argv: framework, manifest, sabotage. A sabotage breaks one setting of the loader on purpose; `default` is no sabotage
-but the track of default settings.
+but the track of default settings, and `alone` leaves the loader without workers.
 """
 
 import importlib
@@ -32,7 +32,8 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
         for variant in declared.variants:
             for stage in declared.stages if not sabotage else ("batch",):
                 track = "default" if sabotage == "default" else "matched"
-                case = Case("load", "cpu", BATCH, 25, track=track, stage=stage, workers=2)
+                workers = 0 if sabotage == "alone" else 2
+                case = Case("load", "cpu", BATCH, 25, track=track, stage=stage, workers=workers)
                 with tempfile.TemporaryDirectory() as scratch:
                     request = Request(
                         case,

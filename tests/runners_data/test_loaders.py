@@ -80,6 +80,18 @@ def test_default_settings_are_let_through_with_their_difference(outcomes, framew
     assert seen[f"{loader}/tuned/batch"]["kind"] == "UNSUPPORTED"
 
 
+@pytest.mark.parametrize(("framework", "loader"), ALL)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_without_workers_a_loader_works_alone_or_says_that_it_cannot(outcomes, framework, loader, variant):
+    seen = outcomes(framework, "alone")[f"{loader}/{variant}/batch"]
+    if loader.startswith("spdl"):
+        assert seen["kind"] == "UNSUPPORTED"
+        assert "--workers 1" in seen["message"]
+    else:
+        assert seen["items"] == KINDS
+        assert seen["sizes"] == [3] * 7
+
+
 @pytest.mark.parametrize("loader", ["torch", "spdl", "opencv"])
 def test_the_workers_asked_for_are_alive(outcomes, loader):
     assert outcomes("pytorch")[f"{loader}/plain/batch"]["settings"]["workers_alive"] == "2"
