@@ -8,7 +8,8 @@ from make_records import TF, TORCH, make_run, planned, scheduled, step_case, wri
 
 from aggregator import aa, charts
 from aggregator.analysis import analyse
-from aggregator.cli import OK, SOME_FAILED, USAGE, main
+from aggregator.cli import main
+from aggregator.commands.shared import OK, SOME_FAILED, USAGE
 from aggregator.load import LoadedRun
 from method.verdict import Verdict
 

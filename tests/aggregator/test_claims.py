@@ -9,7 +9,8 @@ from make_records import HEALTH, TF, TORCH, make_run, planned, roof_case, schedu
 from varied_run import varied_records, varied_run
 
 from aggregator import charts
-from aggregator.cli import OK, SOME_FAILED, main
+from aggregator.cli import main
+from aggregator.commands.shared import OK, SOME_FAILED
 from runners.harness.run import Pilot, PlannedCase, RunState, Stopping, Warmup
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'

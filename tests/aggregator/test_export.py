@@ -25,7 +25,8 @@ from make_records import (
     write_folder,
 )
 
-from aggregator.cli import NOT_WRITABLE, OK, SOME_FAILED, USAGE, main
+from aggregator.cli import main
+from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
 from method.statistic import retained
 from runners.harness.case import Competitor
 from runners.harness.record import Status

@@ -8,7 +8,8 @@ from make_records import TF_FIT, TORCH_FIT, fit_case, make_record, make_run, pla
 
 from aggregator import charts, metrics
 from aggregator.analysis import analyse
-from aggregator.cli import OK, main
+from aggregator.cli import main
+from aggregator.commands.shared import OK
 from aggregator.fit_tables import fit_tables
 from aggregator.load import load_run
 from runners.harness.case import DatasetRef

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from aggregator.cli import OK, USAGE, main
+from aggregator.cli import main
+from aggregator.commands.shared import OK, USAGE
 from aggregator.published.ratios import step_tables
 from aggregator.published.step_csv import COLUMNS, NETWORKS, read
 from aggregator.published.step_times import kept, kept_source

@@ -20,7 +20,8 @@ from make_records import (
 )
 
 from aggregator import charts
-from aggregator.cli import OK, SOME_FAILED, main
+from aggregator.cli import main
+from aggregator.commands.shared import OK, SOME_FAILED
 from runners.harness.case import Competitor
 from runners.harness.record import Status
 

@@ -30,7 +30,8 @@ from make_records import (
 from markdown_it import MarkdownIt
 
 from aggregator import charts
-from aggregator.cli import NOT_WRITABLE, OK, SOME_FAILED, USAGE, main
+from aggregator.cli import main
+from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
 from runners.harness.case import Competitor
 from runners.harness.record import Status, to_json
 from runners.harness.run import RunState, Unavailable

@@ -10,7 +10,8 @@ from aggregator import charts, hosts
 from aggregator.analysis import analyse
 from aggregator.audit import audit
 from aggregator.charts import Palette
-from aggregator.cli import OK, main
+from aggregator.cli import main
+from aggregator.commands.shared import OK
 from aggregator.load import LoadedRun, load_run
 from method.verdict import Verdict
 

@@ -1,0 +1,25 @@
+"""`aa`: count how often a program was called different from itself."""
+
+import argparse
+
+from aggregator import aa
+from aggregator.analysis import analyse
+from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, load_runs
+from aggregator.load import CannotReport
+
+HELP = "count how often a program was called different from itself (A/A runs)"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Its arguments."""
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print what the comparisons with itself came to."""
+    summary = aa.summarise(analyse([found for _, found in load_runs(given.runs)]))
+    if summary is None:
+        raise CannotReport("no comparison of a program with itself here; `make aa` measures some")
+    for line in aa.sentences(summary):
+        print(line)
+    return OK if summary.passes else SOME_FAILED

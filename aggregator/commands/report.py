@@ -1,0 +1,67 @@
+"""`report`: compare a run's records and write report.md, report.html and the figures."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from aggregator.analysis import analyse, competitors_of
+from aggregator.build import build_report
+from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, known, load_runs, not_writable, printable
+from aggregator.html import render_html
+from aggregator.markdown import render_markdown
+from aggregator.model import Report
+from runners.harness.files import write_atomically
+
+HELP = "compare a run's records and write report.md and report.html"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Its arguments."""
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("--out", type=Path, help="where to write (default: the first run's folder)")
+    parser.add_argument("--baseline", help="competitor that the others are compared with (default: the plan's first)")
+    parser.add_argument(
+        "--target-accuracy",
+        type=_share,
+        help="test accuracy in per cent that trainings are timed to (default: the highest that all reached)",
+    )
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write the report; its path is the last line of standard output."""
+    loaded = load_runs(given.runs)
+    runs = [found for _, found in loaded]
+    if given.baseline is not None:
+        known("competitor", given.baseline, competitors_of(runs))
+    report = build_report(runs, analyse(runs, given.baseline), given.target_accuracy)
+    target = given.out or loaded[0][0]
+    try:
+        page = write_report(report, target)
+    except OSError as error:
+        return not_writable("the report", target, error)
+    for line in (*report.headline, *report.incomplete):
+        print(line, file=sys.stderr)
+    if report.failures or report.quarantined:
+        counted = f"{len(report.failures)} failed or unavailable, {len(report.quarantined)} quarantined"
+        print(f"{counted}; see the report's section on failures", file=sys.stderr)
+    print(printable(str(page)))
+    return OK if report.clean else SOME_FAILED
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Write report.md, report.html and figures/ into `folder`; gives report.html's path. Raises OSError."""
+    drawings = folder / "figures"
+    drawings.mkdir(parents=True, exist_ok=True)
+    for figure in report.figures:
+        write_atomically(drawings / f"{figure.name}.svg", figure.svg.encode())
+    write_atomically(folder / "report.md", render_markdown(report).encode())
+    page = folder / "report.html"
+    write_atomically(page, render_html(report).encode())
+    return page
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"{text}: must be above 0 and at most 100 per cent")
+    return value / 100

@@ -1,0 +1,37 @@
+"""What several commands need: runs by name, exit codes, messages for people."""
+
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from aggregator.load import CannotReport, LoadedRun, find_run, load_run
+from aggregator.words import clean
+
+OK, SOME_FAILED, USAGE, NOT_WRITABLE = 0, 1, 2, 3
+RUN_HELP = "a run's folder, or its id under results/"
+
+
+def load_runs(names: Sequence[str]) -> list[tuple[Path, LoadedRun]]:
+    """The runs that `names` name with their folders, each once. Raises CannotReport."""
+    folders = dict.fromkeys(find_run(name).resolve() for name in names)
+    return [(folder, load_run(folder)) for folder in folders]
+
+
+def known(what: str, name: str, names: Sequence[str]) -> None:
+    """Raises CannotReport, with what it may have been, where `name` is not one of `names`."""
+    if name not in names:
+        close = difflib.get_close_matches(name, names, 1)
+        hint = f"; did you mean {close[0]}?" if close else ""
+        raise CannotReport(f"no {what} {name!r} here; known: {', '.join(names)}{hint}")
+
+
+def not_writable(what: str, target: Path, error: OSError) -> int:
+    """Say that `what` could not be written, and give the exit code for that."""
+    print(f"aggregator: cannot write {what} to {target}: {error.strerror}; give another --out DIR", file=sys.stderr)
+    return NOT_WRITABLE
+
+
+def printable(text: str) -> str:
+    """Text, or a path in any bytes, that a terminal can show."""
+    return clean(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
