@@ -163,7 +163,7 @@ def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, alph
         programs.setdefault(_program(side.competitor), []).append(side)
     if len(programs) < len(contenders):
         for aliases in programs.values():
-            yield from (_compare(case, *pair, alpha, decides=False) for pair in combinations(aliases, 2))
+            yield from (compare(case, *pair, alpha, decides=False) for pair in combinations(aliases, 2))
         return
     if len(contenders) < 2:
         return
@@ -173,16 +173,17 @@ def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, alph
     for other in contenders:
         if other is not reference:
             pair = {reference.competitor, other.competitor}
-            yield _compare(case, reference, other, alpha, decides=pair == decisive)
+            yield compare(case, reference, other, alpha, decides=pair == decisive)
     if decisive and reference.competitor not in decisive:
-        yield _compare(case, ranking[1], ranking[0], alpha, decides=True)
+        yield compare(case, ranking[1], ranking[0], alpha, decides=True)
 
 
 def _program(competitor: Competitor) -> Competitor:
     return replace(competitor, alias="")
 
 
-def _compare(case: Case, left: Side, right: Side, alpha: float, decides: bool) -> Comparison:
+def compare(case: Case, left: Side, right: Side, alpha: float, decides: bool) -> Comparison:
+    """Two sides over the blocks that both finished, not judged yet."""
     shared = sorted(set(left.ok) & set(right.ok))
     logs = [right.logs[number] - left.logs[number] for number in shared]
     means = [right.log_means[n] - left.log_means[n] for n in shared if n in right.log_means and n in left.log_means]

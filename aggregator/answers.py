@@ -8,9 +8,8 @@ from aggregator.footnotes import Footnotes
 from aggregator.health import PROCESS_SPREAD
 from aggregator.model import Answer, Axis, Interval
 from aggregator.quantities import DASH, count, percent, ratio_and_interval
-from aggregator.quieter import advice
 from aggregator.sides import Side
-from aggregator.words import clean
+from aggregator.words import clean, digest
 from method.compare import Paired, ratio
 from method.statistic import Steadiness
 from method.verdict import (
@@ -50,6 +49,7 @@ def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, f
     text, interval = _ratio(shown, comparison.verdict)
     return Answer(
         case=case,
+        digest=digest(comparison.case),
         anchor=anchor,
         kind=_kind(comparison),
         verdict=_sentence(comparison),
@@ -60,6 +60,7 @@ def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, f
         notes=said,
         marks=tuple(number for text in said for number in footnotes.mark(text)),
         mark=_mark(shown, axis) if text and axis else None,
+        value=ratio(shown.log_ratio) if text and shown else None,
     )
 
 
@@ -102,9 +103,6 @@ def notes(comparison: Comparison) -> list[str]:
             f"the sign-flip test disagrees: p = {comparison.paired.p_permutation:.2g}, t test {comparison.paired.p:.2g}"
         )
     found += [text for text in (_tail(comparison), *_scatter(comparison)) if text]
-    if comparison.verdict in (Verdict.INCONCLUSIVE, Verdict.UNSTABLE):
-        needed = advice([*comparison.left.records, *comparison.right.records])
-        found += [f"What a quieter machine would need: {' '.join(needed)}"] if needed else []
     return found
 
 

@@ -12,9 +12,11 @@ from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
 from aggregator.load_words import load_remarks
 from aggregator.model import Answer, AnswerGroup, CaseDetail, Failed, Part, Report
+from aggregator.page_data import page_data
 from aggregator.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.published.section import beside_published
 from aggregator.quantities import count
+from aggregator.quieter import needed
 from aggregator.roofline import ROOF, Roof, roof_of
 from aggregator.roofline_figure import roofline_figures
 from aggregator.samples_figure import samples_figure
@@ -67,6 +69,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
         published=beside_published(
             [(part.title, env.cases) for part, env in zip(parts, environments, strict=True)], names
         ),
+        data=page_data(environments, names),
         clean=not (failures or quarantined or incomplete),
     )
 
@@ -76,6 +79,8 @@ def _part(
 ) -> Part:
     comparisons = [found for result in env.cases for found in result.comparisons]
     contests = [case for case in env.cases if case.case.workload != ROOF]
+    # What the machine can do is no contest; it stands last.
+    ordered = sorted(env.cases, key=lambda case: case.case.workload == ROOF)
     roof = roof_of(env.cases)
     axis, footnotes = scale(comparisons), Footnotes()
     lines = {
@@ -83,15 +88,16 @@ def _part(
             answer(found, names[result.case], anchor(result.case, index), axis, footnotes)
             for found in result.comparisons
         )
-        for result in env.cases
+        for result in ordered
     }
     prefix = f"part-{index + 1}-" if of > 1 else ""
     return Part(
         title=_part_title(env, index) if of > 1 else "",
         scores=score_table([case for case in contests if not case.is_self]),
-        groups=tuple(_groups(env.cases, lines)),
+        groups=tuple(_groups(ordered, lines)),
         notes=footnotes.texts,
         axis=axis.printed() if axis else None,
+        quieter=tuple(needed(contests)),
         remarks=load_remarks([case for case in contests if case.case.workload == "load"]),
         figures=(*figures(contests, palette, prefix), *roofline_figures(contests, roof, palette, prefix)),
         tables=result_tables(env.cases, names, roof, target),

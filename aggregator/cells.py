@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 
+import numpy as np
+
 from aggregator.analysis import CaseResult
 from aggregator.answers import incomplete
 from aggregator.footnotes import Footnotes
@@ -42,19 +44,24 @@ def time_cell(side: Side, notes: Footnotes) -> Cell:
     if not side.ok:
         return dash(side, notes)
     logs = list(side.logs.values())
-    return Cell(_mean_duration(logs), f"n {len(logs)}", notes.mark(incomplete(side)))
+    notes_of = notes.mark(incomplete(side))
+    return Cell(_mean_duration(logs), f"n {len(logs)}", notes_of, _middle(logs), clean(side.label, 60))
 
 
 def stage_cell(side: Side, value: Metric) -> Cell:
     """The same of another time than the statistic, for a row that says n itself."""
     logs = [math.log(found) for record in side.ok.values() if (found := value(record))]
-    return Cell(_mean_duration(logs)) if logs else Cell(DASH)
+    return Cell(_mean_duration(logs), value=_middle(logs)) if logs else Cell(DASH)
 
 
 def _mean_duration(logs: Sequence[float]) -> str:
     interval = interval_of_mean(logs)
-    middle = math.exp(math.fsum(logs) / len(logs))
-    return duration(middle, *(map(math.exp, interval))) if interval else duration(middle)
+    return duration(_middle(logs), *(map(math.exp, interval))) if interval else duration(_middle(logs))
+
+
+def _middle(logs: Sequence[float]) -> float:
+    """The geometric mean."""
+    return math.exp(math.fsum(logs) / len(logs))
 
 
 def rate_cell(side: Side, notes: Footnotes, rate: Metric = items_per_second) -> Cell:
@@ -64,13 +71,13 @@ def rate_cell(side: Side, notes: Footnotes, rate: Metric = items_per_second) -> 
     logs = [math.log(found) for record in side.ok.values() if (found := rate(record)) is not None]
     if not logs:
         return Cell(DASH)
-    interval = interval_of_mean(logs)
-    middle = math.exp(math.fsum(logs) / len(logs))
+    interval, middle = interval_of_mean(logs), _middle(logs)
     if interval is None:
         text = f"{significant(middle, 2)}/s"
     else:
         text = with_half_width(middle, math.exp(interval[0]), math.exp(interval[1]), "/s").replace(" /s", "/s")
-    return Cell(text, f"n {len(logs)}", notes.mark(incomplete(side)))
+    compared = clean(side.label, 60) if rate is items_per_second else ""
+    return Cell(text, f"n {len(logs)}", notes.mark(incomplete(side)), middle, compared)
 
 
 def share_cell(side: Side, limit: Attainable | Unknown) -> Cell:
@@ -80,7 +87,7 @@ def share_cell(side: Side, limit: Attainable | Unknown) -> Cell:
     if isinstance(limit, Unknown) or interval is None:
         return Cell(DASH)
     middle, *ends = (100 * limit.seconds / math.exp(log) for log in (math.fsum(logs) / len(logs), *interval))
-    return Cell(with_half_width(middle, min(ends), max(ends), "%"))
+    return Cell(with_half_width(middle, min(ends), max(ends), "%"), value=middle / 100)
 
 
 def limit_cell(side: Side, notes: Footnotes) -> Cell:
@@ -89,7 +96,8 @@ def limit_cell(side: Side, notes: Footnotes) -> Cell:
     if found is None:
         return dash(side, notes) if not side.ok else Cell(DASH, "", notes.mark("not counted, or not in this precision"))
     unit = "FLOP/s" if side.records[0].case.stage == PRODUCT else "B/s"
-    return Cell(amount(found.per_second, unit, found.low, found.high), f"n {found.n}", notes.mark(incomplete(side)))
+    text = amount(found.per_second, unit, found.low, found.high)
+    return Cell(text, f"n {found.n}", notes.mark(incomplete(side)), found.per_second)
 
 
 def range_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str]) -> Cell:
@@ -97,7 +105,7 @@ def range_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str]
     values = [found for record in side.ok.values() if (found := value(record)) is not None]
     if not values:
         return Cell(DASH)
-    return Cell(show(values), "" if len(values) == len(side.ok) else f"n {len(values)}")
+    return Cell(show(values), "" if len(values) == len(side.ok) else f"n {len(values)}", value=float(np.median(values)))
 
 
 def seed_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str], notes: Footnotes) -> Cell:
@@ -105,7 +113,7 @@ def seed_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str],
     values = [found for record in side.ok.values() if (found := value(record)) is not None]
     if len(values) < 2 or len(set(values)) > 1:
         return range_cell(side, value, show)
-    return Cell(show(values[:1]), "1 seed", notes.mark(ONE_SEED))
+    return Cell(show(values[:1]), "1 seed", notes.mark(ONE_SEED), values[0])
 
 
 def dash(side: Side, notes: Footnotes) -> Cell:

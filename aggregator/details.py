@@ -10,7 +10,7 @@ from aggregator.quantities import BYTE_UNITS, DASH, count
 from aggregator.remarks import remarks
 from aggregator.roofline import Roof
 from aggregator.sides import Side
-from aggregator.words import clean
+from aggregator.words import clean, digest
 from runners.harness.agreement import relative_error
 from runners.harness.case import Case, DatasetRef
 from runners.harness.record import Check, Record
@@ -23,6 +23,7 @@ def detail(
     summary = "; ".join(dict.fromkeys(answer.verdict for answer in answers)) or "nothing to compare"
     return CaseDetail(
         title=title,
+        digest=digest(result.case),
         anchor=anchor,
         summary=summary,
         answers=answers,

@@ -15,7 +15,7 @@ from aggregator.model import Cell, Table
 from aggregator.order import natural
 from aggregator.quantities import DASH, duration_range, number_range, percent_range, with_half_width
 from aggregator.sides import Side
-from aggregator.words import clean, group
+from aggregator.words import clean, digest, group
 from method.compare import interval_of_mean
 from runners.harness.case import Case
 
@@ -37,14 +37,15 @@ def fit_tables(cases: Sequence[CaseResult], target: float | None = None) -> list
 def _stages(cases: Sequence[CaseResult]) -> Table:
     notes = Footnotes()
     seeds = len({case.case.seed for case in cases}) > 1
-    rows = [_stage_row(case.case, side, seeds, notes) for case in cases for side in case.sides]
+    sides = [(case.case, side) for case in cases for side in case.sides]
+    rows = [_stage_row(case, side, seeds, notes) for case, side in sides]
     labels = (*SETTINGS, *(["seed"] if seeds else []), "competitor")
     heads = (*labels, "n", *STAGES, "accuracy", "restored", "last loss", *OTHER_STAGES)
     caption = (
         f"End-to-end training from disk: each stage, and accuracy on the test images. Of {' and '.join(STAGES)} the "
         f"geometric means over n replicates ({MEAN_NOTE}), of the others medians (lowest–highest)."
     )
-    return Table(caption, heads, tuple(rows), len(labels), notes.texts)
+    return Table(caption, heads, tuple(rows), len(labels), notes.texts, cases=tuple(digest(case) for case, _ in sides))
 
 
 def _named(case: Case, side: Side, seeds: bool = False) -> tuple[Cell, ...]:
@@ -59,7 +60,8 @@ def _stage_row(case: Case, side: Side, seeds: bool, notes: Footnotes) -> tuple[C
     name = _named(case, side, seeds)
     if not side.ok:
         return (*name, Cell("0"), dash(side, notes), *(Cell(DASH) for _ in range(len(STAGES) + len(OTHER_STAGES) + 2)))
-    stages = [stage_cell(side, metrics.stage(stage)) for stage in STAGES]
+    train, *rest = (stage_cell(side, metrics.stage(stage)) for stage in STAGES)
+    stages = [dataclasses.replace(train, side=clean(side.label, 60)), *rest]
     others = [range_cell(side, metrics.stage(stage), duration_range) for stage in OTHER_STAGES]
     accuracy = seed_cell(side, metrics.accuracy, percent_range, notes)
     restored = seed_cell(side, metrics.accuracy_restored, percent_range, notes)
@@ -71,38 +73,49 @@ def _stage_row(case: Case, side: Side, seeds: bool, notes: Footnotes) -> tuple[C
 def _epochs(cases: Sequence[CaseResult]) -> Table | None:
     """The first epoch and the others, and what part of them was spent waiting."""
     notes = Footnotes()
+    sides = [
+        (case.case, side)
+        for case in cases
+        for side in case.sides
+        if any(metrics.waiting(record) is not None for record in side.ok.values())
+    ]
     rows = [
         (
-            *_named(case.case, side),
+            *_named(case, side),
             range_cell(side, metrics.first_epoch, duration_range),
             range_cell(side, metrics.steady_epoch, duration_range),
             rate_cell(side, notes, metrics.steady_rate),
             range_cell(side, metrics.waiting, percent_range),
         )
-        for case in cases
-        for side in case.sides
-        if any(metrics.waiting(record) is not None for record in side.ok.values())
+        for case, side in sides
     ]
     heads = (*SETTINGS, "competitor", "first epoch", "later epochs", "later epochs, images", "waiting for data")
     caption = (
         "Medians (lowest–highest) over replicates; images a second are means. Waiting is the share of the training's "
         "time in which its loop had no batch to go on with, the start of the workers included."
     )
-    return Table(caption, heads, tuple(rows), len(SETTINGS) + 1, notes.texts, "Epochs") if rows else None
+    if not rows:
+        return None
+    trained = tuple(digest(case) for case, _ in sides)
+    return Table(caption, heads, tuple(rows), len(SETTINGS) + 1, notes.texts, "Epochs", cases=trained)
 
 
 def _times_to_accuracy(cases: Sequence[CaseResult], given: float | None) -> Table | None:
-    rows = [
-        (
-            *_named(case.case, side),
-            Cell(f"{100 * target:g} %"),
-            range_cell(side, metrics.time_to(target), duration_range),
-            range_cell(side, metrics.best_test_accuracy, percent_range),
-        )
+    sides = [
+        (case.case, side, target)
         for case in cases
         if (target := given or target_of(case)) is not None
         for side in case.sides
         if any(metrics.best_test_accuracy(record) is not None for record in side.ok.values())
+    ]
+    rows = [
+        (
+            *_named(case, side),
+            Cell(f"{100 * target:g} %"),
+            range_cell(side, metrics.time_to(target), duration_range),
+            range_cell(side, metrics.best_test_accuracy, percent_range),
+        )
+        for case, side, target in sides
     ]
     heads = (*SETTINGS, "competitor", "test accuracy", "reached after", "highest after any epoch")
     chosen = (
@@ -114,7 +127,10 @@ def _times_to_accuracy(cases: Sequence[CaseResult], given: float | None) -> Tabl
         f"as this. {chosen if given is None else 'The target was given; n says how many replicates reached it.'} "
         "Medians (lowest–highest) over replicates."
     )
-    return Table(caption, heads, tuple(rows), len(SETTINGS) + 1, (), "Time to accuracy") if rows else None
+    if not rows:
+        return None
+    trained = tuple(digest(case) for case, *_ in sides)
+    return Table(caption, heads, tuple(rows), len(SETTINGS) + 1, (), "Time to accuracy", cases=trained)
 
 
 def target_of(case: CaseResult) -> float | None:

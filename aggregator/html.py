@@ -1,5 +1,8 @@
-"""report.html: one file, no script, nothing fetched."""
+"""report.html: one file, nothing fetched, complete without its script."""
 
+import base64
+import hashlib
+import json
 import re
 from xml.etree import ElementTree
 
@@ -8,6 +11,7 @@ from markupsafe import Markup
 
 from aggregator.model import Figure, Report
 
+SCRIPTS = tuple(f"page/{name}.js" for name in ("state", "tables", "filter", "relative", "copy", "main"))
 ALLOWED = {"svg", "g", "path", "rect", "line", "text", "tspan", "title", "defs", "clipPath"}
 
 
@@ -36,6 +40,23 @@ def _unique_ids(svg: str, name: str) -> str:
     return re.sub(r"url\(#(\w+)\)", rf"url(#{name}-\1)", svg)
 
 
+def embedded(data: object) -> Markup:
+    """JSON that no parser of HTML takes for anything else. Raises ValueError for a number that is none."""
+    text = json.dumps(data, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    return Markup(text.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}))
+
+
+def _source(environment: Environment, *names: str) -> Markup:
+    """Files of ours, as they are."""
+    assert environment.loader is not None
+    return Markup("".join(environment.loader.get_source(environment, name)[0] for name in names))
+
+
+def _hash(text: str) -> str:
+    """How a Content-Security-Policy names the one script that may run."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
 def render_html(report: Report) -> str:
     """report.html."""
     environment = Environment(
@@ -45,6 +66,8 @@ def render_html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["inline"] = inline
-    style = Markup((environment.loader.get_source(environment, "style.css")[0]) if environment.loader else "")
-    return environment.get_template("report.html.j2").render(report=report, style=style)
+    environment.filters.update(inline=inline, embedded=embedded)
+    script = _source(environment, *SCRIPTS)
+    return environment.get_template("report.html.j2").render(
+        report=report, style=_source(environment, "style.css"), script=script, script_hash=_hash(script)
+    )

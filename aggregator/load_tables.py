@@ -15,7 +15,7 @@ from aggregator.model import Cell, Table
 from aggregator.order import natural
 from aggregator.quantities import DASH, amount, bytes_range, duration_range, percent_range, rate_range
 from aggregator.sides import Side
-from aggregator.words import clean, group
+from aggregator.words import clean, digest, group
 from runners.harness.case import Case
 from runners.harness.record import Record
 
@@ -60,7 +60,9 @@ def _rates(cases: Sequence[CaseResult]) -> Table:
     ]
     heads = (*named, *(clean(label, 60) for label in labels))
     caption = f"Data loading: images a second, delivery to delivery. {MEAN_NOTE}."
-    return Table(caption, heads, tuple(rows), len(named), notes.texts)
+    return Table(
+        caption, heads, tuple(rows), len(named), notes.texts, cases=tuple(digest(result.case) for result in cases)
+    )
 
 
 def _epochs(rows: Sequence[Row]) -> Table:
@@ -178,7 +180,8 @@ def _per_side(title: str, caption: str, rows: Sequence[Row], shown: Sequence[Col
         for result, side in rows
     )
     heads = (*named, "competitor", "n", *(head for head, _ in shown))
-    return Table(caption, heads, cells, len(named) + 1, notes.texts, title)
+    cases = tuple(digest(result.case) for result, _ in rows)
+    return Table(caption, heads, cells, len(named) + 1, notes.texts, title, cases=cases)
 
 
 def _records(rows: Sequence[Row]) -> list[Record]:

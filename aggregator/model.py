@@ -1,15 +1,22 @@
 """The report as frozen text and drawings. Templates lay it out and compute nothing."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, a quieter detail (n), the numbers of its footnotes."""
+    """One cell: its text, a quieter detail (n), the numbers of its footnotes.
+
+    `value` is the number behind the text, in seconds, bytes, images a second or fractions, by which a column is sorted.
+    `side` names the competitor whose compared time the cell shows: the page can give it relative to another's.
+    """
 
     text: str
     detail: str = ""
     notes: tuple[int, ...] = ()
+    value: float | None = None
+    side: str = ""
 
 
 @dataclass(frozen=True)
@@ -17,6 +24,7 @@ class Table:
     """A table in print: the first `labels` columns name the row, the others hold numbers.
 
     `groups` are headings above the columns, each with how many it spans; none where every column stands for itself.
+    `cases` has the digest of each row's case (see words.digest); none where rows are about something else.
     """
 
     caption: str
@@ -26,6 +34,7 @@ class Table:
     footnotes: tuple[str, ...] = ()
     title: str = ""
     groups: tuple[tuple[str, int], ...] = ()
+    cases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,7 @@ class Answer:
     """One comparison in one line. `ratio` is empty where none may be shown; `marks` number the notes in the part."""
 
     case: str
+    digest: str
     anchor: str
     kind: str
     verdict: str
@@ -62,6 +72,8 @@ class Answer:
     notes: tuple[str, ...] = ()
     marks: tuple[int, ...] = ()
     mark: Interval | None = None
+    value: float | None = None
+    """The ratio as a number, where it is shown."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,7 @@ class CaseDetail:
     """Everything about one case."""
 
     title: str
+    digest: str
     anchor: str
     summary: str
     answers: tuple[Answer, ...]
@@ -124,6 +137,8 @@ class Part:
     groups: tuple[AnswerGroup, ...]
     notes: tuple[str, ...]
     axis: Axis | None
+    quieter: tuple[str, ...]
+    """What a quieter machine would need for a verdict where there is none."""
     remarks: Remarks | None
     figures: tuple[Figure, ...]
     tables: tuple[Table, ...]
@@ -173,6 +188,8 @@ class Report:
     method: tuple[str, ...]
     limits: tuple[str, ...]
     published: Published | None
+    data: dict[str, Any]
+    """What the page's script needs; see page_data."""
     clean: bool = field(default=True)
     """Nothing failed, is missing or was quarantined."""
 

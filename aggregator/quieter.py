@@ -3,10 +3,13 @@
 import math
 import statistics
 from collections import defaultdict
+from collections.abc import Iterable
 
+from aggregator.analysis import CaseResult
 from aggregator.health import PROCESS_SPREAD, Cause, signals
 from aggregator.quantities import percent
 from method.statistic import seconds
+from method.verdict import Verdict
 from runners.harness.record import Record, Status
 
 REMEDIES = {
@@ -28,6 +31,19 @@ REMEDIES = {
     Cause.PRESSURE: "threads waited for a CPU: stop other programs, or use no more threads and workers than CPUs",
     Cause.SWITCHES: "threads lost their CPU: stop other programs, or use no more threads and workers than CPUs",
 }
+
+
+def needed(cases: Iterable[CaseResult]) -> list[str]:
+    """The advice from all replicates whose comparisons stayed open or were unstable."""
+    opened = (
+        record
+        for case in cases
+        for found in case.comparisons
+        if found.verdict in (Verdict.INCONCLUSIVE, Verdict.UNSTABLE)
+        for side in (found.left, found.right)
+        for record in side.records
+    )
+    return advice(list({record.record_id: record for record in opened}.values()))
 
 
 def advice(records: list[Record]) -> list[str]:

@@ -4,6 +4,7 @@ from aggregator import metrics
 from aggregator.analysis import CaseResult, Comparison
 from aggregator.answers import incomplete
 from aggregator.quantities import amount, bytes_range, count, ratio_and_interval, significant
+from aggregator.quieter import needed
 from aggregator.roofline import PRODUCT, Roof, Unknown
 from aggregator.sides import Side
 from aggregator.words import clean
@@ -26,6 +27,8 @@ def remarks(result: CaseResult, roof: Roof) -> list[str]:
     found += [text for comparison in result.comparisons if (text := _statistics(comparison))]
     found += _warmup(result.warmup) if result.warmup else []
     found += _unread(result)
+    advised = needed([result])
+    found += [f"What a quieter machine would need: {' '.join(advised)}"] if advised else []
     for side in result.sides:
         label = clean(side.label, 80)
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]

@@ -9,7 +9,7 @@ from aggregator.metrics import Metric
 from aggregator.model import Cell, Table
 from aggregator.quantities import bytes_range, duration_range
 from aggregator.sides import Side
-from aggregator.words import clean, heading
+from aggregator.words import clean, digest, heading
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
 
@@ -48,7 +48,10 @@ def startup_table(workload: str, cases: Sequence[CaseResult], names: dict[Case, 
     )
     note = STEP_NOTE if workload in STEP_WORKLOADS else NOTES.get(workload, "")
     caption = f"Medians (lowest–highest) over n replicates; memory is the peak of the process tree. {note}".strip()
-    return Table(caption, heads, cells, 2, title=f"{heading(workload)}: start-up and resources") if rows else None
+    if not rows:
+        return None
+    title = f"{heading(workload)}: start-up and resources"
+    return Table(caption, heads, cells, 2, title=title, cases=tuple(digest(case) for case, _ in rows))
 
 
 def _any(rows: Sequence[tuple[Case, Side]], read: Metric) -> bool:

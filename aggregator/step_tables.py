@@ -3,6 +3,8 @@ the machine could attain, its peak memory."""
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from aggregator import metrics
 from aggregator.analysis import CaseResult
 from aggregator.cells import MEAN_NOTE, by_column, columns, dash, rate_cell, share_cell, time_cell
@@ -13,7 +15,7 @@ from aggregator.order import natural
 from aggregator.quantities import DASH, duration, middle_bytes
 from aggregator.roofline import PRODUCT, Attainable, Roof, Unknown
 from aggregator.sides import Side
-from aggregator.words import SCOPES, clean, group, heading
+from aggregator.words import SCOPES, clean, digest, group, heading
 from runners.harness.case import Case
 from runners.harness.record import Record
 
@@ -72,6 +74,7 @@ def _time_table(cases: Sequence[CaseResult], roof: Roof) -> Table:
         notes.texts,
         title=_heading(case),
         groups=(("", len(LABELS)), *((clean(label, 60), len(heads)) for label in labels), ("", 1)),
+        cases=tuple(digest(result.case) for result in cases),
     )
 
 
@@ -89,6 +92,7 @@ def _throughput_table(cases: Sequence[CaseResult]) -> Table:
         len(LABELS),
         notes.texts,
         title=f"{_heading(case)}: throughput",
+        cases=tuple(digest(result.case) for result in cases),
     )
 
 
@@ -97,14 +101,15 @@ def _group(side: Side | None, limit: Attainable | Unknown, memory: Metric, notes
     if side is None or not side.ok:
         return (dash(side, notes) if side else Cell(DASH)), Cell(DASH), Cell(DASH)
     used = [found for record in side.ok.values() if (found := memory(record)) is not None]
-    return time_cell(side, notes), share_cell(side, limit), Cell(middle_bytes(used))
+    peak = float(np.median(used)) if used else None
+    return time_cell(side, notes), share_cell(side, limit), Cell(middle_bytes(used), value=peak)
 
 
 def _limit_cell(limit: Attainable | Unknown, notes: Footnotes) -> Cell:
     if isinstance(limit, Unknown):
         return Cell(DASH, "", notes.mark(limit.reason))
     text = duration(limit.seconds, *(limit.bounds or ()))
-    return Cell(text, "product" if limit.limit == PRODUCT else "copy")
+    return Cell(text, "product" if limit.limit == PRODUCT else "copy", value=limit.seconds)
 
 
 def _name(case: Case) -> tuple[Cell, ...]:

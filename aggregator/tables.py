@@ -15,7 +15,7 @@ from aggregator.quantities import DASH
 from aggregator.roofline import ROOF, Roof, side_rate
 from aggregator.startup_table import startup_table
 from aggregator.step_tables import step_tables
-from aggregator.words import clean, group, settings
+from aggregator.words import clean, digest, group, settings
 from method.verdict import Verdict
 from runners.harness.case import Case
 
@@ -94,4 +94,5 @@ def _roof_table(cases: list[CaseResult]) -> Table:
         3,
         notes.texts,
         title="What the machine can do",
+        cases=tuple(digest(result.case) for result in sorted(cases, key=natural)),
     )

@@ -54,10 +54,14 @@ def settings(case: Case) -> str:
     return "" if case.track == "matched" else f", {clean(case.track, 40)} settings"
 
 
+def digest(case: Case) -> str:
+    """A stable short name for a case, the same in every report."""
+    return hashlib.sha256(dumps(asdict(case), sort_keys=True).encode("ascii")).hexdigest()[:10]
+
+
 def anchor(case: Case, section: int) -> str:
-    """A stable name for a case in links and file names."""
-    digest = hashlib.sha256(dumps(asdict(case), sort_keys=True).encode("ascii")).hexdigest()
-    return f"case-{section + 1}-{digest[:10]}"
+    """The same for one part of a report, in links and file names."""
+    return f"case-{section + 1}-{digest(case)}"
 
 
 def group(case: Case) -> str:

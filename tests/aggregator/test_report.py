@@ -8,69 +8,31 @@ from xml.etree import ElementTree
 
 import pytest
 from make_records import (
-    DATA,
-    HEALTH,
-    SPDL,
     TF,
-    TF_FIT,
-    TFDATA,
     TORCH,
-    TORCH_FIT,
-    TORCH_LOADER,
-    failed,
-    fit_case,
-    load_case,
     make_records,
     make_run,
     planned,
-    roof_case,
     step_case,
     write_folder,
 )
 from markdown_it import MarkdownIt
+from whole_runs import MARKUP, mixed_run, nasty_records
 
 from aggregator import charts
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
-from runners.harness.case import Competitor
-from runners.harness.record import Status, to_json
+from runners.harness.record import to_json
 from runners.harness.run import RunState, Unavailable
 
 HERE = os.path.dirname(__file__)
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
-MARKUP = "</style><script>alert(1)</script><img src=x onerror=alert(1)>"
-LINKS = "@all me@x.org www.x.org https://x.org HTTP://x.org #7"
-NASTY = f"\\q\\1\\g<1>{MARKUP}|`a`\n# [x](javascript:alert(1)) {LINKS} \x00\x1b[31m\u202e{{{{7*7}}}} **b**"
 
 
 @pytest.fixture
 def blank_figures(monkeypatch):
     """Figures cost time and depend on the machine's fonts; most tests are about the rest."""
     monkeypatch.setattr(charts.vl_convert, "vegalite_to_svg", lambda *_, **__: BLANK)
-
-
-def mixed_run():
-    """A run that has every kind of row."""
-    steps = [planned(step_case("cnn4", 8), [TORCH, TF], 8), planned(step_case("resnet18", 1, "train"), [TORCH, TF], 8)]
-    loads = [planned(load_case("decode", workers), [TORCH_LOADER, SPDL, TFDATA], 8) for workers in (1, 2)]
-    alone = planned(step_case("resnet50", 1), [TORCH], 8)
-    alone = dataclasses.replace(alone, unavailable=[Unavailable(TF, "UNSUPPORTED", "no such network here")])
-    roofs = [planned(roof_case(stage), [TORCH, TF], 8) for stage in ("product", "copy")]
-    run = make_run([*steps, *loads, planned(fit_case(), [TORCH_FIT, TF_FIT], 2), alone, *roofs])
-    slower = {TF: 1.2, SPDL: 1.1, TFDATA: 0.8, TF_FIT: 1.4}
-    records = make_records(run, lambda _, who: 0.05 * slower.get(who, 1.0), scatter=0.006)
-    return run, [spoilt(record) for record in records]
-
-
-def spoilt(record):
-    """Some replicates fail, some ran on a busy machine."""
-    if record.case.workload == "train" and record.competitor == TF:
-        return failed(record, Status.OOM, "OOM(host)", "killed for memory at 2 GiB", "allocating\nKilled")
-    if record.case.workers == 2 and record.competitor == SPDL and record.block.number == 4:
-        return failed(record, Status.TIMEOUT, "TIMEOUT", "no end after 600 s")
-    if record.case.workers == 1 and record.block.number == 0:
-        return dataclasses.replace(record, health=dataclasses.replace(HEALTH, steal_fraction=0.02))
-    return record
 
 
 @pytest.mark.usefixtures("blank_figures")
@@ -104,37 +66,6 @@ def test_shuffled_files_give_the_same_bytes_figures_included(tmp_path):
     assert sum(name.startswith("figures/") for name in outputs[0]) > 10
 
 
-def nasty_records():
-    """A run in which every string of a record that can be hostile is."""
-    who = Competitor(NASTY, "v" + NASTY, "l" + NASTY)
-    case = dataclasses.replace(step_case(), network=NASTY, scope=NASTY)
-    load = dataclasses.replace(load_case(), stage=NASTY)
-    odd = dataclasses.replace(step_case(), workload=NASTY)
-    plans = [planned(case, [TORCH, who], 8), planned(load, [TORCH_LOADER, who], 2), planned(odd, [TORCH, who], 2)]
-    data = dataclasses.replace(DATA, id=NASTY)
-    loads = [dataclasses.replace(load_case(workers=number), track=NASTY, dataset=data) for number in (1, 2)]
-    plans += [planned(load, [TORCH_LOADER, who], 2) for load in loads]
-    run = make_run([dataclasses.replace(plans[0], unavailable=[Unavailable(SPDL, NASTY, NASTY)]), *plans[1:]])
-    run = dataclasses.replace(run, profile=NASTY, engine=NASTY, warnings=[NASTY], started_at=NASTY)
-    found = []
-    for record in make_records(run):
-        seen = dict.fromkeys((NASTY, "workers_alive", "worker_kind", "decoder"), NASTY)
-        effective = dataclasses.replace(record.effective, layout=NASTY, settings=seen)
-        host = dataclasses.replace(record.host, cpu_model=NASTY, kernel=NASTY, packages={NASTY: NASTY}, commit=NASTY)
-        check = dataclasses.replace(record.check, weights_digest=NASTY)
-        more = {"effective": effective, "host": host, "check": check, "command": ["x", NASTY]}
-        if "cold_epoch" in record.samples.stage_ns:
-            ns = {name: value for name, value in record.samples.stage_ns.items() if name != "cold_epoch"}
-            items = {name: record.samples.stage_items[name] for name in ns}
-            samples = dataclasses.replace(record.samples, stage_ns=ns, stage_items=items)
-            more |= {"samples": samples, "unknown": {"samples.stage_ns.cold_epoch": NASTY}}
-        record = dataclasses.replace(record, **more)
-        if record.block.number == 1 and record.competitor == who:
-            record = failed(record, Status.FAILED, NASTY, NASTY, NASTY + "\n```\n~~~\n")
-        found.append(record)
-    return run, found
-
-
 @pytest.fixture(scope="module")
 def nasty_report(tmp_path_factory):
     """The hostile run's report, drawn for real: a control character would kill the drawing process."""
@@ -156,13 +87,14 @@ def test_hostile_strings_stay_on_their_line_elsewhere(nasty_report, tmp_path, ca
 
 def test_hostile_strings_stay_text_in_the_page(nasty_report):
     page = (nasty_report / "report.html").read_text()
-    assert "<script" not in page
+    assert re.findall("<script[^>]*>", page) == ['<script type="application/json" id="data">', '<script type="module">']
+    assert page.count("</script>") == 2
     assert "<img" not in page
     assert page.count("</style>") == 1
     assert "&lt;script&gt;" in page
     assert "{{7*7}}" in page
     assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", page)
-    assert "default-src 'none'" in page
+    assert "default-src 'none'; script-src 'sha256-" in page
 
 
 def test_hostile_strings_stay_text_in_figures(nasty_report):

@@ -1,0 +1,82 @@
+// Brings the page to life. Without it everything is there to read; it only filters, sorts, compares and copies.
+
+// Files of one module: each is in the scope of the others.
+const data = JSON.parse(document.getElementById("data").textContent);
+const status = document.getElementById("status");
+const tables = [...document.querySelectorAll("main table")].filter((table) => table.tHead);
+
+function goTo(place) {
+  const target = place && document.getElementById(place);
+  if (!target) return;
+  const details = target.closest("details");
+  if (details) details.open = true;
+  target.tabIndex = -1;
+  target.scrollIntoView();
+  target.focus({ preventScroll: true });
+}
+
+function applyAll() {
+  document.documentElement.style.colorScheme = state.theme;
+  for (const control of form.elements) {
+    if (control.name === "q") control.value = state.q;
+    else if (control.name === "times") control.value = state.view;
+    else if (control.name === "baseline") control.value = state.base;
+    else if (control.name === "theme") control.value = state.theme;
+    else if (control.dataset?.setting) control.value = state.facets.get(control.dataset.setting) ?? "";
+  }
+  for (const one of document.querySelectorAll("details[data-case]")) one.open = state.open.has(one.dataset.anchor);
+  tables.forEach(sortTable);
+  applyView();
+  applyFilter();
+  goTo(state.at);
+}
+
+const form = document.getElementById("tools");
+const search = element("input", { type: "search", name: "q", placeholder: "resnet batch 8", spellcheck: false });
+search.addEventListener("input", () => {
+  state.q = search.value;
+  applyFilter();
+  writeState(false);
+});
+form.prepend(element("label", {}, "find ", search));
+tables.forEach((table, index) => (table.dataset.name = `t${index + 1}`));
+makeChoosers(form);
+makeView(form);
+tables.forEach(makeSortable);
+tables.forEach(makeTools);
+form.append(
+  element("label", {}, "theme ", choose("theme", [["", "system"], ["light", "light"], ["dark", "dark"]], (value) => {
+    state.theme = value;
+    document.documentElement.style.colorScheme = value;
+    writeState(false);
+  })),
+  makeButton("Copy link", () => copy(location.href)),
+  makeButton("JSON", () => save("report.json", "application/json", jsonOf())),
+  makeButton("Reset", () => {
+    history.replaceState(null, "", "#");
+    readState();
+    applyAll();
+  }));
+form.addEventListener("submit", (event) => event.preventDefault());
+form.hidden = false;
+
+for (const one of document.querySelectorAll("details[data-case]")) {
+  one.addEventListener("toggle", () => {
+    state.open[one.open ? "add" : "delete"](one.dataset.anchor);
+    writeState(false);
+  });
+}
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  if (!link) return;
+  event.preventDefault();
+  state.at = decoded(link.getAttribute("href").slice(1));
+  writeState(true);
+  goTo(state.at);
+});
+addEventListener("popstate", () => {
+  readState();
+  applyAll();
+});
+readState();
+applyAll();

@@ -1,0 +1,53 @@
+// Times relative to a baseline: ratios and intervals were computed with the report; here they only change places.
+
+function ratioOf(cell, base) {
+  const row = cell.closest("tr"), part = cell.closest("[data-part]");
+  const about = data.parts[part.dataset.part]?.[row.dataset.case];
+  if (!about) return null;
+  const side = about.sides.indexOf(cell.dataset.side), of = base ? about.sides.indexOf(base) : about.best;
+  if (side < 0 || of === null || of < 0) return null;
+  return side === of ? { value: 1, text: "1", detail: "baseline" } : about.ratios[of][side];
+}
+
+function applyView() {
+  const relative = state.view === "relative";
+  for (const cell of document.querySelectorAll("td[data-side]")) {
+    absolute.has(cell) || absolute.set(cell, [...cell.childNodes]);
+    const notes = absolute.get(cell).filter((node) => node.nodeName === "SUP");
+    const found = relative ? ratioOf(cell, state.base) : null;
+    delete cell.dataset.relative;
+    if (!relative) cell.replaceChildren(...absolute.get(cell));
+    else if (found) {
+      cell.dataset.relative = found.value;
+      cell.replaceChildren(found.text, ...notes, " ", element("small", {}, found.detail));
+    } else cell.replaceChildren("– ", element("small", {}, "no paired ratio"));
+  }
+  const against = state.base || "the fastest of each case";
+  for (const note of document.querySelectorAll(".view")) {
+    note.hidden = !relative;
+    note.textContent = `Shown here: time ÷ time of ${against}, paired by block, with its 95 % interval, not adjusted for how many there are; above 1 is slower. Verdicts are those of the answer.`;
+  }
+  for (const table of tables) if (state.sorts.has(table.dataset.name)) sortTable(table);
+}
+
+const absolute = new Map();
+
+function makeView(form) {
+  const view = choose("times", [["absolute", "absolute"], ["relative", "relative"]], (value) => {
+    state.view = value;
+    applyView();
+    writeState(false);
+  });
+  const labels = [...new Set(data.parts.flatMap((part) => Object.values(part).flatMap(({ sides }) => sides)))];
+  const base = choose("baseline", [["", "fastest of each case"], ...labels.map((label) => [label, label])], (value) => {
+    state.base = value;
+    state.view = "relative";
+    view.value = "relative";
+    applyView();
+    writeState(false);
+  });
+  form.append(element("label", {}, "times ", view), element("label", {}, "relative to ", base));
+  for (const table of tables) {
+    if (table.querySelector("td[data-side]")) table.closest(".scroll").before(element("p", { className: "view caption", hidden: true }));
+  }
+}
