@@ -32,10 +32,11 @@ TIMEOUT ?=
 MEMORY ?=
 CPUS ?=
 EXTRA_INDEX ?=
+CHROMIUM ?=
 # Recipes read these from the environment, and as they were written, so that any character in them, `$` included,
 # reaches the program unharmed.
 VARIABLES := DEVICE ENGINE PROFILE FRAMEWORKS WORKLOADS NETWORKS SIZES BATCHES PRECISION SCOPE VARIANTS WORKERS LOADERS \
-  CACHE AUGMENT EPOCHS SEEDS TEST_EACH_EPOCH FILTER BLOCKS BUDGET SLOWDOWN DATA RUN TIMEOUT MEMORY CPUS EXTRA_INDEX
+  CACHE AUGMENT EPOCHS SEEDS TEST_EACH_EPOCH FILTER BLOCKS BUDGET SLOWDOWN DATA RUN TIMEOUT MEMORY CPUS EXTRA_INDEX CHROMIUM
 $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
 export $(VARIABLES)
 
@@ -92,6 +93,7 @@ audit: .venv/host ## prove from the records of RUN= (default: the newest run) th
 	@$(newest); $(HOST) -m aggregator audit "$$run"
 
 test: .venv/dev ## run the tests; those that cannot run here are listed with the reason
+	@$(chromium)
 	@$(HOST) -m launcher images --device cpu --engine venv || echo "Some tests cannot run without it; they are listed." >&2
 	@$(HOST) -m pytest
 
@@ -117,6 +119,15 @@ clean: .venv/host ## remove containers, processes and temporary files that runs 
 define newest
 run=$${RUN:-$$({ ls -t results/*/run.json 2>/dev/null || true; } | head -1 | xargs -r dirname)}; \
 [ -n "$$run" ] || { echo "There is no run under results/ yet: make bench" >&2; exit 2; }
+endef
+
+# The tests of report.html drive a real browser. Where it cannot be installed without asking, they are listed as not run.
+define chromium
+[ -n "$$CHROMIUM" ] || command -v chromium >/dev/null || { \
+  as_root="sudo -n"; [ "$$(id -u)" != 0 ] || as_root=""; \
+  echo "Installing Debian's chromium for the tests of the report …"; \
+  $$as_root apt-get update -qq && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+} || echo "No chromium: the tests of report.html in a browser are skipped; CHROMIUM=path names another one." >&2
 endef
 
 # Debian and Ubuntu ship venv's installer of pip in a package of its own, which a fresh machine may lack.

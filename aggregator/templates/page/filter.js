@@ -40,8 +40,7 @@ function makeChoosers(form) {
     for (const [name, value] of Object.entries(settings)) values.set(name, (values.get(name) ?? new Set()).add(value));
   }
   for (const [name, known] of values) {
-    const partial = Object.values(data.cases).some(({ settings }) => !(name in settings));
-    if (known.size + partial < 2) continue;
+    if (known.size < 2) continue;
     const sorted = [...known].sort(collator.compare);
     const chooser = choose(name, [["", "all"], ...sorted.map((value) => [value, value])], (value) => {
       if (value) state.facets.set(name, value);

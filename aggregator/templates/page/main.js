@@ -31,7 +31,8 @@ function applyAll() {
   goTo(state.at);
 }
 
-const form = document.getElementById("tools");
+const tools = document.getElementById("tools");
+const form = tools.querySelector("form");
 const search = element("input", { type: "search", name: "q", placeholder: "resnet batch 8", spellcheck: false });
 search.addEventListener("input", () => {
   state.q = search.value;
@@ -58,7 +59,9 @@ form.append(
     applyAll();
   }));
 form.addEventListener("submit", (event) => event.preventDefault());
-form.hidden = false;
+tools.hidden = false;
+// On a phone the answer comes before the means to look at it in other ways.
+tools.open = matchMedia("(min-width: 50rem)").matches;
 
 for (const one of document.querySelectorAll("details[data-case]")) {
   one.addEventListener("toggle", () => {
