@@ -13,6 +13,7 @@ from aggregator.load import LoadedRun
 from aggregator.load_words import load_remarks
 from aggregator.model import Answer, AnswerGroup, CaseDetail, Failed, Part, Report
 from aggregator.page_data import page_data
+from aggregator.page_samples import packed_samples
 from aggregator.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.published.section import beside_published
 from aggregator.quantities import count
@@ -70,6 +71,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
             [(part.title, env.cases) for part, env in zip(parts, environments, strict=True)], names
         ),
         data=page_data(environments, names),
+        samples=packed_samples(environments),
         clean=not (failures or quarantined or incomplete),
     )
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from aggregator.model import Figure, Report
 
-SCRIPTS = tuple(f"page/{name}.js" for name in ("state", "tables", "filter", "relative", "copy", "main"))
+SCRIPTS = tuple(f"page/{name}.js" for name in ("state", "tables", "filter", "relative", "copy", "samples", "main"))
 ALLOWED = {"svg", "g", "path", "rect", "line", "text", "tspan", "title", "defs", "clipPath"}
 
 
@@ -41,8 +41,12 @@ def _unique_ids(svg: str, name: str) -> str:
 
 
 def embedded(data: object) -> Markup:
-    """JSON that no parser of HTML takes for anything else. Raises ValueError for a number that is none."""
-    text = json.dumps(data, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    """Data as JSON. Raises ValueError for a number that is none."""
+    return inert(json.dumps(data, allow_nan=False, separators=(",", ":")))
+
+
+def inert(text: str) -> Markup:
+    """JSON in ASCII, of which no parser of HTML takes anything for markup."""
     return Markup(text.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}))
 
 
@@ -66,7 +70,7 @@ def render_html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(inline=inline, embedded=embedded)
+    environment.filters.update(inline=inline, embedded=embedded, inert=inert)
     script = _source(environment, *SCRIPTS)
     return environment.get_template("report.html.j2").render(
         report=report, style=_source(environment, "style.css"), script=script, script_hash=_hash(script)

@@ -170,6 +170,15 @@ class Failed:
 
 
 @dataclass(frozen=True)
+class PackedSamples:
+    """`text` is JSON or, where `zipped`, base64 of it in gzip; without any, `missing` says why and where they are."""
+
+    text: str = ""
+    zipped: bool = False
+    missing: str = ""
+
+
+@dataclass(frozen=True)
 class Report:
     """The whole report, in the order in which it is read."""
 
@@ -190,6 +199,7 @@ class Report:
     published: Published | None
     data: dict[str, Any]
     """What the page's script needs; see page_data."""
+    samples: PackedSamples
     clean: bool = field(default=True)
     """Nothing failed, is missing or was quarantined."""
 

@@ -89,7 +89,7 @@ def read(browser, pages):
 def test_a_hostile_record_does_nothing(read):
     reader = read("nasty")
     assert reader.page.locator("main img, main script, main iframe, main object").count() == 0
-    assert reader.page.evaluate("document.scripts.length") == 2
+    assert reader.page.evaluate("document.scripts.length") == 3
     outside = reader.page.locator("a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
     assert all(href.startswith("#") for href in outside)
     assert MARKUP in reader.page.locator("body").inner_text()
@@ -102,7 +102,7 @@ def test_a_hostile_record_does_nothing(read):
         heading.click()
     for summary in reader.page.locator("summary:visible").all():
         summary.click()
-    assert reader.page.evaluate("document.scripts.length") == 2
+    assert reader.page.evaluate("document.scripts.length") == 3
     assert reader.page.locator("main img").count() == 0
 
 
@@ -302,6 +302,23 @@ def test_downloads_hold_the_numbers(read):
     assert name == "report.json"
     assert {"title", "headline", "tables", "cases", "parts"} <= set(whole)
     assert any("Inference step" in table["title"] for table in whole["tables"])
+
+
+def test_raw_samples_can_be_downloaded(read):
+    reader = read()
+    details = reader.page.locator("details[data-case]").first
+    details.locator("summary").click()
+    name, text = reader.save(details.get_by_role("button", name="Raw samples"))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert name == f"{details.get_attribute('data-anchor')}.csv"
+    assert len(rows) == 2 * 8 * 80
+    assert [row["step"] for row in rows[:81]] == [*map(str, range(80)), "0"]
+    assert {row["warm-up"] for row in rows[:5]} == {"true"}
+    run, records = mixed_run()
+    first = next(record for record in records if record.case == run.cases[0].case)
+    assert [float(row["seconds"]) for row in rows[:80]] == pytest.approx(
+        [time / 1e9 for time in first.samples.step_ns], rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

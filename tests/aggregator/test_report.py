@@ -87,8 +87,12 @@ def test_hostile_strings_stay_on_their_line_elsewhere(nasty_report, tmp_path, ca
 
 def test_hostile_strings_stay_text_in_the_page(nasty_report):
     page = (nasty_report / "report.html").read_text()
-    assert re.findall("<script[^>]*>", page) == ['<script type="application/json" id="data">', '<script type="module">']
-    assert page.count("</script>") == 2
+    assert re.findall("<script[^>]*>", page) == [
+        '<script type="application/json" id="data">',
+        '<script type="application/json" id="samples">',
+        '<script type="module">',
+    ]
+    assert page.count("</script>") == 3
     assert "<img" not in page
     assert page.count("</style>") == 1
     assert "&lt;script&gt;" in page

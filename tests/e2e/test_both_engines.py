@@ -143,7 +143,7 @@ def test_the_report_is_there_and_claims_no_winner(run):
     assert answer.count("too few blocks") >= 8
     assert "is faster" not in answer
     assert "is faster" not in page.partition('id="answer"')[2].partition('id="figures')[0]
-    assert page.count("<script") == 2, "the page's data and its own script"
+    assert page.count("<script") == 3, "the page's data, its samples and its own script"
     assert list((run[1] / "figures").glob("*.svg"))
 
 

@@ -63,6 +63,7 @@ tools.hidden = false;
 // On a phone the answer comes before the means to look at it in other ways.
 tools.open = matchMedia("(min-width: 50rem)").matches;
 
+makeSampleButtons();
 for (const one of document.querySelectorAll("details[data-case]")) {
   one.addEventListener("toggle", () => {
     state.open[one.open ? "add" : "delete"](one.dataset.anchor);
