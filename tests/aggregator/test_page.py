@@ -9,10 +9,12 @@ import re
 import shutil
 
 import pytest
+from make_records import write_folder
 from markdown_it import MarkdownIt
 from playwright.sync_api import sync_playwright
 from whole_runs import MARKUP, mixed_run, nasty_records
 
+from aggregator import page_samples
 from aggregator.cli import main
 
 pytestmark = pytest.mark.browser
@@ -21,13 +23,14 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
-    """report.html of the run with every kind of row, and of the hostile one."""
-    from make_records import write_folder
-
+    """report.html of the run with every kind of row, the same with its samples packed, and of the hostile run."""
     made = {}
-    for name, run in (("mixed", mixed_run()), ("nasty", nasty_records())):
+    for name, run in (("mixed", mixed_run()), ("packed", mixed_run()), ("nasty", nasty_records())):
         folder = write_folder(tmp_path_factory.mktemp(name) / "r", *run)
-        main(["report", str(folder)])
+        with pytest.MonkeyPatch.context() as patch:
+            if name == "packed":
+                patch.setattr(page_samples, "PLAIN", 0)
+            main(["report", str(folder)])
         made[name] = (folder / "report.html").resolve()
     return made
 
@@ -39,6 +42,9 @@ def browser():
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield started
         started.close()
+
+
+TYPES = {"mixed": "application/json", "packed": "text/plain"}
 
 
 class Reader:
@@ -304,8 +310,10 @@ def test_downloads_hold_the_numbers(read):
     assert any("Inference step" in table["title"] for table in whole["tables"])
 
 
-def test_raw_samples_can_be_downloaded(read):
-    reader = read()
+@pytest.mark.parametrize("name", ["mixed", "packed"])
+def test_raw_samples_can_be_downloaded(read, name):
+    reader = read(name)
+    assert reader.page.locator("#samples").get_attribute("type") == TYPES[name]
     details = reader.page.locator("details[data-case]").first
     details.locator("summary").click()
     name, text = reader.save(details.get_by_role("button", name="Raw samples"))
