@@ -1,6 +1,6 @@
 """From loaded runs to compared cases. Knows numbers and verdicts, nothing of how they are shown."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -9,8 +9,7 @@ from aggregator.same_work import difference_in_work
 from aggregator.sections import Section, split
 from aggregator.sides import Side, ranked
 from method.compare import ADAPTIVE_ALPHA, FIXED_ALPHA, Paired, paired
-from method.statistic import Steadiness
-from method.verdict import FEWEST_BLOCKS, MOST_UNSTEADY, Judged, Verdict, before_testing, judge_all
+from method.verdict import FEWEST_BLOCKS, Judged, Verdict, before_testing, judge_all
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import Run, RunState, Warmup
@@ -121,7 +120,7 @@ def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str |
             index = plan.get(case)
             sides = _sides(run, index, by_case.get(case, []))
             warmup = run.plan.cases[index].warmup if run.plan and index is not None else None
-            yield CaseResult(case, sides, tuple(_comparisons(case, sides, baseline, _level(run.plan))), warmup)
+            yield CaseResult(case, sides, tuple(_comparisons(case, sides, baseline, level(run.plan))), warmup)
 
 
 def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
@@ -134,8 +133,8 @@ def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
     return min(blocks, max(started, blocks - plan.stopping.every))
 
 
-def _level(plan: Run | None) -> float:
-    """The level of the run's tests; what stopped it is unknown without run.json, so that the stricter one holds."""
+def level(plan: Run | None) -> float:
+    """The level of a run's tests; what stopped it is unknown without run.json, so that the stricter one holds."""
     return FIXED_ALPHA if plan and plan.stopping is None else ADAPTIVE_ALPHA
 
 
@@ -163,7 +162,7 @@ def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, alph
         programs.setdefault(_program(side.competitor), []).append(side)
     if len(programs) < len(contenders):
         for aliases in programs.values():
-            yield from (compare(case, *pair, alpha, decides=False) for pair in combinations(aliases, 2))
+            yield from (compare_sides(case, *pair, alpha, decides=False) for pair in combinations(aliases, 2))
         return
     if len(contenders) < 2:
         return
@@ -173,17 +172,17 @@ def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, alph
     for other in contenders:
         if other is not reference:
             pair = {reference.competitor, other.competitor}
-            yield compare(case, reference, other, alpha, decides=pair == decisive)
+            yield compare_sides(case, reference, other, alpha, decides=pair == decisive)
     if decisive and reference.competitor not in decisive:
-        yield compare(case, ranking[1], ranking[0], alpha, decides=True)
+        yield compare_sides(case, ranking[1], ranking[0], alpha, decides=True)
 
 
 def _program(competitor: Competitor) -> Competitor:
     return replace(competitor, alias="")
 
 
-def compare(case: Case, left: Side, right: Side, alpha: float, decides: bool) -> Comparison:
-    """Two sides over the blocks that both finished, not judged yet."""
+def compare_sides(case: Case, left: Side, right: Side, alpha: float, decides: bool = False) -> Comparison:
+    """Two sides of one run by the blocks that both finished, at the level of that run; not judged yet."""
     shared = sorted(set(left.ok) & set(right.ok))
     logs = [right.logs[number] - left.logs[number] for number in shared]
     means = [right.log_means[n] - left.log_means[n] for n in shared if n in right.log_means and n in left.log_means]
@@ -196,10 +195,15 @@ def compare(case: Case, left: Side, right: Side, alpha: float, decides: bool) ->
         paired=compared,
         means=paired(means, alpha) if means else None,
         tails=paired(tails, alpha) if tails else None,
-        incomparable=_by_track(case, left, right) or _incomparable(left, right, shared),
+        incomparable=incomparable(case, left, right, [(left.ok[number], right.ok[number]) for number in shared]),
         unstable=_unstable(left, right, compared),
         decides=decides,
     )
+
+
+def incomparable(case: Case, left: Side, right: Side, pairs: Iterable[tuple[Record, Record]]) -> str | None:
+    """Why the sides cannot be compared: a failed check of either, or work that differs in one of the `pairs`."""
+    return _by_track(case, left, right) or _different_work(left, right, pairs)
 
 
 def _by_track(case: Case, left: Side, right: Side) -> str | None:
@@ -209,15 +213,15 @@ def _by_track(case: Case, left: Side, right: Side) -> str | None:
     return f"{case.track} settings: the sides need not do the same work"
 
 
-def _incomparable(left: Side, right: Side, shared: list[int]) -> str | None:
+def _different_work(left: Side, right: Side, pairs: Iterable[tuple[Record, Record]]) -> str | None:
     for record in (*left.failures, *right.failures):
         if record.status is Status.INVALID:
             reason = f"{record.error.kind}: {record.error.message}" if record.error else "invalid"
             return f"{record.competitor.label}, block {record.block.number}: {reason}"
-    for number in shared:
-        difference = difference_in_work(left.ok[number], right.ok[number])
+    for one, other in pairs:
+        difference = difference_in_work(one, other)
         if difference:
-            return f"block {number}: {difference}"
+            return f"block {other.block.number}: {difference}"
     return None
 
 
@@ -226,30 +230,27 @@ def _unstable(left: Side, right: Side, compared: Paired | None) -> str | None:
         return (
             f"the same ratio to the last digit in all {compared.n} blocks: a clock that stood still, or copied records"
         )
-    for side in (left, right):
-        gates = [text for gate, text in side.signals if gate]
-        if gates:
-            return f"{side.label}: {gates[0]}"
-    for side in (left, right):
-        unsteady = side.settled.count(Steadiness.UNSTEADY)
-        if side.settled and unsteady / len(side.settled) > MOST_UNSTEADY:
-            return f"{side.label}: not steady after warm-up in {unsteady} of {len(side.settled)} replicates"
-    return None
+    return next((f"{side.label}: {side.disturbance}" for side in (left, right) if side.disturbance), None)
+
+
+def judged(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """All comparisons of one report with their verdicts: Holm's adjustment spans them, so judging comes last."""
+    early = [before_testing(found.paired, bool(found.incomparable), bool(found.unstable)) for found in comparisons]
+    tested = [found.paired for found, known in zip(comparisons, early, strict=True) if known is None and found.paired]
+    late = iter(judge_all(tested))
+    return [
+        replace(found, judged=Judged(known) if known else next(late))
+        for found, known in zip(comparisons, early, strict=True)
+    ]
 
 
 def _judge(environments: list[Environment]) -> list[Environment]:
-    """Holm's adjustment spans the whole report, so judging comes last."""
-    every = [found for env in environments for case in env.cases for found in case.comparisons]
-    early = [before_testing(found.paired, bool(found.incomparable), bool(found.unstable)) for found in every]
-    tested = [found.paired for found, known in zip(every, early, strict=True) if known is None and found.paired]
-    late = iter(judge_all(tested))
-    judged = iter([Judged(known) if known else next(late) for known in early])
+    verdicts = iter(judged([found for env in environments for case in env.cases for found in case.comparisons]))
     return [
         replace(
             env,
             cases=tuple(
-                replace(case, comparisons=tuple(replace(found, judged=next(judged)) for found in case.comparisons))
-                for case in env.cases
+                replace(case, comparisons=tuple(next(verdicts) for _ in case.comparisons)) for case in env.cases
             ),
         )
         for env in environments

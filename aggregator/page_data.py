@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from aggregator.analysis import CaseResult, Comparison, Environment, compare
+from aggregator.analysis import CaseResult, Comparison, Environment, compare_sides
 from aggregator.quantities import ratio_and_interval
 from aggregator.roofline import ROOF
 from aggregator.sides import Side, ranked
@@ -47,7 +47,7 @@ def _relative(result: CaseResult) -> Data:
     sides, ranking = result.sides, ranked(result.sides)
     ratios: list[list[Data | None]] = [[None] * len(sides) for _ in sides]
     for (left, one), (right, other) in combinations(enumerate(sides), 2):
-        found = compare(result.case, one, other, alpha, decides=False)
+        found = compare_sides(result.case, one, other, alpha)
         if found.paired and not found.incomparable:
             ratios[left][right] = _shown(found.paired, found)
             ratios[right][left] = _shown(found.paired.swapped(), found)

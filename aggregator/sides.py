@@ -9,7 +9,7 @@ import numpy as np
 
 from aggregator import health
 from method.statistic import Steadiness, mean_seconds, seconds, steadiness
-from method.verdict import FEWEST_BLOCKS
+from method.verdict import FEWEST_BLOCKS, MOST_UNSTEADY
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import Unavailable
@@ -64,6 +64,17 @@ class Side:
     def signals(self) -> list[tuple[bool, str]]:
         """(gate, sentence) of the machine's counters past their thresholds."""
         return health.summary(list(self.ok.values()))
+
+    @property
+    def disturbance(self) -> str | None:
+        """Why no verdict may rest on it: the machine failed a gate, or too many replicates did not settle."""
+        gates = [text for gate, text in self.signals if gate]
+        if gates:
+            return gates[0]
+        unsteady = self.settled.count(Steadiness.UNSTEADY)
+        if self.settled and unsteady / len(self.settled) > MOST_UNSTEADY:
+            return f"not steady after warm-up in {unsteady} of {len(self.settled)} replicates"
+        return None
 
     @property
     def finished(self) -> bool:
