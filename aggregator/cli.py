@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from aggregator.commands import aa, audit, export, published, report, schema
+from aggregator.commands import aa, audit, compare, export, published, report, schema
 from aggregator.commands.shared import USAGE, printable
 from aggregator.load import CannotReport
 
@@ -22,6 +22,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, Command] = {
     "report": report,
+    "compare": compare,
     "audit": audit,
     "aa": aa,
     "export": export,

@@ -8,7 +8,7 @@ from pathlib import Path
 from aggregator.load import CannotReport, LoadedRun, find_run, load_run
 from aggregator.words import clean
 
-OK, SOME_FAILED, USAGE, NOT_WRITABLE = 0, 1, 2, 3
+OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION = range(5)
 RUN_HELP = "a run's folder, or its id under results/"
 
 

@@ -1,0 +1,104 @@
+"""`compare`: HEAD's times over BASE's; exit code 4 on a regression that one run's blocks prove.
+
+BASE and HEAD are two runs (ratios, no verdict) or two competitors of one run, each as RUN:COMPETITOR.
+"""
+
+import argparse
+import dataclasses
+import math
+import sys
+from collections.abc import Collection, Sequence
+
+from aggregator.analysis import Environment, analyse, competitors_of
+from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, known, printable
+from aggregator.load import CannotReport, LoadedRun, load_run
+from aggregator.regression import paired, unpaired
+from aggregator.regression.changes import OTHER_MACHINE, changes, other_machine
+from aggregator.regression.chosen import Chosen, choose, refuse_unfit
+from aggregator.regression.page import page
+from aggregator.regression.sides import Opposed, oppose
+from aggregator.words import labels
+from runners.harness.record import Record
+
+HELP = "compare two runs, or two competitors of one run (a regression gate), as Markdown"
+CHOICE_HELP = "a run's folder or its id under results/, or RUN:COMPETITOR"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Its arguments."""
+    parser.add_argument("base", metavar="BASE", help=CHOICE_HELP)
+    parser.add_argument("head", metavar="HEAD", help="the same; of BASE's run, for a verdict")
+    parser.add_argument(
+        "--threshold",
+        type=_share,
+        default=0.05,
+        metavar="PERCENT",
+        help="a regression's whole interval lies beyond this much of BASE's time (default: 5)",
+    )
+    parser.add_argument("--competitor", action="append", help="of two whole runs compare only this one; repeatable")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the page."""
+    base, head = choose(given.base), choose(given.head)
+    refuse_unfit(base, head)
+    runs = {folder: load_run(folder) for folder in dict.fromkeys((base.folder, head.folder))}
+    environments = {folder: analyse([loaded]) for folder, loaded in runs.items()}
+    before, after = environments[base.folder], environments[head.folder]
+    names = _names(base, head, runs[base.folder], runs[head.folder], given.competitor)
+    opposed = oppose(before, after, names)
+    findings = paired.compare(before, names, given.threshold) if before is after else unpaired.compare(opposed)
+    failed, missing = _listed(opposed)
+    if not (findings.table.rows or failed):
+        raise CannotReport(f"nothing to compare: {'; '.join(missing[:3]) or 'no case has these competitors'}")
+    records = _records(before, names.keys()), _records(after, names.values())
+    if other_machine(*records):
+        findings = dataclasses.replace(findings, said=(OTHER_MACHINE, *findings.said))
+    sys.stdout.write(page(printable(given.base), printable(given.head), findings, failed, missing, changes(*records)))
+    doubts = [line for loaded in runs.values() for line in _doubts(loaded)]
+    for line in doubts:
+        print(printable(line), file=sys.stderr)
+    if findings.regressions:
+        return REGRESSION
+    return SOME_FAILED if failed or doubts else OK
+
+
+def _names(
+    base: Chosen, head: Chosen, before: LoadedRun, after: LoadedRun, wanted: Sequence[str] | None
+) -> dict[str, str]:
+    """HEAD's competitor for each of BASE's. Raises CannotReport for one that is not there."""
+    if base.competitor is None or head.competitor is None:
+        both = competitors_of([before, after])
+        for name in wanted or ():
+            known("competitor", name, both)
+        return {name: name for name in wanted or both}
+    if wanted:
+        raise CannotReport("--competitor chooses among those of two whole runs; BASE and HEAD name theirs already")
+    known("competitor", base.competitor, competitors_of([before]))
+    known("competitor", head.competitor, competitors_of([after]))
+    return {base.competitor: head.competitor}
+
+
+def _listed(opposed: Sequence[Opposed]) -> tuple[list[str], list[str]]:
+    """(failed in HEAD, not compared), a line each."""
+    titles = labels(found.case for found in opposed)
+    failed = [f"{titles[one.case]}, {one.name}: {one.failure}" for one in opposed if one.failure]
+    missing = [f"{titles[one.case]}, {one.name}: {one.missing}" for one in opposed if one.missing]
+    return failed, missing
+
+
+def _records(environments: Sequence[Environment], names: Collection[str]) -> list[Record]:
+    return [record for env in environments for record in env.records if record.competitor.label in names]
+
+
+def _doubts(loaded: LoadedRun) -> list[str]:
+    """What the report of a run would call incomplete or quarantined."""
+    found = [f"{loaded.name}: {problem}" for problem in loaded.problems]
+    return [*found, *(f"{loaded.name}: left out {item.file} (the report says why)" for item in loaded.quarantined)]
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: must be a percentage, 0 or more")
+    return value / 100

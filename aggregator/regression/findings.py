@@ -1,0 +1,18 @@
+"""What comparing BASE with HEAD came to, ready to be printed."""
+
+from dataclasses import dataclass
+
+from aggregator.model import Table
+
+
+@dataclass(frozen=True)
+class Findings:
+    """`said` stands before the table and `reading` after it, both in Markdown and in words of this project alone.
+
+    `regressions` counts what the gate fails on.
+    """
+
+    said: tuple[str, ...]
+    table: Table
+    reading: tuple[str, ...]
+    regressions: int = 0

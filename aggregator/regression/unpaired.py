@@ -1,0 +1,67 @@
+"""Two runs: ratios with each run's own spread, and no verdict, since no block holds both."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from aggregator.analysis import incomparable
+from aggregator.answers import incomplete
+from aggregator.footnotes import Footnotes
+from aggregator.model import Cell, Table
+from aggregator.quantities import DASH, count, duration_range, significant
+from aggregator.regression.findings import Findings
+from aggregator.regression.sides import Opposed, name_of
+from aggregator.sides import Side
+from aggregator.words import labels
+
+COLUMNS = ("case", "competitor", "BASE", "HEAD", "HEAD ÷ BASE")
+NO_VERDICT = (
+    "These are two runs: no block holds both, so that a difference may come from the change, from the hour or from the "
+    "machine, and no test can tell which. Ratios stand without a verdict, and none of them fails this command."
+)
+HOW_TO_PAIR = (
+    "For a verdict, measure both in one run, such as `make bench FRAMEWORKS=tensorflow@2.16.2,tensorflow@2.21.0`, and "
+    "compare its competitors: `RUN:ONE RUN:OTHER`."
+)
+READING = (
+    "A time is the median over n fresh processes, with the fastest and the slowest of them; HEAD ÷ BASE is the ratio "
+    "of the two medians. Where the two ranges overlap, the ratio says little."
+)
+SEVERAL = "was measured in more than one environment (machine or set of versions), which are never pooled"
+
+
+def compare(opposed: Sequence[Opposed]) -> Findings:
+    """HEAD's time over BASE's wherever both have one and did the same work."""
+    met = [found for found in opposed if found.compared]
+    titles, footnotes = labels(found.case for found in met), Footnotes()
+    rows = tuple((Cell(titles[found.case]), *_cells(found, footnotes)) for found in met)
+    said = (f"{count(len(rows), 'ratio')} without a verdict. {NO_VERDICT} {HOW_TO_PAIR}",)
+    return Findings(said, Table("", COLUMNS, rows, 2, footnotes.texts), (READING,))
+
+
+def _cells(found: Opposed, footnotes: Footnotes) -> tuple[Cell, ...]:
+    measured = [[side for side in sides if side.ok] for sides in (found.base, found.head)]
+    if any(len(sides) > 1 for sides in measured):
+        return Cell(found.name), Cell(DASH), Cell(DASH), Cell(DASH, "", footnotes.mark(SEVERAL))
+    (base,), (head,) = measured
+    first = base.ok[min(base.ok)]
+    why = incomparable(found.case, base, head, [(first, record) for record in head.ok.values()])
+    times = _seconds(base), _seconds(head)
+    ratio = DASH if why else significant(float(np.median(times[1]) / np.median(times[0])), 3)
+    shown = [_time(side, values, footnotes) for side, values in zip((base, head), times, strict=True)]
+    return (
+        Cell(name_of(base.label, head.label)),
+        *shown,
+        Cell(ratio, "", footnotes.mark(f"not comparable: {why}" if why else "")),
+    )
+
+
+def _time(side: Side, seconds: list[float], footnotes: Footnotes) -> Cell:
+    doubts = [text for text in (incomplete(side), f"unstable: {side.disturbance}" if side.disturbance else "") if text]
+    marks = tuple(number for text in doubts for number in footnotes.mark(text))
+    return Cell(duration_range(seconds), f"n {len(seconds)}", marks)
+
+
+def _seconds(side: Side) -> list[float]:
+    return [math.exp(log) for log in side.logs.values()]
