@@ -24,6 +24,8 @@ ALLOWED = {
         "markupsafe",
         "numpy",
         "pandas",
+        "prometheus_client",
+        "pyarrow",
         "pydantic",
         "pydantic_core",
         "pyperf",

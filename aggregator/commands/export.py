@@ -1,4 +1,4 @@
-"""`export`: write the samples in another program's form."""
+"""`export`: write the records, or the results, in another program's form."""
 
 import argparse
 import sys
@@ -6,30 +6,38 @@ from pathlib import Path
 
 from aggregator.analysis import analyse
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, known, load_runs, not_writable, printable
-from aggregator.export import write_pyperf
+from aggregator.exports import benchmark_action, openmetrics, pyperf_suites, tables
 from aggregator.load import CannotReport
+from runners.harness.record import Status
 
-HELP = "write the samples in another program's form"
-FORMATS = ("pyperf",)
+HELP = "write the records, or the results, in another program's form"
+FORMATS = {
+    "pyperf": pyperf_suites.write,
+    "csv": tables.write_csv,
+    "parquet": tables.write_parquet,
+    "openmetrics": openmetrics.write,
+    "benchmark-action": benchmark_action.write,
+}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Its arguments."""
-    parser.add_argument("runs", nargs=1, metavar="RUN", help=RUN_HELP)
-    parser.add_argument("--format", default=FORMATS[0], help=f"one of: {', '.join(FORMATS)}")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the files, one a competitor")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("--format", default=next(iter(FORMATS)), help=f"one of: {', '.join(FORMATS)}")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the files")
 
 
 def run(given: argparse.Namespace) -> int:
     """Write the files; each one's path is a line of standard output."""
-    known("format", given.format, FORMATS)
+    known("format", given.format, tuple(FORMATS))
     runs = [found for _, found in load_runs(given.runs)]
+    if not any(record.status is Status.OK for found in runs for record in found.records):
+        names = ", ".join(found.name for found in runs)
+        raise CannotReport(f"{names}: no replicate ended well, so there is nothing to export")
     try:
-        made = write_pyperf(analyse(runs), given.out)
+        made = FORMATS[given.format](analyse(runs), given.out)
     except OSError as error:
         return not_writable("the files", given.out, error)
-    if not made:
-        raise CannotReport(f"{runs[0].name}: no replicate ended well, so there is nothing to export")
     for path in made:
         print(printable(str(path)))
     quarantined = [item.file for found in runs for item in found.quarantined]

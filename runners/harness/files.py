@@ -3,11 +3,20 @@
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` to `path` through a temporary name, flushed and renamed.
+    """Write `data` to `path`, whole or not at all. Raises OSError (disk full, no permission)."""
+    with open_atomically(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def open_atomically(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that becomes `path` where the block ends well: a temporary name, flushed and renamed.
 
     A reader, or a machine that loses power, sees the old file or the new one, never half.
     Raises OSError (disk full, no permission); the temporary file is removed then.
@@ -15,7 +24,7 @@ def write_atomically(path: Path, data: bytes) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)

@@ -7,17 +7,17 @@ significance test therefore says more than it can know. Its files are for readin
 import io
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import count
 from pathlib import Path
 
 import pyperf  # type: ignore[import-untyped]
 
 from aggregator.analysis import CaseResult, Environment
+from aggregator.exports.names import unique_names
+from aggregator.exports.times import times_ns
 from aggregator.sides import Side
 from aggregator.words import clean
 from method.schedule import slug
-from method.statistic import retained
-from runners.harness.case import Case, Competitor
+from runners.harness.case import Competitor
 from runners.harness.files import write_atomically
 from runners.harness.record import Host, Record, Samples
 
@@ -26,7 +26,7 @@ LONGEST = 120
 Metadata = dict[str, str | int | float]
 
 
-def write_pyperf(environments: Iterable[Environment], folder: Path) -> list[Path]:
+def write(environments: Iterable[Environment], folder: Path) -> list[Path]:
     """Write the suites into `folder`, those of a second machine or set of versions apart. Raises OSError."""
     made: list[Path] = []
     for index, env in enumerate(environments):
@@ -41,31 +41,17 @@ def write_pyperf(environments: Iterable[Environment], folder: Path) -> list[Path
 
 
 def _suites(env: Environment) -> Iterator[tuple[str, pyperf.BenchmarkSuite]]:
-    names = _names([result.case for result in env.cases])
+    # The same name for a case in every competitor's file.
+    cases = unique_names((result.case for result in env.cases), lambda case: clean(case.label, 300))
     found: dict[Competitor, list[tuple[CaseResult, Side]]] = {}
     for result in env.cases:
         for side in result.sides:
             if side.ok:
                 found.setdefault(side.competitor, []).append((result, side))
-    taken: set[str] = set()
+    files = unique_names(found, lambda competitor: slug(competitor)[:LONGEST] or "competitor")
     for competitor, members in found.items():
-        name = _free(slug(competitor)[:LONGEST] or "competitor", taken)
-        benchmarks = [pyperf.Benchmark(_runs(side, names[result.case])) for result, side in members]
-        yield name, pyperf.BenchmarkSuite(benchmarks)
-
-
-def _free(name: str, taken: set[str]) -> str:
-    """The name, or the first with a number after it that nobody has; it is taken from then on."""
-    numbered = (f"{name}-{number}" for number in count(2))
-    chosen = name if name not in taken else next(one for one in numbered if one not in taken)
-    taken.add(chosen)
-    return chosen
-
-
-def _names(cases: list[Case]) -> dict[Case, str]:
-    """Each case's label, with a number where two cases share one: the same in every competitor's file."""
-    taken: set[str] = set()
-    return {case: _free(clean(case.label, 300), taken) for case in cases}
+        benchmarks = [pyperf.Benchmark(_runs(side, cases[result.case])) for result, side in members]
+        yield files[competitor], pyperf.BenchmarkSuite(benchmarks)
 
 
 def _runs(side: Side, name: str) -> list[pyperf.Run]:
@@ -80,11 +66,9 @@ def _run(record: Record, known: Metadata, hosted: bool) -> pyperf.Run:
     samples = record.samples
     assert samples is not None
     metadata = _clean({**known, **_facts(record, samples), **(_machine(record.host) if hosted and record.host else {})})
-    if record.case.workload == "fit":
-        return pyperf.Run([samples.stage_ns["train"] / 1e9], metadata=metadata, collect_metadata=False)
-    warmups = [(1, time / 1e9) for time in samples.step_ns[: samples.warmup_steps]]
-    values = [time / 1e9 for time in retained(samples)]
-    return pyperf.Run(values, warmups, metadata, collect_metadata=False)
+    warmups, values = times_ns(record)
+    in_seconds = [time / 1e9 for time in values], [(1, time / 1e9) for time in warmups]
+    return pyperf.Run(*in_seconds, metadata, collect_metadata=False)
 
 
 def _facts(record: Record, samples: Samples) -> Metadata:
