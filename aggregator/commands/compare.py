@@ -50,7 +50,7 @@ def run(given: argparse.Namespace) -> int:
     findings = paired.compare(before, names, given.threshold) if before is after else unpaired.compare(opposed)
     failed, missing = _listed(opposed)
     if not (findings.table.rows or failed):
-        raise CannotReport(f"nothing to compare: {'; '.join(missing[:3]) or 'no case has these competitors'}")
+        raise CannotReport(f"nothing to compare: {'; '.join(missing[:3]) or 'no machine and set of versions ran both'}")
     records = _records(before, names.keys()), _records(after, names.values())
     if other_machine(*records):
         findings = dataclasses.replace(findings, said=(OTHER_MACHINE, *findings.said))

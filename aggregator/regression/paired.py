@@ -66,7 +66,7 @@ def compare(environments: Sequence[Environment], names: Mapping[str, str], thres
 
 
 def _comparison(met: Opposed, env: Environment) -> Comparison:
-    (base,), (head,) = met.base, met.head
+    base, head = (next(side for side in sides if side.ok) for sides in (met.base, met.head))
     return compare_sides(met.case, base, head, level(env.run.plan))
 
 
@@ -94,7 +94,7 @@ def _summary(said: Sequence[Finding | None], threshold: float) -> tuple[str, ...
     if undecided:
         lines.append(
             f"{count(undecided, 'interval')} still {'reaches' if undecided == 1 else 'reach'} beyond "
-            f"{_percent(threshold)}: no regression is ruled out there. More blocks would tell (`BLOCKS=`, `BUDGET=`)."
+            f"{_percent(threshold)}: a regression is not ruled out there. More blocks would tell (`BLOCKS=`, `BUDGET=`)."
         )
     return tuple(lines)
 

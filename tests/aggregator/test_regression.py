@@ -144,6 +144,30 @@ def test_two_environments_of_one_run_are_not_pooled(tmp_path, capsys):
     assert (code, "never pooled" in text, "ms (" in text) == (OK, True, False)
 
 
+def test_environments_of_one_run_are_judged_apart(tmp_path, capsys):
+    """The newer version is slower on the second machine alone."""
+
+    def moved(records):
+        return [with_host(one, kernel="7") if one.block.number > 7 else one for one in records]
+
+    run = make_run([planned(CASE, [OLD, NEW], 16)])
+    slow = {record.record_id for record in scheduled(run) if record.block.number > 7 and record.competitor == NEW}
+    slower = {record.record_id: record for record in scheduled(run, lambda *_: 0.06)}
+    records = [slower[one.record_id] if one.record_id in slow else one for one in scheduled(run)]
+    folder = write_folder(tmp_path / "r", run, moved(records))
+    code, text, _ = compare(capsys, *(f"{folder}:{who.label}" for who in (OLD, NEW)))
+    rows = [line for line in text.splitlines() if line.startswith("| infer")]
+    assert code == REGRESSION
+    assert ["REGRESSION" in row for row in rows] == [False, True]
+    assert [re.search(r"environment (\d) \|.*\| 8 \|", row)[1] for row in rows] == ["1", "2"]
+
+
+def test_competitors_of_two_runs_are_not_paired_either(tmp_path, capsys):
+    runs = [whole(tmp_path, name, (TORCH, TF), slower=slower) for name, slower in (("one", 1), ("two", 3))]
+    code, text, _ = compare(capsys, f"{runs[0]}:{TORCH.label}", f"{runs[1]}:{TF.label}")
+    assert (code, "| pytorch/eager → tensorflow/graph |" in text, "no block holds both" in text) == (OK, True, True)
+
+
 def test_what_only_one_has_is_listed_and_what_fails_anew_fails(tmp_path, capsys):
     def broken(record):
         if record.competitor == TF:
@@ -205,6 +229,36 @@ def test_aliases_and_folders_with_colons_are_understood(tmp_path, capsys):
     folder = write_folder(tmp_path / "a:b", run, scheduled(run))
     code, text, _ = compare(capsys, f"{folder}:{one.label}", f"{folder}:{two.label}")
     assert (code, "HEAD is pytorch/eager:B, BASE is pytorch/eager:A." in text) == (OK, True)
+
+
+def test_cases_stand_in_natural_order(tmp_path, capsys):
+    cases = [step_case(batch_size=32), OTHER, step_case(batch_size=8)]
+    for arguments in (
+        versions(tmp_path, 1.0, cases=cases),
+        [whole(tmp_path, name, cases=cases) for name in ("one", "two")],
+    ):
+        rows = [line for line in compare(capsys, *arguments)[1].splitlines() if line.startswith("| infer")]
+        assert [row.split("|")[1].strip() for row in rows] == [
+            "infer · resnet18 · 224 px, batch 8",
+            "infer · resnet18 · 224 px, batch 32",
+            "infer · vgg16 · 224 px, batch 8",
+        ]
+
+
+def test_two_competitors_of_one_label_are_no_traceback(tmp_path, capsys):
+    twins = [Competitor("a/b", "c"), Competitor("a", "b/c"), TF]
+    run = make_run([planned(CASE, twins, 8)])
+    records = [dataclasses.replace(one, record_id=f"r{index}") for index, one in enumerate(scheduled(run))]
+    folder = write_folder(tmp_path / "r", run, records)
+    assert compare(capsys, f"{folder}:a/b/c", f"{folder}:{TF.label}")[0] == OK
+
+
+def test_sides_that_never_shared_a_machine_are_not_compared(tmp_path, capsys):
+    def apart(records):
+        return [with_host(one, kernel="7") if one.competitor == NEW else one for one in records]
+
+    code, _, errors = compare(capsys, *versions(tmp_path, 1.5, change=apart))
+    assert (code, "no machine and set of versions ran both" in errors) == (USAGE, True)
 
 
 def test_hostile_names_stay_text(tmp_path, capsys):
