@@ -94,7 +94,7 @@ def _summary(said: Sequence[Finding | None], threshold: float) -> tuple[str, ...
     if undecided:
         lines.append(
             f"{count(undecided, 'interval')} still {'reaches' if undecided == 1 else 'reach'} beyond "
-            f"{_percent(threshold)}: a regression is not ruled out there. More blocks would tell (`BLOCKS=`, `BUDGET=`)."
+            f"{_percent(threshold)}: a regression is not ruled out there. More blocks tell (`BLOCKS=`, `BUDGET=`)."
         )
     return tuple(lines)
 
