@@ -58,7 +58,7 @@ def _line(cells: list[str]) -> str:
 
 def _cell(cell: Cell) -> str:
     detail = f" ({escape(cell.detail)})" if cell.detail else ""
-    notes = "".join(f"<sup>{number}</sup>" for number in cell.notes)
+    notes = f"<sup>{' '.join(map(str, cell.notes))}</sup>" if cell.notes else ""
     return f"{escape(cell.text)}{detail}{notes}"
 
 

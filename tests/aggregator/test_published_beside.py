@@ -148,7 +148,7 @@ def test_a_different_scope_and_a_missing_figure_are_said_in_notes(tmp_path):
     assert [row[7:] for row in rows(markdown)] == [
         ["0.93", "<sup>1</sup>"],
         ["0.93", ""],
-        ["–", "<sup>1</sup><sup>2</sup>"],
+        ["–", "<sup>1 2</sup>"],
     ]
     assert rows(markdown)[2][1] == "GPU"
     assert "no figure in the source" in page
