@@ -46,13 +46,13 @@ def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, f
     """The line for one comparison, with its mark on the part's small axis."""
     shown, slow, fast = turned(comparison)
     said = tuple(notes(comparison))
-    text, interval = _ratio(shown, comparison.verdict)
+    text, interval = ratio_text(shown, comparison.verdict)
     return Answer(
         case=case,
         digest=digest(comparison.case),
         anchor=anchor,
         kind=_kind(comparison),
-        verdict=_sentence(comparison),
+        verdict=sentence(comparison),
         compared=f"{clean(slow.label, 80)} ÷ {clean(fast.label, 80)}",
         ratio=text,
         interval=interval,
@@ -147,7 +147,8 @@ def _is_false(comparison: Comparison) -> bool:
     return winner is not None and loser.slowdown <= winner.slowdown
 
 
-def _sentence(comparison: Comparison) -> str:
+def sentence(comparison: Comparison) -> str:
+    """The verdict in words."""
     winner = comparison.winner
     if winner and comparison.is_self:
         return "false verdict: a difference where there is none" if _is_false(comparison) else "the slowdown was found"
@@ -172,7 +173,8 @@ def _missing(what: int | Obstacle | None) -> str:
     return f"scatters too much to settle with {MOST_BLOCKS} blocks"
 
 
-def _ratio(shown: Paired | None, verdict: Verdict) -> tuple[str, str]:
+def ratio_text(shown: Paired | None, verdict: Verdict) -> tuple[str, str]:
+    """(ratio, its 95 % interval), both empty where none may be shown."""
     if shown is None or shown.low is None or shown.high is None or verdict is Verdict.NOT_COMPARABLE:
         return "", ""
     return ratio_and_interval(ratio(shown.log_ratio), ratio(shown.low), ratio(shown.high))

@@ -21,6 +21,7 @@ from aggregator.quieter import needed
 from aggregator.roofline import ROOF, Roof, roof_of
 from aggregator.roofline_figure import roofline_figures
 from aggregator.samples_figure import samples_figure
+from aggregator.side_by_side import agreement, side_by_side
 from aggregator.tables import result_tables, score_table
 from aggregator.words import anchor, clean, clean_lines, heading, labels, settings
 from method.verdict import Verdict
@@ -53,11 +54,17 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
         title=f"Levelfield: {', '.join(clean(run.name, 80) for run in runs)}",
         headline=(
             *(aa.sentences(with_itself) if with_itself else ()),
-            *(line for env in environments for line in _headline(env.cases)),
+            *agreement(environments),
+            *(
+                f"Environment {index + 1}: {line}" if len(environments) > 1 else line
+                for index, env in enumerate(environments)
+                for line in _headline(env.cases)
+            ),
         ),
         self_check=aa.table(with_itself) if with_itself else None,
         facts=tuple(fact for run in runs for fact in _facts(run)),
         incomplete=incomplete,
+        side_by_side=side_by_side(environments, names),
         parts=parts,
         machines=machines,
         software=software,

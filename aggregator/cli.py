@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from aggregator.commands import aa, audit, compare, export, published, report, schema
+from aggregator.commands import aa, audit, compare, export, merge, published, report, schema
 from aggregator.commands.shared import USAGE, printable
 from aggregator.load import CannotReport
 
@@ -23,6 +23,7 @@ class Command(Protocol):
 COMMANDS: dict[str, Command] = {
     "report": report,
     "compare": compare,
+    "merge": merge,
     "audit": audit,
     "aa": aa,
     "export": export,

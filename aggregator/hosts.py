@@ -37,6 +37,21 @@ def differences(machines_found: Table, software_found: Table) -> tuple[str, ...]
     return tuple(found)
 
 
+def versions(records: Iterable[Record]) -> dict[str, str]:
+    """The version of each program: that of the package whose name is part of the framework's or holds it
+    (`torch` of `pytorch`, `tensorflow_cpu` of `tensorflow`); a dash where no package is named so."""
+    found: dict[str, dict[str, None]] = {}
+    for record in records:
+        name, packages = record.competitor.framework.lower(), record.host.packages if record.host else {}
+        used = [f"{package} {packages[package]}" for package in sorted(packages) if _same(package.lower(), name)]
+        found.setdefault(clean(record.competitor.program, 80), {}).update(dict.fromkeys(used))
+    return {program: clean(", ".join(used), 160) or DASH for program, used in sorted(found.items())}
+
+
+def _same(package: str, framework: str) -> bool:
+    return package in framework or framework in package
+
+
 def _machine(host: Host) -> tuple[str, ...]:
     shown = (host.hostname_digest, host.cpu_model, str(host.cpus), size(host.memory_bytes), host.kernel)
     return (*shown, host.governor or DASH, host.gpu or DASH, host.driver or DASH, host.engine)

@@ -159,6 +159,14 @@ class Published:
 
 
 @dataclass(frozen=True)
+class SideBySide:
+    """What several environments found next to one another, and where each of them is."""
+
+    verdicts: Table
+    places: Table
+
+
+@dataclass(frozen=True)
 class Failed:
     """A replicate, a competitor or a file that gives no number, and why."""
 
@@ -187,6 +195,7 @@ class Report:
     self_check: Table | None
     facts: tuple[tuple[str, str], ...]
     incomplete: tuple[str, ...]
+    side_by_side: SideBySide | None
     parts: tuple[Part, ...]
     machines: Table
     software: Table

@@ -2,23 +2,27 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from aggregator.analysis import analyse, competitors_of
 from aggregator.build import build_report
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, known, load_runs, not_writable, printable
-from aggregator.html import render_html
-from aggregator.markdown import render_markdown
-from aggregator.model import Report
-from runners.harness.files import write_atomically
+from aggregator.load import LoadedRun
+from aggregator.write import write_report
 
 HELP = "compare a run's records and write report.md and report.html"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Its arguments."""
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
-    parser.add_argument("--out", type=Path, help="where to write (default: the first run's folder)")
+    parser.add_argument("runs", nargs=1, metavar="RUN", help=RUN_HELP)
+    parser.add_argument("--out", type=Path, help="where to write (default: the run's folder)")
+    add_choices(parser)
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """What every report can be asked for."""
     parser.add_argument("--baseline", help="competitor that the others are compared with (default: the plan's first)")
     parser.add_argument(
         "--target-accuracy",
@@ -29,12 +33,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Write the report; its path is the last line of standard output."""
-    loaded = load_runs(given.runs)
-    runs = [found for _, found in loaded]
+    [(folder, loaded)] = load_runs(given.runs)
+    return make([loaded], given.out or folder, given)
+
+
+def make(runs: Sequence[LoadedRun], target: Path, given: argparse.Namespace) -> int:
+    """Write the report on `runs` into `target` and say what it found; gives the exit code."""
     if given.baseline is not None:
         known("competitor", given.baseline, competitors_of(runs))
     report = build_report(runs, analyse(runs, given.baseline), given.target_accuracy)
-    target = given.out or loaded[0][0]
     try:
         page = write_report(report, target)
     except OSError as error:
@@ -46,18 +53,6 @@ def run(given: argparse.Namespace) -> int:
         print(f"{counted}; see the report's section on failures", file=sys.stderr)
     print(printable(str(page)))
     return OK if report.clean else SOME_FAILED
-
-
-def write_report(report: Report, folder: Path) -> Path:
-    """Write report.md, report.html and figures/ into `folder`; gives report.html's path. Raises OSError."""
-    drawings = folder / "figures"
-    drawings.mkdir(parents=True, exist_ok=True)
-    for figure in report.figures:
-        write_atomically(drawings / f"{figure.name}.svg", figure.svg.encode())
-    write_atomically(folder / "report.md", render_markdown(report).encode())
-    page = folder / "report.html"
-    write_atomically(page, render_html(report).encode())
-    return page
 
 
 def _share(text: str) -> float:

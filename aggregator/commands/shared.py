@@ -2,9 +2,11 @@
 
 import difflib
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from aggregator.distinct import distinct
 from aggregator.load import CannotReport, LoadedRun, find_run, load_run
 from aggregator.words import clean
 
@@ -13,9 +15,13 @@ RUN_HELP = "a run's folder, or its id under results/"
 
 
 def load_runs(names: Sequence[str]) -> list[tuple[Path, LoadedRun]]:
-    """The runs that `names` name with their folders, each once. Raises CannotReport."""
-    folders = dict.fromkeys(find_run(name).resolve() for name in names)
-    return [(folder, load_run(folder)) for folder in folders]
+    """The runs that `names` name with their folders, each once; one left out is said. Raises CannotReport."""
+    folders = [find_run(name).resolve() for name in names]
+    times = Counter(folders)
+    kept, copies = distinct([(folder, load_run(folder)) for folder in times])
+    for line in (*(f"{folder} is given {n} times; it is taken once" for folder, n in times.items() if n > 1), *copies):
+        print(printable(line), file=sys.stderr)
+    return kept
 
 
 def known(what: str, name: str, names: Sequence[str]) -> None:

@@ -183,8 +183,8 @@ def test_each_environment_has_a_table_of_its_own(tmp_path):
     for name in ("one", "two"):
         run = make_run([planned(CASE, [TORCH, TF], 8)], run_id=name)
         folders.append(str(write_folder(tmp_path / name, run, scheduled(run))))
-    assert main(["report", *folders]) == OK
-    said = (tmp_path / "one/report.md").read_text().split(f"## {HEADING}\n")[1]
+    assert main(["merge", *folders, "--out", str(tmp_path)]) == OK
+    said = (tmp_path / "report.md").read_text().split(f"## {HEADING}\n")[1]
     assert re.findall(r"^Environment (\d): run (\w+) .*Ratios of step times", said, re.MULTILINE) == [
         ("1", "one"),
         ("2", "two"),

@@ -222,16 +222,3 @@ def test_exit_codes(tmp_path, capsys):
     assert main(["report", str(folder), "--out", "/proc/nowhere"]) == NOT_WRITABLE
     (tmp_path / "file").write_text("")
     assert main(["report", str(folder), "--out", str(tmp_path / "file")]) == NOT_WRITABLE
-
-
-@pytest.mark.usefixtures("blank_figures")
-def test_several_runs_stand_apart(tmp_path):
-    folders = []
-    for name in ("run-1", "run-2"):
-        run = make_run([planned(step_case(), [TORCH, TF], 8)], run_id=name)
-        folders.append(str(write_folder(tmp_path / name, run, make_records(run))))
-    assert main(["report", *folders]) == OK
-    text = (tmp_path / "run-1/report.md").read_text()
-    assert "# Environment 1: run run-1" in text
-    assert "# Environment 2: run run-2" in text
-    assert "| 16 |" not in text.split("## Machines")[0]

@@ -1,0 +1,20 @@
+"""A report on disk: report.html, report.md and the figures."""
+
+from pathlib import Path
+
+from aggregator.html import render_html
+from aggregator.markdown import render_markdown
+from aggregator.model import Report
+from runners.harness.files import write_atomically
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Write report.md, report.html and figures/ into `folder`; gives report.html's path. Raises OSError."""
+    drawings = folder / "figures"
+    drawings.mkdir(parents=True, exist_ok=True)
+    for figure in report.figures:
+        write_atomically(drawings / f"{figure.name}.svg", figure.svg.encode())
+    write_atomically(folder / "report.md", render_markdown(report).encode())
+    page = folder / "report.html"
+    write_atomically(page, render_html(report).encode())
+    return page
