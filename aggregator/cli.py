@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from aggregator.commands import aa, audit, compare, export, merge, published, report, schema
+from aggregator.commands import aa, audit, compare, export, merge, publish, published, report, schema
 from aggregator.commands.shared import USAGE, printable
 from aggregator.load import CannotReport
 
@@ -24,6 +24,7 @@ COMMANDS: dict[str, Command] = {
     "report": report,
     "compare": compare,
     "merge": merge,
+    "publish": publish,
     "audit": audit,
     "aa": aa,
     "export": export,

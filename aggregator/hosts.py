@@ -38,18 +38,16 @@ def differences(machines_found: Table, software_found: Table) -> tuple[str, ...]
 
 
 def versions(records: Iterable[Record]) -> dict[str, str]:
-    """The version of each program: that of the package whose name is part of the framework's or holds it
-    (`torch` of `pytorch`, `tensorflow_cpu` of `tensorflow`); a dash where no package is named so."""
+    """The version of each program: of the packages named like its framework (`tensorflow_cpu`), or else of those whose
+    name is part of the framework's (`torch` of `pytorch`); a dash where there is none."""
     found: dict[str, dict[str, None]] = {}
     for record in records:
         name, packages = record.competitor.framework.lower(), record.host.packages if record.host else {}
-        used = [f"{package} {packages[package]}" for package in sorted(packages) if _same(package.lower(), name)]
-        found.setdefault(clean(record.competitor.program, 80), {}).update(dict.fromkeys(used))
+        named = [package for package in sorted(packages) if name in package.lower()]
+        named = named or [package for package in sorted(packages) if package.lower() in name]
+        used = dict.fromkeys(f"{package} {packages[package]}" for package in named)
+        found.setdefault(clean(record.competitor.program, 80), {}).update(used)
     return {program: clean(", ".join(used), 160) or DASH for program, used in sorted(found.items())}
-
-
-def _same(package: str, framework: str) -> bool:
-    return package in framework or framework in package
 
 
 def _machine(host: Host) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def _read_records(folder: Path) -> tuple[list[tuple[str, Record]], list[Quaranti
 def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
     path = folder / RUN_NAME
     try:
-        data = _read_regular(path)
+        data = read_regular(path)
     except FileNotFoundError:
         return None, [NO_PLAN]
     except (BadRecord, OSError) as error:
@@ -154,12 +154,12 @@ def _record_files(folder: Path, quarantined: list[Quarantined]) -> list[Path]:
 
 def _read_record(path: Path) -> Record:
     try:
-        return parse_record(_read_regular(path))
+        return parse_record(read_regular(path))
     except OSError as error:
         raise BadRecord(f"cannot be read ({error.strerror})") from error
 
 
-def _read_regular(path: Path) -> bytes:
+def read_regular(path: Path) -> bytes:
     """The file's bytes; no link is followed and no pipe can block."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:

@@ -65,14 +65,15 @@ def agreement(environments: Sequence[Environment]) -> list[str]:
 def _cases(environments: Sequence[Environment]) -> dict[Case, dict[frozenset[str], Found]]:
     cases: dict[Case, dict[frozenset[str], Found]] = {}
     for index, env in enumerate(environments):
-        for result in _contests(env.cases):
+        for result in contests(env.cases):
             for found in result.comparisons:
                 labels = frozenset((found.left.label, found.right.label))
                 cases.setdefault(result.case, {}).setdefault(labels, {})[index] = found
     return cases
 
 
-def _contests(cases: Iterable[CaseResult]) -> Iterator[CaseResult]:
+def contests(cases: Iterable[CaseResult]) -> Iterator[CaseResult]:
+    """The cases that competitors compete in, those of one workload together: neither A/A nor the machine's limits."""
     members = [case for case in cases if not case.is_self and case.case.workload != ROOF]
     return (case for group in by_contest(members) for case in group)
 

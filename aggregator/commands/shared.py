@@ -32,9 +32,9 @@ def known(what: str, name: str, names: Sequence[str]) -> None:
         raise CannotReport(f"no {what} {name!r} here; known: {', '.join(names)}{hint}")
 
 
-def not_writable(what: str, target: Path, error: OSError) -> int:
+def not_writable(what: str, target: Path, error: OSError, option: str = "--out") -> int:
     """Say that `what` could not be written, and give the exit code for that."""
-    print(f"aggregator: cannot write {what} to {target}: {error.strerror}; give another --out DIR", file=sys.stderr)
+    print(f"aggregator: cannot write {what} to {target}: {error.strerror}; give another {option} DIR", file=sys.stderr)
     return NOT_WRITABLE
 
 

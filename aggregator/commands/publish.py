@@ -1,0 +1,45 @@
+"""`publish`: add runs to a static site with an index and the history of all its runs, ready for Pages."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from aggregator.analysis import analyse
+from aggregator.build import build_report
+from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, load_runs, not_writable, printable
+from aggregator.site import folder
+from aggregator.site.index import build_index
+from aggregator.site.page import render_index
+from aggregator.site.summary import summarise
+from runners.harness.files import write_atomically
+
+HELP = "add runs to a static site with an index and a history"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Its arguments."""
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
+    parser.add_argument("--site", type=Path, required=True, metavar="DIR", help="a new folder, or one made by publish")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write the runs' reports and the index over all runs of the site; its path is the last line of standard output."""
+    runs = [found for _, found in load_runs(given.runs)]
+    clean = True
+    try:
+        targets = folder.folders(given.site, runs)
+        folder.claim(given.site)
+        for one, target in zip(runs, targets, strict=True):
+            environments = analyse([one])
+            report = build_report([one], environments)
+            folder.write_run(target, report, summarise(one, environments, report))
+            clean &= report.clean
+        summaries, left_out = folder.read_runs(given.site)
+        page = given.site / folder.INDEX
+        write_atomically(page, render_index(build_index(summaries, left_out)).encode())
+    except OSError as error:
+        return not_writable("the site", given.site, error, "--site")
+    for file, reason in left_out:
+        print(f"left out: {printable(f'{file}: {reason}')}", file=sys.stderr)
+    print(printable(str(page)))
+    return OK if clean and not left_out else SOME_FAILED

@@ -1,0 +1,119 @@
+"""The site's folder: whether it may be written to, what it keeps of each run, and writing a run into it."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from aggregator.load import CannotReport, LoadedRun, read_regular
+from aggregator.model import Report
+from aggregator.parse import BadRecord
+from aggregator.site.summary import SUMMARY_VERSION, Summary, summary_adapter, to_json
+from aggregator.words import clean
+from aggregator.write import write_report
+from runners.harness.files import write_atomically
+
+MARK = "Made by Levelfield's publish.\n"
+GENERATOR = b'<meta name="generator" content="Levelfield">'
+MARKER, INDEX, RUNS, SUMMARY = ".nojekyll", "index.html", "runs", "summary.json"
+NOT_OURS = {".git", "CNAME"}
+"""What a checked-out branch of pages holds beside the site; everything else must be ours."""
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""A run's id becomes a folder's name and part of an address."""
+
+
+def claim(site: Path) -> None:
+    """Make the folder, or make sure that publish made what is in it. Raises CannotReport, OSError."""
+    site.mkdir(parents=True, exist_ok=True)
+    found = sorted({entry.name for entry in site.iterdir()} - NOT_OURS)
+    if found and not _is_ours(site):
+        names = clean(", ".join(found[:3]), 120)
+        raise CannotReport(f"{site} holds {names}, which publish did not make; give --site an empty or a new folder")
+    write_atomically(site / MARKER, MARK.encode("ascii"))
+
+
+def folders(site: Path, runs: Sequence[LoadedRun]) -> list[Path]:
+    """Each run's folder in the site. Raises CannotReport for an id that can be none, or that another run has."""
+    found = []
+    for run in runs:
+        if not SAFE_ID.fullmatch(run.name):
+            raise CannotReport(
+                f"run {clean(run.name, 80)!r} cannot be published under this id: only letters, digits and . _ - may "
+                "be in it, and it starts with a letter or digit"
+            )
+        folder = site / RUNS / run.name
+        for path in (folder.parent, folder):
+            if path.is_symlink():
+                raise CannotReport(f"{path} is a link, which publish does not follow; remove it")
+        if folder in found or _taken(folder, run):
+            raise CannotReport(f"another run has the id {run.name} and is on the site already; it would be lost")
+        found.append(folder)
+    return found
+
+
+def write_run(folder: Path, report: Report, summary: Summary) -> None:
+    """The run's report, and last what the site keeps of it. Raises OSError."""
+    write_report(report, folder)
+    write_atomically(folder / SUMMARY, to_json(summary))
+
+
+def read_runs(site: Path) -> tuple[list[Summary], list[tuple[str, str]]]:
+    """Every run's summary, newest first, and (file, reason) of what cannot be used. Raises CannotReport, OSError."""
+    read, refused = [], []
+    for folder in sorted((site / RUNS).iterdir()):
+        name = f"{RUNS}/{clean(folder.name, 120)}/{SUMMARY}"
+        try:
+            read.append(_read(folder))
+        except BadRecord as error:
+            refused.append((name, str(error)))
+    return sorted(read, key=lambda run: (run.started, run.run_id), reverse=True), refused
+
+
+def _is_ours(site: Path) -> bool:
+    for name, mark in ((MARKER, MARK.encode("ascii")), (INDEX, GENERATOR)):
+        try:
+            if mark in read_regular(site / name):
+                return True
+        except (FileNotFoundError, BadRecord):
+            continue
+    return False
+
+
+def _taken(folder: Path, run: LoadedRun) -> bool:
+    """Whether the site has a run of this id from other machines; one that went on meanwhile has its machine again."""
+    try:
+        published = {place.machine for place in _read(folder).places if place.machine}
+    except BadRecord:
+        return False
+    machines = {clean(record.host.hostname_digest, 40) for record in run.records if record.host}
+    return bool(published and machines) and published.isdisjoint(machines)
+
+
+def _read(folder: Path) -> Summary:
+    if folder.is_symlink() or not SAFE_ID.fullmatch(folder.name):
+        raise BadRecord("not a folder that publish made")
+    try:
+        data = read_regular(folder / SUMMARY)
+    except OSError as error:
+        raise BadRecord(f"cannot be read ({error.strerror})") from error
+    _refuse_newer(folder / SUMMARY, data)
+    try:
+        found = summary_adapter().validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = clean(".".join(map(str, first["loc"])), 120) or "whole file"
+        raise BadRecord(f"is not valid ({where}: {first['msg']})") from error
+    if found.run_id != folder.name:
+        raise BadRecord(f"is about another run ({clean(found.run_id, 80)})")
+    return found
+
+
+def _refuse_newer(path: Path, data: bytes) -> None:
+    try:
+        version = json.loads(data).get("summary_version")
+    except (ValueError, AttributeError, RecursionError):
+        return
+    if isinstance(version, int) and version > SUMMARY_VERSION:
+        raise CannotReport(f"{path}: version {version}, this program reads {SUMMARY_VERSION}; upgrade it to go on")

@@ -1,0 +1,140 @@
+"""What a site keeps of each run: enough for the index and the history once the records are no longer at hand."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, TypeAdapter
+
+from aggregator import hosts
+from aggregator.analysis import Comparison, Environment
+from aggregator.answers import ratio_text
+from aggregator.load import LoadedRun
+from aggregator.model import Report
+from aggregator.side_by_side import contests
+from aggregator.words import clean, digest, labels
+from method.compare import ratio
+from method.verdict import Verdict
+from runners.harness.case import STRICT
+from runners.harness.record import Status
+
+SUMMARY_VERSION = 1
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """time of `over` / time of `under` with its 95 % interval over so many blocks."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    ratio: Positive
+    low: Positive
+    high: Positive
+    blocks: Count
+
+
+@dataclass(frozen=True)
+class Contest:
+    """One comparison of one case (`digest` is the case's). `under` sorts before `over`, in every run alike.
+
+    `verdict` says how `over` did against `under`; there is no `shown` where no ratio may be shown.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    case: str
+    digest: str
+    over: str
+    under: str
+    verdict: Verdict
+    shown: Interval | None
+
+
+@dataclass(frozen=True)
+class Place:
+    """What one run measured on one machine with one set of software; `machine` is the digest of the host's name."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    machine: str
+    cpu: str
+    gpu: str
+    engine: str
+    versions: dict[str, str]
+    contests: list[Contest]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One run: `ok` replicates of `recorded` ones, and what its report says first."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    summary_version: int
+    run_id: str
+    profile: str
+    started: str
+    ok: Count
+    recorded: Count
+    headline: list[str]
+    incomplete: list[str]
+    places: list[Place]
+
+
+@cache
+def summary_adapter() -> TypeAdapter[Summary]:
+    """Reads a summary strictly: a site's folder may have come from anywhere."""
+    return TypeAdapter(Summary)
+
+
+def summarise(run: LoadedRun, environments: Sequence[Environment], report: Report) -> Summary:
+    """The summary of one run from its analysis and its report."""
+    names = labels([result.case for env in environments for result in env.cases])
+    started = [run.plan.started_at] if run.plan else sorted(record.block.started_at for record in run.records)
+    return Summary(
+        SUMMARY_VERSION,
+        run_id=run.name,
+        profile=clean(run.plan.profile, 80) if run.plan else "",
+        started=clean(started[0], 40) if started else "",
+        ok=sum(record.status is Status.OK for record in run.records),
+        recorded=len(run.records),
+        headline=list(report.headline),
+        incomplete=list(report.incomplete),
+        places=[_place(env, names) for env in environments],
+    )
+
+
+def to_json(summary: Summary) -> bytes:
+    """The same summary always gives the same bytes."""
+    return (json.dumps(dataclasses.asdict(summary), indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def _place(env: Environment, names: dict[Any, str]) -> Place:
+    host = next((record.host for record in env.records if record.host), None)
+    found = [
+        _contest(comparison, names[result.case]) for result in contests(env.cases) for comparison in result.comparisons
+    ]
+    return Place(
+        machine=clean(host.hostname_digest, 40) if host else "",
+        cpu=clean(host.cpu_model, 80) if host else "",
+        gpu=clean(host.gpu or "", 80) if host else "",
+        engine=clean(host.engine, 40) if host else "",
+        versions=hosts.versions(env.records),
+        contests=found,
+    )
+
+
+def _contest(found: Comparison, name: str) -> Contest:
+    left, right, pair, verdict = found.left.label, found.right.label, found.paired, found.verdict
+    if right < left:
+        left, right, pair = right, left, pair and pair.swapped()
+        verdict = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}.get(verdict, verdict)
+    shown = None
+    if pair and pair.low is not None and pair.high is not None and ratio_text(pair, verdict)[0]:
+        shown = Interval(ratio(pair.log_ratio), ratio(pair.low), ratio(pair.high), pair.n)
+    return Contest(name, digest(found.case), clean(right, 80), clean(left, 80), verdict, shown)
