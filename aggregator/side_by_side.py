@@ -146,16 +146,17 @@ def _agreement(contest: str, members: Sequence[Sequence[Comparison]], where: str
         else:
             differing += 1
             opposite += len({found.winner.label for found in across if found.winner}) > 1
-    said = []
+    decided = []
     if agreed:
         alike = ", ".join(
             f"{outcome} in {n}" for outcome, n in sorted(agreed.items(), key=lambda one: (-one[1], one[0]))
         )
-        said.append(f"the verdicts agree in {agreed.total()} ({alike})")
+        decided.append(f"agree in {agreed.total()} ({alike})")
     if differing:
-        said.append(f"they differ in {differing}" + (f", with opposite winners in {opposite}" if opposite else ""))
+        decided.append(f"differ in {differing}" + (f" (opposite winners in {opposite})" if opposite else ""))
+    said = [f"the verdicts {' and '.join(decided)}"] if decided else []
     if undecided:
-        said.append(f"at least one is open in {undecided}")
+        said.append(f"at least one verdict is open in {undecided}")
     first = members[0][0]
     pair = f"{clean(first.left.label, 60)} and {clean(first.right.label, 60)}"
     return f"{contest}, {pair}, {count(len(members), 'case')} compared {where}: {'; '.join(said)}."

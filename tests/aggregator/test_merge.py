@@ -64,7 +64,7 @@ def test_agreement_is_said_in_words(tmp_path):
     text, _ = merged(tmp_path, one, two)
     assert (
         "Inference step, pytorch/eager and tensorflow/graph, 3 cases compared on both machines: the verdicts agree in "
-        "2 (equivalent in 1, pytorch/eager is faster in 1); they differ in 1, with opposite winners in 1." in text
+        "2 (equivalent in 1, pytorch/eager is faster in 1) and differ in 1 (opposite winners in 1)." in text
     )
     assert "Environment 2: Inference step, 3 cases:" in text
 
@@ -134,3 +134,12 @@ def test_hostile_strings_stay_text_side_by_side(tmp_path):
         assert not re.search("<img|<script|\x1b|\u202e", shown)
     rows = [line for line in table.splitlines() if "÷" in line]
     assert [len(re.split(r"(?<!\\)\|", row)) for row in rows] == [8, 8]
+
+
+def test_an_open_verdict_is_no_agreement(tmp_path):
+    one = a_run(tmp_path, "a", {ALIKE: 1.2}, "one", (ALIKE,))
+    run = make_run([planned(ALIKE, [TORCH, TF], 3)], run_id="b")
+    few = write_folder(tmp_path / "b", run, scheduled(run, lambda _, who: 0.06 if who == TF else 0.05))
+    text, _ = merged(tmp_path, one, str(few))
+    assert "1 case compared on both machines: at least one verdict is open in 1." in text
+    assert "no verdict: too few blocks" in text.split("## Side by side")[1].split("# Env")[0]
