@@ -1,0 +1,158 @@
+"""What a report costs as the records grow: python -m benchmarks.report_scale [--only ROWS]
+
+`page` is the page that must stay small: 200 cases × 3 competitors × 8 blocks with all their raw samples. The others
+have 100 records a case (2 competitors × 50 blocks). Each is reported on by a fresh process; the memory is that of the
+whole process tree at its peak, pages that processes share counted once, read five times a second.
+"""
+
+import argparse
+import dataclasses
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests/aggregator")]
+
+from make_records import SPDL, TF, TFDATA, TORCH, TORCH_LOADER, load_case, make_record, make_run, planned, step_case  # noqa: E402, I001
+
+from runners.harness.case import Case, Competitor  # noqa: E402
+from runners.harness.record import Record, to_json  # noqa: E402
+from runners.harness.run import PlannedCase, Run, write_run  # noqa: E402
+
+NETWORKS = ("cnn4", "resnet18", "resnet50", "mobilenet_v2", "vgg16")
+ONNX = Competitor("onnxruntime", "tuned")
+MARK, STEP = 987_654_321, 424_242_424_242
+"""Numbers that occur nowhere else in a template, and are replaced by a replicate's own."""
+PACKAGES = {f"package-{letter}": "1.2.3.4" for letter in "abcdefghijklmnopqrst"}
+UNKNOWN = {f"resources.counter_{letter}": "not in a container of its own, or it does not say" for letter in "abcdefgh"}
+EVERY = 0.2
+
+
+def page_run() -> Run:
+    """160 cases of steps and 40 of loaders, 3 competitors each."""
+    steps = [
+        planned(step_case(network, 2**power, workload, size), [TORCH, TF, ONNX], 8)
+        for network in NETWORKS
+        for size in (128, 224)
+        for power in range(8)
+        for workload in ("train", "infer")
+    ]
+    loads = [
+        planned(load_case(stage, workers), [TORCH_LOADER, SPDL, TFDATA], 8)
+        for stage in ("decode", "batch", "normalize", "transfer")
+        for workers in range(1, 11)
+    ]
+    return make_run([*steps, *loads])
+
+
+def long_run(cases: int) -> Run:
+    """100 records a case."""
+    sizes = [(network, size, batch) for size in range(32, 10**6, 32) for network in NETWORKS for batch in (1, 2, 4, 8)]
+    return make_run([planned(step_case(net, batch, "infer", size), [TORCH, TF], 50) for net, size, batch in sizes[:cases]])
+
+
+def main() -> int:
+    """Make each run, report on it, print the cost."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
+    for name in parser.parse_args().only:
+        run = ROWS[name]()
+        with tempfile.TemporaryDirectory() as folder:
+            print(f"{name}: {cost(Path(folder), write(run, Path(folder)))}", flush=True)
+    return 0
+
+
+ROWS = {
+    "page": page_run,
+    "1k": lambda: long_run(10),
+    "10k": lambda: long_run(100),
+    "100k": lambda: long_run(1000),
+}
+
+
+def write(run: Run, folder: Path) -> int:
+    """The run's folder, its records made from one template a case and competitor; gives their number."""
+    records = folder / "records"
+    records.mkdir()
+    write_run(run, folder)
+    draw, written = np.random.default_rng(25), 0
+    for index, case in enumerate(run.cases):
+        for place, who in enumerate(case.competitors):
+            for number, text in enumerate(replicates(case, who, run, draw)):
+                name = f"c{index:04}-b{number:03}-{place}"
+                sequence = (number * len(run.cases) + index) * len(case.competitors) + place
+                own = {"RECORD": name, "NUMBER": number, "SEQUENCE": sequence}
+                for key, value in own.items():
+                    text = text.replace(f"{MARK}{list(own).index(key)}", str(value))
+                (records / f"{name}.json").write_text(text)
+                written += 1
+    return written
+
+
+def replicates(case: PlannedCase, who: Competitor, run: Run, draw: np.random.Generator) -> Iterator[str]:
+    """A side's records as text: 60 to 200 steps, levels that scatter by 1 % between processes."""
+    before, after = to_json(template(case.case, who, run)).decode().split(str(STEP))
+    length, level = int(draw.integers(60, 200)), 5e7 * draw.lognormal(0, 0.2)
+    for _ in range(case.blocks):
+        steps = (level * draw.lognormal(0, 0.01) * draw.lognormal(0, 0.004, length)).astype(int)
+        yield before + ",\n   ".join(map(str, steps)) + after
+
+
+def template(case: Case, who: Competitor, run: Run) -> Record:
+    """As much of a record as a real one holds, with marks where replicates differ."""
+    record = make_record(case, who, int(f"{MARK}1"), int(f"{MARK}2"), steps=1, warmup=0, run_id=run.run_id)
+    assert record.samples and record.host and record.check
+    sketch = [float(value) for value in np.random.default_rng(1).normal(size=32)] if record.check.logits_sketch else None
+    return dataclasses.replace(
+        record,
+        record_id=f"{MARK}0",
+        samples=dataclasses.replace(record.samples, step_ns=[STEP], warmup_steps=5),
+        host=dataclasses.replace(record.host, packages={**record.host.packages, **PACKAGES}),
+        check=dataclasses.replace(record.check, logits_sketch=sketch),
+        unknown=UNKNOWN,
+    )
+
+
+def cost(folder: Path, records: int) -> str:
+    """Report on the run in a fresh process; what it took, in a line."""
+    began, peak = time.perf_counter(), 0
+    command = [sys.executable, "-m", "aggregator", "report", str(folder)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        peak = max(peak, sum(map(proportional, tree(process.pid))))
+        time.sleep(EVERY)
+    seconds = time.perf_counter() - began
+    page = (folder / "report.html").stat().st_size
+    per_thousand = seconds / records * 1000
+    return (
+        f"{records} records, {seconds:.1f} s ({per_thousand:.2f} s per 1,000), {peak / 2**20:.0f} MiB at peak, "
+        f"page {page / 1e6:.2f} MB, exit code {process.returncode}"
+    )
+
+
+def tree(pid: int) -> list[int]:
+    """The process and all that it started, as far as they still run."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        children = []
+    return [pid, *(found for child in children for found in tree(int(child)))]
+
+
+def proportional(pid: int) -> int:
+    """Bytes of memory, of pages that several processes share this one's part; 0 once it has ended."""
+    try:
+        lines: Sequence[str] = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
