@@ -114,9 +114,10 @@ def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str |
         by_case.setdefault(record.case, []).append(record)
     plan = {planned.case: index for index, planned in enumerate(run.plan.cases if run.plan else [])}
     unplanned = sorted((case for case in by_case if case not in plan), key=repr)
+    started = {record.case for record in run.records} if first else set()
     for case in [*plan, *unplanned]:
         # What was planned and never started has no machine; it is told once, with the run's first section.
-        if case in by_case or (first and not any(record.case == case for record in run.records)):
+        if case in by_case or (first and case not in started):
             index = plan.get(case)
             sides = _sides(run, index, by_case.get(case, []))
             warmup = run.plan.cases[index].warmup if run.plan and index is not None else None
@@ -143,12 +144,15 @@ def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Si
     blocks = planned_blocks(run, run.plan, index) if run.plan and index is not None else None
     unavailable = {entry.competitor: entry for entry in planned.unavailable} if planned else {}
     order = dict.fromkeys([*(planned.competitors if planned else []), *unavailable])
-    order |= dict.fromkeys(sorted(record.competitor for record in records))
+    own: dict[Competitor, list[Record]] = {}
+    for record in records:
+        own.setdefault(record.competitor, []).append(record)
+    order |= dict.fromkeys(sorted(own))
     return tuple(
         Side(
             competitor,
             blocks if planned and competitor in planned.competitors else None,
-            tuple(record for record in records if record.competitor == competitor),
+            tuple(own.get(competitor, ())),
             unavailable.get(competitor),
         )
         for competitor in order
@@ -218,10 +222,14 @@ def _different_work(left: Side, right: Side, pairs: Iterable[tuple[Record, Recor
         if record.status is Status.INVALID:
             reason = f"{record.error.kind}: {record.error.message}" if record.error else "invalid"
             return f"{record.competitor.label}, block {record.block.number}: {reason}"
-    for one, other in pairs:
-        difference = difference_in_work(one, other)
+    seen = set()
+    for pair in pairs:
+        # Replicates mostly share one piece of evidence, which is looked at once.
+        evidence = tuple(id(part) for record in pair for part in (record.effective, record.check))
+        difference = None if evidence in seen else difference_in_work(*pair)
         if difference:
-            return f"block {other.block.number}: {difference}"
+            return f"block {pair[1].block.number}: {difference}"
+        seen.add(evidence)
     return None
 
 

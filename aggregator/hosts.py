@@ -1,6 +1,6 @@
 """Machines and versions: a row for each that differs, and what differs between them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from aggregator.details import size
 from aggregator.model import Cell, Table
@@ -15,14 +15,14 @@ SOFTWARE = ("framework", "version chosen", "image", "base", "system", "Python", 
 
 def machines(records: Iterable[Record]) -> Table:
     """A row for every machine that a record names."""
-    rows = _counted(_machine(record.host) for record in records if record.host)
+    rows = _counted(records, lambda _, host: _machine(host))
     caption = "Machines. The first column is a digest of the name, to tell machines apart without publishing it."
     return Table(caption, (*MACHINE, "replicates"), rows, len(MACHINE))
 
 
 def software(records: Iterable[Record]) -> Table:
     """A row for every set of versions that a framework ran with; a dash where the run chose none of its versions."""
-    rows = _counted(_software(record.competitor, record.host) for record in records if record.host)
+    rows = _counted(records, _software)
     return Table("Software, by framework", (*SOFTWARE, "replicates"), rows, len(SOFTWARE))
 
 
@@ -68,10 +68,18 @@ def _digest(text: str | None) -> str:
     return DASH if text is None else text.removeprefix("sha256:")[:12]
 
 
-def _counted(entries: Iterable[tuple[str, ...]]) -> tuple[tuple[Cell, ...], ...]:
+def _counted(
+    records: Iterable[Record], shown: Callable[[Competitor, Host], tuple[str, ...]]
+) -> tuple[tuple[Cell, ...], ...]:
+    """A row for each that occurs, with its number of records. Thousands of them share a host, which is told once."""
+    alike: dict[tuple[int, Competitor], list[Record]] = {}
+    for record in records:
+        alike.setdefault((id(record.host), record.competitor), []).append(record)
     counts: dict[tuple[str, ...], int] = {}
-    for entry in entries:
-        counts[entry] = counts.get(entry, 0) + 1
+    for members in alike.values():
+        if host := members[0].host:
+            entry = shown(members[0].competitor, host)
+            counts[entry] = counts.get(entry, 0) + len(members)
     return tuple((*(Cell(clean(text, 600)) for text in entry), Cell(str(counts[entry]))) for entry in sorted(counts))
 
 

@@ -2,22 +2,20 @@
 
 import difflib
 import json
-import os
-import stat
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from aggregator.parse import BadRecord, NewerSchema, parse_record
+from aggregator.parse import BadRecord, NewerSchema
+from aggregator.read import read_records, read_regular
 from aggregator.schema import run_adapter
 from aggregator.words import clean
 from runners.harness.record import Record, Status
 from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, impossible
 
 NO_PLAN = f"{RUN_NAME} is missing, so what was planned is unknown"
-SIZE_LIMIT = 32 * 2**20
-"""Bytes of one record; the longest loader stream stays well below it."""
 
 
 class CannotReport(Exception):
@@ -59,7 +57,7 @@ def find_run(argument: str, results: Path = Path("results")) -> Path:
 def load_run(folder: Path) -> LoadedRun:
     """Read run.json and every record of `folder`. Raises CannotReport where there is nothing to report."""
     plan, problems = _read_plan(folder)
-    read, quarantined = _read_records(folder / "records")
+    read, quarantined = _read(folder / "records")
     kept, refused = _consistent(read, plan)
     if not kept and not quarantined and not refused and not (plan and plan.cases):
         raise CannotReport(f"{folder}: no records and no planned case; run the benchmark first")
@@ -75,22 +73,19 @@ def load_pilots(folder: Path) -> tuple[tuple[Record, ...], tuple[Quarantined, ..
     """The records of the run's pilots, none where it had none. Raises CannotReport."""
     if (folder / PILOTS).is_symlink():
         return (), (Quarantined(PILOTS, None, "is a link, not a folder; not followed"),)
-    read, quarantined = _read_records(folder / PILOTS / "records")
+    read, quarantined = _read(folder / PILOTS / "records")
     kept, refused = _consistent(read, _read_plan(folder)[0])
     return tuple(kept), (*quarantined, *refused)
 
 
-def _read_records(folder: Path) -> tuple[list[tuple[str, Record]], list[Quarantined]]:
-    read: list[tuple[str, Record]] = []
-    quarantined: list[Quarantined] = []
-    for entry in _record_files(folder, quarantined):
-        try:
-            read.append((entry.name, _read_record(entry)))
-        except NewerSchema as error:
-            raise CannotReport(f"{entry}: {error}; upgrade this program to read it") from error
-        except BadRecord as error:
-            quarantined.append(Quarantined(entry.name, error.offset, str(error)))
-    return read, quarantined
+def _read(folder: Path) -> tuple[list[tuple[str, Record]], list[Quarantined]]:
+    try:
+        read, refused = read_records(folder)
+    except NewerSchema as error:
+        raise CannotReport(f"{error}; upgrade this program to read it") from error
+    except BrokenProcessPool as error:
+        raise CannotReport(f"{folder}: a process that read it was killed; is there enough memory?") from error
+    return read, [Quarantined(name, error.offset, str(error)) for name, error in refused]
 
 
 def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
@@ -127,48 +122,6 @@ def _refuse_newer_plan(path: Path, data: bytes) -> None:
         raise CannotReport(
             f"{path}: run version {version}, this program reads {RUN_VERSION}; upgrade it to read this run"
         )
-
-
-def _record_files(folder: Path, quarantined: list[Quarantined]) -> list[Path]:
-    """Regular files named *.json, in order of name; links and special files are named, never followed."""
-    if folder.is_symlink():
-        quarantined.append(Quarantined(folder.name, None, "is a link, not a folder; not followed"))
-        return []
-    if not folder.is_dir():
-        return []
-    found = []
-    try:
-        entries = sorted(folder.iterdir(), key=lambda path: os.fsencode(path.name))
-    except OSError as error:
-        quarantined.append(Quarantined(folder.name, None, f"cannot be read ({error.strerror})"))
-        return []
-    for entry in entries:
-        if entry.name.startswith(".") or not entry.name.endswith(".json"):
-            continue
-        if stat.S_ISREG(entry.lstat().st_mode):
-            found.append(entry)
-        else:
-            quarantined.append(Quarantined(entry.name, None, "not a regular file; links are not followed"))
-    return found
-
-
-def _read_record(path: Path) -> Record:
-    try:
-        return parse_record(read_regular(path))
-    except OSError as error:
-        raise BadRecord(f"cannot be read ({error.strerror})") from error
-
-
-def read_regular(path: Path) -> bytes:
-    """The file's bytes; no link is followed and no pipe can block."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise BadRecord("not a regular file")
-        if status.st_size > SIZE_LIMIT:
-            raise BadRecord(f"{status.st_size} bytes, more than the {SIZE_LIMIT} that a record may have")
-        return file.read(SIZE_LIMIT + 1)
 
 
 def _consistent(read: list[tuple[str, Record]], plan: Run | None) -> tuple[list[Record], list[Quarantined]]:

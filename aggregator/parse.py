@@ -153,28 +153,37 @@ def _implausible(record: Record) -> str | None:
 
 def _unbounded(value: object, where: str) -> str | None:
     """Names the first number that is not finite or that no counter could hold."""
-    if isinstance(value, bool) or value is None or isinstance(value, str):
+    if _bounded(value):
         return None
     if isinstance(value, int):
-        return f"{where}: beyond 64 bits" if abs(value) > LARGEST else None
+        return f"{where}: beyond 64 bits"
     if isinstance(value, float):
-        return None if math.isfinite(value) else f"{where}: {value} is not a finite number"
-    items: list[tuple[str, object]] = []
-    if dataclasses.is_dataclass(value):
-        items = [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
-    elif isinstance(value, dict):
-        items = list(value.items())
-    elif isinstance(value, list):
-        items = [(str(index), item) for index, item in enumerate(value)]
-    for name, item in items:
-        problem = _unbounded(item, f"{where}.{name}")
-        if problem:
-            return problem
-    return None
+        return f"{where}: {value} is not a finite number"
+    items = enumerate(value) if isinstance(value, list) else _members(value).items()
+    return next(problem for name, item in items if (problem := _unbounded(item, f"{where}.{name}")))
+
+
+def _bounded(value: object) -> bool:
+    """Whether no number within is at fault. Nearly all records pass, so that names are found for the others alone."""
+    if value is None or isinstance(value, (str, bool)):
+        return True
+    if isinstance(value, int):
+        return abs(value) <= LARGEST
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, list):
+        # A record's lists are of one type each, and the longest by far are of whole numbers.
+        return max(map(abs, value)) <= LARGEST if value and isinstance(value[0], int) else all(map(_bounded, value))
+    return all(map(_bounded, _members(value).values()))
+
+
+def _members(value: object) -> dict[str, object]:
+    """What is in a dictionary or a dataclass, by name."""
+    return value if isinstance(value, dict) else vars(value)
 
 
 def _negative(resources: Resources) -> str | None:
-    for name, value in dataclasses.asdict(resources).items():
+    for name, value in vars(resources).items():
         if value is not None and value < 0:
             return f"resources.{name}: {value} is negative"
     return None
@@ -194,9 +203,10 @@ def _implausible_epoch(epoch: Epoch) -> str | None:
 def _implausible_samples(samples: Samples) -> str | None:
     singles = {"first_step_ns": samples.first_step_ns, "import_ns": samples.import_ns, "setup_ns": samples.setup_ns}
     stages = {f"stage_ns.{name}": value for name, value in samples.stage_ns.items()}
-    steps = {f"step_ns.{index}": value for index, value in enumerate(samples.step_ns) if value <= 0}
-    groups = {f"group_ns.{index}": value for index, value in enumerate(samples.group_ns) if value <= 0}
-    for name, value in {**singles, **stages, **steps, **groups}.items():
+    for name, times in (("step_ns", samples.step_ns), ("group_ns", samples.group_ns)):
+        if min(times, default=1) <= 0:
+            singles |= {f"{name}.{index}": value for index, value in enumerate(times)}
+    for name, value in {**singles, **stages}.items():
         if value is not None and value <= 0:
             return f"samples.{name}: {value} is not a positive time"
     for name, items in samples.stage_items.items():

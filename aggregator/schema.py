@@ -76,4 +76,5 @@ def _kinds() -> list[Any]:
 
 def _type_name(kind: Any) -> str:
     name = inspect.formatannotation(kind).replace("runners.harness.record.", "").replace("runners.harness.case.", "")
-    return name.replace(" | None", " or null")
+    # What is a list in JSON may be another sequence once it is read.
+    return name.replace("collections.abc.Sequence", "list").replace(" | None", " or null")

@@ -31,13 +31,14 @@ def split(records: Iterable[Record]) -> list[Section]:
     for record in sorted(records, key=lambda found: (found.block.sequence, found.record_id)):
         blocks.setdefault((record.run_id, record.case, record.block.number), []).append(record)
     sections: list[Section] = []
+    facts_of = _Facts()
     for members in blocks.values():
-        together = _facts(members)
+        together = facts_of(members)
         if together is not None:
             _place(sections, members, together)
             continue
         for member in members:
-            _place(sections, [member], _facts([member]) or {})
+            _place(sections, [member], facts_of([member]) or {})
     return sections or [Section()]
 
 
@@ -74,19 +75,28 @@ def share(record: Record) -> tuple[object, ...] | None:
     )
 
 
-def _facts(records: list[Record]) -> Facts | None:
-    facts: Facts = {}
-    for record in records:
-        competitor = record.competitor
-        known = {
-            "machine": machine(record),
-            ("software", competitor.program): software(record),
-            ("share", competitor, record.case): share(record),
-        }
-        for name, value in known.items():
-            if value is not None and facts.setdefault(name, value) != value:
-                return None
-    return facts
+class _Facts:
+    """What is known of where records ran; of each host once, however many records share it."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[int, tuple[tuple[object, ...] | None, tuple[object, ...] | None]] = {}
+
+    def __call__(self, records: list[Record]) -> Facts | None:
+        """Of these records together, None where they contradict each other."""
+        facts: Facts = {}
+        for record in records:
+            if id(record.host) not in self._hosts:
+                self._hosts[id(record.host)] = machine(record), software(record)
+            where, versions = self._hosts[id(record.host)]
+            known = {
+                "machine": where,
+                ("software", record.competitor.program): versions,
+                ("share", record.competitor, record.case): share(record),
+            }
+            for name, value in known.items():
+                if value is not None and facts.setdefault(name, value) != value:
+                    return None
+        return facts
 
 
 def _place(sections: list[Section], records: list[Record], facts: Facts) -> None:

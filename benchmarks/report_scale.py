@@ -19,7 +19,7 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/aggregator")]
 
-from make_records import SPDL, TF, TFDATA, TORCH, TORCH_LOADER, load_case, make_record, make_run, planned, step_case  # noqa: E402, I001
+from make_records import SPDL, TF, TFDATA, TORCH, TORCH_LOADER, load_case, make_record, make_run, planned, step_case  # noqa: E402
 
 from runners.harness.case import Case, Competitor  # noqa: E402
 from runners.harness.record import Record, to_json  # noqa: E402
@@ -54,7 +54,9 @@ def page_run() -> Run:
 def long_run(cases: int) -> Run:
     """100 records a case."""
     sizes = [(network, size, batch) for size in range(32, 10**6, 32) for network in NETWORKS for batch in (1, 2, 4, 8)]
-    return make_run([planned(step_case(net, batch, "infer", size), [TORCH, TF], 50) for net, size, batch in sizes[:cases]])
+    return make_run(
+        [planned(step_case(net, batch, "infer", size), [TORCH, TF], 50) for net, size, batch in sizes[:cases]]
+    )
 
 
 def main() -> int:
@@ -107,8 +109,10 @@ def replicates(case: PlannedCase, who: Competitor, run: Run, draw: np.random.Gen
 def template(case: Case, who: Competitor, run: Run) -> Record:
     """As much of a record as a real one holds, with marks where replicates differ."""
     record = make_record(case, who, int(f"{MARK}1"), int(f"{MARK}2"), steps=1, warmup=0, run_id=run.run_id)
-    assert record.samples and record.host and record.check
-    sketch = [float(value) for value in np.random.default_rng(1).normal(size=32)] if record.check.logits_sketch else None
+    assert record.samples is not None
+    assert record.host is not None
+    assert record.check is not None
+    sketch = np.random.default_rng(1).normal(size=32).tolist() if record.check.logits_sketch else None
     return dataclasses.replace(
         record,
         record_id=f"{MARK}0",

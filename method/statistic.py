@@ -1,8 +1,9 @@
 """One number from one replicate, and whether the replicate had settled when it was taken."""
 
+from collections.abc import Sequence
 from enum import StrEnum
-
-import numpy as np
+from itertools import pairwise
+from statistics import fmean, median
 
 from runners.harness.record import Record, Samples
 
@@ -24,7 +25,7 @@ class Steadiness(StrEnum):
     NOT_APPLICABLE = "one number"
 
 
-def retained(samples: Samples) -> list[int]:
+def retained(samples: Samples) -> Sequence[int]:
     """The steps after warm-up, in ns; none is dropped for its size."""
     return samples.step_ns[samples.warmup_steps :]
 
@@ -40,7 +41,7 @@ def seconds(record: Record) -> float:
         return samples.stage_ns["train"] / 1e9
     steps = retained(samples)
     if record.case.workload in STEP_WORKLOADS:
-        return float(np.median(steps)) / 1e9
+        return median(steps) / 1e9
     return sum(steps) / len(steps) / 1e9
 
 
@@ -62,16 +63,19 @@ def steadiness(record: Record) -> Steadiness:
     if record.case.workload == "fit":
         return Steadiness.NOT_APPLICABLE
     samples = _samples(record)
-    steps = np.asarray(retained(samples), dtype=float)
+    steps = retained(samples)
     if record.case.workload not in STEP_WORKLOADS:
         return _loader_steadiness(steps, max(record.case.workers or 1, 1), samples.queue_batches)
     if len(steps) < STEADY_STEPS:
         return Steadiness.UNVERIFIED
-    levels = [float(np.median(quarter)) for quarter in np.array_split(steps, 4)]
+    # Quarters of equal length, the first ones a step longer where four do not divide them.
+    size, longer = divmod(len(steps), 4)
+    ends = [quarter * size + min(quarter, longer) for quarter in range(5)]
+    levels = [median(steps[start:end]) for start, end in pairwise(ends)]
     return Steadiness.STEADY if max(levels) / min(levels) - 1 <= STEADY_SPREAD else Steadiness.UNSTEADY
 
 
-def _loader_steadiness(steps: np.ndarray, workers: int, queue: int) -> Steadiness:
+def _loader_steadiness(steps: Sequence[int], workers: int, queue: int) -> Steadiness:
     """Two halves, parted where a round of the workers ends, so that each holds whole bursts of an even delivery.
 
     What bursts can still do at the boundary is to move a full queue from one half to the other. Halves that agree are
@@ -82,7 +86,7 @@ def _loader_steadiness(steps: np.ndarray, workers: int, queue: int) -> Steadines
     if len(steps) < STEADY_BURSTS * burst:
         return Steadiness.UNVERIFIED
     middle = len(steps) // 2 // workers * workers
-    low, high = sorted((float(np.mean(steps[:middle])), float(np.mean(steps[middle:]))))
+    low, high = sorted((fmean(steps[:middle]), fmean(steps[middle:])))
     apart = high / low - 1
     if apart <= STEADY_SPREAD:
         return Steadiness.STEADY

@@ -8,6 +8,7 @@ Raw samples are kept; statistics are derived later, by the aggregator.
 import dataclasses
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -96,7 +97,7 @@ class Samples:
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
-    step_ns: list[int]
+    step_ns: Sequence[int]
     warmup_steps: int
     items_per_step: int
     first_step_ns: int | None
@@ -104,9 +105,9 @@ class Samples:
     setup_ns: int
     stage_ns: dict[str, int] = field(default_factory=dict)
     stage_items: dict[str, int] = field(default_factory=dict)
-    gc_pause_ns: list[int] = field(default_factory=list)
+    gc_pause_ns: Sequence[int] = field(default_factory=list)
     queue_batches: int = 0
-    group_ns: list[int] = field(default_factory=list)
+    group_ns: Sequence[int] = field(default_factory=list)
     group_steps: int = 0
     injected_slowdown: float = 1.0
     flops_per_step: int | None = None
@@ -270,8 +271,11 @@ class Record:
 
 
 def to_json(record: Record) -> bytes:
-    """The record as UTF-8 JSON; a non-finite number raises ValueError, since no reader could trust it."""
-    text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False)
+    """The record as UTF-8 JSON, whatever sequences its times are in.
+
+    A non-finite number raises ValueError, since no reader could trust it.
+    """
+    text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False, default=list)
     return (text + "\n").encode("ascii")
 
 
