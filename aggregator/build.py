@@ -1,24 +1,25 @@
 """From analysed environments to the frozen report that the templates lay out."""
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
-from aggregator import aa, hosts
+from aggregator import aa, hosts, room
 from aggregator.analysis import CaseResult, Environment, planned_blocks
 from aggregator.answers import answer, scale, score
 from aggregator.charts import Palette
-from aggregator.details import detail
+from aggregator.details import detail, listed_by_competitor, settings_in_common
 from aggregator.figures import by_contest, figures
 from aggregator.footnotes import Footnotes
 from aggregator.load import LoadedRun
 from aggregator.load_words import load_remarks
-from aggregator.model import Answer, AnswerGroup, CaseDetail, Failed, Part, Report
+from aggregator.model import Answer, AnswerGroup, Failed, Part, Report
 from aggregator.page_data import page_data
 from aggregator.page_samples import packed_samples
 from aggregator.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.published.section import beside_published
 from aggregator.quantities import count
 from aggregator.quieter import needed
-from aggregator.roofline import ROOF, Roof, roof_of
+from aggregator.roofline import ROOF, roof_of
 from aggregator.roofline_figure import roofline_figures
 from aggregator.samples_figure import samples_figure
 from aggregator.side_by_side import agreement, side_by_side
@@ -47,9 +48,9 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     failures, quarantined = tuple(_failures(environments, names)), tuple(_quarantined(runs))
     incomplete = tuple(_incomplete(runs, environments))
     with_itself = aa.summarise(environments)
-    parts = tuple(
-        _part(env, index, len(environments), names, palette, target) for index, env in enumerate(environments)
-    )
+    earlier = list(accumulate((len(env.cases) for env in environments), initial=0))
+    share = room.SAMPLES / max(1, min(earlier[-1], room.MOST_TOLD))
+    parts = tuple(_part(env, index, earlier, share, names, palette, target) for index, env in enumerate(environments))
     return Report(
         title=f"Levelfield: {', '.join(clean(run.name, 80) for run in runs)}",
         headline=(
@@ -84,17 +85,28 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
 
 
 def _part(
-    env: Environment, index: int, of: int, names: dict[Case, str], palette: Palette, target: float | None
+    env: Environment,
+    index: int,
+    earlier: Sequence[int],
+    share: float,
+    names: dict[Case, str],
+    palette: Palette,
+    target: float | None,
 ) -> Part:
+    """One environment. `earlier` is how many cases come before each of them, `share` the bytes for a case's samples."""
     comparisons = [found for result in env.cases for found in result.comparisons]
     contests = [case for case in env.cases if case.case.workload != ROOF]
     # What the machine can do is no contest; it stands last.
     ordered = sorted(env.cases, key=lambda case: case.case.workload == ROOF)
-    roof = roof_of(env.cases)
+    roof, of = roof_of(env.cases), len(earlier) - 1
+    drawn, undrawn = room.drawn(contests)
+    told, untold = room.told(env.cases, earlier[index])
+    links = {result.case: anchor(result.case, index) for result in told}
+    common = settings_in_common(told)
     axis, footnotes = scale(comparisons), Footnotes()
     lines = {
         result.case: tuple(
-            answer(found, names[result.case], anchor(result.case, index), axis, footnotes)
+            answer(found, names[result.case], links.get(result.case, ""), axis, footnotes)
             for found in result.comparisons
         )
         for result in ordered
@@ -108,9 +120,23 @@ def _part(
         axis=axis.printed() if axis else None,
         quieter=tuple(needed(contests)),
         remarks=load_remarks([case for case in contests if case.case.workload == "load"]),
-        figures=(*figures(contests, palette, prefix), *roofline_figures(contests, roof, palette, prefix)),
+        figures=(*figures(drawn, palette, prefix), *roofline_figures(drawn, roof, palette, prefix)),
+        undrawn=undrawn,
         tables=result_tables(env.cases, names, roof, target),
-        cases=tuple(_detail(result, index, lines[result.case], names, palette, roof) for result in env.cases),
+        in_common=listed_by_competitor(common),
+        cases=tuple(
+            detail(
+                result,
+                names[result.case],
+                link,
+                lines[result.case],
+                samples_figure(result, link, names[result.case], palette, share),
+                roof,
+                common,
+            )
+            for result, link in zip(told, links.values(), strict=True)
+        ),
+        untold=untold,
     )
 
 
@@ -121,13 +147,6 @@ def _groups(cases: Sequence[CaseResult], lines: dict[Case, tuple[Answer, ...]]) 
         if answers:
             title = f"{_contest(members)}: {count(len(answers), 'comparison')}"
             yield AnswerGroup(title, answers, every <= READ_THROUGH)
-
-
-def _detail(
-    result: CaseResult, index: int, lines: tuple[Answer, ...], names: dict[Case, str], palette: Palette, roof: Roof
-) -> CaseDetail:
-    title, link = names[result.case], anchor(result.case, index)
-    return detail(result, title, link, lines, samples_figure(result, link, title, palette), roof)
 
 
 def _part_title(env: Environment, index: int) -> str:

@@ -15,11 +15,19 @@ from runners.harness.agreement import relative_error
 from runners.harness.case import Case, DatasetRef
 from runners.harness.record import Check, Record
 
+Settings = Mapping[str, Mapping[str, str]]
+
 
 def detail(
-    result: CaseResult, title: str, anchor: str, answers: tuple[Answer, ...], figure: Figure | None, roof: Roof
+    result: CaseResult,
+    title: str,
+    anchor: str,
+    answers: tuple[Answer, ...],
+    figure: Figure | None,
+    roof: Roof,
+    common: Settings,
 ) -> CaseDetail:
-    """Everything known about one case."""
+    """Everything known about one case but the settings that its competitors have in `common` with all other cases."""
     summary = "; ".join(dict.fromkeys(answer.verdict for answer in answers)) or "nothing to compare"
     return CaseDetail(
         title=title,
@@ -28,7 +36,7 @@ def detail(
         summary=summary,
         answers=answers,
         settings=_settings(result.case),
-        effective=_effective(result),
+        effective=_effective(result, common),
         checks=_checks(result),
         figure=figure,
         commands=tuple(command for side in result.sides for command in _command(side)),
@@ -70,18 +78,44 @@ def _table(
     return Table(caption, heads, differing, labels, title=title)
 
 
-def _effective(result: CaseResult) -> Table:
+def settings_in_common(results: Sequence[CaseResult]) -> Settings:
+    """By competitor's label, the settings in effect that were the same in all its cases, of which there are several."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for side in (side for result in results for side in result.sides if side.ok):
+        found.setdefault(side.label, []).append(_effective_of(next(iter(side.ok.values()))))
+    return {
+        label: dict(set(cases[0].items()).intersection(*(case.items() for case in cases[1:])))
+        for label, cases in found.items()
+        if len(cases) > 1
+    }
+
+
+def listed_by_competitor(common: Settings) -> tuple[str, ...]:
+    """A line a competitor."""
+    return tuple(
+        f"{clean(label, 60)}: {_listed(dict(sorted(found.items())))}" for label, found in common.items() if found
+    )
+
+
+def _effective(result: CaseResult, common: Settings) -> Table:
     """Settings read back; a row a setting, so that a difference stands side by side."""
     sides = [side for side in result.sides if side.ok]
     columns = [_effective_of(next(iter(side.ok.values()))) for side in sides]
+    known = [common.get(side.label, {}) for side in sides]
     shared = [name for name in columns[0] if all(name in column for column in columns)] if columns else []
     owners: dict[str, list[str]] = {}
-    for side, column in zip(sides, columns, strict=True):
-        own = _listed({name: value for name, value in column.items() if name not in shared})
+    for side, column, told in zip(sides, columns, known, strict=True):
+        own = _listed({name: value for name, value in column.items() if name not in shared and name not in told})
         owners.setdefault(own, []).append(clean(side.label, 60))
     said = "".join(f" Of {', '.join(labels)} alone: {own}." for own, labels in owners.items() if own)
     rows = {name: [column[name] for column in columns] for name in shared}
-    return _table("Settings in effect", f"Read back at run time.{said}", "setting", sides, rows, len(sides) + 1)
+    # What is everywhere alike is told once; what differs from side to side is told beside each other here as well.
+    rows = {
+        name: cells for name, cells in rows.items() if len(set(cells)) > 1 or not all(name in told for told in known)
+    }
+    above = " Beside those that are told above for all cases." if any(known) else ""
+    note = f"Read back at run time.{above}{said}"
+    return _table("Settings in effect", note, "setting", sides, rows, len(sides) + 1)
 
 
 def _effective_of(record: Record) -> dict[str, str]:

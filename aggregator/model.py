@@ -58,7 +58,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class Answer:
-    """One comparison in one line. `ratio` is empty where none may be shown; `marks` number the notes in the part."""
+    """One comparison in one line. `ratio` is empty where none may be shown; `marks` number the notes in the part.
+
+    `anchor` is empty where the case is not told by itself.
+    """
 
     case: str
     digest: str
@@ -141,8 +144,14 @@ class Part:
     """What a quieter machine would need for a verdict where there is none."""
     remarks: Remarks | None
     figures: tuple[Figure, ...]
+    undrawn: tuple[str, ...]
+    """What has no figure, in sentences."""
     tables: tuple[Table, ...]
+    in_common: tuple[str, ...]
+    """Each competitor's settings in effect that were the same in all its cases, and are not told in each."""
     cases: tuple[CaseDetail, ...]
+    untold: str
+    """How many cases are not among `cases`; empty where all are."""
 
     @property
     def answers(self) -> tuple[Answer, ...]:

@@ -23,10 +23,17 @@ COLUMN = 6
 """Pixels of a replicate's width that one bucket of its steps gets; of each bucket the ends are drawn."""
 FILLED = 0.9
 """How much of a replicate's place its line fills."""
+AROUND, START, BEND = 950, 17, 5
+"""About how many bytes a drawing takes around its lines, a replicate before its first bend, and a bend."""
 
 
-def samples_figure(result: CaseResult, name: str, title: str, palette: Palette) -> Figure | None:
-    """The steps of every replicate, one after the other as they ran; None where the case has no steps."""
+def samples_figure(
+    result: CaseResult, name: str, title: str, palette: Palette, room: float = math.inf
+) -> Figure | None:
+    """The steps of every replicate, one after the other as they ran; None where the case has no steps.
+
+    `room` is about how many bytes it may take: with less, fewer steps are drawn, the lowest and the highest always.
+    """
     drawn = sorted(
         (
             (record, clean(side.label, 60))
@@ -38,16 +45,18 @@ def samples_figure(result: CaseResult, name: str, title: str, palette: Palette) 
     )
     if not drawn:
         return None
-    return Figure(f"samples-{name}", f"Raw samples: {title}", "", _svg(drawn, palette))
+    return Figure(f"samples-{name}", f"Raw samples: {title}", "", _svg(drawn, palette, room))
 
 
-def _svg(drawn: Sequence[tuple[Record, str]], palette: Palette) -> str:
+def _svg(drawn: Sequence[tuple[Record, str]], palette: Palette, room: float) -> str:
     steps = [np.log(np.asarray(record.samples.step_ns if record.samples else [], dtype=float)) for record, _ in drawn]
     low, high = min(map(np.min, steps)), max(map(np.max, steps))
     heights = [(high - series) * HEIGHT / (high - low or 1.0) for series in steps]
     legend = _legend(palette.order([label for _, label in drawn]))
     top = max(y for _, y in legend.values()) + LINE
     place = WIDTH / len(drawn)
+    affordable = ((room - AROUND) / len(drawn) - START) / (2 * BEND)
+    buckets = max(1, int(min(affordable, max(2, place * FILLED / COLUMN))))
     size = {"width": str(LEFT + WIDTH), "height": str(top + HEIGHT + LINE // 2)}
     root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, "viewBox": f"0 0 {' '.join(size.values())}"})
     SubElement(root, "rect", width="100%", height="100%", fill="white")
@@ -56,17 +65,18 @@ def _svg(drawn: Sequence[tuple[Record, str]], palette: Palette) -> str:
     for value, y in ((high, top + 8), (low, top + HEIGHT)):
         _write(page, significant(math.exp(value) / 1e6, 3), LEFT - 5, y, {"text-anchor": "end"})
     shades = "".join(_shade(LEFT + slot * place, top, place, record) for slot, (record, _) in enumerate(drawn))
-    SubElement(page, "path", {"fill": GREY, "fill-opacity": ".25", "d": shades})
+    if shades:
+        SubElement(page, "path", {"stroke": GREY, "stroke-opacity": ".25", "stroke-width": str(HEIGHT), "d": shades})
     for label, (x, y) in legend.items():
         lines = [
-            _line(LEFT + slot * place, top, place, series)
+            _line(LEFT + slot * place, top, place, series, buckets)
             for slot, ((_, whose), series) in enumerate(zip(drawn, heights, strict=True))
             if whose == label
         ]
         pen = {"fill": "none", "stroke": palette.colour_of(label), "stroke-dasharray": palette.dashes_of(label)}
         SubElement(page, "path", {**pen, "d": f"M{x} {y - 4}h24{''.join(lines)}"})
         _write(page, label, x + 29, y)
-    return ElementTree.tostring(root, encoding="unicode")
+    return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
 
 
 def _legend(labels: Sequence[str]) -> dict[str, tuple[int, int]]:
@@ -85,13 +95,15 @@ def _write(page: Element, text: str, x: int, y: int, more: dict[str, str] | None
     SubElement(page, "text", {"x": str(x), "y": str(y), **(more or {})}).text = text
 
 
-def _line(start: float, top: int, width: float, heights: np.ndarray) -> str:
+def _line(start: float, top: int, width: float, heights: np.ndarray, buckets: int) -> str:
     """One replicate: a line in whole pixels, each of its bends relative to the one before."""
-    chosen = _chosen(heights, max(2, int(width * FILLED / COLUMN)))
+    chosen = _chosen(heights, buckets)
     xs = np.rint(start + width * FILLED * chosen / len(heights)).astype(int).tolist()
     ys = np.rint(top + heights[chosen]).astype(int).tolist()
     bends = zip(xs, ys, xs[1:], ys[1:], strict=False)
-    return f"M{xs[0]} {ys[0]}l" + "".join(f"{x2 - x1:d}{y2 - y1:+d} " for x1, y1, x2, y2 in bends).replace("+", " ")
+    # A sign parts two numbers as well as a space does; nothing goes back in time, so that only heights have one.
+    path = " ".join(f"{x2 - x1:d}{y2 - y1:+d}" for x1, y1, x2, y2 in bends).replace("+", " ")
+    return f"M{xs[0]} {ys[0]}l{path}"
 
 
 def _chosen(heights: np.ndarray, buckets: int) -> np.ndarray:
@@ -108,4 +120,4 @@ def _shade(start: float, top: int, width: float, record: Record) -> str:
     if samples is None or not samples.warmup_steps:
         return ""
     shaded = max(1, round(width * FILLED * samples.warmup_steps / len(samples.step_ns)))
-    return f"M{round(start)} {top}h{shaded}v{HEIGHT}h-{shaded}z"
+    return f"M{round(start)} {top + HEIGHT // 2}h{shaded}"

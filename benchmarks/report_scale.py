@@ -7,6 +7,7 @@ whole process tree at its peak, pages that processes share counted once, read fi
 
 import argparse
 import dataclasses
+import resource
 import subprocess
 import sys
 import tempfile
@@ -125,17 +126,18 @@ def template(case: Case, who: Competitor, run: Run) -> Record:
 
 def cost(folder: Path, records: int) -> str:
     """Report on the run in a fresh process; what it took, in a line."""
-    began, peak = time.perf_counter(), 0
+    began, before, peak = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN), 0
     command = [sys.executable, "-m", "aggregator", "report", str(folder)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while process.poll() is None:
         peak = max(peak, sum(map(proportional, tree(process.pid))))
         time.sleep(EVERY)
-    seconds = time.perf_counter() - began
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     page = (folder / "report.html").stat().st_size
     per_thousand = seconds / records * 1000
     return (
-        f"{records} records, {seconds:.1f} s ({per_thousand:.2f} s per 1,000), {peak / 2**20:.0f} MiB at peak, "
+        f"{records} records, {seconds:.1f} s ({per_thousand:.2f} s per 1,000; {cpu:.1f} s of CPU), {peak / 2**20:.0f} MiB at peak, "
         f"page {page / 1e6:.2f} MB, exit code {process.returncode}"
     )
 
