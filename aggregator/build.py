@@ -102,7 +102,7 @@ def _part(
     drawn, undrawn = room.drawn(contests)
     told, untold = room.told(env.cases, earlier[index])
     links = {result.case: anchor(result.case, index) for result in told}
-    common = settings_in_common(told)
+    common = settings_in_common(env.cases)
     axis, footnotes = scale(comparisons), Footnotes()
     lines = {
         result.case: tuple(

@@ -72,9 +72,9 @@ def _counted(
     records: Iterable[Record], shown: Callable[[Competitor, Host], tuple[str, ...]]
 ) -> tuple[tuple[Cell, ...], ...]:
     """A row for each that occurs, with its number of records. Thousands of them share a host, which is told once."""
-    alike: dict[tuple[int, Competitor], list[Record]] = {}
+    alike: dict[tuple[int, int], list[Record]] = {}
     for record in records:
-        alike.setdefault((id(record.host), record.competitor), []).append(record)
+        alike.setdefault((id(record.host), id(record.competitor)), []).append(record)
     counts: dict[tuple[str, ...], int] = {}
     for members in alike.values():
         if host := members[0].host:

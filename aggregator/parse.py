@@ -165,16 +165,21 @@ def _unbounded(value: object, where: str) -> str | None:
 
 def _bounded(value: object) -> bool:
     """Whether no number within is at fault. Nearly all records pass, so that names are found for the others alone."""
-    if value is None or isinstance(value, (str, bool)):
-        return True
     if isinstance(value, int):
-        return abs(value) <= LARGEST
+        return -LARGEST <= value <= LARGEST
     if isinstance(value, float):
         return math.isfinite(value)
-    if isinstance(value, list):
-        # A record's lists are of one type each, and the longest by far are of whole numbers.
-        return max(map(abs, value)) <= LARGEST if value and isinstance(value[0], int) else all(map(_bounded, value))
-    return all(map(_bounded, _members(value).values()))
+    if value is None or isinstance(value, str):
+        return True
+    if isinstance(value, list) and value and isinstance(value[0], (int, float)):
+        # A record's lists are of one type each, and the longest by far are of numbers.
+        return (
+            all(map(math.isfinite, value))
+            if isinstance(value[0], float)
+            else _bounded(min(value)) and _bounded(max(value))
+        )
+    items = value if isinstance(value, list) else _members(value).values()
+    return all(_bounded(item) for item in items if item is not None and not isinstance(item, str))
 
 
 def _members(value: object) -> dict[str, object]:

@@ -64,13 +64,15 @@ def record_files(folder: Path) -> tuple[list[str], Bad]:
 def read_regular(path: str | Path) -> bytes:
     """The file's bytes; no link is followed and no pipe can block. Raises OSError, BadRecord."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb", buffering=0) as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             raise BadRecord("not a regular file")
         if status.st_size > SIZE_LIMIT:
             raise BadRecord(f"{status.st_size} bytes, more than the {SIZE_LIMIT} that a record may have")
-        return file.read(status.st_size + 1)
+        return os.read(handle, status.st_size + 1)
+    finally:
+        os.close(handle)
 
 
 @contextmanager

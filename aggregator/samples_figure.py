@@ -6,6 +6,7 @@ of 170 the specifications took 90 s and 4.6 MB.
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
@@ -98,21 +99,23 @@ def _write(page: Element, text: str, x: int, y: int, more: dict[str, str] | None
 def _line(start: float, top: int, width: float, heights: np.ndarray, buckets: int) -> str:
     """One replicate: a line in whole pixels, each of its bends relative to the one before."""
     chosen = _chosen(heights, buckets)
-    xs = np.rint(start + width * FILLED * chosen / len(heights)).astype(int).tolist()
-    ys = np.rint(top + heights[chosen]).astype(int).tolist()
-    bends = zip(xs, ys, xs[1:], ys[1:], strict=False)
+    stretch = width * FILLED / len(heights)
+    points = [(round(start + stretch * index), round(top + float(heights[index]))) for index in chosen]
     # A sign parts two numbers as well as a space does; nothing goes back in time, so that only heights have one.
-    path = " ".join(f"{x2 - x1:d}{y2 - y1:+d}" for x1, y1, x2, y2 in bends).replace("+", " ")
-    return f"M{xs[0]} {ys[0]}l{path}"
+    bends = " ".join(f"{x2 - x1:d}{y2 - y1:+d}" for (x1, y1), (x2, y2) in pairwise(points)).replace("+", " ")
+    return f"M{points[0][0]} {points[0][1]}l{bends}"
 
 
-def _chosen(heights: np.ndarray, buckets: int) -> np.ndarray:
+def _chosen(heights: np.ndarray, buckets: int) -> Sequence[int]:
     """The steps that are drawn: all of few, of many the lowest and the highest of each bucket."""
-    every = np.arange(len(heights))
     if len(heights) <= 2 * buckets:
-        return every
-    ends = [(part[np.argmin(heights[part])], part[np.argmax(heights[part])]) for part in np.array_split(every, buckets)]
-    return np.array([index for pair in ends for index in sorted(pair)])
+        return range(len(heights))
+    ends = [len(heights) * bucket // buckets for bucket in range(buckets + 1)]
+    found: list[int] = []
+    for start, end in pairwise(ends):
+        part = heights[start:end]
+        found += sorted((start + int(part.argmin()), start + int(part.argmax())))
+    return found
 
 
 def _shade(start: float, top: int, width: float, record: Record) -> str:

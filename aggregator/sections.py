@@ -76,27 +76,30 @@ def share(record: Record) -> tuple[object, ...] | None:
 
 
 class _Facts:
-    """What is known of where records ran; of each host once, however many records share it."""
+    """What is known of where records ran, of each host once: thousands of records share one, and so do sides theirs."""
 
     def __init__(self) -> None:
-        self._hosts: dict[int, tuple[tuple[object, ...] | None, tuple[object, ...] | None]] = {}
+        self._known: dict[tuple[int, ...], Facts] = {}
 
     def __call__(self, records: list[Record]) -> Facts | None:
         """Of these records together, None where they contradict each other."""
         facts: Facts = {}
         for record in records:
-            if id(record.host) not in self._hosts:
-                self._hosts[id(record.host)] = machine(record), software(record)
-            where, versions = self._hosts[id(record.host)]
-            known = {
-                "machine": where,
-                ("software", record.competitor.program): versions,
-                ("share", record.competitor, record.case): share(record),
-            }
-            for name, value in known.items():
-                if value is not None and facts.setdefault(name, value) != value:
+            for name, value in self._of(record).items():
+                if facts.setdefault(name, value) != value:
                     return None
         return facts
+
+    def _of(self, record: Record) -> Facts:
+        parts = id(record.host), id(record.effective), id(record.competitor), id(record.case)
+        if parts not in self._known:
+            known = {
+                "machine": machine(record),
+                ("software", record.competitor.program): software(record),
+                ("share", record.competitor, record.case): share(record),
+            }
+            self._known[parts] = {name: value for name, value in known.items() if value is not None}
+        return self._known[parts]
 
 
 def _place(sections: list[Section], records: list[Record], facts: Facts) -> None:

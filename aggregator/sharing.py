@@ -1,13 +1,13 @@
 """Records in a fraction of their memory: what replicates repeat is kept once, their times as plain 64-bit numbers."""
 
 from array import array
-from dataclasses import replace
-from typing import Any
 
 from runners.harness.case import Case, Competitor
-from runners.harness.record import Record, Samples
+from runners.harness.record import Record
 
 REPEATED = ("run_id", "case", "competitor", "command", "effective", "check", "host", "unknown")
+TIMES = ("step_ns", "group_ns", "gc_pause_ns")
+"""What can be long."""
 
 
 class Sharing:
@@ -17,20 +17,16 @@ class Sharing:
         self._last: dict[tuple[Case, Competitor], Record] = {}
 
     def shared(self, record: Record) -> Record:
-        """An equal record that has parts in common with those before it."""
+        """The same record with parts in common with those before it, and its samples small.
+
+        It is changed in place, which a frozen one may be only as long as nobody but its reader has seen it.
+        """
         side = record.case, record.competitor
         last = self._last.get(side, record)
-        kept: dict[str, Any] = {
-            name: theirs
-            for name in REPEATED
-            if (ours := getattr(record, name)) is not (theirs := getattr(last, name)) and ours == theirs
-        }
-        if record.samples and not isinstance(record.samples.step_ns, array):
-            kept["samples"] = _compact(record.samples)
-        self._last[side] = replace(record, **kept) if kept else record
-        return self._last[side]
-
-
-def _compact(samples: Samples) -> Samples:
-    long = array("q", samples.step_ns), array("q", samples.group_ns), array("q", samples.gc_pause_ns)
-    return replace(samples, step_ns=long[0], group_ns=long[1], gc_pause_ns=long[2])
+        parts, others = vars(record), vars(last)
+        parts |= {name: others[name] for name in REPEATED if parts[name] == others[name]}
+        if record.samples and isinstance(record.samples.step_ns, list):
+            times = vars(record.samples)
+            times |= {name: array("q", times[name]) for name in TIMES if times[name]}
+        self._last[side] = record
+        return record

@@ -135,11 +135,9 @@ def cost(folder: Path, records: int) -> str:
     seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     page = (folder / "report.html").stat().st_size
-    per_thousand = seconds / records * 1000
-    return (
-        f"{records} records, {seconds:.1f} s ({per_thousand:.2f} s per 1,000; {cpu:.1f} s of CPU), {peak / 2**20:.0f} MiB at peak, "
-        f"page {page / 1e6:.2f} MB, exit code {process.returncode}"
-    )
+    took = f"{seconds:.1f} s ({seconds / records * 1000:.2f} s per 1,000; {cpu:.1f} s of CPU)"
+    size = f"page {page / 1e6:.2f} MB, exit code {process.returncode}"
+    return f"{records} records, {took}, {peak / 2**20:.0f} MiB at peak, {size}"
 
 
 def tree(pid: int) -> list[int]:
