@@ -21,7 +21,8 @@ VEGA = """<svg xmlns="http://www.w3.org/2000/svg" version="1.1" class="marks" wi
 <g class="mark-group role-frame root"><g transform="translate(0,0)"><path class="background" d="M0,0h9v9Z"/>
 <g class="mark-rule role-axis-grid" pointer-events="none"><line transform="translate(3.14159,0)" x2="0" y2="-5.01"
  stroke="#ddd" stroke-width="1" opacity="1"/><line x2="0" y2="7" stroke="#ddd"/></g>
-<g aria-label="a &lt; b"><text transform="translate(4,5)" font-size="11px" fill="#444">1.2345</text><text font-size="11px" fill="#444"/></g>
+<g aria-label="a &lt; b">
+<text transform="translate(4,5)" font-size="11px" fill="#444">1.2345</text><text font-size="11px" fill="#444"/></g>
 <path d="M0,0h1" fill="#0072B2" stroke-width="2"/></g></g></svg>"""
 
 
