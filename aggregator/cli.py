@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from aggregator.commands import aa, audit, compare, export, merge, publish, published, report, schema
-from aggregator.commands.shared import USAGE, printable
+from aggregator.commands.shared import INTERRUPTED, USAGE, printable
 from aggregator.load import CannotReport
 
 
@@ -45,3 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotReport as error:
         print(f"aggregator: {printable(str(error))}", file=sys.stderr)
         return USAGE
+    except KeyboardInterrupt:
+        print("aggregator: stopped; what was not finished is not written", file=sys.stderr)
+        return INTERRUPTED

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 from aggregator.parse import BadRecord, NewerSchema, parse_record
 from aggregator.sharing import Sharing
@@ -17,7 +18,7 @@ from runners.harness.record import Record
 
 SIZE_LIMIT = 32 * 2**20
 """Bytes of one record; the longest loader stream stays well below it."""
-CHUNK = 500
+CHUNK = 250
 """Files that are read at a time."""
 ALONE = 2000
 """Up to so many files this process reads itself: starting others would take longer."""
@@ -95,13 +96,21 @@ def _in_turn(folder: Path, chunks: Sequence[Sequence[str]], processes: int) -> I
         yield from map(read, chunks)
         return
     # Forked, since a process that starts afresh would first import for as long as there is to read.
-    with ProcessPoolExecutor(processes, get_context("fork"), _leave_interrupts) as pool:
+    with ProcessPoolExecutor(processes, get_context("fork"), _follow) as pool:
         yield from pool.map(read, chunks)
 
 
-def _leave_interrupts() -> None:
-    """Ctrl-C reaches every process of a terminal; the one that started the others ends them."""
+def _follow() -> None:
+    """End with the process that started this one, and leave Ctrl-C, which reaches all of a terminal, to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _read_chunk(folder: Path, names: Sequence[str]) -> tuple[Good, Bad]:

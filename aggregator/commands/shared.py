@@ -10,7 +10,7 @@ from aggregator.distinct import distinct
 from aggregator.load import CannotReport, LoadedRun, find_run, load_run
 from aggregator.words import clean
 
-OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION = range(5)
+OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION, INTERRUPTED = 0, 1, 2, 3, 4, 130
 RUN_HELP = "a run's folder, or its id under results/"
 
 
