@@ -24,7 +24,7 @@ from aggregator.roofline_figure import roofline_figures
 from aggregator.samples_figure import samples_figure
 from aggregator.side_by_side import agreement, side_by_side
 from aggregator.tables import result_tables, score_table
-from aggregator.words import anchor, clean, clean_lines, heading, labels, settings
+from aggregator.words import anchor, clean, clean_lines, digest, heading, labels, settings
 from method.verdict import Verdict
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
@@ -79,9 +79,14 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
             [(part.title, env.cases) for part, env in zip(parts, environments, strict=True)], names
         ),
         data=page_data(environments, names),
-        samples=packed_samples(environments),
+        samples=packed_samples([_told(env, part) for env, part in zip(environments, parts, strict=True)]),
         clean=not (failures or quarantined or incomplete),
     )
+
+
+def _told(env: Environment, part: Part) -> list[CaseResult]:
+    told = {case.digest for case in part.cases}
+    return [result for result in env.cases if digest(result.case) in told]
 
 
 def _part(

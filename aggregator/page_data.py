@@ -45,9 +45,10 @@ def _settings(case: Case) -> dict[str, str]:
 def _relative(result: CaseResult) -> Data:
     alpha = next((found.paired.alpha for found in result.comparisons if found.paired), FIXED_ALPHA)
     sides, ranking = result.sides, ranked(result.sides)
+    known = {(found.left.competitor, found.right.competitor): found for found in result.comparisons}
     ratios: list[list[Data | None]] = [[None] * len(sides) for _ in sides]
     for (left, one), (right, other) in combinations(enumerate(sides), 2):
-        found = compare_sides(result.case, one, other, alpha)
+        found = known.get((one.competitor, other.competitor)) or compare_sides(result.case, one, other, alpha)
         if found.paired and not found.incomparable:
             ratios[left][right] = _shown(found.paired, found)
             ratios[right][left] = _shown(found.paired.swapped(), found)

@@ -3,36 +3,46 @@
 import base64
 import gzip
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from aggregator.analysis import CaseResult, Environment
+from aggregator import room
+from aggregator.analysis import CaseResult
 from aggregator.model import PackedSamples
 from aggregator.quantities import count
 from aggregator.words import clean, digest
+from runners.harness.record import Samples
 
 DIGITS = 4
 """A step is rounded to so many: far finer than any difference that a verdict rests on."""
-PLAIN, MOST = 2**20, 700 * 2**10
-"""Bytes of JSON that go in as they are; bytes of base64 at most, beyond which the page says where the samples are."""
+PLAIN = 250_000
+"""Bytes of JSON that go in as they are."""
 
 
-def packed_samples(environments: Sequence[Environment]) -> PackedSamples:
-    """The samples of all cases that have steps: for each part and case digest `[competitor, block, warm-up steps,
-    ns a unit, [steps in units]]`, a replicate each, in run order."""
-    parts = [{digest(result.case): _replicates(result) for result in env.cases} for env in environments]
-    text = json.dumps(parts, separators=(",", ":"))
-    if len(text) <= PLAIN:
-        return PackedSamples(text)
-    zipped = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-    if len(zipped) <= MOST:
-        return PackedSamples(zipped, zipped=True)
-    steps = sum(len(found[4]) for part in parts for case in part.values() for found in case)
+def packed_samples(parts: Sequence[Sequence[CaseResult]]) -> PackedSamples:
+    """The samples of the cases that each part tells one by one, as a list of parts: by case digest
+    `[competitor, block, warm-up steps, ns a unit, [steps in units]]`, a replicate each, in run order."""
+    steps = sum(len(samples.step_ns) for part in parts for result in part for samples in _samples(result))
+    left = room.for_samples(sum(map(len, parts)))
+    # No step that scatters goes into half a byte: of more than these nothing need be packed to see that it is too much.
+    if steps <= 2 * left:
+        text = json.dumps(
+            [{digest(result.case): _replicates(result) for result in part} for part in parts], separators=(",", ":")
+        )
+        if len(text) <= min(PLAIN, left):
+            return PackedSamples(text)
+        zipped = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+        if len(zipped) <= left:
+            return PackedSamples(zipped, zipped=True)
     return PackedSamples(
         missing=f"The {count(steps, 'raw sample')} would make this page too long: they are in the run's records, and "
         "`python -m aggregator export --format parquet` makes a table of them."
     )
+
+
+def _samples(result: CaseResult) -> Iterator[Samples]:
+    return (record.samples for side in result.sides for record in side.ok.values() if record.samples)
 
 
 def _replicates(result: CaseResult) -> list[tuple[str, int, int, int, list[int]]]:

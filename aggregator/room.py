@@ -15,6 +15,13 @@ MOST_TOLD = 250
 """Cases told one by one, in the order of the plan."""
 SAMPLES = 380_000
 """Bytes that the drawings of raw samples share."""
+PAGE, A_CASE, MOST_PACKED = 2_000_000, 10_000, 1_000_000
+"""Bytes of a page, about what one case takes of it (benchmarks/report_scale.py), and the most for packed samples."""
+
+
+def for_samples(cases: int) -> int:
+    """Bytes that a page of so many cases leaves for their samples as numbers."""
+    return max(0, min(MOST_PACKED, PAGE - A_CASE * cases))
 
 
 def drawn(cases: Sequence[CaseResult]) -> tuple[list[CaseResult], tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """Replicates and their samples as two tidy tables, in CSV or Parquet, written batch by batch."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -54,7 +54,7 @@ def _write(
 def _batches(environments: Iterable[Environment]) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
     """(replicates, samples of those that are ok), in run order."""
     rows: list[Row] = []
-    times: list[tuple[list[int], list[int]]] = []
+    times: list[tuple[Sequence[int], Sequence[int]]] = []
     held = 0
     for number, env in enumerate(environments, 1):
         for record in env.records:
@@ -68,11 +68,11 @@ def _batches(environments: Iterable[Environment]) -> Iterator[tuple[pa.RecordBat
         yield _tables(rows, times)
 
 
-def _times(record: Record) -> tuple[list[int], list[int]]:
+def _times(record: Record) -> tuple[Sequence[int], Sequence[int]]:
     return times_ns(record) if record.status is Status.OK else ([], [])
 
 
-def _tables(rows: list[Row], times: list[tuple[list[int], list[int]]]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
+def _tables(rows: list[Row], times: list[tuple[Sequence[int], Sequence[int]]]) -> tuple[pa.RecordBatch, pa.RecordBatch]:
     replicates = pa.RecordBatch.from_pylist(rows, REPLICATES)
     counts = [len(warm) + len(kept) for warm, kept in times]
     steps = np.concatenate([np.arange(count) for count in counts])

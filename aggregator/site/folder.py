@@ -8,9 +8,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from aggregator.load import CannotReport, LoadedRun
-from aggregator.read import read_regular
 from aggregator.model import Report
 from aggregator.parse import BadRecord
+from aggregator.read import read_regular
 from aggregator.site.summary import SUMMARY_VERSION, Summary, summary_adapter, to_json
 from aggregator.words import clean
 from aggregator.write import write_report
