@@ -256,7 +256,7 @@ def test_a_case_opens_from_its_answer_and_back_undoes_it(read):
     reader.page.keyboard.press("Enter")
     assert details.get_attribute("open") is not None
     assert details.locator("svg").is_visible()
-    assert details.locator("svg path[fill-opacity]").count() == 1, "the warm-up is shaded"
+    assert details.locator("svg path[stroke-opacity]").count() == 1, "the warm-up is shaded"
     reader.page.go_back()
     reader.page.wait_for_function("place => !location.hash.includes(place)", arg=place)
 
