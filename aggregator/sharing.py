@@ -24,7 +24,9 @@ class Sharing:
         side = record.case, record.competitor
         last = self._last.get(side, record)
         parts, others = vars(record), vars(last)
-        parts |= {name: others[name] for name in REPEATED if parts[name] == others[name]}
+        parts |= {
+            name: others[name] for name in REPEATED if parts[name] is not others[name] and parts[name] == others[name]
+        }
         if record.samples and isinstance(record.samples.step_ns, list):
             times = vars(record.samples)
             times |= {name: array("q", times[name]) for name in TIMES if times[name]}

@@ -1,8 +1,9 @@
-"""What a report costs as the records grow: python -m benchmarks.report_scale [--only ROWS]
+"""What a report costs as the records grow: python benchmarks/report_scale.py [--only ROWS]
 
-`page` is the page that must stay small: 200 cases × 3 competitors × 8 blocks with all their raw samples. The others
-have 100 records a case (2 competitors × 50 blocks). Each is reported on by a fresh process; the memory is that of the
-whole process tree at its peak, pages that processes share counted once, read five times a second.
+`page` is the page that must stay small: 200 cases × 3 competitors × 8 blocks with all their raw samples, 60 to 200
+steps each. The others have 100 records a case (2 competitors × 50 blocks) of 80 steps, 6 KB each. Each is reported on
+by a fresh process; the memory is that of the whole process tree at its peak, pages that processes share counted once,
+read five times a second.
 """
 
 import argparse
@@ -33,6 +34,7 @@ MARK, STEP = 987_654_321, 424_242_424_242
 PACKAGES = {f"package-{letter}": "1.2.3.4" for letter in "abcdefghijklmnopqrst"}
 UNKNOWN = {f"resources.counter_{letter}": "not in a container of its own, or it does not say" for letter in "abcdefgh"}
 EVERY = 0.2
+MANY = 50
 
 
 def page_run() -> Run:
@@ -56,7 +58,7 @@ def long_run(cases: int) -> Run:
     """100 records a case."""
     sizes = [(network, size, batch) for size in range(32, 10**6, 32) for network in NETWORKS for batch in (1, 2, 4, 8)]
     return make_run(
-        [planned(step_case(net, batch, "infer", size), [TORCH, TF], 50) for net, size, batch in sizes[:cases]]
+        [planned(step_case(net, batch, "infer", size), [TORCH, TF], MANY) for net, size, batch in sizes[:cases]]
     )
 
 
@@ -99,9 +101,10 @@ def write(run: Run, folder: Path) -> int:
 
 
 def replicates(case: PlannedCase, who: Competitor, run: Run, draw: np.random.Generator) -> Iterator[str]:
-    """A side's records as text: 60 to 200 steps, levels that scatter by 1 % between processes."""
+    """A side's records as text, their levels scattered by 1 % between processes."""
     before, after = to_json(template(case.case, who, run)).decode().split(str(STEP))
-    length, level = int(draw.integers(60, 200)), 5e7 * draw.lognormal(0, 0.2)
+    length = 80 if case.blocks == MANY else int(draw.integers(60, 200))
+    level = 5e7 * draw.lognormal(0, 0.2)
     for _ in range(case.blocks):
         steps = (level * draw.lognormal(0, 0.01) * draw.lognormal(0, 0.004, length)).astype(int)
         yield before + ",\n   ".join(map(str, steps)) + after

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from arch.bootstrap import StationaryBootstrap, optimal_block_length
 from scipy import signal, stats
 
 from method.statistic import STEADY_SPREAD
@@ -116,6 +115,9 @@ def _optimal(costs: Sequence[_Cost]) -> int:
 
 def _variance_of_median(series: np.ndarray) -> float:
     """By the stationary bootstrap, since the steps of a process resemble their neighbours."""
+    # Imported where it is needed: it takes longer than most commands that never ask for it.
+    from arch.bootstrap import StationaryBootstrap, optimal_block_length
+
     block = math.nan
     if len(series) >= FEWEST_CORRELATED:
         with np.errstate(divide="ignore", invalid="ignore"):  # where steps are equal to the nanosecond
