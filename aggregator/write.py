@@ -13,7 +13,7 @@ def write_report(report: Report, folder: Path) -> Path:
     drawings = folder / "figures"
     drawings.mkdir(parents=True, exist_ok=True)
     for figure in report.figures:
-        write_atomically(drawings / f"{figure.name}.svg", figure.svg.encode())
+        write_atomically(drawings / f"{figure.name}.svg", figure.svg.encode(), lasting=False)
     write_atomically(folder / "report.md", render_markdown(report).encode())
     page = folder / "report.html"
     write_atomically(page, render_html(report).encode())
