@@ -13,7 +13,7 @@ from aggregator.figures import by_contest
 from aggregator.model import Cell, SideBySide, Table
 from aggregator.quantities import DASH, count
 from aggregator.roofline import ROOF
-from aggregator.words import clean, heading, settings
+from aggregator.words import clean, digest, heading, settings
 from method.verdict import Verdict
 from runners.harness.case import Case
 
@@ -42,6 +42,7 @@ def side_by_side(environments: Sequence[Environment], names: dict[Case, str]) ->
         ),
         labels=2,
         groups=(("", 2), *groups),
+        cases=tuple(digest(case) for case, pairs in cases.items() for _ in pairs),
     )
     return SideBySide(verdicts, _places(environments))
 

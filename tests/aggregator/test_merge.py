@@ -134,6 +134,7 @@ def test_hostile_strings_stay_text_side_by_side(tmp_path):
         assert not re.search("<img|<script>|\x1b|\u202e", shown)
     rows = [line for line in table.splitlines() if "÷" in line]
     assert [len(re.split(r"(?<!\\)\|", row)) for row in rows] == [8, 8]
+    assert page.split('id="side"')[1].split("</section>")[0].count(" data-case=") == 2, "the page's filter finds them"
 
 
 def test_an_open_verdict_is_no_agreement(tmp_path):
