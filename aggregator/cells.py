@@ -1,9 +1,8 @@
 """Cells of the tables: a value with its scatter and n, or a dash with its reason."""
 
 import math
+import statistics
 from collections.abc import Callable, Iterable, Sequence
-
-import numpy as np
 
 from aggregator.analysis import CaseResult
 from aggregator.answers import incomplete
@@ -105,7 +104,9 @@ def range_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str]
     values = [found for record in side.ok.values() if (found := value(record)) is not None]
     if not values:
         return Cell(DASH)
-    return Cell(show(values), "" if len(values) == len(side.ok) else f"n {len(values)}", value=float(np.median(values)))
+    return Cell(
+        show(values), "" if len(values) == len(side.ok) else f"n {len(values)}", value=statistics.median(values)
+    )
 
 
 def seed_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str], notes: Footnotes) -> Cell:

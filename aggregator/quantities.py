@@ -1,9 +1,8 @@
 """Numbers as text: a unit on each, and no more digits than its interval supports."""
 
 import math
+import statistics
 from collections.abc import Sequence
-
-import numpy as np
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -78,14 +77,14 @@ def amount(value: float, unit: str, low: float | None = None, high: float | None
 
 def middle_bytes(values: Sequence[float]) -> str:
     """Median of bytes, to three digits."""
-    return bytes_range([float(np.median(values))]) if values else DASH
+    return bytes_range([statistics.median(values)]) if values else DASH
 
 
 def duration_range(values: Sequence[float]) -> str:
     """Median with the lowest and highest: `1.2 s (1.1–1.4)`."""
     if not values:
         return DASH
-    size, name = time_unit(float(np.median(values)))
+    size, name = time_unit(statistics.median(values))
     return _range([value / size for value in values], name)
 
 
@@ -93,7 +92,7 @@ def bytes_range(values: Sequence[float]) -> str:
     """Median of bytes with the lowest and highest."""
     if not values:
         return DASH
-    middle = float(np.median(values))
+    middle = statistics.median(values)
     size, name = next(((size, name) for size, name in BYTE_UNITS if middle >= size), BYTE_UNITS[-1])
     return _range([value / size for value in values], name)
 
@@ -124,6 +123,6 @@ def count(number: int, noun: str) -> str:
 
 
 def _range(values: Sequence[float], unit: str) -> str:
-    middle, low, high = float(np.median(values)), min(values), max(values)
+    middle, low, high = statistics.median(values), min(values), max(values)
     text = f"{significant(middle, 3)} {unit}".rstrip()
     return text if len(values) == 1 or low == high else f"{text} ({significant(low, 3)}–{significant(high, 3)})"

@@ -5,6 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import cache
 from json import dumps
 
 from runners.harness.case import USUAL_SEED, Case
@@ -54,6 +55,7 @@ def settings(case: Case) -> str:
     return "" if case.track == "matched" else f", {clean(case.track, 40)} settings"
 
 
+@cache
 def digest(case: Case) -> str:
     """A stable short name for a case, the same in every report."""
     return hashlib.sha256(dumps(asdict(case), sort_keys=True).encode("ascii")).hexdigest()[:10]
