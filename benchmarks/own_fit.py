@@ -3,12 +3,14 @@
 .venv/bin/python -m benchmarks.own_fit --data FOLDER [--frameworks pytorch,tensorflow] [--variants eager,graph,tuned]
     [--loaders torch,spdl,tfdata] [--batch-size 32] [--workers 2] [--cache] [--augment] [--epochs 2] [--blocks 4]
 
-FOLDER is a prepared data set (manifest.json) whose images lie in train/<class>/. A block is one training of each side,
-a process of its own each; who is first alternates. The ratio is the tutorial's seconds of training by ours: above 1,
-ours is the faster. Beside the framework's usual variant runs every other that it declares for `fit`.
+FOLDER is a prepared data set (manifest.json) whose images lie in train/<class>/. A block is one training of the
+tutorial and one of each of ours, a process of its own each; who is first turns with the blocks. The ratio is the
+tutorial's seconds of training by ours: above 1, ours is the faster. Beside the framework's usual variant runs every
+other that it declares for `fit`.
 """
 
 import argparse
+import itertools
 import json
 import math
 import statistics
@@ -29,30 +31,35 @@ def main() -> int:
         offer = found.declaration.workloads.get("fit") if found.declaration else None
         if offer is None or not wanted([framework], options.frameworks):
             continue
-        for variant in wanted(offer.variants, options.variants):
-            for loader in wanted(offer.loaders, options.loaders):
-                slower += _beside(framework, variant, loader, options)
+        variants, loaders = wanted(offer.variants, options.variants), wanted(offer.loaders, options.loaders)
+        slower += _beside(framework, list(itertools.product(loaders, variants)), options)
     return 1 if slower else 0
 
 
-def _beside(framework: str, variant: str, loader: str, options: argparse.Namespace) -> bool:
-    ours, theirs = [], []
+def _beside(framework: str, ours: list[tuple[str, str]], options: argparse.Namespace) -> int:
+    """How many of our (loader, variant) are slower than the tutorial; who is first turns with the blocks."""
+    seconds: dict[tuple[str, str] | None, list[float]] = {side: [] for side in [None, *ours]}
     for block in range(options.blocks):
-        sides = [(ours, lambda: _ours(framework, variant, loader, options))]
-        sides.append((theirs, lambda: _tutorial(framework, options)))
-        for seconds, measure in sides if block % 2 else reversed(sides):
-            seconds.append(measure())
+        turn = block % len(seconds)
+        for side in [*seconds][turn:] + [*seconds][:turn]:
+            measured = _ours(framework, *side, options) if side else _tutorial(framework, options)
+            seconds[side].append(measured)
+    theirs = seconds[None]
+    return sum(_told(f"{framework}/{'/'.join(side)}", theirs, seconds[side]) for side in ours)
+
+
+def _told(name: str, theirs: list[float], ours: list[float]) -> bool:
     logs = [math.log(theirs_ / ours_) for theirs_, ours_ in zip(theirs, ours, strict=True)]
     low, high = (math.exp(end) for end in interval_of_mean(logs) or (-math.inf, math.inf))
     print(
-        f"{framework}/{loader}/{variant:20} {statistics.median(theirs):8.2f} s {statistics.median(ours):8.2f} s"
+        f"{name:36} {statistics.median(theirs):8.2f} s {statistics.median(ours):8.2f} s"
         f"  {math.exp(statistics.fmean(logs)):.3f} ({low:.3f}–{high:.3f}){'  SLOWER' if high < 1 else ''}",
         flush=True,
     )
     return high < 1
 
 
-def _ours(framework: str, variant: str, loader: str, options: argparse.Namespace) -> float:
+def _ours(framework: str, loader: str, variant: str, options: argparse.Namespace) -> float:
     """Seconds of `train` in one ordinary replicate."""
     words = ["fit", "--variant", variant, "--loader", loader, "--network", "cnn4", "--input-size", "32"]
     words += ["--manifest", str(options.data / "manifest.json"), "--batch-size", str(options.batch_size)]
