@@ -10,6 +10,7 @@ from aggregator.analysis import CaseResult
 from aggregator.cells import MEAN_NOTE, by_column, columns, range_cell, rate_cell
 from aggregator.footnotes import Footnotes
 from aggregator.load_limits import LIMITS, STORAGE, storage_bytes
+from aggregator.load_pipeline import busy_stages, busy_text
 from aggregator.metrics import Metric
 from aggregator.model import Cell, Table
 from aggregator.order import natural
@@ -89,17 +90,20 @@ def _epochs(rows: Sequence[Row]) -> Table:
 def _resources(rows: Sequence[Row]) -> Table:
     gpu = any(metrics.peak_gpu_memory(record) is not None for record in _records(rows))
     queued = any(_queue(record) for record in _records(rows))
+    watched = any(busy_stages(side) for _, side in rows)
     shown = [
         ("CPU time an image", _range(metrics.cpu_time, duration_range)),
         ("peak memory", _range(metrics.peak_memory, bytes_range)),
         *([("peak GPU memory", _range(metrics.peak_gpu_memory, bytes_range))] if gpu else []),
         ("workers seen", _texts(_workers_seen)),
         *([("batches queued", _texts(_queue))] if queued else []),
+        *([("stages busy", lambda side: Cell(busy_text(side) or DASH))] if watched else []),
     ]
     caption = (
         f"{RANGES} CPU time is that of all processes over the timed steps, warm-up included, without the whole passes; "
         "memory is the peak of the process tree. Workers seen are those found while they ran, or the threads of the "
-        "loader's pool; batches queued are how many may be ready at once."
+        "loader's pool; batches queued are how many may be ready at once. Stages busy: of the loader's own pipeline, "
+        "medians, of all the tasks that could run at once."
     )
     return _per_side("Data loading: what it takes", caption, rows, shown, Footnotes())
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from aggregator.analysis import CaseResult
 from aggregator.load_limits import DECODING, HANDING_OVER, STORAGE, cold_share
+from aggregator.load_pipeline import BUSY, bottleneck
 from aggregator.load_tables import worst_mean
 from aggregator.metrics import Metric
 from aggregator.model import Remarks
@@ -29,6 +30,9 @@ FEWEST = 2
 PAST = 1.1
 """A loader beyond this share of the reference decoder's rate has a faster decoder, and the reference bounds it not."""
 NOTE = (
+    "A loader's own stages are watched over a stretch of batches: 90 % of 2 is that of the time of two tasks at once "
+    "nine tenths were spent in some, waiting for a CPU included. "
+    f"From {percent(BUSY)} on the busiest is called the bottleneck. "
     "Decoding includes reading and resizing. A stage's share of an image's time is what adding it costs, by the rates "
     "with and without it; where their intervals overlap nothing is measurable. In brackets is the rate's share of a "
     f"limit, all of which have a table below: from {percent(NEAR)} on a loader is said to be bound by it, beyond "
@@ -56,10 +60,15 @@ def load_remarks(cases: Sequence[CaseResult]) -> Remarks | None:
     lines = [
         f"{clean(label, 60)}, {parameters(case)}{_data(case) if several else ''}: {said}."
         for (case, label), stages in pipelines.items()
-        if (said := "; ".join(clause for clause in (_by_stage(stages), *_by_limit(stages)) if clause))
+        if (said := "; ".join(clause for clause in _clauses(stages) if clause))
     ]
     lines += _other_pixels(cases)
     return Remarks("What bounds data loading", NOTE, tuple(lines)) if lines else None
+
+
+def _clauses(stages: dict[str, Side]) -> tuple[str, ...]:
+    longest = stages[[stage for stage in STAGES if stage in stages][-1]]
+    return bottleneck(longest), _by_stage(stages), *_by_limit(longest)
 
 
 def _data(case: Case) -> str:
@@ -96,9 +105,8 @@ def _level(side: Side) -> Level:
     return Level(math.exp(low), math.exp(middle), math.exp(high))
 
 
-def _by_limit(stages: dict[str, Side]) -> list[str]:
+def _by_limit(side: Side) -> list[str]:
     """Which limits the longest pipeline comes near, with a warm page cache and with a cold one."""
-    side = stages[[stage for stage in STAGES if stage in stages][-1]]
     decoding, handing = _median(side, DECODING.share), _median(side, HANDING_OVER.share)
     past = decoding is not None and decoding > PAST
     limits = {DECODING: None if past else decoding, HANDING_OVER: handing}

@@ -219,6 +219,10 @@ def _implausible_samples(samples: Samples) -> str | None:
             return f"samples.stage_items.{name}: of a stage that was not timed"
         if items < 1:
             return f"samples.stage_items.{name}: {items} is not positive"
+    for stage in samples.pipeline:
+        if min(stage.workers, stage.tasks + 1, stage.busy_ns + 1) < 1:
+            done = f"{stage.tasks} tasks of {stage.busy_ns} ns, {stage.workers} at once"
+            return f"samples.pipeline: {stage.name!r} has {done}"
     if not 0 <= samples.warmup_steps <= len(samples.step_ns):
         return f"samples.warmup_steps: {samples.warmup_steps} of {len(samples.step_ns)} steps"
     if samples.group_ns and samples.group_steps < 1:

@@ -17,13 +17,14 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
     3: "chosen versions, the step's arithmetic and traffic, the state of the compiler's cache; peaks without set-up",
     4: "fit: waiting for data, and the test images after each epoch where they are asked",
     5: "load: how many images each stage handled; a second epoch, one with a cold page cache, and the limits",
+    6: "load: how busy each stage of the loader's own pipeline is",
 }
 
 
@@ -79,6 +80,21 @@ class Effective:
 
 
 @dataclass(frozen=True)
+class PipelineStage:
+    """What one stage of a loader's own pipeline did while it was watched (`stage_ns.observed`).
+
+    `busy_ns` is summed over `tasks`, of which `workers` could run at once.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    name: str
+    workers: int
+    tasks: int
+    busy_ns: int
+
+
+@dataclass(frozen=True)
 class Samples:
     """Raw times.
 
@@ -87,7 +103,8 @@ class Samples:
     autotuning) and, where a variant compiles ahead of it, its stage `compile`; for loaders the time to the first batch.
     `compiler_cache` says whether compiled code was there already (`warm`) or not (`cold`), null where none is kept.
     `stage_ns` holds whole stages (fit: load, build, train, save, restore, evaluate; load: those of
-    runners/harness/passes.py; steps: compile), `stage_items` how many images a stage of `load` handled.
+    runners/reference/passes.py; steps: compile), `stage_items` how many images a stage of `load` handled, `pipeline`
+    what its loader's own stages did meanwhile.
     `queue_batches` is how many batches a loader may have ready.
     `step_ns` is latency: the device is waited for after every step. `group_ns` is throughput, on a device that works
     beside the CPU: each entry is `group_steps` steps with one wait after the last. `injected_slowdown` is 1 unless
@@ -113,6 +130,7 @@ class Samples:
     flops_per_step: int | None = None
     bytes_per_step: int | None = None
     compiler_cache: str | None = None
+    pipeline: Sequence[PipelineStage] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -206,6 +206,7 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
         injected_slowdown=options.slowdown,
         flops_per_step=work.flops,
         bytes_per_step=work.bytes,
+        pipeline=list(work.pipeline()),
     )
     if not groups:
         unknown["samples.group_ns"] = "measured only for steps on a device that works beside the CPU"

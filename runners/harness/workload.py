@@ -4,13 +4,13 @@ A framework's folder holds `framework.py` with one `FRAMEWORK` (a `Framework`, i
 framework itself) and one module a workload with one function `prepare(request) -> StepWork | FitWork`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import Manifest
-from runners.harness.record import Check, Effective
+from runners.harness.record import Check, Effective, PipelineStage
 
 
 class Unsupported(Exception):
@@ -102,7 +102,8 @@ class StepWork:
     ready at once (workers × prefetch) and `workers` how many fill it; both 0 elsewhere.
     `stages` names extra durations: each is timed once, in this order, before the loop; one called `compile` is what a
     variant does ahead of its first step, which it counts towards. `flops` and `bytes` are what a step needs at the
-    least (runners/reference/cost.py), None where nobody counted.
+    least (runners/reference/cost.py), None where nobody counted. `pipeline` tells, once `stages` have run, what those
+    of the loader's own pipeline did.
     """
 
     step: Callable[[], object]
@@ -116,6 +117,7 @@ class StepWork:
     flops: int | None = None
     bytes: int | None = None
     stages: Mapping[str, Stage] = field(default_factory=dict)
+    pipeline: Callable[[], Sequence[PipelineStage]] = tuple
     gpu_peaks: Callable[[], tuple[int | None, int | None]] = lambda: (None, None)
 
 

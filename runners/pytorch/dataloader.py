@@ -14,6 +14,7 @@ from torchvision.transforms import v2
 from runners.harness.workload import Invalid
 from runners.pytorch.normalize import normalized
 from runners.pytorch.shm import require_shared_memory
+from runners.pytorch.tally import CLOCK, Tally
 from runners.reference.pixels import MEAN, STD
 from runners.reference.source import PREFETCH, SIDE, Source
 
@@ -34,7 +35,39 @@ class DecodedOnAccess(Dataset):
         return self.finish(self.decode(self.paths[index]) if self.ready is None else self.ready[index])
 
 
-def passes(source: Source, endless: bool, decode: Callable[[str], torch.Tensor]) -> Callable[[], Iterator]:
+def stages(source: Source) -> dict[str, int]:
+    """What of the work can be timed apart, and how many of it may run at once."""
+    workers = max(1, source.workers)
+    found = {"decode": workers}
+    if source.stage != "decode":
+        found["batch"] = workers
+    if source.normalized:
+        found["normalize"] = 1 if source.tuned else workers
+    return found
+
+
+def parts(
+    source: Source, decode: Callable[[str], torch.Tensor], tally: Tally | None
+) -> tuple[DecodedOnAccess, Callable, Callable]:
+    """The images, what makes a batch of a list of them, and what the main process does to a batch.
+
+    A DataLoader keeps no statistics: where there is a tally, these are timed.
+    """
+    images = DecodedOnAccess(source, decode)
+    collate = list if source.stage == "decode" else default_collate
+    finish = partial(normalized, pinned=source.pinned) if source.tuned and source.normalized else _as_is
+    if tally:
+        images.decode, collate = tally.timed("decode", images.decode), tally.timed("batch", collate)
+        if source.tuned:
+            finish = tally.timed("normalize", finish)
+        else:
+            images.finish = tally.timed("normalize", images.finish)
+    return images, collate, finish
+
+
+def passes(
+    source: Source, endless: bool, decode: Callable[[str], torch.Tensor], tally: Tally | None = None
+) -> Callable[[], Iterator]:
     """A loader, each call of which gives one pass over the images in order, or one without end.
 
     Closing a pass ends its workers, except where it is tuned: they stay until the loader is let go.
@@ -42,16 +75,16 @@ def passes(source: Source, endless: bool, decode: Callable[[str], torch.Tensor])
     if source.workers:
         require_shared_memory(_shared_bytes(source))
         _allow_open_files()
+    images, collate, finish = parts(source, decode, tally)
     loader = DataLoader(
-        DecodedOnAccess(source, decode),
+        images,
         batch_size=source.batch_size,
-        sampler=_Endless(len(source.paths)) if endless else range(len(source.paths)),
+        sampler=Endless(len(source.paths)) if endless else range(len(source.paths)),
         num_workers=source.workers,
         prefetch_factor=PREFETCH if source.workers else None,
         persistent_workers=source.tuned and source.workers > 0,
-        collate_fn=list if source.stage == "decode" else default_collate,
+        collate_fn=collate,
     )
-    finish = partial(normalized, pinned=source.pinned) if source.tuned and source.normalized else _as_is
     return lambda: _pass(loader, finish)
 
 
@@ -63,6 +96,7 @@ def settings(source: Source, decoder: str) -> dict[str, str]:
         "start_method": multiprocessing.get_start_method(),
         "prefetch_batches": str(source.queue_batches),
         "decoder": decoder,
+        "stage_statistics": CLOCK,
         "normalize_in": "main process, batch" if source.tuned else "worker, image",
     }
 
@@ -87,7 +121,7 @@ def _pass(loader: DataLoader, finish: Callable[[torch.Tensor], torch.Tensor]) ->
         raise failure
 
 
-class _Endless:
+class Endless:
     """Positions of the images, epoch after epoch."""
 
     def __init__(self, count: int) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import importlib
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,7 +12,8 @@ import torch
 from runners.harness.record import Check, Effective
 from runners.harness.workload import Invalid, Request, StepWork
 from runners.pytorch import device as devices
-from runners.reference.passes import Passes
+from runners.pytorch.tally import Tally
+from runners.reference.passes import Observed, Passes
 from runners.reference.pixels import inspect
 from runners.reference.source import Source, source_of
 
@@ -33,7 +35,16 @@ def prepare(request: Request) -> StepWork:
 
     def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
         passes = loader.opened(source, endless)
-        return (lambda: on_device(passes(), device)) if source.stage == "transfer" else passes
+        copy = partial(copied, device=device)
+        return (lambda: on_device(passes(), copy)) if source.stage == "transfer" else passes
+
+    def observed(source: Source) -> Observed:
+        copying = {"transfer": 1} if source.stage == "transfer" else {}
+        tally = Tally(loader.stages(source) | copying, writers=source.workers)
+        endless = loader.opened(source, True, tally)()
+        if copying:
+            endless = on_device(endless, tally.timed("transfer", partial(copied, device=device)))
+        return endless, tally.read
 
     def epoch_as_arrays() -> Iterator[list[np.ndarray]]:
         for batch in opened(source, False)():
@@ -48,7 +59,7 @@ def prepare(request: Request) -> StepWork:
         raise Invalid("PARITY", delivered.fault)
 
     stream = opened(source, True)()  # starts its workers when the first batch is asked for
-    passes = Passes(opened, source)
+    passes = Passes(opened, observed, source)
 
     def check() -> Check:
         return Check(
@@ -75,13 +86,18 @@ def prepare(request: Request) -> StepWork:
         workers=source.workers,
         queue_batches=source.queue_batches,
         stages=passes.stages(),
+        pipeline=passes.pipeline,
     )
 
 
-def on_device(batches: Iterator[torch.Tensor], device: torch.device) -> Iterator[torch.Tensor]:
-    """Each batch once it lies on the device; from pinned memory the copy needs no buffer in between."""
+def on_device(batches: Iterator[torch.Tensor], copy: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[torch.Tensor]:
+    """Each batch once it lies on the device."""
     with contextlib.closing(batches):
-        for batch in batches:
-            copied = batch.to(device, non_blocking=batch.is_pinned())
-            torch.cuda.synchronize(device)
-            yield copied
+        yield from map(copy, batches)
+
+
+def copied(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The batch on the device, the copy done; from pinned memory it needs no buffer in between."""
+    there = batch.to(device, non_blocking=batch.is_pinned())
+    torch.cuda.synchronize(device)
+    return there

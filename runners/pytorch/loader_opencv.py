@@ -11,16 +11,18 @@ import torch
 from torchvision.transforms.v2 import functional
 
 from runners.pytorch import dataloader
+from runners.pytorch.tally import Tally
 from runners.reference.source import SIDE, Source
 
 CHANNELS_FIRST = True
+stages = dataloader.stages
 RGB = cv2.IMREAD_COLOR_RGB
 
 
-def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
+def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
     """A loader, each call of which gives one pass over the images in order, or one without end."""
     cv2.setNumThreads(1)  # inherited by the workers, which are what computes side by side
-    return dataloader.passes(source, endless, decode_by_defaults if source.defaults else decode)
+    return dataloader.passes(source, endless, decode_by_defaults if source.defaults else decode, tally)
 
 
 def settings(source: Source) -> dict[str, str]:

@@ -12,18 +12,29 @@ from spdl.pipeline import PipelineBuilder
 from runners.harness.workload import Unsupported
 from runners.pytorch.ffmpeg import load_ffmpeg
 from runners.pytorch.spdl_tasks import PlainBatch, PlainImage, ReadyImage, TunedBatch, checked, resize_of
+from runners.pytorch.tally import CLOCK, Tally
 from runners.reference.source import Source
 
 CHANNELS_FIRST = False
 
 
-def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
+def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
     """What gives a fresh pipeline at each call: one pass over the images in order, or one without end."""
     load_ffmpeg()
-    return lambda: _pass(source, endless)
+    return lambda: _pass(source, endless, tally)
 
 
-def pipeline(source: Source, endless: bool) -> PipelineBuilder:
+def stages(source: Source) -> dict[str, int]:
+    """What of the work can be timed apart, and how many of it may run at once: plain, one thread makes batches."""
+    found = {"decode": source.workers}
+    if source.stage != "decode":
+        found["batch"] = source.workers if source.tuned else 1
+    if source.normalized:
+        found["normalize"] = source.workers if source.tuned else 1
+    return found
+
+
+def pipeline(source: Source, endless: bool, tally: Tally | None = None) -> PipelineBuilder:
     """From paths to batches: tuned, a task is a batch; plain, it is an image. It can be sent to another process.
 
     Raises Unsupported without workers.
@@ -33,13 +44,14 @@ def pipeline(source: Source, endless: bool) -> PipelineBuilder:
     names = source.paths if source.ready is None else range(len(source.paths))
     if source.tuned:
         builder = PipelineBuilder().add_source(Names(names, endless, source.batch_size))
-        builder.pipe(TunedBatch(source), concurrency=source.workers, output_order="input")
+        builder.pipe(TunedBatch(source, tally), concurrency=source.workers, output_order="input")
     else:
         decode = PlainImage(source) if source.ready is None else ReadyImage(source.ready)
+        decode = tally.timed("decode", decode) if tally else decode
         builder = PipelineBuilder().add_source(Names(names, endless))
         builder.pipe(decode, concurrency=source.workers, output_order="input").aggregate(source.batch_size)
         if source.stage != "decode":
-            builder.pipe(PlainBatch(source), output_order="input")
+            builder.pipe(PlainBatch(source, tally), output_order="input")
     return builder.add_sink(source.queue_batches)
 
 
@@ -53,6 +65,7 @@ def settings(source: Source) -> dict[str, str]:
         "decoder": f"spdl {spdl.__version__}, "
         + ", ".join(f"{name} {'.'.join(map(str, version))}" for name, version in get_ffmpeg_versions().items()),
         "filter": resize_of(source),
+        "stage_statistics": CLOCK,
     }
 
 
@@ -67,7 +80,7 @@ class Names:
         return names if self.size is None else iter(lambda: list(itertools.islice(names, self.size)), [])
 
 
-def _pass(source: Source, endless: bool) -> Iterator[torch.Tensor | list[torch.Tensor]]:
-    built = pipeline(source, endless).build(num_threads=source.workers, max_failures=0)
+def _pass(source: Source, endless: bool, tally: Tally | None) -> Iterator[torch.Tensor | list[torch.Tensor]]:
+    built = pipeline(source, endless, tally).build(num_threads=source.workers, max_failures=0)
     with built.auto_stop():
         yield from map(checked, built.get_iterator())

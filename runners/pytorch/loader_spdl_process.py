@@ -3,14 +3,16 @@
 import dataclasses
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
+import torch
 from spdl.pipeline import run_pipeline_in_subprocess
 
 from runners.pytorch import loader_spdl
 from runners.pytorch.ffmpeg import load_ffmpeg
-from runners.pytorch.normalize import normalized
 from runners.pytorch.shm import require_shared_memory
-from runners.pytorch.spdl_tasks import checked
+from runners.pytorch.spdl_tasks import checked, planes_normalized
+from runners.pytorch.tally import Tally
 from runners.reference.source import SIDE, Source
 
 CHANNELS_FIRST = loader_spdl.CHANNELS_FIRST
@@ -19,25 +21,34 @@ SPARE_BATCHES = 4
 """Beside those that may be queued on either side: made, sent, received and used at the moment."""
 
 
-def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
+def stages(source: Source) -> dict[str, int]:
+    """What of the work of both processes can be timed apart, and how many of it may run at once."""
+    found = loader_spdl.stages(source)
+    return found | {"normalize": 1} if _normalizes_here(source) else found
+
+
+def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
     """A process, each call of which gives one pass over the images in order, or one without end.
 
     Tuned, bytes cross to the training process and are normalised there: a quarter of what floats would be.
     """
     load_ffmpeg()  # here too: it tells the versions
-    normalizes_here = source.tuned and source.normalized
+    normalizes_here = _normalizes_here(source)
     stage = "batch" if normalizes_here else "normalize" if source.normalized else source.stage
     batch = source.batch_size * SIDE * SIDE * 3 * (4 if stage == "normalize" else 1)
     require_shared_memory(batch * (2 * source.queue_batches + SPARE_BATCHES))
     batches = run_pipeline_in_subprocess(
-        loader_spdl.pipeline(dataclasses.replace(source, stage=stage), endless).get_config(),
+        loader_spdl.pipeline(dataclasses.replace(source, stage=stage), endless, tally).get_config(),
         num_threads=source.workers,
         max_failures=0,
         buffer_size=source.queue_batches,
         initializer=load_ffmpeg,
         mp_context=START_METHOD,
     )
-    return lambda: _pass(batches, source.pinned if normalizes_here else None)
+    finish = partial(planes_normalized, pinned=source.pinned) if normalizes_here else _as_is
+    if tally and normalizes_here:
+        finish = tally.timed("normalize", finish)
+    return lambda: _pass(batches, finish)
 
 
 def settings(source: Source) -> dict[str, str]:
@@ -48,10 +59,17 @@ def settings(source: Source) -> dict[str, str]:
     return {**found, "processes_alive": processes, "start_method": START_METHOD, "threads_asked": str(source.workers)}
 
 
-def _pass(batches: Iterable, pinned: bool | None) -> Iterator:
-    """`pinned` says where a batch that is normalised here shall lie; None: it is delivered as it comes."""
+def _pass(batches: Iterable, finish: Callable) -> Iterator:
     try:
         for batch in map(checked, batches):
-            yield batch if pinned is None else normalized(batch.permute(0, 3, 1, 2), pinned)
+            yield finish(batch)
     finally:
         del batches  # the process would live as long as the traceback of an error
+
+
+def _normalizes_here(source: Source) -> bool:
+    return source.tuned and source.normalized
+
+
+def _as_is(batch: torch.Tensor | list) -> torch.Tensor | list:
+    return batch

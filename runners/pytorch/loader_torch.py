@@ -12,20 +12,27 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from runners.pytorch import dataloader
+from runners.pytorch.tally import Tally
 from runners.reference.source import SIDE, Source
 
 CHANNELS_FIRST = True
+stages = dataloader.stages
 
 
-def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
+def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
     """A loader, each call of which gives one pass over the images in order, or one without end."""
-    return dataloader.passes(source, endless, decode_tuned if source.tuned else PlainDecoder())
+    return dataloader.passes(source, endless, decoder(source), tally)
+
+
+def decoder(source: Source) -> Callable[[str], torch.Tensor]:
+    """From a path to uint8 (3, H, W)."""
+    return decode_tuned if source.tuned else PlainDecoder()
 
 
 def settings(source: Source) -> dict[str, str]:
     """What is in effect, read back while the workers run."""
-    decoder = f"torchvision {torchvision.__version__}" if source.tuned else f"pillow {PIL.__version__}"
-    return dataloader.settings(source, decoder)
+    library = f"torchvision {torchvision.__version__}" if source.tuned else f"pillow {PIL.__version__}"
+    return dataloader.settings(source, library)
 
 
 class PlainDecoder:

@@ -1,6 +1,7 @@
 """What SPDL's threads do. All of it can be sent to another process."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 
 from runners.harness.workload import Invalid
 from runners.pytorch.normalize import normalized
+from runners.pytorch.tally import Tally
 from runners.reference.pixels import affine
 from runners.reference.source import SIDE, Source
 
@@ -39,6 +41,11 @@ def resize_of(source: Source) -> str:
     return spdl.io.get_video_filter_desc(scale_width=SIDE, scale_height=SIDE, scale_mode=None, scale_algo=SCALE)
 
 
+def planes_normalized(images: torch.Tensor, pinned: bool) -> torch.Tensor:
+    """From uint8 (N, H, W, 3) to float32 (N, 3, H, W)."""
+    return normalized(images.permute(0, 3, 1, 2), pinned)
+
+
 class PlainImage:
     """An image by its path to uint8 (H, W, 3)."""
 
@@ -65,12 +72,18 @@ class ReadyImage:
 class PlainBatch:
     """Images to one tensor, normalised where the stage says so, with the operations that first come to mind."""
 
-    def __init__(self, source: Source) -> None:
-        self.normalizes = source.normalized
+    def __init__(self, source: Source, tally: Tally | None = None) -> None:
+        self.stack, self.normalize = torch.stack, _normalize if source.normalized else None
+        if tally:
+            self.stack = tally.timed("batch", self.stack)
+            self.normalize = self.normalize and tally.timed("normalize", self.normalize)
 
     def __call__(self, images: list[torch.Tensor | Undecodable]) -> torch.Tensor | Undecodable:
         broken = next((image for image in images if isinstance(image, Undecodable)), None)
-        return broken or (_normalize(torch.stack(images)) if self.normalizes else torch.stack(images))
+        if broken:
+            return broken
+        batch = self.stack(images)
+        return self.normalize(batch) if self.normalize else batch
 
 
 class TunedBatch:
@@ -79,27 +92,41 @@ class TunedBatch:
     Frames stay FFmpeg's until they are copied out, all at once.
     """
 
-    def __init__(self, source: Source) -> None:
-        self.stage, self.normalizes, self.pinned = source.stage, source.normalized, source.pinned
-        self.resize = resize_of(source)
+    def __init__(self, source: Source, tally: Tally | None = None) -> None:
+        self.stage, self.resize = source.stage, resize_of(source)
         self.ready = None if source.ready is None else torch.from_numpy(source.ready)
+        self.decode, self.stack = self._decoded, _stacked
+        self.normalize = partial(planes_normalized, pinned=source.pinned) if source.normalized else None
+        if tally:
+            self.decode, self.stack = tally.timed("decode", self.decode), tally.timed("batch", self.stack)
+            self.normalize = self.normalize and tally.timed("normalize", self.normalize)
 
     def __call__(self, names: list) -> torch.Tensor | list | Undecodable:
-        if self.ready is None:
-            frames = []
-            for path in names:
-                try:
-                    frames.append(spdl.io.decode_packets(spdl.io.demux_image(_encoded(path)), filter_desc=self.resize))
-                except UNREADABLE as error:
-                    return _undecodable(path, error)
-            if self.stage == "decode":
-                return [spdl.io.to_torch(spdl.io.convert_frames(one)) for one in frames]
-            images = spdl.io.to_torch(spdl.io.convert_frames(frames))
-        else:
+        if self.ready is not None:
             images = self.ready[names]
-        if self.stage == "decode":
-            return list(images)
-        return normalized(images.permute(0, 3, 1, 2), self.pinned) if self.normalizes else images
+            return list(images) if self.stage == "decode" else self._finished(images)
+        frames = self.decode(names)
+        if isinstance(frames, Undecodable) or self.stage == "decode":
+            return frames
+        return self._finished(self.stack(frames))
+
+    def _decoded(self, paths: list[str]) -> list | Undecodable:
+        """FFmpeg's frames; tensors where images are delivered one by one."""
+        frames = []
+        for path in paths:
+            try:
+                frames.append(spdl.io.decode_packets(spdl.io.demux_image(_encoded(path)), filter_desc=self.resize))
+            except UNREADABLE as error:
+                return _undecodable(path, error)
+        return [_stacked(one) for one in frames] if self.stage == "decode" else frames
+
+    def _finished(self, images: torch.Tensor) -> torch.Tensor:
+        return self.normalize(images) if self.normalize else images
+
+
+def _stacked(frames: object) -> torch.Tensor:
+    """uint8 (N, H, W, 3), of one frame (H, W, 3)."""
+    return spdl.io.to_torch(spdl.io.convert_frames(frames))
 
 
 def _encoded(path: str) -> bytes:

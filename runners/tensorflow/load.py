@@ -42,7 +42,7 @@ def prepare(request: Request) -> StepWork:
         raise Invalid("PARITY", delivered.fault)
 
     stream = loader.opened(source, True)()  # starts its workers when the first batch is asked for
-    passes = Passes(loader.opened, source)
+    passes = Passes(loader.opened, loader.observed, source)
 
     def check() -> Check:
         return Check(
@@ -69,4 +69,5 @@ def prepare(request: Request) -> StepWork:
         workers=source.workers,
         queue_batches=source.queue_batches,
         stages=passes.stages(),
+        pipeline=passes.pipeline,
     )

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
+from runners.harness.record import PipelineStage
 from runners.harness.workload import Invalid
+from runners.reference.passes import Observed
 from runners.reference.pixels import affine
 from runners.reference.source import SIDE, Source
 
@@ -46,6 +48,17 @@ def opened(source: Source, endless: bool) -> Callable[[], Iterator[tf.Tensor | l
     return lambda: _pass(made, source)
 
 
+def observed(source: Source) -> Observed:
+    """A pass without end, and what tf.data's own model of it tells of each map.
+
+    tf.data keeps that model only where it may tune; with every number set, nothing is left to tune.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = True
+    images = iter(dataset(source, endless=True).with_options(options))
+    return _delivered(images, source), lambda: _maps(images)
+
+
 def unreadable(error: tf.errors.OpError, paths: Sequence[str]) -> Invalid:
     """The error without the graph's inner names, and which of the images it was: that the graph does not say."""
     reason = error.message.splitlines()[0].rpartition("}} ")[2]
@@ -79,6 +92,7 @@ def settings(source: Source) -> dict[str, str]:
         "deterministic": str(options.deterministic),
         "map_and_batch_fusion": str(options.experimental_optimization.map_and_batch_fusion),
         "worker_kind": "thread",
+        "stage_statistics": "tf.data's own model",
         "prefetch_batches": str(source.queue_batches),
         "decoder": f"tensorflow {tf.__version__}",
         "dct_method": "default" if source.defaults else "INTEGER_ACCURATE",
@@ -88,13 +102,32 @@ def settings(source: Source) -> dict[str, str]:
 
 
 def _pass(made: tf.data.Dataset, source: Source) -> Iterator[tf.Tensor | list[tf.Tensor]]:
-    images = iter(made)
+    yield from _delivered(iter(made), source)
+
+
+def _delivered(images: Iterator[tf.Tensor], source: Source) -> Iterator[tf.Tensor | list[tf.Tensor]]:
     if source.stage == "transfer" and not source.tuned:
         images = map(_on_gpu, images)
     try:
         yield from _in_lists(images, source.batch_size) if source.stage == "decode" else images
     except UNREADABLE as error:
         raise unreadable(error, source.paths) from None
+
+
+def _maps(images: Iterator) -> list[PipelineStage]:
+    """Maps and batching from source to sink, as the rewritten pipeline has them; none where there is no model."""
+    try:
+        nodes = tf.data.experimental.get_model_proto(images).nodes
+    except tf.errors.NotFoundError:
+        return []
+    functions, found = iter(("decode", "normalize")), []
+    for _, node in sorted(nodes.items(), reverse=True):  # the sink has the lowest number
+        work = [next(functions)] if "Map" in node.name else []
+        work += ["batch"] if "Batch" in node.name else []
+        if work:
+            threads = next((int(one.value) for one in node.parameters if one.name == "parallelism"), 1)
+            found.append(PipelineStage(" and ".join(work), threads, node.num_elements, node.processing_time))
+    return found
 
 
 def _plain(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:

@@ -17,6 +17,7 @@ from runners.harness.record import (
     Failure,
     Health,
     Host,
+    PipelineStage,
     Record,
     Resources,
     Samples,
@@ -111,8 +112,16 @@ def stages_of(case: Case, level: float) -> dict[str, tuple[int, int]]:
         "decode_alone": (100 * 1.5e-3, 100),
         "read_cold": (data.items * 0.5e-3, data.items),
         "headspace": (data.items * 0.25e-3, data.items),
+        "observed": (16 * level, 16 * case.batch_size),
     }
     return {name: (int(seconds * 1e9), items) for name, (seconds, items) in times.items()}
+
+
+def pipeline_of(case: Case, watched_ns: int) -> list[PipelineStage]:
+    """A loader whose workers decode nine tenths of the time, and one of whose threads stacks batches."""
+    workers = case.workers or 1
+    decode = PipelineStage("decode", workers, 16 * case.batch_size, int(0.9 * workers * watched_ns))
+    return [decode, PipelineStage("batch", 1, 16, int(0.2 * watched_ns))]
 
 
 def fit_case(epochs: int = 3) -> Case:
@@ -141,7 +150,8 @@ def make_record(
     ]
     is_fit = case.workload == "fit"
     passes = stages_of(case, level) if case.workload == "load" else {}
-    seen = {"workers_alive": str(case.workers), "worker_kind": "thread", "decoder": "example 1.0"} if passes else {}
+    loader = {"worker_kind": "thread", "decoder": "example 1.0", "stage_statistics": "its own clock"}
+    seen = {"workers_alive": str(case.workers), **loader} if passes else {}
     stages = {name: ns for name, (ns, _) in passes.items()}
     if is_fit:
         stages = dict.fromkeys(("load", "build", "save", "restore", "evaluate"), int(level * 2e8))
@@ -181,6 +191,7 @@ def make_record(
             stage_items={name: items for name, (_, items) in passes.items()},
             flops_per_step=cost_of(case)[0],
             bytes_per_step=cost_of(case)[1],
+            pipeline=pipeline_of(case, stages["observed"]) if passes else [],
         ),
         resources=Resources(int(4e8 * draw.lognormvariate(0, 0.02)), None, None, None, None, level * steps, None),
         check=check_of(case.workload),

@@ -89,6 +89,11 @@ def test_a_time_that_is_no_positive_integer_makes_the_record_invalid(time):
         {"samples__stage_ns": {"epoch": 10**9}, "samples__stage_items": {"epoch": 0}},
         {"samples__stage_ns": {"epoch": 10**9}, "samples__stage_items": {"epoch": 2**63}},
         {"samples__stage_ns": {"epoch": 10**9}, "samples__stage_items": {"epoch": 1.5}},
+        {"samples__pipeline": [{"name": "decode", "workers": 0, "tasks": 1, "busy_ns": 5}]},
+        {"samples__pipeline": [{"name": "decode", "workers": 1, "tasks": -1, "busy_ns": 5}]},
+        {"samples__pipeline": [{"name": "decode", "workers": 1, "tasks": 1, "busy_ns": -5}]},
+        {"samples__pipeline": [{"name": "decode", "workers": 1, "tasks": 1, "busy_ns": 2**63}]},
+        {"samples__pipeline": [{"name": 7, "workers": 1, "tasks": 1, "busy_ns": 5}]},
         {"samples": None},
         {"resources__cpu_seconds": float("inf")},
         {"check__surprise": 1},
@@ -113,6 +118,7 @@ def test_a_newer_schema_asks_for_an_upgrade(tmp_path):
         load_run(tmp_path / "r")
 
 
+NEW_IN_6 = {"samples": ("pipeline",)}
 NEW_IN_5 = {"samples": ("stage_items",)}
 NEW_IN_3 = {"samples": ("flops_per_step", "bytes_per_step", "compiler_cache"), "competitor": ("version",)}
 NEW_IN_2 = {
@@ -123,7 +129,13 @@ NEW_IN_2 = {
 
 
 @pytest.mark.parametrize(
-    ("version", "later"), [(4, [NEW_IN_5]), (2, [NEW_IN_3, NEW_IN_5]), (1, [NEW_IN_2, NEW_IN_3, NEW_IN_5])]
+    ("version", "later"),
+    [
+        (5, [NEW_IN_6]),
+        (4, [NEW_IN_5, NEW_IN_6]),
+        (2, [NEW_IN_3, NEW_IN_5, NEW_IN_6]),
+        (1, [NEW_IN_2, NEW_IN_3, NEW_IN_5, NEW_IN_6]),
+    ],
 )
 def test_an_older_schema_is_read(version, later):
     document = json.loads(altered(schema_version=version))

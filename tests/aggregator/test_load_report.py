@@ -14,8 +14,9 @@ from aggregator.load_tables import load_tables
 from aggregator.load_words import load_remarks
 from aggregator.tables import score_table
 from method.verdict import Verdict
+from runners.harness.record import PipelineStage
 
-NEW_STAGES = ("second_epoch", "cold_epoch", "decode_alone", "read_cold", "headspace")
+NEW_STAGES = ("second_epoch", "cold_epoch", "decode_alone", "read_cold", "headspace", "observed")
 EPOCHS, TAKES, PIXELS, LIMITS = (
     f"Data loading: {name}" for name in ("epochs and start-up", "what it takes", "pixels", "limits")
 )
@@ -207,7 +208,7 @@ SLOW = {"decode_alone": 1e-4, "read_cold": 1e-5, "headspace": 1e-5, "cold_epoch"
         ({"decode_alone": 0.004, "headspace": 0.0014}, "faster than the reference (256 %); bound by handing over"),
         ({"read_cold": 0.009}, "with a cold page cache bound by storage (90 %)."),
         ({"read_cold": 0.003, "cold_epoch": None}, "faster than storage, which would bind it without the page cache ("),
-        ({"headspace": None, "decode_alone": None, "read_cold": None}, None),
+        ({"headspace": None, "decode_alone": None, "read_cold": None, "observed": None}, None),
     ],
 )
 def test_what_bounds_a_loader_is_said(times, said):
@@ -218,6 +219,44 @@ def test_what_bounds_a_loader_is_said(times, said):
         assert len(lines) == 1
         assert lines[0].startswith("pytorch/spdl/plain, batch 32, 1 worker: ")
         assert said in lines[0]
+
+
+def watched(*stages):
+    """Makes a record whose loader was watched for a second: name, workers, and how busy they were together."""
+
+    def change(record):
+        pipeline = [PipelineStage(name, workers, 9, int(busy * 1e9)) for name, workers, busy in stages]
+        ns = record.samples.stage_ns | {"observed": 10**9}
+        return dataclasses.replace(record, samples=dataclasses.replace(record.samples, stage_ns=ns, pipeline=pipeline))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        (
+            [("decode", 4, 3.8), ("batch", 1, 0.3)],
+            "by its own clock decode is its bottleneck, busy 95 % of 4 (batch 30 %);",
+        ),
+        (
+            [("decode", 4, 2.0), ("batch", 1, 0.98), ("normalize", 2, 0.5)],
+            "by its own clock batch is its bottleneck, busy 98 % (decode 50 % of 4, normalize 25 % of 2);",
+        ),
+        ([("load", 2, 1.0)], "by its own clock no stage holds it up: busiest is load, 50 % of 2;"),
+    ],
+)
+def test_the_busiest_stage_of_a_loader_is_its_bottleneck(stages, said):
+    [line] = lines_of([load_case()], watched(*stages), who=[SPDL])
+    assert said in line
+    table = tables_of([load_case()], watched(*stages), who=[SPDL])[TAKES]
+    [cell] = column(table, "stages busy")
+    assert cell.startswith(stages[0][0])
+    assert cell.count("%") == len(stages)
+
+
+def test_loaders_of_which_none_was_watched_have_no_column_for_it():
+    assert "stages busy" not in tables_of([load_case()], older)[TAKES].columns
 
 
 def by_stage(**seconds):

@@ -69,7 +69,7 @@ def nasty_records():
     run = dataclasses.replace(run, profile=NASTY, engine=NASTY, warnings=[NASTY], started_at=NASTY)
     found = []
     for record in make_records(run):
-        seen = dict.fromkeys((NASTY, "workers_alive", "worker_kind", "decoder"), NASTY)
+        seen = dict.fromkeys((NASTY, "workers_alive", "worker_kind", "decoder", "stage_statistics"), NASTY)
         effective = dataclasses.replace(record.effective, layout=NASTY, settings=seen)
         host = dataclasses.replace(record.host, cpu_model=NASTY, kernel=NASTY, packages={NASTY: NASTY}, commit=NASTY)
         check = dataclasses.replace(record.check, weights_digest=NASTY)
@@ -77,7 +77,8 @@ def nasty_records():
         if "cold_epoch" in record.samples.stage_ns:
             ns = {name: value for name, value in record.samples.stage_ns.items() if name != "cold_epoch"}
             items = {name: record.samples.stage_items[name] for name in ns}
-            samples = dataclasses.replace(record.samples, stage_ns=ns, stage_items=items)
+            pipeline = [dataclasses.replace(stage, name=NASTY) for stage in record.samples.pipeline]
+            samples = dataclasses.replace(record.samples, stage_ns=ns, stage_items=items, pipeline=pipeline)
             more |= {"samples": samples, "unknown": {"samples.stage_ns.cold_epoch": NASTY}}
         record = dataclasses.replace(record, **more)
         if record.block.number == 1 and record.competitor == who:

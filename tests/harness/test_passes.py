@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from runners.harness.record import PipelineStage
 from runners.reference import page_cache, passes
 from runners.reference.page_cache import drop
 from runners.reference.passes import Passes
@@ -27,6 +28,12 @@ class Lists:
         self.opened.append((source, endless))
         self.taken.append(0)
         return lambda: self.pass_over(number, source, endless)
+
+    def observe(self, source: Source):
+        """Each batch that is taken is 50 ns of decoding more."""
+        number = len(self.opened)
+        endless = self.open(source, True)()
+        return endless, lambda: [PipelineStage("decode", 2, self.taken[number], 50 * self.taken[number])]
 
     def pass_over(self, number: int, source: Source, endless: bool):
         names = itertools.cycle(source.paths) if endless else iter(source.paths)
@@ -58,14 +65,18 @@ def timed(stages) -> dict[str, str | None]:
 def test_each_stage_handles_the_images_that_it_says(monkeypatch, source):
     monkeypatch.setattr(passes, "drop", lambda _paths: None)
     loader = Lists()
-    made = Passes(loader.open, source)
+    made = Passes(loader.open, loader.observe, source)
+    assert made.pipeline() == []
     stages = made.stages()
     assert not any(timed(stages).values())
-    assert loader.ended == 5, "a pass is open beside what is timed next"
+    assert loader.ended == 6, "a pass is open beside what is timed next"
     items = {name: stage.items for name, stage in stages.items()}
     ready, endless = loader.opened[0]
-    # What needs no decoding, without end; a cold epoch; an epoch and, by the same loader, another; a first batch.
-    assert loader.taken == [items["headspace"] + 4 * (1 + 2 * 4), 10, 20, 4]
+    # What needs no decoding, without end; a cold epoch; an epoch and, by the same loader, another; what is watched,
+    # without end; a first batch.
+    filled = 4 * (1 + 2 * 4)
+    assert loader.taken == [items["headspace"] + filled, 10, 20, items["observed"] + filled, 4]
+    assert made.pipeline() == [PipelineStage("decode", 2, items["observed"], 50 * items["observed"])]
     assert items == {
         "first_batch": 4,
         "close": None,
@@ -75,6 +86,7 @@ def test_each_stage_handles_the_images_that_it_says(monkeypatch, source):
         "decode_alone": 10,
         "read_cold": 10,
         "headspace": 20 * 4 * 4,
+        "observed": 4 * 4 * 4,
     }
     assert endless
     assert ready.ready.shape == (10, 224, 224, 3)
@@ -83,16 +95,16 @@ def test_each_stage_handles_the_images_that_it_says(monkeypatch, source):
 
 def test_the_limits_are_measured_on_a_sample_of_a_large_data_set(monkeypatch, source):
     monkeypatch.setattr(passes, "SAMPLE", 3)
-    stages = Passes(Lists().open, source).stages()
+    stages = Passes(Lists().open, Lists().observe, source).stages()
     assert (stages["decode_alone"].items, stages["read_cold"].items, stages["epoch"].items) == (3, 3, 10)
 
 
 def test_what_cannot_be_cold_is_not_timed_as_cold(monkeypatch, source):
     monkeypatch.setattr(passes, "drop", lambda _paths: "no page cache here")
     loader = Lists()
-    refused = timed(Passes(loader.open, source).stages())
+    refused = timed(Passes(loader.open, loader.observe, source).stages())
     assert {name for name, reason in refused.items() if reason} == {"cold_epoch", "read_cold"}
-    assert len(loader.opened) == 3
+    assert len(loader.opened) == 4
 
 
 def test_files_that_stay_are_dropped_again_and_nothing_is_left_read_ahead(monkeypatch, source):

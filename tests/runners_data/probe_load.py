@@ -9,6 +9,7 @@ import json
 import multiprocessing
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
@@ -57,10 +58,14 @@ def observe(load, request: Request) -> dict:
         return {"kind": reason.kind, "message": str(reason), "left": len(multiprocessing.active_children())}
     try:
         refused = {}
+        watched_ns = 0
         for name, timed in work.stages.items():
             refused[name] = timed.before()
+            began = time.perf_counter_ns()
             if not refused[name]:
                 timed.run()
+            if name == "observed":
+                watched_ns = time.perf_counter_ns() - began
         # Two and a half epochs of eight images in threes: partial batches would show.
         sizes = [len(batch) for batch in (work.step() for _ in range(7))]
         batch = work.step()
@@ -74,9 +79,11 @@ def observe(load, request: Request) -> dict:
             "mean": check.pixel_mean_difference,
             "worst": check.pixel_worst_image,
             "stages": {name: timed.items for name, timed in work.stages.items()},
+            "watched_ns": watched_ns,
             "refused": {name: reason for name, reason in refused.items() if reason},
             "queue": [work.workers, work.queue_batches],
             "settings": work.effective().settings,
+            "pipeline": [[done.name, done.workers, done.tasks, done.busy_ns] for done in work.pipeline()],
         }
     finally:
         work.close()

@@ -9,6 +9,20 @@ pytestmark = pytest.mark.venvs
 LOADERS = {"pytorch": ("torch", "spdl", "spdl_process", "opencv"), "tensorflow": ("tfdata",)}
 ALL = [(framework, loader) for framework, loaders in LOADERS.items() for loader in loaders]
 KINDS = 8
+WATCHED = 4 * 4
+"""Batches of three: four times what two workers may have ready."""
+PIPELINES = {
+    "torch/plain": {"decode": (2, 1), "batch": (2, 3), "normalize": (2, 1)},
+    "torch/tuned": {"decode": (2, 1), "batch": (2, 3), "normalize": (1, 3)},
+    "spdl/plain": {"decode": (2, 1), "batch": (1, 3), "normalize": (1, 3)},
+    "spdl/tuned": {"decode": (2, 3), "batch": (2, 3), "normalize": (2, 3)},
+    "spdl_process/plain": {"decode": (2, 1), "batch": (1, 3), "normalize": (1, 3)},
+    "spdl_process/tuned": {"decode": (2, 3), "batch": (2, 3), "normalize": (1, 3)},
+    "tfdata/plain": {"decode": (2, 1), "normalize and batch": (2, 3)},
+    "tfdata/tuned": {"decode and batch": (2, 3), "normalize": (2, 3)},
+}
+"""How many tasks may run at once, and how many images each handles."""
+PIPELINES |= {f"opencv/{variant}": PIPELINES[f"torch/{variant}"] for variant in ("plain", "tuned")}
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +71,22 @@ def test_each_stage_delivers_what_it_says(outcomes, framework, loader, variant):
     last = [3, 224, 224] if framework == "pytorch" else [224, 224, 3]
     assert seen["normalize"]["shape"] == last
     passes = {"first_batch": 3, "close": None, "epoch": KINDS, "second_epoch": KINDS, "cold_epoch": KINDS}
-    limits = {"decode_alone": KINDS, "read_cold": KINDS, "headspace": 20 * 4 * 3}
+    limits = {"decode_alone": KINDS, "read_cold": KINDS, "headspace": 20 * 4 * 3, "observed": WATCHED * 3}
     assert seen["normalize"]["stages"] == passes | limits
     assert set(seen["normalize"]["refused"]) <= {"cold_epoch", "read_cold"}
     assert seen["normalize"]["queue"] == [2, 4]
+
+
+@pytest.mark.parametrize(("framework", "loader"), ALL)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_the_stages_of_a_loaders_own_pipeline_are_watched(outcomes, framework, loader, variant):
+    pipeline = outcomes(framework)[f"{loader}/{variant}/normalize"]["pipeline"]
+    expected = PIPELINES[f"{loader}/{variant}"]
+    assert {name: workers for name, workers, _, _ in pipeline} == {name: most for name, (most, _) in expected.items()}
+    for name, _, tasks, busy_ns in pipeline:
+        # What was begun before, and what lies ready beyond the last batch taken, can be a queue's more or less.
+        assert abs(tasks * expected[name][1] - 3 * WATCHED) <= 3 * 7, name
+        assert busy_ns > 0, name
 
 
 @pytest.mark.parametrize(("framework", "loader"), ALL)

@@ -1,0 +1,55 @@
+"""What the stages of a loader's pipeline do, added up where threads and worker processes can all reach it."""
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch.utils.data import get_worker_info
+
+from runners.harness.clock import now_ns
+from runners.harness.record import PipelineStage
+
+CLOCK = "a clock around its calls"
+"""What a loader's settings say of where these numbers are from."""
+
+
+class Tally:
+    """Tasks done and time spent in each stage; it can be sent to other processes, which add to the same numbers.
+
+    `stages` says how many tasks of each may run at once. Each of the `writers`, a DataLoader's workers or the threads
+    of a pool, has numbers of its own, so that none is lost without a lock.
+    """
+
+    def __init__(self, stages: Mapping[str, int], writers: int = 1) -> None:
+        self.stages = dict(stages)
+        self._columns = {name: column for column, name in enumerate(stages)}
+        self._counts = torch.zeros(max(1, writers), len(stages), 2, dtype=torch.int64).share_memory_()
+
+    def timed(self, stage: str, function: Callable) -> Callable:
+        """The function, its calls counted and timed; as it is where no such stage is watched."""
+        return partial(self._call, stage, function) if stage in self.stages else function
+
+    def read(self) -> list[PipelineStage]:
+        """What each stage has done up to now."""
+        totals = self._counts.sum(dim=0).tolist()
+        return [
+            PipelineStage(name, workers, *total)
+            for (name, workers), total in zip(self.stages.items(), totals, strict=True)
+        ]
+
+    def _call(self, stage: str, function: Callable, *given: Any) -> Any:
+        began = now_ns()
+        result = function(*given)
+        self._counts[_writer(), self._columns[stage]] += torch.tensor([1, now_ns() - began])
+        return result
+
+
+def _writer() -> int:
+    """The number of this worker process, or of this thread in its pool."""
+    worker = get_worker_info()
+    if worker:
+        return worker.id
+    _, _, number = threading.current_thread().name.rpartition("_")
+    return int(number) if number.isdecimal() else 0
