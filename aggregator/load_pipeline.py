@@ -1,5 +1,6 @@
 """Which stage of a loader's own pipeline holds it up, by how busy each was while it was watched."""
 
+import math
 import statistics
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ from aggregator.words import clean
 from runners.harness.record import Record
 
 BUSY = 0.7
-"""From this share of its time on a stage is said to hold the loader up."""
+"""From this share of their time on workers are said to hold the loader up, by the stage that takes most of it."""
 SOURCE = "stage_statistics"
 """Where a loader's settings tell what the numbers are from."""
 
@@ -44,7 +45,7 @@ def bottleneck(side: Side) -> str:
     source = next((text for record in side.ok.values() if (text := _source(record))), "its own statistics")
     first, *others = sorted(stages, key=lambda stage: -stage.share)
     rest = f" ({', '.join(f'{clean(stage.name, 40)} {_share(stage)}' for stage in others)})" if others else ""
-    if first.share < BUSY:
+    if math.fsum(stage.share for stage in stages if stage.workers == first.workers) < BUSY:
         return f"by {source} no stage holds it up: busiest is {clean(first.name, 40)}, {_share(first)}{rest}"
     return f"by {source} {clean(first.name, 40)} is its bottleneck, busy {_share(first)}{rest}"
 

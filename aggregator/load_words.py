@@ -32,7 +32,7 @@ PAST = 1.1
 NOTE = (
     "A loader's own stages are watched over a stretch of batches: 90 % of 2 is that of the time of two tasks at once "
     "nine tenths were spent in some, waiting for a CPU included. "
-    f"From {percent(BUSY)} on the busiest is called the bottleneck. "
+    f"Where workers are busy from {percent(BUSY)} on, the stage that takes most of it is called the bottleneck. "
     "Decoding includes reading and resizing. A stage's share of an image's time is what adding it costs, by the rates "
     "with and without it; where their intervals overlap nothing is measurable. In brackets is the rate's share of a "
     f"limit, all of which have a table below: from {percent(NEAR)} on a loader is said to be bound by it, beyond "

@@ -243,6 +243,14 @@ def watched(*stages):
             [("decode", 4, 2.0), ("batch", 1, 0.98), ("normalize", 2, 0.5)],
             "by its own clock batch is its bottleneck, busy 98 % (decode 50 % of 4, normalize 25 % of 2);",
         ),
+        (
+            [("decode", 2, 1.3), ("batch", 2, 0.4), ("normalize", 1, 0.9)],
+            "by its own clock normalize is its bottleneck, busy 90 % (decode 65 % of 2, batch 20 % of 2);",
+        ),
+        (
+            [("decode", 2, 1.3), ("batch", 2, 0.4), ("normalize", 1, 0.6)],
+            "by its own clock decode is its bottleneck, busy 65 % of 2 (normalize 60 %, batch 20 % of 2);",
+        ),
         ([("load", 2, 1.0)], "by its own clock no stage holds it up: busiest is load, 50 % of 2;"),
     ],
 )
