@@ -212,6 +212,11 @@ class Report:
     warnings: tuple[str, ...]
     failures: tuple[Failed, ...]
     quarantined: tuple[Failed, ...]
+    unlisted: str
+    """What of both there was no room for."""
+    failed: int
+    set_aside: int
+    """How many replicates failed or were unavailable, and how many files were quarantined, listed or not."""
     method: tuple[str, ...]
     limits: tuple[str, ...]
     published: Published | None

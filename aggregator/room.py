@@ -6,6 +6,7 @@ Verdicts, ratios, scores and tables are always of every case.
 from collections.abc import Sequence
 
 from aggregator.analysis import CaseResult
+from aggregator.model import Failed
 from aggregator.quantities import count
 from aggregator.words import title
 
@@ -13,6 +14,8 @@ MOST_DRAWN = 250
 """Cases of one workload in a figure, which has a line for every side of each."""
 MOST_TOLD = 250
 """Cases told one by one, in the order of the plan."""
+MOST_LISTED = 300
+"""Failed replicates in the list of failures, and quarantined files."""
 SAMPLES = 380_000
 """Bytes that the drawings of raw samples share."""
 PAGE, A_CASE, MOST_PACKED = 2_000_000, 10_000, 1_000_000
@@ -36,6 +39,17 @@ def drawn(cases: Sequence[CaseResult]) -> tuple[list[CaseResult], tuple[str, ...
         for name, number in crowded.items()
     )
     return [case for case in cases if case.case.workload not in crowded], said
+
+
+def listed(failures: Sequence[Failed], quarantined: Sequence[Failed]) -> tuple[Sequence[Failed], Sequence[Failed], str]:
+    """Those of both that are listed, and a sentence on the others."""
+    left = [
+        count(len(found) - MOST_LISTED, one)
+        for found, one in ((failures, "further failure"), (quarantined, "further quarantined file"))
+        if len(found) > MOST_LISTED
+    ]
+    said = f"Not listed: {' and '.join(left)}. The tables say why each number is missing." if left else ""
+    return failures[:MOST_LISTED], quarantined[:MOST_LISTED], said
 
 
 def told(cases: Sequence[CaseResult], before: int) -> tuple[Sequence[CaseResult], str]:

@@ -7,10 +7,12 @@ from aggregator.markdown import render_markdown
 from aggregator.model import Report
 from runners.harness.files import write_atomically
 
+FIGURES = "figures"
+
 
 def write_report(report: Report, folder: Path) -> Path:
     """Write report.md, report.html and figures/ into `folder`; gives report.html's path. Raises OSError."""
-    drawings = folder / "figures"
+    drawings = folder / FIGURES
     drawings.mkdir(parents=True, exist_ok=True)
     for figure in report.figures:
         write_atomically(drawings / f"{figure.name}.svg", figure.svg.encode(), lasting=False)

@@ -13,7 +13,7 @@ from aggregator.parse import BadRecord
 from aggregator.read import read_regular
 from aggregator.site.summary import SUMMARY_VERSION, Summary, summary_adapter, to_json
 from aggregator.words import clean
-from aggregator.write import write_report
+from aggregator.write import FIGURES, write_report
 from runners.harness.files import write_atomically
 
 MARK = "Made by Levelfield's publish.\n"
@@ -57,6 +57,10 @@ def folders(site: Path, runs: Sequence[LoadedRun]) -> list[Path]:
 def write_run(folder: Path, report: Report, summary: Summary) -> None:
     """The run's report, and last what the site keeps of it. Raises OSError."""
     write_report(report, folder)
+    drawn = {f"{figure.name}.svg" for figure in report.figures}
+    for figure in (folder / FIGURES).glob("*.svg"):
+        if figure.name not in drawn:  # of the run as it stood when it was published before
+            figure.unlink()
     write_atomically(folder / SUMMARY, to_json(summary))
 
 

@@ -124,6 +124,16 @@ def test_a_run_published_again_is_replaced_and_another_of_its_name_refused(tmp_p
     assert "another run has the id r" in capsys.readouterr().err
 
 
+def test_a_run_published_again_leaves_no_figure_of_before(tmp_path):
+    publish(tmp_path, a_run(tmp_path, "r", cases=(CASE, OTHER)))
+    drawn = {path.name for path in (tmp_path / "site/runs/r/figures").iterdir()}
+    publish(tmp_path, a_run(tmp_path / "later", "r", cases=(CASE,)))
+    left = {path.name for path in (tmp_path / "site/runs/r/figures").iterdir()}
+    assert left < drawn
+    page = (tmp_path / "site/runs/r/report.md").read_text()
+    assert all(name in page for name in left)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -19,7 +19,7 @@ from make_records import (
 from markdown_it import MarkdownIt
 from whole_runs import MARKUP, mixed_run, nasty_records
 
-from aggregator import charts
+from aggregator import charts, room
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
 from runners.harness.record import to_json
@@ -170,6 +170,24 @@ def test_failures_are_dashes_with_a_reason_and_a_log(tmp_path):
     assert "killed for memory at 2 GiB (8 of 8 replicates)" in page
     assert "allocating\nKilled" in page
     assert "– UNSUPPORTED" in page
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_a_long_list_of_failures_ends_with_how_many_more_there_are(tmp_path, monkeypatch, capsys):
+    folder = write_folder(tmp_path / "r", *mixed_run())
+    for number in range(4):
+        (folder / f"records/broken-{number}.json").write_text("{")
+    main(["report", str(folder)])
+    whole, told = (folder / "report.md").read_text(), capsys.readouterr().err
+    failures = len(re.findall(r"^- \*\*(?!quarantined)", whole.split("## Failures")[1], re.M))
+    monkeypatch.setattr(room, "MOST_LISTED", 3)
+    main(["report", str(folder)])
+    assert capsys.readouterr().err == told
+    for name in ("report.md", "report.html"):
+        text = (folder / name).read_text()
+        assert f"Not listed: {failures - 3} further failures and 1 further quarantined file." in text
+        assert "broken-2.json" in text
+        assert "broken-3.json" not in text
 
 
 @pytest.mark.usefixtures("blank_figures")
