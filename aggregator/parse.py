@@ -13,6 +13,9 @@ from runners.harness.run import MOST_BLOCKS
 
 BOM = b"\xef\xbb\xbf"
 LARGEST = 2**63 - 1
+DIGITS = bytes(ord("0") if chr(byte).isdecimal() else ord(" ") for byte in range(256))
+WIDE = b"0" * 19
+"""Where there are no 19 digits on end, no number is beyond 64 bits."""
 EVIDENCE = ("effective", "samples", "resources", "check", "host", "health", "history")
 CACHE_STATES = ("cold", "warm", None)
 
@@ -38,7 +41,7 @@ def parse_record(data: bytes) -> Record:
         record = record_adapter().validate_json(data)
     except ValidationError as error:
         return _salvage(data, error)
-    return _judged(record)
+    return _judged(record, wide=WIDE in data.translate(DIGITS))
 
 
 def _salvage(data: bytes, error: ValidationError) -> Record:
@@ -64,19 +67,20 @@ def _salvage(data: bytes, error: ValidationError) -> Record:
     return _as_invalid(identity, reason)
 
 
-def _judged(record: Record) -> Record:
+def _judged(record: Record, wide: bool = True) -> Record:
+    """`wide` says whether any of its numbers may be beyond 64 bits."""
     _check_version(record.schema_version)
-    _refuse_identity(record)
-    reason = _implausible(record)
+    _refuse_identity(record, wide)
+    reason = (_beyond_64_bits(record) if wide else None) or _implausible(record)
     return _as_invalid(record, reason) if reason else record
 
 
-def _refuse_identity(record: Record) -> None:
+def _refuse_identity(record: Record, wide: bool = True) -> None:
     if record.block.number < 0 or record.block.position < 0 or record.block.sequence < 0:
         raise BadRecord("not a record: a negative number in its block")
     if max(record.block.number, record.block.position) > MOST_BLOCKS:
         raise BadRecord(f"not a record: block or place beyond {MOST_BLOCKS}")
-    problem = _unbounded(record.case, "case") or _unbounded(record.block, "block")
+    problem = (_unbounded(record.case, "case") or _unbounded(record.block, "block")) if wide else None
     if problem:
         raise BadRecord(f"not a record: {problem}")
 
@@ -133,10 +137,6 @@ def _as_invalid(record: Record, reason: str) -> Record:
 
 def _implausible(record: Record) -> str | None:
     """The first rule of a record that this one breaks, in a sentence."""
-    for section in EVIDENCE:
-        problem = _unbounded(getattr(record, section), section)
-        if problem:
-            return problem
     if record.samples:
         problem = _implausible_samples(record.samples)
         if problem:
@@ -149,6 +149,10 @@ def _implausible(record: Record) -> str | None:
     if record.status is Status.OK:
         return _incomplete_evidence(record)
     return None if record.error else f"status {record.status} without an error"
+
+
+def _beyond_64_bits(record: Record) -> str | None:
+    return next((problem for name in EVIDENCE if (problem := _unbounded(getattr(record, name), name))), None)
 
 
 def _unbounded(value: object, where: str) -> str | None:

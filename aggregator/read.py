@@ -13,8 +13,9 @@ from pathlib import Path
 from threading import Thread
 
 from aggregator.parse import BadRecord, NewerSchema, parse_record
+from aggregator.replicate import computed
 from aggregator.sharing import Sharing
-from runners.harness.record import Record
+from runners.harness.record import Record, Status
 
 SIZE_LIMIT = 32 * 2**20
 """Bytes of one record; the longest loader stream stays well below it."""
@@ -119,7 +120,10 @@ def _read_chunk(folder: Path, names: Sequence[str]) -> tuple[Good, Bad]:
     sharing = Sharing()
     for name in names:
         try:
-            good.append((name, sharing.shared(parse_record(read_regular(f"{folder}/{name}")))))
+            record = parse_record(read_regular(f"{folder}/{name}"))
+            if record.status is Status.OK:
+                computed(record)
+            good.append((name, sharing.shared(record)))
         except NewerSchema as error:
             raise NewerSchema(f"{folder / name}: {error}") from error
         except OSError as error:

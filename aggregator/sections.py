@@ -32,10 +32,16 @@ def split(records: Iterable[Record]) -> list[Section]:
         blocks.setdefault((record.run_id, record.case, record.block.number), []).append(record)
     sections: list[Section] = []
     facts_of = _Facts()
+    placed: dict[tuple[int, ...], Section] = {}
     for members in blocks.values():
+        # Sections only learn: where a block of these very parts went, this one would go too.
+        parts = tuple(identity for member in members for identity in _parts(member))
+        if parts in placed:
+            placed[parts].records.extend(members)
+            continue
         together = facts_of(members)
         if together is not None:
-            _place(sections, members, together)
+            placed[parts] = _place(sections, members, together)
             continue
         for member in members:
             _place(sections, [member], facts_of([member]) or {})
@@ -76,7 +82,7 @@ def share(record: Record) -> tuple[object, ...] | None:
 
 
 class _Facts:
-    """What is known of where records ran, of each host once: thousands of records share one, and so do sides theirs."""
+    """What is known of where records ran, each part looked at once."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, ...], Facts] = {}
@@ -91,7 +97,7 @@ class _Facts:
         return facts
 
     def _of(self, record: Record) -> Facts:
-        parts = id(record.host), id(record.effective), id(record.competitor), id(record.case)
+        parts = _parts(record)
         if parts not in self._known:
             known = {
                 "machine": machine(record),
@@ -102,10 +108,16 @@ class _Facts:
         return self._known[parts]
 
 
-def _place(sections: list[Section], records: list[Record], facts: Facts) -> None:
-    for section in sections:
-        if section.admits(facts):
-            section.add(records, facts)
-            return
-    sections.append(Section())
-    sections[-1].add(records, facts)
+def _parts(record: Record) -> tuple[int, int, int, int]:
+    """By identity: thousands of records share a host, and so do sides theirs."""
+    return id(record.host), id(record.effective), id(record.competitor), id(record.case)
+
+
+def _place(sections: list[Section], records: list[Record], facts: Facts) -> Section:
+    """The first section that admits these records, which are added to it; a new one where there is none."""
+    section = next((section for section in sections if section.admits(facts)), None)
+    if section is None:
+        section = Section()
+        sections.append(section)
+    section.add(records, facts)
+    return section

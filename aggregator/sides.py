@@ -8,7 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from aggregator import health
-from method.statistic import Steadiness, mean_seconds, seconds, steadiness
+from aggregator.replicate import computed
+from method.statistic import Steadiness
 from method.verdict import FEWEST_BLOCKS, MOST_UNSTEADY
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
@@ -47,18 +48,18 @@ class Side:
     @cached_property
     def logs(self) -> dict[int, float]:
         """z = log of the statistic, by block."""
-        return {number: math.log(seconds(record)) for number, record in self.ok.items()}
+        return {number: math.log(computed(record).seconds) for number, record in self.ok.items()}
 
     @cached_property
     def log_means(self) -> dict[int, float]:
         """Log of the mean step, by block, where the statistic is a median."""
-        means = {number: mean_seconds(record) for number, record in self.ok.items()}
+        means = {number: computed(record).mean_seconds for number, record in self.ok.items()}
         return {number: math.log(mean) for number, mean in means.items() if mean is not None}
 
     @cached_property
     def settled(self) -> list[Steadiness]:
         """Whether each comparable replicate had settled."""
-        return [steadiness(record) for record in self.ok.values()]
+        return [computed(record).steadiness for record in self.ok.values()]
 
     @cached_property
     def signals(self) -> list[tuple[bool, str]]:

@@ -205,6 +205,7 @@ def read_record(folder: RunFolder, run: Run, replicate: Replicate) -> Record | N
     if found != (block, replicate.record_id, run.run_id, replicate.competitor):
         raise BadRecord("it is about another replicate")
     if record.case != case:
-        wrong = [name for name, value in vars(case).items() if getattr(record.case, name) != value]
+        names = [field.name for field in dataclasses.fields(case)]
+        wrong = [name for name in names if getattr(record.case, name) != getattr(case, name)]
         raise BadRecord(f"it measured another case: {', '.join(wrong)} differs")
     return record

@@ -3,14 +3,39 @@
 The identity of a measurement is these frozen values; it is never parsed out of a file name.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, ClassVar
 
-STRICT = {"extra": "forbid", "strict": True}
-"""How strictly a loader (pydantic) reads these dataclasses: no unknown key, no coercion."""
+STRICT = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
+"""How strictly a loader (pydantic) reads these dataclasses: no unknown key, no coercion, finite numbers."""
 
 
 USUAL_SEED = 25
+_KEPT = "_hash"
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
+class KeptHash:
+    """A hash computed once, since a report looks up the case of every record many times.
+
+    A dataclass names it in its own body, or makes one of its own. Another process may hash otherwise, so that it is
+    left behind where the value is sent there.
+    """
+
+    def __hash__(self) -> int:
+        kept = self.__dict__
+        if _KEPT not in kept:
+            kept[_KEPT] = hash(tuple([kept[name] for name in _names(type(self))]))  # type: ignore[arg-type]
+        found: int = kept[_KEPT]
+        return found
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != _KEPT}
 
 
 @dataclass(frozen=True)
@@ -26,7 +51,7 @@ class DatasetRef:
 
 
 @dataclass(frozen=True)
-class Case:
+class Case(KeptHash):
     """A workload with all its parameters fixed, less framework, variant and loader.
 
     Competitors are compared on a case. A parameter that a workload does not have is None.
@@ -51,6 +76,8 @@ class Case:
     epochs: int | None = None
     test_each_epoch: bool | None = None
     dataset: DatasetRef | None = None
+
+    __hash__ = KeptHash.__hash__
 
     @property
     def label(self) -> str:
@@ -78,7 +105,7 @@ class Case:
 
 
 @dataclass(frozen=True, order=True)
-class Competitor:
+class Competitor(KeptHash):
     """Who runs a case: a framework in one of its variants; `loader` only where the workload reads data.
 
     `alias` tells two competitors apart that are the same program: the labels of an A/A run. `version` is set where a
@@ -92,6 +119,8 @@ class Competitor:
     loader: str = ""
     alias: str = ""
     version: str = ""
+
+    __hash__ = KeptHash.__hash__
 
     @property
     def program(self) -> str:

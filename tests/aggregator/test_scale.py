@@ -1,5 +1,6 @@
 """Large reports: read by several processes as by one, in little memory, and open about what they leave out."""
 
+import dataclasses
 import os
 import re
 from array import array
@@ -7,9 +8,11 @@ from array import array
 import pytest
 from make_records import TF, TORCH, failed, make_records, make_run, planned, step_case, write_folder
 
-from aggregator import charts, read, room
+from aggregator import charts, read, replicate, room
 from aggregator.cli import main
 from aggregator.load import CannotReport, load_run
+from aggregator.replicate import computed
+from method.statistic import seconds
 from runners.harness.case import Competitor
 from runners.harness.record import SCHEMA_VERSION, Status, to_json
 
@@ -56,6 +59,22 @@ def test_several_processes_read_what_one_reads(mixed, request):
     assert load_run(mixed) == alone
     assert [item.file for item in alone.quarantined] == sorted(item.file for item in alone.quarantined)
     assert len(alone.quarantined) == 8
+
+
+@pytest.mark.usefixtures("several")
+def test_who_reads_a_record_computes_what_is_of_it_alone(mixed, monkeypatch):
+    records = load_run(mixed).records
+    good = next(record for record in records if record.status is Status.OK)
+    slower = dataclasses.replace(good, samples=dataclasses.replace(good.samples, step_ns=[10**9] * 80))
+    assert computed(slower).seconds == 1
+
+    def refuse(_):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(replicate, "seconds", refuse)
+    for record in records:
+        if record.status is Status.OK:
+            assert computed(record).seconds == seconds(record)
 
 
 @pytest.mark.usefixtures("several")
