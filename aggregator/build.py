@@ -3,28 +3,30 @@
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from aggregator import aa, hosts, room
-from aggregator.analysis import CaseResult, Environment, planned_blocks
-from aggregator.answers import answer, scale, score
-from aggregator.charts import Palette
+from aggregator.comparison import aa
+from aggregator.comparison.analysis import CaseResult, Environment, planned_blocks
+from aggregator.comparison.roofline import ROOF, roof_of
 from aggregator.details import detail, listed_by_competitor, settings_in_common
-from aggregator.figures import by_contest, figures
-from aggregator.footnotes import Footnotes
-from aggregator.load import LoadedRun
-from aggregator.load_words import load_remarks
+from aggregator.figures.cases import by_contest, figures
+from aggregator.figures.charts import Palette
+from aggregator.figures.roofline import roofline_figures
+from aggregator.figures.samples import samples_figure
 from aggregator.model import Answer, AnswerGroup, Failed, Part, Report
-from aggregator.page_data import page_data
-from aggregator.page_samples import packed_samples
-from aggregator.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
+from aggregator.page import room
+from aggregator.page.data import page_data
+from aggregator.page.samples import packed_samples
 from aggregator.published.section import beside_published
-from aggregator.quantities import count
-from aggregator.quieter import needed
-from aggregator.roofline import ROOF, roof_of
-from aggregator.roofline_figure import roofline_figures
-from aggregator.samples_figure import samples_figure
+from aggregator.reading.load import LoadedRun
 from aggregator.side_by_side import agreement, side_by_side
-from aggregator.tables import result_tables, score_table
-from aggregator.words import anchor, clean, clean_lines, digest, heading, labels, settings
+from aggregator.tables import hosts
+from aggregator.tables.footnotes import Footnotes
+from aggregator.tables.scores import result_tables, score_table
+from aggregator.text.answers import answer, scale, score
+from aggregator.text.load import load_remarks
+from aggregator.text.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
+from aggregator.text.quantities import count
+from aggregator.text.quieter import needed
+from aggregator.text.words import anchor, clean, clean_lines, digest, heading, labels, settings
 from method.verdict import Verdict
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from aggregator.commands import aa, audit, compare, export, merge, publish, published, report, schema
 from aggregator.commands.shared import INTERRUPTED, USAGE, printable
-from aggregator.load import CannotReport
+from aggregator.reading.load import CannotReport
 
 
 class Command(Protocol):

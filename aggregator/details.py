@@ -4,13 +4,13 @@ import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 
-from aggregator.analysis import CaseResult
+from aggregator.comparison.analysis import CaseResult
+from aggregator.comparison.roofline import Roof
+from aggregator.comparison.sides import Side
 from aggregator.model import Answer, CaseDetail, Cell, Command, Figure, Table
-from aggregator.quantities import BYTE_UNITS, DASH, count
-from aggregator.remarks import remarks
-from aggregator.roofline import Roof
-from aggregator.sides import Side
-from aggregator.words import clean, digest
+from aggregator.text.quantities import BYTE_UNITS, DASH, count
+from aggregator.text.remarks import remarks
+from aggregator.text.words import clean, digest
 from runners.harness.agreement import relative_error
 from runners.harness.case import Case, DatasetRef
 from runners.harness.record import Check, Record

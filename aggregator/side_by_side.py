@@ -6,14 +6,14 @@ Nothing is divided across environments: a ratio stays within the one that measur
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from aggregator import hosts
-from aggregator.analysis import CaseResult, Comparison, Environment
-from aggregator.answers import ratio_text, sentence
-from aggregator.figures import by_contest
+from aggregator.comparison.analysis import CaseResult, Comparison, Environment
+from aggregator.comparison.roofline import ROOF
+from aggregator.figures.cases import by_contest
 from aggregator.model import Cell, SideBySide, Table
-from aggregator.quantities import DASH, count
-from aggregator.roofline import ROOF
-from aggregator.words import clean, digest, heading, settings
+from aggregator.tables import hosts
+from aggregator.text.answers import ratio_text, sentence
+from aggregator.text.quantities import DASH, count
+from aggregator.text.words import clean, digest, heading, settings
 from method.verdict import Verdict
 from runners.harness.case import Case
 

@@ -2,10 +2,10 @@
 
 import argparse
 
-from aggregator import aa
-from aggregator.analysis import analyse
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, load_runs
-from aggregator.load import CannotReport
+from aggregator.comparison import aa
+from aggregator.comparison.analysis import analyse
+from aggregator.reading.load import CannotReport
 
 HELP = "count how often a program was called different from itself (A/A runs)"
 

@@ -9,15 +9,15 @@ import math
 import sys
 from collections.abc import Collection, Sequence
 
-from aggregator.analysis import Environment, analyse, competitors_of
 from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, known, printable
-from aggregator.load import CannotReport, LoadedRun, load_run
+from aggregator.comparison.analysis import Environment, analyse, competitors_of
+from aggregator.reading.load import CannotReport, LoadedRun, load_run
 from aggregator.regression import paired, unpaired
 from aggregator.regression.changes import OTHER_MACHINE, changes, other_machine
 from aggregator.regression.chosen import Chosen, choose, refuse_unfit
 from aggregator.regression.page import page
 from aggregator.regression.sides import Opposed, oppose
-from aggregator.words import labels
+from aggregator.text.words import labels
 from runners.harness.record import Record
 
 HELP = "compare two runs, or two competitors of one run (a regression gate), as Markdown"

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from aggregator.analysis import analyse
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, known, load_runs, not_writable, printable
+from aggregator.comparison.analysis import analyse
 from aggregator.exports import benchmark_action, openmetrics, pyperf_suites, tables
-from aggregator.load import CannotReport
+from aggregator.reading.load import CannotReport
 from runners.harness.record import Status
 
 HELP = "write the records, or the results, in another program's form"

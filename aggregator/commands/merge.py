@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aggregator.commands.report import add_choices, make
 from aggregator.commands.shared import RUN_HELP, load_runs
-from aggregator.load import CannotReport
+from aggregator.reading.load import CannotReport
 
 HELP = "put several runs and machines side by side in one report"
 

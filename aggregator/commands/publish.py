@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from aggregator.analysis import analyse
 from aggregator.build import build_report
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, load_runs, not_writable, printable
+from aggregator.comparison.analysis import analyse
 from aggregator.site import folder
 from aggregator.site.index import build_index
 from aggregator.site.page import render_index

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.analysis import analyse, competitors_of
 from aggregator.build import build_report
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, known, load_runs, not_writable, printable
-from aggregator.load import LoadedRun
-from aggregator.write import write_report
+from aggregator.comparison.analysis import analyse, competitors_of
+from aggregator.page.write import write_report
+from aggregator.reading.load import LoadedRun
 
 HELP = "compare a run's records and write report.md and report.html"
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.distinct import distinct
-from aggregator.load import CannotReport, LoadedRun, find_run, load_run
-from aggregator.words import clean
+from aggregator.reading.distinct import distinct
+from aggregator.reading.load import CannotReport, LoadedRun, find_run, load_run
+from aggregator.text.words import clean
 
 OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION, INTERRUPTED = 0, 1, 2, 3, 4, 130
 RUN_HELP = "a run's folder, or its id under results/"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from aggregator.analysis import Environment
+from aggregator.comparison.analysis import Environment
 from aggregator.exports.names import unique_names
 from aggregator.exports.summary import Place, Summary, summaries
 from runners.harness.files import write_atomically

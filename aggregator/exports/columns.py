@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from aggregator.words import clean
+from aggregator.text.words import clean
 from method.statistic import mean_seconds, retained, seconds, steadiness
 from runners.harness.record import Record, Samples, Status
 

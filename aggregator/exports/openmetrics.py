@@ -8,9 +8,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from aggregator.analysis import Environment
+from aggregator.comparison.analysis import Environment
 from aggregator.exports.summary import Summary, summaries
-from aggregator.words import clean
+from aggregator.text.words import clean
 from runners.harness.files import write_atomically
 
 LABELS = ("run", "environment", "case", "competitor", "workload", "device", "framework")

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pyperf  # type: ignore[import-untyped]
 
-from aggregator.analysis import CaseResult, Environment
+from aggregator.comparison.analysis import CaseResult, Environment
+from aggregator.comparison.sides import Side
 from aggregator.exports.names import unique_names
 from aggregator.exports.times import times_ns
-from aggregator.sides import Side
-from aggregator.words import clean
+from aggregator.text.words import clean
 from method.schedule import slug
 from runners.harness.case import Competitor
 from runners.harness.files import write_atomically

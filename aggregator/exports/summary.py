@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aggregator.analysis import Environment
+from aggregator.comparison.analysis import Environment
+from aggregator.comparison.metrics import peak_memory
+from aggregator.comparison.sides import Side
 from aggregator.exports.names import unique_names
-from aggregator.metrics import peak_memory
-from aggregator.sides import Side
-from aggregator.words import clean
+from aggregator.text.words import clean
 from method.compare import interval_of_mean
 from runners.harness.case import Case
 

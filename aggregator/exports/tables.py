@@ -11,7 +11,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow.csv import CSVWriter  # type: ignore[import-untyped]
 from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
-from aggregator.analysis import Environment
+from aggregator.comparison.analysis import Environment
 from aggregator.exports.columns import IDENTITY, REPLICATES, SAMPLES, Row, replicate
 from aggregator.exports.times import times_ns
 from runners.harness.files import open_atomically

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from aggregator.analysis import CaseResult, Comparison
-from aggregator.footnotes import Footnotes
+from aggregator.comparison.analysis import CaseResult, Comparison
+from aggregator.comparison.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.published.source import Source
-from aggregator.quantities import DASH, ratio_and_interval
-from aggregator.sides import Side
-from aggregator.words import clean
+from aggregator.tables.footnotes import Footnotes
+from aggregator.text.quantities import DASH, ratio_and_interval
+from aggregator.text.words import clean
 from method.compare import ratio
 from method.verdict import Verdict
 from runners.harness.case import Case

@@ -3,16 +3,16 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from aggregator import metrics
-from aggregator.analysis import CaseResult, Comparison
-from aggregator.footnotes import Footnotes
-from aggregator.metrics import Metric
+from aggregator.comparison import metrics
+from aggregator.comparison.analysis import CaseResult, Comparison
+from aggregator.comparison.metrics import Metric
+from aggregator.comparison.sides import Side, shared_blocks
 from aggregator.model import Cell, Table
 from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.fit_times import FitSetting, FitTime, kept, kept_source
 from aggregator.published.ratios import printed
-from aggregator.quantities import DASH
-from aggregator.sides import Side, shared_blocks
+from aggregator.tables.footnotes import Footnotes
+from aggregator.text.quantities import DASH
 from method.compare import paired, ratio
 from runners.harness.case import Case
 

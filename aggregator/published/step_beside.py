@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from aggregator.analysis import CaseResult, Comparison
-from aggregator.footnotes import Footnotes
+from aggregator.comparison.analysis import CaseResult, Comparison
+from aggregator.comparison.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.ratios import printed, ratio
 from aggregator.published.step_times import Setting, StepTime, kept, kept_source
-from aggregator.sides import Side
-from aggregator.words import clean
+from aggregator.tables.footnotes import Footnotes
+from aggregator.text.words import clean
 from runners.harness.case import Case
 
 COLUMNS = ("case", "device", "ours", "theirs", "our ratio", "95 % interval", "blocks", "their ratio", "notes")

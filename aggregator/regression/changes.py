@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from aggregator import hosts
 from aggregator.model import Table
-from aggregator.quantities import DASH
-from aggregator.words import clean
+from aggregator.tables import hosts
+from aggregator.text.quantities import DASH
+from aggregator.text.words import clean
 from runners.harness.record import Record
 
 OTHER_MACHINE = (

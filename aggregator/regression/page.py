@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from aggregator.markdown import escape, table
+from aggregator.page.markdown import escape, table
 from aggregator.regression.findings import Findings
-from aggregator.words import clean
+from aggregator.text.words import clean
 
 LONGEST = 400
 

@@ -4,14 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
-from aggregator.analysis import Comparison, Environment, compare_sides, judged, level
-from aggregator.answers import notes
-from aggregator.footnotes import Footnotes
+from aggregator.comparison.analysis import Comparison, Environment, compare_sides, judged, level
 from aggregator.model import Cell, Table
-from aggregator.quantities import DASH, count, percent, ratio_and_interval
 from aggregator.regression.findings import Findings
 from aggregator.regression.sides import Opposed, oppose
-from aggregator.words import labels
+from aggregator.tables.footnotes import Footnotes
+from aggregator.text.answers import notes
+from aggregator.text.quantities import DASH, count, percent, ratio_and_interval
+from aggregator.text.words import labels
 from method.compare import ratio
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aggregator.analysis import Environment
-from aggregator.order import of_case
-from aggregator.sides import Side
+from aggregator.comparison.analysis import Environment
+from aggregator.comparison.sides import Side
+from aggregator.tables.order import of_case
 from runners.harness.case import Case
 
 

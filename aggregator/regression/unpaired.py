@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aggregator.analysis import incomparable
-from aggregator.answers import incomplete
-from aggregator.footnotes import Footnotes
+from aggregator.comparison.analysis import incomparable
+from aggregator.comparison.sides import Side
 from aggregator.model import Cell, Table
-from aggregator.quantities import DASH, count, duration_range, significant
 from aggregator.regression.findings import Findings
 from aggregator.regression.sides import Opposed, name_of
-from aggregator.sides import Side
-from aggregator.words import labels
+from aggregator.tables.footnotes import Footnotes
+from aggregator.text.answers import incomplete
+from aggregator.text.quantities import DASH, count, duration_range, significant
+from aggregator.text.words import labels
 
 COLUMNS = ("case", "competitor", "BASE", "HEAD", "HEAD ÷ BASE")
 NO_VERDICT = (

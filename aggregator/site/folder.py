@@ -7,13 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from aggregator.load import CannotReport, LoadedRun
 from aggregator.model import Report
-from aggregator.parse import BadRecord
-from aggregator.read import read_regular
+from aggregator.page.write import FIGURES, write_report
+from aggregator.reading.load import CannotReport, LoadedRun
+from aggregator.reading.parse import BadRecord
+from aggregator.reading.read import read_regular
 from aggregator.site.summary import SUMMARY_VERSION, Summary, summary_adapter, to_json
-from aggregator.words import clean
-from aggregator.write import FIGURES, write_report
+from aggregator.text.words import clean
 from runners.harness.files import write_atomically
 
 MARK = "Made by Levelfield's publish.\n"

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import altair as alt
 
-from aggregator.charts import COLOURS, GREY, draw
+from aggregator.figures.charts import COLOURS, GREY, draw
 from aggregator.model import Figure
 
 PANELS = 40

@@ -9,13 +9,13 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, TypeAdapter
 
-from aggregator import hosts
-from aggregator.analysis import Comparison, Environment
-from aggregator.answers import ratio_text
-from aggregator.load import LoadedRun
+from aggregator.comparison.analysis import Comparison, Environment
 from aggregator.model import Report
+from aggregator.reading.load import LoadedRun
 from aggregator.side_by_side import contests
-from aggregator.words import clean, digest, labels
+from aggregator.tables import hosts
+from aggregator.text.answers import ratio_text
+from aggregator.text.words import clean, digest, labels
 from method.compare import ratio
 from method.verdict import Verdict
 from runners.harness.case import STRICT

@@ -6,11 +6,12 @@ import re
 import pytest
 from make_records import TF, TORCH, make_run, planned, scheduled, step_case, write_folder
 
-from aggregator import aa, charts
-from aggregator.analysis import analyse
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED, USAGE
-from aggregator.load import LoadedRun
+from aggregator.comparison import aa
+from aggregator.comparison.analysis import analyse
+from aggregator.figures import charts
+from aggregator.reading.load import LoadedRun
 from method.verdict import Verdict
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'

@@ -7,10 +7,10 @@ import math
 import pytest
 from make_records import SPDL, TF, TORCH, failed, make_run, planned, scheduled, step_case, write_folder
 
-from aggregator.audit import audit
+from aggregator.auditing.audit import audit
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED, USAGE
-from aggregator.load import LoadedRun
+from aggregator.reading.load import LoadedRun
 from method import stopping, warmup
 from method.compare import ADAPTIVE_ALPHA
 from method.statistic import seconds

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
-from aggregator.analysis import analyse
-from aggregator.charts import Palette
-from aggregator.html import inline
-from aggregator.lighter import lighter
-from aggregator.load import LoadedRun
-from aggregator.samples_figure import samples_figure
+from aggregator.comparison.analysis import analyse
+from aggregator.figures.charts import Palette
+from aggregator.figures.lighter import lighter
+from aggregator.figures.samples import samples_figure
+from aggregator.page.html import inline
+from aggregator.reading.load import LoadedRun
 from runners.harness.case import Competitor
 
 VEGA = """<svg xmlns="http://www.w3.org/2000/svg" version="1.1" class="marks" width="20" height="10">

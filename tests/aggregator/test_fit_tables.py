@@ -6,12 +6,13 @@ import re
 import pytest
 from make_records import TF_FIT, TORCH_FIT, fit_case, make_record, make_run, planned, scheduled, write_folder
 
-from aggregator import charts, metrics
-from aggregator.analysis import analyse
 from aggregator.cli import main
 from aggregator.commands.shared import OK
-from aggregator.fit_tables import fit_tables
-from aggregator.load import load_run
+from aggregator.comparison import metrics
+from aggregator.comparison.analysis import analyse
+from aggregator.figures import charts
+from aggregator.reading.load import load_run
+from aggregator.tables.fit import fit_tables
 from runners.harness.case import DatasetRef
 from runners.harness.record import Epoch, Status
 

@@ -7,8 +7,8 @@ import os
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
 
-from aggregator.load import CannotReport, find_run, load_run
-from aggregator.parse import BadRecord, NewerSchema, parse_record
+from aggregator.reading.load import CannotReport, find_run, load_run
+from aggregator.reading.parse import BadRecord, NewerSchema, parse_record
 from runners.harness.record import SCHEMA_VERSION, Status, to_json
 from runners.harness.run import Stopping
 

@@ -5,14 +5,14 @@ import dataclasses
 import pytest
 from make_records import SPDL, TFDATA, TORCH_LOADER, load_case, make_records, make_run, planned
 
-from aggregator.analysis import analyse
 from aggregator.build import build_report
-from aggregator.charts import Palette
-from aggregator.load import LoadedRun
-from aggregator.load_figures import load_figures
-from aggregator.load_tables import load_tables
-from aggregator.load_words import load_remarks
-from aggregator.tables import score_table
+from aggregator.comparison.analysis import analyse
+from aggregator.figures.charts import Palette
+from aggregator.figures.load import load_figures
+from aggregator.reading.load import LoadedRun
+from aggregator.tables.load import load_tables
+from aggregator.tables.scores import score_table
+from aggregator.text.load import load_remarks
 from method.verdict import Verdict
 from runners.harness.record import PipelineStage
 
@@ -299,7 +299,7 @@ def test_a_stage_that_is_not_nested_has_no_sentence():
 def drawn(monkeypatch, cases):
     """The figures by name, and the rows of each."""
     rows = []
-    monkeypatch.setattr("aggregator.load_figures.draw", lambda _, **data: rows.append(data["rows"]) or "<svg/>")
+    monkeypatch.setattr("aggregator.figures.load.draw", lambda _, **data: rows.append(data["rows"]) or "<svg/>")
     names = [(side.competitor.framework, side.label) for side in cases[0].sides]
     figures = [figure for figure in load_figures(cases, Palette([("load", names)]), "") if figure]
     return {figure.name: (figure, own) for figure, own in zip(figures, rows, strict=True)}

@@ -14,8 +14,8 @@ from markdown_it import MarkdownIt
 from playwright.sync_api import sync_playwright
 from whole_runs import MARKUP, mixed_run, nasty_records
 
-from aggregator import page_samples
 from aggregator.cli import main
+from aggregator.page import samples as page_samples
 
 pytestmark = pytest.mark.browser
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""

@@ -7,10 +7,11 @@ import json
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
 
-from aggregator import page_samples, room
-from aggregator.analysis import analyse
-from aggregator.load import load_run
-from aggregator.page_samples import packed_samples
+from aggregator.comparison.analysis import analyse
+from aggregator.page import room
+from aggregator.page import samples as page_samples
+from aggregator.page.samples import packed_samples
+from aggregator.reading.load import load_run
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import pytest
 from make_records import HOST, TF, TORCH, make_run, planned, scheduled, step_case, write_folder
 
-from aggregator import charts
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
+from aggregator.figures import charts
 
 CASE, OTHER = step_case("cnn4", 1), step_case("cnn4", 2)
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'

@@ -19,9 +19,9 @@ from make_records import (
     write_folder,
 )
 
-from aggregator import charts
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED
+from aggregator.figures import charts
 from runners.harness.case import Competitor
 from runners.harness.record import Status
 

@@ -19,9 +19,10 @@ from make_records import (
 from markdown_it import MarkdownIt
 from whole_runs import MARKUP, mixed_run, nasty_records
 
-from aggregator import charts, room
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
+from aggregator.figures import charts
+from aggregator.page import room
 from runners.harness.record import to_json
 from runners.harness.run import RunState, Unavailable
 

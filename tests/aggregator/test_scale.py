@@ -8,10 +8,12 @@ from array import array
 import pytest
 from make_records import TF, TORCH, failed, make_records, make_run, planned, step_case, write_folder
 
-from aggregator import charts, read, replicate, room
 from aggregator.cli import main
-from aggregator.load import CannotReport, load_run
-from aggregator.replicate import computed
+from aggregator.figures import charts
+from aggregator.page import room
+from aggregator.reading import read, replicate
+from aggregator.reading.load import CannotReport, load_run
+from aggregator.reading.replicate import computed
 from method.statistic import seconds
 from runners.harness.case import Competitor
 from runners.harness.record import SCHEMA_VERSION, Status, to_json

@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 from make_records import HEALTH, HOST, TF, TORCH, make_record, make_records, make_run, planned, step_case
 
-from aggregator.analysis import analyse
-from aggregator.answers import notes
-from aggregator.health import Cause, signals, summary
-from aggregator.load import LoadedRun
-from aggregator.quieter import REMEDIES, advice
+from aggregator.comparison.analysis import analyse
+from aggregator.comparison.health import Cause, signals, summary
+from aggregator.reading.load import LoadedRun
+from aggregator.text.answers import notes
+from aggregator.text.quieter import REMEDIES, advice
 from method.verdict import Verdict
 from runners.harness.record import Status
 

@@ -15,15 +15,15 @@ from make_records import (
     step_case,
 )
 
-from aggregator.analysis import analyse
 from aggregator.build import build_report
-from aggregator.charts import Palette
-from aggregator.load import LoadedRun
-from aggregator.metrics import peak_gpu_memory
-from aggregator.readings_figure import READINGS, readings
-from aggregator.remarks import remarks
-from aggregator.roofline import roof_of
-from aggregator.startup_table import startup_table
+from aggregator.comparison.analysis import analyse
+from aggregator.comparison.metrics import peak_gpu_memory
+from aggregator.comparison.roofline import roof_of
+from aggregator.figures.charts import Palette
+from aggregator.figures.readings import READINGS, readings
+from aggregator.reading.load import LoadedRun
+from aggregator.tables.startup import startup_table
+from aggregator.text.remarks import remarks
 from runners.harness.case import Competitor
 
 COMPILED = Competitor("pytorch", "compile")
@@ -82,7 +82,7 @@ def test_each_workload_has_its_table_and_the_machines_limits_have_none():
 def drawn(monkeypatch, reading, cases):
     """The rows of one figure, and the report's figure itself."""
     seen = []
-    monkeypatch.setattr("aggregator.dot_plot.draw", lambda _, rows, **__: seen.extend(rows) or "<svg/>")
+    monkeypatch.setattr("aggregator.figures.dot_plot.draw", lambda _, rows, **__: seen.extend(rows) or "<svg/>")
     names = [(side.competitor.framework, side.label) for side in cases[0].sides]
     return readings(reading, "infer", cases, Palette([("infer", names)]), ""), seen
 

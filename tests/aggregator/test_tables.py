@@ -18,14 +18,14 @@ from make_records import (
     step_case,
 )
 
-from aggregator.analysis import analyse
-from aggregator.cells import ONE_SEED
-from aggregator.charts import Palette
-from aggregator.figures import figures
-from aggregator.load import LoadedRun
-from aggregator.metrics import cpu_time
-from aggregator.roofline import roof_of
-from aggregator.tables import result_tables, score_table
+from aggregator.comparison.analysis import analyse
+from aggregator.comparison.metrics import cpu_time
+from aggregator.comparison.roofline import roof_of
+from aggregator.figures.cases import figures
+from aggregator.figures.charts import Palette
+from aggregator.reading.load import LoadedRun
+from aggregator.tables.cells import ONE_SEED
+from aggregator.tables.scores import result_tables, score_table
 
 
 def tables_of(run, records):

@@ -4,9 +4,9 @@ import dataclasses
 
 from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
-from aggregator.analysis import analyse
 from aggregator.build import build_report
-from aggregator.load import LoadedRun
+from aggregator.comparison.analysis import analyse
+from aggregator.reading.load import LoadedRun
 
 
 def report_of(slow_every):

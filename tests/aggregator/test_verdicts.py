@@ -24,11 +24,11 @@ from make_records import (
 )
 from scipy import stats
 
-from aggregator.analysis import analyse, ranked
-from aggregator.answers import answer
-from aggregator.figures import relative_rows
-from aggregator.footnotes import Footnotes
-from aggregator.load import LoadedRun
+from aggregator.comparison.analysis import analyse, ranked
+from aggregator.figures.cases import relative_rows
+from aggregator.reading.load import LoadedRun
+from aggregator.tables.footnotes import Footnotes
+from aggregator.text.answers import answer
 from method.compare import ADAPTIVE_ALPHA, blocks_until_narrower, paired, ratio
 from method.statistic import Steadiness, seconds, steadiness
 from method.verdict import ALPHA, DELTA, MOST_BLOCKS, Obstacle, Verdict, doubted_by_permutation, judge_all

@@ -6,13 +6,14 @@ import itertools
 import pytest
 from make_records import HOST, TF, TORCH, make_run, planned, scheduled, step_case, write_folder
 
-from aggregator import charts, hosts
-from aggregator.analysis import analyse
-from aggregator.audit import audit
-from aggregator.charts import Palette
+from aggregator.auditing.audit import audit
 from aggregator.cli import main
 from aggregator.commands.shared import OK
-from aggregator.load import LoadedRun, load_run
+from aggregator.comparison.analysis import analyse
+from aggregator.figures import charts
+from aggregator.figures.charts import Palette
+from aggregator.reading.load import LoadedRun, load_run
+from aggregator.tables import hosts
 from method.verdict import Verdict
 
 OLD, NEW = (dataclasses.replace(TF, version=version) for version in ("2.16.2", "2.21.0"))

@@ -1,0 +1,1 @@
+"""What a run's own records prove of how it was made."""

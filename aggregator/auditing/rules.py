@@ -1,0 +1,118 @@
+"""Asks the rules of a run again, of its own records: which case got more blocks, what warm-up, how much was sampled."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from aggregator.auditing.findings import Finding, by_case, place
+from aggregator.comparison.same_work import contradict
+from aggregator.reading.load import LoadedRun
+from aggregator.text.quantities import count
+from method import stopping, warmup
+from method.statistic import STEP_WORKLOADS, retained, seconds
+from runners.harness.case import Case, Competitor
+from runners.harness.record import Record, Status
+from runners.harness.run import PlannedCase, Run, RunState, Stopping
+
+SAMPLING = ("--warmup-steps", "--min-steps", "--max-steps", "--min-seconds", "--threads")
+
+
+def extensions(run: LoadedRun) -> Finding:
+    """Each case that got further blocks was the rule's choice from the records before; only a budget ends it early."""
+    name, plan = "stopping rule replayed", run.plan
+    if plan is None or plan.stopping is None:
+        unknown = "no run.json to say how the run was to stop" if plan is None else "a fixed number of blocks"
+        problems = ["run.json names added blocks, but no rule"] if plan and plan.extensions else []
+        return Finding(name, problems, unknown, skipped=True)
+    problems, before = [], by_case(run.records)
+    reached = [case.blocks for case in plan.cases]
+    states = [_state(case, before, blocks) for case, blocks in zip(plan.cases, reached, strict=True)]
+    for turn, chosen in enumerate(plan.extensions):
+        wanted = _choice(states, plan.stopping)
+        if chosen != wanted:
+            problems.append(f"extension {turn} went to {_case(plan, chosen)}, the rule chooses {_case(plan, wanted)}")
+        reached[chosen] += plan.stopping.every
+        states[chosen] = _state(plan.cases[chosen], before, reached[chosen])
+    open_end = _choice(states, plan.stopping)
+    if open_end is not None and plan.state is RunState.COMPLETE and plan.budget_seconds is None:
+        problems.append(f"the run stopped where the rule goes on with {_case(plan, open_end)}")
+    ended = "the rule was done" if open_end is None else "what ended the run before the rule did is not proved"
+    return Finding(name, problems, f"{count(len(plan.extensions), 'extension')}, each the rule's choice; {ended}")
+
+
+def _state(planned: PlannedCase, before: Mapping[Case, list[Record]], blocks: int) -> stopping.Progress | None:
+    """Where the case stood after so many blocks; None where its competitors' work differs, so that it gets no more."""
+    records = [record for record in before.get(planned.case, []) if record.block.number < blocks]
+    if contradict(records):
+        return None
+    logs: dict[Competitor, dict[int, float]] = {one: {} for one in planned.competitors}
+    for record in records:
+        if record.status is Status.OK:
+            logs.setdefault(record.competitor, {})[record.block.number] = math.log(seconds(record))
+    return stopping.progress(blocks, logs)
+
+
+def _choice(states: Sequence[stopping.Progress | None], rule: Stopping) -> int | None:
+    """The index of the case that the rule chooses among those that are open."""
+    still_open = [(index, state) for index, state in enumerate(states) if state is not None]
+    chosen = stopping.next_case([state for _, state in still_open], rule)
+    return None if chosen is None else still_open[chosen][0]
+
+
+def _case(plan: Run, index: int | None) -> str:
+    return "none" if index is None else plan.cases[index].case.label
+
+
+def warm_up(run: LoadedRun, pilots: Sequence[Record]) -> Finding:
+    """Every replicate of a case discarded what its pilots call for, and kept no fewer steps than they call for."""
+    went_well = [record for record in pilots if record.status is Status.OK]
+    problems = [f"pilot {place(record)}: holds no times" for record in went_well if not warmup.usable(record)]
+    checked, piloted = 0, 0
+    found = by_case(record for record in went_well if warmup.usable(record))
+    plans = {planned.case: planned.warmup for planned in run.plan.cases} if run.plan else {}
+    for case, records in by_case(run.records).items():
+        kept = [record for record in records if record.status is Status.OK and record.samples]
+        if case.workload not in STEP_WORKLOADS or not kept:
+            continue
+        first, due = kept[0], plans.get(case)
+        if case in found:
+            piloted += 1
+            due = warmup.plan(found[case])
+            if run.plan and plans.get(case) != due:
+                problems.append(f"{case.label}: run.json's warm-up is not the one that its pilots call for")
+        elif due is not None:
+            problems.append(f"{case.label}: run.json names a warm-up from pilots, but no pilot's record is there")
+        steps = due.warmup_steps if due else first.samples.warmup_steps if first.samples else 0
+        least = due.kept_steps if due else 1
+        checked += len(kept)
+        problems += [text for record in kept if (text := _warmed_up_otherwise(record, steps, least))]
+    said = f"{count(checked, 'replicate')}, the same throughout each case; {count(piloted, 'case')} settled by pilots"
+    return Finding("warm-up frozen", problems, said, skipped=not checked)
+
+
+def _warmed_up_otherwise(record: Record, steps: int, least: int) -> str:
+    assert record.samples is not None
+    if record.samples.warmup_steps != steps:
+        return f"{place(record)}: {count(record.samples.warmup_steps, 'step')} of warm-up, not {steps}"
+    kept = len(retained(record.samples))
+    return f"{place(record)}: {count(kept, 'step')} kept, fewer than {least}" if kept < least else ""
+
+
+def sampling(run: LoadedRun) -> Finding:
+    """All replicates of a case were asked for the same sampling, and a competitor's slowdown never changed."""
+    problems = []
+    for records in by_case(run.records).values():
+        asked = _asked(records[0])
+        slowed: dict[Competitor, float] = {}
+        for record in records:
+            if _asked(record) != asked:
+                problems.append(f"{place(record)}: asked for {_asked(record)}, the case's first replicate for {asked}")
+            if record.samples:
+                factor = record.samples.injected_slowdown
+                if slowed.setdefault(record.competitor, factor) != factor:
+                    problems.append(f"{place(record)}: slowed down {factor:g}×, before {slowed[record.competitor]:g}×")
+    return Finding("sampling frozen", problems, "the same options for all replicates of a case")
+
+
+def _asked(record: Record) -> str:
+    pairs = zip(record.command, record.command[1:], strict=False)
+    return " ".join(f"{option} {value}" for option, value in pairs if option in SAMPLING) or "no sampling options"

@@ -1,0 +1,1 @@
+"""From records to compared cases: numbers and verdicts, nothing of how they are shown."""

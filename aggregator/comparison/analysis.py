@@ -1,0 +1,265 @@
+"""From loaded runs to compared cases. Knows numbers and verdicts, nothing of how they are shown."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+
+from aggregator.comparison.same_work import difference_in_work
+from aggregator.comparison.sections import Section, split
+from aggregator.comparison.sides import Side, ranked
+from aggregator.reading.load import LoadedRun
+from method.compare import ADAPTIVE_ALPHA, FIXED_ALPHA, Paired, paired
+from method.verdict import FEWEST_BLOCKS, Judged, Verdict, before_testing, judge_all
+from runners.harness.case import Case, Competitor
+from runners.harness.record import Record, Status
+from runners.harness.run import Run, RunState, Warmup
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides of one case: `paired` is log(time of right / time of left), by medians where steps are compared.
+
+    `means` is the same by mean steps, `tails` how much further apart the means are than the medians.
+    """
+
+    case: Case
+    left: Side
+    right: Side
+    paired: Paired | None
+    means: Paired | None
+    tails: Paired | None
+    incomparable: str | None
+    unstable: str | None
+    decides: bool = False
+    judged: Judged | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict, once judged."""
+        if self.judged is None:
+            raise ValueError("not judged yet")
+        return self.judged.verdict
+
+    @property
+    def winner(self) -> Side | None:
+        """The faster side, only where the verdict names one."""
+        return {Verdict.FASTER: self.right, Verdict.SLOWER: self.left}.get(self.verdict)
+
+    @property
+    def is_self(self) -> bool:
+        """Both sides are one program under two aliases (A/A): there is nothing to win."""
+        return _program(self.left.competitor) == _program(self.right.competitor)
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case: its sides in the plan's order and the comparisons between them.
+
+    The comparison marked `decides` is the best side against its runner-up: the case is won only there.
+    """
+
+    case: Case
+    sides: tuple[Side, ...]
+    comparisons: tuple[Comparison, ...]
+    warmup: Warmup | None = None
+
+    @property
+    def is_self(self) -> bool:
+        """Its sides are programs compared with themselves (A/A), so that it is no competition."""
+        return any(comparison.is_self for comparison in self.comparisons)
+
+    @property
+    def finished(self) -> bool:
+        """Every side did all that was planned."""
+        return bool(self.sides) and all(side.finished for side in self.sides)
+
+    @property
+    def deciding(self) -> Comparison | None:
+        """Best against runner-up, or None where fewer than two sides can be compared."""
+        return next((comparison for comparison in self.comparisons if comparison.decides), None)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What one run measured on one machine with one set of software; nothing is compared across."""
+
+    run: LoadedRun
+    records: tuple[Record, ...]
+    cases: tuple[CaseResult, ...] = field(default=())
+
+
+def analyse(runs: Iterable[LoadedRun], baseline: str | None = None) -> list[Environment]:
+    """Compare every case of every run and judge all comparisons together."""
+    found = []
+    for run in runs:
+        for index, section in enumerate(split(run.records)):
+            cases = tuple(_case_results(run, section, index == 0, baseline))
+            found.append(Environment(run, tuple(section.records), cases))
+    return _judge(found)
+
+
+def competitors_of(runs: Iterable[LoadedRun]) -> list[str]:
+    """Every competitor's label, in order of first appearance."""
+    labels: dict[str, None] = {}
+    for run in runs:
+        for planned in run.plan.cases if run.plan else []:
+            labels.update(dict.fromkeys(competitor.label for competitor in planned.competitors))
+        labels.update(dict.fromkeys(record.competitor.label for record in run.records))
+    return list(labels)
+
+
+def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str | None) -> Iterator[CaseResult]:
+    by_case: dict[Case, list[Record]] = {}
+    for record in section.records:
+        by_case.setdefault(record.case, []).append(record)
+    plan = {planned.case: index for index, planned in enumerate(run.plan.cases if run.plan else [])}
+    unplanned = sorted((case for case in by_case if case not in plan), key=repr)
+    started = {record.case for record in run.records} if first else set()
+    for case in [*plan, *unplanned]:
+        # What was planned and never started has no machine; it is told once, with the run's first section.
+        if case in by_case or (first and case not in started):
+            index = plan.get(case)
+            sides = _sides(run, index, by_case.get(case, []))
+            warmup = run.plan.cases[index].warmup if run.plan and index is not None else None
+            yield CaseResult(case, sides, tuple(_comparisons(case, sides, baseline, level(run.plan))), warmup)
+
+
+def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
+    """How many blocks the case was to have. Where a time budget ended the run, the last blocks added need not be."""
+    blocks, case = plan.blocks(index), plan.cases[index].case
+    may_be_cut = plan.budget_seconds is not None and plan.state is RunState.COMPLETE
+    if plan.stopping is None or not may_be_cut or plan.extensions[-1:] != [index]:
+        return blocks
+    started = max((record.block.number + 1 for record in run.records if record.case == case), default=0)
+    return min(blocks, max(started, blocks - plan.stopping.every))
+
+
+def level(plan: Run | None) -> float:
+    """The level of a run's tests; what stopped it is unknown without run.json, so that the stricter one holds."""
+    return FIXED_ALPHA if plan and plan.stopping is None else ADAPTIVE_ALPHA
+
+
+def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Side, ...]:
+    planned = run.plan.cases[index] if run.plan and index is not None else None
+    blocks = planned_blocks(run, run.plan, index) if run.plan and index is not None else None
+    unavailable = {entry.competitor: entry for entry in planned.unavailable} if planned else {}
+    order = dict.fromkeys([*(planned.competitors if planned else []), *unavailable])
+    own: dict[Competitor, list[Record]] = {}
+    for record in records:
+        own.setdefault(record.competitor, []).append(record)
+    order |= dict.fromkeys(sorted(own))
+    return tuple(
+        Side(
+            competitor,
+            blocks if planned and competitor in planned.competitors else None,
+            tuple(own.get(competitor, ())),
+            unavailable.get(competitor),
+        )
+        for competitor in order
+    )
+
+
+def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, alpha: float) -> Iterator[Comparison]:
+    contenders = [side for side in sides if side.unavailable is None]
+    programs: dict[Competitor, list[Side]] = {}
+    for side in contenders:
+        programs.setdefault(_program(side.competitor), []).append(side)
+    if len(programs) < len(contenders):
+        for aliases in programs.values():
+            yield from (compare_sides(case, *pair, alpha, decides=False) for pair in combinations(aliases, 2))
+        return
+    if len(contenders) < 2:
+        return
+    reference = next((side for side in contenders if side.competitor.label == baseline), contenders[0])
+    ranking = ranked(contenders)
+    decisive = {side.competitor for side in ranking[:2]} if len(ranking) > 1 else set()
+    for other in contenders:
+        if other is not reference:
+            pair = {reference.competitor, other.competitor}
+            yield compare_sides(case, reference, other, alpha, decides=pair == decisive)
+    if decisive and reference.competitor not in decisive:
+        yield compare_sides(case, ranking[1], ranking[0], alpha, decides=True)
+
+
+def _program(competitor: Competitor) -> Competitor:
+    return replace(competitor, alias="")
+
+
+def compare_sides(case: Case, left: Side, right: Side, alpha: float, decides: bool = False) -> Comparison:
+    """Two sides of one run by the blocks that both finished, at the level of that run; not judged yet."""
+    shared = sorted(set(left.ok) & set(right.ok))
+    logs = [right.logs[number] - left.logs[number] for number in shared]
+    means = [right.log_means[n] - left.log_means[n] for n in shared if n in right.log_means and n in left.log_means]
+    tails = [mean - median for mean, median in zip(means, logs, strict=True)] if means else []
+    compared = paired(logs, alpha) if logs else None
+    return Comparison(
+        case,
+        left,
+        right,
+        paired=compared,
+        means=paired(means, alpha) if means else None,
+        tails=paired(tails, alpha) if tails else None,
+        incomparable=incomparable(case, left, right, [(left.ok[number], right.ok[number]) for number in shared]),
+        unstable=_unstable(left, right, compared),
+        decides=decides,
+    )
+
+
+def incomparable(case: Case, left: Side, right: Side, pairs: Iterable[tuple[Record, Record]]) -> str | None:
+    """Why the sides cannot be compared: a failed check of either, or work that differs in one of the `pairs`."""
+    return _by_track(case, left, right) or _different_work(left, right, pairs)
+
+
+def _by_track(case: Case, left: Side, right: Side) -> str | None:
+    """Verdicts are about the matched track alone; only a program and itself do the same work in any."""
+    if case.track == "matched" or _program(left.competitor) == _program(right.competitor):
+        return None
+    return f"{case.track} settings: the sides need not do the same work"
+
+
+def _different_work(left: Side, right: Side, pairs: Iterable[tuple[Record, Record]]) -> str | None:
+    for record in (*left.failures, *right.failures):
+        if record.status is Status.INVALID:
+            reason = f"{record.error.kind}: {record.error.message}" if record.error else "invalid"
+            return f"{record.competitor.label}, block {record.block.number}: {reason}"
+    seen = set()
+    for pair in pairs:
+        # Replicates mostly share one piece of evidence, which is looked at once.
+        evidence = tuple(id(part) for record in pair for part in (record.effective, record.check))
+        difference = None if evidence in seen else difference_in_work(*pair)
+        if difference:
+            return f"block {pair[1].block.number}: {difference}"
+        seen.add(evidence)
+    return None
+
+
+def _unstable(left: Side, right: Side, compared: Paired | None) -> str | None:
+    if compared and compared.identical and compared.n >= FEWEST_BLOCKS:
+        return (
+            f"the same ratio to the last digit in all {compared.n} blocks: a clock that stood still, or copied records"
+        )
+    return next((f"{side.label}: {side.disturbance}" for side in (left, right) if side.disturbance), None)
+
+
+def judged(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """All comparisons of one report with their verdicts: Holm's adjustment spans them, so judging comes last."""
+    early = [before_testing(found.paired, bool(found.incomparable), bool(found.unstable)) for found in comparisons]
+    tested = [found.paired for found, known in zip(comparisons, early, strict=True) if known is None and found.paired]
+    late = iter(judge_all(tested))
+    return [
+        replace(found, judged=Judged(known) if known else next(late))
+        for found, known in zip(comparisons, early, strict=True)
+    ]
+
+
+def _judge(environments: list[Environment]) -> list[Environment]:
+    verdicts = iter(judged([found for env in environments for case in env.cases for found in case.comparisons]))
+    return [
+        replace(
+            env,
+            cases=tuple(
+                replace(case, comparisons=tuple(next(verdicts) for _ in case.comparisons)) for case in env.cases
+            ),
+        )
+        for env in environments
+    ]

@@ -1,0 +1,1 @@
+"""The report's figures: declarative specifications, drawn as SVG."""

@@ -1,0 +1,86 @@
+"""The report's figures over many cases: one declarative specification each."""
+
+from collections.abc import Sequence
+
+from aggregator.comparison.analysis import CaseResult
+from aggregator.comparison.sides import ranked, shared_blocks
+from aggregator.figures.charts import Palette, Row
+from aggregator.figures.dot_plot import dot_plot, file_of, row_of
+from aggregator.figures.fit import fit_figures
+from aggregator.figures.load import load_figures
+from aggregator.figures.readings import READINGS, readings
+from aggregator.model import Figure
+from aggregator.tables.order import natural
+from aggregator.text.words import title
+from method.compare import FIXED_ALPHA, paired, ratio
+from method.verdict import FEWEST_BLOCKS, Verdict
+
+
+def figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> tuple[Figure, ...]:
+    """Every figure that these cases fill; `prefix` tells the files of one part from another's."""
+    found: list[Figure | None] = []
+    workloads = [(workload, sorted(members, key=natural)) for workload, members in by_workload(cases)]
+    for workload, members in workloads:
+        found.append(_relative_time(workload, [case for case in members if not case.is_self], palette, prefix))
+        if workload == "load":
+            found += load_figures(members, palette, prefix)
+        if workload == "fit":
+            found += fit_figures(members, palette, prefix)
+    for reading in READINGS:
+        drawn = [one for one in workloads if one[0] not in reading.elsewhere]
+        found += [readings(reading, workload, members, palette, prefix) for workload, members in drawn]
+    return tuple(figure for figure in found if figure)
+
+
+def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+    rows = [row for case in cases for row in relative_rows(case)]
+    if not rows:
+        return None
+    svg = dot_plot(rows, "time relative to the fastest side (1 = fastest, log scale)", palette, rule_at=1.0)
+    caption = (
+        "Fastest side of each case = 1; further right is slower. Lines are 95 % intervals over n blocks, paired with "
+        "the fastest side."
+    )
+    if len(rows) < sum(bool(side.logs) for case in cases for side in case.sides):
+        caption += (
+            " Left out are cases with fewer than two paired blocks or differing work, and a side with fewer than "
+            f"{FEWEST_BLOCKS} blocks beside two that have as many."
+        )
+    return Figure(f"{prefix}relative-time-{file_of(workload)}", f"Relative time: {title(workload)}", caption, svg)
+
+
+def relative_rows(case: CaseResult) -> list[Row]:
+    """Each ranked side's time relative to the fastest, over the blocks that all of them finished."""
+    if any(found.incomparable for found in case.comparisons):
+        return []
+    ranking = ranked(case.sides)
+    shared = shared_blocks(ranking)
+    if len(ranking) < 2 or len(shared) < 2:
+        return []
+    best = ranking[0]
+    alpha = next((found.paired.alpha for found in case.comparisons if found.paired), FIXED_ALPHA)
+    unstable = any(found.verdict is Verdict.UNSTABLE for found in case.comparisons)
+    rows = []
+    for side in (side for side in case.sides if side in ranking):
+        found = paired([side.logs[number] - best.logs[number] for number in shared], alpha)
+        low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
+        row = row_of(case, side, ratio(found.log_ratio), ratio(low), ratio(high))
+        name = f"{row['case']}, n {found.n}" + f" ({Verdict.UNSTABLE})" * unstable
+        rows.append({**row, "case": name})
+    return rows
+
+
+def by_workload(cases: Sequence[CaseResult]) -> list[tuple[str, list[CaseResult]]]:
+    """The cases of each workload, in order of first appearance."""
+    grouped: dict[str, list[CaseResult]] = {}
+    for case in cases:
+        grouped.setdefault(case.case.workload, []).append(case)
+    return list(grouped.items())
+
+
+def by_contest(cases: Sequence[CaseResult]) -> list[list[CaseResult]]:
+    """The cases that may be counted together: of one workload, and doing the same work or not."""
+    grouped: dict[tuple[str, str], list[CaseResult]] = {}
+    for case in cases:
+        grouped.setdefault((case.case.workload, case.case.track), []).append(case)
+    return list(grouped.values())

@@ -1,0 +1,73 @@
+"""What the page's script needs beside the tables: each case's settings, and its sides relative to one another."""
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+from aggregator.comparison.analysis import CaseResult, Comparison, Environment, compare_sides
+from aggregator.comparison.roofline import ROOF
+from aggregator.comparison.sides import Side, ranked
+from aggregator.text.quantities import ratio_and_interval
+from aggregator.text.words import clean, digest
+from method.compare import FIXED_ALPHA, Paired, ratio
+from runners.harness.case import Case
+
+SETTINGS = (
+    "workload", "network", "stage", "input_size", "batch_size", "workers", "device", "precision", "scope", "track",
+    "cache", "augment", "epochs", "seed",
+)  # fmt: skip
+NAMES = {"input_size": "size", "batch_size": "batch", True: "yes", False: "no"}
+Data = dict[str, Any]
+
+
+def page_data(environments: Sequence[Environment], names: dict[Case, str]) -> Data:
+    """`cases`: title and settings by digest. `parts`: for each environment, by digest, the labels of a case's sides,
+    which of them is the fastest, and `ratios[baseline][side]`, the time of one over that of the other."""
+    cases = {digest(result.case): result.case for env in environments for result in env.cases}
+    return {
+        "cases": {name: {"title": names[case], "settings": _settings(case)} for name, case in cases.items()},
+        "parts": [
+            {digest(result.case): _relative(result) for result in env.cases if result.case.workload != ROOF}
+            for env in environments
+        ],
+    }
+
+
+def _settings(case: Case) -> dict[str, str]:
+    known = {name: getattr(case, name) for name in SETTINGS}
+    return {
+        NAMES.get(name, name): clean(str(NAMES.get(value, value) if isinstance(value, bool) else value), 60)
+        for name, value in known.items()
+        if value is not None
+    }
+
+
+def _relative(result: CaseResult) -> Data:
+    alpha = next((found.paired.alpha for found in result.comparisons if found.paired), FIXED_ALPHA)
+    sides, ranking = result.sides, ranked(result.sides)
+    known = {(found.left.competitor, found.right.competitor): found for found in result.comparisons}
+    ratios: list[list[Data | None]] = [[None] * len(sides) for _ in sides]
+    for (left, one), (right, other) in combinations(enumerate(sides), 2):
+        found = known.get((one.competitor, other.competitor)) or compare_sides(result.case, one, other, alpha)
+        if found.paired and not found.incomparable:
+            ratios[left][right] = _shown(found.paired, found)
+            ratios[right][left] = _shown(found.paired.swapped(), found)
+    return {
+        "sides": [_label(side) for side in sides],
+        "best": sides.index(ranking[0]) if ranking else None,
+        "ratios": ratios,
+    }
+
+
+def _label(side: Side) -> str:
+    return clean(side.label, 60)
+
+
+def _shown(found: Paired, comparison: Comparison) -> Data | None:
+    """No ratio without its interval and n."""
+    if found.low is None or found.high is None:
+        return None
+    value, low, high = ratio(found.log_ratio), ratio(found.low), ratio(found.high)
+    text, interval = ratio_and_interval(value, low, high)
+    unstable = ", unstable" if comparison.unstable else ""
+    return {"value": float(f"{value:.6g}"), "text": f"{text}×", "detail": f"{interval}, n {found.n}{unstable}"}

@@ -1,0 +1,151 @@
+"""Reads a run's folder strictly. What cannot be trusted is quarantined and named; the rest is reported."""
+
+import difflib
+import json
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from aggregator.reading.parse import BadRecord, NewerSchema
+from aggregator.reading.read import read_records, read_regular
+from aggregator.reading.schema import run_adapter
+from aggregator.text.words import clean
+from runners.harness.record import Record, Status
+from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, impossible
+
+NO_PLAN = f"{RUN_NAME} is missing, so what was planned is unknown"
+
+
+class CannotReport(Exception):
+    """There is nothing to report on; the message says why and what to do (exit 2)."""
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """A file that is not a usable record: which, from which byte on (where that is known), and why."""
+
+    file: str
+    offset: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoadedRun:
+    """One run's folder, read."""
+
+    name: str
+    plan: Run | None
+    records: tuple[Record, ...]
+    quarantined: tuple[Quarantined, ...]
+    problems: tuple[str, ...] = field(default=())
+    """Why the run as a whole is incomplete or doubtful, in sentences."""
+
+
+def find_run(argument: str, results: Path = Path("results")) -> Path:
+    """The folder that `argument` names: a path, or a run's id under results/. Raises CannotReport."""
+    for folder in (Path(argument), results / argument):
+        if "\0" not in argument and folder.is_dir():
+            return folder
+    known = sorted(entry.name for entry in results.iterdir() if entry.is_dir()) if results.is_dir() else []
+    close = difflib.get_close_matches(Path(argument).name, known, 1, cutoff=0.4)
+    hint = f"did you mean {close[0]}?" if close else f"runs under {results}/: {', '.join(known[-5:]) or 'none'}"
+    raise CannotReport(f"no run at {argument!r}; {hint}")
+
+
+def load_run(folder: Path) -> LoadedRun:
+    """Read run.json and every record of `folder`. Raises CannotReport where there is nothing to report."""
+    plan, problems = _read_plan(folder)
+    read, quarantined = _read(folder / "records")
+    kept, refused = _consistent(read, plan)
+    if not kept and not quarantined and not refused and not (plan and plan.cases):
+        raise CannotReport(f"{folder}: no records and no planned case; run the benchmark first")
+    if not kept:
+        problems.append("no usable record was found")
+    quarantined += refused
+    name = plan.run_id if plan else folder.resolve().name
+    ordered = sorted(quarantined, key=lambda item: (item.file, item.reason))
+    return LoadedRun(name, plan, tuple(kept), tuple(ordered), tuple(problems))
+
+
+def load_pilots(folder: Path) -> tuple[tuple[Record, ...], tuple[Quarantined, ...]]:
+    """The records of the run's pilots, none where it had none. Raises CannotReport."""
+    if (folder / PILOTS).is_symlink():
+        return (), (Quarantined(PILOTS, None, "is a link, not a folder; not followed"),)
+    read, quarantined = _read(folder / PILOTS / "records")
+    kept, refused = _consistent(read, _read_plan(folder)[0])
+    return tuple(kept), (*quarantined, *refused)
+
+
+def _read(folder: Path) -> tuple[list[tuple[str, Record]], list[Quarantined]]:
+    try:
+        read, refused = read_records(folder)
+    except NewerSchema as error:
+        raise CannotReport(f"{error}; upgrade this program to read it") from error
+    except BrokenProcessPool as error:
+        raise CannotReport(f"{folder}: a process that read it was killed; is there enough memory?") from error
+    return read, [Quarantined(name, error.offset, str(error)) for name, error in refused]
+
+
+def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
+    path = folder / RUN_NAME
+    try:
+        data = read_regular(path)
+    except FileNotFoundError:
+        return None, [NO_PLAN]
+    except (BadRecord, OSError) as error:
+        return None, [f"{RUN_NAME} cannot be read ({error}), so what was planned is unknown"]
+    try:
+        plan = run_adapter().validate_json(data)
+    except ValidationError as error:
+        _refuse_newer_plan(path, data)
+        first = error.errors()[0]
+        where = clean(".".join(str(part) for part in first["loc"]), 120)
+        return None, [
+            f"{RUN_NAME} is not valid ({where or 'whole file'}: {first['msg']}), so what was planned is unknown"
+        ]
+    _refuse_newer_plan(path, data)
+    why = impossible(plan)
+    if why:
+        return None, [f"{RUN_NAME} is not valid ({why}), so what was planned is unknown"]
+    problems = [] if plan.state == "complete" else [f"the run did not finish (state: {plan.state})"]
+    return plan, problems
+
+
+def _refuse_newer_plan(path: Path, data: bytes) -> None:
+    try:
+        version = json.loads(data).get("run_version")
+    except (ValueError, AttributeError, RecursionError):
+        return
+    if isinstance(version, int) and version > RUN_VERSION:
+        raise CannotReport(
+            f"{path}: run version {version}, this program reads {RUN_VERSION}; upgrade it to read this run"
+        )
+
+
+def _consistent(read: list[tuple[str, Record]], plan: Run | None) -> tuple[list[Record], list[Quarantined]]:
+    """Drop records of another run, second records of one id, and second attempts at one replicate."""
+    kept: list[Record] = []
+    refused: list[Quarantined] = []
+    ids: set[str] = set()
+    slots: set[object] = set()
+
+    def rank(entry: tuple[str, Record]) -> tuple[object, ...]:
+        # An attempt that worked takes its slot before one that failed; between equals the earlier one does.
+        file, record = entry
+        return record.status is not Status.OK, record.block.sequence, record.record_id, file
+
+    for file, record in sorted(read, key=rank):
+        slot = (record.run_id, record.case, record.competitor, record.block.number)
+        if plan and record.run_id != plan.run_id:
+            refused.append(Quarantined(file, None, f"belongs to run {record.run_id}, not {plan.run_id}"))
+        elif record.record_id in ids:
+            refused.append(Quarantined(file, None, "a second record with the same record_id"))
+        elif slot in slots:
+            refused.append(Quarantined(file, None, "a further attempt at a replicate that has its record already"))
+        else:
+            ids.add(record.record_id)
+            slots.add(slot)
+            kept.append(record)
+    return sorted(kept, key=lambda found: (found.block.sequence, found.record_id)), refused

@@ -1,0 +1,133 @@
+"""Records from files: regular ones alone, in order of name, by every CPU where there are many."""
+
+import gc
+import os
+import signal
+import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+from threading import Thread
+
+from aggregator.reading.parse import BadRecord, NewerSchema, parse_record
+from aggregator.reading.replicate import computed
+from aggregator.reading.sharing import Sharing
+from runners.harness.record import Record, Status
+
+SIZE_LIMIT = 32 * 2**20
+"""Bytes of one record; the longest loader stream stays well below it."""
+CHUNK = 250
+"""Files that are read at a time."""
+ALONE = 2000
+"""Up to so many files this process reads itself: starting others would take longer."""
+Good = list[tuple[str, Record]]
+Bad = list[tuple[str, BadRecord]]
+
+
+def read_records(folder: Path) -> tuple[Good, Bad]:
+    """Each usable record of `folder` and each unusable file, by file name. Links and special files are not followed.
+
+    Raises NewerSchema, which names the file, and BrokenProcessPool where a process that read files was killed.
+    """
+    good: Good = []
+    names, bad = record_files(folder)
+    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+    sharing = Sharing()
+    with _kept():
+        for read, refused in _in_turn(folder, chunks, 1 if len(names) <= ALONE else len(os.sched_getaffinity(0))):
+            good += [(name, sharing.shared(record)) for name, record in read]
+            bad += refused
+    return good, bad
+
+
+def record_files(folder: Path) -> tuple[list[str], Bad]:
+    """Names of the regular files *.json, in order; links and special files are named among the bad."""
+    if folder.is_symlink():
+        return [], [(folder.name, BadRecord("is a link, not a folder; not followed"))]
+    if not folder.is_dir():
+        return [], []
+    try:
+        with os.scandir(folder) as entries:
+            kinds = {
+                entry.name: entry.is_file(follow_symlinks=False)
+                for entry in entries
+                if entry.name.endswith(".json") and not entry.name.startswith(".")
+            }
+    except OSError as error:
+        return [], [(folder.name, BadRecord(f"cannot be read ({error.strerror})"))]
+    names = sorted(kinds, key=os.fsencode)
+    odd = BadRecord("not a regular file; links are not followed")
+    return [name for name in names if kinds[name]], [(name, odd) for name in names if not kinds[name]]
+
+
+def read_regular(path: str | Path) -> bytes:
+    """The file's bytes; no link is followed and no pipe can block. Raises OSError, BadRecord."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            raise BadRecord("not a regular file")
+        if status.st_size > SIZE_LIMIT:
+            raise BadRecord(f"{status.st_size} bytes, more than the {SIZE_LIMIT} that a record may have")
+        return os.read(handle, status.st_size + 1)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """What is made within stays: looking through a hundred thousand records for garbage takes longer than reading."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _in_turn(folder: Path, chunks: Sequence[Sequence[str]], processes: int) -> Iterator[tuple[Good, Bad]]:
+    """What each chunk's files hold, in the order of the chunks however many processes read them."""
+    read = partial(_read_chunk, folder)
+    if processes == 1:
+        yield from map(read, chunks)
+        return
+    # Forked, since a process that starts afresh would first import for as long as there is to read.
+    with ProcessPoolExecutor(processes, get_context("fork"), _follow) as pool:
+        yield from pool.map(read, chunks)
+
+
+def _follow() -> None:
+    """End with the process that started this one, and leave Ctrl-C, which reaches all of a terminal, to it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _read_chunk(folder: Path, names: Sequence[str]) -> tuple[Good, Bad]:
+    good: Good = []
+    bad: Bad = []
+    sharing = Sharing()
+    for name in names:
+        try:
+            record = parse_record(read_regular(f"{folder}/{name}"))
+            if record.status is Status.OK:
+                computed(record)
+            good.append((name, sharing.shared(record)))
+        except NewerSchema as error:
+            raise NewerSchema(f"{folder / name}: {error}") from error
+        except OSError as error:
+            bad.append((name, BadRecord(f"cannot be read ({error.strerror})")))
+        except BadRecord as error:
+            bad.append((name, error))
+    return good, bad

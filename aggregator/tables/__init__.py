@@ -1,0 +1,1 @@
+"""The report's tables, in the shapes that the field publishes."""

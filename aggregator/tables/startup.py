@@ -1,0 +1,58 @@
+"""What comes before the steady state, and what a replicate takes of the machine: a table a workload."""
+
+from collections.abc import Sequence
+
+from aggregator.comparison import metrics
+from aggregator.comparison.analysis import CaseResult
+from aggregator.comparison.metrics import Metric
+from aggregator.comparison.sides import Side
+from aggregator.model import Cell, Table
+from aggregator.tables.cells import range_cell
+from aggregator.text.quantities import bytes_range, duration_range
+from aggregator.text.words import clean, digest, heading
+from method.statistic import STEP_WORKLOADS
+from runners.harness.case import Case
+
+TIMES: tuple[tuple[str, Metric], ...] = (
+    ("import", metrics.import_time),
+    ("set-up", metrics.setup_time),
+    ("first step, cold cache", metrics.first_step_from("cold")),
+    ("first step, warm cache", metrics.first_step_from("warm")),
+    ("first step, no cache", metrics.first_step_from(None)),
+)
+STEP_NOTE = (
+    "The first step traces, compiles and tunes. A variant that keeps compiled code does so in a cache that the blocks "
+    "of a run share: the first replicate of a competitor on a case finds it empty (cold), later ones do not (warm). "
+    "CPU time is that of all processes over the timed steps, warm-up included."
+)
+NOTES = {"fit": "CPU time is that of all processes over all stages, an image of each epoch."}
+
+
+def startup_table(workload: str, cases: Sequence[CaseResult], names: dict[Case, str]) -> Table | None:
+    """A row a case and competitor; None where no replicate went well."""
+    rows = [(result.case, side) for result in cases for side in result.sides if side.ok]
+    shown = [(head, read) for head, read in TIMES if _any(rows, read)]
+    memory = [("peak memory", metrics.peak_memory), ("peak GPU memory", metrics.peak_gpu_memory)]
+    sizes = [(head, read) for head, read in memory if _any(rows, read)]
+    heads = ("case", "competitor", "n", *(head for head, _ in (*shown, *sizes)), "CPU time an image")
+    cells = tuple(
+        (
+            Cell(names[case]),
+            Cell(clean(side.label, 60)),
+            Cell(str(len(side.ok))),
+            *(range_cell(side, read, duration_range) for _, read in shown),
+            *(range_cell(side, read, bytes_range) for _, read in sizes),
+            range_cell(side, metrics.cpu_time, duration_range),
+        )
+        for case, side in rows
+    )
+    note = STEP_NOTE if workload in STEP_WORKLOADS else NOTES.get(workload, "")
+    caption = f"Medians (lowest–highest) over n replicates; memory is the peak of the process tree. {note}".strip()
+    if not rows:
+        return None
+    title = f"{heading(workload)}: start-up and resources"
+    return Table(caption, heads, cells, 2, title=title, cases=tuple(digest(case) for case, _ in rows))
+
+
+def _any(rows: Sequence[tuple[Case, Side]], read: Metric) -> bool:
+    return any(read(record) is not None for _, side in rows for record in side.ok.values())

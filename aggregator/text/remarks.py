@@ -1,0 +1,118 @@
+"""What is known about one case, in sentences."""
+
+from aggregator.comparison import metrics
+from aggregator.comparison.analysis import CaseResult, Comparison
+from aggregator.comparison.roofline import PRODUCT, Roof, Unknown
+from aggregator.comparison.sides import Side
+from aggregator.text.answers import incomplete
+from aggregator.text.quantities import amount, bytes_range, count, ratio_and_interval, significant
+from aggregator.text.quieter import needed
+from aggregator.text.words import clean
+from method.compare import Paired, ratio
+from method.statistic import Steadiness
+from method.verdict import Verdict
+from runners.harness.case import Competitor
+from runners.harness.run import Pilot, Warmup
+
+GPU_PEAKS = {
+    "held by the process": metrics.gpu_process,
+    "given out by its allocator": metrics.gpu_allocated,
+    "reserved by its allocator": metrics.gpu_reserved,
+}
+
+
+def remarks(result: CaseResult, roof: Roof) -> list[str]:
+    """Everything about one case that is a sentence."""
+    found = _attainable(result, roof)
+    found += [text for comparison in result.comparisons if (text := _statistics(comparison))]
+    found += _warmup(result.warmup) if result.warmup else []
+    found += _unread(result)
+    advised = needed([result])
+    found += [f"What a quieter machine would need: {' '.join(advised)}"] if advised else []
+    for side in result.sides:
+        label = clean(side.label, 80)
+        found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
+        if set(side.settled) - {Steadiness.UNVERIFIED}:
+            states = ", ".join(f"{side.settled.count(state)} {state}" for state in dict.fromkeys(side.settled))
+            found.append(f"{label}: {states}")
+        found += [text for text in (incomplete(side), _gpu_memory(side)) if text]
+    return found
+
+
+def _attainable(result: CaseResult, roof: Roof) -> list[str]:
+    """What a step needs at the least, and which of the machine's limits it meets first."""
+    found = roof.attainable(result)
+    if isinstance(found, Unknown):
+        return []
+    unit, what = ("FLOP/s", "the matrix product") if found.limit == PRODUCT else ("B/s", "the copy")
+    rate = amount(found.rate.per_second, unit, found.rate.low, found.rate.high)
+    return [
+        f"a step needs {amount(found.flops, 'FLOP')} and {amount(found.bytes, 'B')} of memory traffic at the least, "
+        f"{significant(found.intensity, 3)} FLOP/B: the limit is {what}, {rate} (n {found.rate.n}, "
+        f"{clean(found.rate.by, 60)})"
+    ]
+
+
+def _gpu_memory(side: Side) -> str:
+    """All three peaks of the GPU's memory, of which tables show one."""
+    peaks = [
+        (f"{bytes_range(values)} {what}", len(values))
+        for what, read in GPU_PEAKS.items()
+        if (values := [value for record in side.ok.values() if (value := read(record)) is not None])
+    ]
+    said = ", ".join(text for text, _ in peaks)
+    return f"{clean(side.label, 80)}: GPU memory at the peak {said} (n {max(n for _, n in peaks)})" if peaks else ""
+
+
+def _warmup(found: Warmup) -> list[str]:
+    """What the pilots saw, and what they fixed for every replicate."""
+    pilots: dict[Competitor, list[Pilot]] = {}
+    for pilot in found.pilots:
+        pilots.setdefault(pilot.competitor, []).append(pilot)
+    lines = [
+        f"warm-up, fixed by pilots before the first block: {count(found.warmup_steps, 'step')} discarded, "
+        f"{found.kept_steps} or more kept"
+    ]
+    for competitor, seen in pilots.items():
+        ends = ", ".join(f"{pilot.unsettled} of {pilot.steps}" for pilot in seen)
+        endless = sum(not pilot.settled for pilot in seen)
+        lines.append(
+            f"{clean(competitor.label, 80)}: steps of warm-up in its pilots {ends}"
+            + (f"; no end of it was seen in {endless}" if endless else "")
+        )
+    return lines
+
+
+def _unread(result: CaseResult) -> list[str]:
+    """What of the machine's state could not be read, and so disturbed nothing as far as is known."""
+    names_by_reason: dict[str, dict[str, None]] = {}
+    for record in (next(iter(side.ok.values())) for side in result.sides if side.ok):
+        for name, reason in record.unknown.items():
+            part, _, counter = name.partition(".")
+            if part == "health" and not (counter.startswith("gpu") and result.case.device != "gpu"):
+                names_by_reason.setdefault(clean(reason, 120), {})[clean(counter, 60).replace("_", " ")] = None
+    return [f"not readable here: {', '.join(names)} ({reason})" for reason, names in names_by_reason.items()]
+
+
+def _statistics(comparison: Comparison) -> str:
+    """The ratio of the mean steps beside that of the median steps: slow steps move the one and not the other. And the
+    p-values, where a test was made."""
+    compared, means, judged = comparison.paired, comparison.means, comparison.judged
+    if compared is None or comparison.verdict is Verdict.NOT_COMPARABLE:
+        return ""
+    said = []
+    if means and (ratios := (_with_interval(compared), _with_interval(means))) and all(ratios):
+        blocks = count(compared.n, "block")
+        said.append(f"ratio of median steps {ratios[0]}, of mean steps {ratios[1]}, {blocks}")
+    if compared.p is not None and judged is not None and judged.p_holm is not None:
+        said.append(f"t test p = {compared.p:.2g}, after Holm {judged.p_holm:.2g}")
+        said.append(f"sign-flip test p = {compared.p_permutation:.2g}")
+    names = f"{clean(comparison.right.label, 80)} ÷ {clean(comparison.left.label, 80)}"
+    return f"{names}: {'; '.join(said)}" if said else ""
+
+
+def _with_interval(pair: Paired) -> str:
+    if pair.low is None or pair.high is None:
+        return ""
+    text, interval = ratio_and_interval(ratio(pair.log_ratio), ratio(pair.low), ratio(pair.high))
+    return f"{text} (95 % CI {interval})"
