@@ -22,7 +22,7 @@ FRAMEWORK = Framework(
         "roof": Workload(variants=("eager",), stages=("product", "copy"), precisions=PRECISIONS),
         "load": Workload(
             variants=("plain", "tuned"),
-            loaders=("torch", "spdl", "spdl_process", "opencv"),
+            loaders=("torch", "torch_threads", "spdl", "spdl_process", "opencv"),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
         ),

@@ -1,7 +1,8 @@
 """Runs in a framework's own Python: every loader, variant and stage over one manifest; prints JSON.
 
 argv: framework, manifest, sabotage. A sabotage breaks one setting of the loader on purpose; `default` is no sabotage
-but the track of default settings, and `alone` leaves the loader without workers.
+but the track of default settings, `alone` leaves the loader without workers, and `unlocked` lets a loader of threads
+believe that Python has no global lock.
 """
 
 import importlib
@@ -19,6 +20,7 @@ from runners.harness.manifest import read_manifest
 from runners.harness.workload import Invalid, Request, Unsupported
 
 BATCH = 3
+THREADS = "torch_threads"
 
 
 def main(name: str, manifest_path: str, sabotage: str) -> None:
@@ -29,9 +31,9 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
         spoil()
     manifest = read_manifest(Path(manifest_path))
     outcomes = {}
-    for loader in declared.loaders:
+    for loader in declared.loaders if sabotage != "unlocked" else (THREADS,):
         for variant in declared.variants:
-            for stage in declared.stages if not sabotage else ("batch",):
+            for stage in declared.stages if sabotage in ("", "unlocked") else ("batch",):
                 track = "default" if sabotage == "default" else "matched"
                 workers = 0 if sabotage == "alone" else 2
                 case = Case("load", "cpu", BATCH, 25, track=track, stage=stage, workers=workers)
@@ -76,6 +78,7 @@ def observe(load, request: Request) -> dict:
             "dtype": str(np.asarray(batch[0]).dtype),
             "stacked": not isinstance(batch, list),
             "items": check.delivered_items,
+            "digest": check.delivered_digest,
             "mean": check.pixel_mean_difference,
             "worst": check.pixel_worst_image,
             "stages": {name: timed.items for name, timed in work.stages.items()},
@@ -109,7 +112,13 @@ def spoil_tensorflow() -> None:
     tf.image.resize = lambda image, size, **options: tf.image.resize_with_pad(image, *size, **options)
 
 
-SABOTAGES = {"pytorch": spoil_pytorch, "tensorflow": spoil_tensorflow}
+def unlock() -> None:
+    """Threads that take turns deliver the same as others, if not as fast."""
+    threads = importlib.import_module(f"runners.pytorch.loader_{THREADS}")
+    threads.global_lock = lambda: False
+
+
+SABOTAGES = {"pytorch": spoil_pytorch, "tensorflow": spoil_tensorflow, "unlocked": unlock}
 
 
 if __name__ == "__main__":

@@ -84,8 +84,8 @@ def test_the_stages_of_a_loaders_own_pipeline_are_watched(outcomes, framework, l
     expected = PIPELINES[f"{loader}/{variant}"]
     assert {name: workers for name, workers, _, _ in pipeline} == {name: most for name, (most, _) in expected.items()}
     for name, _, tasks, busy_ns in pipeline:
-        # What was begun before, and what lies ready beyond the last batch taken, can be a queue's more or less.
-        assert abs(tasks * expected[name][1] - 3 * WATCHED) <= 3 * 7, name
+        # What was begun before, and what lies ready beyond the last batch taken, can be some queues' more or less.
+        assert abs(tasks * expected[name][1] - 3 * WATCHED) < 3 * (WATCHED if loader == "spdl_process" else 8), name
         assert busy_ns > 0, name
 
 
@@ -116,6 +116,24 @@ def test_without_workers_a_loader_works_alone_or_says_that_it_cannot(outcomes, f
     else:
         assert seen["items"] == KINDS
         assert seen["sizes"] == [3] * 7
+
+
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_threads_want_a_python_without_its_global_lock(outcomes, variant):
+    seen = outcomes("pytorch")[f"torch_threads/{variant}/batch"]
+    assert seen["kind"] == "UNSUPPORTED"
+    assert "free-threaded" in seen["message"]
+
+
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+@pytest.mark.parametrize("stage", ["decode", "batch", "normalize"])
+def test_threads_deliver_what_processes_do(outcomes, variant, stage):
+    seen, theirs = outcomes("pytorch", "unlocked"), outcomes("pytorch")
+    own, other = seen[f"torch_threads/{variant}/{stage}"], theirs[f"torch/{variant}/{stage}"]
+    same = ("sizes", "shape", "dtype", "stacked", "items", "mean", "worst", "digest", "stages", "queue")
+    assert {name: own[name] for name in same} == {name: other[name] for name in same}
+    assert own["settings"]["workers_alive"] == "2"
+    assert [entry[:2] for entry in own["pipeline"]] == [entry[:2] for entry in other["pipeline"]]
 
 
 @pytest.mark.parametrize("loader", ["torch", "spdl", "opencv"])
