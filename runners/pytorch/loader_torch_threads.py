@@ -27,9 +27,7 @@ stages = dataloader.stages
 def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
     """Each call gives one pass over the images in order, or one without end. Raises Unsupported."""
     if global_lock():
-        raise Unsupported(
-            "its threads would take turns at Python's global lock: needs a free-threaded Python, as 3.14t"
-        )
+        raise Unsupported(TAKES_TURNS)
     if not source.workers:
         raise Unsupported("it decodes in threads of its own: it needs --workers 1 or more")
     return lambda: _pass(source, endless, tally)
