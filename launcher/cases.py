@@ -197,13 +197,13 @@ def _lacks(case: Case, offer: Workload | None) -> str:
 
 def _chosen(found: Contestant, group: CaseGroup, offer: Workload) -> list[Competitor]:
     variants = _choice(group.variants, offer.variants)
-    loaders = _choice(group.loaders, offer.loaders) if offer.loaders else [""]
+    loaders = _choice(group.loaders, offer.loaders, offer.by_name) if offer.loaders else [""]
     return [
         Competitor(found.name, variant, loader, version=found.version) for loader in loaders for variant in variants
     ]
 
 
-def _choice(choice: str | list[str], declared: Sequence[str]) -> list[str]:
+def _choice(choice: str | list[str], declared: Sequence[str], by_name: Sequence[str] = ()) -> list[str]:
     if isinstance(choice, list):
-        return [name for name in choice if name in declared]
+        return [name for name in choice if name in (*declared, *by_name)]
     return list(declared) if choice == "all" else list(declared[:1])

@@ -42,7 +42,7 @@ def test_a_declaration_names_what_is_there(framework):
         assert "prepare" in functions, f"{module} has no prepare(request)"
         assert workload["variants"], f"{framework} {name} declares no variant"
         assert set(workload["precisions"]) <= set(LOGITS_TOLERANCE)
-        for loader in workload["loaders"]:
+        for loader in (*workload["loaders"], *workload["by_name"]):
             assert name != "load" or (ROOT / "runners" / framework / f"loader_{loader}.py").is_file()
 
 

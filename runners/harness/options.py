@@ -125,7 +125,7 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
     _known(parse, "variant", given.variant, offered.variants)
     if offered.loaders:
         given.loader = given.loader or offered.loaders[0]
-        _known(parse, "loader", given.loader, offered.loaders)
+        _known(parse, "loader", given.loader, (*offered.loaders, *offered.by_name))
         if given.manifest is None:
             parse.error(f"{given.workload} needs --manifest FILE (make data prepares one)")
         given.workers = 1 if given.workers is None else given.workers

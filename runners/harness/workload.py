@@ -33,13 +33,15 @@ class OutOfMemory(Exception):
 class Workload:
     """What a framework offers for one workload; the first variant and the first loader setting are its usual ones.
 
-    `loaders` is empty for workloads that read no data. For `load` the competitors are loader × variant. In the track
+    `loaders` is empty for workloads that read no data; those in `by_name` run only where they are asked for, since what
+    they need is in no image of ours. For `load` the competitors are loader × variant. In the track
     `matched` all do the same work; in `default` each does what its own defaults are. `sizes` are the
     input sizes that a network can take, in pixels a side, its usual one first; a network without any takes all.
     """
 
     variants: tuple[str, ...]
     loaders: tuple[str, ...] = ()
+    by_name: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     stages: tuple[str, ...] = ()

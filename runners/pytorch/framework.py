@@ -22,7 +22,8 @@ FRAMEWORK = Framework(
         "roof": Workload(variants=("eager",), stages=("product", "copy"), precisions=PRECISIONS),
         "load": Workload(
             variants=("plain", "tuned"),
-            loaders=("torch", "torch_threads", "spdl", "spdl_process", "opencv"),
+            loaders=("torch", "spdl", "spdl_process", "opencv"),
+            by_name=("torch_threads",),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
         ),

@@ -3,12 +3,11 @@
 import threading
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import torch
 from torch.utils.data import get_worker_info
 
-from runners.harness.clock import now_ns
+from runners.harness.busy import Busy
 from runners.harness.record import PipelineStage
 
 CLOCK = "a clock around its calls"
@@ -29,7 +28,7 @@ class Tally:
 
     def timed(self, stage: str, function: Callable) -> Callable:
         """The function, its calls counted and timed; as it is where no such stage is watched."""
-        return partial(self._call, stage, function) if stage in self.stages else function
+        return Busy(function, partial(self._add, stage)) if stage in self.stages else function
 
     def read(self) -> list[PipelineStage]:
         """What each stage has done up to now."""
@@ -39,11 +38,8 @@ class Tally:
             for (name, workers), total in zip(self.stages.items(), totals, strict=True)
         ]
 
-    def _call(self, stage: str, function: Callable, *given: Any) -> Any:
-        began = now_ns()
-        result = function(*given)
-        self._counts[_writer(), self._columns[stage]] += torch.tensor([1, now_ns() - began])
-        return result
+    def _add(self, stage: str, busy_ns: int) -> None:
+        self._counts[_writer(), self._columns[stage]] += torch.tensor([1, busy_ns])
 
 
 def _writer() -> int:

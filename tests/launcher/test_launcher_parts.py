@@ -200,7 +200,9 @@ def contestants() -> dict[str, Contestant]:
         (),
         {
             "infer": Workload(("graph", "eager"), networks=("cnn4",), scopes=("compute",)),
-            "load": Workload(("plain", "tuned"), ("one", "two"), stages=("batch",), tracks=("matched", "default")),
+            "load": Workload(
+                ("plain", "tuned"), ("one", "two"), ("rare",), stages=("batch",), tracks=("matched", "default")
+            ),
         },
     )
     return {"alpha": Contestant("alpha", left), "beta": Contestant("beta", right)}
@@ -249,6 +251,22 @@ def test_loaders_and_variants_multiply(tmp_path: Path) -> None:
     assert [one.label for one in only.competitors] == [
         "beta/one/plain", "beta/one/tuned", "beta/two/plain", "beta/two/tuned",
     ]  # fmt: skip
+
+
+def test_a_loader_that_runs_by_name_is_in_no_other_choice(tmp_path: Path) -> None:
+    group = "[[cases]]\nworkload='load'\nbatch_size=1\nvariants=['plain']\nloaders={}\n"
+    labels = {}
+    for choice in ("'default'", "'all'", "['rare']", "['rare','two']"):
+        (only,) = cases_of(tmp_path, group.format(choice))
+        labels[choice] = [one.label for one in only.competitors]
+    assert labels == {
+        "'default'": ["beta/one/plain"],
+        "'all'": ["beta/one/plain", "beta/two/plain"],
+        "['rare']": ["beta/rare/plain"],
+        "['rare','two']": ["beta/rare/plain", "beta/two/plain"],
+    }
+    with pytest.raises(UsageError, match=r"unknown loader 'raer'.*did you mean rare"):
+        cases_of(tmp_path, group.format("['raer']"))
 
 
 def test_what_a_framework_does_not_declare_is_a_dash_with_the_reason(tmp_path: Path) -> None:

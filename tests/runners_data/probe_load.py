@@ -31,7 +31,8 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
         spoil()
     manifest = read_manifest(Path(manifest_path))
     outcomes = {}
-    for loader in declared.loaders if sabotage != "unlocked" else (THREADS,):
+    whole = (*declared.loaders, *declared.by_name) if not sabotage else declared.loaders
+    for loader in whole if sabotage != "unlocked" else (THREADS,):
         for variant in declared.variants:
             for stage in declared.stages if sabotage in ("", "unlocked") else ("batch",):
                 track = "default" if sabotage == "default" else "matched"

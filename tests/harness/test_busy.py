@@ -1,0 +1,22 @@
+"""A call is timed by the clock that it was given, and what it gave is passed on."""
+
+import pickle
+
+from runners.harness.busy import Busy
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def test_each_call_says_how_long_it_took():
+    told: list[int] = []
+    ticks = iter((100, 130, 200, 207))
+    busy = Busy(double, told.append, lambda: next(ticks))
+    assert [busy(1), busy(2)] == [2, 4]
+    assert told == [30, 7]
+
+
+def test_it_can_be_sent_to_another_process():
+    there = pickle.loads(pickle.dumps(Busy(double, double)))
+    assert there(4) == 8
