@@ -159,8 +159,12 @@ def test_an_image_that_cannot_be_decoded_stops_every_loader(probe, tmp_path, fra
     names = write_kinds(tmp_path / "all" / "a")
     (tmp_path / "all" / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture follows")
     pairs = [(f"all/a/{name}", 0) for name in [*names[:4], "broken.jpg", *names[4:]]]
-    outcomes = probe(framework, "probe_load.py", str(describe(tmp_path, tmp_path, {"all": pairs})), "")
+    manifest = str(describe(tmp_path, tmp_path, {"all": pairs}))
+    outcomes = probe(framework, "probe_load.py", manifest, "")
+    if framework == "pytorch":
+        outcomes |= probe(framework, "probe_load.py", manifest, "unlocked")
     read = {name: seen for name, seen in outcomes.items() if not name.endswith("/transfer")}
+    assert {name.split("/")[0] for name in read} >= set(LOADERS[framework])
     assert {seen.get("kind") for seen in read.values()} == {"DATA"}
     assert all("broken.jpg' cannot be decoded" in seen["message"] for seen in read.values())
     assert {seen["left"] for seen in read.values()} == {0}
