@@ -48,7 +48,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     records = [record for env in environments for record in env.records]
     machines, software = hosts.machines(records), hosts.software(records)
     failures, quarantined = _failures(environments, names), _quarantined(runs)
-    listed, set_aside, unlisted = room.listed(failures, quarantined)
+    listed, listed_files, unlisted = room.listed(failures, quarantined)
     incomplete = tuple(_incomplete(runs, environments))
     with_itself = aa.summarise(environments)
     earlier = list(accumulate((len(env.cases) for env in environments), initial=0))
@@ -75,10 +75,10 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
         differences=hosts.differences(machines, software),
         warnings=tuple(clean(text, 300) for run in runs if run.plan for text in run.plan.warnings),
         failures=tuple(listed),
-        quarantined=tuple(set_aside),
+        quarantined=tuple(listed_files),
         unlisted=unlisted,
-        failed=len(failures),
-        set_aside=len(quarantined),
+        failed_count=len(failures),
+        quarantined_count=len(quarantined),
         method=(*METHOD, *(stopping(clean(run.name, 80), run.plan) for run in runs)),
         limits=(*LIMITS, *([OLD_PEAKS] if any(record.schema_version < 3 for record in records) else [])),
         published=beside_published(

@@ -214,8 +214,8 @@ class Report:
     quarantined: tuple[Failed, ...]
     unlisted: str
     """What of both there was no room for."""
-    failed: int
-    set_aside: int
+    failed_count: int
+    quarantined_count: int
     """How many replicates failed or were unavailable, and how many files were quarantined, listed or not."""
     method: tuple[str, ...]
     limits: tuple[str, ...]

@@ -48,8 +48,8 @@ def make(runs: Sequence[LoadedRun], target: Path, given: argparse.Namespace) -> 
         return not_writable("the report", target, error)
     for line in (*report.headline, *report.incomplete):
         print(line, file=sys.stderr)
-    if report.failed or report.set_aside:
-        counted = f"{report.failed} failed or unavailable, {report.set_aside} quarantined"
+    if report.failed_count or report.quarantined_count:
+        counted = f"{report.failed_count} failed or unavailable, {report.quarantined_count} quarantined"
         print(f"{counted}; see the report's section on failures", file=sys.stderr)
     print(printable(str(page)))
     return OK if report.clean else SOME_FAILED

@@ -104,8 +104,8 @@ class Samples:
     `compiler_cache` says whether compiled code was there already (`warm`) or not (`cold`), null where none is kept.
     `stage_ns` holds whole stages (fit: load, build, train, save, restore, evaluate; load: those of
     runners/reference/passes.py; steps: compile), `stage_items` how many images a stage of `load` handled, `pipeline`
-    what its loader's own stages did meanwhile.
-    `queue_batches` is how many batches a loader may have ready.
+    what its loader's own stages did in the one called `observed`. `queue_batches` is how many batches a loader may have
+    ready.
     `step_ns` is latency: the device is waited for after every step. `group_ns` is throughput, on a device that works
     beside the CPU: each entry is `group_steps` steps with one wait after the last. `injected_slowdown` is 1 unless
     the run was told to slow this competitor down, to see whether the verdicts find it. `flops_per_step` and

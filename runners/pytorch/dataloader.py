@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 from runners.harness.workload import Invalid
 from runners.pytorch.normalize import normalized
 from runners.pytorch.shm import require_shared_memory
-from runners.pytorch.tally import CLOCK, Tally
+from runners.pytorch.tally import CLOCK, Tally, timed
 from runners.reference.pixels import MEAN, STD
 from runners.reference.source import PREFETCH, SIDE, Source
 
@@ -56,13 +56,12 @@ def parts(
     images = DecodedOnAccess(source, decode)
     collate = list if source.stage == "decode" else default_collate
     finish = partial(normalized, pinned=source.pinned) if source.tuned and source.normalized else _as_is
-    if tally:
-        images.decode, collate = tally.timed("decode", images.decode), tally.timed("batch", collate)
-        if source.tuned:
-            finish = tally.timed("normalize", finish)
-        else:
-            images.finish = tally.timed("normalize", images.finish)
-    return images, collate, finish
+    images.decode = timed(tally, "decode", images.decode)
+    if source.tuned:
+        finish = timed(tally, "normalize", finish)
+    else:
+        images.finish = timed(tally, "normalize", images.finish)
+    return images, timed(tally, "batch", collate), finish
 
 
 def passes(

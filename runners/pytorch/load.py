@@ -12,7 +12,7 @@ import torch
 from runners.harness.record import Check, Effective
 from runners.harness.workload import Invalid, Request, StepWork
 from runners.pytorch import device as devices
-from runners.pytorch.tally import Tally
+from runners.pytorch.tally import Tally, timed
 from runners.reference.passes import Observed, Passes
 from runners.reference.pixels import inspect
 from runners.reference.source import Source, source_of
@@ -33,18 +33,15 @@ def prepare(request: Request) -> StepWork:
     settings: dict[str, str] = {}
     first: list[torch.Tensor] = []
 
-    def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
-        passes = loader.opened(source, endless)
-        copy = partial(copied, device=device)
+    def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
+        passes = loader.opened(source, endless, tally)
+        copy = timed(tally, "transfer", partial(copied, device=device))
         return (lambda: on_device(passes(), copy)) if source.stage == "transfer" else passes
 
     def observed(source: Source) -> Observed:
         copying = {"transfer": 1} if source.stage == "transfer" else {}
         tally = Tally(loader.stages(source) | copying, writers=source.workers)
-        endless = loader.opened(source, True, tally)()
-        if copying:
-            endless = on_device(endless, tally.timed("transfer", partial(copied, device=device)))
-        return endless, tally.read
+        return opened(source, True, tally)(), tally.read
 
     def epoch_as_arrays() -> Iterator[list[np.ndarray]]:
         for batch in opened(source, False)():

@@ -12,7 +12,7 @@ from spdl.pipeline import PipelineBuilder
 from runners.harness.workload import Unsupported
 from runners.pytorch.ffmpeg import load_ffmpeg
 from runners.pytorch.spdl_tasks import PlainBatch, PlainImage, ReadyImage, TunedBatch, checked, resize_of
-from runners.pytorch.tally import CLOCK, Tally
+from runners.pytorch.tally import CLOCK, Tally, timed
 from runners.reference.source import Source
 
 CHANNELS_FIRST = False
@@ -47,7 +47,7 @@ def pipeline(source: Source, endless: bool, tally: Tally | None = None) -> Pipel
         builder.pipe(TunedBatch(source, tally), concurrency=source.workers, output_order="input")
     else:
         decode = PlainImage(source) if source.ready is None else ReadyImage(source.ready)
-        decode = tally.timed("decode", decode) if tally else decode
+        decode = timed(tally, "decode", decode)
         builder = PipelineBuilder().add_source(Names(names, endless))
         builder.pipe(decode, concurrency=source.workers, output_order="input").aggregate(source.batch_size)
         if source.stage != "decode":

@@ -5,14 +5,13 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-import torch
 from spdl.pipeline import run_pipeline_in_subprocess
 
 from runners.pytorch import loader_spdl
 from runners.pytorch.ffmpeg import load_ffmpeg
 from runners.pytorch.shm import require_shared_memory
 from runners.pytorch.spdl_tasks import checked, planes_normalized
-from runners.pytorch.tally import Tally
+from runners.pytorch.tally import Tally, timed
 from runners.reference.source import SIDE, Source
 
 CHANNELS_FIRST = loader_spdl.CHANNELS_FIRST
@@ -45,10 +44,8 @@ def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callabl
         initializer=load_ffmpeg,
         mp_context=START_METHOD,
     )
-    finish = partial(planes_normalized, pinned=source.pinned) if normalizes_here else _as_is
-    if tally and normalizes_here:
-        finish = tally.timed("normalize", finish)
-    return lambda: _pass(batches, finish)
+    normalize = timed(tally, "normalize", partial(planes_normalized, pinned=source.pinned))
+    return lambda: _pass(batches, normalize if normalizes_here else None)
 
 
 def settings(source: Source) -> dict[str, str]:
@@ -59,17 +56,13 @@ def settings(source: Source) -> dict[str, str]:
     return {**found, "processes_alive": processes, "start_method": START_METHOD, "threads_asked": str(source.workers)}
 
 
-def _pass(batches: Iterable, finish: Callable) -> Iterator:
+def _pass(batches: Iterable, normalize: Callable | None) -> Iterator:
     try:
         for batch in map(checked, batches):
-            yield finish(batch)
+            yield normalize(batch) if normalize else batch
     finally:
         del batches  # the process would live as long as the traceback of an error
 
 
 def _normalizes_here(source: Source) -> bool:
     return source.tuned and source.normalized
-
-
-def _as_is(batch: torch.Tensor | list) -> torch.Tensor | list:
-    return batch

@@ -10,7 +10,7 @@ import torch
 
 from runners.harness.workload import Invalid
 from runners.pytorch.normalize import normalized
-from runners.pytorch.tally import Tally
+from runners.pytorch.tally import Tally, timed
 from runners.reference.pixels import affine
 from runners.reference.source import SIDE, Source
 
@@ -73,10 +73,8 @@ class PlainBatch:
     """Images to one tensor, normalised where the stage says so, with the operations that first come to mind."""
 
     def __init__(self, source: Source, tally: Tally | None = None) -> None:
-        self.stack, self.normalize = torch.stack, _normalize if source.normalized else None
-        if tally:
-            self.stack = tally.timed("batch", self.stack)
-            self.normalize = self.normalize and tally.timed("normalize", self.normalize)
+        self.stack = timed(tally, "batch", torch.stack)
+        self.normalize = timed(tally, "normalize", _normalize) if source.normalized else None
 
     def __call__(self, images: list[torch.Tensor | Undecodable]) -> torch.Tensor | Undecodable:
         broken = next((image for image in images if isinstance(image, Undecodable)), None)
@@ -95,11 +93,9 @@ class TunedBatch:
     def __init__(self, source: Source, tally: Tally | None = None) -> None:
         self.stage, self.resize = source.stage, resize_of(source)
         self.ready = None if source.ready is None else torch.from_numpy(source.ready)
-        self.decode, self.stack = self._decoded, _stacked
-        self.normalize = partial(planes_normalized, pinned=source.pinned) if source.normalized else None
-        if tally:
-            self.decode, self.stack = tally.timed("decode", self.decode), tally.timed("batch", self.stack)
-            self.normalize = self.normalize and tally.timed("normalize", self.normalize)
+        self.decode, self.stack = timed(tally, "decode", self._decoded), timed(tally, "batch", _stacked)
+        normalize = timed(tally, "normalize", partial(planes_normalized, pinned=source.pinned))
+        self.normalize = normalize if source.normalized else None
 
     def __call__(self, names: list) -> torch.Tensor | list | Undecodable:
         if self.ready is not None:

@@ -7,8 +7,8 @@ from functools import partial
 import torch
 from torch.utils.data import get_worker_info
 
-from runners.harness.busy import Busy
 from runners.harness.record import PipelineStage
+from runners.harness.timed_call import TimedCall
 
 CLOCK = "a clock around its calls"
 """What a loader's settings say of where these numbers are from."""
@@ -26,10 +26,6 @@ class Tally:
         self._columns = {name: column for column, name in enumerate(stages)}
         self._counts = torch.zeros(max(1, writers), len(stages), 2, dtype=torch.int64).share_memory_()
 
-    def timed(self, stage: str, function: Callable) -> Callable:
-        """The function, its calls counted and timed; as it is where no such stage is watched."""
-        return Busy(function, partial(self._add, stage)) if stage in self.stages else function
-
     def read(self) -> list[PipelineStage]:
         """What each stage has done up to now."""
         totals = self._counts.sum(dim=0).tolist()
@@ -38,8 +34,14 @@ class Tally:
             for (name, workers), total in zip(self.stages.items(), totals, strict=True)
         ]
 
-    def _add(self, stage: str, busy_ns: int) -> None:
+    def add(self, stage: str, busy_ns: int) -> None:
+        """One more task of this stage, by whoever did it."""
         self._counts[_writer(), self._columns[stage]] += torch.tensor([1, busy_ns])
+
+
+def timed(tally: Tally | None, stage: str, function: Callable) -> Callable:
+    """The function, its calls counted and timed; as it is where nobody watches that stage."""
+    return TimedCall(function, partial(tally.add, stage)) if tally and stage in tally.stages else function
 
 
 def _writer() -> int:

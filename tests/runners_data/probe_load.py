@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -31,7 +32,9 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
         spoil()
     manifest = read_manifest(Path(manifest_path))
     outcomes = {}
-    whole = (*declared.loaders, *declared.by_name) if not sabotage else declared.loaders
+    whole = (*declared.loaders, *declared.by_name) if sabotage in ("", "alone") else declared.loaders
+    if sabotage == "alone" and THREADS in whole:
+        unlock()
     for loader in whole if sabotage != "unlocked" else (THREADS,):
         for variant in declared.variants:
             for stage in declared.stages if sabotage in ("", "unlocked") else ("batch",):
@@ -92,6 +95,7 @@ def observe(load, request: Request) -> dict:
     finally:
         work.close()
         assert not multiprocessing.active_children(), "workers outlive their stream"
+        assert not any("loader" in thread.name for thread in threading.enumerate()), "threads outlive their stream"
 
 
 def spoil_pytorch() -> None:

@@ -126,6 +126,13 @@ def test_threads_want_a_python_without_its_global_lock(outcomes, variant):
 
 
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_threads_want_workers(outcomes, variant):
+    seen = outcomes("pytorch", "alone")[f"torch_threads/{variant}/batch"]
+    assert seen["kind"] == "UNSUPPORTED"
+    assert "--workers 1" in seen["message"]
+
+
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
 @pytest.mark.parametrize("stage", ["decode", "batch", "normalize"])
 def test_threads_deliver_what_processes_do(outcomes, variant, stage):
     seen, theirs = outcomes("pytorch", "unlocked"), outcomes("pytorch")

@@ -2,7 +2,7 @@
 
 import pickle
 
-from runners.harness.busy import Busy
+from runners.harness.timed_call import TimedCall
 
 
 def double(number: int) -> int:
@@ -12,11 +12,11 @@ def double(number: int) -> int:
 def test_each_call_says_how_long_it_took():
     told: list[int] = []
     ticks = iter((100, 130, 200, 207))
-    busy = Busy(double, told.append, lambda: next(ticks))
-    assert [busy(1), busy(2)] == [2, 4]
+    call = TimedCall(double, told.append, lambda: next(ticks))
+    assert [call(1), call(2)] == [2, 4]
     assert told == [30, 7]
 
 
 def test_it_can_be_sent_to_another_process():
-    there = pickle.loads(pickle.dumps(Busy(double, double)))
+    there = pickle.loads(pickle.dumps(TimedCall(double, double)))
     assert there(4) == 8

@@ -1,4 +1,4 @@
-"""How long a loader's own stages are busy."""
+"""A clock around calls that a runner does not make itself: those of a loader's own stages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from runners.harness.clock import now_ns
 
 
-class Busy:
+class TimedCall:
     """A function that says after each call how many ns it took. It can be sent to another process."""
 
     def __init__(
