@@ -84,6 +84,7 @@ def prepare(request: Request) -> StepWork:
         queue_batches=source.queue_batches,
         stages=passes.stages(),
         pipeline=passes.pipeline,
+        gpu_peaks=lambda: devices.gpu_peaks(device),
     )
 
 
