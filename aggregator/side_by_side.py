@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from aggregator.comparison.analysis import CaseResult, Comparison, Environment
 from aggregator.comparison.roofline import ROOF
+from aggregator.comparison.sections import hardware
 from aggregator.figures.cases import by_contest
 from aggregator.model import Cell, SideBySide, Table
 from aggregator.tables import hosts
@@ -125,7 +126,7 @@ def _places(environments: Sequence[Environment]) -> Table:
 
 
 def _where(environments: Sequence[Environment]) -> str:
-    machines = [next((one.host.hostname_digest for one in env.records if one.host), None) for env in environments]
+    machines = [next((found for one in env.records if (found := hardware(one))), None) for env in environments]
     number = len(environments)
     all_of = "both" if number == 2 else f"all {number}"
     if None not in machines and len(set(machines)) == number:

@@ -57,6 +57,13 @@ def machine(record: Record) -> tuple[object, ...] | None:
     return (*base, host.gpu, host.driver, host.engine)
 
 
+def hardware(record: Record) -> tuple[object, ...] | None:
+    """Which machine it was, whatever it was set to that day. Its name alone does not tell: two virtual machines made
+    from one image have had the same."""
+    host = record.host
+    return (host.hostname_digest, host.cpu_model, host.cpus) if host else None
+
+
 def software(record: Record) -> tuple[object, ...] | None:
     """What must be equal for one framework in one chosen version throughout: image, packages, this project's commit."""
     host = record.host

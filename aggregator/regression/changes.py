@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from aggregator.comparison.sections import hardware
 from aggregator.model import Table
 from aggregator.tables import hosts
 from aggregator.text.quantities import DASH
@@ -16,7 +17,7 @@ LONGEST = 200
 
 def other_machine(base: Iterable[Record], head: Iterable[Record]) -> bool:
     """Whether any machine measured only one of the two."""
-    one, other = ({record.host.hostname_digest for record in records if record.host} for records in (base, head))
+    one, other = ({hardware(record) for record in records if record.host} for records in (base, head))
     return bool(one and other) and one != other
 
 

@@ -89,10 +89,11 @@ def _is_ours(site: Path) -> bool:
 def _taken(folder: Path, run: LoadedRun) -> bool:
     """Whether the site has a run of this id from other machines; one that went on meanwhile has its machine again."""
     try:
-        published = {place.machine for place in _read(folder).places if place.machine}
+        published = {(place.machine, place.cpu) for place in _read(folder).places if place.machine}
     except BadRecord:
         return False
-    machines = {clean(record.host.hostname_digest, 40) for record in run.records if record.host}
+    hosts = [record.host for record in run.records if record.host]
+    machines = {(clean(host.hostname_digest, 40), clean(host.cpu_model, 80)) for host in hosts}
     return bool(published and machines) and published.isdisjoint(machines)
 
 

@@ -77,6 +77,15 @@ def test_two_sessions_of_one_machine_are_not_pooled(tmp_path):
     assert "| 30 |" not in text.split("## Machines")[0]
 
 
+def test_machines_made_from_one_image_are_two(tmp_path):
+    """Their name is the same, and so is its digest; their processors are not."""
+    one = a_run(tmp_path, "a", {ALIKE: 1.2, APART: 1.3})
+    two = a_run(tmp_path, "b", {ALIKE: 1.5, APART: 1.2}, cpu_model="Another CPU", cpus=16)
+    text, _ = merged(tmp_path, one, two)
+    assert "on both machines" in text
+    assert "this machine" not in text
+
+
 def test_what_differs_between_the_machines_is_marked(tmp_path):
     one = a_run(tmp_path, "a", {ALIKE: 1.2, APART: 1.3})
     two = a_run(tmp_path, "b", {ALIKE: 1.2, APART: 1.3}, "two", gpu="Example GPU")

@@ -59,7 +59,8 @@ function save(name, type, text) {
   const address = URL.createObjectURL(new Blob([text], { type }));
   const link = element("a", { href: address, download: name });
   link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 1000);
+  // A busy browser fetches it late: after one second it has come too late, and nothing was saved.
+  setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
 async function copy(text) {
