@@ -44,6 +44,8 @@ def browser():
         started.close()
 
 
+# Of what the page saves, the text: twenty downloads in a row are slow, and once one of them never began.
+NOTE_SAVED = "const make = URL.createObjectURL; URL.createObjectURL = (blob) => (window.saved = blob.text(), make(blob)); 0"
 TYPES = {"mixed": "application/json", "packed": "text/plain"}
 
 
@@ -114,12 +116,14 @@ def test_a_hostile_record_does_nothing(read):
 
 def test_a_hostile_record_stays_text_in_what_is_copied_and_downloaded(read):
     reader = read("nasty")
+    reader.page.evaluate(NOTE_SAVED)
     tables = reader.page.locator("main table:visible")
     texts = []
     for tools in reader.page.locator(".tools:visible").all():
         tools.get_by_role("button", name="Copy as Markdown").click()
         texts.append(reader.page.evaluate("navigator.clipboard.readText()"))
-        _, text = reader.save(tools.get_by_role("button", name="CSV"))
+        tools.get_by_role("button", name="CSV").click()
+        text = reader.page.evaluate("window.saved")
         cells = [cell for row in csv.reader(io.StringIO(text)) for cell in row]
         assert cells
         assert not [cell for cell in cells if re.match(r"[=+@\t\r]|-\D", cell)]
