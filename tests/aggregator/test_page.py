@@ -45,7 +45,9 @@ def browser():
 
 
 # Of what the page saves, the text: twenty downloads in a row are slow, and once one of them never began.
-NOTE_SAVED = "const make = URL.createObjectURL; URL.createObjectURL = (blob) => (window.saved = blob.text(), make(blob)); 0"
+NOTE_SAVED = (
+    "const make = URL.createObjectURL; URL.createObjectURL = (blob) => (window.saved = blob.text(), make(blob)); 0"
+)
 TYPES = {"mixed": "application/json", "packed": "text/plain"}
 
 
