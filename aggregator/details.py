@@ -122,7 +122,7 @@ def _effective_of(record: Record) -> dict[str, str]:
     if record.effective is None:
         return {}
     shown = {}
-    for name, value in dataclasses.asdict(record.effective).items():
+    for name, value in vars(record.effective).items():
         if name == "settings":
             shown.update({clean(key, 60): clean(text, 200) for key, text in sorted(value.items())})
         elif value is not None:

@@ -1,5 +1,6 @@
 """From loaded runs to compared cases. Knows numbers and verdicts, nothing of how they are shown."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -109,12 +110,12 @@ def competitors_of(runs: Iterable[LoadedRun]) -> list[str]:
 
 
 def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str | None) -> Iterator[CaseResult]:
-    by_case: dict[Case, list[Record]] = {}
+    by_case: defaultdict[Case, list[Record]] = defaultdict(list)
     for record in section.records:
-        by_case.setdefault(record.case, []).append(record)
+        by_case[record.case].append(record)
     plan = {planned.case: index for index, planned in enumerate(run.plan.cases if run.plan else [])}
     unplanned = sorted((case for case in by_case if case not in plan), key=repr)
-    started = {record.case for record in run.records} if first else set()
+    started = {record.case for record in run.records} if first and not plan.keys() <= by_case.keys() else set()
     for case in [*plan, *unplanned]:
         # What was planned and never started has no machine; it is told once, with the run's first section.
         if case in by_case or (first and case not in started):
@@ -144,9 +145,9 @@ def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Si
     blocks = planned_blocks(run, run.plan, index) if run.plan and index is not None else None
     unavailable = {entry.competitor: entry for entry in planned.unavailable} if planned else {}
     order = dict.fromkeys([*(planned.competitors if planned else []), *unavailable])
-    own: dict[Competitor, list[Record]] = {}
+    own: defaultdict[Competitor, list[Record]] = defaultdict(list)
     for record in records:
-        own.setdefault(record.competitor, []).append(record)
+        own[record.competitor].append(record)
     order |= dict.fromkeys(sorted(own))
     return tuple(
         Side(
