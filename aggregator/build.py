@@ -1,6 +1,7 @@
 """From analysed environments to the frozen report that the templates lay out."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 
 from aggregator.comparison import aa
@@ -14,6 +15,7 @@ from aggregator.figures.samples import samples_figure
 from aggregator.model import Answer, AnswerGroup, Failed, Part, Report
 from aggregator.page import room
 from aggregator.page.data import page_data
+from aggregator.page.packing import pack
 from aggregator.page.samples import packed_samples
 from aggregator.published.section import beside_published
 from aggregator.reading.load import LoadedRun
@@ -85,8 +87,8 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
         published=beside_published(
             [(part.title, env.cases) for part, env in zip(parts, environments, strict=True)], names
         ),
-        data=page_data(environments, names),
-        samples=packed_samples([_told(env, part) for env, part in zip(environments, parts, strict=True)]),
+        data=pack(page_data(environments, names)),
+        samples=partial(packed_samples, [_told(env, part) for env, part in zip(environments, parts, strict=True)]),
         clean=not (failures or quarantined or incomplete),
     )
 

@@ -114,7 +114,7 @@ def _effective(result: CaseResult, common: Settings) -> Table:
         name: cells for name, cells in rows.items() if len(set(cells)) > 1 or not all(name in told for told in known)
     }
     above = " Beside those that are told above for all cases." if any(known) else ""
-    note = f"Read back at run time.{above}{said}"
+    note = f"Read back at run time.{above}{said}" if rows or said else ""
     return _table("Settings in effect", note, "setting", sides, rows, len(sides) + 1)
 
 

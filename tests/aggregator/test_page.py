@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 from whole_runs import MARKUP, mixed_run, nasty_records
 
 from aggregator.cli import main
-from aggregator.page import samples as page_samples
+from aggregator.page import packing
 
 pytestmark = pytest.mark.browser
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
@@ -29,7 +29,7 @@ def pages(tmp_path_factory):
         folder = write_folder(tmp_path_factory.mktemp(name) / "r", *run)
         with pytest.MonkeyPatch.context() as patch:
             if name == "packed":
-                patch.setattr(page_samples, "PLAIN", 0)
+                patch.setattr(packing, "PLAIN", 0)
             main(["report", str(folder)])
         made[name] = (folder / "report.html").resolve()
     return made
