@@ -23,7 +23,7 @@ from aggregator.side_by_side import agreement, side_by_side
 from aggregator.tables import hosts
 from aggregator.tables.footnotes import Footnotes
 from aggregator.tables.scores import result_tables, score_table
-from aggregator.text.answers import answer, scale, score
+from aggregator.text.answers import ALONE, answer, scale, score
 from aggregator.text.load import load_remarks
 from aggregator.text.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.text.quantities import count
@@ -193,7 +193,8 @@ def _contest(members: Sequence[CaseResult]) -> str:
 
 
 def _said(verdict: str) -> str:
-    return "without a verdict (too few blocks)" if verdict == Verdict.FEW_BLOCKS else verdict
+    told = {Verdict.FEW_BLOCKS: "without a verdict (too few blocks)", ALONE: f"with {ALONE}"}
+    return told.get(verdict, verdict)
 
 
 def _facts(run: LoadedRun) -> list[tuple[str, str]]:

@@ -99,12 +99,16 @@ def analyse(runs: Iterable[LoadedRun], baseline: str | None = None) -> list[Envi
     return _judge(found)
 
 
-def competitors_of(runs: Iterable[LoadedRun]) -> list[str]:
-    """Every competitor's label, in order of first appearance."""
+def competitors_of(runs: Iterable[LoadedRun], unavailable: bool = False) -> list[str]:
+    """Every competitor's label, in order of first appearance.
+
+    One that no case could run, such as an image that failed to build, is there only where `unavailable` asks for it.
+    """
     labels: dict[str, None] = {}
     for run in runs:
         for planned in run.plan.cases if run.plan else []:
-            labels.update(dict.fromkeys(competitor.label for competitor in planned.competitors))
+            named = [*planned.competitors, *(one.competitor for one in planned.unavailable if unavailable)]
+            labels.update(dict.fromkeys(competitor.label for competitor in named))
         labels.update(dict.fromkeys(record.competitor.label for record in run.records))
     return list(labels)
 
