@@ -116,9 +116,10 @@ def _statistics(comparison: Comparison) -> list[str]:
     if compared is None or comparison.verdict is Verdict.NOT_COMPARABLE:
         return []
     said = []
-    if means and (ratios := (_with_interval(compared), _with_interval(means))) and all(ratios):
-        blocks = count(compared.n, "block")
-        said.append(f"ratio of median steps {ratios[0]}, of mean steps {ratios[1]}, {blocks}")
+    found, of_means = _with_interval(compared), _with_interval(means) if means else ""
+    if found:
+        ratios = f"median steps {found}, of mean steps {of_means}" if of_means else f"times {found}"
+        said.append(f"ratio of {ratios}, {count(compared.n, 'block')}")
     if compared.p is not None and judged is not None and judged.p_holm is not None:
         said.append(f"t test p = {compared.p:.2g}, after Holm {judged.p_holm:.2g}")
         said.append(f"sign-flip test p = {compared.p_permutation:.2g}")
