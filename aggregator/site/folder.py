@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from aggregator.model import Report
-from aggregator.page.write import FIGURES, write_report
+from aggregator.page.write import write_report
 from aggregator.reading.load import CannotReport, LoadedRun
 from aggregator.reading.parse import BadRecord
 from aggregator.reading.read import read_regular
@@ -57,10 +57,6 @@ def folders(site: Path, runs: Sequence[LoadedRun]) -> list[Path]:
 def write_run(folder: Path, report: Report, summary: Summary) -> None:
     """The run's report, and last what the site keeps of it. Raises OSError."""
     write_report(report, folder)
-    drawn = {f"{figure.name}.svg" for figure in report.figures}
-    for figure in (folder / FIGURES).glob("*.svg"):
-        if figure.name not in drawn:  # of the run as it stood when it was published before
-            figure.unlink()
     write_atomically(folder / SUMMARY, to_json(summary))
 
 
