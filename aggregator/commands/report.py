@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aggregator.build import build_report
-from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, known, load_runs, not_writable, printable
+from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, known, load_runs, not_writable, printable, share
 from aggregator.comparison.analysis import analyse, competitors_of
 from aggregator.page.write import write_report
 from aggregator.reading.load import LoadedRun
@@ -26,7 +26,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline", help="competitor that the others are compared with (default: the plan's first)")
     parser.add_argument(
         "--target-accuracy",
-        type=_share,
+        type=_accuracy,
         help="test accuracy in per cent that trainings are timed to (default: the highest that all reached)",
     )
 
@@ -55,8 +55,8 @@ def make(runs: Sequence[LoadedRun], target: Path, given: argparse.Namespace) -> 
     return OK if report.clean else SOME_FAILED
 
 
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 100:
+def _accuracy(text: str) -> float:
+    found = share(text)
+    if not 0 < found <= 1:
         raise argparse.ArgumentTypeError(f"{text}: must be above 0 and at most 100 per cent")
-    return value / 100
+    return found

@@ -1,9 +1,12 @@
 """What several commands need: runs by name, exit codes, messages for people."""
 
+import argparse
 import difflib
+import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from aggregator.reading.distinct import distinct
@@ -22,6 +25,20 @@ def load_runs(names: Sequence[str]) -> list[tuple[Path, LoadedRun]]:
     for line in (*(f"{folder} is given {n} times; it is taken once" for folder, n in times.items() if n > 1), *copies):
         print(printable(line), file=sys.stderr)
     return kept
+
+
+def share(text: str) -> float:
+    """So many per cent as a fraction: the float next to it, which the hundredth of a float need not be.
+
+    Raises ArgumentTypeError.
+    """
+    try:
+        found = float(Decimal(text) / 100)
+    except ArithmeticError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give per cent without the sign, such as 58.7")
+    return found
 
 
 def known(what: str, name: str, names: Sequence[str]) -> None:
