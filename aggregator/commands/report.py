@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aggregator.build import build_report
-from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, known, load_runs, not_writable, printable, share
+from aggregator.commands.shared import (
+    OK,
+    RUN_HELP,
+    SOME_FAILED,
+    known,
+    load_runs,
+    not_writable,
+    printable,
+    share,
+    target_folder,
+)
 from aggregator.comparison.analysis import analyse, competitors_of
 from aggregator.page.write import write_report
 from aggregator.reading.load import LoadedRun
@@ -17,7 +27,7 @@ HELP = "compare a run's records and write report.md and report.html"
 def add(parser: argparse.ArgumentParser) -> None:
     """Its arguments."""
     parser.add_argument("runs", nargs=1, metavar="RUN", help=RUN_HELP)
-    parser.add_argument("--out", type=Path, help="where to write (default: the run's folder)")
+    parser.add_argument("--out", type=target_folder, help="where to write (default: the run's folder)")
     add_choices(parser)
 
 

@@ -41,6 +41,13 @@ def share(text: str) -> float:
     return found
 
 
+def target_folder(text: str) -> Path:
+    """A folder to write to. Raises ArgumentTypeError for an empty name, which would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("empty; name a folder")
+    return Path(text)
+
+
 def known(what: str, name: str, names: Sequence[str]) -> None:
     """Raises CannotReport, with what it may have been, where `name` is not one of `names`."""
     if name not in names:

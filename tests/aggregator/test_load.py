@@ -3,12 +3,13 @@
 import dataclasses
 import json
 import os
+from contextlib import contextmanager
 
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
 
 from aggregator.cli import main
-from aggregator.commands.shared import OK
+from aggregator.commands.shared import OK, USAGE
 from aggregator.comparison.analysis import analyse
 from aggregator.reading.load import CannotReport, find_run, load_run
 from aggregator.reading.parse import BadRecord, NewerSchema, parse_record
@@ -240,6 +241,51 @@ def test_a_missing_run_names_the_nearest(tmp_path):
     with pytest.raises(CannotReport, match="did you mean 2026-01-02-quick"):
         find_run("2026-01-02-quik", tmp_path / "results")
     assert find_run("2026-01-02-quick", tmp_path / "results").is_dir()
+
+
+COMMANDS = {
+    "report": ["report", "{}"],
+    "merge": ["merge", "{}", "{}", "--out", "out"],
+    "publish": ["publish", "{}", "--site", "site"],
+    "audit": ["audit", "{}"],
+    "aa": ["aa", "{}"],
+    "export": ["export", "{}", "--out", "out"],
+    "compare": ["compare", "{}:pytorch/eager", "{}:tensorflow/graph"],
+}
+
+
+@contextmanager
+def shut(folder):
+    """A folder that one may not enter; root, who may enter every one, is somebody else meanwhile."""
+    user, mode = os.geteuid(), folder.stat().st_mode
+    folder.chmod(0)
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(mode)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("x" * 300, "cannot be read (File name too long)"),
+        ("shut/run", "shut/run: cannot be read (Permission denied)"),
+        ("shut", "cannot be read (Permission denied)"),
+        ("", "a run's name is empty"),
+    ],
+)
+def test_a_run_that_cannot_be_looked_at_is_said_by_every_command(tmp_path, monkeypatch, capsys, command, name, said):
+    write_folder(tmp_path / "shut/run", RUN, [RECORD])
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    with shut(tmp_path / "shut"):
+        assert main([word.format(name) for word in COMMANDS[command]]) == USAGE
+    assert said in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["shut"]
 
 
 def test_a_folder_with_nothing_in_it_cannot_be_reported(tmp_path):
