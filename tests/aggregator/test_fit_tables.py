@@ -83,6 +83,20 @@ def test_a_given_target_says_who_reached_it(tmp_path):
     assert "| 50 % | 1.00 s (n 1) |" in row
 
 
+@pytest.mark.parametrize(
+    ("target", "reached"), [("60", "– (n 0)<sup>1</sup>"), ("50", "1.00 s (n 1)"), ("20", "1.00 s (n 2)")]
+)
+def test_the_time_to_a_target_always_says_of_how_many_replicates_and_a_dash_why(tmp_path, target, reached):
+    case = dataclasses.replace(fit_case(), test_each_epoch=True)
+    run = make_run([planned(case, [TORCH_FIT], 2)])
+    records = [with_history(one, (SECOND, 0, 2.0, 0.5 if one.block.number else 0.3)) for one in scheduled(run)]
+    write_folder(tmp_path, run, records)
+    assert main(["report", str(tmp_path), "--target-accuracy", target]) == OK
+    section = (tmp_path / "report.md").read_text().partition("Time to accuracy")[2].partition("\n#")[0]
+    assert f"| {target} % | {reached} |" in section
+    assert ("No replicate reached it" in section) is (target == "60")
+
+
 def test_a_target_is_met_by_the_very_accuracy_that_was_asked_for(tmp_path):
     case = dataclasses.replace(fit_case(), test_each_epoch=True)
     run = make_run([planned(case, [TORCH_FIT], 2)])
