@@ -1,6 +1,7 @@
 """From analysed environments to the frozen report that the templates lay out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import accumulate
 
 from aggregator.comparison import aa
@@ -14,6 +15,7 @@ from aggregator.figures.samples import samples_figure
 from aggregator.model import Answer, AnswerGroup, Failed, Part, Report
 from aggregator.page import room
 from aggregator.page.data import page_data
+from aggregator.page.packing import pack
 from aggregator.page.samples import packed_samples
 from aggregator.published.section import beside_published
 from aggregator.reading.load import LoadedRun
@@ -21,14 +23,14 @@ from aggregator.side_by_side import agreement, side_by_side
 from aggregator.tables import hosts
 from aggregator.tables.footnotes import Footnotes
 from aggregator.tables.scores import result_tables, score_table
-from aggregator.text.answers import answer, scale, score
+from aggregator.text.answers import ALONE, answer, scale, score
 from aggregator.text.load import load_remarks
 from aggregator.text.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.text.quantities import count
 from aggregator.text.quieter import needed
 from aggregator.text.words import anchor, clean, clean_lines, digest, heading, labels, settings
 from method.verdict import Verdict
-from runners.harness.case import Case, Competitor
+from runners.harness.case import Case
 from runners.harness.record import Record, Status
 
 READ_THROUGH = 60
@@ -45,7 +47,8 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     palette = Palette(
         (result.case.workload, [(side.competitor.framework, side.label) for side in result.sides]) for result in results
     )
-    records = [record for env in environments for record in env.records]
+    # Side by side, as their files were read, they lie together in memory; in run order this takes twice as long.
+    records = [record for result in results for side in result.sides for record in side.records]
     machines, software = hosts.machines(records), hosts.software(records)
     failures, quarantined = _failures(environments, names), _quarantined(runs)
     listed, listed_files, unlisted = room.listed(failures, quarantined)
@@ -84,8 +87,8 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
         published=beside_published(
             [(part.title, env.cases) for part, env in zip(parts, environments, strict=True)], names
         ),
-        data=page_data(environments, names),
-        samples=packed_samples([_told(env, part) for env, part in zip(environments, parts, strict=True)]),
+        data=pack(page_data(environments, names)),
+        samples=partial(packed_samples, [_told(env, part) for env, part in zip(environments, parts, strict=True)]),
         clean=not (failures or quarantined or incomplete),
     )
 
@@ -190,7 +193,8 @@ def _contest(members: Sequence[CaseResult]) -> str:
 
 
 def _said(verdict: str) -> str:
-    return "without a verdict (too few blocks)" if verdict == Verdict.FEW_BLOCKS else verdict
+    told = {Verdict.FEW_BLOCKS: "without a verdict (too few blocks)", ALONE: f"with {ALONE}"}
+    return told.get(verdict, verdict)
 
 
 def _facts(run: LoadedRun) -> list[tuple[str, str]]:
@@ -216,7 +220,14 @@ def _incomplete(runs: Sequence[LoadedRun], environments: Sequence[Environment]) 
             for competitor in case.competitors
             if competitor not in {one.competitor for one in case.unavailable}
         }
-        planned, there = sum(wanted.values()), sum(_wanted(record, wanted) for record in run.records)
+        planned = sum(wanted.values())
+        there = sum(
+            _below(wanted.get((result.case, side.competitor), 0), side.records)
+            for env in environments
+            if env.run is run
+            for result in env.cases
+            for side in result.sides
+        )
         if there < planned:
             found.append(f"Run {clean(run.name, 80)}: {planned - there} of {planned} planned replicates have no record")
     if not any(env.cases for env in environments):
@@ -224,8 +235,8 @@ def _incomplete(runs: Sequence[LoadedRun], environments: Sequence[Environment]) 
     return found
 
 
-def _wanted(record: Record, wanted: dict[tuple[Case, Competitor], int]) -> bool:
-    return record.block.number < wanted.get((record.case, record.competitor), 0)
+def _below(blocks: int, records: Iterable[Record]) -> int:
+    return sum(record.block.number < blocks for record in records)
 
 
 def _failures(environments: Sequence[Environment], names: dict[Case, str]) -> list[Failed]:

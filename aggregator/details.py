@@ -114,7 +114,7 @@ def _effective(result: CaseResult, common: Settings) -> Table:
         name: cells for name, cells in rows.items() if len(set(cells)) > 1 or not all(name in told for told in known)
     }
     above = " Beside those that are told above for all cases." if any(known) else ""
-    note = f"Read back at run time.{above}{said}"
+    note = f"Read back at run time.{above}{said}" if rows or said else ""
     return _table("Settings in effect", note, "setting", sides, rows, len(sides) + 1)
 
 
@@ -122,7 +122,7 @@ def _effective_of(record: Record) -> dict[str, str]:
     if record.effective is None:
         return {}
     shown = {}
-    for name, value in dataclasses.asdict(record.effective).items():
+    for name, value in vars(record.effective).items():
         if name == "settings":
             shown.update({clean(key, 60): clean(text, 200) for key, text in sorted(value.items())})
         elif value is not None:

@@ -1,7 +1,7 @@
 """The report as frozen text and drawings. Templates lay it out and compute nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -187,12 +187,19 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class PackedSamples:
-    """`text` is JSON or, where `zipped`, base64 of it in gzip; without any, `missing` says why and where they are."""
+class Packed:
+    """`text` is JSON or, where `zipped`, base64 of it in gzip."""
 
-    text: str = ""
+    text: str
     zipped: bool = False
-    missing: str = ""
+
+
+@dataclass(frozen=True)
+class PackedSamples:
+    """Raw samples as numbers, and in a sentence how fine they are; without any, why and where they are."""
+
+    packed: Packed | None = None
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -220,9 +227,10 @@ class Report:
     method: tuple[str, ...]
     limits: tuple[str, ...]
     published: Published | None
-    data: dict[str, Any]
+    data: Packed
     """What the page's script needs; see page_data."""
-    samples: PackedSamples
+    samples: Callable[[int], PackedSamples]
+    """What becomes of the raw samples in so many bytes."""
     clean: bool = field(default=True)
     """Nothing failed, is missing or was quarantined."""
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import signal, stats
+from scipy import stats
 
 from method.statistic import STEADY_SPREAD
 from runners.harness.case import Competitor
@@ -149,6 +149,9 @@ def _swings(series: np.ndarray) -> bool:
 
 def _swing(series: np.ndarray, axis: int = -1) -> np.ndarray:
     """From crest to trough of the largest sine: the periodogram's height is half the square of an amplitude."""
+    # Imported where it is needed, as above: every command loads this module, and few ask for a swing.
+    from scipy import signal
+
     _, power = signal.periodogram(series, nfft=4 * series.shape[axis], scaling="spectrum", axis=axis)
     return np.asarray(2 * np.sqrt(2 * power.max(axis=axis)))
 

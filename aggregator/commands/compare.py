@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 
 from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, known, printable, share
 from aggregator.comparison.analysis import Environment, analyse, competitors_of
+from aggregator.reading.distinct import distinct
 from aggregator.reading.load import CannotReport, LoadedRun, load_run
 from aggregator.regression import paired, unpaired
 from aggregator.regression.changes import OTHER_MACHINE, changes, other_machine
@@ -40,16 +41,24 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the page."""
     base, head = choose(given.base), choose(given.head)
+    kept, copies = distinct([(folder, load_run(folder)) for folder in dict.fromkeys((base.folder, head.folder))])
+    for line in copies:
+        print(printable(line), file=sys.stderr)
+    runs = dict(kept)
+    if len(runs) == 1:
+        head = dataclasses.replace(head, folder=base.folder)
     refuse_unfit(base, head)
-    runs = {folder: load_run(folder) for folder in dict.fromkeys((base.folder, head.folder))}
     environments = {folder: analyse([loaded]) for folder, loaded in runs.items()}
     before, after = environments[base.folder], environments[head.folder]
+    if before is after:
+        before = after = paired.counted(before)
     names = _names(base, head, runs[base.folder], runs[head.folder], given.competitor)
     opposed = oppose(before, after, names)
     findings = paired.compare(before, names, given.threshold) if before is after else unpaired.compare(opposed)
     failed, missing = _listed(opposed)
     if not (findings.table.rows or failed):
-        raise CannotReport(f"nothing to compare: {'; '.join(missing[:3]) or 'no machine and set of versions ran both'}")
+        why = "no machine and set of versions ran both" if opposed else "only what the machine can do was measured"
+        raise CannotReport(f"nothing to compare: {'; '.join(missing[:3]) or why}")
     records = _records(before, names.keys()), _records(after, names.values())
     if other_machine(*records):
         findings = dataclasses.replace(findings, said=(OTHER_MACHINE, *findings.said))
@@ -59,7 +68,7 @@ def run(given: argparse.Namespace) -> int:
         print(printable(line), file=sys.stderr)
     if findings.regressions:
         return REGRESSION
-    return SOME_FAILED if failed or doubts else OK
+    return SOME_FAILED if failed or doubts or findings.untested else OK
 
 
 def _names(
@@ -67,14 +76,14 @@ def _names(
 ) -> dict[str, str]:
     """HEAD's competitor for each of BASE's. Raises CannotReport for one that is not there."""
     if base.competitor is None or head.competitor is None:
-        both = competitors_of([before, after])
+        both = competitors_of([before, after], unavailable=True)
         for name in wanted or ():
             known("competitor", name, both)
         return {name: name for name in wanted or both}
     if wanted:
         raise CannotReport("--competitor chooses among those of two whole runs; BASE and HEAD name theirs already")
-    known("competitor", base.competitor, competitors_of([before]))
-    known("competitor", head.competitor, competitors_of([after]))
+    known("competitor", base.competitor, competitors_of([before], unavailable=True))
+    known("competitor", head.competitor, competitors_of([after], unavailable=True))
     return {base.competitor: head.competitor}
 
 

@@ -1,5 +1,6 @@
 """From loaded runs to compared cases. Knows numbers and verdicts, nothing of how they are shown."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
@@ -98,23 +99,27 @@ def analyse(runs: Iterable[LoadedRun], baseline: str | None = None) -> list[Envi
     return _judge(found)
 
 
-def competitors_of(runs: Iterable[LoadedRun]) -> list[str]:
-    """Every competitor's label, in order of first appearance."""
+def competitors_of(runs: Iterable[LoadedRun], unavailable: bool = False) -> list[str]:
+    """Every competitor's label, in order of first appearance.
+
+    One that no case could run, such as an image that failed to build, is there only where `unavailable` asks for it.
+    """
     labels: dict[str, None] = {}
     for run in runs:
         for planned in run.plan.cases if run.plan else []:
-            labels.update(dict.fromkeys(competitor.label for competitor in planned.competitors))
+            named = [*planned.competitors, *(one.competitor for one in planned.unavailable if unavailable)]
+            labels.update(dict.fromkeys(competitor.label for competitor in named))
         labels.update(dict.fromkeys(record.competitor.label for record in run.records))
     return list(labels)
 
 
 def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str | None) -> Iterator[CaseResult]:
-    by_case: dict[Case, list[Record]] = {}
+    by_case: defaultdict[Case, list[Record]] = defaultdict(list)
     for record in section.records:
-        by_case.setdefault(record.case, []).append(record)
+        by_case[record.case].append(record)
     plan = {planned.case: index for index, planned in enumerate(run.plan.cases if run.plan else [])}
     unplanned = sorted((case for case in by_case if case not in plan), key=repr)
-    started = {record.case for record in run.records} if first else set()
+    started = {record.case for record in run.records} if first and not plan.keys() <= by_case.keys() else set()
     for case in [*plan, *unplanned]:
         # What was planned and never started has no machine; it is told once, with the run's first section.
         if case in by_case or (first and case not in started):
@@ -144,9 +149,9 @@ def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Si
     blocks = planned_blocks(run, run.plan, index) if run.plan and index is not None else None
     unavailable = {entry.competitor: entry for entry in planned.unavailable} if planned else {}
     order = dict.fromkeys([*(planned.competitors if planned else []), *unavailable])
-    own: dict[Competitor, list[Record]] = {}
+    own: defaultdict[Competitor, list[Record]] = defaultdict(list)
     for record in records:
-        own.setdefault(record.competitor, []).append(record)
+        own[record.competitor].append(record)
     order |= dict.fromkeys(sorted(own))
     return tuple(
         Side(

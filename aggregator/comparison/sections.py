@@ -1,11 +1,13 @@
 """Which records may be looked at together: same run, same machine, same software on each side."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from runners.harness.record import Record
 
 Facts = dict[object, tuple[object, ...]]
+Parts = tuple[int, int, int, int]
 
 
 @dataclass
@@ -27,15 +29,15 @@ class Section:
 
 def split(records: Iterable[Record]) -> list[Section]:
     """Put whole blocks into the first section that admits them; a block that contradicts itself is taken apart."""
-    blocks: dict[object, list[Record]] = {}
+    blocks: defaultdict[object, list[Record]] = defaultdict(list)
     for record in sorted(records, key=lambda found: (found.block.sequence, found.record_id)):
-        blocks.setdefault((record.run_id, record.case, record.block.number), []).append(record)
+        blocks[record.run_id, record.case, record.block.number].append(record)
     sections: list[Section] = []
     facts_of = _Facts()
-    placed: dict[tuple[int, ...], Section] = {}
+    placed: dict[tuple[Parts, ...], Section] = {}
     for members in blocks.values():
         # Sections only learn: where a block of these very parts went, this one would go too.
-        parts = tuple(identity for member in members for identity in _parts(member))
+        parts = tuple(map(_parts, members))
         if parts in placed:
             placed[parts].records.extend(members)
             continue
@@ -92,7 +94,7 @@ class _Facts:
     """What is known of where records ran, each part looked at once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, ...], Facts] = {}
+        self._known: dict[Parts, Facts] = {}
 
     def __call__(self, records: list[Record]) -> Facts | None:
         """Of these records together, None where they contradict each other."""
@@ -115,7 +117,7 @@ class _Facts:
         return self._known[parts]
 
 
-def _parts(record: Record) -> tuple[int, int, int, int]:
+def _parts(record: Record) -> Parts:
     """By identity: thousands of records share a host, and so do sides theirs."""
     return id(record.host), id(record.effective), id(record.competitor), id(record.case)
 

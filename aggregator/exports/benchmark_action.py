@@ -4,12 +4,14 @@ Such an action sets one run beside the last, which are unpaired: what it reports
 """
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from aggregator.comparison.analysis import Environment
 from aggregator.exports.names import unique_names
 from aggregator.exports.summary import Place, Summary, summaries
+from aggregator.text.words import clean
 from runners.harness.files import write_atomically
 
 INERT = str.maketrans({"`": "'", "|": "/", "<": "(", ">": ")"})
@@ -18,8 +20,9 @@ INERT = str.maketrans({"`": "'", "|": "/", "<": "(", ">": ")"})
 
 def write(environments: Iterable[Environment], folder: Path) -> list[Path]:
     """Write benchmark.json. Raises OSError."""
-    found = list(summaries(environments))
-    names = unique_names((one.place for one in found), _name)
+    measured = list(environments)
+    found, where = list(summaries(measured)), _where(measured)
+    names = unique_names((one.place for one in found), lambda place: _name(place, where[place.environment - 1]))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "benchmark.json"
     text = json.dumps([_entry(one, names[one.place]) for one in found], indent=1, allow_nan=False)
@@ -27,8 +30,29 @@ def write(environments: Iterable[Environment], folder: Path) -> list[Path]:
     return [path]
 
 
-def _name(place: Place) -> str:
-    return f"{place.case} · {place.competitor}".translate(INERT)
+def _name(place: Place, where: str) -> str:
+    return f"{place.case} · {place.competitor}{where}".translate(INERT)
+
+
+def _where(environments: Sequence[Environment]) -> list[str]:
+    """What tells each environment from the others, whatever their order: its machine, and its run where several have
+    that; nothing of one that is alone."""
+    told = [""] * len(environments)
+    for fact in (_machine, _run):
+        taken = Counter(told)
+        told = [one if taken[one] == 1 else one + fact(env) for one, env in zip(told, environments, strict=True)]
+    return told
+
+
+def _machine(env: Environment) -> str:
+    host = next((record.host for record in env.records if record.host), None)
+    if host is None:
+        return ""
+    return f" · {clean(host.cpu_model, 80)}, {host.cpus} CPUs, machine {clean(host.hostname_digest, 40)}"
+
+
+def _run(env: Environment) -> str:
+    return f" · run {clean(env.run.name, 80)}"
 
 
 def _entry(found: Summary, name: str) -> dict[str, str | float]:

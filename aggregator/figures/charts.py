@@ -28,6 +28,11 @@ INK, GREY = "#444444", "#8a8a8a"
 WIDTH = 680
 GRID = "#dddddd"
 LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400, columns=4)
+ABOUT = "about"
+"""The field of a row that its marks say of themselves."""
+SAYS = alt.Description(f"{ABOUT}:N")
+MOST_NAMED = 150
+"""Rows of a drawing whose marks say what they are; of more than these the names would take more room than the marks."""
 Row = dict[str, Any]
 Named = tuple[str, str]
 """A framework, and the label of one of its competitors."""
@@ -115,8 +120,12 @@ def _dash_of(mark: Mark) -> list[int]:
 
 def draw(chart: Any, **data: Sequence[Row]) -> str:
     """The chart as SVG, its named data filled in afterwards: Altair would check every row of it."""
+    names = sum(ABOUT in row for rows in data.values() for row in rows) <= MOST_NAMED
     spec = chart.to_dict()
-    spec["datasets"] = {name: list(rows) for name, rows in data.items()}
+    spec["datasets"] = {
+        name: [row if names else {key: value for key, value in row.items() if key != ABOUT} for row in rows]
+        for name, rows in data.items()
+    }
     spec["config"] = CONFIG
     spec["background"] = "white"
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0])

@@ -8,8 +8,10 @@ import altair as alt
 
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.sides import Side
-from aggregator.figures.charts import GREY, WIDTH, Palette, Row, draw
-from aggregator.text.words import TITLES, clean, group, parameters
+from aggregator.figures.charts import ABOUT, GREY, SAYS, WIDTH, Palette, Row, draw
+from aggregator.figures.lighter import OF_CASE
+from aggregator.text.quantities import significant
+from aggregator.text.words import TITLES, clean, digest, group, parameters
 
 ROW_HEIGHT = 11
 FEWEST_TICKS = 4
@@ -18,7 +20,15 @@ FEWEST_TICKS = 4
 def row_of(case: CaseResult, side: Side, value: float, low: float, high: float) -> Row:
     """A value of one side of a case with the ends of its line, in the panel of its network or stage."""
     panel, name = group(case.case), parameters(case.case)
-    return {"panel": panel, "case": name, "competitor": clean(side.label, 60), "value": value, "low": low, "high": high}
+    values = {"value": value, "low": low, "high": high}
+    return {"panel": panel, "case": name, "competitor": clean(side.label, 60), **values, **about(case, side, **values)}
+
+
+def about(case: CaseResult, side: Side, value: float, low: float | None = None, high: float | None = None) -> Row:
+    """What a mark says of itself to a pointer on it, and whose it is."""
+    ends = "" if low is None or high is None or low == high else f" ({significant(low, 3)}–{significant(high, 3)})"
+    where = f"{clean(side.label, 60)}, {group(case.case)} {parameters(case.case)}"
+    return {ABOUT: f"{OF_CASE}{digest(case.case)} {where}: {significant(value, 3)}{ends}"}
 
 
 def dot_plot(rows: list[Row], axis: str, palette: Palette, rule_at: float | None = None) -> str:
@@ -29,7 +39,7 @@ def dot_plot(rows: list[Row], axis: str, palette: Palette, rule_at: float | None
         return alt.X(field, title=axis, scale=scale, axis=ticks)
 
     y, offset = alt.Y("case:N", title=None, sort=None), alt.YOffset("competitor:N", sort=palette.shown(rows))
-    base = alt.Chart().encode(y=y, yOffset=offset, color=palette.colour(rows))
+    base = alt.Chart().encode(y=y, yOffset=offset, color=palette.colour(rows), description=SAYS)
     lines = base.mark_rule(strokeWidth=2).encode(x=x("low:Q"), x2="high:Q")
     at = base.encode(x=x("value:Q"), shape=palette.shape(rows))
     layers = [lines, at.transform_filter("!datum.hollow").mark_point(filled=True, size=70, opacity=1)]

@@ -7,8 +7,8 @@ import altair as alt
 
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.sides import Side
-from aggregator.figures.charts import Palette, Row, draw
-from aggregator.figures.dot_plot import panels
+from aggregator.figures.charts import SAYS, Palette, Row, draw
+from aggregator.figures.dot_plot import about, panels
 from aggregator.model import Figure
 from aggregator.text.words import clean, group, parameters
 from runners.harness.record import Epoch
@@ -44,7 +44,7 @@ def _lines(rows: list[Row], x: alt.X, palette: Palette) -> str:
         x=x, y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)), color=palette.colour(rows)
     )
     line = base.mark_line(strokeWidth=1.5).encode(strokeDash=palette.dash(rows))
-    point = base.mark_point(filled=True, size=50, opacity=1).encode(shape=palette.shape(rows))
+    point = base.mark_point(filled=True, size=50, opacity=1).encode(shape=palette.shape(rows), description=SAYS)
     faceted = (
         alt.layer(line, point)
         .properties(width=315, height=150)
@@ -61,7 +61,7 @@ def _epochs(case: CaseResult, side: Side) -> list[Row]:
         for quantity, values in quantities.items():
             if values:
                 panel = f"{quantity}: {group(case.case)}, {parameters(case.case)}"
-                rows.append(_row(panel, side, epoch, statistics.fmean(values)))
+                rows.append(_row(panel, case, side, epoch, statistics.fmean(values)))
     return rows
 
 
@@ -71,12 +71,13 @@ def _reached(case: CaseResult, side: Side) -> list[Row]:
         seconds += statistics.fmean(entry.seconds_ns for entry in entries) / 1e9
         if values := _tested(entries):
             panel = f"{group(case.case)}, {parameters(case.case)}"
-            rows.append({**_row(panel, side, epoch, statistics.fmean(values)), "seconds": seconds})
+            rows.append({**_row(panel, case, side, epoch, statistics.fmean(values)), "seconds": seconds})
     return rows
 
 
-def _row(panel: str, side: Side, epoch: int, value: float) -> Row:
-    return {"panel": panel, "competitor": clean(side.label, 60), "epoch": epoch + 1, "value": value}
+def _row(panel: str, case: CaseResult, side: Side, epoch: int, value: float) -> Row:
+    named = {"panel": panel, "competitor": clean(side.label, 60), "epoch": epoch + 1, "value": value}
+    return named | about(case, side, value)
 
 
 def _tested(entries: Iterable[Epoch]) -> list[float]:

@@ -2,13 +2,16 @@
 
 import re
 from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, SubElement
 
 SVG = "http://www.w3.org/2000/svg"
 INHERITED = ("fill", "stroke", "stroke-width", "font-family", "font-size", "font-weight", "text-anchor")
 DEFAULTS = {("opacity", "1"), ("stroke-width", "1"), ("x2", "0"), ("y2", "0"), ("transform", "translate(0,0)")}
 SAID_ONCE = re.compile("aria-.*|role|pointer-events|class")
 """The page labels a figure as a whole, and styles no part of it but its grid."""
+OF_CASE = "case "
+NAMED = re.compile(rf"{OF_CASE}([0-9a-f]+) (.+)", re.DOTALL)
+"""A mark's description that names its case by digest: it stays, as the mark's title, and the mark by itself."""
 GRID = "role-axis-grid"
 PLACE = re.compile(r"translate\(([-\d.]+),([-\d.]+)\)")
 COMMAND, NUMBER = re.compile(r"([A-Za-z])([^A-Za-z]*)"), re.compile(r"-?[\d.]+")
@@ -34,6 +37,7 @@ def _lighten(element: Element) -> None:
         # A group that says nothing is its members.
         children += list(child) if _name(child) == "g" and not child.attrib else [child] if _seen(child) else []
     element[:] = children
+    _name_mark(element)
     _clean(element)
     if _name(element) in ("g", "svg"):
         _join_alike(element)
@@ -42,6 +46,13 @@ def _lighten(element: Element) -> None:
 
 def _name(element: Element) -> str:
     return element.tag.rpartition("}")[2]
+
+
+def _name_mark(element: Element) -> None:
+    named = NAMED.fullmatch(element.get("aria-label", ""))
+    if named and _name(element) in ("path", "line"):
+        element.set("data-case", named[1])
+        SubElement(element, f"{{{SVG}}}title").text = named[2]
 
 
 def _seen(element: Element) -> bool:

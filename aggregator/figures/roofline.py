@@ -7,8 +7,8 @@ import altair as alt
 
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.roofline import COPY_PRECISION, Rate, Roof, Unknown
-from aggregator.figures.charts import GREY, Palette, Row, draw
-from aggregator.figures.dot_plot import panels
+from aggregator.figures.charts import GREY, SAYS, Palette, Row, draw
+from aggregator.figures.dot_plot import about, panels
 from aggregator.model import Figure
 from aggregator.tables.order import natural
 from aggregator.text.words import clean, group, title
@@ -47,6 +47,7 @@ def _points(result: CaseResult, roof: Roof) -> list[Row]:
             "competitor": clean(side.label, 60),
             "intensity": limit.intensity,
             "rate": limit.flops / level / 1e9,
+            **about(result, side, limit.flops / level / 1e9),
         }
         for side, level in zip(sides, levels, strict=True)
     ]
@@ -69,7 +70,9 @@ def _plot(rows: Sequence[Row], ceiling: Sequence[Row], palette: Palette) -> str:
 
     roof = alt.Chart(alt.NamedData("ceiling")).mark_line(color=GREY).encode(x=x("x:Q"), y=y("y:Q"))
     points = alt.Chart().mark_point(filled=True, size=45, opacity=1)
-    points = points.encode(x=x("intensity:Q"), y=y("rate:Q"), color=palette.colour(rows), shape=palette.shape(rows))
+    points = points.encode(
+        x=x("intensity:Q"), y=y("rate:Q"), color=palette.colour(rows), shape=palette.shape(rows), description=SAYS
+    )
     chart = (
         alt.layer(roof, points)
         .properties(width=205, height=170)

@@ -50,9 +50,10 @@ def samples_figure(
 
 
 def _svg(drawn: Sequence[tuple[Record, str]], palette: Palette, room: float) -> str:
-    steps = [np.log(np.asarray(record.samples.step_ns if record.samples else [], dtype=float)) for record, _ in drawn]
-    low, high = min(map(np.min, steps)), max(map(np.max, steps))
-    heights = [(high - series) * HEIGHT / (high - low or 1.0) for series in steps]
+    steps = [np.asarray(record.samples.step_ns if record.samples else [], dtype=float) for record, _ in drawn]
+    logs = np.log(np.concatenate(steps))
+    low, high = logs.min(), logs.max()
+    heights = np.split((high - logs) * HEIGHT / (high - low or 1.0), np.cumsum([len(series) for series in steps[:-1]]))
     legend = _legend(palette.order([label for _, label in drawn]))
     top = max(y for _, y in legend.values()) + LINE
     place = WIDTH / len(drawn)

@@ -2,17 +2,23 @@
 
 import base64
 import hashlib
-import json
 import re
 from xml.etree import ElementTree
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from aggregator.model import Figure, Report
+from aggregator.model import Figure, Packed, Report
+from aggregator.page import room
 
-SCRIPTS = tuple(f"page/{name}.js" for name in ("state", "tables", "filter", "relative", "copy", "samples", "main"))
+SCRIPTS = tuple(
+    f"page/{name}.js" for name in ("packed", "state", "tables", "filter", "relative", "copy", "samples", "main")
+)
 ALLOWED = {"svg", "g", "path", "rect", "line", "text", "tspan", "title", "defs", "clipPath"}
+BACKGROUND = re.compile(r'<rect width="[\d.%]+" height="[\d.%]+" fill="white"/>')
+"""Of drawings that stand alone; in the page they are on its paper, light or dark."""
+ABOUT_SAMPLES, HELD_SAMPLES = Markup("<!--about samples-->"), Markup("<!--samples-->")
+"""Where the raw samples go. No text of a record can be one of these: its angle brackets are escaped."""
 
 
 class UnsafeDrawing(Exception):
@@ -30,7 +36,7 @@ def inline(figure: Figure) -> Markup:
     opened = f'<svg role="img" aria-label="{Markup.escape(figure.title)}"'
     start = re.compile(r'^<svg( xmlns="[^"]*")?( xmlns:xlink="[^"]*")?( version="[^"]*")?')
     # A function, since a title's backslashes would mean something in a replacement's text.
-    body = start.sub(lambda _: opened, figure.svg.strip())
+    body = BACKGROUND.sub("", start.sub(lambda _: opened, figure.svg.strip()), count=1)
     return Markup(_unique_ids(body, figure.name))
 
 
@@ -40,14 +46,11 @@ def _unique_ids(svg: str, name: str) -> str:
     return re.sub(r"url\(#(\w+)\)", rf"url(#{name}-\1)", svg)
 
 
-def embedded(data: object) -> Markup:
-    """Data as JSON. Raises ValueError for a number that is none."""
-    return inert(json.dumps(data, allow_nan=False, separators=(",", ":")))
-
-
-def inert(text: str) -> Markup:
-    """JSON in ASCII, of which no parser of HTML takes anything for markup."""
-    return Markup(text.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}))
+def held(packed: Packed, name: str) -> Markup:
+    """Data for the page's script, in an element of that id. No parser of HTML takes anything in it for markup."""
+    kind = "text/plain" if packed.zipped else "application/json"
+    inert = packed.text.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"})
+    return Markup(f'<script type="{kind}" id="{name}">{inert}</script>')
 
 
 def _source(environment: Environment, *names: str) -> Markup:
@@ -70,8 +73,18 @@ def render_html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(inline=inline, embedded=embedded, inert=inert)
+    environment.filters.update(inline=inline, held=held)
     script = _source(environment, *SCRIPTS)
-    return environment.get_template("report.html.j2").render(
-        report=report, style=_source(environment, "style.css"), script=script, script_hash=_hash(script)
+    template = environment.get_template("report.html.j2")
+    page = template.render(
+        report=report,
+        style=_source(environment, "style.css"),
+        script=script,
+        script_hash=_hash(script),
+        about_samples=ABOUT_SAMPLES,
+        held_samples=HELD_SAMPLES,
     )
+    # They take what room the rest has left.
+    samples = report.samples(room.for_samples(len(page.encode())))
+    packed = held(samples.packed, "samples") if samples.packed else Markup()
+    return page.replace(ABOUT_SAMPLES, escape(samples.said)).replace(HELD_SAMPLES, packed)

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from aggregator.model import Cell, Report, Table
 from aggregator.text.words import clean_lines
 
-ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 SPECIAL = re.compile(r"[\\`*\[\]|~$#]|(?<!\w)_|_(?!\w)")
 LINE_START = re.compile(r"^(?=[-+=:])|^(\d+)(?=[.)](?!\S))")
 LINKED = re.compile(r"(?i)(?<=@)|(?<=:)(?=//)|(?<=www)(?=\.)|(?<=#)(?=\w)")
@@ -21,7 +21,7 @@ def escape(text: str) -> str:
     """Text that no Markdown reader takes for anything else, at the start of a line or within: no table bar, heading,
     list, quote, emphasis or tag, and no link, address or mention that the text did not mark as one."""
     plain = LINKED.sub(UNSEEN, " ".join(text.split()))
-    marked = SPECIAL.sub(lambda found: "\\" + found[0], "".join(ENTITIES.get(char, char) for char in plain))
+    marked = SPECIAL.sub(lambda found: "\\" + found[0], plain.translate(ENTITIES))
     return LINE_START.sub(lambda found: (found[1] or "") + "\\", marked)
 
 

@@ -16,15 +16,17 @@ MOST_TOLD = 250
 """Cases told one by one, in the order of the plan."""
 MOST_LISTED = 300
 """Failed replicates in the list of failures, and quarantined files."""
-SAMPLES = 380_000
+SAMPLES = 200_000
 """Bytes that the drawings of raw samples share."""
-PAGE, A_CASE, MOST_PACKED = 2_000_000, 10_000, 1_000_000
-"""Bytes of a page, about what one case takes of it (benchmarks/report_scale.py), and the most for packed samples."""
+SPARE = 1_000
+"""Bytes of a page around its samples."""
+PAGE, MOST_PACKED = 2_000_000, 1_000_000
+"""Bytes of a page, and the most of them for raw samples as numbers."""
 
 
-def for_samples(cases: int) -> int:
-    """Bytes that a page of so many cases leaves for their samples as numbers."""
-    return max(0, min(MOST_PACKED, PAGE - A_CASE * cases))
+def for_samples(page: int) -> int:
+    """Bytes that a page of so many without them leaves for the samples as numbers."""
+    return max(0, min(MOST_PACKED, PAGE - SPARE - page))
 
 
 def drawn(cases: Sequence[CaseResult]) -> tuple[list[CaseResult], tuple[str, ...]]:

@@ -1,64 +1,88 @@
-"""Raw samples for the page's script: every step of every replicate, to four digits, packed where they are many."""
+"""Raw samples for the page's script: every step of every replicate, as finely as the page has room for."""
 
-import base64
-import gzip
-import json
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from aggregator.comparison.analysis import CaseResult
-from aggregator.model import PackedSamples
-from aggregator.page import room
+from aggregator.model import Packed, PackedSamples
+from aggregator.page.packing import pack
 from aggregator.text.quantities import count
 from aggregator.text.words import clean, digest
-from runners.harness.record import Samples
+from runners.harness.record import Record, Samples
 
 DIGITS = 4
-"""A step is rounded to so many: far finer than any difference that a verdict rests on."""
-PLAIN = 250_000
-"""Bytes of JSON that go in as they are."""
+"""A step is rounded to so many where there is room: far finer than any difference that a verdict rests on."""
+FINER_THAN_SPREAD = (None, 8, 4, 2)
+"""Else to the spread of its replicate's middle half divided by so many; the first that fits is taken."""
+ROUNDED = {
+    None: "four digits",
+    8: "an eighth of the spread of its replicate's middle half",
+    4: "a quarter of the spread of its replicate's middle half",
+    2: "half the spread of its replicate's middle half",
+}
+LEVELS = " !#$%'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}"
+"""A sign for each level around the middle: what JSON and HTML leave as it is, but for the one that begins a number."""
+FAR = "~"
+MIDDLE = len(LEVELS) // 2
+_SIGNS = np.frombuffer(LEVELS.encode("ascii"), np.uint8)
 
 
-def packed_samples(parts: Sequence[Sequence[CaseResult]]) -> PackedSamples:
+def packed_samples(parts: Sequence[Sequence[CaseResult]], left: int) -> PackedSamples:
     """The samples of the cases that each part tells one by one, as a list of parts: by case digest
-    `[competitor, block, warm-up steps, ns a unit, [steps in units]]`, a replicate each, in run order."""
+    `[competitor, block, warm-up steps, ns a unit, middle in units, steps]`, a replicate each, in run order. They take
+    at most `left` bytes.
+
+    Of the steps each is one sign of LEVELS, so many units from the middle, or its units between two of FAR.
+    """
     steps = sum(len(samples.step_ns) for part in parts for result in part for samples in _samples(result))
-    left = room.for_samples(sum(map(len, parts)))
     # No step that scatters goes into half a byte: of more than these nothing need be packed to see that it is too much.
-    if steps <= 2 * left:
-        text = json.dumps(
-            [{digest(result.case): _replicates(result) for result in part} for part in parts], separators=(",", ":")
-        )
-        if len(text) <= min(PLAIN, left):
-            return PackedSamples(text)
-        zipped = base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-        if len(zipped) <= left:
-            return PackedSamples(zipped, zipped=True)
+    for finer in FINER_THAN_SPREAD if steps <= 2 * left else ():
+        found = _packed(parts, finer)
+        if len(found.text) <= left:
+            return PackedSamples(found, f"Where scripts run, each case's can be saved as CSV, rounded to {ROUNDED[finer]}.")
     return PackedSamples(
-        missing=f"The {count(steps, 'raw sample')} would make this page too long: they are in the run's records, and "
+        said=f"The {count(steps, 'raw sample')} would make this page too long: they are in the run's records, and "
         "`python -m aggregator export --format parquet` makes a table of them."
     )
+
+
+def _packed(parts: Sequence[Sequence[CaseResult]], finer: int | None) -> Packed:
+    return pack([{digest(result.case): _replicates(result, finer) for result in part} for part in parts])
 
 
 def _samples(result: CaseResult) -> Iterator[Samples]:
     return (record.samples for side in result.sides for record in side.ok.values() if record.samples)
 
 
-def _replicates(result: CaseResult) -> list[tuple[str, int, int, int, list[int]]]:
-    found = sorted(
-        ((record, side) for side in result.sides for record in side.ok.values()),
+def _replicates(result: CaseResult, finer: int | None) -> list[tuple[str, int, int, int, int, str]]:
+    found: list[tuple[Record, str]] = sorted(
+        ((record, clean(side.label, 60)) for side in result.sides for record in side.ok.values()),
         key=lambda entry: (entry[0].block.sequence, entry[0].record_id),
     )
     return [
-        (clean(side.label, 60), record.block.number, record.samples.warmup_steps, *_rounded(record.samples.step_ns))
-        for record, side in found
+        (label, record.block.number, record.samples.warmup_steps, *_signs(record.samples, finer))
+        for record, label in found
         if record.samples and record.samples.step_ns
     ]
 
 
-def _rounded(step_ns: Sequence[int]) -> tuple[int, list[int]]:
-    """The unit in ns, a power of ten, in which the shortest step has DIGITS digits, and the steps in it."""
-    steps = np.asarray(step_ns, dtype=float)
-    unit = 10 ** max(0, int(np.floor(np.log10(steps.min()))) - DIGITS + 1)
-    return unit, np.rint(steps / unit).astype(int).tolist()
+def _signs(samples: Samples, finer: int | None) -> tuple[int, int, str]:
+    """The unit in ns, the middle in units, and the steps."""
+    steps = np.asarray(samples.step_ns, dtype=np.int64)
+    ordered = np.sort(steps).tolist()
+    unit = 10 ** max(0, len(str(ordered[0])) - DIGITS)
+    if finer:
+        unit = max(unit, (ordered[len(ordered) * 3 // 4] - ordered[len(ordered) // 4]) // finer)
+    units = np.rint(steps / unit).astype(np.int64)
+    middle = round(ordered[len(ordered) // 2] / unit)
+    levels = units - middle + MIDDLE
+    near = (levels >= 0) & (levels < len(LEVELS))
+    signs = _SIGNS[np.where(near, levels, 0)].tobytes().decode("ascii")
+    if near.all():
+        return unit, middle, signs
+    pieces, begin = [], 0
+    for at in np.flatnonzero(~near).tolist():
+        pieces += [signs[begin:at], f"{FAR}{units[at]}{FAR}"]
+        begin = at + 1
+    return unit, middle, "".join([*pieces, signs[begin:]])

@@ -5,6 +5,7 @@ import json
 import stat
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from aggregator.text.words import clean
 from runners.harness.record import Record, Status
 from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, impossible
 
+RUN_ORDER = attrgetter("block.sequence", "record_id")
 NO_PLAN = f"{RUN_NAME} is missing, so what was planned is unknown"
 
 
@@ -143,10 +145,12 @@ def _refuse_newer_plan(path: Path, data: bytes) -> None:
 
 def _consistent(read: list[tuple[str, Record]], plan: Run | None) -> tuple[list[Record], list[Quarantined]]:
     """Drop records of another run, second records of one id, and second attempts at one replicate."""
+    if _all_apart(read, plan):
+        return sorted((record for _, record in read), key=RUN_ORDER), []
     kept: list[Record] = []
     refused: list[Quarantined] = []
     ids: set[str] = set()
-    slots: set[object] = set()
+    slots: dict[object, Record] = {}
 
     def rank(entry: tuple[str, Record]) -> tuple[object, ...]:
         # An attempt that worked takes its slot before one that failed; between equals the earlier one does.
@@ -154,15 +158,27 @@ def _consistent(read: list[tuple[str, Record]], plan: Run | None) -> tuple[list[
         return record.status is not Status.OK, record.block.sequence, record.record_id, file
 
     for file, record in sorted(read, key=rank):
-        slot = (record.run_id, record.case, record.competitor, record.block.number)
+        slot = _slot(record)
         if plan and record.run_id != plan.run_id:
             refused.append(Quarantined(file, None, f"belongs to run {record.run_id}, not {plan.run_id}"))
         elif record.record_id in ids:
             refused.append(Quarantined(file, None, "a second record with the same record_id"))
-        elif slot in slots:
+        elif slots.setdefault(slot, record) is not record:
             refused.append(Quarantined(file, None, "a further attempt at a replicate that has its record already"))
         else:
             ids.add(record.record_id)
-            slots.add(slot)
             kept.append(record)
-    return sorted(kept, key=lambda found: (found.block.sequence, found.record_id)), refused
+    return sorted(kept, key=RUN_ORDER), refused
+
+
+def _all_apart(read: list[tuple[str, Record]], plan: Run | None) -> bool:
+    """Whether there is nothing to drop, as in most runs: to see that takes no order."""
+    ids = {record.record_id for _, record in read}
+    slots = {_slot(record) for _, record in read}
+    runs = {record.run_id for _, record in read}
+    return len(ids) == len(slots) == len(read) and (plan is None or runs <= {plan.run_id})
+
+
+def _slot(record: Record) -> tuple[object, ...]:
+    """What one replicate fills, however often it is tried."""
+    return record.run_id, record.case, record.competitor, record.block.number

@@ -22,7 +22,12 @@ def other_machine(base: Iterable[Record], head: Iterable[Record]) -> bool:
 
 
 def changes(base: Sequence[Record], head: Sequence[Record]) -> list[str]:
-    """A sentence for each fact that differs, BASE's first; versions only of frameworks that both have."""
+    """A sentence for each fact that differs, BASE's first; versions only of frameworks that both have.
+
+    Nothing differs from what nobody knows: a side that no process lived to describe has no machine to tell of.
+    """
+    if not all(any(record.host for record in side) for side in (base, head)):
+        return []
     found = _between("", hosts.MACHINE, _columns(hosts.machines(base)), _columns(hosts.machines(head)))
     for framework in sorted(_frameworks(base) & _frameworks(head)):
         sides = [[record for record in side if record.competitor.framework == framework] for side in (base, head)]

@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 
 from aggregator.comparison.analysis import Comparison, Environment, compare_sides, judged, level
+from aggregator.comparison.roofline import ROOF
 from aggregator.model import Cell, Table
 from aggregator.regression.findings import Findings
 from aggregator.regression.sides import Opposed, oppose
 from aggregator.tables.footnotes import Footnotes
 from aggregator.text.answers import notes
 from aggregator.text.quantities import DASH, count, percent, ratio_and_interval
-from aggregator.text.words import labels
+from aggregator.text.words import clean, labels
 from method.compare import ratio
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 
@@ -44,6 +46,11 @@ def finding(comparison: Comparison, threshold: float) -> Finding | None:
     return Finding.WITHIN if found.high <= limit else Finding.OPEN
 
 
+def counted(environments: Sequence[Environment]) -> list[Environment]:
+    """The environments with the cases that count in the gate: what the machine can do is nobody's merit."""
+    return [replace(env, cases=tuple(case for case in env.cases if case.case.workload != ROOF)) for env in environments]
+
+
 def compare(environments: Sequence[Environment], names: Mapping[str, str], threshold: float) -> Findings:
     """BASE's competitor against HEAD's in every environment of their run."""
     rows = [
@@ -52,7 +59,9 @@ def compare(environments: Sequence[Environment], names: Mapping[str, str], thres
     found = judged([_comparison(met, environments[index - 1]) for index, met in rows])
     said = [finding(comparison, threshold) for comparison in found]
     titles, footnotes = labels(met.case for _, met in rows), Footnotes()
-    sides = dict.fromkeys(f"HEAD is {one.right.label}, BASE is {one.left.label}." for one in found)
+    sides = dict.fromkeys(
+        f"HEAD is {clean(one.right.label, 80)}, BASE is {clean(one.left.label, 80)}." for one in found
+    )
     table = Table(
         " ".join(sides),
         COLUMNS,
@@ -62,7 +71,8 @@ def compare(environments: Sequence[Environment], names: Mapping[str, str], thres
         ),
         footnotes=footnotes.texts,
     )
-    return Findings(_summary(said, threshold), table, _reading(threshold), said.count(Finding.REGRESSION))
+    regressions, untested = said.count(Finding.REGRESSION), not any(said)
+    return Findings(_summary(said, threshold), table, _reading(threshold), regressions, untested)
 
 
 def _comparison(met: Opposed, env: Environment) -> Comparison:
@@ -89,7 +99,7 @@ def _summary(said: Sequence[Finding | None], threshold: float) -> tuple[str, ...
         f"{count(len(said), 'comparison')}, of which {len(tested)} came to a test."
     ]
     if said and not tested:
-        lines.append("Nothing was tested, so nothing could fail: the notes below the table say why.")
+        lines.append("Nothing was tested, so that the gate does not pass: the notes below the table say why.")
     undecided = tested.count(Finding.OPEN)
     if undecided:
         lines.append(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from aggregator.comparison.analysis import Environment
 from aggregator.comparison.sides import Side
 from aggregator.tables.order import of_case
+from aggregator.text.words import clean
 from runners.harness.case import Case
 
 
@@ -60,7 +61,7 @@ def oppose(base: Sequence[Environment], head: Sequence[Environment], names: Mapp
 
 def name_of(base: str, head: str) -> str:
     """One label where both are one competitor, else both."""
-    return base if base == head else f"{base} → {head}"
+    return clean(base, 80) if base == head else f"{clean(base, 80)} → {clean(head, 80)}"
 
 
 def _measured(

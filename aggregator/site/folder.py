@@ -8,11 +8,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from aggregator.model import Report
-from aggregator.page.write import write_report
+from aggregator.page.write import FIGURES, write_report
 from aggregator.reading.load import CannotReport, LoadedRun
 from aggregator.reading.parse import BadRecord
 from aggregator.reading.read import read_regular
-from aggregator.site.summary import SUMMARY_VERSION, Summary, summary_adapter, to_json
+from aggregator.site.summary import SUMMARY_VERSION, Summary, impossible, is_earlier_state, summary_adapter, to_json
 from aggregator.text.words import clean
 from runners.harness.files import write_atomically
 
@@ -36,7 +36,10 @@ def claim(site: Path) -> None:
 
 
 def folders(site: Path, runs: Sequence[LoadedRun]) -> list[Path]:
-    """Each run's folder in the site. Raises CannotReport for an id that can be none, or that another run has."""
+    """Each run's folder in the site.
+
+    Raises CannotReport for an id that can be none, or whose folder holds what must not be written over.
+    """
     found = []
     for run in runs:
         if not SAFE_ID.fullmatch(run.name):
@@ -45,11 +48,12 @@ def folders(site: Path, runs: Sequence[LoadedRun]) -> list[Path]:
                 "be in it, and it starts with a letter or digit"
             )
         folder = site / RUNS / run.name
-        for path in (folder.parent, folder):
+        for path in (folder.parent, folder, folder / FIGURES):
             if path.is_symlink():
                 raise CannotReport(f"{path} is a link, which publish does not follow; remove it")
-        if folder in found or _taken(folder, run):
-            raise CannotReport(f"another run has the id {run.name} and is on the site already; it would be lost")
+        if folder in found:
+            raise CannotReport(f"two of the runs have the id {run.name}; one of them would be lost")
+        _refuse_to_lose(folder, run)
         found.append(folder)
     return found
 
@@ -75,22 +79,30 @@ def read_runs(site: Path) -> tuple[list[Summary], list[tuple[str, str]]]:
 def _is_ours(site: Path) -> bool:
     for name, mark in ((MARKER, MARK.encode("ascii")), (INDEX, GENERATOR)):
         try:
-            if mark in read_regular(site / name):
+            if not (site / name).is_symlink() and mark in read_regular(site / name):
                 return True
         except (FileNotFoundError, BadRecord):
             continue
     return False
 
 
-def _taken(folder: Path, run: LoadedRun) -> bool:
-    """Whether the site has a run of this id from other machines; one that went on meanwhile has its machine again."""
+def _refuse_to_lose(folder: Path, run: LoadedRun) -> None:
+    """Raises CannotReport where the folder holds anything but this run as it stood before."""
+    if not folder.exists():
+        return
     try:
-        published = {(place.machine, place.cpu) for place in _read(folder).places if place.machine}
-    except BadRecord:
-        return False
-    hosts = [record.host for record in run.records if record.host]
-    machines = {(clean(host.hostname_digest, 40), clean(host.cpu_model, 80)) for host in hosts}
-    return bool(published and machines) and published.isdisjoint(machines)
+        published = _read(folder)
+    except BadRecord as error:
+        raise CannotReport(
+            f"{folder / SUMMARY} {error}, so that nobody can tell which run is there; remove the folder to go on"
+        ) from error
+    if not is_earlier_state(published, run):
+        raise CannotReport(f"another run has the id {run.name} and is on the site already; it would be lost")
+    if len(run.records) < published.recorded:
+        raise CannotReport(
+            f"{folder} holds run {run.name} with {published.recorded} replicates, and here are {len(run.records)} of "
+            "them; the others would be lost"
+        )
 
 
 def _read(folder: Path) -> Summary:
@@ -107,6 +119,8 @@ def _read(folder: Path) -> Summary:
         first = error.errors()[0]
         where = clean(".".join(map(str, first["loc"])), 120) or "whole file"
         raise BadRecord(f"is not valid ({where}: {first['msg']})") from error
+    if why := impossible(found):
+        raise BadRecord(f"is not valid ({why})")
     if found.run_id != folder.name:
         raise BadRecord(f"is about another run ({clean(found.run_id, 80)})")
     return found

@@ -21,8 +21,11 @@ from method.verdict import Verdict
 from runners.harness.case import STRICT
 from runners.harness.record import Status
 
-SUMMARY_VERSION = 1
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+SUMMARY_VERSION = 2
+"""1 had no order seed."""
+LEAST, MOST = 1e-6, 1e6
+"""Ratios beyond say nothing of two times, and no table or figure has room for them."""
+Shown = Annotated[float, Field(ge=LEAST, le=MOST, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -32,9 +35,9 @@ class Interval:
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
-    ratio: Positive
-    low: Positive
-    high: Positive
+    ratio: Shown
+    low: Shown
+    high: Shown
     blocks: Count
 
 
@@ -71,11 +74,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Summary:
-    """One run: `ok` replicates of `recorded` ones, and what its report says first."""
+    """One run: `ok` replicates of `recorded` ones, and what its report says first.
+
+    `order_seed` and `started` tell it from another run of its id.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
-    summary_version: int
+    summary_version: Annotated[int, Field(ge=1)]
     run_id: str
     profile: str
     started: str
@@ -84,6 +90,7 @@ class Summary:
     headline: list[str]
     incomplete: list[str]
     places: list[Place]
+    order_seed: int | None = None
 
 
 @cache
@@ -92,26 +99,65 @@ def summary_adapter() -> TypeAdapter[Summary]:
     return TypeAdapter(Summary)
 
 
+def impossible(summary: Summary) -> str | None:
+    """What no run can have come to though each value may be, in words."""
+    if summary.ok > summary.recorded:
+        return f"ok: {summary.ok} of {summary.recorded} recorded"
+    if len({repr(place) for place in summary.places}) < len(summary.places):
+        return "places: the same one twice"
+    for at, place in enumerate(summary.places):
+        for index, contest in enumerate(place.contests):
+            if contest.shown and not contest.shown.low <= contest.shown.ratio <= contest.shown.high:
+                return f"places.{at}.contests.{index}.shown: the ratio is not within its interval"
+    return None
+
+
+def is_earlier_state(summary: Summary, run: LoadedRun) -> bool:
+    """Whether the summary can only be of this run: one that went on has its seed, start, machines and cases still."""
+    seed, started = _began(run)
+    hosts = [record.host for record in run.records if record.host]
+    machines = {(clean(host.hostname_digest, 40), clean(host.cpu_model, 80)) for host in hosts}
+    cases = {digest(record.case) for record in run.records}
+    return (
+        bool(started)
+        and summary.started == started
+        and (summary.summary_version == 1 or summary.order_seed == seed)
+        and {(place.machine, place.cpu) for place in summary.places if place.machine} <= machines
+        and {contest.digest for place in summary.places for contest in place.contests} <= cases
+    )
+
+
 def summarise(run: LoadedRun, environments: Sequence[Environment], report: Report) -> Summary:
     """The summary of one run from its analysis and its report."""
     names = labels([result.case for env in environments for result in env.cases])
-    started = [run.plan.started_at] if run.plan else sorted(record.block.started_at for record in run.records)
+    seed, started = _began(run)
+    places = [_place(env, names) for env in environments]
     return Summary(
         SUMMARY_VERSION,
         run_id=run.name,
         profile=clean(run.plan.profile, 80) if run.plan else "",
-        started=clean(started[0], 40) if started else "",
+        started=started,
         ok=sum(record.status is Status.OK for record in run.records),
         recorded=len(run.records),
         headline=list(report.headline),
         incomplete=list(report.incomplete),
-        places=[_place(env, names) for env in environments],
+        # Two environments may differ in nothing that is kept, such as the kernel.
+        places=[place for index, place in enumerate(places) if place not in places[:index]],
+        order_seed=seed,
     )
 
 
 def to_json(summary: Summary) -> bytes:
     """The same summary always gives the same bytes."""
     return (json.dumps(dataclasses.asdict(summary), indent=1, allow_nan=False) + "\n").encode("ascii")
+
+
+def _began(run: LoadedRun) -> tuple[int | None, str]:
+    """(order seed, start): of its plan, or else of its first record."""
+    if run.plan:
+        return run.plan.order_seed, clean(run.plan.started_at, 40)
+    first = min((record.block for record in run.records), key=lambda block: block.started_at, default=None)
+    return (first.order_seed, clean(first.started_at, 40)) if first else (None, "")
 
 
 def _place(env: Environment, names: dict[Any, str]) -> Place:
@@ -136,5 +182,7 @@ def _contest(found: Comparison, name: str) -> Contest:
         verdict = {Verdict.FASTER: Verdict.SLOWER, Verdict.SLOWER: Verdict.FASTER}.get(verdict, verdict)
     shown = None
     if pair and pair.low is not None and pair.high is not None and ratio_text(pair, verdict)[0]:
-        shown = Interval(ratio(pair.log_ratio), ratio(pair.low), ratio(pair.high), pair.n)
+        low, high = ratio(pair.low), ratio(pair.high)
+        if low >= LEAST and high <= MOST:  # of two blocks that scatter, an interval may be wider
+            shown = Interval(ratio(pair.log_ratio), low, high, pair.n)
     return Contest(name, digest(found.case), clean(right, 80), clean(left, 80), verdict, shown)

@@ -101,7 +101,8 @@ def limit_cell(side: Side, notes: Footnotes) -> Cell:
 
 def range_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str]) -> Cell:
     """Median and range over the replicates that have the value; n only where it is not all of the row's."""
-    values = [found for record in side.ok.values() if (found := value(record)) is not None]
+    # In order, since each median and range taken of them below would put them in order again.
+    values = sorted(found for record in side.ok.values() if (found := value(record)) is not None)
     if not values:
         return Cell(DASH)
     return Cell(

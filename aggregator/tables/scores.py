@@ -13,7 +13,7 @@ from aggregator.tables.load import load_tables
 from aggregator.tables.order import natural
 from aggregator.tables.startup import startup_table
 from aggregator.tables.steps import step_tables
-from aggregator.text.answers import score
+from aggregator.text.answers import ALONE, score
 from aggregator.text.quantities import DASH
 from aggregator.text.words import clean, digest, group, settings
 from method.verdict import Verdict
@@ -27,6 +27,7 @@ TALLY = (
     Verdict.NOT_COMPARABLE,
     Verdict.FEW_BLOCKS,
     Verdict.INCOMPLETE,
+    ALONE,
 )
 
 
@@ -54,7 +55,7 @@ def result_tables(
 
 def score_table(cases: Sequence[CaseResult]) -> Table:
     """How many cases of each workload were won by whom, tied, open or not comparable."""
-    shown = [verdict for verdict in TALLY if any(score(case)[0] is verdict for case in cases)]
+    shown = [verdict for verdict in TALLY if any(score(case)[0] == verdict for case in cases)]
     winners = list(dict.fromkeys(clean(side.label, 60) for case in cases if (side := score(case)[1])))
     rows = [_score_row(members, winners, shown) for members in by_contest(cases)]
     won = [f"won by {label}" for label in winners] or ["won"]
@@ -63,16 +64,16 @@ def score_table(cases: Sequence[CaseResult]) -> Table:
     return Table(caption, heads, tuple(rows), 1)
 
 
-def _tally_name(verdict: Verdict) -> str:
-    return "too few blocks" if verdict is Verdict.FEW_BLOCKS else verdict.value
+def _tally_name(verdict: str) -> str:
+    return "too few blocks" if verdict == Verdict.FEW_BLOCKS else verdict
 
 
-def _score_row(cases: list[CaseResult], winners: list[str], shown: list[Verdict]) -> tuple[Cell, ...]:
+def _score_row(cases: list[CaseResult], winners: list[str], shown: list[str]) -> tuple[Cell, ...]:
     scores = [score(case) for case in cases]
     won = [winner and clean(winner.label, 60) for _, winner in scores]
     numbers = [len(cases), sum(case.finished for case in cases)]
     numbers += [won.count(label) for label in winners] or [0]
-    numbers += [sum(verdict is found for found, _ in scores) for verdict in shown]
+    numbers += [sum(verdict == found for found, _ in scores) for verdict in shown]
     name = f"{clean(cases[0].case.workload, 40)}{settings(cases[0].case)}"
     return (Cell(name), *(Cell(str(number)) for number in numbers))
 

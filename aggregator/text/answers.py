@@ -22,6 +22,8 @@ from method.verdict import (
     doubted_by_permutation,
 )
 
+ALONE = "nothing to compare"
+"""What a case counts as that one competitor ran and finished: nobody is missing, and nobody could win."""
 WIDEST = math.log(16)
 """The small axis ends here at most; what lies beyond is drawn at its edge."""
 
@@ -121,13 +123,15 @@ def _unverified(side: Side) -> str:
 
 
 def score(case: CaseResult) -> tuple[str, Side | None]:
-    """How a case counts in the totals: a verdict's name, and the winner where there is one.
+    """How a case counts in the totals: a verdict's name or ALONE, and the winner where there is one.
 
     Nobody wins a case that a rival did not finish, though the pairs that did are still compared.
     """
     deciding = case.deciding
     if deciding is not None and deciding.winner is not None and not case.finished:
         return Verdict.INCOMPLETE, None
+    if case.finished and not case.comparisons:
+        return ALONE, None
     if deciding is None:
         pending = next((found for found in case.comparisons if found.verdict is Verdict.NOT_COMPARABLE), None)
         return (pending.verdict if pending else Verdict.INCOMPLETE), None

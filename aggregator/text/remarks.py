@@ -1,10 +1,12 @@
 """What is known about one case, in sentences."""
 
+from collections.abc import Sequence
+
 from aggregator.comparison import metrics
 from aggregator.comparison.analysis import CaseResult, Comparison
 from aggregator.comparison.roofline import PRODUCT, Roof, Unknown
 from aggregator.comparison.sides import Side
-from aggregator.text.answers import incomplete
+from aggregator.text.answers import incomplete, sentence
 from aggregator.text.quantities import amount, bytes_range, count, ratio_and_interval, significant
 from aggregator.text.quieter import needed
 from aggregator.text.words import clean
@@ -24,7 +26,7 @@ GPU_PEAKS = {
 def remarks(result: CaseResult, roof: Roof) -> list[str]:
     """Everything about one case that is a sentence."""
     found = _attainable(result, roof)
-    found += [text for comparison in result.comparisons if (text := _statistics(comparison))]
+    found += map(_compared, result.comparisons)
     found += _warmup(result.warmup) if result.warmup else []
     found += _unread(result)
     advised = needed([result])
@@ -32,11 +34,8 @@ def remarks(result: CaseResult, roof: Roof) -> list[str]:
     for side in result.sides:
         label = clean(side.label, 80)
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
-        if set(side.settled) - {Steadiness.UNVERIFIED}:
-            states = ", ".join(f"{side.settled.count(state)} {state}" for state in dict.fromkeys(side.settled))
-            found.append(f"{label}: {states}")
         found += [text for text in (incomplete(side), _gpu_memory(side)) if text]
-    return found
+    return [*found, *_steadiness(result.sides)]
 
 
 def _attainable(result: CaseResult, roof: Roof) -> list[str]:
@@ -51,6 +50,16 @@ def _attainable(result: CaseResult, roof: Roof) -> list[str]:
         f"{significant(found.intensity, 3)} FLOP/B: the limit is {what}, {rate} (n {found.rate.n}, "
         f"{clean(found.rate.by, 60)})"
     ]
+
+
+def _steadiness(sides: Sequence[Side]) -> list[str]:
+    """How many replicates had settled; a sentence for all sides of which the same is to be said."""
+    alike: dict[str, list[str]] = {}
+    for side in sides:
+        if set(side.settled) - {Steadiness.UNVERIFIED}:
+            states = ", ".join(f"{side.settled.count(state)} {state}" for state in dict.fromkeys(side.settled))
+            alike.setdefault(states, []).append(clean(side.label, 80))
+    return [f"{', '.join(labels)}: {states}{' each' if len(labels) > 1 else ''}" for states, labels in alike.items()]
 
 
 def _gpu_memory(side: Side) -> str:
@@ -94,21 +103,27 @@ def _unread(result: CaseResult) -> list[str]:
     return [f"not readable here: {', '.join(names)} ({reason})" for reason, names in names_by_reason.items()]
 
 
-def _statistics(comparison: Comparison) -> str:
+def _compared(comparison: Comparison) -> str:
+    """The verdict and what is behind it."""
+    names = f"{clean(comparison.right.label, 80)} ÷ {clean(comparison.left.label, 80)}"
+    return f"{names}: {'; '.join([sentence(comparison), *_statistics(comparison)])}"
+
+
+def _statistics(comparison: Comparison) -> list[str]:
     """The ratio of the mean steps beside that of the median steps: slow steps move the one and not the other. And the
     p-values, where a test was made."""
     compared, means, judged = comparison.paired, comparison.means, comparison.judged
     if compared is None or comparison.verdict is Verdict.NOT_COMPARABLE:
-        return ""
+        return []
     said = []
-    if means and (ratios := (_with_interval(compared), _with_interval(means))) and all(ratios):
-        blocks = count(compared.n, "block")
-        said.append(f"ratio of median steps {ratios[0]}, of mean steps {ratios[1]}, {blocks}")
+    found, of_means = _with_interval(compared), _with_interval(means) if means else ""
+    if found:
+        ratios = f"median steps {found}, of mean steps {of_means}" if of_means else f"times {found}"
+        said.append(f"ratio of {ratios}, {count(compared.n, 'block')}")
     if compared.p is not None and judged is not None and judged.p_holm is not None:
         said.append(f"t test p = {compared.p:.2g}, after Holm {judged.p_holm:.2g}")
         said.append(f"sign-flip test p = {compared.p_permutation:.2g}")
-    names = f"{clean(comparison.right.label, 80)} ÷ {clean(comparison.left.label, 80)}"
-    return f"{names}: {'; '.join(said)}" if said else ""
+    return said
 
 
 def _with_interval(pair: Paired) -> str:

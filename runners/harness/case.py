@@ -3,8 +3,10 @@
 The identity of a measurement is these frozen values; it is never parsed out of a file name.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
+from operator import itemgetter
 from typing import Any, ClassVar
 
 STRICT = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
@@ -16,8 +18,8 @@ _KEPT = "_hash"
 
 
 @cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind))
+def _values(kind: Any) -> Callable[[dict[str, object]], object]:
+    return itemgetter(*(field.name for field in fields(kind)))
 
 
 class KeptHash:
@@ -30,7 +32,7 @@ class KeptHash:
     def __hash__(self) -> int:
         kept = self.__dict__
         if _KEPT not in kept:
-            kept[_KEPT] = hash(tuple([kept[name] for name in _names(type(self))]))  # type: ignore[arg-type]
+            kept[_KEPT] = hash(_values(type(self))(kept))  # type: ignore[arg-type]
         found: int = kept[_KEPT]
         return found
 

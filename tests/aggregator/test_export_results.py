@@ -104,6 +104,28 @@ def test_same_records_give_the_same_bytes_and_nothing_ok_gives_none(tmp_path, fo
     assert not (nothing / "o").exists()
 
 
+def test_a_series_keeps_its_name_whatever_the_order_of_the_runs(tmp_path):
+    """Two machines are told apart by what they are, two runs of one machine by their ids."""
+    folders = []
+    for name, machine, level in (("a", "one", 0.01), ("b", "two", 0.02), ("c", "two", 0.03)):
+        run = make_run([planned(STEP, [TORCH], 2)], run_id=name)
+        records = [
+            dataclasses.replace(one, host=dataclasses.replace(one.host, hostname_digest=machine))
+            for one in scheduled(run, lambda *_, seconds=level: seconds)
+        ]
+        folders.append(str(write_folder(tmp_path / name, run, records)))
+    read = []
+    for index, order in enumerate((folders, folders[::-1], folders[:1])):
+        out = tmp_path / f"out{index}"
+        assert main(["export", *order, "--format", "benchmark-action", "--out", str(out)]) == OK
+        read.append({one["name"]: one["value"] for one in json.loads((out / "benchmark.json").read_text())})
+    series = f"{STEP.label} · pytorch/eager"
+    where = [f"Example CPU 2 GHz, 2 CPUs, machine {name}" for name in ("one", "two · run b", "two · run c")]
+    assert read[0] == read[1]
+    assert set(read[0]) == {f"{series} · {one}" for one in where}
+    assert set(read[2]) == {series}
+
+
 def test_hostile_names_stay_labels_and_stay_apart(tmp_path):
     first, second = (Competitor(f'x"\\}} 1{char}# EOF `|<b>', "v") for char in "\n\r")
     run = make_run([planned(dataclasses.replace(STEP, network='n"\n'), [first, second], 2)])

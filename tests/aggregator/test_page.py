@@ -9,13 +9,13 @@ import re
 import shutil
 
 import pytest
-from make_records import write_folder
+from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
 from markdown_it import MarkdownIt
 from playwright.sync_api import sync_playwright
 from whole_runs import MARKUP, mixed_run, nasty_records
 
 from aggregator.cli import main
-from aggregator.page import samples as page_samples
+from aggregator.page import packing
 
 pytestmark = pytest.mark.browser
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
@@ -29,7 +29,7 @@ def pages(tmp_path_factory):
         folder = write_folder(tmp_path_factory.mktemp(name) / "r", *run)
         with pytest.MonkeyPatch.context() as patch:
             if name == "packed":
-                patch.setattr(page_samples, "PLAIN", 0)
+                patch.setattr(packing, "PLAIN", 0)
             main(["report", str(folder)])
         made[name] = (folder / "report.html").resolve()
     return made
@@ -173,6 +173,72 @@ def test_filters_by_text_and_by_setting(read):
     assert said.inner_text().startswith("0 of")
     reader.page.get_by_role("button", name="Reset").click()
     assert said.inner_text() == f"{everything} cases."
+
+
+@pytest.mark.parametrize(("typed", "batches"), [
+    ("resnet18 batch 8", {"8"}), ("resnet18, batch 8", {"8"}), ("batch 1", {"1"}), ("resnet18 batch", {"1", "8", "16"}),
+])  # fmt: skip
+def test_a_number_finds_that_number_alone(browser, tmp_path, typed, batches):
+    """8 is a part of resnet18 and of 128."""
+    run = make_run([planned(step_case("resnet18", size), [TORCH, TF], 2) for size in (1, 8, 16)])
+    main(["report", str(write_folder(tmp_path / "r", run, make_records(run)))])
+    reader = Reader(browser, (tmp_path / "r/report.html").resolve())
+    reader.page.fill("input[name=q]", typed)
+    shown = reader.page.locator("table.answers tr[data-case]:visible").all_inner_texts()
+    assert {re.search(r"batch (\d+)", text)[1] for text in shown} == batches
+    assert reader.page.locator("#status").inner_text().startswith(f"{len(batches)} of 3 cases shown")
+    reader.context.close()
+
+
+def test_figures_follow_the_filter_and_lead_to_the_case(read):
+    reader = read()
+    marks = reader.page.locator(".figures svg [data-case]")
+    said = marks.first.locator("title").text_content()
+    assert re.fullmatch(r"[\w/]+, .+: [\d.]+( \([\d.]+–[\d.]+\))?", said)
+    reader.page.fill("input[name=q]", "resnet18 train")
+    wanted = reader.page.locator("details[data-case]:visible")
+    digest = wanted.get_attribute("data-case")
+    seen = marks.evaluate_all("all => all.filter(one => !one.classList.contains('faint')).map(one => one.dataset.case)")
+    assert set(seen) == {digest}
+    assert reader.page.locator(".figures figure:visible").count() < reader.page.locator(".figures figure").count()
+    reader.page.locator(f'.figures figure:visible [data-case="{digest}"]').first.click(force=True)
+    assert wanted.get_attribute("open") is not None
+    reader.page.get_by_role("button", name="Reset").click()
+    assert reader.page.locator(".figures .faint").count() == 0
+
+
+def test_a_printed_page_has_every_answer(read):
+    reader = read()
+    groups = reader.page.locator("details.group")
+    groups.evaluate_all("all => all.forEach(one => one.open = false)")
+    assert reader.page.locator("table.answers tr[data-case]:visible").count() == 0
+    reader.page.emulate_media(media="print")
+    reader.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    answers = reader.page.locator("table.answers tr[data-case]")
+    assert reader.page.locator("table.answers tr[data-case]:visible").count() == answers.count() > 0
+    reader.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert groups.evaluate_all("all => all.every(one => !one.open)")
+
+
+def test_a_printed_page_has_every_answer_without_a_script(read):
+    reader = read(java_script_enabled=False)
+    shown = reader.page.locator("table.answers tr[data-case]:visible")
+    before = shown.count()
+    for summary in reader.page.locator("details.group > summary").all():
+        summary.click()
+    assert shown.count() == 0
+    reader.page.emulate_media(media="print")
+    assert shown.count() == before > 0
+
+
+def test_a_link_with_settings_that_are_not_here_hides_nothing(read):
+    reader = read()
+    every = reader.page.locator("#status").inner_text()
+    reader.page.goto("about:blank")
+    reader.asked.clear()
+    reader.page.goto(reader.address + "#f.network=gone&f.nothing=z&view=relative&base=nobody")
+    assert reader.page.locator("#status").inner_text() == every
+    assert "the fastest of each case" in reader.page.locator(".view:visible").first.inner_text()
 
 
 def test_sorts_by_number_and_naturally_with_dashes_last(read):

@@ -1,59 +1,108 @@
-"""Raw samples in the page: as they are, packed, or named as left out."""
+"""Raw samples in the page: to four digits, more coarsely where room is scarce, or named as left out."""
 
 import base64
+import dataclasses
 import gzip
 import json
+import re
+import statistics
 
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
 
 from aggregator.comparison.analysis import analyse
-from aggregator.page import room
-from aggregator.page import samples as page_samples
-from aggregator.page.samples import packed_samples
+from aggregator.page import packing, room
+from aggregator.page.samples import LEVELS, MIDDLE, packed_samples
 from aggregator.reading.load import load_run
+
+PLENTY = 1_000_000
+SHARES = {8: "an eighth", 4: "a quarter", 2: "half"}
+
+
+def parts_of(folder, change=lambda record: record):
+    run = make_run([planned(step_case("cnn4", 8), [TORCH, TF], 3)])
+    written = write_folder(folder / "r", run, [change(record) for record in make_records(run)])
+    return [env.cases for env in analyse([load_run(written)])]
 
 
 @pytest.fixture
 def parts(tmp_path):
-    run = make_run([planned(step_case("cnn4", 8), [TORCH, TF], 3)])
-    return [env.cases for env in analyse([load_run(write_folder(tmp_path / "r", run, make_records(run)))])]
+    return parts_of(tmp_path)
 
 
-def test_few_samples_are_plain_json_in_run_order(parts):
-    packed = packed_samples(parts)
-    assert not packed.zipped
-    (case,) = json.loads(packed.text)[0].values()
-    assert len(case) == 6
+def steps_by_replicate(parts):
+    return {
+        (side.label, number): list(record.samples.step_ns)
+        for side in parts[0][0].sides
+        for number, record in side.ok.items()
+    }
+
+
+def unpacked(packed):
+    text = gzip.decompress(base64.b64decode(packed.text)).decode() if packed.zipped else packed.text
+    (case,) = json.loads(text)[0].values()
+    return case
+
+
+def steps_of(unit, middle, signs):
+    """What the page's script makes of a replicate."""
+    found = re.findall(r"~(\d+)~|([^~])", signs)
+    return [unit * (int(far) if far else middle + LEVELS.index(sign) - MIDDLE) for far, sign in found]
+
+
+def test_samples_are_there_in_run_order(parts):
+    samples = packed_samples(parts, PLENTY)
+    case = unpacked(samples.packed)
+    assert "four digits" in samples.said
     assert [block for _, block, *_ in case] == [0, 0, 1, 1, 2, 2]
-    records = {(side.label, number): record for side in parts[0][0].sides for number, record in side.ok.items()}
-    for label, block, warmup, unit, steps in case:
-        samples = records[label, block].samples
-        assert warmup == samples.warmup_steps
-        assert [step * unit for step in steps] == pytest.approx(samples.step_ns, rel=5e-4)
-        assert 1000 <= min(steps) < 10000
+    kept = steps_by_replicate(parts)
+    for label, block, warmup, unit, middle, signs in case:
+        assert warmup == 5
+        assert steps_of(unit, middle, signs) == pytest.approx(kept[label, block], rel=5e-4)
 
 
-def test_many_samples_are_packed(parts, monkeypatch):
-    plain = packed_samples(parts).text
-    monkeypatch.setattr(page_samples, "PLAIN", 100)
-    packed = packed_samples(parts)
+@pytest.mark.parametrize("finer", SHARES)
+def test_scarce_room_makes_them_coarser_and_says_how_much(parts, finer):
+    exact = len(packed_samples(parts, PLENTY).packed.text)
+    tried = (packed_samples(parts, left) for left in range(exact - 1, 0, -5))
+    samples = next(one for one in tried if f"{SHARES[finer]} " in one.said)
+    kept = steps_by_replicate(parts)
+    for label, block, _, unit, middle, signs in unpacked(samples.packed):
+        low, _, high = statistics.quantiles(kept[label, block])
+        assert unit <= (high - low) / finer * 1.1
+        assert steps_of(unit, middle, signs) == pytest.approx(kept[label, block], abs=unit / 2 + 1)
+
+
+def test_steps_far_from_the_others_are_kept_as_numbers(tmp_path):
+    def with_outliers(record):
+        steps = [90_000_000_000, *record.samples.step_ns[1:40], 1_000_000, *record.samples.step_ns[41:]]
+        return dataclasses.replace(record, samples=dataclasses.replace(record.samples, step_ns=steps))
+
+    parts = parts_of(tmp_path, with_outliers)
+    for label, _, _, unit, middle, signs in unpacked(packed_samples(parts, PLENTY).packed):
+        steps = steps_of(unit, middle, signs)
+        assert (steps[0], steps[40], len(steps)) == (90_000_000_000, 1_000_000, 80), label
+
+
+def test_long_data_are_packed_into_the_same_bytes_each_time(parts, monkeypatch):
+    plain = packed_samples(parts, PLENTY).packed
+    assert not plain.zipped
+    monkeypatch.setattr(packing, "PLAIN", 100)
+    packed = packed_samples(parts, PLENTY).packed
     assert packed.zipped
-    assert gzip.decompress(base64.b64decode(packed.text)).decode() == plain
-    assert packed == packed_samples(parts), "the same bytes, whatever the time of day"
+    assert gzip.decompress(base64.b64decode(packed.text)).decode() == plain.text
+    assert packed == packed_samples(parts, PLENTY).packed
 
 
-@pytest.mark.parametrize("left", [0, 300])
-def test_too_many_samples_are_named_with_where_they_are(parts, monkeypatch, left):
-    monkeypatch.setattr(page_samples, "PLAIN", 100)
-    monkeypatch.setattr(room, "MOST_PACKED", left)
-    packed = packed_samples(parts)
-    assert packed.text == ""
-    assert packed.missing.startswith("The 480 raw samples")
-    assert "export --format parquet" in packed.missing
+@pytest.mark.parametrize("left", [0, 200])
+def test_too_many_samples_are_named_with_where_they_are(parts, left):
+    samples = packed_samples(parts, left)
+    assert samples.packed is None
+    assert samples.said.startswith("The 480 raw samples")
+    assert "export --format parquet" in samples.said
 
 
-def test_the_more_cases_the_less_room_for_samples():
-    assert room.for_samples(1) == room.MOST_PACKED
-    assert room.for_samples(150) == 500_000
-    assert room.for_samples(1000) == 0
+def test_the_longer_the_page_the_less_room_for_samples():
+    assert room.for_samples(100_000) == room.MOST_PACKED
+    assert room.for_samples(1_500_000) == room.PAGE - room.SPARE - 1_500_000
+    assert room.for_samples(3_000_000) == 0

@@ -3,14 +3,19 @@
 import dataclasses
 import json
 import re
+import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
-from make_records import HOST, TF, TORCH, make_run, planned, scheduled, step_case, write_folder
+from make_records import HOST, TF, TORCH, failed, make_run, planned, scheduled, step_case, write_folder
 
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
 from aggregator.figures import charts
+from aggregator.reading.parse import parse_record
+from aggregator.site.summary import SUMMARY_VERSION
+from runners.harness.record import Status, to_json
 
 CASE, OTHER = step_case("cnn4", 1), step_case("cnn4", 2)
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
@@ -37,6 +42,20 @@ def publish(tmp_path, *runs, code=OK):
     """The site's first page after publishing."""
     assert main(["publish", *runs, "--site", str(tmp_path / "site")]) == code
     return (tmp_path / "site/index.html").read_text()
+
+
+def contents(folder):
+    """Every file's bytes."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def change_records(tmp_path, folder, change):
+    """A copy of the run with its records changed."""
+    records = [parse_record(path.read_bytes()) for path in sorted(Path(folder, "records").iterdir())]
+    copy = shutil.copytree(folder, tmp_path / "changed" / Path(folder).name)
+    for record in records:
+        (copy / "records" / f"{record.record_id}.json").write_bytes(to_json(change(record)))
+    return str(copy)
 
 
 def history_rows(page):
@@ -125,13 +144,104 @@ def test_a_run_published_again_is_replaced_and_another_of_its_name_refused(tmp_p
 
 
 def test_a_run_published_again_leaves_no_figure_of_before(tmp_path):
-    publish(tmp_path, a_run(tmp_path, "r", cases=(CASE, OTHER)))
-    drawn = {path.name for path in (tmp_path / "site/runs/r/figures").iterdir()}
-    publish(tmp_path, a_run(tmp_path / "later", "r", cases=(CASE,)))
-    left = {path.name for path in (tmp_path / "site/runs/r/figures").iterdir()}
-    assert left < drawn
-    page = (tmp_path / "site/runs/r/report.md").read_text()
-    assert all(name in page for name in left)
+    run = a_run(tmp_path, "r")
+    publish(tmp_path, run)
+    figures = tmp_path / "site/runs/r/figures"
+    drawn = {path.name for path in figures.iterdir()}
+    (figures / "samples-case-9-0123456789.svg").write_text(BLANK)
+    publish(tmp_path, run)
+    assert {path.name for path in figures.iterdir()} == drawn
+
+
+def test_a_run_that_went_on_replaces_its_earlier_state_and_never_the_other_way_round(tmp_path, capsys):
+    whole = a_run(tmp_path, "r")
+    early = shutil.copytree(whole, tmp_path / "early/r")
+    for path in sorted((early / "records").iterdir())[4:]:
+        path.unlink()
+    publish(tmp_path, str(early), code=SOME_FAILED)
+    assert "16 ok of 16 recorded" in publish(tmp_path, whole)
+    before = contents(tmp_path / "site")
+    publish(tmp_path, str(early), code=USAGE)
+    assert "with 16 replicates, and here are 4 of them; the others would be lost" in capsys.readouterr().err
+    assert contents(tmp_path / "site") == before
+
+
+def all_failed(tmp_path):
+    """The run as it would be had no process of it ended well: nobody knows on which machine."""
+    return change_records(tmp_path, a_run(tmp_path / "f", "r"), lambda one: failed(one, Status.OOM, "OOM(host)", "x"))
+
+
+def of_another_seed(tmp_path):
+    folder = Path(a_run(tmp_path / "s", "r"))
+    plan = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**plan, "order_seed": plan["order_seed"] + 1}))
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        all_failed,
+        of_another_seed,
+        lambda tmp_path: a_run(tmp_path / "c", "r", cases=(OTHER,)),
+        lambda tmp_path: a_run(tmp_path / "d", "r", day=3),
+    ],
+)
+def test_another_run_of_the_same_id_replaces_nothing(tmp_path, capsys, other):
+    publish(tmp_path, a_run(tmp_path, "r"))
+    before = contents(tmp_path / "site")
+    publish(tmp_path, other(tmp_path), code=USAGE)
+    assert "another run has the id r" in capsys.readouterr().err
+    assert contents(tmp_path / "site") == before
+
+
+def test_a_run_without_its_plan_is_known_by_its_records(tmp_path):
+    run = Path(a_run(tmp_path, "r"))
+    (run / "run.json").unlink()
+    for _ in range(2):
+        publish(tmp_path, str(run), code=SOME_FAILED)
+
+
+def test_what_the_site_kept_before_it_kept_the_seed_is_read_on(tmp_path):
+    runs = [a_run(tmp_path, name) for name in "ab"]
+    publish(tmp_path, *runs)
+    path = tmp_path / "site/runs/a/summary.json"
+    kept = json.loads(path.read_text()) | {"summary_version": 1}
+    del kept["order_seed"]
+    path.write_text(json.dumps(kept))
+    assert 'href="runs/a/report.html"' in publish(tmp_path, *runs)
+
+
+@pytest.mark.parametrize("content", [b"{", None])
+def test_a_folder_that_does_not_say_whose_it_is_stays_as_it_is(tmp_path, capsys, content):
+    run = a_run(tmp_path, "r")
+    publish(tmp_path, run)
+    path = tmp_path / "site/runs/r/summary.json"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    before = contents(tmp_path / "site")
+    publish(tmp_path, run, code=USAGE)
+    assert "nobody can tell which run is there; remove" in capsys.readouterr().err
+    assert contents(tmp_path / "site") == before
+
+
+def test_environments_that_differ_in_nothing_that_is_kept_are_kept_once(tmp_path):
+    def moved(record):
+        return dataclasses.replace(record, host=dataclasses.replace(record.host, kernel="7"))
+
+    run = a_run(tmp_path, "r", pair=(TORCH,))
+    run = change_records(tmp_path, run, lambda one: moved(one) if one.block.number > 3 else one)
+    for _ in range(2):
+        publish(tmp_path, run)
+
+
+def test_an_interval_wider_than_a_site_shows_leaves_the_run_readable(tmp_path):
+    run = make_run([planned(CASE, [TORCH, TF], 2)], run_id="r")
+    records = scheduled(run, scatter=4.0)
+    publish(tmp_path, str(write_folder(tmp_path / "r", run, records)))
+    kept = json.loads((tmp_path / "site/runs/r/summary.json").read_text())
+    assert [contest["shown"] for contest in kept["places"][0]["contests"]] == [None]
 
 
 @pytest.mark.parametrize(
@@ -146,6 +256,14 @@ def test_a_run_published_again_leaves_no_figure_of_before(tmp_path):
         ({"ok": -1}, "ok"),
         ({"ratio": 1e999}, "finite number"),
         ({"ratio": -1.0}, "places.0.contests.0.shown.ratio"),
+        ({"ratio": 1e308}, "places.0.contests.0.shown.ratio"),
+        ({"low": 1e-300}, "places.0.contests.0.shown.low"),
+        ({"high": 1e7}, "places.0.contests.0.shown.high"),
+        ({"ratio": 9.0}, "places.0.contests.0.shown: the ratio is not within its interval"),
+        ({"low": 9.0, "high": 10.0}, "places.0.contests.0.shown: the ratio is not within its interval"),
+        ({"ok": 17}, "ok: 17 of 16 recorded"),
+        ({"summary_version": 0}, "summary_version"),
+        ({"again": 1000}, "places: the same one twice"),
     ],
 )
 def test_a_bad_summary_is_named_and_left_out(tmp_path, capsys, content, reason):
@@ -158,9 +276,10 @@ def test_a_bad_summary_is_named_and_left_out(tmp_path, capsys, content, reason):
         path.write_bytes(content)
     else:
         kept = json.loads(path.read_text())
-        kept |= {name: value for name, value in content.items() if name != "ratio"}
-        if "ratio" in content:
-            kept["places"][0]["contests"][0]["shown"] |= content
+        shown = {"ratio", "low", "high"} & set(content)
+        kept["places"][0]["contests"][0]["shown"] |= {name: content[name] for name in shown}
+        kept |= {name: value for name, value in content.items() if name not in shown | {"again"}}
+        kept["places"] *= content.get("again", 1)
         path.write_text(json.dumps(kept))
     page = publish(tmp_path, good, code=SOME_FAILED)
     said = capsys.readouterr().err
@@ -174,7 +293,7 @@ def test_a_newer_summary_asks_for_an_upgrade(tmp_path, capsys):
     runs = [a_run(tmp_path, name) for name in "ab"]
     publish(tmp_path, runs[0])
     path = tmp_path / "site/runs/a/summary.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "summary_version": 2, "more": 1}))
+    path.write_text(json.dumps({**json.loads(path.read_text()), "summary_version": SUMMARY_VERSION + 1, "more": 1}))
     before = (tmp_path / "site/index.html").read_bytes()
     assert main(["publish", runs[1], "--site", str(tmp_path / "site")]) == USAGE
     assert "upgrade" in capsys.readouterr().err
@@ -202,6 +321,16 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path, capsys):
     assert sorted(path.name for path in site.iterdir()) == ["index.html", "runs"]
 
 
+def test_a_folder_whose_first_page_is_a_link_is_somebody_elses(tmp_path, capsys):
+    run, site = a_run(tmp_path, "r"), tmp_path / "site"
+    publish(tmp_path, run)
+    shutil.move(site / "index.html", tmp_path / "page.html")
+    (site / ".nojekyll").unlink()
+    (site / "index.html").symlink_to(tmp_path / "page.html")
+    assert main(["publish", run, "--site", str(site)]) == USAGE
+    assert "which publish did not make; give --site an empty or a new folder" in capsys.readouterr().err
+
+
 def test_a_checked_out_branch_of_pages_may_be_written_to(tmp_path):
     (tmp_path / "site/.git").mkdir(parents=True)
     (tmp_path / "site/CNAME").write_text("x.org")
@@ -225,6 +354,20 @@ def test_links_in_the_site_are_not_followed(tmp_path, capsys):
     assert "is a link" in capsys.readouterr().err
     assert list(elsewhere.iterdir()) == []
     publish(tmp_path, run, code=SOME_FAILED)
+
+
+def test_a_link_in_place_of_a_runs_figures_is_not_followed(tmp_path, capsys):
+    run = a_run(tmp_path, "a")
+    publish(tmp_path, run)
+    figures, elsewhere = tmp_path / "site/runs/a/figures", tmp_path / "elsewhere"
+    shutil.rmtree(figures)
+    elsewhere.mkdir()
+    (elsewhere / "mine.svg").write_text("mine")
+    figures.symlink_to(elsewhere)
+    publish_again = ["publish", run, "--site", str(tmp_path / "site")]
+    assert main(publish_again) == USAGE
+    assert "figures is a link, which publish does not follow; remove it" in capsys.readouterr().err
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
 
 
 def test_a_site_that_cannot_be_written_is_said(tmp_path, capsys):
@@ -258,7 +401,7 @@ def test_hostile_strings_stay_text_in_the_site(tmp_path, monkeypatch):
         path = tmp_path / f"site/runs/r{number}/summary.json"
         kept = json.loads(path.read_text())
         place = kept["places"][0]
-        extreme = {"ratio": 1e308, "low": 5e-324, "high": 1.7e308, "blocks": 8}
+        extreme = {"ratio": 1e5, "low": 1e-6, "high": 1e6, "blocks": 8}
         names = {"case": NASTY, "digest": NASTY, "over": NASTY, "under": NASTY}
         place["contests"].append({**place["contests"][0], **names, "shown": extreme})
         place["contests"].append({**place["contests"][0], **names, "digest": NASTY[::-1]})

@@ -2,15 +2,28 @@
 
 import dataclasses
 import re
+import shutil
 
 import pytest
-from make_records import HEALTH, HOST, TF, TORCH, failed, make_run, planned, scheduled, step_case, write_folder
+from make_records import (
+    HEALTH,
+    HOST,
+    TF,
+    TORCH,
+    failed,
+    make_run,
+    planned,
+    roof_case,
+    scheduled,
+    step_case,
+    write_folder,
+)
 
 from aggregator.cli import main
 from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, USAGE
 from runners.harness.case import Competitor
 from runners.harness.record import Status
-from runners.harness.run import RunState
+from runners.harness.run import RunState, Unavailable
 
 OLD, NEW = (dataclasses.replace(TF, version=version) for version in ("2.16.2", "2.21.0"))
 CASE, OTHER = step_case(), step_case("vgg16")
@@ -52,7 +65,7 @@ def with_host(record, **facts):
         (1.2, {"scatter": 0.25}, OK, "no regression shown, none ruled out"),
         (1.03, {}, OK, "no regression beyond the threshold"),
         (1.03, {"threshold": "0"}, REGRESSION, "REGRESSION"),
-        (1.2, {"blocks": 7}, OK, "no verdict"),
+        (1.2, {"blocks": 7}, SOME_FAILED, "no verdict"),
     ],
 )
 def test_the_gate_fails_on_an_interval_wholly_beyond_the_threshold(tmp_path, capsys, slower, more, code, said):
@@ -82,16 +95,63 @@ def test_many_cases_raise_what_each_must_show(tmp_path, capsys):
         assert compare(capsys, *sides, "--threshold", "0")[0] == code
 
 
-def test_data_that_allow_no_verdict_fail_nothing_and_say_so(tmp_path, capsys):
+def test_a_gate_that_tested_nothing_does_not_pass_and_says_so(tmp_path, capsys):
     def stolen(records):
         busy = dataclasses.replace(HEALTH, steal_fraction=0.2)
         return [dataclasses.replace(record, health=busy) for record in records]
 
     code, text, _ = compare(capsys, *versions(tmp_path, 1.5, change=stolen))
-    assert code == OK
+    assert code == SOME_FAILED
     assert "no verdict: unstable" in text
     assert "CPU steal above 5 %" in text
-    assert "Nothing was tested" in text
+    assert "Nothing was tested, so that the gate does not pass" in text
+
+
+def test_one_case_that_was_tested_is_enough_to_pass(tmp_path, capsys):
+    def short(records):
+        return [one for one in records if one.case == CASE or one.block.number < 7]
+
+    code, text, _ = compare(capsys, *versions(tmp_path, 1.0, change=short, cases=(CASE, OTHER)))
+    assert (code, "in 2 comparisons, of which 1 came to a test" in text) == (OK, True)
+
+
+def test_what_the_machine_can_do_is_no_part_of_the_gate(tmp_path, capsys):
+    """A slower copy of an array is no regression, and a failed one no failure, of the framework that measured it."""
+    run = make_run([planned(case, [OLD, NEW], 8) for case in (CASE, roof_case("copy"), roof_case("product"))])
+    records = scheduled(run, lambda case, who: 0.05 * (1.5 if (case.workload, who) == ("roof", NEW) else 1))
+    gone = next(one for one in records if (one.case, one.competitor) == (roof_case("product"), NEW))
+    records[records.index(gone)] = failed(gone, Status.OOM, "OOM(host)", "killed")
+    folder = write_folder(tmp_path / "r", run, records)
+    code, text, _ = compare(capsys, *(f"{folder}:{who.label}" for who in (OLD, NEW)))
+    assert (code, "in 1 comparison" in text, "roof" in text) == (OK, True, False)
+    limits = make_run([planned(roof_case(), [OLD, NEW], 8)])
+    folder = write_folder(tmp_path / "limits", limits, scheduled(limits))
+    code, _, errors = compare(capsys, *(f"{folder}:{who.label}" for who in (OLD, NEW)))
+    assert (code, "only what the machine can do was measured" in errors) == (USAGE, True)
+
+
+def unbuilt(tmp_path, gone):
+    """A run in which the image of one of the two versions failed to build: the launcher plans the other alone."""
+    stays = OLD if gone == NEW else NEW
+    refused = [Unavailable(gone, "BUILD", "image failed to build")]
+    run = make_run([dataclasses.replace(planned(CASE, [stays], 8), unavailable=refused)])
+    return write_folder(tmp_path / f"without {gone.version}", run, scheduled(run))
+
+
+def test_a_head_that_failed_to_build_fails_with_its_reason(tmp_path, capsys):
+    folder = unbuilt(tmp_path, NEW)
+    code, text, _ = compare(capsys, *(f"{folder}:{who.label}" for who in (OLD, NEW)))
+    assert code == SOME_FAILED
+    assert "## Failed in HEAD, not in BASE" in text
+    assert "BUILD: image failed to build" in text
+    folder = unbuilt(tmp_path, OLD)
+    code, _, errors = compare(capsys, *(f"{folder}:{who.label}" for who in (OLD, NEW)))
+    assert (code, "BASE: BUILD: image failed to build" in errors) == (USAGE, True)
+
+
+def test_what_no_case_could_run_is_no_baseline_of_a_report(tmp_path, capsys):
+    assert main(["report", str(unbuilt(tmp_path, NEW)), "--baseline", NEW.label]) == USAGE
+    assert f"known: {OLD.label}" in capsys.readouterr().err
 
 
 def test_different_work_has_no_ratio(tmp_path, capsys):
@@ -103,7 +163,7 @@ def test_different_work_has_no_ratio(tmp_path, capsys):
         return [other_weights(record) if record.competitor == NEW else record for record in records]
 
     code, text, _ = compare(capsys, *versions(tmp_path, 1.5, change=of_new))
-    assert (code, "no verdict: not comparable" in text, "1.5" in text) == (OK, True, False)
+    assert (code, "no verdict: not comparable" in text, "1.5" in text) == (SOME_FAILED, True, False)
     runs = whole(tmp_path, "one"), whole(tmp_path, "two", slower=1.5, change=other_weights)
     code, text, _ = compare(capsys, *runs)
     assert (code, "not comparable: block 0: " in text, "1.5 |" in text) == (OK, True, False)
@@ -223,6 +283,27 @@ def test_what_cannot_be_asked_is_refused_with_what_can(tmp_path, capsys):
         assert (code, said in errors) == (USAGE, True), errors
 
 
+def test_a_copy_of_a_run_is_that_run(tmp_path, capsys):
+    base, _ = versions(tmp_path, 1.2)
+    copy = shutil.copytree(tmp_path / "r", tmp_path / "copy")
+    code, text, errors = compare(capsys, base, f"{copy}:{NEW.label}")
+    assert (code, "REGRESSION" in text, "copy is a copy of" in errors) == (REGRESSION, True, True)
+    for other in (str(copy), f"{copy}:{OLD.label}"):
+        code, _, errors = compare(capsys, base if ":" in other else str(tmp_path / "r"), other)
+        assert (code, "BASE and HEAD are the same" in errors) == (USAGE, True)
+    next((copy / "records").iterdir()).unlink()
+    code, _, errors = compare(capsys, base, f"{copy}:{NEW.label}")
+    assert (code, "give the fuller one alone" in errors) == (USAGE, True)
+
+
+def test_what_nobody_knows_of_a_side_that_never_ran_does_not_differ(tmp_path, capsys):
+    def dead(record):
+        return failed(record, Status.OOM, "OOM(host)", "killed")
+
+    code, text, _ = compare(capsys, whole(tmp_path, "one"), whole(tmp_path, "two", change=dead))
+    assert (code, "killed" in text, "What else differs" in text) == (SOME_FAILED, True, False)
+
+
 def test_aliases_and_folders_with_colons_are_understood(tmp_path, capsys):
     one, two = (dataclasses.replace(TORCH, alias=alias) for alias in "AB")
     run = make_run([planned(CASE, [one, two], 8)])
@@ -259,6 +340,20 @@ def test_sides_that_never_shared_a_machine_are_not_compared(tmp_path, capsys):
 
     code, _, errors = compare(capsys, *versions(tmp_path, 1.5, change=apart))
     assert (code, "no machine and set of versions ran both" in errors) == (USAGE, True)
+
+
+def test_control_characters_of_a_label_do_not_reach_the_terminal(tmp_path, capsys):
+    old, new = (Competitor("x\x1b]0;owned\x07\u202e", version) for version in "ab")
+    run = make_run([planned(CASE, [old, new], 8)])
+    records = [dataclasses.replace(one, record_id=f"r{index}") for index, one in enumerate(scheduled(run))]
+    one = write_folder(tmp_path / "r", run, records)
+    other = make_run([planned(CASE, [old, new], 8)], run_id="other")
+    records = [dataclasses.replace(one, record_id=f"r{index}") for index, one in enumerate(scheduled(other))]
+    two = write_folder(tmp_path / "s", other, records)
+    for arguments in ((f"{one}:{old.label}", f"{one}:{new.label}"), (f"{one}:{old.label}", f"{two}:{new.label}")):
+        code, text, errors = compare(capsys, *arguments)
+        assert code == OK
+        assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", text + errors)
 
 
 def test_hostile_names_stay_text(tmp_path, capsys):

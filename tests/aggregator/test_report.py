@@ -37,6 +37,22 @@ def blank_figures(monkeypatch):
 
 
 @pytest.mark.usefixtures("blank_figures")
+def test_a_competitor_alone_has_nothing_to_compare_and_lacks_nothing(tmp_path):
+    run = make_run([planned(step_case(), [TORCH], 8)])
+    folder = write_folder(tmp_path / "r", run, make_records(run))
+    assert main(["report", str(folder)]) == OK
+    text, page = ((folder / name).read_text() for name in ("report.md", "report.html"))
+    assert "Inference step, 1 case: 1 with nothing to compare." in text
+    assert "| workload | cases | all sides finished | won | nothing to compare |" in text
+    assert "| infer | 1 | 1 | 0 | 1 |" in text
+    for shown in (text, page.split("<script")[0]):
+        assert "incomplete" not in re.sub(r"<style>.*?</style>", "", shown, flags=re.DOTALL).lower()
+    next((folder / "records").iterdir()).unlink()
+    assert main(["report", str(folder)]) == SOME_FAILED
+    assert "1 case: 1 incomplete." in (folder / "report.md").read_text()
+
+
+@pytest.mark.usefixtures("blank_figures")
 @pytest.mark.parametrize("name", ["report.md", "report.html"])
 def test_the_report_is_the_golden_one(tmp_path, name):
     """After a change that is meant: LEVELFIELD_GOLDEN=write python -m pytest tests/aggregator, then read the diff."""

@@ -1,36 +1,69 @@
 // Which cases are shown: every word typed is in a row's text or its case's name, and every setting chosen is the case's.
 
-function wanted(digest, text) {
+// A word as it may stand in a text: with a digit at either end it is a whole number there, so that 8 finds no 18 or 128.
+function pattern(word) {
+  const literal = word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+  return new RegExp(`${/^\d/.test(word) ? "(?<![\\d.])" : ""}${literal}${/\d$/.test(word) ? "(?![\\d.]*\\d)" : ""}`, "i");
+}
+
+// What was typed, as the patterns of its words; a number belongs to the word before it where cases are named so: "batch 8".
+function patterns() {
+  const titles = Object.values(data.cases).map(({ title }) => title), joined = [];
+  for (const word of state.q.trim().split(/[\s,]+/).filter(Boolean)) {
+    const both = `${joined.at(-1)} ${word}`;
+    if (/^\d+$/.test(word) && titles.some((title) => pattern(both).test(title))) joined.splice(-1, 1, both);
+    else joined.push(word);
+  }
+  return joined.map(pattern);
+}
+
+function chosen(digest) {
   const about = data.cases[digest];
-  for (const [name, value] of state.facets) if (about.settings[name] !== value) return false;
-  const searched = `${about.title} ${text}`.toLowerCase();
-  return state.q.toLowerCase().split(/\s+/).every((word) => searched.includes(word));
+  return [...state.facets].every(([name, value]) => about.settings[name] === value);
 }
 
 function applyFilter() {
-  const active = Boolean(state.q.trim() || state.facets.size);
+  const sought = patterns(), active = Boolean(sought.length || state.facets.size);
+  const fits = (digest, text) => chosen(digest) && sought.every((one) => one.test(`${data.cases[digest].title} ${text}`));
+  const found = new Set();
   for (const table of tables) {
     const heads = headings(table).map(textOf).join(" ") + [...table.querySelectorAll("th[colspan]")].map(textOf).join(" ");
     const shared = table.classList.contains("answers") ? "" : heads;
     let shown = 0;
     for (const rows of bundles(table)) {
       const digest = rows[0].dataset.case;
-      if (!digest) { shown += 1; continue; }
-      const fits = wanted(digest, `${rows[0].textContent} ${shared}`);
-      for (const row of rows) row.hidden = !fits;
-      shown += fits;
+      const shows = !digest || fits(digest, `${rows[0].textContent} ${shared}`);
+      for (const row of rows) row.hidden = !shows;
+      shown += shows;
+      if (digest && shows) found.add(digest);
     }
     table.closest(".scroll").hidden = shown === 0;
     const group = table.closest("details.group");
     if (group && active) group.open = shown > 0;
   }
-  let shown = 0;
-  const details = [...document.querySelectorAll("details[data-case]")];
-  for (const one of details) {
-    one.hidden = !wanted(one.dataset.case, one.dataset.search);
-    shown += !one.hidden;
+  for (const one of document.querySelectorAll("details[data-case]")) {
+    one.hidden = !fits(one.dataset.case, one.querySelector("summary").textContent + sidesOf(one).join(" "));
+    if (!one.hidden) found.add(one.dataset.case);
   }
-  status.textContent = active ? `${shown} of ${details.length} cases shown; figures and totals are of all.` : `${details.length} cases.`;
+  const every = Object.keys(data.cases).length, whole = fadeMarks(fits);
+  const figures = whole ? "totals and larger figures are of all" : "the others are faint in figures, totals are of all";
+  status.textContent = active ? `${found.size} of ${every} cases shown; ${figures}.` : `${every} cases.`;
+}
+
+// In a figure whose marks have names those of other cases fade, and one that has no other goes; says whether any has no names.
+function fadeMarks(fits) {
+  let nameless = false;
+  for (const figure of document.querySelectorAll(".figures figure")) {
+    const marks = [...figure.querySelectorAll("svg [data-case]")];
+    for (const mark of marks) mark.classList.toggle("faint", !fits(mark.dataset.case, mark.textContent));
+    figure.hidden = marks.length > 0 && marks.every((mark) => mark.classList.contains("faint"));
+    nameless ||= marks.length === 0;
+  }
+  return nameless;
+}
+
+function sidesOf(details) {
+  return data.parts[details.closest("[data-part]").dataset.part][details.dataset.case]?.sides ?? [];
 }
 
 // A chooser for every setting in which the cases differ.

@@ -1,7 +1,7 @@
 // Brings the page to life. Without it everything is there to read; it only filters, sorts, compares and copies.
 
 // Files of one module: each is in the scope of the others.
-const data = JSON.parse(document.getElementById("data").textContent);
+const data = await unpacked("data");
 const status = document.getElementById("status");
 const tables = [...document.querySelectorAll("main table")].filter((table) => table.tHead);
 
@@ -15,7 +15,15 @@ function goTo(place) {
   target.focus({ preventScroll: true });
 }
 
+// A link may name what this report does not have, which would hide everything without a word.
+function forgetUnknown() {
+  const offered = (name, value) => [...(form.elements[name]?.options ?? [])].some((option) => option.value === value);
+  for (const [name, value] of state.facets) if (!offered(name, value)) state.facets.delete(name);
+  if (!offered("baseline", state.base)) state.base = "";
+}
+
 function applyAll() {
+  forgetUnknown();
   document.documentElement.style.colorScheme = state.theme;
   for (const control of form.elements) {
     if (control.name === "q") control.value = state.q;
@@ -70,13 +78,24 @@ for (const one of document.querySelectorAll("details[data-case]")) {
     writeState(false);
   });
 }
+// A link, or a mark of a figure, leads to its place.
 document.addEventListener("click", (event) => {
-  const link = event.target.closest('a[href^="#"]');
-  if (!link) return;
+  const link = event.target.closest('a[href^="#"]'), mark = event.target.closest(".figures [data-case]");
+  const told = mark?.closest("[data-part]").querySelector(`details[data-case="${mark.dataset.case}"]`);
+  if (!link && !told) return;
   event.preventDefault();
-  state.at = decoded(link.getAttribute("href").slice(1));
+  state.at = told ? told.dataset.anchor : decoded(link.getAttribute("href").slice(1));
   writeState(true);
   goTo(state.at);
+});
+// On paper nothing can be unfolded: the answers are all there, the cases as the reader left them.
+let folded = [];
+addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("details.group:not([open])")];
+  for (const group of folded) group.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const group of folded) group.open = false;
 });
 addEventListener("popstate", () => {
   readState();
