@@ -84,7 +84,7 @@ def test_a_stop_while_modules_are_loaded_is_one_line():
 def test_every_exit_code_is_documented():
     text = (ROOT / "docs/continuous-integration.md").read_text().partition("Exit codes: ")[2].partition("\n\n")[0]
     known = {OK, 1, USAGE, NOT_WRITABLE, 4, DEFECT, INTERRUPTED, NO_READER}
-    assert known == {int(number) for number in re.findall(r"(?:^|,\s)(\d+) ", text)}
+    assert known == {int(number) for number in re.findall(r"(?:^|,\s)(\d+)\s", text)}
 
 
 def test_a_path_is_printed_as_it_is(folder, capsys, tmp_path):
