@@ -2,13 +2,20 @@
 
 import gc
 import io
+import os
 import sys
 
-from aggregator.cli import main
+try:
+    from aggregator.cli import main
 
-if isinstance(sys.stdout, io.TextIOWrapper):
-    # A terminal that cannot show a sign gets another in its place, not a traceback.
-    sys.stdout.reconfigure(errors="replace")
-# What a command makes it needs to its end: looking for garbage in it takes time and finds next to nothing.
-gc.disable()
-sys.exit(main())
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot show a sign gets another in its place, not a traceback.
+        sys.stdout.reconfigure(errors="replace")
+    # What a command makes it needs to its end: looking for garbage in it takes time and finds next to nothing.
+    gc.disable()
+    code = main()
+except KeyboardInterrupt:  # while modules were loaded, or past the command's end
+    print("aggregator: stopped", file=sys.stderr)
+    # Python would end by the signal itself where it came while a library ran code that it makes.
+    os._exit(130)
+sys.exit(code)

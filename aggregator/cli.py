@@ -1,12 +1,16 @@
 """`python -m aggregator COMMAND`: the commands are in aggregator/commands/, one file each."""
 
 import argparse
+import io
+import os
 import sys
+import traceback
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import redirect_stdout
+from typing import Protocol, TextIO
 
 from aggregator.commands import aa, audit, compare, export, merge, publish, published, report, schema
-from aggregator.commands.shared import INTERRUPTED, USAGE, printable
+from aggregator.commands.shared import DEFECT, INTERRUPTED, NO_READER, NOT_WRITABLE, OK, USAGE, printable
 from aggregator.reading.load import CannotReport
 
 
@@ -34,17 +38,57 @@ COMMANDS: dict[str, Command] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; gives the exit code."""
+    """Run one command and print what it says at its end; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m aggregator", description="Turn records into a report.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():
         command.add(commands.add_parser(name, help=command.HELP, description=command.__doc__))
-    given = parser.parse_args(arguments)
+    output = io.StringIO()
     try:
-        return COMMANDS[given.command].run(given)
+        with redirect_stdout(output):
+            given = parser.parse_args(arguments)
+            code = COMMANDS[given.command].run(given)
+    except SystemExit as ended:
+        raise SystemExit(_print(output.getvalue()) or ended.code) from None
     except CannotReport as error:
-        print(f"aggregator: {printable(str(error))}", file=sys.stderr)
+        _say(f"aggregator: {printable(str(error))}")
         return USAGE
     except KeyboardInterrupt:
-        print("aggregator: stopped; what was not finished is not written", file=sys.stderr)
+        _say("aggregator: stopped; what was not finished is not written")
         return INTERRUPTED
+    except BrokenPipeError:
+        _discard(sys.stderr)
+        return NO_READER
+    except Exception:
+        # Python itself would end with 1, which says that some cases failed.
+        _say(traceback.format_exc())
+        _say("aggregator: this is a defect of the program; please report it with the lines above")
+        return DEFECT
+    return _print(output.getvalue()) or code
+
+
+def _print(text: str) -> int:
+    """Write to standard output; gives the exit code of what kept it from that."""
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:
+        _discard(sys.stdout)
+        return NO_READER
+    except OSError as error:
+        _discard(sys.stdout)
+        _say(f"aggregator: cannot write to standard output: {error.strerror}")
+        return NOT_WRITABLE
+    return OK
+
+
+def _say(text: str) -> None:
+    """A line to people, if there are any."""
+    try:
+        print(text, file=sys.stderr)
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    """Python writes what is left in a stream once more as it ends: that must not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -112,4 +112,7 @@ def main(folder):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2 or not Path(sys.argv[1], "records").is_dir():
+        print("give one run's folder, with its records in it: python docs/recompute.py RUN", file=sys.stderr)
+        sys.exit(2)
     main(Path(sys.argv[1]))

@@ -98,7 +98,7 @@ def report(root: Path, folder: Path) -> bool:
         ended = run_child([sys.executable, "-m", "aggregator", "report", str(folder)], root, 1, stop, REPORT_SECONDS)
     if ended.ending is Ending.INTERRUPTED:
         raise Interrupted(f"interrupted during the report; make report RUN={folder.name}")
-    # Its exit code says what became of the cases, which is known here already; a crash ends with the same code.
+    # Its exit code says what became of the cases, which is known here already: whether there is a page is not.
     made = _made_at(folder) != before
     if not made:
         say(f"no complete report (exit code {ended.code}); python -m aggregator report {shlex.quote(str(folder))}")

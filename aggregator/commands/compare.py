@@ -5,11 +5,10 @@ BASE and HEAD are two runs (ratios, no verdict) or two competitors of one run, e
 
 import argparse
 import dataclasses
-import math
 import sys
 from collections.abc import Collection, Sequence
 
-from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, known, printable
+from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, known, printable, share
 from aggregator.comparison.analysis import Environment, analyse, competitors_of
 from aggregator.reading.distinct import distinct
 from aggregator.reading.load import CannotReport, LoadedRun, load_run
@@ -31,7 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("head", metavar="HEAD", help="the same; of BASE's run, for a verdict")
     parser.add_argument(
         "--threshold",
-        type=_share,
+        type=_threshold,
         default=0.05,
         metavar="PERCENT",
         help="a regression's whole interval lies beyond this much of BASE's time (default: 5)",
@@ -106,8 +105,8 @@ def _doubts(loaded: LoadedRun) -> list[str]:
     return [*found, *(f"{loaded.name}: left out {item.file} (the report says why)" for item in loaded.quarantined)]
 
 
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < math.inf:
+def _threshold(text: str) -> float:
+    found = share(text)
+    if found < 0:
         raise argparse.ArgumentTypeError(f"{text}: must be a percentage, 0 or more")
-    return value / 100
+    return found

@@ -1,14 +1,26 @@
 """`export`: write the records, or the results, in another program's form."""
 
 import argparse
+import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, known, load_runs, not_writable, printable
+from aggregator.commands.shared import (
+    OK,
+    RUN_HELP,
+    SOME_FAILED,
+    known,
+    load_runs,
+    not_writable,
+    printable,
+    target_folder,
+)
 from aggregator.comparison.analysis import analyse
 from aggregator.exports import benchmark_action, openmetrics, pyperf_suites, tables
 from aggregator.reading.load import CannotReport
 from runners.harness.record import Status
+from runners.harness.run import PILOTS
 
 HELP = "write the records, or the results, in another program's form"
 FORMATS = {
@@ -24,13 +36,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Its arguments."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--format", default=next(iter(FORMATS)), help=f"one of: {', '.join(FORMATS)}")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the files")
+    parser.add_argument("--out", type=target_folder, required=True, help="folder for the files")
 
 
 def run(given: argparse.Namespace) -> int:
     """Write the files; each one's path is a line of standard output."""
     known("format", given.format, tuple(FORMATS))
-    runs = [found for _, found in load_runs(given.runs)]
+    loaded = load_runs(given.runs)
+    _refuse_records(given.out, [folder for folder, _ in loaded])
+    runs = [found for _, found in loaded]
     if not any(record.status is Status.OK for found in runs for record in found.records):
         names = ", ".join(found.name for found in runs)
         raise CannotReport(f"{names}: no replicate ended well, so there is nothing to export")
@@ -44,3 +58,11 @@ def run(given: argparse.Namespace) -> int:
     if quarantined:
         print(f"left out: {printable(', '.join(quarantined))} (the report says why)", file=sys.stderr)
     return SOME_FAILED if quarantined else OK
+
+
+def _refuse_records(out: Path, folders: Sequence[Path]) -> None:
+    """Raises CannotReport where the next report would take what is exported for records."""
+    target = Path(os.path.realpath(out))
+    for records in (folder / part / "records" for folder in folders for part in ("", PILOTS)):
+        if target.is_relative_to(os.path.realpath(records)):
+            raise CannotReport(f"{out} is for the run's records alone; give another --out DIR")

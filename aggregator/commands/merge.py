@@ -1,10 +1,9 @@
 """`merge`: put several runs, of one machine or more, side by side in one report; no samples are pooled."""
 
 import argparse
-from pathlib import Path
 
 from aggregator.commands.report import add_choices, make
-from aggregator.commands.shared import RUN_HELP, load_runs
+from aggregator.commands.shared import RUN_HELP, load_runs, target_folder
 from aggregator.reading.load import CannotReport
 
 HELP = "put several runs and machines side by side in one report"
@@ -13,7 +12,7 @@ HELP = "put several runs and machines side by side in one report"
 def add(parser: argparse.ArgumentParser) -> None:
     """Its arguments."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN_HELP}; two or more")
-    parser.add_argument("--out", type=Path, required=True, help="where to write")
+    parser.add_argument("--out", type=target_folder, required=True, help="where to write")
     add_choices(parser)
 
 

@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from aggregator.build import build_report
-from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, load_runs, not_writable, printable
+from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, load_runs, not_writable, printable, target_folder
 from aggregator.comparison.analysis import analyse
 from aggregator.site import folder
 from aggregator.site.index import build_index
@@ -19,7 +18,9 @@ HELP = "add runs to a static site with an index and a history"
 def add(parser: argparse.ArgumentParser) -> None:
     """Its arguments."""
     parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
-    parser.add_argument("--site", type=Path, required=True, metavar="DIR", help="a new folder, or one made by publish")
+    parser.add_argument(
+        "--site", type=target_folder, required=True, metavar="DIR", help="a new folder, or one made by publish"
+    )
 
 
 def run(given: argparse.Namespace) -> int:

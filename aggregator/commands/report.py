@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aggregator.build import build_report
-from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, known, load_runs, not_writable, printable
+from aggregator.commands.shared import (
+    OK,
+    RUN_HELP,
+    SOME_FAILED,
+    known,
+    load_runs,
+    not_writable,
+    printable,
+    share,
+    target_folder,
+)
 from aggregator.comparison.analysis import analyse, competitors_of
 from aggregator.page.write import write_report
 from aggregator.reading.load import LoadedRun
@@ -17,7 +27,7 @@ HELP = "compare a run's records and write report.md and report.html"
 def add(parser: argparse.ArgumentParser) -> None:
     """Its arguments."""
     parser.add_argument("runs", nargs=1, metavar="RUN", help=RUN_HELP)
-    parser.add_argument("--out", type=Path, help="where to write (default: the run's folder)")
+    parser.add_argument("--out", type=target_folder, help="where to write (default: the run's folder)")
     add_choices(parser)
 
 
@@ -26,7 +36,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline", help="competitor that the others are compared with (default: the plan's first)")
     parser.add_argument(
         "--target-accuracy",
-        type=_share,
+        type=_accuracy,
         help="test accuracy in per cent that trainings are timed to (default: the highest that all reached)",
     )
 
@@ -55,8 +65,8 @@ def make(runs: Sequence[LoadedRun], target: Path, given: argparse.Namespace) -> 
     return OK if report.clean else SOME_FAILED
 
 
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 100:
+def _accuracy(text: str) -> float:
+    found = share(text)
+    if not 0 < found <= 1:
         raise argparse.ArgumentTypeError(f"{text}: must be above 0 and at most 100 per cent")
-    return value / 100
+    return found

@@ -1,16 +1,23 @@
 """What several commands need: runs by name, exit codes, messages for people."""
 
+import argparse
 import difflib
+import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 from aggregator.reading.distinct import distinct
 from aggregator.reading.load import CannotReport, LoadedRun, find_run, load_run
-from aggregator.text.words import clean
+from aggregator.text.words import visible
 
-OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION, INTERRUPTED = 0, 1, 2, 3, 4, 130
+OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION, DEFECT, INTERRUPTED, NO_READER = 0, 1, 2, 3, 4, 70, 130, 141
+"""DEFECT is EX_SOFTWARE of sysexits.h. NO_READER is what a shell says of a program that SIGPIPE ended, as it ends most
+whose reader goes: a script with pipefail knows it, and none takes it for a success."""
+LONGEST = 8192
+"""Characters of a line at most: more than a path can have."""
 RUN_HELP = "a run's folder, or its id under results/"
 
 
@@ -24,6 +31,27 @@ def load_runs(names: Sequence[str]) -> list[tuple[Path, LoadedRun]]:
     return kept
 
 
+def share(text: str) -> float:
+    """So many per cent as a fraction: the float next to it, which the hundredth of a float need not be.
+
+    Raises ArgumentTypeError.
+    """
+    try:
+        found = float(Decimal(text) / 100)
+    except ArithmeticError:
+        found = math.nan
+    if not math.isfinite(found):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; give per cent without the sign, such as 58.7")
+    return found
+
+
+def target_folder(text: str) -> Path:
+    """A folder to write to. Raises ArgumentTypeError for an empty name, which would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("empty; name a folder")
+    return Path(text)
+
+
 def known(what: str, name: str, names: Sequence[str]) -> None:
     """Raises CannotReport, with what it may have been, where `name` is not one of `names`."""
     if name not in names:
@@ -34,10 +62,11 @@ def known(what: str, name: str, names: Sequence[str]) -> None:
 
 def not_writable(what: str, target: Path, error: OSError, option: str = "--out") -> int:
     """Say that `what` could not be written, and give the exit code for that."""
-    print(f"aggregator: cannot write {what} to {target}: {error.strerror}; give another {option} DIR", file=sys.stderr)
+    said = f"aggregator: cannot write {what} to {target}: {error.strerror}; give another {option} DIR"
+    print(printable(said), file=sys.stderr)
     return NOT_WRITABLE
 
 
 def printable(text: str) -> str:
-    """Text, or a path in any bytes, that a terminal can show."""
-    return clean(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
+    """Text, or a path in any bytes, as one line that a terminal can show; a path's spaces are part of it."""
+    return visible(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), LONGEST)

@@ -95,20 +95,20 @@ def sentences(summary: Summary) -> list[str]:
     """What it means, for people."""
     same, found = summary.same, []
     if same.compared:
-        rate = f"{same.apart} of {count(same.compared, 'comparison')}"
         low, high = rate_interval(same.apart, same.compared)
         verdict = "passes" if same.passes else "does NOT pass"
         found.append(
-            f"A/A check, one program under two labels: this machine {verdict}. The interval leaves out 1 in {rate} "
-            f"(exact 95 % interval of the rate {percent(low, 1)}–{percent(high, 1)}); up to {same.bound} are what "
+            f"A/A check, one program under two labels: this machine {verdict}. Of {count(same.compared, 'comparison')} "
+            f"the interval leaves out a ratio of 1 in {same.apart or 'none'} (exact 95 % interval of the rate "
+            f"{percent(low, 1)}–{percent(high, 1)}); up to {same.bound} are what "
             f"chance explains at {percent(FIXED_ALPHA)}. False verdicts after Holm: {same.named}."
         )
         if same.compared < ENOUGH:
             found.append(f"A/A check: {ENOUGH} comparisons or more are asked for; so few show only a gross fault.")
     for one in summary.slowed:
         found.append(
-            f"Slowdown of {one.factor:g}× put into one label: the interval holds it in {one.covered} of "
-            f"{count(one.compared, 'comparison')}; the slower label is named in {one.named}, and in "
+            f"Slowdown of {one.factor:g}× put into one label: of {count(one.compared, 'comparison')} the interval "
+            f"holds it in {one.covered or 'none'}; the slower label is named in {one.named}, and in "
             f"{one.narrow_named} of the {one.narrow} whose interval is within ±{percent(SMALLEST_DIFFERENCE)}. "
             f"Asked for are {percent(COVERED)} and, of the narrow ones, {percent(NAMED)}: this machine "
             f"{'passes' if one.passes else 'does NOT pass'}."

@@ -41,9 +41,13 @@ REPLICATE = {
 REPLICATES, SAMPLES = pa.schema({**IDENTITY, **REPLICATE}), pa.schema({**IDENTITY, **SAMPLE})
 
 
-def replicate(record: Record, run: str, environment: int) -> Row:
-    """The row of a replicate, whatever became of it; text is cleaned, and `packages` is a JSON object."""
-    row = {"run": run, "environment": environment, **_identity(record), **_outcome(record)}
+def replicate(record: Record, run: str, environment: int, case: str, competitor: str) -> Row:
+    """The row of a replicate, whatever became of it; text is cleaned, and `packages` is a JSON object.
+
+    `case` and `competitor` are names that tell them from all others of the table even so.
+    """
+    row: Row = {"run": run, "environment": environment, **_identity(record), "case": case, "competitor": competitor}
+    row |= _outcome(record)
     if record.samples:
         row |= _samples(record.samples)
     if record.host:
@@ -58,8 +62,6 @@ def _identity(record: Record) -> Row:
     case, competitor, block = record.case, record.competitor, record.block
     return {
         "record_id": record.record_id,
-        "case": case.label,
-        "competitor": competitor.label,
         **_fields(case, IDENTITY),
         **_fields(competitor, IDENTITY),
         **_fields(block, IDENTITY),

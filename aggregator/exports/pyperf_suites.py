@@ -15,6 +15,7 @@ from aggregator.comparison.analysis import CaseResult, Environment
 from aggregator.comparison.sides import Side
 from aggregator.exports.names import unique_names
 from aggregator.exports.times import times_ns
+from aggregator.leftovers import remove_leftovers
 from aggregator.text.words import clean
 from method.schedule import slug
 from runners.harness.case import Competitor
@@ -23,11 +24,15 @@ from runners.harness.record import Host, Record, Samples
 
 LONGEST = 120
 """Characters of a file's name at most: a competitor's name may be any text."""
+FACTS = {"run_id", "record_id", "block", "position", "sequence"}
 Metadata = dict[str, str | int | float]
 
 
 def write(environments: Iterable[Environment], folder: Path) -> list[Path]:
-    """Write the suites into `folder`, those of a second machine or set of versions apart. Raises OSError."""
+    """Write the suites into `folder`, those of a second machine or set of versions apart, and remove earlier ones.
+
+    Raises OSError.
+    """
     made: list[Path] = []
     for index, env in enumerate(environments):
         target = folder / f"environment-{index + 1}" if index else folder
@@ -37,7 +42,21 @@ def write(environments: Iterable[Environment], folder: Path) -> list[Path]:
             target.mkdir(parents=True, exist_ok=True)
             made.append(target / f"{name}.json")
             write_atomically(made[-1], text.getvalue().encode())
+    others = (one for one in folder.glob("environment-[0-9]*") if one.is_dir() and not one.is_symlink())
+    for target in (folder, *others):
+        remove_leftovers(target, made, _is_ours)
     return made
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a suite that was exported here: no other program tells of a replicate's place in its run."""
+    if path.suffix != ".json":
+        return False
+    try:
+        [first, *_] = pyperf.BenchmarkSuite.load(str(path)).get_benchmarks()
+        return set(first.get_runs()[0].get_metadata()) >= FACTS
+    except Exception:  # pyperf has no error of its own for what is no suite
+        return False
 
 
 def _suites(env: Environment) -> Iterator[tuple[str, pyperf.BenchmarkSuite]]:

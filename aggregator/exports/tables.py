@@ -13,7 +13,9 @@ from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
 from aggregator.comparison.analysis import Environment
 from aggregator.exports.columns import IDENTITY, REPLICATES, SAMPLES, Row, replicate
+from aggregator.exports.names import unique_names
 from aggregator.exports.times import times_ns
+from aggregator.text.words import clean
 from runners.harness.files import open_atomically
 from runners.harness.record import Record, Status
 
@@ -45,20 +47,24 @@ def _write(
         files = [stack.enter_context(open_atomically(path)) for path in paths]
         pairs = zip(files, (REPLICATES, SAMPLES), strict=True)
         writers = [stack.enter_context(writer(file, schema)) for file, schema in pairs]
-        for batches in _batches(environments):
+        for batches in _batches(list(environments)):
             for target, batch in zip(writers, batches, strict=True):
                 target.write_batch(prepare(batch))
     return paths
 
 
-def _batches(environments: Iterable[Environment]) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
+def _batches(environments: Sequence[Environment]) -> Iterator[tuple[pa.RecordBatch, pa.RecordBatch]]:
     """(replicates, samples of those that are ok), in run order."""
     rows: list[Row] = []
     times: list[tuple[Sequence[int], Sequence[int]]] = []
     held = 0
+    results = [result for env in environments for result in env.cases]
+    cases = unique_names((result.case for result in results), lambda case: clean(case.label, 300))
+    sides = (side.competitor for result in results for side in result.sides)
+    names = unique_names(sides, lambda competitor: clean(competitor.label, 300))
     for number, env in enumerate(environments, 1):
         for record in env.records:
-            rows.append(replicate(record, env.run.name, number))
+            rows.append(replicate(record, env.run.name, number, cases[record.case], names[record.competitor]))
             times.append(_times(record))
             held += 1 + sum(map(len, times[-1]))
             if held >= BATCH:

@@ -40,7 +40,9 @@ def packed_samples(parts: Sequence[Sequence[CaseResult]], left: int) -> PackedSa
     for finer in FINER_THAN_SPREAD if steps <= 2 * left else ():
         found = _packed(parts, finer)
         if len(found.text) <= left:
-            return PackedSamples(found, f"Where scripts run, each case's can be saved as CSV, rounded to {ROUNDED[finer]}.")
+            return PackedSamples(
+                found, f"Where scripts run, each case's can be saved as CSV, rounded to {ROUNDED[finer]}."
+            )
     return PackedSamples(
         said=f"The {count(steps, 'raw sample')} would make this page too long: they are in the run's records, and "
         "`python -m aggregator export --format parquet` makes a table of them."

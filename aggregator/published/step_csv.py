@@ -73,7 +73,8 @@ def _rows(path: Path) -> Iterator[tuple[str, list[str]]]:
 def _text(path: Path) -> str:
     try:
         if not path.is_file():
-            raise CannotReport(f"{path}: no such file (give a CSV with the columns {';'.join(COLUMNS)!r})")
+            what = "is a folder" if path.is_dir() else "is no regular file" if path.exists() else "no such file"
+            raise CannotReport(f"{path}: {what} (give a CSV with the columns {';'.join(COLUMNS)!r})")
         if path.stat().st_size > LARGEST:
             raise CannotReport(f"{path}: more than {LARGEST >> 20} MiB, which no table of step times is")
         return path.read_bytes().decode("utf-8-sig")

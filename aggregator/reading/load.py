@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import stat
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -47,13 +48,27 @@ class LoadedRun:
 
 def find_run(argument: str, results: Path = Path("results")) -> Path:
     """The folder that `argument` names: a path, or a run's id under results/. Raises CannotReport."""
+    if not argument:
+        raise CannotReport("a run's name is empty; give its folder, or its id under results/")
     for folder in (Path(argument), results / argument):
-        if "\0" not in argument and folder.is_dir():
-            return folder
-    known = sorted(entry.name for entry in results.iterdir() if entry.is_dir()) if results.is_dir() else []
+        try:
+            if "\0" not in argument and stat.S_ISDIR(folder.stat().st_mode):
+                return folder
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise CannotReport(f"{folder}: cannot be read ({error.strerror})") from error
+    known = _runs(results)
     close = difflib.get_close_matches(Path(argument).name, known, 1, cutoff=0.4)
     hint = f"did you mean {close[0]}?" if close else f"runs under {results}/: {', '.join(known[-5:]) or 'none'}"
     raise CannotReport(f"no run at {argument!r}; {hint}")
+
+
+def _runs(results: Path) -> list[str]:
+    try:
+        return sorted(entry.name for entry in results.iterdir() if entry.is_dir())
+    except OSError:
+        return []
 
 
 def load_run(folder: Path) -> LoadedRun:
@@ -85,6 +100,8 @@ def _read(folder: Path) -> tuple[list[tuple[str, Record]], list[Quarantined]]:
         read, refused = read_records(folder)
     except NewerSchema as error:
         raise CannotReport(f"{error}; upgrade this program to read it") from error
+    except OSError as error:
+        raise CannotReport(f"{folder}: cannot be read ({error.strerror})") from error
     except BrokenProcessPool as error:
         raise CannotReport(f"{folder}: a process that read it was killed; is there enough memory?") from error
     return read, [Quarantined(name, error.offset, str(error)) for name, error in refused]

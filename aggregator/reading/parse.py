@@ -3,12 +3,24 @@
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import ValidationError
 
 from aggregator.reading.schema import record_adapter
-from runners.harness.record import SCHEMA_VERSION, Epoch, Failure, Record, Resources, Samples, Status
+from runners.harness.record import (
+    SCHEMA_VERSION,
+    Check,
+    Epoch,
+    Failure,
+    Health,
+    Host,
+    Record,
+    Resources,
+    Samples,
+    Status,
+)
 from runners.harness.run import MOST_BLOCKS
 
 BOM = b"\xef\xbb\xbf"
@@ -64,15 +76,15 @@ def _salvage(data: bytes, error: ValidationError) -> Record:
     except ValidationError:
         raise BadRecord(f"not a record: {_first_problem(error) if document else 'empty'}") from error
     _refuse_identity(identity)
-    return _as_invalid(identity, reason)
+    return _as_invalid(identity, {"": reason})
 
 
 def _judged(record: Record, wide: bool = True) -> Record:
     """`wide` says whether any of its numbers may be beyond 64 bits."""
     _check_version(record.schema_version)
     _refuse_identity(record, wide)
-    reason = (_beyond_64_bits(record) if wide else None) or _implausible(record)
-    return _as_invalid(record, reason) if reason else record
+    problems = _problems(record, wide)
+    return _as_invalid(record, problems) if problems else record
 
 
 def _refuse_identity(record: Record, wide: bool = True) -> None:
@@ -81,6 +93,8 @@ def _refuse_identity(record: Record, wide: bool = True) -> None:
     if max(record.block.number, record.block.position) > MOST_BLOCKS:
         raise BadRecord(f"not a record: block or place beyond {MOST_BLOCKS}")
     problem = (_unbounded(record.case, "case") or _unbounded(record.block, "block")) if wide else None
+    if problem is None and record.case.batch_size < 1:
+        problem = f"case.batch_size: {record.case.batch_size} is no batch"
     if problem:
         raise BadRecord(f"not a record: {problem}")
 
@@ -130,29 +144,32 @@ def _first_problem(error: ValidationError) -> str:
     return f"{where}: {first['msg']}" if where else str(first["msg"])
 
 
-def _as_invalid(record: Record, reason: str) -> Record:
-    failure = Failure("INVALID", reason)
-    return dataclasses.replace(record, status=Status.INVALID, error=failure, samples=None, resources=None, history=None)
+def _as_invalid(record: Record, problems: dict[str, str]) -> Record:
+    """Without its results, and without the parts that are at fault: what they say of machine and settings, such as
+    an impossible number of CPUs, would set the record apart from the very run whose comparison it makes invalid."""
+    failure = Failure("INVALID", next(iter(problems.values())))
+    dropped = {"samples", "resources", "history"} | (problems.keys() & set(EVIDENCE))
+    without: dict[str, Any] = dict.fromkeys(dropped)
+    return dataclasses.replace(record, status=Status.INVALID, error=failure, **without)
 
 
-def _implausible(record: Record) -> str | None:
-    """The first rule of a record that this one breaks, in a sentence."""
-    if record.samples:
-        problem = _implausible_samples(record.samples)
+def _problems(record: Record, wide: bool) -> dict[str, str]:
+    """For each part of the evidence that is at fault the first rule that it breaks, in a sentence."""
+    found: dict[str, str] = {}
+    for name in EVIDENCE:
+        part = getattr(record, name)
+        if part is None:
+            continue
+        problem = _unbounded(part, name) if wide else None
+        if problem is None and name in IMPLAUSIBLE:
+            problem = IMPLAUSIBLE[name](part)
         if problem:
-            return problem
-    if record.resources and (problem := _negative(record.resources)):
-        return problem
-    for index, epoch in enumerate(record.history or []):
-        if problem := _implausible_epoch(epoch):
-            return f"history.{index}.{problem}"
+            found[name] = problem
+    if found:
+        return found
     if record.status is Status.OK:
         return _incomplete_evidence(record)
-    return None if record.error else f"status {record.status} without an error"
-
-
-def _beyond_64_bits(record: Record) -> str | None:
-    return next((problem for name in EVIDENCE if (problem := _unbounded(getattr(record, name), name))), None)
+    return {} if record.error else {"error": f"status {record.status} without an error"}
 
 
 def _unbounded(value: object, where: str) -> str | None:
@@ -198,6 +215,41 @@ def _negative(resources: Resources) -> str | None:
     return None
 
 
+def _implausible_check(check: Check) -> str | None:
+    shares = {"accuracy": check.accuracy, "accuracy_restored": check.accuracy_restored}
+    return _outside("check", shares, 0, 1, "is no share")
+
+
+def _implausible_host(host: Host) -> str | None:
+    if host.cpus < 1:
+        return f"host.cpus: {host.cpus} is not positive"
+    return f"host.memory_bytes: {host.memory_bytes} is negative" if host.memory_bytes < 0 else None
+
+
+def _implausible_health(health: Health) -> str | None:
+    shares = {"steal_fraction": health.steal_fraction, "others_cpu_fraction": health.others_cpu_fraction}
+    # Read a moment after the clock, so that a busy machine's may exceed its window, though not by as much again.
+    waited = {"pressure_some_fraction": health.pressure_some_fraction}
+    clocks = {"mhz_low": health.mhz_low, "mhz_high": health.mhz_high}
+    return (
+        _outside("health", shares, 0, 1, "is no share")
+        or _outside("health", waited, 0, 2, "is no share")
+        or _outside("health", clocks, 0, 1e6, "is no clock of a CPU")
+    )
+
+
+def _outside(part: str, values: dict[str, float | None], low: float, high: float, wrong: str) -> str | None:
+    for name, value in values.items():
+        if value is not None and not low <= value <= high:
+            return f"{part}.{name}: {value} {wrong}"
+    return None
+
+
+def _implausible_history(history: list[Epoch]) -> str | None:
+    found = ((index, _implausible_epoch(epoch)) for index, epoch in enumerate(history))
+    return next((f"history.{index}.{problem}" for index, problem in found if problem), None)
+
+
 def _implausible_epoch(epoch: Epoch) -> str | None:
     if epoch.seconds_ns <= 0:
         return f"seconds_ns: {epoch.seconds_ns} is not a positive time"
@@ -241,15 +293,27 @@ def _implausible_samples(samples: Samples) -> str | None:
     return None if samples.items_per_step > 0 else "samples.items_per_step: not positive"
 
 
-def _incomplete_evidence(record: Record) -> str | None:
-    """What an `ok` record must hold to be compared at all."""
+def _incomplete_evidence(record: Record) -> dict[str, str]:
+    """What an `ok` record must hold to be compared at all: the part at fault, and why."""
     samples = record.samples
     if samples is None:
-        return "samples: missing from a record that is ok"
+        return {"samples": "samples: missing from a record that is ok"}
     if record.case.network and record.effective and record.effective.precision != record.case.precision:
-        return f"effective.precision: {record.effective.precision}, asked for was {record.case.precision}"
+        wrong = f"effective.precision: {record.effective.precision}, asked for was {record.case.precision}"
+        return {"effective": wrong}
     if record.case.workload == "fit":
-        return None if "train" in samples.stage_ns else "samples.stage_ns: no train stage"
+        return {} if "train" in samples.stage_ns else {"samples": "samples.stage_ns: no train stage"}
     if len(samples.step_ns) == samples.warmup_steps:
-        return "samples.step_ns: no step after warm-up"
-    return None
+        return {"samples": "samples.step_ns: no step after warm-up"}
+    return {}
+
+
+IMPLAUSIBLE: dict[str, Callable[[Any], str | None]] = {
+    "samples": _implausible_samples,
+    "resources": _negative,
+    "check": _implausible_check,
+    "host": _implausible_host,
+    "health": _implausible_health,
+    "history": _implausible_history,
+}
+"""The rules of each part that types cannot express."""

@@ -61,10 +61,6 @@ def folders(site: Path, runs: Sequence[LoadedRun]) -> list[Path]:
 def write_run(folder: Path, report: Report, summary: Summary) -> None:
     """The run's report, and last what the site keeps of it. Raises OSError."""
     write_report(report, folder)
-    drawn = {f"{figure.name}.svg" for figure in report.figures}
-    for figure in (folder / FIGURES).glob("*.svg"):
-        if figure.name not in drawn:  # of the run as it stood when it was published before
-            figure.unlink()
     write_atomically(folder / SUMMARY, to_json(summary))
 
 

@@ -101,6 +101,7 @@ def _epochs(cases: Sequence[CaseResult]) -> Table | None:
 
 
 def _times_to_accuracy(cases: Sequence[CaseResult], given: float | None) -> Table | None:
+    notes = Footnotes()
     sides = [
         (case.case, side, target)
         for case in cases
@@ -112,7 +113,7 @@ def _times_to_accuracy(cases: Sequence[CaseResult], given: float | None) -> Tabl
         (
             *_named(case, side),
             Cell(f"{100 * target:g} %"),
-            range_cell(side, metrics.time_to(target), duration_range),
+            _reached_cell(side, target, notes),
             range_cell(side, metrics.best_test_accuracy, percent_range),
         )
         for case, side, target in sides
@@ -124,13 +125,20 @@ def _times_to_accuracy(cases: Sequence[CaseResult], given: float | None) -> Tabl
     )
     caption = (
         "Seconds of training until the test images, asked after every epoch and off the clock, were classified as well "
-        f"as this. {chosen if given is None else 'The target was given; n says how many replicates reached it.'} "
-        "Medians (lowest–highest) over replicates."
+        f"as this. {chosen if given is None else 'The target was given.'} Medians (lowest–highest) over replicates; n "
+        "says how many reached it."
     )
     if not rows:
         return None
     trained = tuple(digest(case) for case, *_ in sides)
-    return Table(caption, heads, tuple(rows), len(SETTINGS) + 1, (), "Time to accuracy", cases=trained)
+    return Table(caption, heads, tuple(rows), len(SETTINGS) + 1, notes.texts, "Time to accuracy", cases=trained)
+
+
+def _reached_cell(side: Side, target: float, notes: Footnotes) -> Cell:
+    time_to = metrics.time_to(target)
+    reached = sum(time_to(record) is not None for record in side.ok.values())
+    marks = () if reached else notes.mark("No replicate reached it; what they did reach stands beside it.")
+    return dataclasses.replace(range_cell(side, time_to, duration_range), detail=f"n {reached}", notes=marks)
 
 
 def target_of(case: CaseResult) -> float | None:

@@ -26,15 +26,16 @@ SCOPES = {"compute": "data on the device", "transfer+compute": "data brought to 
 
 def clean(text: str, longest: int = LONGEST) -> str:
     """One line of text with nothing in it that is not meant to be read."""
-    return _visible(" ".join(text.split()), longest)
+    return visible(" ".join(text.split()), longest)
 
 
 def clean_lines(text: str) -> str:
     """Like `clean`, keeping line breaks and indentation: for log tails."""
-    return "\n".join(_visible(line.expandtabs(4).rstrip(), LONGEST) for line in text.splitlines())
+    return "\n".join(visible(line.expandtabs(4).rstrip(), LONGEST) for line in text.splitlines())
 
 
-def _visible(text: str, longest: int) -> str:
+def visible(text: str, longest: int) -> str:
+    """Like `clean`, keeping every space: for paths."""
     if not (text.isascii() and text.isprintable()):
         text = "".join(REPLACEMENT if unicodedata.category(char) in KINDS else char for char in text)
     return text if len(text) <= longest else text[: longest - 1] + "…"

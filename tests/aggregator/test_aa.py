@@ -159,3 +159,12 @@ def test_a_thousand_comparisons_through_the_whole_path_to_a_verdict():
     assert found.compared == 1000
     assert 38 <= found.apart <= found.bound == 62
     assert found.named == 0
+
+
+def test_the_counts_read_as_sentences():
+    [said, _] = aa.sentences(aa.Summary(aa.Same(1, 0, 0), (), 0))
+    assert "Of 1 comparison the interval leaves out a ratio of 1 in none (exact 95 % interval of the rate " in said
+    [said] = aa.sentences(aa.Summary(aa.Same(40, 2, 3), (), 0))
+    assert "Of 40 comparisons the interval leaves out a ratio of 1 in 3 (exact" in said
+    [said] = aa.sentences(aa.Summary(aa.Same(0, 0, 0), (aa.Slowed(1.05, 1, 0, 0, 1, 0),), 0))
+    assert "of 1 comparison the interval holds it in none; the slower label is named in 0" in said

@@ -132,3 +132,47 @@ def test_errors_are_for_people(tmp_path, capsys):
     nothing = write_folder(tmp_path / "n", run, [failed(one, Status.OOM, "OOM(host)", "killed") for one in records])
     assert export(nothing) == USAGE
     assert "nothing to export" in capsys.readouterr().err
+
+
+def test_suites_of_an_earlier_export_are_removed_and_nothing_else(tmp_path):
+    run, records = every_workload()
+    many, out = write_folder(tmp_path / "many", run, records), tmp_path / "out"
+    few = make_run([planned(STEP, [TORCH], 2)], run_id="few")
+    few_folder = write_folder(tmp_path / "few", few, scheduled(few))
+    both = ["export", str(many), str(few_folder), "--format", "pyperf", "--out", str(out)]
+    assert main(both) == OK
+    theirs = pyperf.BenchmarkSuite([pyperf.Benchmark([pyperf.Run([1.0], metadata={"name": "theirs"})])])
+    theirs.dump(str(out / "theirs.json"))
+    others = {"empty.json": "", "list.json": "[]", "deep.json": "[" * 100_000, "suite.txt": "mine"}
+    for name, text in others.items():
+        (out / name).write_text(text)
+    (out / "record.json").write_bytes(next((many / "records").iterdir()).read_bytes())
+    (out / "link.json").symlink_to(out / "pytorch.eager.json")
+    assert (out / "environment-2/pytorch.eager.json").is_file()
+    assert export(few_folder, "--out", str(out)) == OK
+    left = {path.name for path in out.rglob("*.*")}
+    assert left == {"pytorch.eager.json", "theirs.json", "record.json", "link.json", *others}
+
+
+@pytest.mark.parametrize("place", ["records", "records/more", "pilots/records", "link"])
+def test_nothing_is_exported_among_the_records(tmp_path, capsys, place):
+    folder = write_folder(tmp_path / "r", *every_workload())
+    (folder / "link").symlink_to("records")
+    before = sorted(folder.rglob("*"))
+    for form in ("pyperf", "benchmark-action"):
+        assert export(folder, "--format", form, "--out", str(folder / place)) == USAGE
+        assert "is for the run's records alone; give another --out DIR" in capsys.readouterr().err
+    assert sorted(folder.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "command", [["report", "r"], ["merge", "r", "r"], ["export", "r"], ["publish", "r", "--site", ""]]
+)
+def test_an_empty_name_is_not_the_current_folder(tmp_path, monkeypatch, capsys, command):
+    write_folder(tmp_path / "r", *every_workload())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        main([*command, *([] if "--site" in command else ["--out", ""])])
+    assert stopped.value.code == USAGE
+    assert "empty; name a folder" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]

@@ -149,3 +149,15 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, capsys, monk
     assert main([*arguments, "/proc/nowhere"]) == NOT_WRITABLE
     assert main(["export", str(folder), "--format", "parqet", "--out", str(tmp_path)]) == USAGE
     assert "did you mean parquet?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", READ)
+def test_competitors_and_cases_that_read_the_same_are_told_apart(tmp_path, capsys, suffix):
+    cases = [dataclasses.replace(STEP, network=f"n\u200b{char}") for char in "\u200b\u200c"]
+    pair = [Competitor(f"fw{char}", "v") for char in "\u200b\u200c"]
+    run = make_run([planned(case, pair, 2) for case in cases])
+    records = [dataclasses.replace(one, record_id=f"r{index}") for index, one in enumerate(scheduled(run))]
+    for table in export(write_folder(tmp_path / "r", run, records), suffix, capsys):
+        assert set(table.competitor) == {"fw\ufffd/v", "fw\ufffd/v-2"}
+        assert table.groupby(["case", "competitor"]).record_id.nunique().tolist() == [2] * 4
+        assert set(table.framework) == {"fw\ufffd"}

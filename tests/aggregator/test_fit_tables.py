@@ -7,7 +7,7 @@ import pytest
 from make_records import TF_FIT, TORCH_FIT, fit_case, make_record, make_run, planned, scheduled, write_folder
 
 from aggregator.cli import main
-from aggregator.commands.shared import OK
+from aggregator.commands.shared import OK, USAGE
 from aggregator.comparison import metrics
 from aggregator.comparison.analysis import analyse
 from aggregator.figures import charts
@@ -81,9 +81,45 @@ def test_a_given_target_says_who_reached_it(tmp_path):
     text = (tmp_path / "report.md").read_text()
     [row] = [line for line in text.partition("Time to accuracy")[2].splitlines() if "pytorch/torch/eager" in line][:1]
     assert "| 50 % | 1.00 s (n 1) |" in row
+
+
+@pytest.mark.parametrize(
+    ("target", "reached"), [("60", "– (n 0)<sup>1</sup>"), ("50", "1.00 s (n 1)"), ("20", "1.00 s (n 2)")]
+)
+def test_the_time_to_a_target_always_says_of_how_many_replicates_and_a_dash_why(tmp_path, target, reached):
+    case = dataclasses.replace(fit_case(), test_each_epoch=True)
+    run = make_run([planned(case, [TORCH_FIT], 2)])
+    records = [with_history(one, (SECOND, 0, 2.0, 0.5 if one.block.number else 0.3)) for one in scheduled(run)]
+    write_folder(tmp_path, run, records)
+    assert main(["report", str(tmp_path), "--target-accuracy", target]) == OK
+    section = (tmp_path / "report.md").read_text().partition("Time to accuracy")[2].partition("\n#")[0]
+    assert f"| {target} % | {reached} |" in section
+    assert ("No replicate reached it" in section) is (target == "60")
+
+
+def test_a_target_is_met_by_the_very_accuracy_that_was_asked_for(tmp_path):
+    case = dataclasses.replace(fit_case(), test_each_epoch=True)
+    run = make_run([planned(case, [TORCH_FIT], 2)])
+    for hits in (5870, 2800, 5700):  # of 10,000 images; 58.7 / 100 is above 0.587
+        records = [with_history(record, (SECOND, 0, 2.0, hits / 10_000)) for record in scheduled(run)]
+        folder = write_folder(tmp_path / str(hits), run, records)
+        assert main(["report", str(folder), "--target-accuracy", str(hits / 100)]) == OK
+        assert f"| {hits / 100:g} % | 1.00 s " in (folder / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        *((text, "is no number; give per cent without the sign, such as 58.7") for text in ("abc", "5%", "", "nan")),
+        *((text, "must be above 0 and at most 100 per cent") for text in ("0", "-1", "150")),
+        ("1e99999999", "is no number"),
+    ],
+)
+def test_a_target_that_is_none_is_said(tmp_path, capsys, given, said):
     with pytest.raises(SystemExit) as stopped:
-        main(["report", str(tmp_path), "--target-accuracy", "150"])
-    assert stopped.value.code == 2
+        main(["report", str(tmp_path), f"--target-accuracy={given}"])
+    assert stopped.value.code == USAGE
+    assert said in capsys.readouterr().err
 
 
 def test_an_accuracy_that_was_never_reached_is_no_time():

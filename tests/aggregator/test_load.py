@@ -3,12 +3,17 @@
 import dataclasses
 import json
 import os
+from contextlib import contextmanager
 
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
 
+from aggregator.cli import main
+from aggregator.commands.shared import OK, USAGE
+from aggregator.comparison.analysis import analyse
 from aggregator.reading.load import CannotReport, find_run, load_run
 from aggregator.reading.parse import BadRecord, NewerSchema, parse_record
+from method.verdict import Verdict
 from runners.harness.record import SCHEMA_VERSION, Status, to_json
 from runners.harness.run import Stopping
 
@@ -17,9 +22,9 @@ RECORD = make_records(RUN)[0]
 GOOD = to_json(RECORD)
 
 
-def altered(**changes):
+def altered(record=RECORD, **changes):
     """The record's JSON with some top-level or dotted fields replaced."""
-    document = json.loads(GOOD)
+    document = json.loads(to_json(record))
     for name, value in changes.items():
         *path, last = name.split("__")
         target = document
@@ -45,6 +50,9 @@ def test_a_good_record_is_read_back_as_written():
         (b"[" * 200_000, 0, "nested"),
         (b"{}", None, "not a record"),
         (altered(case__batch_size="8"), None, "batch_size"),
+        (altered(case__batch_size=0), None, "not a record: case.batch_size: 0 is no batch"),
+        (altered(case__batch_size=-8), None, "not a record: case.batch_size: -8 is no batch"),
+        (altered(case__batch_size=-(10**30)), None, "not a record: case.batch_size: beyond 64 bits"),
         (altered(surprise=1), None, "surprise"),
         (altered(block__number=-1), None, "negative"),
         (altered(schema_version=0), None, "never published"),
@@ -101,6 +109,47 @@ def test_a_time_that_is_no_positive_integer_makes_the_record_invalid(time):
 )
 def test_impossible_evidence_makes_the_record_invalid(changes):
     assert parse_record(altered(**changes)).status is Status.INVALID
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("health__steal_fraction", 1e300, "health.steal_fraction: 1e+300 is no share"),
+        ("health__steal_fraction", -0.01, "health.steal_fraction: -0.01 is no share"),
+        ("health__others_cpu_fraction", 1.01, "health.others_cpu_fraction: 1.01 is no share"),
+        ("health__pressure_some_fraction", 2.01, "health.pressure_some_fraction: 2.01 is no share"),
+        ("health__mhz_high", 1e300, "health.mhz_high: 1e+300 is no clock of a CPU"),
+        ("check__accuracy", 1e300, "check.accuracy: 1e+300 is no share"),
+        ("host__memory_bytes", -1, "host.memory_bytes: -1 is negative"),
+        ("host__cpus", 0, "host.cpus: 0 is not positive"),
+        ("host__cpus", 10**30, "host.cpus: beyond 64 bits"),
+        ("effective__precision", "fp16", "effective.precision: fp16, asked for was fp32"),
+    ],
+)
+def test_evidence_that_cannot_be_is_named_and_dropped(field, value, said):
+    record = parse_record(altered(**{field: value}))
+    assert (record.status, record.error.message) == (Status.INVALID, said)
+    kept = {name for name in ("effective", "check", "host", "health") if getattr(record, name) is not None}
+    assert kept == {"effective", "check", "host", "health"} - {field.partition("__")[0]}
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, None])
+def test_a_share_may_be_all_or_nothing(share):
+    record = parse_record(altered(health__steal_fraction=share, health__pressure_some_fraction=share and 1.02))
+    assert record.status is Status.OK
+
+
+@pytest.mark.parametrize("changes", [{"host__cpus": 10**30}, {"effective__visible_cpus": 10**30}])
+def test_a_record_of_an_impossible_machine_stays_with_its_run(tmp_path, changes):
+    run = make_run([planned(step_case(), [TORCH, TF], 9)])
+    records = make_records(run, lambda _, who: {TORCH: 0.05, TF: 0.10}[who])
+    folder = write_folder(tmp_path / "r", run, records)
+    (folder / f"records/{records[3].record_id}.json").write_bytes(altered(records[3], **changes))
+    [environment] = analyse([load_run(folder)])
+    assert len(environment.records) == 18
+    assert environment.cases[0].comparisons[0].verdict is Verdict.NOT_COMPARABLE
+    for form in ("csv", "parquet"):
+        assert main(["export", str(folder), "--format", form, "--out", str(tmp_path / form)]) == OK
 
 
 def test_a_path_that_is_not_utf8_in_a_command_does_not_cost_the_record():
@@ -192,6 +241,51 @@ def test_a_missing_run_names_the_nearest(tmp_path):
     with pytest.raises(CannotReport, match="did you mean 2026-01-02-quick"):
         find_run("2026-01-02-quik", tmp_path / "results")
     assert find_run("2026-01-02-quick", tmp_path / "results").is_dir()
+
+
+COMMANDS = {
+    "report": ["report", "{}"],
+    "merge": ["merge", "{}", "{}", "--out", "out"],
+    "publish": ["publish", "{}", "--site", "site"],
+    "audit": ["audit", "{}"],
+    "aa": ["aa", "{}"],
+    "export": ["export", "{}", "--out", "out"],
+    "compare": ["compare", "{}:pytorch/eager", "{}:tensorflow/graph"],
+}
+
+
+@contextmanager
+def shut(folder):
+    """A folder that one may not enter; root, who may enter every one, is somebody else meanwhile."""
+    user, mode = os.geteuid(), folder.stat().st_mode
+    folder.chmod(0)
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        folder.chmod(mode)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("x" * 300, "cannot be read (File name too long)"),
+        ("shut/run", "shut/run: cannot be read (Permission denied)"),
+        ("shut", "cannot be read (Permission denied)"),
+        ("", "a run's name is empty"),
+    ],
+)
+def test_a_run_that_cannot_be_looked_at_is_said_by_every_command(tmp_path, monkeypatch, capsys, command, name, said):
+    write_folder(tmp_path / "shut/run", RUN, [RECORD])
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    with shut(tmp_path / "shut"):
+        assert main([word.format(name) for word in COMMANDS[command]]) == USAGE
+    assert said in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["shut"]
 
 
 def test_a_folder_with_nothing_in_it_cannot_be_reported(tmp_path):

@@ -148,7 +148,7 @@ def test_a_run_published_again_leaves_no_figure_of_before(tmp_path):
     publish(tmp_path, run)
     figures = tmp_path / "site/runs/r/figures"
     drawn = {path.name for path in figures.iterdir()}
-    (figures / "before.svg").write_text(BLANK)
+    (figures / "samples-case-9-0123456789.svg").write_text(BLANK)
     publish(tmp_path, run)
     assert {path.name for path in figures.iterdir()} == drawn
 

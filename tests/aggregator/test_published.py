@@ -161,9 +161,11 @@ def test_a_figure_given_in_two_files_and_files_that_are_none(tmp_path, capsys):
     assert main(["published", str(one), str(two)]) == USAGE
     assert f"{two}, line 2: a second figure for the cell of {one}, line 2" in capsys.readouterr().err
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path / "none.csv", tmp_path, tmp_path / "pipe"):
+    pipe, null = tmp_path / "pipe", "/dev/null"
+    whats = {tmp_path / "none.csv": "no such file", tmp_path: "is a folder"}
+    for path, what in (whats | dict.fromkeys((pipe, null), "is no regular file")).items():
         assert main(["published", str(path)]) == USAGE
-        assert f"{path}: no such file" in capsys.readouterr().err
+        assert f"{path}: {what} (give a CSV" in capsys.readouterr().err
 
 
 def test_hostile_names_stay_text_in_their_row_and_unknown_networks_keep_theirs(tmp_path, capsys):

@@ -96,3 +96,14 @@ def test_two_versions_of_one_framework_are_two_programs_there_too(tmp_path, reco
     run = make_run([planned(CLEAR, versions, 8)])
     folder = write_folder(tmp_path / "r", run, scheduled(run, lambda _, who: 0.05 * (1.2 if who == versions[0] else 1)))
     assert verdicts(recomputed(folder)) == ["faster"] == [one.verdict.value for one in reported(folder)]
+
+
+@pytest.mark.parametrize("arguments", [[], ["none"], ["{}", "{}"], ["{}/run.json"]])
+def test_what_is_no_run_is_said(tmp_path, monkeypatch, capsys, arguments):
+    run = make_run([planned(CLEAR, [TORCH, TF], 1)])
+    folder = str(write_folder(tmp_path / "r", run, scheduled(run)))
+    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *(one.format(folder) for one in arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(SCRIPT), run_name="__main__")
+    assert stopped.value.code == 2
+    assert "give one run's folder" in capsys.readouterr().err

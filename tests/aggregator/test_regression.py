@@ -367,3 +367,17 @@ def test_hostile_names_stay_text(tmp_path, capsys):
     assert len(re.findall(r"(?<!\\)\|", row)) == 6
     assert "<b>" not in text
     assert "[a]" not in text.replace("\\[", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        *((text, "is no number; give per cent without the sign") for text in ("abc", "5%", "inf", "1e400")),
+        ("-1", "must be a percentage, 0 or more"),
+    ],
+)
+def test_a_threshold_that_is_none_is_said(capsys, given, said):
+    with pytest.raises(SystemExit) as stopped:
+        main(["compare", "a", "b", f"--threshold={given}"])
+    assert stopped.value.code == USAGE
+    assert said in capsys.readouterr().err

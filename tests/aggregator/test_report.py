@@ -243,6 +243,41 @@ def test_a_case_tells_settings_that_differ_apart_from_those_that_do_not(tmp_path
     assert "| device |" not in text.split("## Machines")[0]
 
 
+def every_figure(folder):
+    return {path.name for path in (folder / "figures").iterdir()}
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_no_figure_of_an_earlier_report_is_left(tmp_path):
+    many = [write_folder(tmp_path / str(index), *one) for index, one in enumerate((mixed_run(), nasty_records()))]
+    small = make_run([planned(step_case("mlp", 3), [TORCH, TF], 2)], run_id="small")
+    few, out = write_folder(tmp_path / "few", small, make_records(small)), tmp_path / "out"
+    (out / "figures").mkdir(parents=True)
+    own = {"mine.svg", "relative-time.svg", "samples-case-1-a93afb9f43.png", "fit-history.svg.bak"}
+    for name in own:
+        (out / "figures" / name).write_text("mine")
+    (out / "figures/peak-memory-fit.svg").symlink_to(out / "figures/mine.svg")
+    main(["merge", *map(str, many), "--out", str(out)])
+    assert len(every_figure(out)) > 20 + len(own)
+    assert main(["report", str(few), "--out", str(out)]) == OK
+    assert main(["report", str(few)]) == OK
+    assert every_figure(out) - own - {"peak-memory-fit.svg"} == every_figure(few)
+    assert own < every_figure(out)
+    assert (out / "figures/peak-memory-fit.svg").is_symlink()
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_a_link_in_the_place_of_the_figures_is_not_followed(tmp_path, capsys):
+    run = make_run([planned(step_case(), [TORCH, TF], 2)])
+    folder, elsewhere = write_folder(tmp_path / "r", run, make_records(run)), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / "figures").symlink_to(elsewhere)
+    assert main(["report", str(folder)]) == NOT_WRITABLE
+    assert "figures in it is a link, which is not followed" in capsys.readouterr().err
+    assert list(elsewhere.iterdir()) == []
+    assert not (folder / "report.md").exists()
+
+
 @pytest.mark.usefixtures("blank_figures")
 def test_exit_codes(tmp_path, capsys):
     run = make_run([planned(step_case(), [TORCH, TF], 2)])
