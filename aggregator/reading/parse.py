@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from aggregator.reading.members import is_wide, read_members
 from aggregator.reading.schema import record_adapter
 from runners.harness.record import (
     SCHEMA_VERSION,
@@ -25,9 +26,6 @@ from runners.harness.run import MOST_BLOCKS
 
 BOM = b"\xef\xbb\xbf"
 LARGEST = 2**63 - 1
-DIGITS = bytes(ord("0") if chr(byte).isdecimal() else ord(" ") for byte in range(256))
-WIDE = b"0" * 19
-"""Where there are no 19 digits on end, no number is beyond 64 bits."""
 EVIDENCE = ("effective", "samples", "resources", "check", "host", "health", "history")
 CACHE_STATES = ("cold", "warm", None)
 
@@ -49,11 +47,14 @@ def parse_record(data: bytes) -> Record:
 
     Raises BadRecord where not even its case can be told, NewerSchema where the schema is newer.
     """
+    found = read_members(data)
+    if found:
+        return _judged(*found)
     try:
         record = record_adapter().validate_json(data)
     except ValidationError as error:
         return _salvage(data, error)
-    return _judged(record, wide=WIDE in data.translate(DIGITS))
+    return _judged(record, is_wide(data))
 
 
 def _salvage(data: bytes, error: ValidationError) -> Record:
