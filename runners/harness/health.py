@@ -79,13 +79,13 @@ def health(before: Reading, after: Reading, cpu_seconds: float) -> tuple[Health,
 REASONS = {
     "load1_before": "no load average",
     "load1_after": "no load average",
-    "steal_fraction": "the kernel counts no CPU time",
+    "steal_fraction": "the kernel counts no CPU time, or counted backwards",
     "pressure_some_fraction": "the kernel has no pressure stall information",
     "throttled_periods": "the control group counts no throttling",
     "temperature_c_after": "no readable temperature",
     "threads": "the kernel does not count threads",
     "swapped_in_pages": "the kernel does not count pages swapped in",
-    "others_cpu_fraction": "the kernel counts no CPU time",
+    "others_cpu_fraction": "the kernel counts no CPU time, or counted backwards",
     "product_ns_before": "this process's own threads did not come to rest",
     "product_ns_after": "this process's own threads did not come to rest",
     "mhz_low": "the kernel shows no CPU clock",
@@ -99,6 +99,6 @@ def _difference(before: int | None, after: int | None) -> int | None:
 
 def _ticks(before: CpuTicks | None, after: CpuTicks | None) -> CpuTicks | None:
     """The ticks between two readings, or None where none were counted."""
-    if before is None or after is None or after.total <= before.total:
-        return None
+    if before is None or after is None or after.total <= before.total or after.stolen < before.stolen:
+        return None  # a virtual machine that moved to another host has had its counters set back
     return CpuTicks(after.total - before.total, after.busy - before.busy, after.stolen - before.stolen)

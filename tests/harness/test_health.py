@@ -39,6 +39,14 @@ def test_differences_over_the_window_become_fractions_of_it():
     assert (found.throttled_periods, found.swapped_in_pages, found.major_faults) == (0, 0, 0)
 
 
+def test_counters_that_were_set_back_are_unknown_and_no_share():
+    """As after a virtual machine has moved to another host."""
+    found, reasons = health(reading(), reading(dataclasses.replace(LATE, cpu=CpuTicks(10_400, 4_300, 7))), 0.0)
+    assert found.steal_fraction is None
+    assert found.others_cpu_fraction is None
+    assert "backwards" in reasons["health.steal_fraction"]
+
+
 @pytest.mark.parametrize(("own_ticks", "others"), [(0, 300 / 400), (250, 50 / 400), (300, 0), (330, 0)])
 def test_others_are_what_was_busy_and_not_this_process_tree(own_ticks, others):
     found, _ = health(reading(), reading(LATE), cpu_seconds=own_ticks / TICKS)
