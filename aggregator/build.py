@@ -1,12 +1,13 @@
 """From analysed environments to the frozen report that the templates lay out."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 
 from aggregator.comparison import aa
 from aggregator.comparison.analysis import CaseResult, Environment, planned_blocks
 from aggregator.comparison.roofline import ROOF, roof_of
+from aggregator.comparison.sides import Side
 from aggregator.details import detail, listed_by_competitor, settings_in_common
 from aggregator.figures.cases import by_contest, figures
 from aggregator.figures.charts import Palette
@@ -222,7 +223,7 @@ def _incomplete(runs: Sequence[LoadedRun], environments: Sequence[Environment]) 
         }
         planned = sum(wanted.values())
         there = sum(
-            _below(wanted.get((result.case, side.competitor), 0), side.records)
+            _settled(wanted.get((result.case, side.competitor), 0), result, side)
             for env in environments
             if env.run is run
             for result in env.cases
@@ -235,8 +236,12 @@ def _incomplete(runs: Sequence[LoadedRun], environments: Sequence[Environment]) 
     return found
 
 
-def _below(blocks: int, records: Iterable[Record]) -> int:
-    return sum(record.block.number < blocks for record in records)
+def _settled(blocks: int, result: CaseResult, side: Side) -> int:
+    """The replicates of a side that have a record, or that were left out for what an earlier one showed: that the side
+    fails, or that the sides do not do the same work. Those are told where that is, and nothing is missing."""
+    if (side.failures and not side.ok) or any(found.incomparable for found in result.comparisons):
+        return blocks
+    return sum(record.block.number < blocks for record in side.records)
 
 
 def _failures(environments: Sequence[Environment], names: dict[Case, str]) -> list[Failed]:

@@ -40,7 +40,7 @@ def detail(
         checks=_checks(result),
         figure=figure,
         commands=tuple(command for side in result.sides for command in _command(side)),
-        remarks=tuple(dict.fromkeys([*(note for answer in answers for note in answer.notes), *remarks(result, roof)])),
+        remarks=tuple(dict.fromkeys([*remarks(result, roof), *(note for answer in answers for note in answer.notes)])),
     )
 
 

@@ -25,8 +25,7 @@ GPU_PEAKS = {
 
 def remarks(result: CaseResult, roof: Roof) -> list[str]:
     """Everything about one case that is a sentence."""
-    found = _attainable(result, roof)
-    found += map(_compared, result.comparisons)
+    found = [*map(_compared, result.comparisons), *_attainable(result, roof)]
     found += _warmup(result.warmup) if result.warmup else []
     found += _unread(result)
     advised = needed([result])

@@ -10,6 +10,7 @@ import pytest
 from make_records import (
     TF,
     TORCH,
+    failed,
     make_records,
     make_run,
     planned,
@@ -23,7 +24,7 @@ from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
 from aggregator.figures import charts
 from aggregator.page import room
-from runners.harness.record import to_json
+from runners.harness.record import Status, to_json
 from runners.harness.run import RunState, Unavailable
 
 HERE = os.path.dirname(__file__)
@@ -50,6 +51,27 @@ def test_a_competitor_alone_has_nothing_to_compare_and_lacks_nothing(tmp_path):
     next((folder / "records").iterdir()).unlink()
     assert main(["report", str(folder)]) == SOME_FAILED
     assert "1 case: 1 incomplete." in (folder / "report.md").read_text()
+
+
+@pytest.mark.usefixtures("blank_figures")
+@pytest.mark.parametrize("first_only", [True, False])
+def test_what_is_left_out_after_a_failure_is_not_missing(tmp_path, first_only):
+    """The launcher tries a side that failed at first no more: one record stands for all of its blocks."""
+    run = make_run([planned(step_case(), [TORCH, TF], 8)])
+    records = [
+        failed(record, Status.TIMEOUT, "TIMEOUT", "did not end") if record.competitor == TF else record
+        for record in make_records(run)
+        if not (first_only and record.competitor == TF and record.block.number)
+    ]
+    assert len(records) == (9 if first_only else 16)
+    folder = write_folder(tmp_path / "r", run, records)
+    assert main(["report", str(folder)]) == SOME_FAILED
+    text = (folder / "report.md").read_text()
+    assert "have no record" not in text
+    assert "INCOMPLETE, 0 of 8 blocks (TIMEOUT)" in text
+    next(path for path in (folder / "records").iterdir() if '"status": "ok"' in path.read_text()).unlink()
+    assert main(["report", str(folder)]) == SOME_FAILED
+    assert "1 of 16 planned replicates have no record" in (folder / "report.md").read_text()
 
 
 @pytest.mark.usefixtures("blank_figures")
