@@ -58,22 +58,32 @@ def _time_table(cases: Sequence[CaseResult], roof: Roof) -> Table:
     notes, labels, case = Footnotes(), columns(cases), cases[0].case
     on_gpu = case.device == "gpu"
     memory = metrics.peak_gpu_memory if on_gpu else metrics.peak_memory
+    limits = [roof.attainable(result) for result in cases]
+    unknown = dict.fromkeys(limit.reason for limit in limits if isinstance(limit, Unknown))
+    # Where no limit is known the columns would be of dashes, and push the last competitors off the screen.
+    bounded = any(isinstance(limit, Attainable) for limit in limits)
     rows = []
-    for result in cases:
-        limit = roof.attainable(result)
+    for result, limit in zip(cases, limits, strict=True):
         sides = {side.label: side for side in result.sides}
-        cells = [cell for label in labels for cell in _group(sides.get(label), limit, memory, notes)]
-        rows.append((*_name(result.case), *cells, _limit_cell(limit, notes)))
-    heads = ("time", "attained", "memory")
+        cells = [
+            cell for label in labels for cell in _group(sides.get(label), limit if bounded else None, memory, notes)
+        ]
+        rows.append((*_name(result.case), *cells, *([_limit_cell(limit, notes)] if bounded else [])))
+    heads = ("time", "attained", "memory") if bounded else ("time", "memory")
+    share = SHARE if bounded else f"What the machine could attain is unknown: {'; '.join(unknown)}."
     return Table(
-        f"Median step, the device waited for after each. {MEAN_NOTE}. {_precision(cases)} {SHARE} "
+        f"Median step, the device waited for after each. {MEAN_NOTE}. {_precision(cases)} {share} "
         f"{GPU_MEMORY if on_gpu else MEMORY}, the median over the same replicates.",
-        (*LABELS, *heads * len(labels), "attainable"),
+        (*LABELS, *heads * len(labels), *(["attainable"] if bounded else [])),
         tuple(rows),
         len(LABELS),
         notes.texts,
         title=_heading(case),
-        groups=(("", len(LABELS)), *((clean(label, 60), len(heads)) for label in labels), ("", 1)),
+        groups=(
+            ("", len(LABELS)),
+            *((clean(label, 60), len(heads)) for label in labels),
+            *([("", 1)] if bounded else []),
+        ),
         cases=tuple(digest(result.case) for result in cases),
     )
 
@@ -96,13 +106,14 @@ def _throughput_table(cases: Sequence[CaseResult]) -> Table:
     )
 
 
-def _group(side: Side | None, limit: Attainable | Unknown, memory: Metric, notes: Footnotes) -> Sequence[Cell]:
-    """Time, share and memory of one competitor."""
+def _group(side: Side | None, limit: Attainable | Unknown | None, memory: Metric, notes: Footnotes) -> Sequence[Cell]:
+    """Time, share (where there is a column of shares) and memory of one competitor."""
     if side is None or not side.ok:
-        return (dash(side, notes) if side else Cell(DASH)), Cell(DASH), Cell(DASH)
+        return (dash(side, notes) if side else Cell(DASH)), *([Cell(DASH)] if limit else []), Cell(DASH)
     used = [found for record in side.ok.values() if (found := memory(record)) is not None]
     peak = float(np.median(used)) if used else None
-    return time_cell(side, notes), share_cell(side, limit), Cell(middle_bytes(used), value=peak)
+    share = [share_cell(side, limit)] if limit else []
+    return time_cell(side, notes), *share, Cell(middle_bytes(used), value=peak)
 
 
 def _limit_cell(limit: Attainable | Unknown, notes: Footnotes) -> Cell:

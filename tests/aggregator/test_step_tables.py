@@ -148,12 +148,24 @@ def no_count(record):
         (ROOFS, no_count, "no record counts operations and bytes"),
     ],
 )
-def test_without_a_limit_there_is_a_dash_with_its_reason(plans, change, said):
+def test_without_any_limit_there_is_its_reason_and_no_column_of_dashes(plans, change, said):
     table = step_table([planned(step_case(), [TORCH, TF], 8), *plans], change)
-    row = table.rows[0]
+    assert table.columns == ("network", "size", "batch", *("time", "memory") * 2)
+    assert sum(span for _, span in table.groups) == len(table.columns) == len(table.rows[0])
+    assert f"What the machine could attain is unknown: {said}" in table.caption
+    assert table.rows[0][3].detail == "n 8"
+
+
+def test_beside_cases_with_a_limit_one_without_has_a_dash_with_its_reason():
+    def one_uncounted(record):
+        return no_count(record) if record.case.batch_size == 8 else record
+
+    plans = [planned(step_case(batch_size=size), [TORCH, TF], 8) for size in (1, 8)]
+    table = step_table([*plans, *ROOFS], one_uncounted)
+    assert table.rows[0][-1].text != "–"
+    row = table.rows[1]
     assert (row[4].text, row[7].text, row[-1].text) == ("–", "–", "–")
-    assert table.footnotes[row[-1].notes[0] - 1].startswith(said)
-    assert row[3].detail == "n 8"
+    assert table.footnotes[row[-1].notes[0] - 1].startswith("no record counts operations and bytes")
 
 
 def test_one_replicate_has_no_interval_and_so_no_share():
@@ -233,7 +245,7 @@ def test_on_a_gpu_memory_is_the_gpus():
         return dataclasses.replace(record, resources=used)
 
     table = step_table([planned(dataclasses.replace(step_case(), device="gpu"), [TORCH, TF], 2)], on_gpu)
-    assert table.rows[0][5].text == "3.00 GiB"
+    assert table.rows[0][table.columns.index("memory")].text == "3.00 GiB"
     assert "what the process held of the GPU" in table.caption
 
 
@@ -249,7 +261,7 @@ def test_winners_of_roof_cases_count_for_nothing_else():
     ]
     assert not any("limits" in figure.title for figure in report.parts[0].figures)
     remarks = report.parts[0].cases[0].remarks
-    assert remarks[0].startswith(
+    assert remarks[1].startswith(
         "a step needs 8.00 GFLOP and 80.0 MB of memory traffic at the least, 100 FLOP/B: the limit"
     )
 
