@@ -7,9 +7,9 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from typing import Protocol, TextIO
+from importlib import import_module
+from typing import Protocol, TextIO, cast
 
-from aggregator.commands import aa, audit, compare, export, merge, publish, published, report, schema
 from aggregator.commands.shared import DEFECT, INTERRUPTED, NO_READER, NOT_WRITABLE, OK, USAGE, printable
 from aggregator.reading.load import CannotReport
 
@@ -24,30 +24,29 @@ class Command(Protocol):
     def run(self, given: argparse.Namespace) -> int: ...
 
 
-COMMANDS: dict[str, Command] = {
-    "report": report,
-    "compare": compare,
-    "merge": merge,
-    "publish": publish,
-    "audit": audit,
-    "aa": aa,
-    "export": export,
-    "published": published,
-    "schema": schema,
-}
+COMMANDS = ("report", "compare", "merge", "publish", "audit", "aa", "export", "published", "schema")
+
+
+def command(name: str) -> Command:
+    """One command, imported when it is asked for: each needs other libraries, and some take a second."""
+    found: Command = cast(Command, import_module(f"aggregator.commands.{name}"))
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and print what it says at its end; gives the exit code."""
     parser = argparse.ArgumentParser(prog="python -m aggregator", description="Turn records into a report.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, command in COMMANDS.items():
-        command.add(commands.add_parser(name, help=command.HELP, description=command.__doc__))
+    given_words = sys.argv[1:] if arguments is None else arguments
+    wanted = [word for word in given_words[:1] if word in COMMANDS]
+    for name in wanted or COMMANDS:
+        one = command(name)
+        one.add(commands.add_parser(name, help=one.HELP, description=one.__doc__))
     output = io.StringIO()
     try:
         with redirect_stdout(output):
             given = parser.parse_args(arguments)
-            code = COMMANDS[given.command].run(given)
+            code = command(given.command).run(given)
     except SystemExit as ended:
         raise SystemExit(_print(output.getvalue()) or ended.code) from None
     except CannotReport as error:

@@ -2,7 +2,8 @@
 
 import argparse
 
-from aggregator.commands.report import add_choices, make
+from aggregator.commands.making import make
+from aggregator.commands.report import add_choices
 from aggregator.commands.shared import RUN_HELP, load_runs, target_folder
 from aggregator.reading.load import CannotReport
 

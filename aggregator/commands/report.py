@@ -1,25 +1,10 @@
 """`report`: compare a run's records and write report.md, report.html and the figures."""
 
 import argparse
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
+from importlib import import_module
 
-from aggregator.build import build_report
-from aggregator.commands.shared import (
-    OK,
-    RUN_HELP,
-    SOME_FAILED,
-    known,
-    load_runs,
-    not_writable,
-    printable,
-    share,
-    target_folder,
-)
-from aggregator.comparison.analysis import analyse, competitors_of
-from aggregator.page.write import write_report
-from aggregator.reading.load import LoadedRun
+from aggregator.commands.shared import RUN_HELP, load_runs, share, target_folder
 
 HELP = "compare a run's records and write report.md and report.html"
 
@@ -43,26 +28,11 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Write the report; its path is the last line of standard output."""
-    [(folder, loaded)] = load_runs(given.runs)
-    return make([loaded], given.out or folder, given)
-
-
-def make(runs: Sequence[LoadedRun], target: Path, given: argparse.Namespace) -> int:
-    """Write the report on `runs` into `target` and say what it found; gives the exit code."""
-    if given.baseline is not None:
-        known("competitor", given.baseline, competitors_of(runs))
-    report = build_report(runs, analyse(runs, given.baseline), given.target_accuracy)
-    try:
-        page = write_report(report, target)
-    except OSError as error:
-        return not_writable("the report", target, error)
-    for line in (*report.headline, *report.incomplete):
-        print(line, file=sys.stderr)
-    if report.failed_count or report.quarantined_count:
-        counted = f"{report.failed_count} failed or unavailable, {report.quarantined_count} quarantined"
-        print(f"{counted}; see the report's section on failures", file=sys.stderr)
-    print(printable(str(page)))
-    return OK if report.clean else SOME_FAILED
+    # What comes after reading is imported while others read: the processes that do are started small, and first.
+    making = partial(import_module, "aggregator.commands.making")
+    [(folder, loaded)] = load_runs(given.runs, meanwhile=making)
+    code: int = making().make([loaded], given.out or folder, given)
+    return code
 
 
 def _accuracy(text: str) -> float:

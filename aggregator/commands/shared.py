@@ -5,7 +5,7 @@ import difflib
 import math
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -21,11 +21,14 @@ LONGEST = 8192
 RUN_HELP = "a run's folder, or its id under results/"
 
 
-def load_runs(names: Sequence[str]) -> list[tuple[Path, LoadedRun]]:
-    """The runs that `names` name with their folders, each once; one left out is said. Raises CannotReport."""
+def load_runs(names: Sequence[str], meanwhile: Callable[[], object] | None = None) -> list[tuple[Path, LoadedRun]]:
+    """The runs that `names` name with their folders, each once; one left out is said. Raises CannotReport.
+
+    `meanwhile` is done while other processes read, where there is so much to read.
+    """
     folders = [find_run(name).resolve() for name in names]
     times = Counter(folders)
-    kept, copies = distinct([(folder, load_run(folder)) for folder in times])
+    kept, copies = distinct([(folder, load_run(folder, meanwhile)) for folder in times])
     for line in (*(f"{folder} is given {n} times; it is taken once" for folder, n in times.items() if n > 1), *copies):
         print(printable(line), file=sys.stderr)
     return kept

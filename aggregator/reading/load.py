@@ -3,6 +3,7 @@
 import difflib
 import json
 import stat
+from collections.abc import Callable
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -71,10 +72,13 @@ def _runs(results: Path) -> list[str]:
         return []
 
 
-def load_run(folder: Path) -> LoadedRun:
-    """Read run.json and every record of `folder`. Raises CannotReport where there is nothing to report."""
+def load_run(folder: Path, meanwhile: Callable[[], object] | None = None) -> LoadedRun:
+    """Read run.json and every record of `folder`. Raises CannotReport where there is nothing to report.
+
+    `meanwhile` is done while other processes read, where there is so much to read.
+    """
     plan, problems = _read_plan(folder)
-    read, quarantined = _read(folder / "records")
+    read, quarantined = _read(folder / "records", meanwhile)
     kept, refused = _consistent(read, plan)
     if not kept and not quarantined and not refused and not (plan and plan.cases):
         raise CannotReport(f"{folder}: no records and no planned case; run the benchmark first")
@@ -95,9 +99,11 @@ def load_pilots(folder: Path) -> tuple[tuple[Record, ...], tuple[Quarantined, ..
     return tuple(kept), (*quarantined, *refused)
 
 
-def _read(folder: Path) -> tuple[list[tuple[str, Record]], list[Quarantined]]:
+def _read(
+    folder: Path, meanwhile: Callable[[], object] | None = None
+) -> tuple[list[tuple[str, Record]], list[Quarantined]]:
     try:
-        read, refused = read_records(folder)
+        read, refused = read_records(folder, meanwhile)
     except NewerSchema as error:
         raise CannotReport(f"{error}; upgrade this program to read it") from error
     except OSError as error:

@@ -4,7 +4,7 @@ import gc
 import os
 import signal
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -27,8 +27,9 @@ Good = list[tuple[str, Record]]
 Bad = list[tuple[str, BadRecord]]
 
 
-def read_records(folder: Path) -> tuple[Good, Bad]:
+def read_records(folder: Path, meanwhile: Callable[[], object] | None = None) -> tuple[Good, Bad]:
     """Each usable record of `folder` and each unusable file, by file name. Links and special files are not followed.
+    `meanwhile` is done while other processes read, where there is so much to read.
 
     Raises NewerSchema, which names the file, and BrokenProcessPool where a process that read files was killed.
     """
@@ -37,7 +38,9 @@ def read_records(folder: Path) -> tuple[Good, Bad]:
     chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
     sharing = Sharing()
     with _kept():
-        for read, refused in _in_turn(folder, chunks, 1 if len(names) <= ALONE else len(os.sched_getaffinity(0))):
+        for read, refused in _in_turn(
+            folder, chunks, 1 if len(names) <= ALONE else len(os.sched_getaffinity(0)), meanwhile
+        ):
             good += [(name, sharing.shared(record)) for name, record in read]
             bad += refused
     return good, bad
@@ -90,7 +93,9 @@ def _kept() -> Iterator[None]:
             gc.enable()
 
 
-def _in_turn(folder: Path, chunks: Sequence[Sequence[str]], processes: int) -> Iterator[tuple[Good, Bad]]:
+def _in_turn(
+    folder: Path, chunks: Sequence[Sequence[str]], processes: int, meanwhile: Callable[[], object] | None
+) -> Iterator[tuple[Good, Bad]]:
     """What each chunk's files hold, in the order of the chunks however many processes read them."""
     read = partial(_read_chunk, folder)
     if processes == 1:
@@ -98,7 +103,10 @@ def _in_turn(folder: Path, chunks: Sequence[Sequence[str]], processes: int) -> I
         return
     # Forked, since a process that starts afresh would first import for as long as there is to read.
     with ProcessPoolExecutor(processes, get_context("fork"), _follow) as pool:
-        yield from pool.map(read, chunks)
+        found = pool.map(read, chunks)  # starts the processes
+        if meanwhile:
+            meanwhile()
+        yield from found
 
 
 def _follow() -> None:

@@ -57,7 +57,7 @@ def test_a_defect_is_told_from_a_result(monkeypatch, capsys):
     def broken(_):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(cli.schema, "run", broken)
+    monkeypatch.setattr(cli.command("schema"), "run", broken)
     assert cli.main(["schema"]) == DEFECT == 70
     said = capsys.readouterr().err
     assert "Traceback" in said
@@ -77,7 +77,7 @@ def test_a_stop_while_modules_are_loaded_is_one_line():
         "sys.meta_path.insert(0, Stop())\n"
         "runpy.run_module('aggregator', run_name='__main__')\n"
     )
-    ended = subprocess.run([sys.executable, "-c", code, "schema"], cwd=ROOT, text=True, capture_output=True)
+    ended = subprocess.run([sys.executable, "-c", code, "aa", "run"], cwd=ROOT, text=True, capture_output=True)
     assert (ended.returncode, ended.stderr) == (INTERRUPTED, "aggregator: stopped\n")
 
 
