@@ -31,7 +31,7 @@ LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400, col
 ABOUT = "about"
 """The field of a row that its marks say of themselves."""
 SAYS = alt.Description(f"{ABOUT}:N")
-MOST_NAMED = 150
+MOST_NAMED = 60
 """Rows of a drawing whose marks say what they are; of more than these the names would take more room than the marks."""
 Row = dict[str, Any]
 Named = tuple[str, str]
