@@ -6,7 +6,7 @@ import numpy as np
 
 from aggregator.comparison.analysis import CaseResult
 from aggregator.model import Packed, PackedSamples
-from aggregator.page.packing import pack
+from aggregator.page.packing import PLAIN, pack
 from aggregator.text.quantities import count
 from aggregator.text.words import clean, digest
 from runners.harness.record import Record, Samples
@@ -25,6 +25,8 @@ LEVELS = " !#$%'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghij
 """A sign for each level around the middle: what JSON and HTML leave as it is, but for the one that begins a number."""
 FAR = "~"
 MIDDLE = len(LEVELS) // 2
+EVERY, HOPELESS = 10, 1.2
+"""Of many cases every tenth is packed first: where ten times these are that much too long, the whole is not tried."""
 _SIGNS = np.frombuffer(LEVELS.encode("ascii"), np.uint8)
 
 
@@ -38,6 +40,8 @@ def packed_samples(parts: Sequence[Sequence[CaseResult]], left: int) -> PackedSa
     steps = sum(len(samples.step_ns) for part in parts for result in part for samples in _samples(result))
     # No step that scatters goes into half a byte: of more than these nothing need be packed to see that it is too much.
     for finer in FINER_THAN_SPREAD if steps <= 2 * left else ():
+        if len(_packed([part[::EVERY] for part in parts], finer).text) * EVERY > HOPELESS * max(left, EVERY * PLAIN):
+            continue
         found = _packed(parts, finer)
         if len(found.text) <= left:
             return PackedSamples(
