@@ -14,6 +14,13 @@ try:
     # What a command makes it needs to its end: looking for garbage in it takes time and finds next to nothing.
     gc.disable()
     code = main()
+except ModuleNotFoundError as error:
+    # Another Python than the project's: foreseeable, and 1 would say that some cases failed.
+    missing = f"the Python package {error.name!r} is not installed here"
+    print(
+        f"aggregator: {missing}; `make setup` installs it into .venv: .venv/bin/python -m aggregator", file=sys.stderr
+    )
+    sys.exit(3)
 except KeyboardInterrupt:  # while modules were loaded, or past the command's end
     print("aggregator: stopped", file=sys.stderr)
     # Python would end by the signal itself where it came while a library ran code that it makes.

@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard(sys.stderr)
         return NO_READER
+    except ModuleNotFoundError:
+        raise
     except Exception:
         # Python itself would end with 1, which says that some cases failed.
         _say(traceback.format_exc())

@@ -120,10 +120,10 @@ def _dash_of(mark: Mark) -> list[int]:
 
 def draw(chart: Any, **data: Sequence[Row]) -> str:
     """The chart as SVG, its named data filled in afterwards: Altair would check every row of it."""
-    names = sum(ABOUT in row for rows in data.values() for row in rows) <= MOST_NAMED
+    named = sum(ABOUT in row for rows in data.values() for row in rows) <= MOST_NAMED
     spec = chart.to_dict()
     spec["datasets"] = {
-        name: [row if names else {key: value for key, value in row.items() if key != ABOUT} for row in rows]
+        name: [row if named else {key: value for key, value in row.items() if key != ABOUT} for row in rows]
         for name, rows in data.items()
     }
     spec["config"] = CONFIG

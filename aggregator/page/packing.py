@@ -10,10 +10,10 @@ PLAIN = 60_000
 """Bytes of JSON that go in as they are."""
 
 
-def pack(data: object) -> Packed:
-    """The data as JSON, packed where that is long. Raises ValueError for a number that is none."""
+def pack(data: object, always: bool = False) -> Packed:
+    """The data as JSON, packed where that is long, or `always`. Raises ValueError for a number that is none."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    if len(text) <= PLAIN:
+    if len(text) <= PLAIN and not always:
         return Packed(text)
     # Gzip without a time of day, so that the same data are the same bytes. What is long are samples, which repeat
     # nothing: packed as filtered data they take a tenth less.

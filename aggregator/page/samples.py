@@ -6,7 +6,7 @@ import numpy as np
 
 from aggregator.comparison.analysis import CaseResult
 from aggregator.model import Packed, PackedSamples
-from aggregator.page.packing import PLAIN, pack
+from aggregator.page.packing import pack
 from aggregator.text.quantities import count
 from aggregator.text.words import clean, digest
 from runners.harness.record import Record, Samples
@@ -26,21 +26,22 @@ LEVELS = " !#$%'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghij
 FAR = "~"
 MIDDLE = len(LEVELS) // 2
 EVERY, HOPELESS = 10, 1.2
-"""Of many cases every tenth is packed first: where ten times these are that much too long, the whole is not tried."""
+"""Of many cases every tenth is packed first: where these are that much too long for their share of the steps, the
+whole is not tried."""
 _SIGNS = np.frombuffer(LEVELS.encode("ascii"), np.uint8)
 
 
 def packed_samples(parts: Sequence[Sequence[CaseResult]], left: int) -> PackedSamples:
-    """The samples of the cases that each part tells one by one, as a list of parts: by case digest
+    """The samples of the cases that each part tells one by one, `parts`: by case digest
     `[competitor, block, warm-up steps, ns a unit, middle in units, steps]`, a replicate each, in run order. They take
     at most `left` bytes.
 
     Of the steps each is one sign of LEVELS, so many units from the middle, or its units between two of FAR.
     """
-    steps = sum(len(samples.step_ns) for part in parts for result in part for samples in _samples(result))
+    steps, few = _steps(parts), [part[::EVERY] for part in parts]
     # No step that scatters goes into half a byte: of more than these nothing need be packed to see that it is too much.
     for finer in FINER_THAN_SPREAD if steps <= 2 * left else ():
-        if len(_packed([part[::EVERY] for part in parts], finer).text) * EVERY > HOPELESS * max(left, EVERY * PLAIN):
+        if len(_packed(few, finer, always=True).text) * steps > HOPELESS * left * _steps(few):
             continue
         found = _packed(parts, finer)
         if len(found.text) <= left:
@@ -53,8 +54,13 @@ def packed_samples(parts: Sequence[Sequence[CaseResult]], left: int) -> PackedSa
     )
 
 
-def _packed(parts: Sequence[Sequence[CaseResult]], finer: int | None) -> Packed:
-    return pack([{digest(result.case): _replicates(result, finer) for result in part} for part in parts])
+def _packed(parts: Sequence[Sequence[CaseResult]], finer: int | None, always: bool = False) -> Packed:
+    cases = [{digest(result.case): _replicates(result, finer) for result in part} for part in parts]
+    return pack({"levels": LEVELS, "parts": cases}, always)
+
+
+def _steps(parts: Sequence[Sequence[CaseResult]]) -> int:
+    return sum(len(samples.step_ns) for part in parts for result in part for samples in _samples(result))
 
 
 def _samples(result: CaseResult) -> Iterator[Samples]:

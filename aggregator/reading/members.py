@@ -16,7 +16,8 @@ from runners.harness.record import Record
 BEGIN, BETWEEN, END = b"{", b'\n "', b"\n}\n"
 OWN = ("record_id", "block", "samples", "resources", "health")
 """What each replicate has of its own."""
-MOST_KNOWN = 1000
+MOST_KNOWN, LONGEST_KNOWN = 1000, 2**16
+"""How many values of a field are remembered, and how many bytes each may have: hostile records could hold gigabytes."""
 DIGITS = bytes(ord("0") if chr(byte).isdecimal() else ord(" ") for byte in range(256))
 WIDE = b"0" * 19
 """Where there are no 19 digits on end, no number is beyond 64 bits."""
@@ -47,7 +48,7 @@ class Reader:
         if text != self._last:  # comparing is much faster than looking up, which has to go through all of the text
             self._found = self._known.get(text) or Member(self._adapter.validate_json(text, strict=True), is_wide(text))
             self._last = text
-            if len(self._known) < MOST_KNOWN:
+            if len(self._known) < MOST_KNOWN and len(text) <= LONGEST_KNOWN:
                 self._known[text] = self._found
         return self._found
 

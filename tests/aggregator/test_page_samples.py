@@ -40,7 +40,9 @@ def steps_by_replicate(parts):
 
 def unpacked(packed):
     text = gzip.decompress(base64.b64decode(packed.text)).decode() if packed.zipped else packed.text
-    (case,) = json.loads(text)[0].values()
+    data = json.loads(text)
+    assert data["levels"] == LEVELS
+    (case,) = data["parts"][0].values()
     return case
 
 
@@ -82,6 +84,13 @@ def test_steps_far_from_the_others_are_kept_as_numbers(tmp_path):
     for label, _, _, unit, middle, signs in unpacked(packed_samples(parts, PLENTY).packed):
         steps = steps_of(unit, middle, signs)
         assert (steps[0], steps[40], len(steps)) == (90_000_000_000, 1_000_000, 80), label
+
+
+def test_one_long_case_has_all_the_room_that_is_left(parts, monkeypatch):
+    """What every tenth case takes says how much all take: of a single one that is itself."""
+    monkeypatch.setattr(packing, "PLAIN", 0)
+    samples = packed_samples(parts, PLENTY)
+    assert packed_samples(parts, len(samples.packed.text)) == samples
 
 
 def test_long_data_are_packed_into_the_same_bytes_each_time(parts, monkeypatch):

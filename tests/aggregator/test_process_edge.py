@@ -81,6 +81,23 @@ def test_a_stop_while_modules_are_loaded_is_one_line():
     assert (ended.returncode, ended.stderr) == (INTERRUPTED, "aggregator: stopped\n")
 
 
+@pytest.mark.parametrize("package", ["pydantic", "scipy", "altair"])
+def test_a_package_that_is_not_installed_is_said(folder, package):
+    """As where the machine's own Python is used: found missing at the start, with a command, or past its reading."""
+    code = (
+        "import runpy, sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == {package!r}: raise ModuleNotFoundError(f'No module named {{name!r}}', name=name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "runpy.run_module('aggregator', run_name='__main__')\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, "report", folder], cwd=ROOT, text=True, capture_output=True)
+    assert ended.returncode == NOT_WRITABLE
+    assert f"the Python package '{package}' is not installed here; `make setup`" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_every_exit_code_is_documented():
     text = (ROOT / "docs/continuous-integration.md").read_text().partition("Exit codes: ")[2].partition("\n\n")[0]
     known = {OK, 1, USAGE, NOT_WRITABLE, 4, DEFECT, INTERRUPTED, NO_READER}

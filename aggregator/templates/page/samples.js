@@ -1,23 +1,24 @@
 // Every step of a case's replicates in run order, as finely as the page holds them.
 
-const levels = " !#$%'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}";
 let everySample;
 
 async function samplesOf(details) {
   everySample ??= unpacked("samples");
-  return (await everySample)[details.closest("[data-part]").dataset.part][details.dataset.case];
+  const { levels, parts } = await everySample;
+  const replicates = parts[details.closest("[data-part]").dataset.part][details.dataset.case];
+  return replicates.map(([competitor, block, warmup, ...packed]) => ({ competitor, block, warmup, steps: stepsOf(levels, ...packed) }));
 }
 
 // A sign is so many units from the middle; what is further away stands as a number between two tildes.
-function stepsOf(unit, middle, signs) {
+function stepsOf(levels, unit, middle, signs) {
   const half = Math.floor(levels.length / 2);
   return [...signs.matchAll(/~(\d+)~|[^~]/g)].map(([sign, far]) => unit * (far ? Number(far) : middle + levels.indexOf(sign) - half));
 }
 
 function samplesAsCsv(replicates) {
   const lines = ["competitor,block,step,warm-up,seconds"];
-  for (const [competitor, block, warmup, unit, middle, signs] of replicates) {
-    stepsOf(unit, middle, signs).forEach((time, step) => lines.push([csvText(competitor), block, step, step < warmup, (time * 1e-9).toPrecision(6)].join(",")));
+  for (const { competitor, block, warmup, steps } of replicates) {
+    steps.forEach((time, step) => lines.push([csvText(competitor), block, step, step < warmup, (time * 1e-9).toPrecision(6)].join(",")));
   }
   return lines.join("\r\n") + "\r\n";
 }
