@@ -13,14 +13,13 @@ from runners.harness.record import Record, Samples
 
 DIGITS = 4
 """A step is rounded to so many where there is room: far finer than any difference that a verdict rests on."""
-FINER_THAN_SPREAD = (None, 8, 4, 2)
-"""Else to the spread of its replicate's middle half divided by so many; the first that fits is taken."""
-ROUNDED = {
+ROUNDED_TO = {
     None: "four digits",
     8: "an eighth of the spread of its replicate's middle half",
     4: "a quarter of the spread of its replicate's middle half",
     2: "half the spread of its replicate's middle half",
 }
+"""By how many times finer than that spread; the first that fits is taken."""
 LEVELS = " !#$%'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}"
 """A sign for each level around the middle: what JSON and HTML leave as it is, but for the one that begins a number."""
 FAR = "~"
@@ -40,13 +39,13 @@ def packed_samples(parts: Sequence[Sequence[CaseResult]], left: int) -> PackedSa
     """
     steps, few = _steps(parts), [part[::EVERY] for part in parts]
     # No step that scatters goes into half a byte: of more than these nothing need be packed to see that it is too much.
-    for finer in FINER_THAN_SPREAD if steps <= 2 * left else ():
+    for finer in ROUNDED_TO if steps <= 2 * left else ():
         if len(_packed(few, finer, always=True).text) * steps > HOPELESS * left * _steps(few):
             continue
         found = _packed(parts, finer)
         if len(found.text) <= left:
             return PackedSamples(
-                found, f"Where scripts run, each case's can be saved as CSV, rounded to {ROUNDED[finer]}."
+                found, f"Where scripts run, each case's can be saved as CSV, rounded to {ROUNDED_TO[finer]}."
             )
     return PackedSamples(
         said=f"The {count(steps, 'raw sample')} would make this page too long: they are in the run's records, and "
