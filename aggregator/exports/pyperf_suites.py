@@ -55,7 +55,8 @@ def _is_ours(path: Path) -> bool:
     try:
         [first, *_] = pyperf.BenchmarkSuite.load(str(path)).get_benchmarks()
         return set(first.get_runs()[0].get_metadata()) >= FACTS
-    except Exception:  # pyperf has no error of its own for what is no suite
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        # What pyperf meets in a file that is no suite: it has no error of its own for that.
         return False
 
 

@@ -37,7 +37,7 @@ class Reader:
         self.begin = f'{name}": '.encode("ascii")
         self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
         self._remembers = name not in OWN
-        self._last = b""
+        self._last: bytes | None = None
         self._found = Member(None, False)
         self._known: dict[bytes, Member] = {}
 

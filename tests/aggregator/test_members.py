@@ -6,6 +6,7 @@ import pytest
 from make_records import TORCH, make_record, step_case
 from whole_runs import mixed_run, nasty_records
 
+from aggregator.reading import members
 from aggregator.reading.members import read_members
 from aggregator.reading.parse import parse_record
 from aggregator.reading.schema import record_adapter
@@ -33,6 +34,12 @@ def test_what_replicates_repeat_is_read_once():
     assert first.case is second.case
     assert first.host is second.host
     assert first.samples is not second.samples
+
+
+def test_the_very_first_file_may_lack_a_value():
+    """Nothing has been read yet that it could be taken for."""
+    members._readers.cache_clear()
+    assert read_members(a_text().replace('"error": null', '"error": ').encode()) is None
 
 
 def moved(text):
