@@ -16,7 +16,7 @@ from aggregator.reading.read import read_records, read_regular
 from aggregator.reading.schema import run_adapter
 from aggregator.text.words import clean
 from runners.harness.record import Record, Status
-from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, impossible
+from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, RunState, impossible
 
 RUN_ORDER = attrgetter("block.sequence", "record_id")
 NO_PLAN = f"{RUN_NAME} is missing, so what was planned is unknown"
@@ -134,8 +134,13 @@ def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
     why = impossible(plan)
     if why:
         return None, [f"{RUN_NAME} is not valid ({why}), so what was planned is unknown"]
-    problems = [] if plan.state == "complete" else [f"the run did not finish (state: {plan.state})"]
-    return plan, problems
+    return plan, [] if plan.state is RunState.COMPLETE else [_unfinished(plan)]
+
+
+def _unfinished(plan: Run) -> str:
+    """That the run did not finish, and how it goes on: where its time was up, with more of it."""
+    longer = " BUDGET=…, longer than it had" if plan.budget_seconds is not None else ""
+    return f"the run did not finish (state: {plan.state}); to go on: make bench RUN={clean(plan.run_id, 80)}{longer}"
 
 
 def _refuse_newer_plan(path: Path, data: bytes) -> None:

@@ -183,9 +183,19 @@ def test_missing_blocks_and_an_unfinished_run_are_said_at_the_top(tmp_path, caps
     assert main(["report", str(folder)]) == SOME_FAILED
     top = (folder / "report.md").read_text().split("## The answer")[0]
     assert "**INCOMPLETE** Run run-1: the run did not finish" in top
+    assert "to go on: make bench RUN=run-1\n" in top
     assert "9 of 124 planned replicates have no record" in top
     assert "INCOMPLETE, 5 of 8 blocks" in (folder / "report.html").read_text()
     assert capsys.readouterr().out.splitlines()[-1] == str(folder / "report.html")
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_a_run_whose_time_was_up_says_that_more_of_it_is_needed(tmp_path):
+    run, records = mixed_run()
+    run = dataclasses.replace(run, state=RunState.INCOMPLETE, budget_seconds=1800.0)
+    folder = write_folder(tmp_path / "r", run, records)
+    assert main(["report", str(folder)]) == SOME_FAILED
+    assert "to go on: make bench RUN=run-1 BUDGET=…, longer than it had" in (folder / "report.md").read_text()
 
 
 @pytest.mark.usefixtures("blank_figures")
