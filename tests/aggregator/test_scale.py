@@ -1,6 +1,7 @@
 """Large reports: read by several processes as by one, in little memory, and open about what they leave out."""
 
 import dataclasses
+import multiprocessing
 import os
 import re
 from array import array
@@ -61,6 +62,16 @@ def test_several_processes_read_what_one_reads(mixed, request):
     assert load_run(mixed) == alone
     assert [item.file for item in alone.quarantined] == sorted(item.file for item in alone.quarantined)
     assert len(alone.quarantined) == 8
+
+
+def test_what_comes_after_reading_is_prepared_while_others_read(mixed, request):
+    """Once the readers were started, and not where this process itself reads."""
+    done = []
+    alone = load_run(mixed, lambda: done.append(len(multiprocessing.active_children())))
+    assert done == []
+    request.getfixturevalue("several")
+    assert load_run(mixed, lambda: done.append(len(multiprocessing.active_children()))) == alone
+    assert done == [3]
 
 
 @pytest.mark.usefixtures("several")
