@@ -28,9 +28,12 @@ class Section:
 
 
 def split(records: Iterable[Record]) -> list[Section]:
-    """Put whole blocks into the first section that admits them; a block that contradicts itself is taken apart."""
+    """Put whole blocks into the first section that admits them; a block that contradicts itself is taken apart.
+
+    The records are in run order, as they are loaded.
+    """
     blocks: defaultdict[object, list[Record]] = defaultdict(list)
-    for record in sorted(records, key=lambda found: (found.block.sequence, found.record_id)):
+    for record in records:
         blocks[record.run_id, record.case, record.block.number].append(record)
     sections: list[Section] = []
     facts_of = _Facts()

@@ -37,7 +37,7 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class LoadedRun:
-    """One run's folder, read."""
+    """One run's folder, read; its records are in run order."""
 
     name: str
     plan: Run | None

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from aggregator.comparison import metrics
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.metrics import Metric
-from aggregator.comparison.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.tables.cells import range_cell
 from aggregator.text.quantities import bytes_range, duration_range
@@ -20,6 +19,10 @@ TIMES: tuple[tuple[str, Metric], ...] = (
     ("first step, warm cache", metrics.first_step_from("warm")),
     ("first step, no cache", metrics.first_step_from(None)),
 )
+SIZES: tuple[tuple[str, Metric], ...] = (
+    ("peak memory", metrics.peak_memory),
+    ("peak GPU memory", metrics.peak_gpu_memory),
+)
 STEP_NOTE = (
     "The first step traces, compiles and tunes. A variant that keeps compiled code does so in a cache that the blocks "
     "of a run share: the first replicate of a competitor on a case finds it empty (cold), later ones do not (warm). "
@@ -31,20 +34,21 @@ NOTES = {"fit": "CPU time is that of all processes over all stages, an image of 
 def startup_table(workload: str, cases: Sequence[CaseResult], names: dict[Case, str]) -> Table | None:
     """A row a case and competitor; None where no replicate went well."""
     rows = [(result.case, side) for result in cases for side in result.sides if side.ok]
-    shown = [(head, read) for head, read in TIMES if _any(rows, read)]
-    memory = [("peak memory", metrics.peak_memory), ("peak GPU memory", metrics.peak_gpu_memory)]
-    sizes = [(head, read) for head, read in memory if _any(rows, read)]
-    heads = ("case", "competitor", "n", *(head for head, _ in (*shown, *sizes)), "CPU time an image")
+    columns = [
+        *((head, [range_cell(side, read, duration_range) for _, side in rows]) for head, read in TIMES),
+        *((head, [range_cell(side, read, bytes_range) for _, side in rows]) for head, read in SIZES),
+    ]
+    shown = [(head, column) for head, column in columns if any(cell.value is not None for cell in column)]
+    heads = ("case", "competitor", "n", *(head for head, _ in shown), "CPU time an image")
     cells = tuple(
         (
             Cell(names[case]),
             Cell(clean(side.label, 60)),
             Cell(str(len(side.ok))),
-            *(range_cell(side, read, duration_range) for _, read in shown),
-            *(range_cell(side, read, bytes_range) for _, read in sizes),
+            *(column[row] for _, column in shown),
             range_cell(side, metrics.cpu_time, duration_range),
         )
-        for case, side in rows
+        for row, (case, side) in enumerate(rows)
     )
     note = STEP_NOTE if workload in STEP_WORKLOADS else NOTES.get(workload, "")
     caption = f"Medians (lowest–highest) over n replicates; memory is the peak of the process tree. {note}".strip()
@@ -52,7 +56,3 @@ def startup_table(workload: str, cases: Sequence[CaseResult], names: dict[Case, 
         return None
     title = f"{heading(workload)}: start-up and resources"
     return Table(caption, heads, cells, 2, title=title, cases=tuple(digest(case) for case, _ in rows))
-
-
-def _any(rows: Sequence[tuple[Case, Side]], read: Metric) -> bool:
-    return any(read(record) is not None for _, side in rows for record in side.ok.values())
