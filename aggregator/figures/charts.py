@@ -33,6 +33,8 @@ ABOUT = "about"
 SAYS = alt.Description(f"{ABOUT}:N")
 MOST_NAMED = 60
 """Rows of a drawing whose marks say what they are; of more than these the names would take more room than the marks."""
+LABEL_WIDTH, SHORT = 260, 40
+"""Pixels that the label of a row may take, and characters that fit into them."""
 Row = dict[str, Any]
 Named = tuple[str, str]
 """A framework, and the label of one of its competitors."""
@@ -126,7 +128,9 @@ def draw(chart: Any, **data: Sequence[Row]) -> str:
         name: [row if named else {key: value for key, value in row.items() if key != ABOUT} for row in rows]
         for name, rows in data.items()
     }
-    spec["config"] = CONFIG
+    # To hold every label against a limit takes longer than to draw the rest.
+    long = any(len(row.get("case", "")) > SHORT for rows in data.values() for row in rows)
+    spec["config"] = {**CONFIG, "axis": {**CONFIG["axis"], "labelLimit": LABEL_WIDTH if long else 0}}
     spec["background"] = "white"
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0])
     return lighter(svg)
@@ -137,7 +141,7 @@ CONFIG: Row = {
     "view": {"stroke": None},
     "axis": {
         "labelColor": INK, "titleColor": INK, "gridColor": GRID, "domainColor": GREY, "tickColor": GREY,
-        "labelLimit": 260, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
+        "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal",
     },
     "header": {
         "labelAnchor": "start", "labelColor": INK, "labelFontSize": 12, "labelFontWeight": "bold", "title": None,
