@@ -34,23 +34,34 @@ class Reader:
     """Reads one field of the record, and remembers what it read where replicates repeat it."""
 
     def __init__(self, name: str, kind: Any) -> None:
-        self.begin = f'{name}": '.encode("ascii")
+        self._begin = f'{name}": '.encode("ascii")
         self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
         self._remembers = name not in OWN
         self._last: bytes | None = None
         self._found = Member(None, False)
         self._known: dict[bytes, Member] = {}
 
-    def __call__(self, text: bytes) -> Member:
-        """The member of this JSON. Raises ValidationError."""
+    def __call__(self, piece: bytes) -> Member:
+        """The member in this piece of the file. Raises ValidationError, and NotSo where the piece is no such member."""
+        if piece == self._last:  # comparing is much faster than looking up, which has to go through all of it
+            return self._found
         if not self._remembers:
-            return Member(self._adapter.validate_json(text, strict=True), is_wide(text))
-        if text != self._last:  # comparing is much faster than looking up, which has to go through all of the text
-            self._found = self._known.get(text) or Member(self._adapter.validate_json(text, strict=True), is_wide(text))
-            self._last = text
-            if len(self._known) < MOST_KNOWN and len(text) <= LONGEST_KNOWN:
-                self._known[text] = self._found
+            return self._read(piece)
+        self._found = self._known.get(piece) or self._read(piece)
+        self._last = piece
+        if len(self._known) < MOST_KNOWN and len(piece) <= LONGEST_KNOWN:
+            self._known[piece] = self._found
         return self._found
+
+    def _read(self, piece: bytes) -> Member:
+        if not (piece.startswith(self._begin) and piece.endswith(b",")):
+            raise NotSo
+        text = piece[len(self._begin) : -1]
+        return Member(self._adapter.validate_json(text, strict=True), is_wide(text))
+
+
+class NotSo(ValueError):
+    """The file is not laid out as this project writes it."""
 
 
 def read_members(data: bytes) -> tuple[Record, bool] | None:
@@ -61,15 +72,11 @@ def read_members(data: bytes) -> tuple[Record, bool] | None:
     if before != BEGIN or len(pieces) != len(readers) or not pieces[-1].endswith(END):
         return None
     pieces[-1] = pieces[-1].removesuffix(END) + b","
-    members = []
     try:
-        for read, piece in zip(readers, pieces, strict=True):
-            if not (piece.startswith(read.begin) and piece.endswith(b",")):
-                return None
-            members.append(read(piece[len(read.begin) : -1]))
-    except ValidationError:
+        members = [read(piece) for read, piece in zip(readers, pieces, strict=True)]
+    except (ValidationError, NotSo):
         return None
-    return Record(*(member.value for member in members)), any(member.wide for member in members)
+    return Record(*[member.value for member in members]), any(member.wide for member in members)
 
 
 def is_wide(text: bytes) -> bool:
