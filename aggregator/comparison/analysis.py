@@ -228,12 +228,12 @@ def _different_work(left: Side, right: Side, pairs: Iterable[tuple[Record, Recor
             reason = f"{record.error.kind}: {record.error.message}" if record.error else "invalid"
             return f"{record.competitor.label}, block {record.block.number}: {reason}"
     seen = set()
-    for pair in pairs:
+    for one, other in pairs:
         # Replicates mostly share one piece of evidence, which is looked at once.
-        evidence = tuple(id(part) for record in pair for part in (record.effective, record.check))
-        difference = None if evidence in seen else difference_in_work(*pair)
+        evidence = id(one.effective), id(one.check), id(other.effective), id(other.check)
+        difference = None if evidence in seen else difference_in_work(one, other)
         if difference:
-            return f"block {pair[1].block.number}: {difference}"
+            return f"block {other.block.number}: {difference}"
         seen.add(evidence)
     return None
 

@@ -1,7 +1,7 @@
 """Which records may be looked at together: same run, same machine, same software on each side."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from runners.harness.record import Record
@@ -27,16 +27,19 @@ class Section:
         self.facts.update(facts)
 
 
-def split(records: Iterable[Record]) -> list[Section]:
+def split(records: Sequence[Record]) -> list[Section]:
     """Put whole blocks into the first section that admits them; a block that contradicts itself is taken apart.
 
     The records are in run order, as they are loaded.
     """
+    facts_of = _Facts()
+    everywhere = facts_of({_parts(record): record for record in records}.values())
+    if everywhere is not None:  # as in most runs
+        return [Section(everywhere, list(records))]
     blocks: defaultdict[object, list[Record]] = defaultdict(list)
     for record in records:
         blocks[record.run_id, record.case, record.block.number].append(record)
     sections: list[Section] = []
-    facts_of = _Facts()
     placed: dict[tuple[Parts, ...], Section] = {}
     for members in blocks.values():
         # Sections only learn: where a block of these very parts went, this one would go too.
@@ -50,7 +53,7 @@ def split(records: Iterable[Record]) -> list[Section]:
             continue
         for member in members:
             _place(sections, [member], facts_of([member]) or {})
-    return sections or [Section()]
+    return sections
 
 
 def machine(record: Record) -> tuple[object, ...] | None:
@@ -99,7 +102,7 @@ class _Facts:
     def __init__(self) -> None:
         self._known: dict[Parts, Facts] = {}
 
-    def __call__(self, records: list[Record]) -> Facts | None:
+    def __call__(self, records: Iterable[Record]) -> Facts | None:
         """Of these records together, None where they contradict each other."""
         facts: Facts = {}
         for record in records:

@@ -1,6 +1,6 @@
 """What comes before the steady state, and what a replicate takes of the machine: a table a workload."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aggregator.comparison import metrics
 from aggregator.comparison.analysis import CaseResult
@@ -12,17 +12,16 @@ from aggregator.text.words import clean, digest, heading
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
 
-TIMES: tuple[tuple[str, Metric], ...] = (
-    ("import", metrics.import_time),
-    ("set-up", metrics.setup_time),
-    ("first step, cold cache", metrics.first_step_from("cold")),
-    ("first step, warm cache", metrics.first_step_from("warm")),
-    ("first step, no cache", metrics.first_step_from(None)),
+COLUMNS: tuple[tuple[str, Metric, Callable[[Sequence[float]], str]], ...] = (
+    ("import", metrics.import_time, duration_range),
+    ("set-up", metrics.setup_time, duration_range),
+    ("first step, cold cache", metrics.first_step_from("cold"), duration_range),
+    ("first step, warm cache", metrics.first_step_from("warm"), duration_range),
+    ("first step, no cache", metrics.first_step_from(None), duration_range),
+    ("peak memory", metrics.peak_memory, bytes_range),
+    ("peak GPU memory", metrics.peak_gpu_memory, bytes_range),
 )
-SIZES: tuple[tuple[str, Metric], ...] = (
-    ("peak memory", metrics.peak_memory),
-    ("peak GPU memory", metrics.peak_gpu_memory),
-)
+"""What is shown where any replicate has it."""
 STEP_NOTE = (
     "The first step traces, compiles and tunes. A variant that keeps compiled code does so in a cache that the blocks "
     "of a run share: the first replicate of a competitor on a case finds it empty (cold), later ones do not (warm). "
@@ -34,21 +33,19 @@ NOTES = {"fit": "CPU time is that of all processes over all stages, an image of 
 def startup_table(workload: str, cases: Sequence[CaseResult], names: dict[Case, str]) -> Table | None:
     """A row a case and competitor; None where no replicate went well."""
     rows = [(result.case, side) for result in cases for side in result.sides if side.ok]
-    columns = [
-        *((head, [range_cell(side, read, duration_range) for _, side in rows]) for head, read in TIMES),
-        *((head, [range_cell(side, read, bytes_range) for _, side in rows]) for head, read in SIZES),
-    ]
-    shown = [(head, column) for head, column in columns if any(cell.value is not None for cell in column)]
-    heads = ("case", "competitor", "n", *(head for head, _ in shown), "CPU time an image")
+    # Row by row, not column by column: a side's records lie together in memory.
+    found = [[range_cell(side, read, show) for _, read, show in COLUMNS] for _, side in rows]
+    shown = [at for at in range(len(COLUMNS)) if any(row[at].value is not None for row in found)]
+    heads = ("case", "competitor", "n", *(COLUMNS[at][0] for at in shown), "CPU time an image")
     cells = tuple(
         (
             Cell(names[case]),
             Cell(clean(side.label, 60)),
             Cell(str(len(side.ok))),
-            *(column[row] for _, column in shown),
+            *(row[at] for at in shown),
             range_cell(side, metrics.cpu_time, duration_range),
         )
-        for row, (case, side) in enumerate(rows)
+        for (case, side), row in zip(rows, found, strict=True)
     )
     note = STEP_NOTE if workload in STEP_WORKLOADS else NOTES.get(workload, "")
     caption = f"Medians (lowest–highest) over n replicates; memory is the peak of the process tree. {note}".strip()
