@@ -10,6 +10,7 @@ import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
 from aggregator.comparison.analysis import analyse
+from aggregator.figures.cases import figures
 from aggregator.figures.charts import Palette
 from aggregator.figures.lighter import lighter
 from aggregator.figures.samples import samples_figure
@@ -147,3 +148,14 @@ def test_names_are_text_and_long_legends_go_on_in_a_further_line():
     lines = {text.get("y") for text in root.iter("{http://www.w3.org/2000/svg}text") if "alert" in text.text}
     assert len(lines) > 1
     assert max(int(text.get("x")) for text in root.iter("{http://www.w3.org/2000/svg}text")) < 728
+
+
+@pytest.mark.parametrize("precision", ["bf16", "b" * 40])
+def test_a_label_takes_no_more_room_than_a_row_has_for_it(precision):
+    """A short one is whole; a long one, which only an odd record can have, is cut."""
+    case = dataclasses.replace(step_case(), precision=precision)
+    run = make_run([planned(case, [TORCH, TF], 3)])
+    (env,) = analyse([LoadedRun(run.run_id, run, tuple(make_records(run)), ())])
+    svg = figures(env.cases, Palette([("infer", [("pytorch", TORCH.label), ("tensorflow", TF.label)])]), "")[0].svg
+    (label,) = {text for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg) if "px, batch" in text}
+    assert label.endswith("…") is (len(precision) > 4)
