@@ -14,14 +14,11 @@ from runners.harness.agreement import relative_error
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMEWORKS = sorted(folder.name for folder in (ROOT / "images").iterdir() if folder.is_dir())
-SMALL = ["--networks", "cnn4", "--sizes", "32", "--batches", "8"]
-CHOSEN = {
-    "venv": ["--variants", "eager,graph,ort,plain"],
-    "docker": ["--variants", "eager,compile,graph,xla,ort,plain", *SMALL],
-}
-"""Every workload and loader on each engine; all networks in virtual environments, what compiles in the images, which
-bring a compiler for it. tests/runners and tests/runners_data run every variant."""
-NETWORK_CASES = {"venv": 5, "docker": 3}
+FEWER = {"venv": ["--variants", "eager,graph,tuned"], "docker": []}
+"""Every variant runs once end to end, in the images, which have all that they need; in virtual environments
+tests/runners runs them."""
+COMPILED = {"compile", "compile_channels_last", "tuned"}
+"""Variants that need a C++ compiler, which images bring and a machine may lack."""
 
 
 @pytest.fixture(
@@ -33,7 +30,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     out = tmp_path_factory.mktemp(f"results-{request.param}")
     command = [sys.executable, "-m", "launcher", "bench", "--profile", "smoke", "--blocks", "1"]
     ended = subprocess.run(
-        [*command, "--engine", request.param, "--out", str(out), *CHOSEN[request.param]],
+        [*command, "--engine", request.param, "--out", str(out), *FEWER[request.param]],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -50,10 +47,15 @@ def records(run: tuple[str, Path]) -> list[dict]:
     return [json.loads(path.read_bytes()) for path in sorted((run[1] / "records").iterdir())]
 
 
+def measured(records: list[dict]) -> list[dict]:
+    return [record for record in records if record["status"] == "ok"]
+
+
 def test_every_planned_replicate_left_a_record(run, records):
     planned = json.loads((run[1] / "run.json").read_bytes())
     assert planned["state"] == "complete"
     assert len(records) == sum(len(case["competitors"]) * case["blocks"] for case in planned["cases"])
+    assert {record["status"] for record in records} <= {"ok", "unsupported"}
     assert {record["competitor"]["framework"] for record in records} == set(FRAMEWORKS)
     assert {record["case"]["workload"] for record in records} == {"train", "infer", "roof", "load", "fit"}
     assert {record["competitor"]["loader"] for record in records} == {
@@ -66,23 +68,25 @@ def test_every_planned_replicate_left_a_record(run, records):
     }
 
 
-def test_every_chosen_variant_ran(run, records):
-    wanted = CHOSEN[run[0]][1].split(",")
+def test_every_variant_ran_or_says_what_it_lacks(run, records):
+    """No variant is left out of a smoke run; one that needs what is not here says so."""
+    wanted = FEWER[run[0]][-1].split(",") if FEWER[run[0]] else None
     declared = {
         (framework, variant)
         for framework in FRAMEWORKS
         for variant in importlib.import_module(f"runners.{framework}.framework").FRAMEWORK.workloads["infer"].variants
-        if variant in wanted
+        if wanted is None or variant in wanted
     }
     inferred = [record for record in records if record["case"]["workload"] == "infer"]
     assert {(one["competitor"]["framework"], one["competitor"]["variant"]) for one in inferred} == declared
-    assert {variant for _, variant in declared} == {*wanted} - {"plain"}
-    assert {record["status"] for record in records} == {"ok"}
+    lacking = [record for record in records if record["status"] == "unsupported"]
+    assert all(record["error"]["message"] for record in lacking)
+    assert {one["competitor"]["variant"] for one in lacking} <= COMPILED | {"graph_v1"}
 
 
 def test_what_was_asked_for_is_in_effect(records):
     cpus = len(os.sched_getaffinity(0))
-    for record in records:
+    for record in measured(records):
         assert record["effective"]["device"] == "cpu"
         assert record["effective"]["visible_cpus"] == cpus
         if record["case"]["workload"] != "load":
@@ -90,7 +94,7 @@ def test_what_was_asked_for_is_in_effect(records):
 
 
 def test_image_ids_and_versions_are_in_every_record(run, records):
-    for record in records:
+    for record in measured(records):
         host = record["host"]
         assert host["engine"] == run[0]
         assert (host["image_id"] or "").startswith("sha256:") == (run[0] == "docker")
@@ -99,13 +103,13 @@ def test_image_ids_and_versions_are_in_every_record(run, records):
         assert {name: pinned[name] for name in ("numpy", "pillow")}.items() <= host["packages"].items()
 
 
-def test_frameworks_computed_the_same(run, records):
+def test_frameworks_computed_the_same(records):
     """Weights, parameter counts and logits agree between the competitors of every case with a network."""
     cases: dict[str, list[dict]] = {}
-    for record in records:
+    for record in measured(records):
         if record["case"]["network"] and record["check"]["logits_sketch"]:
             cases.setdefault(json.dumps(record["case"], sort_keys=True), []).append(record["check"])
-    assert len(cases) == NETWORK_CASES[run[0]]
+    assert len(cases) == 5
     for checks in cases.values():
         assert len(checks) >= 2
         for one, other in combinations(checks, 2):
@@ -123,9 +127,10 @@ def test_every_loader_delivered_every_image_once_with_the_reference_s_pixels(rec
         assert record["check"]["pixel_worst_image"] <= 2.0
 
 
-def test_the_restored_model_is_the_trained_one(records):
+def test_the_restored_model_is_the_trained_one(run, records):
+    """Of three loaders; chosen variants bring `tuned` beside the usual one."""
     fitted = [record for record in records if record["case"]["workload"] == "fit"]
-    assert len(fitted) == 3
+    assert len(fitted) == (6 if FEWER[run[0]] else 3)
     for record in fitted:
         assert record["check"]["accuracy"] == record["check"]["accuracy_restored"]
         assert [epoch["epoch"] for epoch in record["history"]] == [0]
