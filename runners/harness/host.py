@@ -33,11 +33,13 @@ def cgroup_cpu_quota() -> float | None:
 
 
 def writing_remedy(folder: Path, error: OSError) -> str:
-    """What to do where `folder` cannot be written to; changing an owner helps on no read-only file system."""
-    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    """What to do where `folder` cannot be written to. To change an owner helps on no read-only file system, and of a
+    folder that one may not even enter, such as somebody's home, it would be bad advice."""
+    # Path.exists would raise where one may not look.
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.exists(path))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "make room, or choose another --out"
-    if error.errno == errno.EROFS or not place.is_dir():
+    if error.errno == errno.EROFS or not place.is_dir() or not os.access(place, os.X_OK, effective_ids=True):
         return "choose another --out"
     return f"choose another --out, or: sudo chown -R {os.getuid()}:{os.getgid()} {shlex.quote(str(place))}"
 

@@ -3,8 +3,9 @@
 import errno
 import json
 import os
-import stat
+import shutil
 import sys
+import tempfile
 import types
 from pathlib import Path
 
@@ -274,12 +275,36 @@ def test_what_cannot_be_meant_exits_with_2_and_says_what_is_known(argv, said, ca
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(tmp_path, prepare, capsys):
-    (tmp_path / "out").mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
+@pytest.fixture
+def somebody():
+    """Not root, who may write anywhere."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    yield
+    os.seteuid(user)
+
+
+@pytest.fixture
+def shut_out():
+    """A folder whose own folder `mode` shuts, in a place that everybody may enter."""
+    made = Path(tempfile.mkdtemp())
+    (made / "out").mkdir(mode=0o555)
+    yield made / "out"
+    made.chmod(0o755)
+    shutil.rmtree(made)
+
+
+@pytest.mark.parametrize(("mode", "remedy"), [(0o755, "chown -R {} "), (0o600, "choose another --out\n")])
+def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(shut_out, prepare, capsys, request, mode, remedy):
+    """Whose folder one may not enter, as somebody's home, one is not told to take."""
+    shut_out.parent.chmod(mode)
     prepare(lambda _request: pytest.fail("measured without a place for the record"))
-    assert main(FAKE, ["train", "--out", str(tmp_path / "out")]) == 3
-    assert "chown" in capsys.readouterr().err
+    request.getfixturevalue("somebody")
+    assert main(FAKE, ["train", "--out", str(shut_out)]) == 3
+    said = capsys.readouterr().err
+    assert "cannot write there (Permission denied)" in said
+    assert remedy.format(f"{os.getuid()}:{os.getgid()}") in said
 
 
 def test_a_file_where_the_folder_should_be_is_said_before_anything_runs(tmp_path, prepare, capsys):
