@@ -42,7 +42,7 @@ class Reader:
         self._known: dict[bytes, Member] = {}
 
     def __call__(self, piece: bytes) -> Member:
-        """The member in this piece of the file. Raises ValidationError, and NotSo where the piece is no such member."""
+        """The member in this piece of the file. Raises ValidationError, OtherLayout."""
         if piece == self._last:  # comparing is much faster than looking up, which has to go through all of it
             return self._found
         if not self._remembers:
@@ -55,13 +55,13 @@ class Reader:
 
     def _read(self, piece: bytes) -> Member:
         if not (piece.startswith(self._begin) and piece.endswith(b",")):
-            raise NotSo
+            raise OtherLayout
         text = piece[len(self._begin) : -1]
         return Member(self._adapter.validate_json(text, strict=True), is_wide(text))
 
 
-class NotSo(ValueError):
-    """The file is not laid out as this project writes it."""
+class OtherLayout(Exception):
+    """The piece is not laid out as this project writes the member."""
 
 
 def read_members(data: bytes) -> tuple[Record, bool] | None:
@@ -74,7 +74,7 @@ def read_members(data: bytes) -> tuple[Record, bool] | None:
     pieces[-1] = pieces[-1].removesuffix(END) + b","
     try:
         members = [read(piece) for read, piece in zip(readers, pieces, strict=True)]
-    except (ValidationError, NotSo):
+    except (ValidationError, OtherLayout):
         return None
     return Record(*[member.value for member in members]), any(member.wide for member in members)
 

@@ -153,7 +153,7 @@ def _read_next() -> tuple[int, Chunk] | None:
 
 
 def _follow(unread: _Unread) -> None:
-    """End with the process that started this one, and leave Ctrl-C, which reaches all of a terminal, to it."""
+    """Know what is unread; end with the process that started this one, and leave it Ctrl-C, which reaches them all."""
     global _unread
     _unread = unread
     signal.signal(signal.SIGINT, signal.SIG_IGN)
