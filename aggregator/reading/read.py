@@ -118,7 +118,11 @@ def _in_turn(
             if meanwhile:
                 meanwhile()
             # What this process reads itself is spared the way from process to process, a fourth of the work.
-            own = list(unread)
+            own = []
+            for chunk in unread:
+                own.append(chunk)
+                if others[-1].done():  # a process was killed, or else nothing is left
+                    break
             found = dict([*own, *filter(None, (other.result() for other in others))])
         finally:
             begun.value = len(chunks)  # after Ctrl-C nobody reads on

@@ -4,6 +4,7 @@ import dataclasses
 import multiprocessing
 import os
 import re
+import time
 from array import array
 
 import pytest
@@ -103,10 +104,20 @@ def test_a_newer_record_ends_several_processes_as_it_ends_one(mixed):
 
 @pytest.mark.usefixtures("several")
 def test_a_reader_that_is_killed_is_no_traceback(mixed, monkeypatch, capsys):
-    ours, parse = os.getpid(), read.parse_record
-    monkeypatch.setattr(read, "parse_record", lambda data: parse(data) if os.getpid() == ours else os._exit(9))
+    """And nobody reads on to the end for nothing."""
+    ours, parse, here = os.getpid(), read.parse_record, []
+
+    def parse_or_die(data):
+        if os.getpid() != ours:
+            os._exit(9)
+        here.append(data)
+        time.sleep(0.2)
+        return parse(data)
+
+    monkeypatch.setattr(read, "parse_record", parse_or_die)
     assert main(["report", str(mixed)]) == 2
     assert "was killed; is there enough memory?" in capsys.readouterr().err
+    assert len(here) < len(list((mixed / "records").glob("*.json"))) / 2
 
 
 def test_what_replicates_repeat_is_kept_once(tmp_path):
