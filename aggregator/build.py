@@ -13,7 +13,8 @@ from aggregator.figures.cases import by_contest, figures
 from aggregator.figures.charts import Palette
 from aggregator.figures.roofline import roofline_figures
 from aggregator.figures.samples import samples_figure
-from aggregator.model import Answer, AnswerGroup, Failed, Part, Report
+from aggregator.forked import beside
+from aggregator.model import Answer, AnswerGroup, Failed, Figure, Part, Report, Table
 from aggregator.page import room
 from aggregator.page.data import page_data
 from aggregator.page.packing import pack
@@ -36,6 +37,8 @@ from runners.harness.record import Record, Status
 
 READ_THROUGH = 60
 """Of more comparisons the lists are folded, below the numbers of cases that each side won."""
+MUCH = 2000
+"""Of more records the parts of a report are made by several processes: starting them takes less."""
 
 
 def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment], target: float | None = None) -> Report:
@@ -117,42 +120,50 @@ def _part(
     drawn, undrawn = room.drawn(contests)
     told, untold = room.told(env.cases, earlier[index])
     links = {result.case: anchor(result.case, index) for result in told}
-    common = settings_in_common(env.cases)
-    axis, footnotes = scale(comparisons), Footnotes()
-    lines = {
-        result.case: tuple(
-            answer(found, names[result.case], links.get(result.case, ""), axis, footnotes)
-            for found in result.comparisons
-        )
-        for result in ordered
-    }
     prefix = f"part-{index + 1}-" if of > 1 else ""
-    return Part(
-        title=_part_title(env, index) if of > 1 else "",
-        scores=score_table([case for case in contests if not case.is_self]),
-        groups=tuple(_groups(ordered, lines)),
-        notes=footnotes.texts,
-        axis=axis.printed() if axis else None,
-        quieter=tuple(needed(contests)),
-        remarks=load_remarks([case for case in contests if case.case.workload == "load"]),
-        figures=(*figures(drawn, palette, prefix), *roofline_figures(drawn, roof, palette, prefix)),
-        undrawn=undrawn,
-        tables=result_tables(env.cases, names, roof, target),
-        in_common=listed_by_competitor(common),
-        cases=tuple(
-            detail(
-                result,
-                names[result.case],
-                link,
-                lines[result.case],
-                samples_figure(result, link, names[result.case], palette, share),
-                roof,
-                common,
+
+    def figures_made() -> tuple[Figure, ...]:
+        return (*figures(drawn, palette, prefix), *roofline_figures(drawn, roof, palette, prefix))
+
+    def samples_drawn() -> list[Figure | None]:
+        return [samples_figure(result, links[result.case], names[result.case], palette, share) for result in told]
+
+    def tables_made() -> tuple[Table, ...]:
+        return result_tables(env.cases, names, roof, target)
+
+    much = len(env.records) > MUCH
+    with (
+        beside(figures_made, much) as made,
+        beside(samples_drawn, much) as samples,
+        beside(tables_made, much) as tables,
+    ):
+        axis, footnotes = scale(comparisons), Footnotes()
+        common = settings_in_common(env.cases)
+        lines = {
+            result.case: tuple(
+                answer(found, names[result.case], links.get(result.case, ""), axis, footnotes)
+                for found in result.comparisons
             )
-            for result, link in zip(told, links.values(), strict=True)
-        ),
-        untold=untold,
-    )
+            for result in ordered
+        }
+        return Part(
+            title=_part_title(env, index) if of > 1 else "",
+            scores=score_table([case for case in contests if not case.is_self]),
+            groups=tuple(_groups(ordered, lines)),
+            notes=footnotes.texts,
+            axis=axis.printed() if axis else None,
+            quieter=tuple(needed(contests)),
+            remarks=load_remarks([case for case in contests if case.case.workload == "load"]),
+            figures=made(),
+            undrawn=undrawn,
+            tables=tables(),
+            in_common=listed_by_competitor(common),
+            cases=tuple(
+                detail(result, names[result.case], links[result.case], lines[result.case], drawing, roof, common)
+                for result, drawing in zip(told, samples(), strict=True)
+            ),
+            untold=untold,
+        )
 
 
 def _groups(cases: Sequence[CaseResult], lines: dict[Case, tuple[Answer, ...]]) -> Iterator[AnswerGroup]:

@@ -2,17 +2,15 @@
 
 import gc
 import os
-import signal
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from multiprocessing import get_context, parent_process
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from threading import Thread
 from typing import NamedTuple
 
+from aggregator.forked import FORK, follow
 from aggregator.reading.parse import BadRecord, NewerSchema, parse_record
 from aggregator.reading.replicate import computed
 from aggregator.reading.sharing import Sharing
@@ -109,10 +107,9 @@ def _in_turn(
     if processes == 1:
         yield from (_read_chunk(folder, chunk) for chunk in chunks)
         return
-    context = get_context("fork")  # a process that starts afresh would first import for as long as there is to read
-    begun = context.Value("q", 0)
+    begun = FORK.Value("q", 0)
     unread = _Unread(folder, chunks, begun)
-    with ProcessPoolExecutor(processes - 1, context, _follow, (unread,)) as pool:
+    with ProcessPoolExecutor(processes - 1, FORK, _begin, (unread,)) as pool:
         try:
             others = [pool.submit(_read_next) for _ in chunks]  # starts the processes
             if meanwhile:
@@ -156,19 +153,11 @@ def _read_next() -> tuple[int, Chunk] | None:
     return next(_unread, None)
 
 
-def _follow(unread: _Unread) -> None:
-    """Know what is unread; end with the process that started this one, and leave it Ctrl-C, which reaches them all."""
+def _begin(unread: _Unread) -> None:
+    """In a process that was started to read."""
     global _unread
     _unread = unread
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    follow()
 
 
 def _read_chunk(folder: Path, names: Sequence[str]) -> Chunk:

@@ -10,6 +10,7 @@ from array import array
 import pytest
 from make_records import TF, TORCH, failed, make_records, make_run, planned, step_case, write_folder
 
+from aggregator import build, forked
 from aggregator.cli import main
 from aggregator.figures import charts
 from aggregator.page import room
@@ -137,6 +138,17 @@ def report_of(folder, run, **more):
     """(exit code, page, text) of this run's report."""
     target = write_folder(folder, run, make_records(run, lambda _, who: 0.06 if who == TF else 0.05, **more))
     return main(["report", str(target)]), (target / "report.html").read_text(), (target / "report.md").read_text()
+
+
+def test_a_report_made_by_several_processes_is_that_of_one(tmp_path, monkeypatch):
+    code, page, text = report_of(tmp_path / "one", a_run(blocks=8))
+    started = []
+    fork = forked.FORK.Process
+    monkeypatch.setattr(forked.FORK, "Process", lambda **given: started.append(given) or fork(**given))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(build, "MUCH", 0)
+    assert report_of(tmp_path / "several", a_run(blocks=8)) == (code, page, text)
+    assert len(started) == 3
 
 
 def test_a_report_that_has_room_leaves_nothing_out(tmp_path, monkeypatch):

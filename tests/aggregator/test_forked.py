@@ -1,0 +1,69 @@
+"""Work done beside this process: the same result, whoever does it and whatever becomes of who does."""
+
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from aggregator.forked import beside
+
+HERE = os.getpid()
+
+
+@pytest.fixture(autouse=True)
+def two_cpus(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+
+
+def test_another_process_does_it_and_sees_what_is_here():
+    seen = {"what": "only in memory"}
+    with beside(lambda: (seen, os.getpid()), True) as result:
+        found, who = result()
+    assert found == seen
+    assert who != HERE
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.parametrize(("much", "cpus"), [(False, {0, 1}), (True, {0})])
+def test_little_work_or_one_cpu_starts_no_process(monkeypatch, much, cpus):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: cpus)
+    with beside(os.getpid, much) as result:
+        assert result() == HERE
+
+
+def test_where_the_other_process_is_killed_this_one_does_it():
+    def killed_elsewhere():
+        if os.getpid() != HERE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return os.getpid()
+
+    with beside(killed_elsewhere, True) as result:
+        assert result() == HERE
+
+
+def test_an_error_comes_where_the_result_is_asked_for_and_is_told_once(capfd):
+    def fail():
+        raise ValueError("no such table")
+
+    with pytest.raises(ValueError, match="no such table"), beside(fail, True) as result:
+        result()
+    assert capfd.readouterr().err == ""
+
+
+def test_nothing_of_it_is_left_when_this_process_is_stopped():
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), beside(lambda: time.sleep(60), True):
+        raise KeyboardInterrupt
+    assert not multiprocessing.active_children()
+    assert time.monotonic() - begun < 30
+
+
+def test_ctrl_c_is_for_this_process_alone():
+    def interrupted():
+        os.kill(os.getpid(), signal.SIGINT)
+        return os.getpid()
+
+    with beside(interrupted, True) as result:
+        assert result() != HERE
