@@ -1,5 +1,6 @@
 """How a session is made: on one device alone, with the request's threads, usual or tuned."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,9 @@ TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 TUNED = {"session.set_denormal_as_zero": "1", "session.dynamic_block_base": "4"}
 """Switches of the documentation for a CPU. Threads that do not spin, another one, help only where neighbours compute:
 where none does, steps of a millisecond or two take a fifth to a half longer."""
+
+NO_DEVICE = re.compile(r"CUDA failure (?!2:)\d+: [^;\n]*[^;\s]")
+"""What CUDA says where there is no GPU that it can use, within a text that names half of a source file; 2 is memory."""
 
 
 def open_session(request: Request, model: Path | bytes) -> ort.InferenceSession:
@@ -42,6 +46,12 @@ def open_session(request: Request, model: Path | bytes) -> ort.InferenceSession:
         if "assigned to the default CPU EP" in str(error):
             raise Invalid("DEVICE", f"a GPU was asked for, CUDA does not take the whole graph: {error}") from error
         raise
+    except RuntimeError as error:
+        found = NO_DEVICE.search(str(error)) if case.device == "gpu" else None
+        if found is None:
+            raise
+        why = f"a GPU was asked for, ONNX Runtime can use none ({found[0]}); check the driver, or ask for the CPU"
+        raise Invalid("DEVICE", why) from error
 
 
 def bind(

@@ -75,7 +75,21 @@ def other_threads(request, model, usual=infer.open_session):
     return usual(dataclasses.replace(request, threads=request.threads + 1), model)
 
 
+def cuda_fails(code, words):
+    """As a GPU's driver does, in the form in which ONNX Runtime tells it."""
+    told = (
+        f"cuda_call.cc:154 onnxruntime::CudaCall(ERRTYPE) CUDA failure {code}: {words} ; GPU=32712 ; expr=cudaSetDevice"
+    )
+    stack = contextlib.ExitStack()
+    stack.enter_context(patch.object(ort, "get_available_providers", lambda: list(session.PROVIDERS.values())))
+    stack.enter_context(patch.object(ort, "preload_dlls", lambda: None))
+    stack.enter_context(patch.object(ort, "InferenceSession", side_effect=RuntimeError(told)))
+    return stack
+
+
 OTHERWISE = {
+    "no device": lambda: cuda_fails(100, "no CUDA-capable device is detected"),
+    "full device": lambda: cuda_fails(2, "out of memory"),
     "keras_epsilon": lambda: patch.object(graph, "BATCH_NORM_EPSILON", 1e-3),
     "padded_as_same": lambda: edited(padded_as_same),
     "strided_late": lambda: edited(strided_late),

@@ -162,17 +162,22 @@ def test_a_half_precision_graph_is_the_same_network(ask, right):
 
 @venvs
 def test_what_it_cannot_do_says_why(ask):
-    half, gpu, unloadable, batch = ask(
+    half, gpu, unloadable, unseen, full, batch = ask(
         [
             job(precision="fp16"),
             job(device="gpu"),
             job(device="gpu", otherwise="nothing asserted"),
+            job(device="gpu", otherwise="no device"),
+            job(device="gpu", otherwise="full device"),
             job("cnn4", 32, batch=10**12),
         ]
     )
     assert (half["error"], "float32" in half["message"]) == ("Unsupported", True)
     assert (gpu["error"], "make images DEVICE=gpu" in gpu["message"]) == ("DEVICE", True)
     assert (unloadable["error"], "CUDA does not take the whole graph" in unloadable["message"]) == ("DEVICE", True)
+    assert unseen["error"] == "DEVICE"
+    assert "can use none (CUDA failure 100: no CUDA-capable device is detected); check the driver" in unseen["message"]
+    assert full["error"] == "OutOfMemory"
     assert batch["error"] == "OutOfMemory"
 
 
