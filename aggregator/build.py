@@ -6,13 +6,14 @@ from itertools import accumulate
 
 from aggregator.comparison import aa
 from aggregator.comparison.analysis import CaseResult, Environment, planned_blocks
+from aggregator.comparison.groups import by_contest
 from aggregator.comparison.roofline import ROOF, roof_of
 from aggregator.comparison.sides import Side
 from aggregator.details import detail, listed_by_competitor, settings_in_common
-from aggregator.figures.cases import by_contest, figures
-from aggregator.figures.charts import Palette
+from aggregator.figures.cases import figures
 from aggregator.figures.roofline import roofline_figures
 from aggregator.figures.samples import samples_figure
+from aggregator.figures.style import Palette
 from aggregator.forked import beside
 from aggregator.model import Answer, AnswerGroup, Failed, Figure, Part, Report, Table
 from aggregator.page import room

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from aggregator.comparison.analysis import CaseResult, Comparison, Environment
+from aggregator.comparison.groups import by_contest
 from aggregator.comparison.roofline import ROOF
 from aggregator.comparison.sections import hardware
-from aggregator.figures.cases import by_contest
 from aggregator.model import Cell, SideBySide, Table
 from aggregator.tables import hosts
 from aggregator.text.answers import ratio_text, sentence

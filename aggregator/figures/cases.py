@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from aggregator.comparison.analysis import CaseResult
+from aggregator.comparison.groups import by_workload
 from aggregator.comparison.sides import ranked, shared_blocks
-from aggregator.figures.charts import Palette, Row
 from aggregator.figures.dot_plot import dot_plot, file_of, row_of
 from aggregator.figures.fit import fit_figures
 from aggregator.figures.load import load_figures
 from aggregator.figures.readings import READINGS, readings
+from aggregator.figures.style import Palette, Row
 from aggregator.model import Figure
 from aggregator.tables.order import natural
 from aggregator.text.words import title
@@ -68,19 +69,3 @@ def relative_rows(case: CaseResult) -> list[Row]:
         name = f"{row['case']}, n {found.n}" + f" ({Verdict.UNSTABLE})" * unstable
         rows.append({**row, "case": name})
     return rows
-
-
-def by_workload(cases: Sequence[CaseResult]) -> list[tuple[str, list[CaseResult]]]:
-    """The cases of each workload, in order of first appearance."""
-    grouped: dict[str, list[CaseResult]] = {}
-    for case in cases:
-        grouped.setdefault(case.case.workload, []).append(case)
-    return list(grouped.items())
-
-
-def by_contest(cases: Sequence[CaseResult]) -> list[list[CaseResult]]:
-    """The cases that may be counted together: of one workload, and doing the same work or not."""
-    grouped: dict[tuple[str, str], list[CaseResult]] = {}
-    for case in cases:
-        grouped.setdefault((case.case.workload, case.case.track), []).append(case)
-    return list(grouped.values())

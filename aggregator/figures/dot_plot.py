@@ -8,8 +8,9 @@ import altair as alt
 
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.sides import Side
-from aggregator.figures.charts import ABOUT, GREY, SAYS, WIDTH, Palette, Row, draw
+from aggregator.figures.charts import ABOUT, SAYS, colour, draw, shape
 from aggregator.figures.lighter import OF_CASE
+from aggregator.figures.style import GREY, WIDTH, Palette, Row
 from aggregator.text.quantities import significant
 from aggregator.text.words import TITLES, clean, digest, group, parameters
 
@@ -39,9 +40,9 @@ def dot_plot(rows: list[Row], axis: str, palette: Palette, rule_at: float | None
         return alt.X(field, title=axis, scale=scale, axis=ticks)
 
     y, offset = alt.Y("case:N", title=None, sort=None), alt.YOffset("competitor:N", sort=palette.shown(rows))
-    base = alt.Chart().encode(y=y, yOffset=offset, color=palette.colour(rows), description=SAYS)
+    base = alt.Chart().encode(y=y, yOffset=offset, color=colour(palette, rows), description=SAYS)
     lines = base.mark_rule(strokeWidth=2).encode(x=x("low:Q"), x2="high:Q")
-    at = base.encode(x=x("value:Q"), shape=palette.shape(rows))
+    at = base.encode(x=x("value:Q"), shape=shape(palette, rows))
     layers = [lines, at.transform_filter("!datum.hollow").mark_point(filled=True, size=70, opacity=1)]
     if any(row.get("hollow") for row in rows):
         layers.append(at.transform_filter("datum.hollow").mark_point(filled=False, size=70, opacity=1))

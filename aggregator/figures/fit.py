@@ -7,8 +7,9 @@ import altair as alt
 
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.sides import Side
-from aggregator.figures.charts import SAYS, Palette, Row, draw
+from aggregator.figures.charts import SAYS, colour, dash, draw, shape
 from aggregator.figures.dot_plot import about, panels
+from aggregator.figures.style import Palette, Row
 from aggregator.model import Figure
 from aggregator.text.words import clean, group, parameters
 from runners.harness.record import Epoch
@@ -41,10 +42,10 @@ def _against_time(cases: Sequence[CaseResult], palette: Palette, prefix: str) ->
 
 def _lines(rows: list[Row], x: alt.X, palette: Palette) -> str:
     base = alt.Chart().encode(
-        x=x, y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)), color=palette.colour(rows)
+        x=x, y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)), color=colour(palette, rows)
     )
-    line = base.mark_line(strokeWidth=1.5).encode(strokeDash=palette.dash(rows))
-    point = base.mark_point(filled=True, size=50, opacity=1).encode(shape=palette.shape(rows), description=SAYS)
+    line = base.mark_line(strokeWidth=1.5).encode(strokeDash=dash(palette, rows))
+    point = base.mark_point(filled=True, size=50, opacity=1).encode(shape=shape(palette, rows), description=SAYS)
     faceted = (
         alt.layer(line, point)
         .properties(width=315, height=150)

@@ -10,8 +10,9 @@ from aggregator.comparison import metrics
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.metrics import Metric
 from aggregator.comparison.sides import Side
-from aggregator.figures.charts import GREY, SAYS, Palette, Row, draw
+from aggregator.figures.charts import SAYS, colour, dash, draw, shape
 from aggregator.figures.dot_plot import panels, row_of
+from aggregator.figures.style import GREY, Palette, Row
 from aggregator.model import Figure
 from aggregator.tables.load_limits import DECODING
 from aggregator.text.words import group, settings
@@ -70,10 +71,10 @@ def _cost(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure 
         x=alt.X("cost:Q", title="CPU milliseconds an image", scale=alt.Scale(zero=True)),
         y=alt.Y("value:Q", title="images a second", scale=alt.Scale(zero=True)),
     )
-    line = base.mark_line(strokeWidth=1).encode(color=palette.colour(rows), order="workers:Q")
+    line = base.mark_line(strokeWidth=1).encode(color=colour(palette, rows), order="workers:Q")
     size = alt.Size("workers:O", legend=None, scale=alt.Scale(range=[30, 130]))
     point = base.mark_point(filled=True, opacity=1)
-    point = point.encode(color=palette.colour(rows), shape=palette.shape(rows), size=size, description=SAYS)
+    point = point.encode(color=colour(palette, rows), shape=shape(palette, rows), size=size, description=SAYS)
     caption = (
         "Further up is faster, further left cheaper: CPU time is that of all processes over the timed steps. A point a "
         "competitor and number of workers, the larger the more."
@@ -89,10 +90,10 @@ def _by_workers(rows: Sequence[Row], axis: str, palette: Palette) -> str:
         return ""
     x = alt.X("workers:O", title="workers", sort=workers, axis=alt.Axis(labelAngle=0))
     y = alt.Y("value:Q", title=axis, scale=alt.Scale(zero=True))
-    base = alt.Chart().encode(x=x, color=palette.colour(rows))
-    line = base.mark_line(strokeWidth=1.5).encode(y=y, strokeDash=palette.dash(rows))
+    base = alt.Chart().encode(x=x, color=colour(palette, rows))
+    line = base.mark_line(strokeWidth=1.5).encode(y=y, strokeDash=dash(palette, rows))
     span = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=axis), y2="high:Q", description=SAYS)
-    point = base.mark_point(filled=True, size=80, opacity=1).encode(y=y, shape=palette.shape(rows), description=SAYS)
+    point = base.mark_point(filled=True, size=80, opacity=1).encode(y=y, shape=shape(palette, rows), description=SAYS)
     layers = [line, span, point]
     if any(row.get("limit") for row in rows):
         limit = alt.Chart().transform_filter("isValid(datum.limit)").mark_line(color=GREY, strokeDash=[3, 3])

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from aggregator.comparison import metrics
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.metrics import Metric
-from aggregator.figures.charts import Palette
 from aggregator.figures.dot_plot import dot_plot, file_of, row_of
+from aggregator.figures.style import Palette
 from aggregator.model import Figure
 from aggregator.text.words import title
 

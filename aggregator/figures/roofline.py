@@ -7,8 +7,9 @@ import altair as alt
 
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.roofline import COPY_PRECISION, Rate, Roof, Unknown
-from aggregator.figures.charts import GREY, SAYS, Palette, Row, draw
+from aggregator.figures.charts import SAYS, colour, draw, shape
 from aggregator.figures.dot_plot import about, panels
+from aggregator.figures.style import GREY, Palette, Row
 from aggregator.model import Figure
 from aggregator.tables.order import natural
 from aggregator.text.words import clean, group, title
@@ -71,7 +72,7 @@ def _plot(rows: Sequence[Row], ceiling: Sequence[Row], palette: Palette) -> str:
     roof = alt.Chart(alt.NamedData("ceiling")).mark_line(color=GREY).encode(x=x("x:Q"), y=y("y:Q"))
     points = alt.Chart().mark_point(filled=True, size=45, opacity=1)
     points = points.encode(
-        x=x("intensity:Q"), y=y("rate:Q"), color=palette.colour(rows), shape=palette.shape(rows), description=SAYS
+        x=x("intensity:Q"), y=y("rate:Q"), color=colour(palette, rows), shape=shape(palette, rows), description=SAYS
     )
     chart = (
         alt.layer(roof, points)

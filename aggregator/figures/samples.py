@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, SubElement
 import numpy as np
 
 from aggregator.comparison.analysis import CaseResult
-from aggregator.figures.charts import GREY, INK, WIDTH, Palette
+from aggregator.figures.style import GREY, INK, WIDTH, Palette
 from aggregator.model import Figure
 from aggregator.text.quantities import significant
 from aggregator.text.words import clean
@@ -75,7 +75,8 @@ def _svg(drawn: Sequence[tuple[Record, str]], palette: Palette, room: float) -> 
             for slot, ((_, whose), series) in enumerate(zip(drawn, heights, strict=True))
             if whose == label
         ]
-        pen = {"fill": "none", "stroke": palette.colour_of(label), "stroke-dasharray": palette.dashes_of(label)}
+        dash = " ".join(map(str, palette.dash(label)))
+        pen = {"fill": "none", "stroke": palette.colour(label), "stroke-dasharray": dash}
         SubElement(page, "path", {**pen, "d": f"M{x} {y - 4}h24{''.join(lines)}"})
         _write(page, label, x + 29, y)
     return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 
 import altair as alt
 
-from aggregator.figures.charts import COLOURS, GREY, draw
+from aggregator.figures.charts import draw
+from aggregator.figures.style import COLOURS, GREY
 from aggregator.model import Figure
 
 PANELS = 40

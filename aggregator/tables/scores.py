@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from aggregator.comparison.analysis import CaseResult
+from aggregator.comparison.groups import by_contest
 from aggregator.comparison.roofline import ROOF, Roof, side_rate
-from aggregator.figures.cases import by_contest
 from aggregator.model import Cell, Table
 from aggregator.tables.cells import MEAN_NOTE, by_column, columns, limit_cell
 from aggregator.tables.fit import fit_tables

@@ -11,9 +11,9 @@ from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
 from aggregator.comparison.analysis import analyse
 from aggregator.figures.cases import figures
-from aggregator.figures.charts import Palette
 from aggregator.figures.lighter import lighter
 from aggregator.figures.samples import samples_figure
+from aggregator.figures.style import Palette
 from aggregator.page.html import inline
 from aggregator.reading.load import LoadedRun
 from runners.harness.case import Competitor

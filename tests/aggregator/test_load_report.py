@@ -7,8 +7,8 @@ from make_records import SPDL, TFDATA, TORCH_LOADER, load_case, make_records, ma
 
 from aggregator.build import build_report
 from aggregator.comparison.analysis import analyse
-from aggregator.figures.charts import Palette
 from aggregator.figures.load import load_figures
+from aggregator.figures.style import Palette
 from aggregator.reading.load import LoadedRun
 from aggregator.tables.load import load_tables
 from aggregator.tables.scores import score_table

@@ -19,8 +19,8 @@ from aggregator.build import build_report
 from aggregator.comparison.analysis import analyse
 from aggregator.comparison.metrics import peak_gpu_memory
 from aggregator.comparison.roofline import roof_of
-from aggregator.figures.charts import Palette
 from aggregator.figures.readings import READINGS, readings
+from aggregator.figures.style import Palette
 from aggregator.reading.load import LoadedRun
 from aggregator.tables.startup import startup_table
 from aggregator.text.remarks import remarks

@@ -10,8 +10,8 @@ from make_records import TF, TORCH, failed, make_records, make_run, planned, roo
 from aggregator.build import build_report
 from aggregator.comparison.analysis import analyse
 from aggregator.comparison.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
-from aggregator.figures.charts import Palette
 from aggregator.figures.roofline import roofline_figures
+from aggregator.figures.style import Palette
 from aggregator.reading.load import LoadedRun
 from aggregator.reading.parse import parse_record
 from aggregator.tables.scores import result_tables

@@ -22,7 +22,7 @@ from aggregator.comparison.analysis import analyse
 from aggregator.comparison.metrics import cpu_time
 from aggregator.comparison.roofline import roof_of
 from aggregator.figures.cases import figures
-from aggregator.figures.charts import Palette
+from aggregator.figures.style import Palette
 from aggregator.reading.load import LoadedRun
 from aggregator.tables.cells import ONE_SEED
 from aggregator.tables.scores import result_tables, score_table

@@ -11,7 +11,7 @@ from aggregator.cli import main
 from aggregator.commands.shared import OK
 from aggregator.comparison.analysis import analyse
 from aggregator.figures import charts
-from aggregator.figures.charts import Palette
+from aggregator.figures.style import COLOURS, Palette
 from aggregator.reading.load import LoadedRun, load_run
 from aggregator.tables import hosts
 from method.verdict import Verdict
@@ -75,9 +75,7 @@ def test_every_way_out_keeps_them_apart(tmp_path, monkeypatch, capsys):
 def marks(workload, names):
     """What each competitor's points look like where all of `names` are drawn in one workload."""
     palette = Palette([(workload, names)])
-    rows = [{"competitor": label} for _, label in names]
-    colours, shapes = (scale["range"] for scale in (palette.colour(rows)["scale"], palette.shape(rows)["scale"]))
-    return dict(zip([label for _, label in names], zip(colours, shapes, strict=True), strict=True))
+    return {label: (palette.colour(label), palette.shape(label)) for _, label in names}
 
 
 def test_a_framework_is_told_by_its_hue_and_every_competitor_by_shade_and_shape():
@@ -102,7 +100,7 @@ def luminance(colour):
 
 def test_every_colour_is_seen_on_a_light_page_and_on_a_dark_one():
     dark = luminance("#1d2125") + 0.05
-    for colour in (colour for shades in charts.COLOURS for colour in shades):
+    for colour in (colour for shades in COLOURS for colour in shades):
         assert 1.05 / (luminance(colour) + 0.05) > 2.1, colour
         assert (luminance(colour) + 0.05) / dark > 2.1, colour
 
@@ -117,5 +115,5 @@ def test_few_competitors_differ_in_shade_and_in_shape(others):
 
 def test_first_competitors_of_two_workloads_look_alike():
     palette = Palette([("train", [("pytorch", TORCH.label)]), ("load", [("pytorch", "pytorch/spdl/plain")])])
-    drawn = [palette.colour([{"competitor": label}])["scale"]["range"] for label in (TORCH.label, "pytorch/spdl/plain")]
-    assert drawn[0] == drawn[1]
+    assert palette.colour(TORCH.label) == palette.colour("pytorch/spdl/plain")
+    assert palette.shape(TORCH.label) == palette.shape("pytorch/spdl/plain")
