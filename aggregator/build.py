@@ -10,8 +10,6 @@ from aggregator.comparison.groups import by_contest
 from aggregator.comparison.roofline import ROOF, roof_of
 from aggregator.comparison.sides import Side
 from aggregator.details import detail, listed_by_competitor, settings_in_common
-from aggregator.figures.cases import figures
-from aggregator.figures.roofline import roofline_figures
 from aggregator.figures.samples import samples_figure
 from aggregator.figures.style import Palette
 from aggregator.forked import beside
@@ -124,6 +122,10 @@ def _part(
     prefix = f"part-{index + 1}-" if of > 1 else ""
 
     def figures_made() -> tuple[Figure, ...]:
+        # The library that draws takes half a second to be imported: where there is much, not this process's.
+        from aggregator.figures.cases import figures
+        from aggregator.figures.roofline import roofline_figures
+
         return (*figures(drawn, palette, prefix), *roofline_figures(drawn, roof, palette, prefix))
 
     def samples_drawn() -> list[Figure | None]:

@@ -18,16 +18,22 @@ FORK = get_context("fork")
 def beside(work: Callable[[], Made], much: bool) -> Iterator[Callable[[], Made]]:
     """Have `work` done by another process while this one goes on; what is given waits for its result, which is sent.
 
-    Where that process cannot, be it killed or be it that the work fails, this one does the work itself, so that errors
-    come where they are looked for. So it does where there is not `much` to do or one CPU alone to do it.
+    Where that process cannot, be it that there is no room for one, that it is killed or that the work fails, this one
+    does the work itself, so that errors come where they are looked for. So it does where there is not `much` to do or
+    one CPU alone to do it.
     """
-    if not much or len(os.sched_getaffinity(0)) == 1:
+    process = None
+    if much and len(os.sched_getaffinity(0)) > 1:
+        here, there = FORK.Pipe(duplex=False)
+        process = FORK.Process(target=_work_and_send, args=(work, there), daemon=True)
+        try:
+            process.start()
+        except OSError:
+            process = None
+        there.close()
+    if process is None:
         yield work
         return
-    here, there = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=_work_and_send, args=(work, there), daemon=True)
-    process.start()
-    there.close()
 
     def result() -> Made:
         try:

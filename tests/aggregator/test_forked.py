@@ -1,5 +1,6 @@
 """Work done beside this process: the same result, whoever does it and whatever becomes of who does."""
 
+import errno
 import multiprocessing
 import os
 import signal
@@ -7,7 +8,7 @@ import time
 
 import pytest
 
-from aggregator.forked import beside
+from aggregator.forked import FORK, beside
 
 HERE = os.getpid()
 
@@ -30,6 +31,15 @@ def test_another_process_does_it_and_sees_what_is_here():
 def test_little_work_or_one_cpu_starts_no_process(monkeypatch, much, cpus):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cpus)
     with beside(os.getpid, much) as result:
+        assert result() == HERE
+
+
+def test_where_there_is_no_room_for_another_process_this_one_does_it(monkeypatch):
+    def full(_process):
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(FORK.Process, "_Popen", staticmethod(full))
+    with beside(os.getpid, True) as result:
         assert result() == HERE
 
 

@@ -45,9 +45,9 @@ function applyFilter() {
     one.hidden = !fits(one.dataset.case, one.querySelector("summary").textContent + sidesOf(one).join(" "));
     if (!one.hidden) found.add(one.dataset.case);
   }
-  const every = Object.keys(data.cases).length, whole = fadeMarks(fits);
+  const many = Object.keys(data.cases).length, every = many === 1 ? "1 case" : `${many} cases`, whole = fadeMarks(fits);
   const figures = whole ? "totals and larger figures are of all" : "the others are faint in figures, totals are of all";
-  status.textContent = active ? `${found.size} of ${every} cases shown; ${figures}.` : `${every} cases.`;
+  status.textContent = active ? `${found.size} of ${every} shown; ${figures}.` : `${every}.`;
 }
 
 // In a figure whose marks have names those of other cases fade, and one that has no other goes; says whether any has no names.
