@@ -121,25 +121,20 @@ def _part(
     links = {result.case: anchor(result.case, index) for result in told}
     prefix = f"part-{index + 1}-" if of > 1 else ""
 
-    def figures_made() -> tuple[Figure, ...]:
+    def tables_made() -> tuple[Table, ...]:
+        return result_tables(env.cases, names, roof, target)
+
+    def all_drawn() -> tuple[tuple[Figure, ...], list[Figure | None]]:
         # The library that draws takes half a second to be imported: where there is much, not this process's.
         from aggregator.figures.cases import figures
         from aggregator.figures.roofline import roofline_figures
 
-        return (*figures(drawn, palette, prefix), *roofline_figures(drawn, roof, palette, prefix))
-
-    def samples_drawn() -> list[Figure | None]:
-        return [samples_figure(result, links[result.case], names[result.case], palette, share) for result in told]
-
-    def tables_made() -> tuple[Table, ...]:
-        return result_tables(env.cases, names, roof, target)
+        samples = [samples_figure(result, links[result.case], names[result.case], palette, share) for result in told]
+        return (*figures(drawn, palette, prefix), *roofline_figures(drawn, roof, palette, prefix)), samples
 
     much = len(env.records) > MUCH
-    with (
-        beside(figures_made, much) as made,
-        beside(samples_drawn, much) as samples,
-        beside(tables_made, much) as tables,
-    ):
+    # What takes longest is begun first.
+    with beside(tables_made, much) as tables, beside(all_drawn, much) as drawings:
         axis, footnotes = scale(comparisons), Footnotes()
         common = settings_in_common(env.cases)
         lines = {
@@ -149,21 +144,24 @@ def _part(
             )
             for result in ordered
         }
+        scores = score_table([case for case in contests if not case.is_self])
+        quieter = tuple(needed(contests))
+        figures_found, samples = drawings()
         return Part(
             title=_part_title(env, index) if of > 1 else "",
-            scores=score_table([case for case in contests if not case.is_self]),
+            scores=scores,
             groups=tuple(_groups(ordered, lines)),
             notes=footnotes.texts,
             axis=axis.printed() if axis else None,
-            quieter=tuple(needed(contests)),
+            quieter=quieter,
             remarks=load_remarks([case for case in contests if case.case.workload == "load"]),
-            figures=made(),
+            figures=figures_found,
             undrawn=undrawn,
             tables=tables(),
             in_common=listed_by_competitor(common),
             cases=tuple(
                 detail(result, names[result.case], links[result.case], lines[result.case], drawing, roof, common)
-                for result, drawing in zip(told, samples(), strict=True)
+                for result, drawing in zip(told, samples, strict=True)
             ),
             untold=untold,
         )
