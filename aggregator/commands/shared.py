@@ -18,6 +18,8 @@ OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION, DEFECT, INTERRUPTED, NO_READER
 whose reader goes: a script with pipefail knows it, and none takes it for a success."""
 LONGEST = 8192
 """Characters of a line at most: more than a path can have."""
+_loaded: list[tuple[Path, LoadedRun]] = []
+"""The last command's runs, which end with the process: to take a hundred thousand records apart takes half a second."""
 RUN_HELP = "a run's folder, or its id under results/"
 
 
@@ -31,6 +33,7 @@ def load_runs(names: Sequence[str], meanwhile: Callable[[], object] | None = Non
     kept, copies = distinct([(folder, load_run(folder, meanwhile)) for folder in times])
     for line in (*(f"{folder} is given {n} times; it is taken once" for folder, n in times.items() if n > 1), *copies):
         print(printable(line), file=sys.stderr)
+    _loaded[:] = kept
     return kept
 
 
