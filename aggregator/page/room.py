@@ -6,6 +6,7 @@ Verdicts, ratios, scores and tables are always of every case.
 from collections.abc import Sequence
 
 from aggregator.comparison.analysis import CaseResult
+from aggregator.comparison.groups import by_workload
 from aggregator.model import Failed
 from aggregator.text.quantities import count
 from aggregator.text.words import title
@@ -31,10 +32,7 @@ def for_samples(page: int) -> int:
 
 def drawn(cases: Sequence[CaseResult]) -> tuple[list[CaseResult], tuple[str, ...]]:
     """The cases that figures can show, and a sentence on each workload that has too many."""
-    workloads: dict[str, list[CaseResult]] = {}
-    for case in cases:
-        workloads.setdefault(case.case.workload, []).append(case)
-    crowded = {name: len(members) for name, members in workloads.items() if len(members) > MOST_DRAWN}
+    crowded = {name: len(members) for name, members in by_workload(cases) if len(members) > MOST_DRAWN}
     said = tuple(
         f"Not drawn: {title(name)}, whose {number} cases are more than the {MOST_DRAWN} that a figure can show. "
         "The tables have all of them."

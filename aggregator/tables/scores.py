@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.groups import by_contest
+from aggregator.comparison.groups import by_contest, by_workload
 from aggregator.comparison.roofline import ROOF, Roof, side_rate
 from aggregator.model import Cell, Table
 from aggregator.tables.cells import MEAN_NOTE, by_column, columns, limit_cell
@@ -35,11 +35,9 @@ def result_tables(
     cases: Sequence[CaseResult], names: dict[Case, str], roof: Roof, target: float | None = None
 ) -> tuple[Table, ...]:
     """Every table that these cases fill."""
-    by_workload: dict[str, list[CaseResult]] = {}
-    for case in cases:
-        by_workload.setdefault(case.case.workload, []).append(case)
+    groups = by_workload(cases)
     found = []
-    for workload, members in by_workload.items():
+    for workload, members in groups:
         if workload == "fit":
             found += fit_tables(members, target)
         elif workload == "load":
@@ -48,8 +46,7 @@ def result_tables(
             found.append(_roof_table(members))
         else:
             found += step_tables(members, roof)
-    rest = {name: members for name, members in by_workload.items() if name not in (ROOF, "load")}
-    resources = (startup_table(name, members, names) for name, members in rest.items())
+    resources = (startup_table(name, members, names) for name, members in groups if name not in (ROOF, "load"))
     return (*found, *(table for table in resources if table))
 
 

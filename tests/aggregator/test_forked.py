@@ -53,6 +53,17 @@ def test_where_the_other_process_is_killed_this_one_does_it():
         assert result() == HERE
 
 
+def test_a_result_that_was_half_sent_is_made_again():
+    whole = b"x" * 10**7  # more than a pipe holds
+
+    with beside(lambda: (whole, os.getpid()), True) as result:
+        [other] = multiprocessing.active_children()
+        time.sleep(0.3)  # by then it waits for somebody to read on
+        other.kill()
+        other.join()
+        assert result() == (whole, HERE)
+
+
 def test_an_error_comes_where_the_result_is_asked_for_and_is_told_once(capfd):
     def fail():
         raise ValueError("no such table")
