@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from runners.harness.record import Record
 
-BEGIN, BETWEEN, END = b"{", b'\n "', b"\n}\n"
+BEGIN, BETWEEN, END = b'{\n "', b',\n "', b"\n}\n"
 OWN = ("record_id", "block", "samples", "resources", "health")
 """What each replicate has of its own."""
 MOST_KNOWN, LONGEST_KNOWN = 1000, 2**16
@@ -33,30 +33,34 @@ class Member(NamedTuple):
 class Reader:
     """Reads one field of the record, and remembers what it read where replicates repeat it."""
 
-    def __init__(self, name: str, kind: Any) -> None:
+    def __init__(self, name: str, kind: Any, end: bytes) -> None:
         self._begin = f'{name}": '.encode("ascii")
+        self._end = end
         self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
         self._remembers = name not in OWN
-        self._last: bytes | None = None
-        self._found = Member(None, False)
         self._known: dict[bytes, Member] = {}
+        self.last = b""
+        """The piece of the file that was read last, with what ends it; `found` is the member in it."""
+        self.found = Member(None, False)
 
-    def __call__(self, piece: bytes) -> Member:
-        """The member in this piece of the file. Raises ValidationError, OtherLayout."""
-        if piece == self._last:  # comparing is much faster than looking up, which has to go through all of it
-            return self._found
+    def find(self, data: bytes, start: int) -> int:
+        """Read the piece that starts there, and tell where the next one does. Raises ValidationError, OtherLayout."""
+        stop = data.find(self._end, start)
+        piece = data[start:stop]
+        if stop < 0 or not piece.startswith(self._begin):
+            raise OtherLayout
+        after = stop + len(self._end)
         if not self._remembers:
-            return self._read(piece)
-        self._found = self._known.get(piece) or self._read(piece)
-        self._last = piece
+            self.found = self._read(piece)
+            return after
+        self.found = self._known.get(piece) or self._read(piece)
+        self.last = data[start:after]
         if len(self._known) < MOST_KNOWN and len(piece) <= LONGEST_KNOWN:
-            self._known[piece] = self._found
-        return self._found
+            self._known[piece] = self.found
+        return after
 
     def _read(self, piece: bytes) -> Member:
-        if not (piece.startswith(self._begin) and piece.endswith(b",")):
-            raise OtherLayout
-        text = piece[len(self._begin) : -1]
+        text = piece[len(self._begin) :]
         return Member(self._adapter.validate_json(text, strict=True), is_wide(text))
 
 
@@ -67,16 +71,21 @@ class OtherLayout(Exception):
 def read_members(data: bytes) -> tuple[Record, bool] | None:
     """The record, and whether any of its numbers may be beyond 64 bits; None where it has to be read the ordinary way,
     be it for its layout or because it is not valid."""
-    before, *pieces = data.split(BETWEEN)
-    readers = _readers()
-    if before != BEGIN or len(pieces) != len(readers) or not pieces[-1].endswith(END):
+    if not data.startswith(BEGIN):
         return None
-    pieces[-1] = pieces[-1].removesuffix(END) + b","
+    start, wide, values = len(BEGIN), False, []
     try:
-        members = [read(piece) for read, piece in zip(readers, pieces, strict=True)]
+        for reader in _readers():
+            # To compare a piece with the last one is much faster than to look for where it ends.
+            if reader.last and data.startswith(reader.last, start):
+                start += len(reader.last)
+            else:
+                start = reader.find(data, start)
+            values.append(reader.found.value)
+            wide = wide or reader.found.wide
     except (ValidationError, OtherLayout):
         return None
-    return Record(*[member.value for member in members]), any(member.wide for member in members)
+    return (Record(*values), wide) if start == len(data) else None
 
 
 def is_wide(text: bytes) -> bool:
@@ -88,4 +97,8 @@ def is_wide(text: bytes) -> bool:
 def _readers() -> list[Reader]:
     """In the order in which a record is written."""
     kinds = get_type_hints(Record)
-    return [Reader(field.name, kinds[field.name]) for field in dataclasses.fields(Record)]
+    *others, last = dataclasses.fields(Record)
+    return [
+        *(Reader(field.name, kinds[field.name], BETWEEN) for field in others),
+        Reader(last.name, kinds[last.name], END),
+    ]
