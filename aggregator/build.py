@@ -124,17 +124,26 @@ def _part(
     def tables_made() -> tuple[Table, ...]:
         return result_tables(env.cases, names, roof, target)
 
-    def all_drawn() -> tuple[tuple[Figure, ...], list[Figure | None]]:
-        # The library that draws takes half a second to be imported: where there is much, not this process's.
-        from aggregator.figures.cases import figures
+    # The library that draws takes half a second to be imported, and longer to begin: where there is much, this process
+    # does without it, and two others draw half of the figures each.
+    def contests_drawn() -> list[Figure]:
+        from aggregator.figures.cases import contest_figures
+
+        return contest_figures(drawn, palette, prefix)
+
+    def others_drawn() -> tuple[list[Figure], list[Figure | None]]:
+        from aggregator.figures.readings import reading_figures
         from aggregator.figures.roofline import roofline_figures
 
         samples = [samples_figure(result, links[result.case], names[result.case], palette, share) for result in told]
-        return (*figures(drawn, palette, prefix), *roofline_figures(drawn, roof, palette, prefix)), samples
+        return [*reading_figures(drawn, palette, prefix), *roofline_figures(drawn, roof, palette, prefix)], samples
 
     much = len(env.records) > MUCH
-    # What takes longest is begun first.
-    with beside(tables_made, much) as tables, beside(all_drawn, much) as drawings:
+    with (
+        beside(tables_made, much) as tables,
+        beside(contests_drawn, much) as contest_drawings,
+        beside(others_drawn, much) as other_drawings,
+    ):
         axis, footnotes = scale(comparisons), Footnotes()
         common = settings_in_common(env.cases)
         lines = {
@@ -146,7 +155,7 @@ def _part(
         }
         scores = score_table([case for case in contests if not case.is_self])
         quieter = tuple(needed(contests))
-        figures_found, samples = drawings()
+        other_figures, samples = other_drawings()
         return Part(
             title=_part_title(env, index) if of > 1 else "",
             scores=scores,
@@ -155,7 +164,7 @@ def _part(
             axis=axis.printed() if axis else None,
             quieter=quieter,
             remarks=load_remarks([case for case in contests if case.case.workload == "load"]),
-            figures=figures_found,
+            figures=(*contest_drawings(), *other_figures),
             undrawn=undrawn,
             tables=tables(),
             in_common=listed_by_competitor(common),

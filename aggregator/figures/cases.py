@@ -1,4 +1,4 @@
-"""The report's figures over many cases: one declarative specification each."""
+"""The figures of the contests, over many cases: one declarative specification each."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,6 @@ from aggregator.comparison.sides import ranked, shared_blocks
 from aggregator.figures.dot_plot import dot_plot, file_of, row_of
 from aggregator.figures.fit import fit_figures
 from aggregator.figures.load import load_figures
-from aggregator.figures.readings import READINGS, readings
 from aggregator.figures.style import Palette, Row
 from aggregator.model import Figure
 from aggregator.tables.order import natural
@@ -17,20 +16,17 @@ from method.compare import FIXED_ALPHA, paired, ratio
 from method.verdict import FEWEST_BLOCKS, Verdict
 
 
-def figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> tuple[Figure, ...]:
-    """Every figure that these cases fill; `prefix` tells the files of one part from another's."""
+def contest_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> list[Figure]:
+    """How the sides did, workload by workload; `prefix` tells the files of one part from another's."""
     found: list[Figure | None] = []
-    workloads = [(workload, sorted(members, key=natural)) for workload, members in by_workload(cases)]
-    for workload, members in workloads:
+    for workload, unordered in by_workload(cases):
+        members = sorted(unordered, key=natural)
         found.append(_relative_time(workload, [case for case in members if not case.is_self], palette, prefix))
         if workload == "load":
             found += load_figures(members, palette, prefix)
         if workload == "fit":
             found += fit_figures(members, palette, prefix)
-    for reading in READINGS:
-        drawn = [one for one in workloads if one[0] not in reading.elsewhere]
-        found += [readings(reading, workload, members, palette, prefix) for workload, members in drawn]
-    return tuple(figure for figure in found if figure)
+    return [figure for figure in found if figure]
 
 
 def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:

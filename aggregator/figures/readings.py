@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from aggregator.comparison import metrics
 from aggregator.comparison.analysis import CaseResult
+from aggregator.comparison.groups import by_workload
 from aggregator.comparison.metrics import Metric
 from aggregator.figures.dot_plot import dot_plot, file_of, row_of
 from aggregator.figures.style import Palette
 from aggregator.model import Figure
+from aggregator.tables.order import natural
 from aggregator.text.words import title
 
 
@@ -45,6 +47,18 @@ READINGS = (
         elsewhere=("load",),
     ),
 )
+
+
+def reading_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> list[Figure]:
+    """Each reading, workload by workload; `prefix` tells the files of one part from another's."""
+    workloads = [(workload, sorted(members, key=natural)) for workload, members in by_workload(cases)]
+    found = [
+        readings(reading, workload, members, palette, prefix)
+        for reading in READINGS
+        for workload, members in workloads
+        if workload not in reading.elsewhere
+    ]
+    return [figure for figure in found if figure]
 
 
 def readings(

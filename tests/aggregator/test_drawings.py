@@ -10,8 +10,8 @@ import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
 from aggregator.comparison.analysis import analyse
-from aggregator.figures.cases import figures
 from aggregator.figures.lighter import lighter
+from aggregator.figures.readings import reading_figures
 from aggregator.figures.samples import samples_figure
 from aggregator.figures.style import Palette
 from aggregator.page.html import inline
@@ -156,6 +156,7 @@ def test_a_label_takes_no_more_room_than_a_row_has_for_it(precision):
     case = dataclasses.replace(step_case(), precision=precision)
     run = make_run([planned(case, [TORCH, TF], 3)])
     (env,) = analyse([LoadedRun(run.run_id, run, tuple(make_records(run)), ())])
-    svg = figures(env.cases, Palette([("infer", [("pytorch", TORCH.label), ("tensorflow", TF.label)])]), "")[0].svg
+    palette = Palette([("infer", [("pytorch", TORCH.label), ("tensorflow", TF.label)])])
+    svg = reading_figures(env.cases, palette, "")[0].svg
     (label,) = {text for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg) if "px, batch" in text}
     assert label.endswith("…") is (len(precision) > 4)

@@ -148,7 +148,7 @@ def test_a_report_made_by_several_processes_is_that_of_one(tmp_path, monkeypatch
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(build, "MUCH", 0)
     assert report_of(tmp_path / "several", a_run(blocks=8)) == (code, page, text)
-    assert len(started) == 2
+    assert len(started) == 3
 
 
 def test_a_report_that_has_room_leaves_nothing_out(tmp_path, monkeypatch):

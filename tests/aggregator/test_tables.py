@@ -21,7 +21,7 @@ from make_records import (
 from aggregator.comparison.analysis import analyse
 from aggregator.comparison.metrics import cpu_time
 from aggregator.comparison.roofline import roof_of
-from aggregator.figures.cases import figures
+from aggregator.figures.cases import contest_figures
 from aggregator.figures.style import Palette
 from aggregator.reading.load import LoadedRun
 from aggregator.tables.cells import ONE_SEED
@@ -114,7 +114,7 @@ def test_what_one_number_a_side_would_draw_is_left_to_the_table():
         palette = Palette(
             (case.case.workload, [(side.competitor.framework, side.label) for side in case.sides]) for case in env.cases
         )
-        return {figure.name for figure in figures(env.cases, palette, "")}
+        return {figure.name for figure in contest_figures(env.cases, palette, "")}
 
     one, two = ([planned(load_case(workers=number), [TORCH_LOADER, TFDATA], 2) for number in n] for n in ((1,), (1, 2)))
     assert "loader-throughput" in names(two)
