@@ -35,8 +35,8 @@ def show_plan(root: Path, options: Options) -> int:
     print(f"profile {options.profile}: {drafted.profile.description}\n")
     pilots, durations = drafted.profile.pilots, earlier(options.out)
     print("\n".join(describe(cases, seed, durations, pilots)))
-    print(describe_stopping(stopping(drafted, options), budget_seconds(drafted, options)))
-    for text in shortfall(expected_seconds(cases, durations, pilots), budget_seconds(drafted, options)):
+    print(describe_stopping(stopping(drafted, options), budget_seconds(drafted, options), options.budget is not None))
+    for text in shortfall(expected_seconds(cases, durations, pilots), options.budget):
         print(f"warning: {text}")
     for source in drafted.sources:
         if not source.ready:
@@ -74,7 +74,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
     data.require_images(assigned, batch_sizes(cases))
     warnings = _warnings([case.planned.case for case in cases if case.planned.competitors], limits, options, engine)
     rule, budget, pilots = stopping(drafted, options), budget_seconds(drafted, options), drafted.profile.pilots
-    warnings += shortfall(expected_seconds(cases, earlier(options.out), pilots), budget)
+    warnings += shortfall(expected_seconds(cases, earlier(options.out), pilots), options.budget)
     most = replicates(cases, pilots, rule.most_blocks if rule else 0)
     names = list(dict.fromkeys(one.program for case in cases for one in case.planned.competitors))
     warnings += machine.require_disk(options.out, most, sum(not engine.is_ready(name) for name in names))
@@ -107,7 +107,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
             say(f"warning: {warning}")
         expected = estimate(cases, earlier(options.out), pilots)
         say(f"run {run.run_id}: {len(cases)} cases, {replicates(cases)} replicates, {expected}")
-        say(describe_stopping(run.stopping, run.budget_seconds))
+        say(describe_stopping(run.stopping, run.budget_seconds, run.budget_cuts_planned))
         code = measure(root, options, stop, engine, Prepared(folder, run, setup, assigned.datasets))
     return ExitCode.CASES_FAILED if unbuilt and code == ExitCode.OK else code
 
@@ -127,7 +127,8 @@ def _resume(folder: RunFolder, options: Options) -> Prepared:
         if run.state is RunState.COMPLETE:
             # More blocks because of what the first ones showed would be stopping on the answer.
             raise UsageError(f"run {run.run_id} is complete; a longer budget needs a new run")
-        run = dataclasses.replace(run, budget_seconds=options.budget)
+        settings = run.settings | {"budget": options.given["budget"]}
+        run = dataclasses.replace(run, budget_seconds=options.budget, settings=settings)
     datasets: dict[str, data.Dataset] = {}
     for case in (one.case for one in run.cases if one.competitors and one.case.dataset):
         manifest = setup.manifest(case.workload)

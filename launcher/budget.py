@@ -20,10 +20,13 @@ def seconds(text: str) -> float | None:
 
 
 class Budget:
-    """What is left of it: replicates and pilots count, from start to end; what was cut off does not."""
+    """What is left of it: replicates and pilots count, from start to end; what was cut off does not.
 
-    def __init__(self, total: float | None, spent: float = 0.0) -> None:
-        self.total, self.spent = total, spent
+    One that does not `cut_planned` blocks bounds only those that are added to them.
+    """
+
+    def __init__(self, total: float | None, spent: float = 0.0, cuts_planned: bool = True) -> None:
+        self.total, self.spent, self.cuts_planned = total, spent, cuts_planned
 
     def spend(self, seconds: float) -> None:
         """A replicate took this long."""

@@ -55,7 +55,7 @@ def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: 
 def _measured(prepared: Prepared, engine: Engine, durations: Durations, stop: Stop) -> bool:
     """The pilots where they are wanted, then the run; whether anything failed or was left out."""
     folder, run, setup = prepared.folder, prepared.run, prepared.setup
-    budget = Budget(run.budget_seconds, spent(folder.path))
+    budget = Budget(run.budget_seconds, spent(folder.path), run.budget_cuts_planned)
 
     def carry_out(where: RunFolder, what: Run, how: Setup) -> bool:
         replicator = Replicator(where, what, how, engine, prepared.datasets, stop)

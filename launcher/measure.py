@@ -112,7 +112,9 @@ class Measurement:
             display.skip()
         else:
             place = (replicate.case, replicate.block)
-            if self._stop.requested or (self._begun != place and not self._fits(block, display)):
+            if self._stop.requested:
+                return False
+            if self._begun != place and not self._owed(index) and not self._fits(block, display):
                 return False
             self._begun = place
             record = self._measured(index, replicate, display)
@@ -172,7 +174,11 @@ class Measurement:
             for one in self._schedule[index:]
             if not self._folder.record_path(one).exists()
         )
-        return left if self._budget.left is None else min(left, self._budget.left)
+        return left if self._budget.left is None or self._owed(index) else min(left, self._budget.left)
+
+    def _owed(self, index: int) -> bool:
+        """Whether it is measured however long that takes: what was planned, unless the budget may cut that."""
+        return index < self._fixed and not self._budget.cuts_planned
 
     def _fits(self, next_ones: Sequence[Replicate], display: Display) -> bool:
         """Whether the budget still holds these replicates; if not, it is said, and the run ends."""

@@ -23,11 +23,13 @@ def describe(cases: Sequence[Planned], seed: int, durations: Durations, pilots: 
     return [*lines, "", counted, estimate(cases, durations, pilots)]
 
 
-def describe_stopping(rule: Stopping | None, budget: float | None) -> str:
+def describe_stopping(rule: Stopping | None, budget: float | None, cuts_planned: bool) -> str:
     """In a sentence, when the run ends."""
     bound = f"measuring ends after about {duration(budget)}" if budget else "no time budget"
     if rule is None:
         return f"a fixed number of blocks; {bound}"
+    if budget and not cuts_planned:
+        bound = f"none of these is begun that would end after {duration(budget)} of measuring"
     return (
         f"then {rule.every} blocks at a time where the interval is widest, until all are within "
         f"±{100 * rule.half_width:g} % or have {rule.most_blocks} blocks; {bound}"

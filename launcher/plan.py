@@ -103,7 +103,7 @@ def stopping(drafted: Draft, options: Options) -> Stopping | None:
 
 
 def budget_seconds(drafted: Draft, options: Options) -> float | None:
-    """The time budget: as asked, else the profile's, which --blocks lifts."""
+    """The time budget: as asked, else the profile's, which --blocks lifts and which leaves the planned blocks alone."""
     usual = None if options.blocks is not None else budget.seconds(drafted.profile.budget)
     return options.budget or usual
 

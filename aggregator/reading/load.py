@@ -139,7 +139,7 @@ def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
 
 def _unfinished(plan: Run) -> str:
     """That the run did not finish, and how it goes on: where its time was up, with more of it."""
-    longer = " BUDGET=…, longer than it had" if plan.budget_seconds is not None else ""
+    longer = " BUDGET=…, longer than it had" if plan.budget_cuts_planned else ""
     return f"the run did not finish (state: {plan.state}); to go on: make bench RUN={clean(plan.run_id, 80)}{longer}"
 
 

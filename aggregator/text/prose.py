@@ -68,7 +68,9 @@ def stopping(name: str, plan: Run | None) -> str:
             "stopped like this, simulated ones hold the true ratio in 95 %."
         )
     if plan.budget_seconds is not None:
-        said.append(f"Measuring was to end within {budget_time(plan.budget_seconds)}.")
+        within = f"within {budget_time(plan.budget_seconds)}"
+        planned = f"Further blocks were to end {within} of measuring."
+        said.append(f"Measuring was to end {within}." if plan.budget_cuts_planned else planned)
     return " ".join(said)
 
 

@@ -93,7 +93,7 @@ class Run:
 
     Without `stopping` every case has its fixed number of blocks. With it, `extensions` holds the indices of the cases
     that got further blocks, in that order: with the seed, they rebuild the schedule. `budget_seconds` bounds the time
-    spent on measuring.
+    spent on measuring: all of it where somebody asked for that, else what comes after the planned blocks.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -113,6 +113,12 @@ class Run:
     stopping: Stopping | None = None
     extensions: list[int] = field(default_factory=list)
     budget_seconds: float | None = None
+
+    @property
+    def budget_cuts_planned(self) -> bool:
+        """Whether the time budget may end the run before its planned blocks: a profile's own would on a slow machine
+        leave every case of an adaptive run without a verdict."""
+        return self.budget_seconds is not None and (self.stopping is None or "budget" in self.settings)
 
     def blocks(self, case: int) -> int:
         """How many blocks the case with this index has by now."""

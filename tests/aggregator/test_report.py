@@ -25,7 +25,7 @@ from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
 from aggregator.figures import charts
 from aggregator.page import room
 from runners.harness.record import Status, to_json
-from runners.harness.run import RunState, Unavailable
+from runners.harness.run import RunState, Stopping, Unavailable
 
 HERE = os.path.dirname(__file__)
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
@@ -196,6 +196,18 @@ def test_a_run_whose_time_was_up_says_that_more_of_it_is_needed(tmp_path):
     folder = write_folder(tmp_path / "r", run, records)
     assert main(["report", str(folder)]) == SOME_FAILED
     assert "to go on: make bench RUN=run-1 BUDGET=…, longer than it had" in (folder / "report.md").read_text()
+
+
+@pytest.mark.usefixtures("blank_figures")
+def test_a_run_whose_planned_blocks_nothing_cuts_needs_no_other_time(tmp_path):
+    run, records = mixed_run()
+    stopping = Stopping(30, 2, 0.02)
+    run = dataclasses.replace(run, state=RunState.INCOMPLETE, stopping=stopping, budget_seconds=1800.0, settings={})
+    folder = write_folder(tmp_path / "r", run, records)
+    assert main(["report", str(folder)]) == SOME_FAILED
+    text = (folder / "report.md").read_text()
+    assert "to go on: make bench RUN=run-1\n" in text
+    assert "Further blocks were to end within 30 min of measuring." in text
 
 
 @pytest.mark.usefixtures("blank_figures")

@@ -190,6 +190,33 @@ def test_a_budget_too_small_for_the_planned_blocks_leaves_the_run_incomplete(tmp
     assert max(blocks_run(engine).values()) - min(blocks_run(engine).values()) <= 1
 
 
+def test_a_budget_that_nobody_asked_for_bounds_what_comes_after_the_planned_blocks(tmp_path: Path) -> None:
+    run = two_cases(budget_seconds=10.0)
+    engine = FakeEngine(run, by_batch(0.001, 0.8))
+    done = carry_out(tmp_path / "none", run, engine, Budget(10.0, cuts_planned=run.budget_cuts_planned))
+    assert done.state is RunState.COMPLETE
+    assert (len(engine.started), done.extensions) == (32, [])
+    assert any("time budget of 10 s ended the run" in text for text in done.warnings)
+    engine = FakeEngine(run, by_batch(0.001, 0.8))
+    done = carry_out(tmp_path / "some", run, engine, Budget(36.0, cuts_planned=run.budget_cuts_planned))
+    assert (len(engine.started), len(done.extensions)) == (36, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "cuts"),
+    [
+        ({}, False),
+        ({"settings": {"budget": "30m"}}, True),
+        ({"stopping": None}, True),
+        ({"settings": {"budget": "30m"}, "budget_seconds": None}, False),
+    ],
+)
+def test_a_budget_cuts_planned_blocks_where_it_was_asked_for_or_there_are_no_others(
+    change: dict[str, object], cuts: bool
+) -> None:
+    assert dataclasses.replace(two_cases(budget_seconds=1800.0), **change).budget_cuts_planned is cuts  # type: ignore[arg-type]
+
+
 def test_a_resumed_run_has_spent_what_its_replicates_took(tmp_path: Path) -> None:
     run = two_cases()
     carry_out(tmp_path, run, FakeEngine(run, {B.label: failing(Status.FAILED, "ERROR"), A.label: scattered(0.01)}))
