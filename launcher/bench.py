@@ -15,7 +15,7 @@ from launcher.engines.select import select
 from launcher.errors import BuildFailed, ExitCode, Interrupted, UsageError
 from launcher.estimate import earlier
 from launcher.options import DEFAULTS, SETTINGS, Options, without_password
-from launcher.outlook import describe, describe_stopping, estimate, expected_seconds, replicates, shortfall
+from launcher.outlook import describe, describe_stopping, estimate, expected_seconds, extent, replicates, shortfall
 from launcher.plan import Draft, batch_sizes, budget_seconds, draft, planned_cases, stopping
 from launcher.progress import say
 from launcher.provenance import printable
@@ -106,7 +106,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
         for warning in warnings:
             say(f"warning: {warning}")
         expected = estimate(cases, earlier(options.out), pilots)
-        say(f"run {run.run_id}: {len(cases)} cases, {replicates(cases)} replicates, {expected}")
+        say(f"run {run.run_id}: {extent(cases)}, {expected}")
         say(describe_stopping(run.stopping, run.budget_seconds, run.budget_cuts_planned))
         code = measure(root, options, stop, engine, Prepared(folder, run, setup, assigned.datasets))
     return ExitCode.CASES_FAILED if unbuilt and code == ExitCode.OK else code

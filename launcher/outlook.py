@@ -18,9 +18,16 @@ def describe(cases: Sequence[Planned], seed: int, durations: Durations, pilots: 
         lines.append(f"{case.case.label}   {case.blocks} blocks, at most {planned.timeout:g} s a replicate")
         lines += [f"    {one.label}" for one in case.competitors]
         lines += [f"    {one.competitor.label}   - {one.kind}: {one.reason}" for one in case.unavailable]
-    before = f"{pilots} pilots of each program and step case, " if pilots else ""
-    counted = f"{len(cases)} cases, {before}{replicates(cases)} replicates, order seed {seed}"
-    return [*lines, "", counted, estimate(cases, durations, pilots)]
+    before = f" after {pilots} pilots of each program and step case" if pilots else ""
+    return [*lines, "", f"{extent(cases)}{before}, order seed {seed}", estimate(cases, durations, pilots)]
+
+
+def extent(cases: Sequence[Planned]) -> str:
+    """`5 cases, 112 replicates`."""
+    return ", ".join(
+        f"{number} {noun}{'' if number == 1 else 's'}"
+        for number, noun in ((len(cases), "case"), (replicates(cases), "replicate"))
+    )
 
 
 def describe_stopping(rule: Stopping | None, budget: float | None, cuts_planned: bool) -> str:

@@ -445,7 +445,7 @@ def test_a_plan_starts_nothing_and_says_how_long(tree: Path, capsys: pytest.Capt
     assert main(["plan", "--profile", "tiny", "--seed", "5"], tree) == 0
     text = capsys.readouterr().out
     assert "infer cnn4 32px batch 4 fp32 cpu   2 blocks" in text
-    assert "1 cases, 2 replicates, order seed 5" in text
+    assert "1 case, 2 replicates, order seed 5" in text
     assert "rough constants" in text
     assert not (tree / "results").exists()
     assert not (tree / ".venvs").exists()

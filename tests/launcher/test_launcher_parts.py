@@ -315,7 +315,7 @@ def test_the_a_a_profile_has_forty_comparisons(capsys: pytest.CaptureFixture[str
     """Of a framework that has all its workloads, not of the first by name."""
     assert main(["plan", "--profile", "aa", "--aa"], REPOSITORY) == 0
     text = capsys.readouterr().out
-    assert "40 cases, 3 pilots of each program and step case, 640 replicates" in text
+    assert "40 cases, 640 replicates after 3 pilots of each program and step case" in text
     assert "UNSUPPORTED" not in text
 
 
