@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
         add("--test-each-epoch", help="fit: accuracy on the test images after every epoch, off the clock: on or off")
         add("--filter", help="only cases whose name in the plan or a report contains this, or matches it as a glob")
         add("--blocks", help="how often each case is repeated, no more and no less (default: as the profile says)")
-        add("--budget", help="time that measuring may take, like 30m or 1h30m (default: the profile's, or no bound)")
+        add("--budget", help="time that measuring may take: 30m, 1h30m (a profile's own bounds only added blocks)")
         add("--aa", action="store_true", help="check this machine: run one framework under two labels")
         add("--inject-slowdown", help="with --aa: make the steps of the second label last this many times as long")
         add("--data", help="class folders or prepared data sets, separated by commas (default: synthetic)")
