@@ -127,7 +127,7 @@ def _part(
     # The library that draws takes half a second to be imported, and longer to begin: where there is much, this process
     # does without it, and two others draw half of the figures each.
     def contests_drawn() -> list[Figure]:
-        from aggregator.figures.cases import contest_figures
+        from aggregator.figures.contests import contest_figures
 
         return contest_figures(drawn, palette, prefix)
 
@@ -225,7 +225,8 @@ def _facts(run: LoadedRun) -> list[tuple[str, str]]:
     if run.plan:
         facts += [("profile", clean(run.plan.profile, 80)), ("engine", clean(run.plan.engine, 40))]
         if run.plan.budget_seconds:
-            facts += [("time budget", budget_time(run.plan.budget_seconds))]
+            whole = "" if run.plan.budget_cuts_planned else ", planned blocks uncut"
+            facts += [("time budget", budget_time(run.plan.budget_seconds) + whole)]
         facts += [("started", clean(run.plan.started_at, 40)), ("order seed", str(run.plan.order_seed))]
     return [*facts, ("replicates", f"{ok} ok of {len(run.records)} recorded")]
 

@@ -24,7 +24,7 @@ from launcher.runfolder import RunFolder
 from launcher.stop import Stop
 from runners.harness.case import Case
 from runners.harness.clock import wall_time
-from runners.harness.run import RUN_VERSION, Run, RunState
+from runners.harness.run import RUN_VERSION, Run, RunState, cuts_planned
 
 
 def show_plan(root: Path, options: Options) -> int:
@@ -35,8 +35,10 @@ def show_plan(root: Path, options: Options) -> int:
     print(f"profile {options.profile}: {drafted.profile.description}\n")
     pilots, durations = drafted.profile.pilots, earlier(options.out)
     print("\n".join(describe(cases, seed, durations, pilots)))
-    print(describe_stopping(stopping(drafted, options), budget_seconds(drafted, options), options.budget is not None))
-    for text in shortfall(expected_seconds(cases, durations, pilots), options.budget):
+    rule, budget = stopping(drafted, options), budget_seconds(drafted, options)
+    strict = cuts_planned(rule, options.given)
+    print(describe_stopping(rule, budget, strict))
+    for text in shortfall(expected_seconds(cases, durations, pilots), budget if strict else None):
         print(f"warning: {text}")
     for source in drafted.sources:
         if not source.ready:
@@ -74,7 +76,8 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
     data.require_images(assigned, batch_sizes(cases))
     warnings = _warnings([case.planned.case for case in cases if case.planned.competitors], limits, options, engine)
     rule, budget, pilots = stopping(drafted, options), budget_seconds(drafted, options), drafted.profile.pilots
-    warnings += shortfall(expected_seconds(cases, earlier(options.out), pilots), options.budget)
+    if cuts_planned(rule, options.given):
+        warnings += shortfall(expected_seconds(cases, earlier(options.out), pilots), budget)
     most = replicates(cases, pilots, rule.most_blocks if rule else 0)
     names = list(dict.fromkeys(one.program for case in cases for one in case.planned.competitors))
     warnings += machine.require_disk(options.out, most, sum(not engine.is_ready(name) for name in names))
@@ -123,7 +126,7 @@ def _resume(folder: RunFolder, options: Options) -> Prepared:
         raise UsageError(
             f"run {run.run_id} was made with {name} {was}, now asked {asked!r}; leave it out, or start a new run"
         )
-    if options.budget is not None and options.budget != run.budget_seconds:
+    if options.budget is not None and (options.budget != run.budget_seconds or not run.budget_cuts_planned):
         if run.state is RunState.COMPLETE:
             # More blocks because of what the first ones showed would be stopping on the answer.
             raise UsageError(f"run {run.run_id} is complete; a longer budget needs a new run")

@@ -53,7 +53,7 @@ def reading_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) 
     """Each reading, workload by workload; `prefix` tells the files of one part from another's."""
     workloads = [(workload, sorted(members, key=natural)) for workload, members in by_workload(cases)]
     found = [
-        readings(reading, workload, members, palette, prefix)
+        reading_figure(reading, workload, members, palette, prefix)
         for reading in READINGS
         for workload, members in workloads
         if workload not in reading.elsewhere
@@ -61,7 +61,7 @@ def reading_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) 
     return [figure for figure in found if figure]
 
 
-def readings(
+def reading_figure(
     reading: Reading, workload: str, cases: Sequence[CaseResult], palette: Palette, prefix: str
 ) -> Figure | None:
     """The medians of one reading; None where one side alone has it, which a table tells as well."""

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -116,14 +117,19 @@ class Run:
 
     @property
     def budget_cuts_planned(self) -> bool:
-        """Whether the time budget may end the run before its planned blocks: a profile's own would on a slow machine
-        leave every case of an adaptive run without a verdict."""
-        return self.budget_seconds is not None and (self.stopping is None or "budget" in self.settings)
+        """Whether the time budget may end the run before its planned blocks."""
+        return self.budget_seconds is not None and cuts_planned(self.stopping, self.settings)
 
     def blocks(self, case: int) -> int:
         """How many blocks the case with this index has by now."""
         added = self.extensions.count(case) * self.stopping.every if self.stopping else 0
         return self.cases[case].blocks + added
+
+
+def cuts_planned(stopping: Stopping | None, settings: Mapping[str, str]) -> bool:
+    """Whether a time budget bounds planned blocks too: one that was asked for, or in a run that adds none. A profile's
+    own would on a slow machine leave every case of an adaptive run without a verdict."""
+    return stopping is None or "budget" in settings
 
 
 def impossible(run: Run) -> str | None:

@@ -19,7 +19,7 @@ from aggregator.build import build_report
 from aggregator.comparison.analysis import analyse
 from aggregator.comparison.metrics import peak_gpu_memory
 from aggregator.comparison.roofline import roof_of
-from aggregator.figures.readings import READINGS, readings
+from aggregator.figures.readings import READINGS, reading_figure
 from aggregator.figures.style import Palette
 from aggregator.reading.load import LoadedRun
 from aggregator.tables.startup import startup_table
@@ -84,7 +84,7 @@ def drawn(monkeypatch, reading, cases):
     seen = []
     monkeypatch.setattr("aggregator.figures.dot_plot.draw", lambda _, rows, **__: seen.extend(rows) or "<svg/>")
     names = [(side.competitor.framework, side.label) for side in cases[0].sides]
-    return readings(reading, "infer", cases, Palette([("infer", names)]), ""), seen
+    return reading_figure(reading, "infer", cases, Palette([("infer", names)]), ""), seen
 
 
 def test_the_figure_of_first_steps_has_warm_ones_hollow(monkeypatch):

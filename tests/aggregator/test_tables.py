@@ -21,7 +21,7 @@ from make_records import (
 from aggregator.comparison.analysis import analyse
 from aggregator.comparison.metrics import cpu_time
 from aggregator.comparison.roofline import roof_of
-from aggregator.figures.cases import contest_figures
+from aggregator.figures.contests import contest_figures
 from aggregator.figures.style import Palette
 from aggregator.reading.load import LoadedRun
 from aggregator.tables.cells import ONE_SEED

@@ -25,7 +25,7 @@ from make_records import (
 from scipy import stats
 
 from aggregator.comparison.analysis import analyse, ranked
-from aggregator.figures.cases import relative_rows
+from aggregator.figures.contests import relative_rows
 from aggregator.reading.load import LoadedRun
 from aggregator.tables.footnotes import Footnotes
 from aggregator.text.answers import answer
