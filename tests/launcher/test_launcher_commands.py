@@ -119,6 +119,25 @@ def test_code_compiled_stays_while_a_run_is_incomplete(tmp_path: Path) -> None:
     assert not (run / "compiled").exists()
 
 
+def test_a_profile_s_budget_bounds_planned_blocks_once_it_is_asked_for(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    body = "'-b001-' in ' '.join(sys.argv) and (os.kill(os.getppid(), signal.SIGINT), time.sleep(30))"
+    tree = framework_tree(tmp_path / "tree", body=body)
+    with_aggregator(tree)
+    profile = tree / "profiles" / "tiny.toml"
+    rule = "[stopping]\nmost_blocks = 4\nevery = 2\nhalf_width = 0.02\n"
+    profile.write_text("budget = '0.01s'\n" + profile.read_text().replace("[sampling]", f"{rule}[sampling]"))
+    assert bench(tree) == 130
+    run = only_run(tree)
+    assert len(read_records(run)) == 1
+    capfd.readouterr()
+    assert main(["bench", "--run", run.name, "--budget", "0.01s"], tree) == 1
+    assert "ended the run: the next block would not have fitted" in capfd.readouterr().err
+    assert len(read_records(run)) == 1
+    assert json.loads((run / "run.json").read_bytes())["settings"]["budget"] == "0.01s"
+
+
 def test_a_budget_too_small_is_said_before_and_fails(tree: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with_aggregator(tree)
     assert bench(tree, "--budget", "1s") == 1
