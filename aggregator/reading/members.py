@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from aggregator.reading.rules import JUDGED, broken
 from runners.harness.record import Record
 
 BEGIN, BETWEEN, END = b'{\n "', b',\n "', b"\n}\n"
@@ -18,74 +19,83 @@ OWN = ("record_id", "block", "samples", "resources", "health")
 """What each replicate has of its own."""
 MOST_KNOWN, LONGEST_KNOWN = 1000, 2**16
 """How many values of a field are remembered, and how many bytes each may have: hostile records could hold gigabytes."""
+RECENT = 4
+"""How many values a field may take in turn, such as the sides of a case, to be still found by comparing."""
 DIGITS = bytes(ord("0") if chr(byte).isdecimal() else ord(" ") for byte in range(256))
 WIDE = b"0" * 19
 """Where there are no 19 digits on end, no number is beyond 64 bits."""
 
 
 class Member(NamedTuple):
-    """A value, and whether a number in it may be beyond 64 bits."""
+    """A value, and the first rule that it breaks (see rules.py)."""
 
     value: Any
-    wide: bool
+    problem: str | None
 
 
 class Reader:
     """Reads one field of the record, and remembers what it read where replicates repeat it."""
 
     def __init__(self, name: str, kind: Any, end: bytes) -> None:
+        self.name = name
         self._begin = f'{name}": '.encode("ascii")
         self._end = end
         self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
+        self._judged = name in JUDGED
         self._remembers = name not in OWN
         self._known: dict[bytes, Member] = {}
-        self.last = b""
-        """The piece of the file that was read last, with what ends it; `found` is the member in it."""
-        self.found = Member(None, False)
+        self.recent: list[tuple[bytes, Member]] = []
+        """The pieces that were found last, each with what ends it, and the member in it."""
 
-    def find(self, data: bytes, start: int) -> int:
-        """Read the piece that starts there, and tell where the next one does. Raises ValidationError, OtherLayout."""
+    def find(self, data: bytes, start: int) -> tuple[Member, int]:
+        """The member whose piece starts there, and where the next one does. Raises ValidationError, OtherLayout."""
         stop = data.find(self._end, start)
-        piece = data[start:stop]
-        if stop < 0 or not piece.startswith(self._begin):
+        if stop < 0 or not data.startswith(self._begin, start):
             raise OtherLayout
         after = stop + len(self._end)
-        if not self._remembers:
-            self.found = self._read(piece)
-            return after
-        self.found = self._known.get(piece) or self._read(piece)
-        self.last = data[start:after]
-        if len(self._known) < MOST_KNOWN and len(piece) <= LONGEST_KNOWN:
-            self._known[piece] = self.found
-        return after
+        text = data[start + len(self._begin) : stop]
+        if not self._remembers or len(text) > LONGEST_KNOWN:
+            return self._read(text), after
+        member = self._known.get(text) or self._read(text)
+        if len(self._known) < MOST_KNOWN:
+            self._known[text] = member
+        self.recent = [(data[start:after], member), *self.recent[: RECENT - 1]]
+        return member, after
 
-    def _read(self, piece: bytes) -> Member:
-        text = piece[len(self._begin) :]
-        return Member(self._adapter.validate_json(text, strict=True), is_wide(text))
+    def _read(self, text: bytes) -> Member:
+        value = self._adapter.validate_json(text, strict=True)
+        return Member(value, broken(self.name, value, is_wide(text)) if self._judged else None)
 
 
 class OtherLayout(Exception):
     """The piece is not laid out as this project writes the member."""
 
 
-def read_members(data: bytes) -> tuple[Record, bool] | None:
-    """The record, and whether any of its numbers may be beyond 64 bits; None where it has to be read the ordinary way,
-    be it for its layout or because it is not valid."""
+def read_members(data: bytes) -> tuple[Record, dict[str, str]] | None:
+    """The record, and for each part that breaks a rule which one (see rules.py); None where it has to be read the
+    ordinary way, be it for its layout or because it is not valid."""
     if not data.startswith(BEGIN):
         return None
-    start, wide, values = len(BEGIN), False, []
+    start, values, problems = len(BEGIN), {}, {}
     try:
         for reader in _readers():
-            # To compare a piece with the last one is much faster than to look for where it ends.
-            if reader.last and data.startswith(reader.last, start):
-                start += len(reader.last)
+            # To compare a piece with a recent one is much faster than to look for where it ends.
+            for piece, member in reader.recent:  # noqa: B007
+                if data.startswith(piece, start):
+                    start += len(piece)
+                    break
             else:
-                start = reader.find(data, start)
-            values.append(reader.found.value)
-            wide = wide or reader.found.wide
+                member, start = reader.find(data, start)
+            values[reader.name], problem = member
+            if problem:
+                problems[reader.name] = problem
     except (ValidationError, OtherLayout):
         return None
-    return (Record(*values), wide) if start == len(data) else None
+    if start < len(data):
+        return None
+    record = object.__new__(Record)
+    vars(record).update(values)  # as pydantic does it: a frozen class itself sets each for itself, which takes longer
+    return record, problems
 
 
 def is_wide(text: bytes) -> bool:
