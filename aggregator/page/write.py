@@ -2,8 +2,10 @@
 
 import errno
 import re
+from functools import partial
 from pathlib import Path
 
+from aggregator.forked import beside
 from aggregator.leftovers import remove_leftovers
 from aggregator.model import Report
 from aggregator.page.html import render_html
@@ -20,6 +22,8 @@ DRAWN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 """The names that a report's figures can have."""
+MUCH = 50
+"""With more figures, report.md is worth a process of its own while this one renders report.html."""
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -35,7 +39,8 @@ def write_report(report: Report, folder: Path) -> Path:
     for figure, path in zip(report.figures, made, strict=True):
         write_atomically(path, figure.svg.encode(), lasting=False)
     remove_leftovers(drawings, made, lambda path: bool(DRAWN.fullmatch(path.name)))
-    write_atomically(folder / "report.md", render_markdown(report).encode())
     page = folder / "report.html"
-    write_atomically(page, render_html(report).encode())
+    with beside(partial(render_markdown, report), len(report.figures) > MUCH) as markdown:
+        write_atomically(page, render_html(report).encode())
+        write_atomically(folder / "report.md", markdown().encode())
     return page
