@@ -1,10 +1,14 @@
 """One number from one replicate, and whether the replicate had settled when it was taken."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from enum import StrEnum
-from itertools import pairwise
-from statistics import fmean, median
+from statistics import fmean
+from typing import NamedTuple
 
+import numpy as np
+
+from runners.harness.case import Case
 from runners.harness.record import Record, Samples
 
 STEADY_SPREAD = 0.03
@@ -30,49 +34,69 @@ def retained(samples: Samples) -> Sequence[int]:
     return samples.step_ns[samples.warmup_steps :]
 
 
-def seconds(record: Record) -> float:
-    """The compared statistic, in seconds, of an `ok` record.
+class Summary(NamedTuple):
+    """What one replicate comes to: the compared statistic and the mean step, in seconds, and whether it had settled.
 
-    Steps: the median. Loaders: elapsed time per batch, since a pool of workers delivers in bursts and the
-    median interval between batches says nothing. fit: the whole `train` stage.
+    The statistic of steps is their median. Of loaders it is the elapsed time per batch, since a pool of workers
+    delivers in bursts and the median interval between batches says nothing; of `fit` the whole `train` stage. The mean
+    step is there only where the median is what is compared.
     """
-    samples = _samples(record)
-    if record.case.workload == "fit":
-        return samples.stage_ns["train"] / 1e9
+
+    seconds: float
+    mean_seconds: float | None
+    steadiness: Steadiness
+
+
+def summarise(records: Sequence[Record]) -> list[Summary]:
+    """What each of these `ok` records comes to. Those with equally many steps are taken together: where thousands are
+    read, one after the other takes five times as long."""
+    found: dict[int, Summary] = {}
+    alike: defaultdict[int, list[int]] = defaultdict(list)
+    for place, record in enumerate(records):
+        samples = _samples(record)
+        if record.case.workload in STEP_WORKLOADS:
+            alike[len(retained(samples))].append(place)
+        else:
+            found[place] = _whole_stage(samples) if record.case.workload == "fit" else _batches(record.case, samples)
+    for places in alike.values():
+        found |= zip(places, _steps([retained(_samples(records[place])) for place in places]), strict=True)
+    return [found[place] for place in range(len(records))]
+
+
+def seconds(record: Record) -> float:
+    """The compared statistic, in seconds, of an `ok` record."""
+    return summarise([record])[0].seconds
+
+
+def _steps(series: Sequence[Sequence[int]]) -> list[Summary]:
+    """Steady is where the medians of four quarters are at one level. All series are of one length."""
+    steps = np.array(series, dtype=np.int64)
+    count = steps.shape[1]
+    means = [sum(times) / count / 1e9 for times in series]
+    if count < STEADY_STEPS:
+        states = [Steadiness.UNVERIFIED] * len(series)
+    else:
+        # Quarters of equal length, the first ones a step longer where four do not divide them.
+        levels = np.array([_medians(quarter) for quarter in np.array_split(steps, 4, axis=1)])
+        apart = levels.max(axis=0) / levels.min(axis=0) - 1
+        states = [Steadiness.STEADY if found <= STEADY_SPREAD else Steadiness.UNSTEADY for found in apart.tolist()]
+    return list(map(Summary, (_medians(steps) / 1e9).tolist(), means, states))
+
+
+def _medians(rows: np.ndarray) -> np.ndarray:
+    """Of each row of whole numbers; NumPy's own looks for what is not a number, which takes longer."""
+    ordered, count = np.sort(rows, axis=1), rows.shape[1]
+    return np.asarray(np.mean(ordered[:, [(count - 1) // 2, count // 2]], axis=1))
+
+
+def _whole_stage(samples: Samples) -> Summary:
+    return Summary(samples.stage_ns["train"] / 1e9, None, Steadiness.NOT_APPLICABLE)
+
+
+def _batches(case: Case, samples: Samples) -> Summary:
     steps = retained(samples)
-    if record.case.workload in STEP_WORKLOADS:
-        return median(steps) / 1e9
-    return sum(steps) / len(steps) / 1e9
-
-
-def mean_seconds(record: Record) -> float | None:
-    """The mean step, in seconds, where the median is what is compared; else None."""
-    if record.case.workload not in STEP_WORKLOADS:
-        return None
-    steps = retained(_samples(record))
-    return sum(steps) / len(steps) / 1e9
-
-
-def items_per_second(record: Record) -> float:
-    """Images a second at the compared statistic."""
-    return _samples(record).items_per_step / seconds(record)
-
-
-def steadiness(record: Record) -> Steadiness:
-    """Whether the retained steps stayed at one level: the medians of their quarters, the means of a loader's halves."""
-    if record.case.workload == "fit":
-        return Steadiness.NOT_APPLICABLE
-    samples = _samples(record)
-    steps = retained(samples)
-    if record.case.workload not in STEP_WORKLOADS:
-        return _loader_steadiness(steps, max(record.case.workers or 1, 1), samples.queue_batches)
-    if len(steps) < STEADY_STEPS:
-        return Steadiness.UNVERIFIED
-    # Quarters of equal length, the first ones a step longer where four do not divide them.
-    size, longer = divmod(len(steps), 4)
-    ends = [quarter * size + min(quarter, longer) for quarter in range(5)]
-    levels = [median(steps[start:end]) for start, end in pairwise(ends)]
-    return Steadiness.STEADY if max(levels) / min(levels) - 1 <= STEADY_SPREAD else Steadiness.UNSTEADY
+    state = _loader_steadiness(steps, max(case.workers or 1, 1), samples.queue_batches)
+    return Summary(sum(steps) / len(steps) / 1e9, None, state)
 
 
 def _loader_steadiness(steps: Sequence[int], workers: int, queue: int) -> Steadiness:

@@ -4,9 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from aggregator.reading.replicate import computed
 from runners.harness.record import Record
 
 Metric = Callable[[Record], float | None]
+
+
+def items_per_second(record: Record) -> float:
+    """Images a second at the compared statistic, of an `ok` record."""
+    assert record.samples is not None
+    return record.samples.items_per_step / computed(record).seconds
 
 
 def import_time(record: Record) -> float | None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.sides import Side
+from aggregator.reading.replicate import computed
 from method.compare import interval_of_mean
-from method.statistic import seconds
 from runners.harness.record import Record
 
 ROOF = "roof"
@@ -124,7 +124,7 @@ def amount(record: Record) -> int | None:
 def _rate(record: Record) -> float | None:
     done = amount(record)
     observed = record.effective.precision if record.effective else None
-    return None if done is None or observed != record.case.precision else done / seconds(record)
+    return None if done is None or observed != record.case.precision else done / computed(record).seconds
 
 
 def _costs(result: CaseResult) -> set[tuple[int, int]]:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
+from aggregator.reading.replicate import computed
 from aggregator.text.words import clean
-from method.statistic import mean_seconds, retained, seconds, steadiness
+from method.statistic import retained
 from runners.harness.record import Record, Samples, Status
 
 Row = dict[str, str | int | float | bool | None]
@@ -77,8 +78,9 @@ def _outcome(record: Record) -> Row:
     if record.error:
         found |= {"error_kind": record.error.kind, "error_message": record.error.message}
     if record.status is Status.OK:
-        found |= {"seconds": seconds(record), "mean_seconds": mean_seconds(record)}
-        found["steadiness"] = steadiness(record).value
+        summary = computed(record)
+        found |= {"seconds": summary.seconds, "mean_seconds": summary.mean_seconds}
+        found["steadiness"] = summary.steadiness.value
     return found
 
 

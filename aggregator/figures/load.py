@@ -17,7 +17,6 @@ from aggregator.model import Figure
 from aggregator.tables.load_limits import DECODING
 from aggregator.text.words import group, settings
 from method.compare import interval_of_mean
-from method.statistic import items_per_second
 
 
 def load_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> list[Figure | None]:
@@ -113,7 +112,7 @@ def _row(case: CaseResult, side: Side, value: float, low: float, high: float) ->
 
 def _rate(side: Side) -> tuple[float, float, float]:
     """Images a second: geometric mean and the ends of its 95 % interval."""
-    rates = [math.log(items_per_second(record)) for record in side.ok.values()]
+    rates = [math.log(metrics.items_per_second(record)) for record in side.ok.values()]
     middle = math.fsum(rates) / len(rates)
     low, high = interval_of_mean(rates) or (middle, middle)
     return math.exp(middle), math.exp(low), math.exp(high)

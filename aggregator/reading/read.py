@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from aggregator.forked import FORK, follow
 from aggregator.reading.parse import BadRecord, NewerSchema, parse_record
-from aggregator.reading.replicate import computed
+from aggregator.reading.replicate import compute
 from aggregator.reading.sharing import Sharing
 from runners.harness.record import Record, Status
 
@@ -27,7 +27,7 @@ Bad = list[tuple[str, BadRecord]]
 
 
 class Chunk(NamedTuple):
-    """What some files hold, up to the first one of a newer schema."""
+    """What some files hold; nothing where one of them is of a newer schema."""
 
     good: Good
     bad: Bad
@@ -43,12 +43,11 @@ def read_records(folder: Path, meanwhile: Callable[[], object] | None = None) ->
     good: Good = []
     names, bad = record_files(folder)
     chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
-    sharing = Sharing()
     with _kept():
         for read in _in_turn(folder, chunks, 1 if len(names) <= ALONE else len(os.sched_getaffinity(0)), meanwhile):
             if read.newer:
                 raise read.newer
-            good += [(name, sharing.shared(record)) for name, record in read.good]
+            good += read.good
             bad += read.bad
     return good, bad
 
@@ -104,11 +103,12 @@ def _in_turn(
     folder: Path, chunks: Sequence[Sequence[str]], processes: int, meanwhile: Callable[[], object] | None
 ) -> Iterator[Chunk]:
     """What each chunk's files hold, in the order of the chunks however many processes read them."""
+    sharing = Sharing()
     if processes == 1:
-        yield from (_read_chunk(folder, chunk) for chunk in chunks)
+        yield from (_read_chunk(folder, chunk, sharing) for chunk in chunks)
         return
     begun = FORK.Value("q", 0)
-    unread = _Unread(folder, chunks, begun)
+    unread = _Unread(folder, chunks, begun, sharing)
     with ProcessPoolExecutor(processes - 1, FORK, _begin, (unread,)) as pool:
         try:
             others = [pool.submit(_read_next) for _ in chunks]  # starts the processes
@@ -116,21 +116,27 @@ def _in_turn(
                 meanwhile()
             # What this process reads itself is spared the way from process to process, a fourth of the work.
             own = []
-            for chunk in unread:
-                own.append(chunk)
+            for read in unread:
+                own.append(read)
                 if others[-1].done():  # a process was killed, or else nothing is left
                     break
-            found = dict([*own, *filter(None, (other.result() for other in others))])
+            sent = list(filter(None, (other.result() for other in others)))
         finally:
             begun.value = len(chunks)  # after Ctrl-C nobody reads on
+    for _, chunk in sent:
+        for _, record in chunk.good:
+            sharing.share(record)
+    found = dict([*own, *sent])
     yield from (found[index] for index in range(len(chunks)))
 
 
 class _Unread:
     """The chunks that no process has begun yet, read one after the other: which one it was, and what is in it."""
 
-    def __init__(self, folder: Path, chunks: Sequence[Sequence[str]], begun: "Synchronized[int]") -> None:
-        self._folder, self._chunks, self._begun = folder, chunks, begun
+    def __init__(
+        self, folder: Path, chunks: Sequence[Sequence[str]], begun: "Synchronized[int]", sharing: Sharing
+    ) -> None:
+        self._folder, self._chunks, self._begun, self._sharing = folder, chunks, begun, sharing
 
     def __iter__(self) -> Iterator[tuple[int, Chunk]]:
         return self
@@ -141,7 +147,7 @@ class _Unread:
             if index == len(self._chunks):
                 raise StopIteration
             self._begun.value += 1
-        return index, _read_chunk(self._folder, self._chunks[index])
+        return index, _read_chunk(self._folder, self._chunks[index], self._sharing)
 
 
 _unread: Iterator[tuple[int, Chunk]] = iter(())
@@ -160,20 +166,19 @@ def _begin(unread: _Unread) -> None:
     follow()
 
 
-def _read_chunk(folder: Path, names: Sequence[str]) -> Chunk:
+def _read_chunk(folder: Path, names: Sequence[str], sharing: Sharing) -> Chunk:
     good: Good = []
     bad: Bad = []
-    sharing = Sharing()
     for name in names:
         try:
             record = parse_record(read_regular(f"{folder}/{name}"))
-            if record.status is Status.OK:
-                computed(record)
-            good.append((name, sharing.shared(record)))
+            sharing.share(record)
+            good.append((name, record))
         except NewerSchema as error:
-            return Chunk(good, bad, NewerSchema(f"{folder / name}: {error}"))
+            return Chunk([], [], NewerSchema(f"{folder / name}: {error}"))
         except OSError as error:
             bad.append((name, BadRecord(f"cannot be read ({error.strerror})")))
         except BadRecord as error:
             bad.append((name, error))
+    compute([record for _, record in good if record.status is Status.OK])
     return Chunk(good, bad)

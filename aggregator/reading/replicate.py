@@ -1,25 +1,23 @@
 """What is computed of one replicate alone, by the process that reads it: where many are read, every CPU does a part."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
-from method.statistic import Steadiness, mean_seconds, seconds, steadiness
+from method.statistic import Summary, summarise
 from runners.harness.record import Record
 
 _KEPT = "_computed"
 
 
-class Computed(NamedTuple):
-    """The compared statistic and the mean step, in seconds, and whether the replicate had settled."""
-
-    seconds: float
-    mean_seconds: float | None
-    steadiness: Steadiness
+def compute(records: Sequence[Record]) -> None:
+    """Have what is computed of these `ok` records at hand, which for many together takes much less."""
+    for record, found in zip(records, summarise(records), strict=True):
+        vars(record)[_KEPT] = found
 
 
-def computed(record: Record) -> Computed:
+def computed(record: Record) -> Summary:
     """Of an `ok` record, computed once."""
     kept = vars(record)
     if _KEPT not in kept:
-        kept[_KEPT] = Computed(seconds(record), mean_seconds(record), steadiness(record))
-    found: Computed = kept[_KEPT]
+        compute([record])
+    found: Summary = kept[_KEPT]
     return found

@@ -16,8 +16,8 @@ class Sharing:
     def __init__(self) -> None:
         self._last: dict[tuple[Case, Competitor], Record] = {}
 
-    def shared(self, record: Record) -> Record:
-        """The same record with parts in common with those before it, and its samples small.
+    def share(self, record: Record) -> None:
+        """Give the record parts in common with those before it, and make its samples small.
 
         It is changed in place, which a frozen one may be only as long as nobody but its reader has seen it.
         """
@@ -31,4 +31,3 @@ class Sharing:
             times = vars(record.samples)
             times |= {name: array("q", times[name]) for name in TIMES if times[name]}
         self._last[side] = record
-        return record

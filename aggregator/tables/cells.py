@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 
 from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.metrics import Metric
+from aggregator.comparison.metrics import Metric, items_per_second
 from aggregator.comparison.roofline import PRODUCT, Attainable, Unknown, side_rate
 from aggregator.comparison.sides import Side
 from aggregator.model import Cell
@@ -14,7 +14,6 @@ from aggregator.text.answers import incomplete
 from aggregator.text.quantities import DASH, amount, duration, significant, with_half_width
 from aggregator.text.words import clean
 from method.compare import interval_of_mean
-from method.statistic import items_per_second
 
 MEAN_NOTE = "± is half the 95 % t interval over n blocks (fresh processes)"
 NOT_TRIED = "NOT TRIED"

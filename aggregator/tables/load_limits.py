@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from aggregator.comparison.metrics import Metric, stage_rate
-from method.statistic import items_per_second
+from aggregator.comparison.metrics import Metric, items_per_second, stage_rate
 from runners.harness.record import Record
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.metrics import Metric
+from aggregator.comparison.metrics import Metric, items_per_second
 from aggregator.comparison.sides import Side
 from aggregator.model import Remarks
 from aggregator.tables.load import worst_mean
@@ -17,7 +17,6 @@ from aggregator.tables.order import natural
 from aggregator.text.quantities import duration, percent
 from aggregator.text.words import clean, parameters
 from method.compare import interval_of_mean
-from method.statistic import items_per_second
 from runners.harness.case import Case
 from runners.harness.record import Record
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.health import PROCESS_SPREAD, Cause, signals
 from aggregator.comparison.sections import hardware
+from aggregator.reading.replicate import computed
 from aggregator.text.quantities import percent
-from method.statistic import seconds
 from method.verdict import Verdict
 from runners.harness.record import Record, Status
 
@@ -68,5 +68,7 @@ def _widest_spread(records: list[Record]) -> float:
     """The largest coefficient of variation between the processes of one competitor in one case."""
     sides = defaultdict(list)
     for record in records:
-        sides[record.run_id, record.case, record.competitor, hardware(record)].append(math.log(seconds(record)))
+        sides[record.run_id, record.case, record.competitor, hardware(record)].append(
+            math.log(computed(record).seconds)
+        )
     return max((statistics.stdev(logs) for logs in sides.values() if len(logs) > 1), default=0.0)

@@ -86,7 +86,7 @@ def test_who_reads_a_record_computes_what_is_of_it_alone(mixed, monkeypatch):
     def refuse(_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(replicate, "seconds", refuse)
+    monkeypatch.setattr(replicate, "compute", refuse)
     for record in records:
         if record.status is Status.OK:
             assert computed(record).seconds == seconds(record)

@@ -30,7 +30,7 @@ from aggregator.reading.load import LoadedRun
 from aggregator.tables.footnotes import Footnotes
 from aggregator.text.answers import answer
 from method.compare import ADAPTIVE_ALPHA, blocks_until_narrower, paired, ratio
-from method.statistic import Steadiness, seconds, steadiness
+from method.statistic import Steadiness, seconds, summarise
 from method.verdict import ALPHA, DELTA, MOST_BLOCKS, Obstacle, Verdict, doubted_by_permutation, judge_all
 from runners.harness.record import Status
 
@@ -276,8 +276,8 @@ def test_a_figure_says_which_case_is_unstable():
 
 def test_steadiness_needs_enough_steps():
     run = make_run([planned(CASE, [TORCH], 1)])
-    assert [steadiness(record) for record in make_records(run, steps=64)] == [Steadiness.UNVERIFIED]
-    assert [steadiness(record) for record in make_records(run, steps=65)] == [Steadiness.STEADY]
+    assert [found.steadiness for found in summarise(make_records(run, steps=64))] == [Steadiness.UNVERIFIED]
+    assert [found.steadiness for found in summarise(make_records(run, steps=65))] == [Steadiness.STEADY]
 
 
 def loader_record(steps, workers=2, queue=4):
@@ -308,13 +308,13 @@ EVEN = [40.0, 0.4]
     ],
 )
 def test_a_loader_is_judged_by_halves_and_by_what_a_burst_can_do(steps, state):
-    assert steadiness(loader_record(steps)) is state
+    assert summarise([loader_record(steps)])[0].steadiness is state
 
 
 def test_bursts_of_a_loader_neither_move_its_rate_nor_make_it_unsteady():
     bursty = loader_record([80.0 if index % 8 == 0 else 1e-6 for index in range(8 * 21)], workers=8, queue=8)
     assert seconds(bursty) == pytest.approx(0.01, rel=1e-6)
-    assert steadiness(bursty) is Steadiness.STEADY
+    assert summarise([bursty])[0].steadiness is Steadiness.STEADY
 
 
 def test_an_unverified_warm_up_says_of_how_many_replicates():

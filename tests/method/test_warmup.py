@@ -9,7 +9,7 @@ from scipy.signal import lfilter
 
 from launcher import profile
 from launcher.pilots import longer
-from method.statistic import Steadiness, seconds, steadiness
+from method.statistic import Steadiness, seconds, summarise
 from method.warmup import FEWEST_STEPS, MOST_STEPS, mser, pilot, plan
 from runners.harness.case import Block, Case, Competitor
 from runners.harness.loop import Sampling, sample_steps
@@ -103,7 +103,7 @@ def simulated(shape) -> tuple[np.ndarray, np.ndarray]:
         for _ in range(REPLICATES):
             level, record = process(draw, shape_of, sampling)
             off.append(abs(seconds(record) / level - 1))
-            flagged.append(unsettled or steadiness(record) is Steadiness.UNSTEADY)
+            flagged.append(unsettled or summarise([record])[0].steadiness is Steadiness.UNSTEADY)
     return np.array(off), np.array(flagged)
 
 
