@@ -1,17 +1,21 @@
 """Processes forked from this one, which see all that it has read without its being sent to them."""
 
+import fcntl
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
 Made = TypeVar("Made")
 FORK = get_context("fork")
 """A process that starts afresh would first import for as long as there is to do."""
+PIPE_SIZE = 2**20
+"""Bytes on their way at most: the most that Linux gives to anybody."""
 
 
 @contextmanager
@@ -22,35 +26,45 @@ def beside(work: Callable[[], Made], much: bool) -> Iterator[Callable[[], Made]]
     does the work itself, so that errors come where they are looked for. So it does where there is not `much` to do or
     one CPU alone to do it.
     """
-    process = None
-    if much and len(os.sched_getaffinity(0)) > 1:
-        here, there = FORK.Pipe(duplex=False)
-        process = FORK.Process(target=_work_and_send, args=(work, there), daemon=True)
-        try:
-            process.start()
-        except OSError:
-            process = None
-        there.close()
-    if process is None:
+    if not much or len(os.sched_getaffinity(0)) == 1:
         yield work
         return
+    with helper(lambda: (work() for _ in range(1))) as connection:
 
-    def result() -> Made:
-        try:
-            made: Made = here.recv()
-        except (EOFError, OSError):
-            return work()
-        return made
+        def result() -> Made:
+            try:
+                made: Made = connection.recv()
+            except (EOFError, OSError):
+                return work()
+            return made
 
-    try:
         yield result
+
+
+@contextmanager
+def helper(work: Callable[[], Iterable[object]]) -> Iterator[Connection]:
+    """Another process that does `work` and sends one after the other what it makes.
+
+    Its end is the connection's end, whether all was made, the work failed, the process was killed or there was no room
+    for it. What is made waits with it until it is received, which need not be soon. With the context it is gone.
+    """
+    here, there = FORK.Pipe(duplex=False)
+    with suppress(OSError):  # where less is allowed
+        fcntl.fcntl(there.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    process = FORK.Process(target=_work_and_send, args=(work, there), daemon=True)
+    with suppress(OSError):
+        process.start()
+    there.close()
+    try:
+        yield here
     finally:
-        process.kill()
-        process.join()
+        if process.pid is not None:
+            process.kill()
+            process.join()
         here.close()
 
 
-def follow() -> None:
+def _follow() -> None:
     """In a forked process: end with the one that forked it, and leave it Ctrl-C, which reaches them all."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_end_with_parent, daemon=True).start()
@@ -63,7 +77,23 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work_and_send(work: Callable[[], object], there: Connection) -> None:
-    follow()
+def _work_and_send(work: Callable[[], Iterable[object]], there: Connection) -> None:
+    _follow()
+    unsent: SimpleQueue[object] = SimpleQueue()
+    sender = Thread(target=_send, args=(unsent, there), daemon=True)
+    sender.start()
     with suppress(Exception):
-        there.send(work())
+        for made in work():
+            unsent.put(made)
+    unsent.put(_END)
+    sender.join()
+
+
+_END = object()
+
+
+def _send(unsent: "SimpleQueue[object]", there: Connection) -> None:
+    """In a thread of its own, since who works need not wait until somebody receives."""
+    with suppress(Exception):
+        for made in iter(unsent.get, _END):
+            there.send(made)

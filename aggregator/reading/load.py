@@ -4,7 +4,6 @@ import difflib
 import json
 import stat
 from collections.abc import Callable
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -108,8 +107,6 @@ def _read(
         raise CannotReport(f"{error}; upgrade this program to read it") from error
     except OSError as error:
         raise CannotReport(f"{folder}: cannot be read ({error.strerror})") from error
-    except BrokenProcessPool as error:
-        raise CannotReport(f"{folder}: a process that read it was killed; is there enough memory?") from error
     return read, [Quarantined(name, error.offset, str(error)) for name, error in refused]
 
 

@@ -1,16 +1,16 @@
 """Records from files: regular ones alone, in order of name, by every CPU where there are many."""
 
 import gc
+import math
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing.sharedctypes import Synchronized
+from contextlib import ExitStack, contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
-from aggregator.forked import FORK, follow
+from aggregator.forked import helper
 from aggregator.reading.parse import BadRecord, NewerSchema, parse_record
 from aggregator.reading.replicate import compute
 from aggregator.reading.sharing import Sharing
@@ -18,8 +18,10 @@ from runners.harness.record import Record, Status
 
 SIZE_LIMIT = 32 * 2**20
 """Bytes of one record; the longest loader stream stays well below it."""
-CHUNK = 250
-"""Files that are read at a time."""
+CHUNK, MOST_CHUNKS = 250, 1000
+"""Files that are read at a time; of very many, more of them."""
+NUMBER = 4
+"""Bytes of a chunk's number. A page, which the smallest pipe holds, has room for those of MOST_CHUNKS."""
 ALONE = 2000
 """Up to so many files this process reads itself: starting others would take longer."""
 Good = list[tuple[str, Record]]
@@ -38,11 +40,12 @@ def read_records(folder: Path, meanwhile: Callable[[], object] | None = None) ->
     """Each usable record of `folder` and each unusable file, by file name. Links and special files are not followed.
     `meanwhile` is done while other processes read, where there is so much to read.
 
-    Raises NewerSchema, which names the file, and BrokenProcessPool where a process that read files was killed.
+    Raises NewerSchema, which names the file.
     """
     good: Good = []
     names, bad = record_files(folder)
-    chunks = [names[start : start + CHUNK] for start in range(0, len(names), CHUNK)]
+    size = max(CHUNK, math.ceil(len(names) / MOST_CHUNKS))
+    chunks = [names[start : start + size] for start in range(0, len(names), size)]
     with _kept():
         for read in _in_turn(folder, chunks, 1 if len(names) <= ALONE else len(os.sched_getaffinity(0)), meanwhile):
             if read.newer:
@@ -107,63 +110,54 @@ def _in_turn(
     if processes == 1:
         yield from (_read_chunk(folder, chunk, sharing) for chunk in chunks)
         return
-    begun = FORK.Value("q", 0)
-    unread = _Unread(folder, chunks, begun, sharing)
-    with ProcessPoolExecutor(processes - 1, FORK, _begin, (unread,)) as pool:
-        try:
-            others = [pool.submit(_read_next) for _ in chunks]  # starts the processes
-            if meanwhile:
-                meanwhile()
-            # What this process reads itself is spared the way from process to process, a fourth of the work.
-            own = []
-            for read in unread:
-                own.append(read)
-                if others[-1].done():  # a process was killed, or else nothing is left
-                    break
-            sent = list(filter(None, (other.result() for other in others)))
-        finally:
-            begun.value = len(chunks)  # after Ctrl-C nobody reads on
-    for _, chunk in sent:
-        for _, record in chunk.good:
-            sharing.share(record)
-    found = dict([*own, *sent])
-    yield from (found[index] for index in range(len(chunks)))
+    found: dict[int, Chunk] = {}
+    with _numbers(len(chunks)) as unread, ExitStack() as running:
+
+        def read() -> Iterator[tuple[int, Chunk]]:
+            return ((number, _read_chunk(folder, chunks[number], sharing)) for number in unread)
+
+        others = [running.enter_context(helper(read)) for _ in range(processes - 1)]
+        if meanwhile:
+            meanwhile()
+        # What this process reads itself is spared the way from process to process, a fourth of the work.
+        for number, chunk in read():
+            found[number] = chunk
+            for other in others:
+                while other.poll() and _received(other, found, sharing):
+                    pass
+        for other in others:
+            while _received(other, found, sharing):
+                pass
+    for number, names in enumerate(chunks):
+        # Where another process was killed, this one reads what it had begun.
+        yield found[number] if number in found else _read_chunk(folder, names, sharing)
 
 
-class _Unread:
-    """The chunks that no process has begun yet, read one after the other: which one it was, and what is in it."""
-
-    def __init__(
-        self, folder: Path, chunks: Sequence[Sequence[str]], begun: "Synchronized[int]", sharing: Sharing
-    ) -> None:
-        self._folder, self._chunks, self._begun, self._sharing = folder, chunks, begun, sharing
-
-    def __iter__(self) -> Iterator[tuple[int, Chunk]]:
-        return self
-
-    def __next__(self) -> tuple[int, Chunk]:
-        with self._begun.get_lock():
-            index = self._begun.value
-            if index == len(self._chunks):
-                raise StopIteration
-            self._begun.value += 1
-        return index, _read_chunk(self._folder, self._chunks[index], self._sharing)
+def _received(other: Connection, found: dict[int, Chunk], sharing: Sharing) -> bool:
+    """Take in what another process sent, or False where it has ended."""
+    try:
+        number, chunk = other.recv()
+    except (EOFError, OSError):
+        return False
+    for _, record in chunk.good:
+        sharing.share(record)
+    found[number] = chunk
+    return True
 
 
-_unread: Iterator[tuple[int, Chunk]] = iter(())
-"""What a process that was started to read shares with the others."""
-
-
-def _read_next() -> tuple[int, Chunk] | None:
-    """Of the chunks that are left, if any is."""
-    return next(_unread, None)
-
-
-def _begin(unread: _Unread) -> None:
-    """In a process that was started to read."""
-    global _unread
-    _unread = unread
-    follow()
+@contextmanager
+def _numbers(count: int) -> Iterator[Iterator[int]]:
+    """0, 1, … for this process and those forked from it, each of them for one alone. They lie in a pipe, which, other
+    than a lock, nobody can keep from the others by being killed."""
+    taken_from, put_into = os.pipe()
+    try:
+        os.write(put_into, b"".join(number.to_bytes(NUMBER) for number in range(count)))
+    finally:
+        os.close(put_into)
+    try:
+        yield map(int.from_bytes, iter(lambda: os.read(taken_from, NUMBER), b""))
+    finally:
+        os.close(taken_from)
 
 
 def _read_chunk(folder: Path, names: Sequence[str], sharing: Sharing) -> Chunk:

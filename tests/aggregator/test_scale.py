@@ -4,8 +4,11 @@ import dataclasses
 import multiprocessing
 import os
 import re
+import select
+import signal
 import time
 from array import array
+from contextlib import nullcontext
 
 import pytest
 from make_records import TF, TORCH, failed, make_records, make_run, planned, step_case, write_folder
@@ -104,21 +107,59 @@ def test_a_newer_record_ends_several_processes_as_it_ends_one(mixed):
 
 
 @pytest.mark.usefixtures("several")
-def test_a_reader_that_is_killed_is_no_traceback(mixed, monkeypatch, capsys):
-    """And nobody reads on to the end for nothing."""
-    ours, parse, here = os.getpid(), read.parse_record, []
+@pytest.mark.parametrize("before", [0, 3])
+def test_what_a_killed_reader_had_begun_is_read_by_this_process(mixed, monkeypatch, before):
+    """At its first file or later: nothing is lost, nothing is there twice, and nobody waits for it."""
+    whole = load_run(mixed)
+    ours, parse, elsewhere = os.getpid(), read.parse_record, []
 
     def parse_or_die(data):
-        if os.getpid() != ours:
-            os._exit(9)
-        here.append(data)
-        time.sleep(0.2)
+        if os.getpid() == ours:
+            time.sleep(0.05)  # that the others get their part
+        elif len(elsewhere) == before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        else:
+            elsewhere.append(data)
         return parse(data)
 
     monkeypatch.setattr(read, "parse_record", parse_or_die)
-    assert main(["report", str(mixed)]) == 2
-    assert "was killed; is there enough memory?" in capsys.readouterr().err
-    assert len(here) < len(list((mixed / "records").glob("*.json"))) / 2
+    assert load_run(mixed) == whole
+    assert not multiprocessing.active_children()
+
+
+@pytest.mark.usefixtures("several")
+def test_of_reading_that_is_stopped_nothing_is_left(mixed, monkeypatch):
+    def stop(_):
+        raise KeyboardInterrupt
+
+    before = set(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(read, "parse_record", stop)
+    with pytest.raises(KeyboardInterrupt):
+        load_run(mixed)
+    assert not multiprocessing.active_children()
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.usefixtures("several")
+def test_very_many_files_are_read_in_larger_chunks(mixed, monkeypatch):
+    """Of whose numbers a pipe holds all, however small it is."""
+    whole = load_run(mixed)
+    assert read.MOST_CHUNKS * read.NUMBER <= select.PIPE_BUF
+    sizes, chunk = [], read._read_chunk
+    monkeypatch.setattr(read, "MOST_CHUNKS", 3)
+    monkeypatch.setattr(read, "_numbers", lambda count: sizes.append(count) or nullcontext(iter(range(count))))
+    monkeypatch.setattr(read, "helper", lambda _: nullcontext(closed()))
+    monkeypatch.setattr(read, "_read_chunk", lambda *given: sizes.append(len(given[1])) or chunk(*given))
+    assert load_run(mixed) == whole
+    assert sizes[0] == 3
+    assert max(sizes[1:]) > 2
+
+
+def closed():
+    """The connection of a process that could not be started."""
+    here, there = multiprocessing.Pipe(duplex=False)
+    there.close()
+    return here
 
 
 def test_what_replicates_repeat_is_kept_once(tmp_path):
