@@ -26,7 +26,7 @@ class Looks:
             return
         try:
             level = math.log(seconds(record))
-        except (ValueError, KeyError, ZeroDivisionError):
+        except (ValueError, KeyError, ArithmeticError):
             return
         if math.isfinite(level):
             self._levels[replicate.case][replicate.competitor][replicate.block] = level

@@ -17,6 +17,8 @@ STEADY_STEPS = 60
 """With fewer retained steps, quarters are too short to tell drift from noise."""
 STEADY_BURSTS = 20
 """With fewer bursts of a loader, its halves are too short."""
+TOGETHER = 2**20
+"""So many steps are in memory a second time at most, unless one replicate has more."""
 STEP_WORKLOADS = ("train", "infer", "roof")
 
 
@@ -49,7 +51,10 @@ class Summary(NamedTuple):
 
 def summarise(records: Sequence[Record]) -> list[Summary]:
     """What each of these `ok` records comes to. Those with equally many steps are taken together: where thousands are
-    read, one after the other takes five times as long."""
+    read, one after the other takes five times as long.
+
+    Raises OverflowError for a step beyond 64 bits, ArithmeticError or KeyError where there is nothing to compare.
+    """
     found: dict[int, Summary] = {}
     alike: defaultdict[int, list[int]] = defaultdict(list)
     for place, record in enumerate(records):
@@ -58,8 +63,11 @@ def summarise(records: Sequence[Record]) -> list[Summary]:
             alike[len(retained(samples))].append(place)
         else:
             found[place] = _whole_stage(samples) if record.case.workload == "fit" else _batches(record.case, samples)
-    for places in alike.values():
-        found |= zip(places, _steps([retained(_samples(records[place])) for place in places]), strict=True)
+    for steps, places in alike.items():
+        at_once = max(1, TOGETHER // max(1, steps))
+        for start in range(0, len(places), at_once):
+            some = places[start : start + at_once]
+            found |= zip(some, _steps([retained(_samples(records[place])) for place in some]), strict=True)
     return [found[place] for place in range(len(records))]
 
 
@@ -78,7 +86,8 @@ def _steps(series: Sequence[Sequence[int]]) -> list[Summary]:
     else:
         # Quarters of equal length, the first ones a step longer where four do not divide them.
         levels = np.array([_medians(quarter) for quarter in np.array_split(steps, 4, axis=1)])
-        apart = levels.max(axis=0) / levels.min(axis=0) - 1
+        with np.errstate(divide="ignore", invalid="ignore"):  # a clock that stood still
+            apart = levels.max(axis=0) / levels.min(axis=0) - 1
         states = [Steadiness.STEADY if found <= STEADY_SPREAD else Steadiness.UNSTEADY for found in apart.tolist()]
     return list(map(Summary, (_medians(steps) / 1e9).tolist(), means, states))
 

@@ -90,6 +90,19 @@ def test_further_blocks_go_where_the_interval_is_wide_and_nowhere_else(tmp_path:
     assert load(RunFolder(tmp_path))[0].extensions == [1, 1]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("steps", [[2**64] * 10, [5] * 60 + [0] * 20, [0] * 80, []])
+def test_a_record_without_times_widens_no_interval(tmp_path: Path, steps: list[int]) -> None:
+    """Of one that no report could use nothing is learned, and the run goes on."""
+
+    def untimed(record: Record, job: Job, stop: Stop) -> Outcome:
+        return ok(dataclasses.replace(record, samples=Samples(steps, 0, 8, 1, 1, 1)), job, stop)
+
+    run = dataclasses.replace(run_of(PlannedCase(case(), [A, B], 8)), stopping=RULE)
+    ended = carry_out(tmp_path / "run", run, FakeEngine(run, {A.label: untimed, B.label: scattered(0.001, 1)}))
+    assert ended.state is RunState.COMPLETE
+
+
 def test_a_large_difference_stops_nothing(tmp_path: Path) -> None:
     """It stops on width: a noisy case goes on to its last block however clear its winner is."""
     run = two_cases()

@@ -1,0 +1,47 @@
+"""What replicates come to: the same whether they are taken together or each by itself."""
+
+import statistics
+
+import numpy as np
+import pytest
+
+from method import statistic
+from method.statistic import STEADY_SPREAD, STEADY_STEPS, Steadiness, retained, seconds, summarise
+from runners.harness.case import Block, Case, Competitor
+from runners.harness.record import SCHEMA_VERSION, Record, Samples, Status
+
+CASE, TORCH = (
+    Case("train", "cpu", 8, 25, network="cnn4", input_size=32, scope="compute"),
+    Competitor("pytorch", "eager"),
+)
+
+
+def records_of(*lengths):
+    """Steps around 10 ms with some drift in every third record."""
+    draw = np.random.default_rng(3)
+    for number, length in enumerate(lengths):
+        drift = np.linspace(1, 1.1 if number % 3 == 0 else 1.001, length)
+        steps = (1e7 * drift * draw.lognormal(0, 0.01, length)).astype(int).tolist()
+        samples = Samples(steps, 5, 8, None, 1, 1)
+        block = Block(number, 0, 0, 0, "")
+        yield Record(SCHEMA_VERSION, "", "", Status.OK, None, CASE, TORCH, block, [], samples=samples)
+
+
+@pytest.mark.parametrize("together", [1, 100, 2**20])
+def test_replicates_taken_together_are_what_each_is_by_itself(monkeypatch, together):
+    monkeypatch.setattr(statistic, "TOGETHER", together)
+    records = list(records_of(*[85, 86, 85, 6, 64, 65, 7, 200, 85, 66, 67, 68, 85, 85]))
+    found = summarise(records)
+    assert found == [summarise([record])[0] for record in records]
+    assert {one.steadiness for one in found} == {Steadiness.STEADY, Steadiness.UNSTEADY, Steadiness.UNVERIFIED}
+    for record, one in zip(records, found, strict=True):
+        steps = retained(record.samples)
+        assert one.seconds == seconds(record) == statistics.median(steps) / 1e9
+        assert one.mean_seconds == pytest.approx(statistics.fmean(steps) / 1e9, rel=1e-12)
+        if len(steps) >= STEADY_STEPS:
+            levels = [statistics.median(quarter.tolist()) for quarter in np.array_split(steps, 4)]
+            assert (one.steadiness is Steadiness.STEADY) == (max(levels) / min(levels) - 1 <= STEADY_SPREAD)
+
+
+def test_nothing_comes_to_nothing():
+    assert summarise([]) == []
