@@ -44,6 +44,7 @@ class Reader:
         self._judged = name in JUDGED
         self._remembers = name not in OWN
         self._known: dict[bytes, Member] = {}
+        """By the member's text, whatever ends it. To look it up takes longer than to compare with a recent one."""
         self.recent: list[tuple[bytes, Member]] = []
         """The pieces that were found last, each with what ends it, and the member in it."""
 
@@ -79,7 +80,7 @@ def read_members(data: bytes) -> tuple[Record, dict[str, str]] | None:
     start, values, problems = len(BEGIN), {}, {}
     try:
         for reader in _readers():
-            # To compare a piece with a recent one is much faster than to look for where it ends.
+            # To compare is much faster than to look for where the piece ends.
             for piece, member in reader.recent:  # noqa: B007
                 if data.startswith(piece, start):
                     start += len(piece)

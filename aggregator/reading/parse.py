@@ -37,7 +37,10 @@ def parse_record(data: bytes) -> Record:
     try:
         record = record_adapter().validate_json(data)
     except ValidationError as error:
-        return _salvage(data, error)
+        try:
+            return _salvage(data, error)
+        except RecursionError:
+            raise BadRecord("nested too deeply", 0) from error
     return _judged(record, _problems(record, is_wide(data)))
 
 
@@ -98,8 +101,6 @@ def _decode(data: bytes) -> Any:
         at = len(text[: error.pos].encode("utf-8"))
         reason = "truncated" if at >= len(data.rstrip()) or error.msg.startswith("Unterminated") else "not JSON"
         raise BadRecord(f"{reason}: {error.msg}", at) from error
-    except RecursionError as error:
-        raise BadRecord("nested too deeply", 0) from error
     except ValueError as error:
         raise BadRecord(f"not JSON: {error}", 0) from error
 

@@ -70,7 +70,7 @@ def _misplaced(block: Block) -> str | None:
     return f"block or place beyond {MOST_BLOCKS}" if max(block.number, block.position) > MOST_BLOCKS else None
 
 
-def _without_images(case: Case) -> str | None:
+def _empty_batch(case: Case) -> str | None:
     return f"case.batch_size: {case.batch_size} is no batch" if case.batch_size < 1 else None
 
 
@@ -128,7 +128,7 @@ def _implausible_epoch(epoch: Epoch) -> str | None:
 
 
 def _untimed(samples: Samples) -> str:
-    """Names the first time that is none; nearly all records have only such as are."""
+    """Names the first time that is none, of which there must be one: nearly all records have only such as are."""
     times = {"first_step_ns": samples.first_step_ns, "import_ns": samples.import_ns, "setup_ns": samples.setup_ns}
     times |= {f"step_ns.{index}": value for index, value in enumerate(samples.step_ns)}
     times |= {f"group_ns.{index}": value for index, value in enumerate(samples.group_ns)}
@@ -167,7 +167,7 @@ def _implausible_samples(samples: Samples) -> str | None:
 
 RULES: dict[str, Callable[[Any], str | None]] = {
     "block": _misplaced,
-    "case": _without_images,
+    "case": _empty_batch,
     "samples": _implausible_samples,
     "resources": _negative,
     "check": _implausible_check,

@@ -1,6 +1,7 @@
 """Strict loading: what is no record is named and left out, the rest is reported."""
 
 import dataclasses
+import functools
 import json
 import os
 from contextlib import contextmanager
@@ -49,6 +50,7 @@ def test_a_good_record_is_read_back_as_written():
         (b'{"a": 1} garbage', 9, "not JSON"),
         (b"[1, 2]", 0, "not a JSON object"),
         (b"[" * 200_000, 0, "nested"),
+        (altered(unknown={"a": functools.reduce(lambda inner, _: [inner], range(900), 0)}), 0, "nested"),
         (b"{}", None, "not a record"),
         (altered(case__batch_size="8"), None, "batch_size"),
         (altered(case__batch_size=0), None, "not a record: case.batch_size: 0 is no batch"),
