@@ -41,6 +41,7 @@ def write_report(report: Report, folder: Path) -> Path:
     remove_leftovers(drawings, made, lambda path: bool(DRAWN.fullmatch(path.name)))
     page = folder / "report.html"
     with beside(partial(render_markdown, report), len(report.figures) > MUCH) as markdown:
-        write_atomically(page, render_html(report).encode())
+        html = render_html(report)
         write_atomically(folder / "report.md", markdown().encode())
+    write_atomically(page, html.encode())
     return page
