@@ -1,12 +1,12 @@
 """Processes forked from this one, which see all that it has read without its being sent to them."""
 
-import fcntl
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 from queue import SimpleQueue
 from threading import Thread
 from typing import TypeVar
@@ -14,8 +14,6 @@ from typing import TypeVar
 Made = TypeVar("Made")
 FORK = get_context("fork")
 """A process that starts afresh would first import for as long as there is to do."""
-PIPE_SIZE = 2**20
-"""Bytes on their way at most: the most that Linux gives to anybody."""
 
 
 @contextmanager
@@ -29,39 +27,56 @@ def beside(work: Callable[[], Made], much: bool) -> Iterator[Callable[[], Made]]
     if not much or len(os.sched_getaffinity(0)) == 1:
         yield work
         return
-    with helper(lambda: (work() for _ in range(1))) as connection:
+
+    def once() -> Iterator[Made]:
+        yield work()
+
+    with helper(once) as connection:
 
         def result() -> Made:
-            try:
-                made: Made = connection.recv()
-            except (EOFError, OSError):
-                return work()
-            return made
+            if connection:
+                with suppress(EOFError, OSError):
+                    made: Made = connection.recv()
+                    return made
+            return work()
 
         yield result
 
 
 @contextmanager
-def helper(work: Callable[[], Iterable[object]]) -> Iterator[Connection]:
-    """Another process that does `work` and sends one after the other what it makes.
+def helper(work: Callable[[], Iterable[object]]) -> Iterator[Connection | None]:
+    """Another process that does `work` and sends one after the other what it makes; None where there is no room for it.
 
-    Its end is the connection's end, whether all was made, the work failed, the process was killed or there was no room
-    for it. What is made waits with it until it is received, which need not be soon. With the context it is gone.
+    Its end is the connection's end, whether all was made, the work failed or the process was killed. What is made waits
+    with it until it is received, which need not be soon. With the context it is gone.
     """
-    here, there = FORK.Pipe(duplex=False)
-    with suppress(OSError):  # where less is allowed
-        fcntl.fcntl(there.fileno(), fcntl.F_SETPIPE_SZ, PIPE_SIZE)
-    process = FORK.Process(target=_work_and_send, args=(work, there), daemon=True)
-    with suppress(OSError):
-        process.start()
-    there.close()
+    started = _started(work)
+    if started is None:
+        yield None
+        return
+    process, here = started
     try:
         yield here
     finally:
-        if process.pid is not None:
-            process.kill()
-            process.join()
+        process.kill()
+        process.join()
         here.close()
+
+
+def _started(work: Callable[[], Iterable[object]]) -> tuple[ForkProcess, Connection] | None:
+    """A process that does `work`, and the connection from it; None where there is no room for them."""
+    try:
+        here, there = FORK.Pipe(duplex=False)
+    except OSError:
+        return None
+    process = FORK.Process(target=_work_and_send, args=(work, there), daemon=True)
+    with there:
+        try:
+            process.start()
+        except OSError:
+            here.close()
+            return None
+    return process, here
 
 
 def _follow() -> None:
@@ -78,15 +93,17 @@ def _end_with_parent() -> None:
 
 
 def _work_and_send(work: Callable[[], Iterable[object]], there: Connection) -> None:
-    _follow()
     unsent: SimpleQueue[object] = SimpleQueue()
     sender = Thread(target=_send, args=(unsent, there), daemon=True)
-    sender.start()
     with suppress(Exception):
+        _follow()
+        sender.start()
         for made in work():
             unsent.put(made)
-    unsent.put(_END)
-    sender.join()
+            if not sender.is_alive():  # what is left is for those who can send it
+                break
+        unsent.put(_END)
+        sender.join()
 
 
 _END = object()

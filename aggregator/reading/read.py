@@ -22,11 +22,12 @@ CHUNK, MOST_CHUNKS = 250, 1000
 """Files that are read at a time; of very many, more of them."""
 TOGETHER = 8
 """Of so many files first the bytes are read, then the records: step by step, the code of each step stays in the CPU's
-cache, which saves a seventh of the time. More files save no more, and might be too large to be in memory at once."""
+cache, which saves a tenth of the time. More files save hardly more."""
 NUMBER = 4
 """Bytes of a chunk's number. A page, which the smallest pipe holds, has room for those of MOST_CHUNKS."""
-ALONE = 2000
-"""Up to so many files this process reads itself: starting others would take longer."""
+ALONE, MOST_PROCESSES = 2000, 4
+"""Up to so many files this process reads itself: starting others would take longer. And to receive what three others
+read is all that it can do."""
 Good = list[tuple[str, Record]]
 Bad = list[tuple[str, BadRecord]]
 
@@ -49,12 +50,17 @@ def read_records(folder: Path, meanwhile: Callable[[], object] | None = None) ->
     names, bad = record_files(folder)
     size = max(CHUNK, math.ceil(len(names) / MOST_CHUNKS))
     chunks = [names[start : start + size] for start in range(0, len(names), size)]
+    sharing = Sharing()
+    processes = 1 if len(names) <= ALONE else min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
     with _kept():
-        for read in _in_turn(folder, chunks, 1 if len(names) <= ALONE else len(os.sched_getaffinity(0)), meanwhile):
-            if read.newer:
-                raise read.newer
-            good += read.good
-            bad += read.bad
+        for chunk in _in_turn(folder, chunks, processes, meanwhile):
+            if chunk.newer:
+                raise chunk.newer
+            # In order again, so that of two parts that are equal but for how they are written the same one is kept.
+            for _, record in chunk.good:
+                sharing.share(record)
+            good += chunk.good
+            bad += chunk.bad
     return good, bad
 
 
@@ -109,42 +115,40 @@ def _in_turn(
     folder: Path, chunks: Sequence[Sequence[str]], processes: int, meanwhile: Callable[[], object] | None
 ) -> Iterator[Chunk]:
     """What each chunk's files hold, in the order of the chunks however many processes read them."""
-    sharing = Sharing()
     if processes == 1:
-        yield from (_read_chunk(folder, chunk, sharing) for chunk in chunks)
+        yield from (_read_chunk(folder, chunk) for chunk in chunks)
         return
     found: dict[int, Chunk] = {}
     with _numbers(len(chunks)) as unread, ExitStack() as running:
 
-        def read() -> Iterator[tuple[int, Chunk]]:
-            return ((number, _read_chunk(folder, chunks[number], sharing)) for number in unread)
+        def reading() -> Iterator[tuple[int, Chunk]]:
+            return ((number, _read_chunk(folder, chunks[number])) for number in unread)
 
-        others = [running.enter_context(helper(read)) for _ in range(processes - 1)]
+        others: list[Connection] = []
+        while len(others) < processes - 1 and (other := running.enter_context(helper(reading))):
+            others.append(other)
         if meanwhile:
             meanwhile()
-        # What this process reads itself is spared the way from process to process, a fourth of the work.
-        for number, chunk in read():
+        # What this process reads itself is spared the way from process to process, a third of the work.
+        for number, chunk in reading():
             found[number] = chunk
             for other in others:
-                while other.poll() and _received(other, found, sharing):
+                while other.poll() and _received(other, found):
                     pass
         for other in others:
-            while _received(other, found, sharing):
+            while _received(other, found):
                 pass
     for number, names in enumerate(chunks):
         # Where another process was killed, this one reads what it had begun.
-        yield found[number] if number in found else _read_chunk(folder, names, sharing)
+        yield found[number] if number in found else _read_chunk(folder, names)
 
 
-def _received(other: Connection, found: dict[int, Chunk], sharing: Sharing) -> bool:
+def _received(other: Connection, found: dict[int, Chunk]) -> bool:
     """Take in what another process sent, or False where it has ended."""
     try:
-        number, chunk = other.recv()
+        number, found[number] = other.recv()
     except (EOFError, OSError):
         return False
-    for _, record in chunk.good:
-        sharing.share(record)
-    found[number] = chunk
     return True
 
 
@@ -163,9 +167,10 @@ def _numbers(count: int) -> Iterator[Iterator[int]]:
         os.close(taken_from)
 
 
-def _read_chunk(folder: Path, names: Sequence[str], sharing: Sharing) -> Chunk:
+def _read_chunk(folder: Path, names: Sequence[str]) -> Chunk:
     good: Good = []
     bad: Bad = []
+    sharing = Sharing()
     for start in range(0, len(names), TOGETHER):
         paths = [(name, f"{folder}/{name}") for name in names[start : start + TOGETHER]]
         contents = [(name, path, _content(path)) for name, path in paths]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from aggregator.forked import FORK, beside
+from aggregator.forked import FORK, beside, helper
 
 HERE = os.getpid()
 
@@ -62,6 +62,37 @@ def test_a_result_that_was_half_sent_is_made_again():
         other.kill()
         other.join()
         assert result() == (whole, HERE)
+
+
+def test_who_cannot_send_does_nothing_more():
+    def unsendable_and_more():
+        yield lambda: None
+        while True:
+            time.sleep(0.01)
+            yield 1
+
+    with helper(unsendable_and_more) as connection:
+        assert connection.poll(30)
+        with pytest.raises(EOFError):
+            connection.recv()
+
+
+def test_things_are_made_and_sent_while_nobody_receives(tmp_path):
+    """More than a pipe holds; the last one is made before the first one is received."""
+
+    def many():
+        for number in range(20):
+            yield number, b"x" * 10**6
+        (tmp_path / "all made").touch()
+
+    with helper(many) as connection:
+        begun = time.monotonic()
+        while not (tmp_path / "all made").exists() and time.monotonic() - begun < 30:
+            time.sleep(0.01)
+        assert (tmp_path / "all made").exists()
+        assert [connection.recv()[0] for _ in range(20)] == list(range(20))
+        with pytest.raises(EOFError):
+            connection.recv()
 
 
 def test_an_error_comes_where_the_result_is_asked_for_and_is_told_once(capfd):

@@ -1,6 +1,8 @@
 """Large reports: read by several processes as by one, in little memory, and open about what they leave out."""
 
 import dataclasses
+import errno
+import json
 import multiprocessing
 import os
 import re
@@ -125,6 +127,58 @@ def test_what_a_killed_reader_had_begun_is_read_by_this_process(mixed, monkeypat
     monkeypatch.setattr(read, "parse_record", parse_or_die)
     assert load_run(mixed) == whole
     assert not multiprocessing.active_children()
+
+
+def test_whoever_reads_a_record_first_the_same_is_kept(tmp_path, request, monkeypatch):
+    """Of two hosts that are equal but for how they are written: the one of the first file, which another process begins
+    first and ends last."""
+    run = a_run(cases=1, blocks=12)
+    folder = write_folder(tmp_path / "run", run, make_records(run))
+    for index, path in enumerate(sorted((folder / "records").iterdir())):
+        document = json.loads(path.read_text())
+        packages = {"a": "1", "b": "2", **document["host"]["packages"]}
+        document["host"]["packages"] = dict(sorted(packages.items(), reverse=index >= 2))
+        path.write_text(json.dumps(document, indent=1) + "\n")
+    alone = [to_json(record) for record in load_run(folder).records]
+    request.getfixturevalue("several")
+    ours, parse = os.getpid(), read.parse_record
+
+    def slowly_elsewhere(data):
+        if os.getpid() != ours:
+            time.sleep(0.3)
+        return parse(data)
+
+    monkeypatch.setattr(read, "parse_record", slowly_elsewhere)
+    assert [to_json(record) for record in load_run(folder, lambda: time.sleep(0.1)).records] == alone
+
+
+def test_many_cpus_start_no_more_processes_than_one_can_receive_from(mixed, monkeypatch, request):
+    alone = load_run(mixed)
+    request.getfixturevalue("several")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(384)))
+    begun = []
+    assert load_run(mixed, lambda: begun.append(len(multiprocessing.active_children()))) == alone
+    assert begun == [3]
+
+
+@pytest.mark.parametrize("full", ["Pipe", "Process"])
+def test_where_there_is_no_room_for_another_process_this_one_reads(mixed, monkeypatch, request, full):
+    alone = load_run(mixed)
+    request.getfixturevalue("several")
+    tried = []
+
+    def refuse(*_, **__):
+        tried.append(1)
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    if full == "Pipe":
+        monkeypatch.setattr(forked.FORK, "Pipe", refuse)
+    else:
+        monkeypatch.setattr(forked.FORK.Process, "start", refuse)
+    before = set(os.listdir("/proc/self/fd"))
+    assert load_run(mixed) == alone
+    assert set(os.listdir("/proc/self/fd")) == before
+    assert len(tried) == 1
 
 
 @pytest.mark.usefixtures("several")
