@@ -1,5 +1,6 @@
 """Processes forked from this one, which see all that it has read without its being sent to them."""
 
+import fcntl
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,8 @@ from typing import TypeVar
 Made = TypeVar("Made")
 FORK = get_context("fork")
 """A process that starts afresh would first import for as long as there is to do."""
+ON_ITS_WAY = 2**20
+"""Bytes that are sent ahead, as many as Linux lets anybody: with fewer, whoever receives waits for whoever sends."""
 
 
 @contextmanager
@@ -70,6 +73,8 @@ def _started(work: Callable[[], Iterable[object]]) -> tuple[ForkProcess, Connect
     except OSError:
         return None
     process = FORK.Process(target=_work_and_send, args=(work, there), daemon=True)
+    with suppress(OSError):  # where fewer are allowed
+        fcntl.fcntl(there.fileno(), fcntl.F_SETPIPE_SZ, ON_ITS_WAY)
     with there:
         try:
             process.start()

@@ -4,8 +4,8 @@ import gc
 import math
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
@@ -52,8 +52,8 @@ def read_records(folder: Path, meanwhile: Callable[[], object] | None = None) ->
     chunks = [names[start : start + size] for start in range(0, len(names), size)]
     sharing = Sharing()
     processes = 1 if len(names) <= ALONE else min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
-    with _kept():
-        for chunk in _in_turn(folder, chunks, processes, meanwhile):
+    with _kept(), closing(_in_turn(folder, chunks, processes, meanwhile)) as in_turn:
+        for chunk in in_turn:
             if chunk.newer:
                 raise chunk.newer
             # In order again, so that of two parts that are equal but for how they are written the same one is kept.
@@ -113,7 +113,7 @@ def _kept() -> Iterator[None]:
 
 def _in_turn(
     folder: Path, chunks: Sequence[Sequence[str]], processes: int, meanwhile: Callable[[], object] | None
-) -> Iterator[Chunk]:
+) -> Generator[Chunk]:
     """What each chunk's files hold, in the order of the chunks however many processes read them."""
     if processes == 1:
         yield from (_read_chunk(folder, chunk) for chunk in chunks)
@@ -129,18 +129,22 @@ def _in_turn(
             others.append(other)
         if meanwhile:
             meanwhile()
+        given = 0
         # What this process reads itself is spared the way from process to process, a third of the work.
         for number, chunk in reading():
             found[number] = chunk
             for other in others:
                 while other.poll() and _received(other, found):
                     pass
+            while given in found:  # not all at the end, when nobody else has anything to do
+                yield found.pop(given)
+                given += 1
         for other in others:
             while _received(other, found):
                 pass
-    for number, names in enumerate(chunks):
+    for number in range(given, len(chunks)):
         # Where another process was killed, this one reads what it had begun.
-        yield found[number] if number in found else _read_chunk(folder, names)
+        yield found.pop(number) if number in found else _read_chunk(folder, chunks[number])
 
 
 def _received(other: Connection, found: dict[int, Chunk]) -> bool:
