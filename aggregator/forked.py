@@ -15,6 +15,8 @@ from typing import TypeVar
 Made = TypeVar("Made")
 FORK = get_context("fork")
 """A process that starts afresh would first import for as long as there is to do."""
+_END = object()
+"""Stands after the last thing that is to be sent."""
 ON_ITS_WAY = 2**20
 """Bytes that are sent ahead, as many as Linux lets anybody: with fewer, whoever receives waits for whoever sends."""
 
@@ -109,9 +111,6 @@ def _work_and_send(work: Callable[[], Iterable[object]], there: Connection) -> N
                 break
         unsent.put(_END)
         sender.join()
-
-
-_END = object()
 
 
 def _send(unsent: "SimpleQueue[object]", there: Connection) -> None:

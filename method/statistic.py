@@ -53,7 +53,7 @@ def summarise(records: Sequence[Record]) -> list[Summary]:
     """What each of these `ok` records comes to. Those with equally many steps are taken together: where thousands are
     read, one after the other takes five times as long.
 
-    Raises OverflowError for a step beyond 64 bits, ArithmeticError or KeyError where there is nothing to compare.
+    Raises ArithmeticError for a step beyond 64 bits, and that or KeyError where there is nothing to compare.
     """
     found: dict[int, Summary] = {}
     alike: defaultdict[int, list[int]] = defaultdict(list)

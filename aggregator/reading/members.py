@@ -81,7 +81,7 @@ def read_members(data: bytes) -> tuple[Record, dict[str, str]] | None:
     try:
         for reader in _readers():
             # To compare is much faster than to look for where the piece ends.
-            for piece, member in reader.recent:  # noqa: B007
+            for piece, member in reader.recent:  # noqa: B007 (used below)
                 if data.startswith(piece, start):
                     start += len(piece)
                     break

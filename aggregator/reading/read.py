@@ -1,4 +1,4 @@
-"""Records from files: regular ones alone, in order of name, by every CPU where there are many."""
+"""Records from files: regular ones alone, in order of name, by several processes where there are many."""
 
 import gc
 import math
@@ -26,8 +26,8 @@ cache, which saves a tenth of the time. More files save hardly more."""
 NUMBER = 4
 """Bytes of a chunk's number. A page, which the smallest pipe holds, has room for those of MOST_CHUNKS."""
 ALONE, MOST_PROCESSES = 2000, 4
-"""Up to so many files this process reads itself: starting others would take longer. And to receive what three others
-read is all that it can do."""
+"""Up to so many files this process reads itself: starting others would take longer. To receive a record takes a third
+of the time that reading it takes, so that three others give it as much as it can take in."""
 Good = list[tuple[str, Record]]
 Bad = list[tuple[str, BadRecord]]
 

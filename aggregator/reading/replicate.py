@@ -1,4 +1,4 @@
-"""What is computed of one replicate alone, by the process that reads it: where many are read, every CPU does a part."""
+"""What is computed of one replicate alone, by the process that reads it: where several read, each does its part."""
 
 from collections.abc import Sequence
 

@@ -18,7 +18,7 @@ from make_records import TF, TORCH, failed, make_records, make_run, planned, ste
 from aggregator import build, forked
 from aggregator.cli import main
 from aggregator.figures import charts
-from aggregator.page import room
+from aggregator.page import room, write
 from aggregator.reading import read, replicate
 from aggregator.reading.load import CannotReport, load_run
 from aggregator.reading.replicate import computed
@@ -242,8 +242,9 @@ def test_a_report_made_by_several_processes_is_that_of_one(tmp_path, monkeypatch
     monkeypatch.setattr(forked.FORK, "Process", lambda **given: started.append(given) or fork(**given))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(build, "MUCH", 0)
+    monkeypatch.setattr(write, "MUCH", 0)
     assert report_of(tmp_path / "several", a_run(blocks=8)) == (code, page, text)
-    assert len(started) == 3
+    assert len(started) == 4
 
 
 def test_a_report_that_has_room_leaves_nothing_out(tmp_path, monkeypatch):
