@@ -1,25 +1,79 @@
-"""Answers of the frameworks' own Pythons, asked once a session."""
+"""Asks the frameworks' own Pythons: one process a contestant, which answers as long as the tests last."""
 
 import json
 import os
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+from needs import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+SCRIPTS = {"onnxruntime": "probe_onnxruntime.py"}
+"""Who answers more than tests/runners/probe_steps.py does."""
+sys.path.insert(0, str(HERE))
+
+
+class Probe:
+    """A contestant's Python with its framework imported: takes lists of jobs, a line each, and answers in kind."""
+
+    def __init__(self, framework: str) -> None:
+        answers, to = os.pipe()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - closed in `end`
+        self._process = subprocess.Popen(
+            [
+                ROOT / ".venvs" / framework / "bin" / "python",
+                HERE / SCRIPTS.get(framework, "probe_steps.py"),
+                framework,
+                f"{to}",
+            ],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+                # The probe imports ONNX Runtime before the runner, which turns its telemetry off, is imported.
+                "ORT_DISABLE_TELEMETRY": "1",
+                "CUDA_VISIBLE_DEVICES": "-1",
+            },
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            pass_fds=[to],
+        )
+        os.close(to)
+        self._answers = os.fdopen(answers)
+
+    def ask(self, jobs: list) -> list:
+        """What came of each job."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(jobs).encode() + b"\n")
+        self._process.stdin.flush()
+        line = self._answers.readline()
+        if not line:
+            self._log.seek(0)
+            raise AssertionError(f"the probe ended: {self._log.read().decode(errors='replace')[-3000:]}")
+        return json.loads(line)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._answers.close()
+        self._log.close()
 
 
 @pytest.fixture(scope="session")
 def carry_out():
-    """carry_out(framework, jobs, **environment): the answers of tests/runners/probe_steps.py to `jobs`."""
+    """carry_out(framework, jobs): what came of each job, asked of a process that is started once."""
+    probes: dict[str, Probe] = {}
 
-    def ask(framework, jobs, **environment):
-        python = ROOT / ".venvs" / framework / "bin" / "python"
-        command = [python, Path(__file__).with_name("probe_steps.py"), framework, json.dumps(jobs)]
-        variables = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment}
-        done = subprocess.run(command, capture_output=True, text=True, env=variables, cwd=ROOT, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout.splitlines()[-1])
+    def ask(framework: str, jobs: list) -> list:
+        if framework not in probes:
+            probes[framework] = Probe(framework)
+        return probes[framework].ask(jobs)
 
-    return ask
+    yield ask
+    for probe in probes.values():
+        probe.end()

@@ -1,10 +1,11 @@
-"""Run in a framework's own Python: carries out the jobs given as JSON and prints what came of each.
+"""Run in a framework's own Python: takes lists of jobs, a line of JSON each, and answers with what came of each.
 
 A job may name one thing to do wrong, so that the gates can be seen to fail.
 """
 
 import importlib
 import json
+import os
 import sys
 import tempfile
 from dataclasses import asdict
@@ -130,6 +131,8 @@ def carry_out(framework, job):
         precision=job.get("precision", "fp32"),
     )
     undo = mistaken(framework, job)
+    path = os.environ["PATH"]
+    os.environ["PATH"] = job.get("path", path)
     try:
         module = importlib.import_module(f"runners.{framework}.{job['workload']}")
         with tempfile.TemporaryDirectory() as scratch:
@@ -155,9 +158,16 @@ def carry_out(framework, job):
     except (Unsupported, OutOfMemory) as error:
         return {"error": type(error).__name__, "message": str(error)}
     finally:
+        os.environ["PATH"] = path
         undo()
 
 
+def answer(carry_out):
+    """Answer every line that comes, on a descriptor that no framework's chatter reaches."""
+    framework, answers = sys.argv[1], os.fdopen(int(sys.argv[2]), "w")
+    for line in sys.stdin:
+        print(json.dumps([carry_out(framework, job) for job in json.loads(line)]), file=answers, flush=True)
+
+
 if __name__ == "__main__":
-    framework, jobs = sys.argv[1], json.loads(sys.argv[2])
-    print(json.dumps([carry_out(framework, job) for job in jobs]))
+    answer(carry_out)

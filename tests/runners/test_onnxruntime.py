@@ -1,23 +1,18 @@
 """ONNX Runtime does the work that PyTorch does, and doing it otherwise is noticed."""
 
-import json
 import os
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
+from needs import ROOT
 
-from runners.harness.agreement import LOGITS_TOLERANCE, disagreement, relative_error
+from runners.harness.agreement import disagreement, relative_error
 from runners.harness.cli import main
 from runners.harness.record import Check
 from runners.onnxruntime.framework import FRAMEWORK
 from runners.reference.counts import PUBLISHED
-from runners.reference.layers import CLASSES, SIZES
 
-ROOT = Path(__file__).resolve().parents[2]
-SIDES = {**dict.fromkeys(CLASSES, (64,)), "cnn4": (32,), "vgg16": SIZES["vgg16"]}
-CASES = [(network, side) for network, sides in SIDES.items() for side in sides]
+RIGHT = (("cnn4", 32), ("resnet18", 64), ("vgg16", 128), ("vgg16", 224), ("mobilenet_v2", 64), ("efficientnet_b0", 64))
 MISTAKES = {
     "keras_epsilon": ("resnet18", 64),
     "padded_as_same": ("resnet18", 64),
@@ -26,7 +21,8 @@ MISTAKES = {
     "disjoint_bins": ("vgg16", 128),
 }
 
-venvs = pytest.mark.venvs
+real = pytest.mark.frameworks("onnxruntime")
+pytestmark = pytest.mark.timeout(300)
 
 
 def job(network="resnet18", size=64, **other):
@@ -34,41 +30,15 @@ def job(network="resnet18", size=64, **other):
 
 
 @pytest.fixture(scope="module")
-def ask():
+def ask(carry_out):
     """ask(jobs): the answers of tests/runners/probe_onnxruntime.py."""
-
-    def answers(jobs):
-        command = [ROOT / ".venvs/onnxruntime/bin/python", Path(__file__).with_name("probe_onnxruntime.py")]
-        # The probe imports ONNX Runtime before the runner, which turns its telemetry off, is imported.
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "ORT_DISABLE_TELEMETRY": "1"}
-        done = subprocess.run(
-            [*command, json.dumps(jobs)], capture_output=True, text=True, env=environment, cwd=ROOT, check=False
-        )
-        assert done.returncode == 0, done.stderr[-3000:]
-        return json.loads(done.stdout.splitlines()[-1])
-
-    return answers
+    return lambda jobs: carry_out("onnxruntime", jobs)
 
 
 @pytest.fixture(scope="module")
-def both(ask, carry_out):
-    """The answers of both runners as they are, asked side by side."""
-    with ThreadPoolExecutor() as pool:
-        ours = pool.submit(ask, [job(*case) for case in CASES])
-        theirs = pool.submit(carry_out, "pytorch", [job(*case, variant="eager") for case in CASES])
-    return [dict(zip(CASES, answers.result(), strict=True)) for answers in (ours, theirs)]
-
-
-@pytest.fixture(scope="module")
-def right(both):
-    """{(network, side): answer} of ONNX Runtime."""
-    return both[0]
-
-
-@pytest.fixture(scope="module")
-def torch(both):
-    """The same of PyTorch."""
-    return both[1]
+def right(ask):
+    """{(network, side): answer} of the runner as it is; tests/runners/test_same_work.py holds it against PyTorch's."""
+    return dict(zip(RIGHT, ask([job(*case) for case in RIGHT]), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -85,23 +55,13 @@ def check(answer):
     return Check(**answer["check"])
 
 
-@venvs
-@pytest.mark.parametrize(("network", "side"), CASES)
-def test_logits_agree_with_pytorch(right, torch, network, side):
-    ours, theirs = check(right[network, side]), check(torch[network, side])
-    assert relative_error(ours.logits_sketch, theirs.logits_sketch) <= LOGITS_TOLERANCE["fp32"] / 10
-    assert disagreement(ours, theirs, "fp32", "infer") is None
-    assert (ours.trainable, ours.non_trainable) == (PUBLISHED[network].trainable, PUBLISHED[network].non_trainable)
-    assert right[network, side]["cost"] == torch[network, side]["cost"]
-
-
-@venvs
+@real
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_in_the_graph_is_noticed(wrong, torch, mistake):
-    assert "logits" in (disagreement(check(wrong[mistake]), check(torch[MISTAKES[mistake]]), "fp32", "infer") or "")
+def test_a_mistake_in_the_graph_is_noticed(wrong, right, mistake):
+    assert "logits" in (disagreement(check(wrong[mistake]), check(right[MISTAKES[mistake]]), "fp32", "infer") or "")
 
 
-@venvs
+@real
 @pytest.mark.parametrize(
     ("mistake", "kind", "words"),
     [
@@ -117,7 +77,7 @@ def test_what_is_not_the_case_s_work_stops_the_replicate(wrong, mistake, kind, w
     assert words in wrong[mistake]["message"]
 
 
-@venvs
+@real
 def test_settings_are_read_back(right):
     effective = right["cnn4", 32]["effective"]
     assert (effective["device"], effective["threads_intra"], effective["threads_inter"]) == ("cpu", 1, 1)
@@ -132,7 +92,7 @@ def test_settings_are_read_back(right):
     }
 
 
-@venvs
+@real
 def test_other_variants_scopes_and_batches_give_the_same_logits(ask, right):
     jobs = [
         job("cnn4", 32, variant=variant, scope=scope, batch=batch)
@@ -149,7 +109,7 @@ def test_other_variants_scopes_and_batches_give_the_same_logits(ask, right):
         assert answer["items"] == asked["batch"]
 
 
-@venvs
+@real
 def test_a_half_precision_graph_is_the_same_network(ask, right):
     """Only a GPU computes it; a CPU, which converts, shows that the graph is right and how its precision is seen."""
     networks = ("mobilenet_v2", "efficientnet_b0")
@@ -160,7 +120,7 @@ def test_a_half_precision_graph_is_the_same_network(ask, right):
         assert (answer["effective"]["precision"], answer["effective"]["settings"]["parameters"]) == ("fp16", "fp16")
 
 
-@venvs
+@real
 def test_what_it_cannot_do_says_why(ask):
     half, gpu, unloadable, unseen, full, batch = ask(
         [
@@ -181,17 +141,17 @@ def test_what_it_cannot_do_says_why(ask):
     assert batch["error"] == "OutOfMemory"
 
 
-@venvs
+@real
 def test_its_own_allocator_is_understood(ask):
     assert ask(["allocate"])[0]["error"] == "OutOfMemory"
 
 
-@venvs
+@real
 def test_weights_are_let_go_before_the_clock(right):
     assert right["vgg16", 224]["held_bytes"] < 4 * PUBLISHED["vgg16"].trainable / 4
 
 
-@venvs
+@real
 def test_nothing_is_reported_to_its_makers(tmp_path):
     """With its telemetry on, ONNX Runtime keeps an identity and a queue of events below the home folder."""
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "XDG_CACHE_HOME")}

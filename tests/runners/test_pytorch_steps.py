@@ -6,15 +6,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from needs import ROOT
 
 from runners.harness.agreement import LOGITS_TOLERANCE, LOSS_STEPS, LOSS_TOLERANCE, relative_error
 from runners.pytorch.framework import VARIANTS
 from runners.reference.cost import step_cost
 from runners.reference.layers import CLASSES, Kind, layers
 
-pytestmark = pytest.mark.venvs
+pytestmark = [pytest.mark.frameworks("pytorch"), pytest.mark.full, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).resolve().parents[2]
 WORKLOADS = ("infer", "train")
 COUNTED = {name: 32 if name == "cnn4" else 128 for name in CLASSES}
 PLAIN = [name for name in CLASSES if all(layer.kind is not Kind.DEPTHWISE for layer in layers(name, CLASSES[name]))]

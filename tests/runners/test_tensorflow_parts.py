@@ -6,10 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from needs import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-
-pytestmark = pytest.mark.venvs
+pytestmark = [pytest.mark.frameworks("tensorflow"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Every variant of TensorFlow computes what its usual one does, in each precision and scope."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from runners.harness.agreement import LOGITS_TOLERANCE, disagreement, relative_error
@@ -9,7 +7,7 @@ from runners.harness.record import Check
 from runners.reference.cost import step_cost
 from runners.tensorflow.framework import FRAMEWORK
 
-pytestmark = pytest.mark.venvs
+pytestmark = [pytest.mark.frameworks("tensorflow"), pytest.mark.full, pytest.mark.timeout(600)]
 
 VARIANTS = FRAMEWORK.workloads["train"].variants
 USUAL = (VARIANTS[0], "compute", "fp32")
@@ -31,9 +29,7 @@ def answers(carry_out):
         jobs = [{**fixed, "variant": variant, "scope": scope, "precision": bits} for variant, scope, bits in kinds]
         return dict(zip(kinds, carry_out("tensorflow", jobs), strict=True))
 
-    with ThreadPoolExecutor() as pool:
-        inferred, trained = pool.submit(asked, "infer", INFERRED), pool.submit(asked, "train", TRAINED)
-    return {"infer": inferred.result(), "train": trained.result()}
+    return {"infer": asked("infer", INFERRED), "train": asked("train", TRAINED)}
 
 
 def check(answer):

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from needs import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 

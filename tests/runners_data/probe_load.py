@@ -51,11 +51,11 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
                         manifest,
                         Path(manifest.root),
                     )
-                    outcomes[f"{loader}/{variant}/{stage}"] = observe(load, request)
+                    outcomes[f"{loader}/{variant}/{stage}"] = observe(load, request, sabotage in ("", "unlocked"))
     json.dump(outcomes, sys.stdout)
 
 
-def observe(load, request: Request) -> dict:
+def observe(load, request: Request, passes: bool) -> dict:
     try:
         work = load.prepare(request)
     except Unsupported as reason:
@@ -65,7 +65,8 @@ def observe(load, request: Request) -> dict:
     try:
         refused = {}
         watched_ns = 0
-        for name, timed in work.stages.items():
+        # Settings that are broken on purpose are seen without the passes over the data that are timed.
+        for name, timed in work.stages.items() if passes else ():
             refused[name] = timed.before()
             began = time.perf_counter_ns()
             if not refused[name]:

@@ -6,8 +6,9 @@ from data_images import describe, picture
 from runners.harness.agreement import REQUIRED, disagreement
 from runners.harness.record import Check
 
-pytestmark = pytest.mark.venvs
-SIDES = ("pytorch/torch", "pytorch/spdl", "pytorch/torch/tuned", "tensorflow/tfdata", "tensorflow/tfdata/tuned")
+pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
+NAMES = ("pytorch/torch", "pytorch/spdl", "pytorch/torch/tuned", "tensorflow/tfdata", "tensorflow/tfdata/tuned")
+SIDES = [pytest.param(name, marks=pytest.mark.frameworks(name.split("/")[0])) for name in NAMES]
 FIRST = ("pytorch/torch", "tensorflow/tfdata")
 TRAIN, TEST, BATCH = 20, 12, 8
 FLIPS = [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
@@ -86,7 +87,8 @@ def test_fewer_images_than_a_batch_are_refused(outcome, side):
     assert outcome(side, "no")["too_large"].startswith("UNSUPPORTED: a batch is 1000 images")
 
 
-@pytest.mark.parametrize("side", [side for side in SIDES if side != FIRST[1]])
+@pytest.mark.frameworks("tensorflow")
+@pytest.mark.parametrize("side", [side for side in SIDES if side.values[0] != FIRST[1]])
 @pytest.mark.parametrize("cache", ["yes", "no"])
 def test_all_trainings_are_shown_to_be_the_same(outcome, side, cache):
     ours, theirs = outcome(side, cache), outcome(FIRST[1], cache)
@@ -99,11 +101,13 @@ def test_all_trainings_are_shown_to_be_the_same(outcome, side, cache):
     )
 
 
+@pytest.mark.frameworks("pytorch")
 def test_the_evidence_before_training_lacks_only_what_training_brings(outcome):
     missing = {name for name in REQUIRED["fit"] if outcome("pytorch/torch", "no")["built"][name] is None}
     assert missing == {"delivered_items", "accuracy", "accuracy_restored"}
 
 
+@pytest.mark.frameworks("pytorch", "tensorflow")
 @pytest.mark.parametrize("side", SIDES)
 def test_a_wrong_rate_is_noticed(outcome, side):
     other = FIRST[side.startswith("pytorch")]
@@ -165,6 +169,7 @@ def test_waiting_is_part_of_an_epoch_and_not_nothing(outcome, side):
     assert all(epoch["waited_ns"] > 0 for epoch in outcome(side, "no")["epochs"])
 
 
+@pytest.mark.frameworks("pytorch")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_have_one_layout_whatever_the_workers(outcome, workers):
     assert outcome("pytorch/torch", "no")["orders"][f"contiguous {workers}"]

@@ -2,12 +2,17 @@
 
 import pytest
 from data_images import describe, write_kinds
+from needs import frameworks
 
 from runners.reference.pixels import MEAN_ALLOWED, WORST_ALLOWED
 
-pytestmark = pytest.mark.venvs
+pytestmark = [pytest.mark.full, pytest.mark.timeout(400)]
 LOADERS = {"pytorch": ("torch", "spdl", "spdl_process", "opencv"), "tensorflow": ("tfdata",)}
-ALL = [(framework, loader) for framework, loaders in LOADERS.items() for loader in loaders]
+ALL = [
+    pytest.param(framework, loader, marks=pytest.mark.frameworks(framework))
+    for framework, loaders in LOADERS.items()
+    for loader in loaders
+]
 KINDS = 8
 WATCHED = 4 * 4
 """Batches of three: four times what two workers may have ready."""
@@ -118,6 +123,7 @@ def test_without_workers_a_loader_works_alone_or_says_that_it_cannot(outcomes, f
         assert seen["sizes"] == [3] * 7
 
 
+@pytest.mark.frameworks("pytorch")
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
 def test_threads_want_a_python_without_its_global_lock(outcomes, variant):
     seen = outcomes("pytorch")[f"torch_threads/{variant}/batch"]
@@ -125,6 +131,7 @@ def test_threads_want_a_python_without_its_global_lock(outcomes, variant):
     assert "free-threaded" in seen["message"]
 
 
+@pytest.mark.frameworks("pytorch")
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
 def test_threads_want_workers(outcomes, variant):
     seen = outcomes("pytorch", "alone")[f"torch_threads/{variant}/batch"]
@@ -132,6 +139,7 @@ def test_threads_want_workers(outcomes, variant):
     assert "--workers 1" in seen["message"]
 
 
+@pytest.mark.frameworks("pytorch")
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
 @pytest.mark.parametrize("stage", ["decode", "batch", "normalize"])
 def test_threads_deliver_what_processes_do(outcomes, variant, stage):
@@ -143,11 +151,13 @@ def test_threads_deliver_what_processes_do(outcomes, variant, stage):
     assert [entry[:2] for entry in own["pipeline"]] == [entry[:2] for entry in other["pipeline"]]
 
 
+@pytest.mark.frameworks("pytorch")
 @pytest.mark.parametrize("loader", ["torch", "spdl", "opencv"])
 def test_the_workers_asked_for_are_alive(outcomes, loader):
     assert outcomes("pytorch")[f"{loader}/plain/batch"]["settings"]["workers_alive"] == "2"
 
 
+@pytest.mark.frameworks("tensorflow")
 def test_tf_data_has_the_threads_asked_for(outcomes):
     settings = outcomes("tensorflow")["tfdata/plain/batch"]["settings"]
     assert (settings["private_threadpool_size"], settings["map_and_batch_fusion"]) == ("2", "True")
@@ -161,7 +171,7 @@ def test_a_changed_setting_fails_the_comparison_of_pixels(outcomes, framework, l
     assert "pixels differ" in seen["message"]
 
 
-@pytest.mark.parametrize("framework", LOADERS)
+@pytest.mark.parametrize("framework", frameworks(*LOADERS))
 def test_an_image_that_cannot_be_decoded_stops_every_loader(probe, tmp_path, framework):
     names = write_kinds(tmp_path / "all" / "a")
     (tmp_path / "all" / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture follows")
