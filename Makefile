@@ -41,19 +41,20 @@ $(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variab
 export $(VARIABLES)
 
 HOST := .venv/bin/python
+PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
 SELECTION = --profile "$$PROFILE" --device "$$DEVICE" --engine "$$ENGINE" --frameworks "$$FRAMEWORKS" \
   --workloads "$$WORKLOADS" --networks "$$NETWORKS" --sizes "$$SIZES" --batches "$$BATCHES" --precision "$$PRECISION" \
   --scope "$$SCOPE" --variants "$$VARIANTS" --workers "$$WORKERS" --loaders "$$LOADERS" --cache "$$CACHE" \
   --augment "$$AUGMENT" --epochs "$$EPOCHS" --seeds "$$SEEDS" --test-each-epoch "$$TEST_EACH_EPOCH" \
   --filter "$$FILTER" --blocks "$$BLOCKS" --budget "$$BUDGET" --data "$$DATA" --run "$$RUN" --timeout "$$TIMEOUT" --memory "$$MEMORY" --cpus "$$CPUS" --inject-slowdown "$$SLOWDOWN"
 
-.PHONY: help doctor setup data images plan smoke bench aa report audit test check clean
+.PHONY: help doctor setup data images plan smoke bench aa report audit test test-all check clean
 
 help: ## list the jobs and their variables
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds  MEMORY=GiB  CPUS=0-3'
-	@echo '  PROFILE=smoke|quick|steps-cpu|steps|loaders-quick|loaders|cifar100-quick|cifar100|full|aa'
+	@echo '  PROFILE=line|smoke|quick|steps-cpu|steps|loaders-quick|loaders|cifar100-quick|cifar100|full|aa'
 	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0'
 	@echo '  WORKLOADS=train,infer,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume or report'
 	@echo '  train, infer, instead of what the profile names: NETWORKS=resnet50,vgg16  SIZES=128,224  BATCHES=1,8'
@@ -92,12 +93,17 @@ report: .venv/host ## make the report of RUN= again (default: the newest run)
 audit: .venv/host ## prove from the records of RUN= (default: the newest run) that the order and the warm-up were kept
 	@$(newest); $(HOST) -m aggregator audit "$$run"
 
-test: .venv/dev ## run the tests; those that cannot run here are listed with the reason
+test: .venv/test ## run what needs no browser and no Docker, in minutes; FRAMEWORKS=pytorch: all tests of it alone
+	@[ -z "$$FRAMEWORKS" ] && long=" or full" || long=""; \
+	  $(HOST) -m pytest $(PROCESSES) --frameworks "$$FRAMEWORKS" -m "not (docker or browser$$long)"
+
+test-all: .venv/test-all ## set up all that tests can use, and run every test: half an hour
 	@$(chromium)
 	@$(HOST) -m launcher images --device cpu --engine venv || echo "Some tests cannot run without it; they are listed." >&2
-	@$(HOST) -m pytest
+	@! docker version >/dev/null 2>&1 || $(HOST) -m launcher images --device cpu --engine docker || echo "Some tests will fail." >&2
+	@$(HOST) -m pytest $(PROCESSES) --frameworks "$$FRAMEWORKS"
 
-check: .venv/dev ## ruff and mypy
+check: .venv/check ## ruff and mypy
 	@$(HOST) -m ruff format --check .
 	@$(HOST) -m ruff check .
 	@$(HOST) -m mypy
@@ -111,9 +117,12 @@ clean: .venv/host ## remove containers, processes and temporary files that runs 
 	@$(HOST) -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
-.venv/dev: .venv/host
-	@echo "Installing the test and lint tools into .venv …"
-	@$(HOST) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+.venv/test: EXTRAS = test
+.venv/test-all: EXTRAS = test,browser
+.venv/check: EXTRAS = check
+.venv/test .venv/test-all .venv/check: .venv/host
+	@echo "Installing what make $(@F) uses into .venv …"
+	@$(HOST) -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
 	@touch $@
 
 define newest

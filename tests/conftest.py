@@ -1,37 +1,38 @@
-"""What a test needs and this machine lacks: such a test is skipped, and listed with the reason."""
+"""Which tests run: those whose needs this machine meets. The last lines list what was left out, with the remedy."""
 
-import os
-import shutil
-import subprocess
-from functools import cache
 from pathlib import Path
 
 import pytest
+from closing import pytest_deselected, pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
+from needs import KNOWN, ROOT, about, asked, lacking, needed
 
-ROOT = Path(__file__).resolve().parent.parent
+LONGEST_FIRST = ("e2e", "runners_data", "runners")
+"""Folders whose tests start real frameworks: begun first, so that no process waits for one of them at the end."""
 
-
-@cache
-def lacking(need: str) -> str | None:
-    """Why the tests with a marker cannot run here, or None where they can."""
-    if need == "docker":
-        try:
-            answered = subprocess.run(["docker", "version"], capture_output=True, timeout=20).returncode == 0
-        except (OSError, subprocess.TimeoutExpired):
-            answered = False
-        return None if answered else "no Docker engine answers"
-    if need == "venvs":
-        names = [folder.name for folder in (ROOT / "images").iterdir() if folder.is_dir()]
-        missing = [name for name in names if not (ROOT / ".venvs" / name / "bin" / "python").exists()]
-        return f"no virtual environment for {', '.join(missing)}: make images ENGINE=venv" if missing else None
-    if need == "browser":
-        found = os.environ.get("CHROMIUM") or shutil.which("chromium")
-        return None if found else "no chromium here: apt-get install chromium, or CHROMIUM=path of another Chromium"
-    raise ValueError(f"no such need: {need}")
+__all__ = ["pytest_deselected", "pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--frameworks", default="", help="only the tests of these contestants, separated by commas")
+    parser.addoption("--run", default="", help="a run's folder, which tests/e2e/test_any_run.py examines")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if unknown := set(asked(config)) - set(KNOWN):
+        raise pytest.UsageError(f"--frameworks: no {', '.join(sorted(unknown))} here; known: {', '.join(KNOWN)}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if only := set(asked(config)):
+        config.hook.pytest_deselected(items=[item for item in items if not about(item) & only])
+        items[:] = [item for item in items if about(item) & only]
     for item in items:
-        for need in ("browser", "docker", "venvs"):
-            if item.get_closest_marker(need) and (reason := lacking(need)):
-                item.add_marker(pytest.mark.skip(reason=f"needs {need}: {reason}"))
+        needs = [*(need for need in ("browser", "docker") if item.get_closest_marker(need)), *sorted(needed(item))]
+        for reason in filter(None, map(lacking, needs)):
+            item.add_marker(pytest.mark.skip(reason=reason))
+    items.sort(key=lambda item: _place(item.path))
+
+
+def _place(path: Path) -> int:
+    folder = path.relative_to(ROOT / "tests").parts[0]
+    return LONGEST_FIRST.index(folder) if folder in LONGEST_FIRST else len(LONGEST_FIRST)

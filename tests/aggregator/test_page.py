@@ -11,7 +11,6 @@ import shutil
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
 from markdown_it import MarkdownIt
-from playwright.sync_api import sync_playwright
 from whole_runs import MARKUP, mixed_run, nasty_records
 
 from aggregator.cli import main
@@ -37,6 +36,8 @@ def pages(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
+    from playwright.sync_api import sync_playwright  # here, since a machine without it has to read this file too
+
     with sync_playwright() as playwright:
         # A container's root has no user namespaces for Chromium's sandbox.
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

@@ -1,0 +1,57 @@
+"""What tests need of the machine, and which contestants they are about."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+from _pytest.mark import ParameterSet
+
+ROOT = Path(__file__).resolve().parent.parent
+KNOWN = sorted(folder.name for folder in (ROOT / "images").iterdir() if folder.is_dir())
+
+
+def asked(config: pytest.Config) -> list[str]:
+    """The contestants whose tests alone are wanted; none for all tests."""
+    return config.getoption("--frameworks").replace(",", " ").split()
+
+
+def needed(item: pytest.Item) -> set[str]:
+    """The contestants whose environments a test needs: those that its markers name."""
+    return {name for marker in item.iter_markers("frameworks") for name in marker.args}
+
+
+def about(item: pytest.Item) -> set[str]:
+    """The contestants that a test is about: those that it needs, and its parameter `framework`; all of them where the
+    marker names none."""
+    callspec = getattr(item, "callspec", None)
+    if any(not marker.args for marker in item.iter_markers("frameworks")):
+        return set(KNOWN)
+    return needed(item) | ({callspec.params.get("framework")} & set(KNOWN) if callspec else set())
+
+
+@cache
+def lacking(need: str) -> str | None:
+    """Why a test with this need cannot run here and what to do about it, or None where it can."""
+    if need == "docker":
+        try:
+            answered = subprocess.run(["docker", "version"], capture_output=True, timeout=20).returncode == 0
+        except (OSError, subprocess.TimeoutExpired):
+            answered = False
+        return None if answered else "no Docker engine answers"
+    if need == "browser":
+        if importlib.util.find_spec("playwright") is None:
+            return "no Playwright in .venv: make test-all installs it"
+        found = os.environ.get("CHROMIUM") or shutil.which("chromium")
+        return None if found else "no chromium here: apt-get install chromium, or CHROMIUM=path of another Chromium"
+    if (ROOT / ".venvs" / need / "bin" / "python").exists():
+        return None
+    return f"no virtual environment of {need}: make images ENGINE=venv FRAMEWORKS={need}"
+
+
+def frameworks(*names: str) -> list[ParameterSet]:
+    """The contestants as values of a parameter `framework`; each needs its own environment."""
+    return [pytest.param(name, marks=pytest.mark.frameworks(name)) for name in names]
