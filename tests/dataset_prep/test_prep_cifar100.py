@@ -181,7 +181,11 @@ def test_contents_that_do_not_add_up_exit_2(cifar, tmp_path, members):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar")[:-9], gzip.compress(b"x" * 2000)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", gzip.compress(b"no tar")[:-9], gzip.compress(b"x" * 2000)],
+    ids=["empty", "text", "cut off", "no tar"],
+)
 def test_a_file_that_is_no_archive_exits_2(cifar, tmp_path, content):
     outcome = cifar(plant(tmp_path, {"a.tar.gz": content}) / "a.tar.gz")
     assert outcome.code == 2
