@@ -30,6 +30,7 @@ class Counters:
     involuntary: int
     voluntary: int
     major_faults: int
+    minor_faults: int
     threads: int | None
 
 
@@ -46,8 +47,17 @@ def counters() -> Counters:
         involuntary=own.ru_nivcsw + children.ru_nivcsw,
         voluntary=own.ru_nvcsw + children.ru_nvcsw,
         major_faults=own.ru_majflt + children.ru_majflt,
+        minor_faults=own.ru_minflt + children.ru_minflt,
         threads=_whole(fields("/proc/self/status").get("Threads")),
     )
+
+
+def huge_page_fraction() -> float | None:
+    """What share of this process's anonymous memory lies in huge pages."""
+    found = fields("/proc/self/smaps_rollup")
+    kilobytes = [_whole(found.get(name, "").removesuffix(" kB").strip()) for name in ("AnonHugePages", "Anonymous")]
+    huge, all_of_it = kilobytes
+    return huge / all_of_it if huge is not None and all_of_it else None
 
 
 def temperature() -> float | None:

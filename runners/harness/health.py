@@ -8,7 +8,7 @@ machine's, unless its kernel shows a /proc of the container's own; then there is
 from dataclasses import dataclass
 
 from runners.harness import gpu_health, product
-from runners.harness.counters import Counters, CpuTicks, clock_mhz, counters, temperature
+from runners.harness.counters import Counters, CpuTicks, clock_mhz, counters, huge_page_fraction, temperature
 from runners.harness.gpu_health import GpuReading
 from runners.harness.record import Health
 from runners.harness.resources import TICKS
@@ -22,6 +22,7 @@ class Reading:
     product_ns: int | None
     clock_mhz: float | None
     gpu: GpuReading
+    huge_page_fraction: float | None = None
 
 
 def opening(device: str) -> Reading:
@@ -33,10 +34,10 @@ def opening(device: str) -> Reading:
 
 def closing(device: str) -> Reading:
     """The reading after a timed window: the counters at once, then what takes time; the GPU before it cools down."""
-    counted = counters()
+    counted, huge = counters(), huge_page_fraction()
     gpu = gpu_health.read(device)
     product_ns, mhz = product.fastest_ns(), clock_mhz()
-    return Reading(counted, product_ns, mhz, gpu)
+    return Reading(counted, product_ns, mhz, gpu, huge)
 
 
 def health(before: Reading, after: Reading, cpu_seconds: float) -> tuple[Health, dict[str, str]]:
@@ -71,6 +72,8 @@ def health(before: Reading, after: Reading, cpu_seconds: float) -> tuple[Health,
         gpu_limits=gpu_limits,
         gpu_processes=gpu_processes,
         gpu_temperature_c=after.gpu.temperature_c,
+        minor_faults=late.minor_faults - early.minor_faults,
+        huge_page_fraction=after.huge_page_fraction,
     )
     reasons = {**REASONS, **dict.fromkeys(("gpu_limits", "gpu_processes", "gpu_temperature_c"), gpu_unknown)}
     return found, {f"health.{name}": why for name, why in reasons.items() if getattr(found, name) is None}
@@ -88,6 +91,7 @@ REASONS = {
     "others_cpu_fraction": "the kernel counts no CPU time, or counted backwards",
     "product_ns_before": "this process's own threads did not come to rest",
     "product_ns_after": "this process's own threads did not come to rest",
+    "huge_page_fraction": "the kernel does not tell which memory lies in huge pages",
     "mhz_low": "the kernel shows no CPU clock",
     "mhz_high": "the kernel shows no CPU clock",
 }

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
@@ -25,6 +25,7 @@ SCHEMA_HISTORY = {
     4: "fit: waiting for data, and the test images after each epoch where they are asked",
     5: "load: how many images each stage handled; a second epoch, one with a cold page cache, and the limits",
     6: "load: how busy each stage of the loader's own pipeline is",
+    7: "health: minor faults, and the share of memory in huge pages",
 }
 
 
@@ -217,7 +218,8 @@ class Health:
     CPUs it may use: what the host took, and what went to processes other than this one and its children.
     `product_ns_before` and `product_ns_after` are how long one fixed matrix product took on either side of the window;
     `mhz_low` and `mhz_high` the clock of the fastest CPU it may use, at the two edges. `gpu_limits` names what held the
-    GPU's clock back; `gpu_processes` counts who computed on it.
+    GPU's clock back; `gpu_processes` counts who computed on it. `huge_page_fraction` is the share of this process's
+    anonymous memory that lay in huge pages at the end.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -242,6 +244,8 @@ class Health:
     gpu_limits: list[str] | None = None
     gpu_processes: int | None = None
     gpu_temperature_c: float | None = None
+    minor_faults: int | None = None
+    huge_page_fraction: float | None = None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import ClassVar
 from runners.harness.case import STRICT, Case, Competitor
 from runners.harness.files import write_atomically
 
-RUN_VERSION = 2
-"""1 had another order, and neither pilots nor a stopping rule."""
+RUN_VERSION = 3
+"""1 had another order, and neither pilots nor a stopping rule; 2 stopped on width alone and could not be continued."""
 RUN_NAME = "run.json"
 PILOTS = "pilots"
 """The folder in a run's where its pilots lie, as a small run of their own."""
@@ -78,8 +78,8 @@ class PlannedCase:
 
 @dataclass(frozen=True)
 class Stopping:
-    """How an adaptive run ends: a case gets `every` further blocks at a time, up to `most_blocks`, until half its 95 %
-    interval is within `half_width` (0.02: 2 % of the ratio)."""
+    """How an adaptive run ends: a case gets `every` further blocks at a time, up to `most_blocks`, until each of its
+    comparisons is answered or half its interval is within `half_width` (0.02: 2 % of the ratio)."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -94,7 +94,8 @@ class Run:
 
     Without `stopping` every case has its fixed number of blocks. With it, `extensions` holds the indices of the cases
     that got further blocks, in that order: with the seed, they rebuild the schedule. `budget_seconds` bounds the time
-    spent on measuring: all of it where somebody asked for that, else what comes after the planned blocks.
+    spent on measuring: all of it where somebody asked for that, else what comes after the planned blocks. `continued`
+    holds how many extensions there were each time that somebody went on with a run that had ended.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -113,6 +114,7 @@ class Run:
     warnings: list[str] = field(default_factory=list)
     stopping: Stopping | None = None
     extensions: list[int] = field(default_factory=list)
+    continued: list[int] = field(default_factory=list)
     budget_seconds: float | None = None
 
     @property
@@ -136,6 +138,8 @@ def impossible(run: Run) -> str | None:
     """What no run can have planned, in words; to be asked before anything is counted by a file from outside."""
     if any(not 0 <= index < len(run.cases) for index in run.extensions):
         return "extensions: a case that does not exist"
+    if run.continued != sorted(run.continued) or any(not 0 <= at <= len(run.extensions) for at in run.continued):
+        return "continued: not in the order of the extensions"
     if run.stopping and run.stopping.every < 1:
         return "stopping.every: fewer than one block"
     if run.stopping and not 0 < run.stopping.half_width < math.inf:

@@ -11,8 +11,8 @@ from runners.harness.health import Reading, closing, health, opening
 from runners.harness.resources import TICKS
 
 NO_GPU = GpuReading(unknown="no GPU was asked for")
-EARLY = Counters(0, 0.5, CpuTicks(10_000, 4_000, 100), 1_000, 2, 7, 10, 20, 1, 3)
-LATE = Counters(2 * 10**9, 1.5, CpuTicks(10_400, 4_300, 108), 501_000, 2, 7, 60, 90, 1, 4)
+EARLY = Counters(0, 0.5, CpuTicks(10_000, 4_000, 100), 1_000, 2, 7, 10, 20, 1, 500, 3)
+LATE = Counters(2 * 10**9, 1.5, CpuTicks(10_400, 4_300, 108), 501_000, 2, 7, 60, 90, 1, 700, 4)
 CPUS = {0, 1}
 
 
@@ -37,6 +37,7 @@ def test_differences_over_the_window_become_fractions_of_it():
     assert found.steal_fraction == pytest.approx(8 / 400)
     assert found.pressure_some_fraction == pytest.approx(0.25)
     assert (found.throttled_periods, found.swapped_in_pages, found.major_faults) == (0, 0, 0)
+    assert found.minor_faults == 200
 
 
 def test_counters_that_were_set_back_are_unknown_and_no_share():
@@ -72,7 +73,7 @@ def test_what_the_kernel_does_not_show_is_null_with_a_reason(monkeypatch):
     found, unknown = health(before, dataclasses.replace(after, clock_mhz=None), 0.0)
     nulls = {f"health.{field.name}" for field in dataclasses.fields(found) if getattr(found, field.name) is None}
     assert nulls == set(unknown)
-    assert len(nulls) == 16
+    assert len(nulls) == 17
     assert all(unknown.values())
 
 
