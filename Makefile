@@ -56,7 +56,7 @@ help: ## list the jobs and their variables
 	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds  MEMORY=GiB  CPUS=0-3'
 	@echo '  PROFILE=line|smoke|quick|steps-cpu|steps|loaders-quick|loaders|cifar100-quick|cifar100|full|aa'
 	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0'
-	@echo '  WORKLOADS=train,infer,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume or report'
+	@echo '  WORKLOADS=train,infer,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume, continue or report'
 	@echo '  train, infer, instead of what the profile names: NETWORKS=resnet50,vgg16  SIZES=128,224  BATCHES=1,8'
 	@echo '    PRECISION=fp32,tf32,bf16,fp16  SCOPE=compute,transfer+compute'
 	@echo '  fit: BATCHES  WORKERS=0,5,20  CACHE=on,off  AUGMENT=on,off  EPOCHS=20  SEEDS=25,26  TEST_EACH_EPOCH=on'

@@ -29,6 +29,7 @@ from aggregator.text.load import load_remarks
 from aggregator.text.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.text.quantities import count
 from aggregator.text.quieter import needed
+from aggregator.text.undecided import answered, going_on
 from aggregator.text.words import anchor, clean, clean_lines, digest, heading, labels, settings
 from method.verdict import Verdict
 from runners.harness.case import Case
@@ -162,6 +163,7 @@ def _part(
             groups=tuple(_groups(ordered, lines)),
             notes=footnotes.texts,
             axis=axis.printed() if axis else None,
+            going_on=going_on(env, contests),
             quieter=quieter,
             remarks=load_remarks([case for case in contests if case.case.workload == "load"]),
             figures=(*contest_drawings(), *other_figures),
@@ -192,9 +194,10 @@ def _part_title(env: Environment, index: int) -> str:
 
 
 def _headline(cases: Sequence[CaseResult]) -> list[str]:
-    """A sentence a workload: who won how many of how many."""
-    found = []
-    for members in by_contest([case for case in cases if not case.is_self and case.case.workload != ROOF]):
+    """What was answered; then a sentence a workload: who won how many of how many."""
+    contests = [case for case in cases if not case.is_self and case.case.workload != ROOF]
+    found = [line for line in (answered(contests),) if line]
+    for members in by_contest(contests):
         scores = [score(case) for case in members]
         wins: dict[str, int] = {}
         for _, winner in scores:

@@ -140,6 +140,8 @@ class Part:
     groups: tuple[AnswerGroup, ...]
     notes: tuple[str, ...]
     axis: Axis | None
+    going_on: tuple[str, ...]
+    """How to get the answers that are still open."""
     quieter: tuple[str, ...]
     """What a quieter machine would need for a verdict where there is none."""
     remarks: Remarks | None

@@ -2,7 +2,7 @@
 
     .venv/bin/python -m benchmarks.false_verdicts [experiments]
 
-Takes about three minutes for 2,000 experiments.
+Takes about six minutes for 2,000 experiments.
 """
 
 import math
@@ -10,23 +10,26 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
-from scipy import stats
 
 from benchmarks.noise import SCENARIOS, A, B, Noise, experiments
 from benchmarks.rules import RULES, log_ratios
-from method.compare import ADAPTIVE_ALPHA, FIXED_ALPHA, Paired, half_width, paired
-from method.stopping import next_case, progress
-from method.verdict import FEWEST_BLOCKS
+from method.compare import ALPHA, Design, Paired, half_width, paired
+from method.statistic import Summary
+from method.stopping import next_case, standing
+from method.verdict import DELTA, FEWEST_BLOCKS, is_named
 from runners.harness.run import Stopping
 
 SEED = 1
 BLOCKS = 10
 TRUE = 1.03
-RULE = Stopping(most_blocks=30, every=2, half_width=0.02)
+RULE = Stopping(most_blocks=30, every=1, half_width=0.02)
 LOOKS = range(FEWEST_BLOCKS, RULE.most_blocks + 1, RULE.every)
-NORMAL = 100_000
+EARLIER_LOOKS, EARLIER_ALPHA = range(8, 31, 2), 0.035
+"""How the first version of this project stopped: on width alone, looked at every two blocks from eight on."""
 SIZE = 0.065
 """A rule wrong more often than this has no power to speak of."""
+POWER = [(1.0, 0.05), (1.0, 0.13), (1.05, 0.05), (1.10, 0.05), (1.10, 0.13), (1.30, 0.10), (1.60, 0.13), (6.70, 0.15)]
+"""True ratios, and scatter of a block."""
 
 
 def main() -> None:
@@ -36,7 +39,7 @@ def main() -> None:
         print(f"## {noise.name}: {number} experiments, seed {SEED}\n\n{noise.sentence()}\n")
         rules(noise, number)
         stopping(noise, number)
-    levels()
+    power(number)
 
 
 def rules(noise: Noise, number: int) -> None:
@@ -53,75 +56,84 @@ def rules(noise: Noise, number: int) -> None:
 
 
 def stopping(noise: Noise, number: int) -> None:
-    """When to stop, judged by the t interval on blocks."""
+    """When to stop, judged on blocks."""
     d = log_ratios(experiments(noise, number, RULE.most_blocks, SEED))
     print("| stopping | false verdicts | interval holds the true ratio | power at a true 3 % | blocks, mean |")
     print("| --- | --- | --- | --- | --- |")
     for name, stop in WAYS.items():
-        found = [stop(row) for row in d]
-        power = np.mean([significant(stop(row + math.log(TRUE))) for row in d])
+        found = [stop(row, 1) for row in d]
+        named_so = np.mean([significant(stop(row + math.log(TRUE), 1)) for row in d])
         wrong, held = (np.mean([test(one) for one in found]) for test in (significant, covers))
         blocks = np.mean([one.n for one in found])
-        print(f"| {name} | {wrong:.1%} | {held:.1%} | {power:.0%} | {blocks:.1f} |", flush=True)
+        print(f"| {name} | {wrong:.1%} | {held:.1%} | {named_so:.0%} | {blocks:.1f} |", flush=True)
     print()
 
 
-def fixed(d: np.ndarray) -> Paired:
-    """The fewest blocks that have a verdict."""
-    return paired(list(d[:FEWEST_BLOCKS]))
+def power(number: int) -> None:
+    """How often a difference is named and after how many blocks, alone and as one of eleven comparisons."""
+    print(f"## normal d, {number} experiments a cell, seed {SEED}: named, blocks on average\n")
+    ways = [(name, way, asked) for name, way in WAYS.items() if way in (on_width, anytime) for asked in (1, 11)]
+    print("| true ratio, scatter of a block | " + " | ".join(f"{name}, of {asked}" for name, _, asked in ways) + " |")
+    print("| --- |" + " --- |" * len(ways))
+    for true, scatter in POWER:
+        draw = math.log(true) + np.random.default_rng(SEED).normal(0, scatter, (number, RULE.most_blocks))
+        cells = []
+        for _, way, asked in ways:
+            found = [way(row, asked) for row in draw]
+            share = np.mean([is_named(one, min(1.0, (one.p or 1.0) * asked)) for one in found])
+            cells.append(f"{share:.1%}, {np.mean([one.n for one in found]):.1f}")
+        print(f"| {true:.2f}, {scatter:.0%} | " + " | ".join(cells) + " |", flush=True)
 
 
-def on_width(d: np.ndarray, alpha: float = ADAPTIVE_ALPHA) -> Paired:
-    """The project's rule, as the launcher asks it."""
+def fixed(d: np.ndarray, _asked: int) -> Paired:
+    """Ten blocks, whatever they show."""
+    return paired(list(d[:BLOCKS]))
+
+
+def anytime(d: np.ndarray, asked: int) -> Paired:
+    """The project's rule, as the launcher asks it: a look after every block."""
     for blocks in LOOKS:
-        logs = {A: dict.fromkeys(range(blocks), 0.0), B: dict(enumerate(d[:blocks]))}
-        if next_case([progress(blocks, logs, alpha)], RULE) is None:
+        replicates = {
+            A: {block: Summary(1.0, None, None, 1.0) for block in range(blocks)},
+            B: {block: Summary(math.exp(value), None, None, 1.0) for block, value in enumerate(d[:blocks])},
+        }
+        if next_case([standing(blocks, [A, B], replicates, RULE, asked)], RULE) is None:
             break
-    return paired(list(d[:blocks]), alpha)
+    return paired(list(d[:blocks]), Design(False, RULE))
 
 
-def on_width_at_5(d: np.ndarray) -> Paired:
-    """The same at the level of a fixed number of blocks."""
-    return on_width(d, FIXED_ALPHA)
+def on_width(d: np.ndarray, _asked: int) -> Paired:
+    """The first version's rule."""
+    for blocks in EARLIER_LOOKS:
+        if half_width(blocks, float(np.std(d[:blocks], ddof=1)), EARLIER_ALPHA) <= DELTA:
+            break
+    found = paired(list(d[:blocks]))
+    half = half_width(blocks, found.sd or 0.0, EARLIER_ALPHA)
+    p = min(1.0, (found.p_t or 1.0) * ALPHA / EARLIER_ALPHA)
+    return Paired(
+        blocks,
+        found.log_ratio,
+        found.log_ratio - half,
+        found.log_ratio + half,
+        found.sd,
+        p,
+        found.p_t,
+        found.differences,
+    )
 
 
-def on_significance(d: np.ndarray) -> Paired:
-    """Stop once the 95 % interval leaves 1."""
+def on_significance(d: np.ndarray, _asked: int) -> Paired:
+    """Stop once the 95 % t interval leaves 1."""
     looks = (paired(list(d[:blocks])) for blocks in LOOKS)
     return next(found for found in looks if significant(found) or found.n == RULE.most_blocks)
 
 
-WAYS: dict[str, Callable[[np.ndarray], Paired]] = {
-    "fixed at 8 blocks, α 0.05": fixed,
-    "**on width, 8 to 30, α 0.035**": on_width,
-    "on width, 8 to 30, α 0.05": on_width_at_5,
-    "on significance, 8 to 30, α 0.05": on_significance,
+WAYS: dict[str, Callable[[np.ndarray, int], Paired]] = {
+    "fixed at 10 blocks": fixed,
+    "on width alone, 8 to 30 by 2": on_width,
+    "t test after every block, 3 to 30": on_significance,
+    "**anytime-valid, after every block, 3 to 30**": anytime,
 }
-
-
-def levels() -> None:
-    """What stopping on width does to the level, by the scatter of normal d, and to one report of many comparisons."""
-    print(f"## Stopping on width: normal d, {NORMAL} experiments a row, seed {SEED}\n")
-    print("| scatter of d | blocks, mean | 95 % interval holds | 96.5 % interval holds | p < 0.035/40, of 0.05/40 |")
-    print("| --- | --- | --- | --- | --- |")
-    for sd in (0.01, 0.02, 0.025, 0.03, 0.035, 0.04, 0.045, 0.05, 0.06, 0.1):
-        draw = np.random.default_rng(SEED).normal(0, sd, (NORMAL, RULE.most_blocks))
-        (_, plain), (blocks, p) = (stopped(draw, alpha) for alpha in (FIXED_ALPHA, ADAPTIVE_ALPHA))
-        strict = np.mean(p < ADAPTIVE_ALPHA / 40) / (FIXED_ALPHA / 40)
-        held = f"{np.mean(plain >= FIXED_ALPHA):.1%} | {np.mean(p >= ADAPTIVE_ALPHA):.1%}"
-        print(f"| {sd:.1%} | {np.mean(blocks):.1f} | {held} | {strict:.2f} |", flush=True)
-
-
-def stopped(d: np.ndarray, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """Blocks and p when the interval at this level is first narrow enough: the rule for many experiments at once."""
-    blocks, p = np.full(len(d), 0), np.ones(len(d))
-    for n in LOOKS:
-        running = blocks == 0
-        seen = d[running, :n]
-        narrow = half_width(n, 1.0, alpha) * seen.std(axis=1, ddof=1) <= math.log1p(RULE.half_width)
-        done = np.flatnonzero(running)[narrow | (n == RULE.most_blocks)]
-        blocks[done], p[done] = n, stats.ttest_1samp(d[done, :n], 0, axis=1).pvalue
-    return blocks, p
 
 
 def slowed(times: np.ndarray) -> np.ndarray:
@@ -131,7 +143,7 @@ def slowed(times: np.ndarray) -> np.ndarray:
 
 def significant(found: Paired) -> bool:
     """A winner, but for the smallest difference that matters."""
-    return found.p is not None and found.p < found.alpha
+    return found.p is not None and found.p < ALPHA
 
 
 def covers(found: Paired) -> bool:

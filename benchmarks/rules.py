@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from method.compare import FIXED_ALPHA, paired
+from method.compare import ALPHA, paired
 
 Rule = Callable[[np.ndarray], np.ndarray]
 RESAMPLES = 999
@@ -19,13 +19,13 @@ INNER = 50
 def welch(times: np.ndarray) -> np.ndarray:
     """Welch's t test on pooled steps."""
     left, right = _pooled(times)
-    return np.asarray(stats.ttest_ind(left, right, axis=1, equal_var=False).pvalue < FIXED_ALPHA)
+    return np.asarray(stats.ttest_ind(left, right, axis=1, equal_var=False).pvalue < ALPHA)
 
 
 def mann_whitney(times: np.ndarray) -> np.ndarray:
     """The rank test on pooled steps."""
     left, right = _pooled(times)
-    return np.asarray(stats.mannwhitneyu(left, right, axis=1, method="asymptotic").pvalue < FIXED_ALPHA)
+    return np.asarray(stats.mannwhitneyu(left, right, axis=1, method="asymptotic").pvalue < ALPHA)
 
 
 def hierarchical(times: np.ndarray) -> np.ndarray:
@@ -46,7 +46,7 @@ def hierarchical(times: np.ndarray) -> np.ndarray:
 
 def block_interval(times: np.ndarray) -> np.ndarray:
     """The project's: the t interval of the blocks' log-ratios."""
-    return np.array([p is not None and p < FIXED_ALPHA for p in (paired(list(d)).p for d in log_ratios(times))])
+    return np.array([p is not None and p < ALPHA for p in (paired(list(d)).p for d in log_ratios(times))])
 
 
 def block_bootstrap(times: np.ndarray) -> np.ndarray:
@@ -66,7 +66,7 @@ def _pooled(times: np.ndarray) -> np.ndarray:
 
 
 def _leaves_zero(means: np.ndarray) -> bool:
-    low, high = np.quantile(means, (FIXED_ALPHA / 2, 1 - FIXED_ALPHA / 2))
+    low, high = np.quantile(means, (ALPHA / 2, 1 - ALPHA / 2))
     return bool(low > 0 or high < 0)
 
 

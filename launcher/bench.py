@@ -13,7 +13,7 @@ from launcher.conduct import Prepared, measure
 from launcher.engines import Build, Engine, Limits
 from launcher.engines.select import select
 from launcher.errors import BuildFailed, ExitCode, Interrupted, UsageError
-from launcher.estimate import earlier
+from launcher.estimate import earlier, spent
 from launcher.options import DEFAULTS, SETTINGS, Options, without_password
 from launcher.outlook import describe, describe_stopping, estimate, expected_seconds, extent, replicates, shortfall
 from launcher.plan import Draft, batch_sizes, budget_seconds, draft, planned_cases, stopping
@@ -126,10 +126,9 @@ def _resume(folder: RunFolder, options: Options) -> Prepared:
         raise UsageError(
             f"run {run.run_id} was made with {name} {was}, now asked {asked!r}; leave it out, or start a new run"
         )
-    if options.budget is not None and (options.budget != run.budget_seconds or not run.budget_cuts_planned):
-        if run.state is RunState.COMPLETE:
-            # More blocks because of what the first ones showed would be stopping on the answer.
-            raise UsageError(f"run {run.run_id} is complete; a longer budget needs a new run")
+    if options.budget is not None and run.state is RunState.COMPLETE:
+        run = _continued(run, folder, options.budget)
+    elif options.budget is not None and (options.budget != run.budget_seconds or not run.budget_cuts_planned):
         settings = run.settings | {"budget": options.given["budget"]}
         run = dataclasses.replace(run, budget_seconds=options.budget, settings=settings)
     datasets: dict[str, data.Dataset] = {}
@@ -142,6 +141,17 @@ def _resume(folder: RunFolder, options: Options) -> Prepared:
         if not data.is_still(datasets[case.workload], case):
             raise UsageError(f"{manifest}: the data changed since run {run.run_id} began; start a new run")
     return Prepared(folder, dataclasses.replace(run, state=RunState.RUNNING), setup, datasets)
+
+
+def _continued(run: Run, folder: RunFolder, seconds: float) -> Run:
+    """The ended run with so much more time for the comparisons that are still open."""
+    if run.stopping is None:
+        raise UsageError(
+            f"run {run.run_id} is complete, and its number of blocks was fixed: to add some after looking at the "
+            "result would make its test wrong; start a new run"
+        )
+    total = spent(folder.path) + seconds
+    return dataclasses.replace(run, budget_seconds=total, continued=[*run.continued, len(run.extensions)])
 
 
 def _carry_out(root: Path, options: Options, stop: Stop, prepared: Prepared) -> int:

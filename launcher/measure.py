@@ -5,6 +5,7 @@ import errno
 from collections.abc import Sequence
 
 from launcher.adaptive import Looks
+from launcher.answers import describe
 from launcher.budget import Budget
 from launcher.errors import NotReady
 from launcher.estimate import Durations, note
@@ -17,7 +18,7 @@ from launcher.stop import Stop
 from method.schedule import Replicate, run_schedule
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
-from runners.harness.run import Run, RunState
+from runners.harness.run import Run, RunState, Stopping
 
 
 class Measurement:
@@ -84,11 +85,12 @@ class Measurement:
         return True
 
     def _further_blocks(self, display: Display) -> bool:
-        """In an adaptive run, a few blocks more at a time to the case that needs them most; False where cut off."""
+        """In an adaptive run, a block more at a time to the case that is answered soonest; False where cut off."""
         rule = self._run.stopping
+        if rule is not None:
+            for index in range(len(self._run.cases)):
+                self._say_what_is_known(index, rule, display)
         while rule is not None:
-            for text in self._looks.too_noisy(self._run, rule, self._affordable):
-                self._note(text, display)
             case = self._looks.next_case(self._run, rule, self._policy.closed)
             if case is None:
                 return True
@@ -101,7 +103,14 @@ class Measurement:
             display.plan(len(schedule))
             if not self._known_part(display):
                 return False
+            self._say_what_is_known(case, rule, display)
         return True
+
+    def _say_what_is_known(self, case: int, rule: Stopping, display: Display) -> None:
+        planned = self._run.cases[case]
+        seconds = sum(self._durations.seconds(planned.case, one) for one in planned.competitors)
+        for text in describe(self._looks.standing(self._run, rule, case), seconds):
+            display.say(f"{planned.case.label}: {text}")
 
     def _step(self, index: int, replicate: Replicate, display: Display) -> bool:
         """Do one replicate; False ends the run early."""
@@ -189,12 +198,6 @@ class Measurement:
             total = duration(self._budget.total or 0)
             self._note(f"the time budget of {total} ended the run: the next block would not have fitted", display)
         return not self._over_budget
-
-    def _affordable(self, case: int) -> int | None:
-        """How many further blocks of the case the budget would hold, were it spent on them alone."""
-        planned = self._run.cases[case]
-        seconds = sum(self._durations.seconds(planned.case, one) for one in planned.competitors)
-        return None if self._budget.left is None or seconds <= 0 else int(self._budget.left / seconds)
 
     def _note(self, text: str, display: Display) -> None:
         self._notes.append(text)

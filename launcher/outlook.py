@@ -37,9 +37,10 @@ def describe_stopping(rule: Stopping | None, budget: float | None, cuts_planned:
         return f"a fixed number of blocks; {bound}"
     if budget and not cuts_planned:
         bound = f"none of these is begun that would end after {duration(budget)} of measuring"
+    block = "a block at a time" if rule.every == 1 else f"{rule.every} blocks at a time"
     return (
-        f"then {rule.every} blocks at a time where the interval is widest, until all are within "
-        f"±{100 * rule.half_width:g} % or have {rule.most_blocks} blocks; {bound}"
+        f"then {block} where the next answer is expected soonest, until every comparison has a winner, is within "
+        f"±{100 * rule.half_width:g} % or has {rule.most_blocks} blocks; {bound}"
     )
 
 

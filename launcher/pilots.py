@@ -10,11 +10,12 @@ from launcher.runfolder import BadRecord, RunFolder, Setup, read_record
 from method import warmup
 from method.schedule import run_schedule
 from method.statistic import STEP_WORKLOADS
-from method.verdict import MOST_UNSTEADY
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import PlannedCase, Run, RunState, Warmup
 
+MOST_ENDLESS = 0.25
+"""In more of a case's pilots the warm-up may not go on to the end without a warning."""
 TWICE = 2
 """So much longer than a replicate is a pilot: a warm-up can only be seen against the level that follows it."""
 
@@ -54,7 +55,7 @@ def settle(run: Run, setup: Setup, pilots: Run, folder: RunFolder) -> tuple[Run,
         cases[index] = dataclasses.replace(cases[index], warmup=planned)
         samplings[index] = frozen(samplings[index], planned)
         endless = sum(not pilot.settled for pilot in planned.pilots)
-        if endless > MOST_UNSTEADY * len(planned.pilots):
+        if endless > MOST_ENDLESS * len(planned.pilots):
             label = cases[index].case.label
             warnings.append(f"{label}: no end of the warm-up was seen in {endless} of {len(planned.pilots)} pilots")
     settled = dataclasses.replace(run, cases=cases, warnings=warnings)

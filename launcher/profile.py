@@ -42,7 +42,7 @@ class Stopping(_Strict):
     """When an adaptive run has seen enough of a case."""
 
     most_blocks: Annotated[int, Field(ge=2, le=1000)] = 30
-    every: Annotated[int, Field(ge=1, le=100)] = 2
+    every: Annotated[int, Field(ge=1, le=100)] = 1
     half_width: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.02
 
 

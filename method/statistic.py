@@ -1,8 +1,8 @@
-"""One number from one replicate, and whether the replicate had settled when it was taken."""
+"""One number from one replicate, and how far its beginning and its end were apart."""
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
-from enum import StrEnum
 from statistics import fmean
 from typing import NamedTuple
 
@@ -11,24 +11,13 @@ import numpy as np
 from runners.harness.case import Case
 from runners.harness.record import Record, Samples
 
-STEADY_SPREAD = 0.03
-"""The quarters after warm-up (of loaders: the halves) may differ by this much."""
-STEADY_STEPS = 60
-"""With fewer retained steps, quarters are too short to tell drift from noise."""
-STEADY_BURSTS = 20
-"""With fewer bursts of a loader, its halves are too short."""
+FEWEST_IN_QUARTER = 2
+"""Of shorter quarters the drift is not taken."""
+BURSTS_IN_QUARTER = 5
+"""The same of a loader, whose workers deliver in bursts."""
 TOGETHER = 2**20
 """So many steps are in memory a second time at most, unless one replicate has more."""
 STEP_WORKLOADS = ("train", "infer", "roof")
-
-
-class Steadiness(StrEnum):
-    """Whether the retained steps had reached a level."""
-
-    STEADY = "steady"
-    UNSTEADY = "not steady"
-    UNVERIFIED = "warm-up unverified"
-    NOT_APPLICABLE = "one number"
 
 
 def retained(samples: Samples) -> Sequence[int]:
@@ -37,16 +26,19 @@ def retained(samples: Samples) -> Sequence[int]:
 
 
 class Summary(NamedTuple):
-    """What one replicate comes to: the compared statistic and the mean step, in seconds, and whether it had settled.
+    """What one replicate comes to: the compared statistic and the mean step, in seconds, its drift, and the seconds
+    that it took in all, as far as its record tells.
 
     The statistic of steps is their median. Of loaders it is the elapsed time per batch, since a pool of workers
     delivers in bursts and the median interval between batches says nothing; of `fit` the whole `train` stage. The mean
-    step is there only where the median is what is compared.
+    step is there only where the median is what is compared. The drift is log(last quarter / first quarter) of what was
+    kept, by medians of steps and by means of a loader's batches; None where a quarter is too short, and of `fit`.
     """
 
     seconds: float
     mean_seconds: float | None
-    steadiness: Steadiness
+    drift: float | None
+    taken: float
 
 
 def summarise(records: Sequence[Record]) -> list[Summary]:
@@ -67,7 +59,7 @@ def summarise(records: Sequence[Record]) -> list[Summary]:
         at_once = max(1, TOGETHER // max(1, steps))
         for start in range(0, len(places), at_once):
             some = places[start : start + at_once]
-            found |= zip(some, _steps([retained(_samples(records[place])) for place in some]), strict=True)
+            found |= zip(some, _steps([_samples(records[place]) for place in some]), strict=True)
     return [found[place] for place in range(len(records))]
 
 
@@ -76,20 +68,18 @@ def seconds(record: Record) -> float:
     return summarise([record])[0].seconds
 
 
-def _steps(series: Sequence[Sequence[int]]) -> list[Summary]:
-    """Steady is where the medians of four quarters are at one level. All series are of one length."""
+def _steps(alike: Sequence[Samples]) -> list[Summary]:
+    """All have kept equally many steps."""
+    series = [retained(samples) for samples in alike]
     steps = np.array(series, dtype=np.int64)
     count = steps.shape[1]
     means = [sum(times) / count / 1e9 for times in series]
-    if count < STEADY_STEPS:
-        states = [Steadiness.UNVERIFIED] * len(series)
-    else:
-        # Quarters of equal length, the first ones a step longer where four do not divide them.
-        levels = np.array([_medians(quarter) for quarter in np.array_split(steps, 4, axis=1)])
-        with np.errstate(divide="ignore", invalid="ignore"):  # a clock that stood still
-            apart = levels.max(axis=0) / levels.min(axis=0) - 1
-        states = [Steadiness.STEADY if found <= STEADY_SPREAD else Steadiness.UNSTEADY for found in apart.tolist()]
-    return list(map(Summary, (_medians(steps) / 1e9).tolist(), means, states))
+    quarter = count // 4
+    drifts: Sequence[float | None] = [None] * len(series)
+    if quarter >= FEWEST_IN_QUARTER:
+        first, last = _medians(steps[:, :quarter]), _medians(steps[:, -quarter:])
+        drifts = [_log_ratio(end, start) for start, end in zip(first.tolist(), last.tolist(), strict=True)]
+    return list(map(Summary, (_medians(steps) / 1e9).tolist(), means, drifts, map(_taken, alike)))
 
 
 def _medians(rows: np.ndarray) -> np.ndarray:
@@ -99,32 +89,26 @@ def _medians(rows: np.ndarray) -> np.ndarray:
 
 
 def _whole_stage(samples: Samples) -> Summary:
-    return Summary(samples.stage_ns["train"] / 1e9, None, Steadiness.NOT_APPLICABLE)
+    return Summary(samples.stage_ns["train"] / 1e9, None, None, _taken(samples))
 
 
 def _batches(case: Case, samples: Samples) -> Summary:
-    steps = retained(samples)
-    state = _loader_steadiness(steps, max(case.workers or 1, 1), samples.queue_batches)
-    return Summary(sum(steps) / len(steps) / 1e9, None, state)
+    steps, workers = retained(samples), max(case.workers or 1, 1)
+    # Whole rounds of the workers, so that both quarters hold whole bursts of an even delivery.
+    quarter = len(steps) // 4 // workers * workers
+    long_enough = quarter >= BURSTS_IN_QUARTER * max(workers, samples.queue_batches)
+    drift = _log_ratio(fmean(steps[-quarter:]), fmean(steps[:quarter])) if long_enough else None
+    return Summary(sum(steps) / len(steps) / 1e9, None, drift, _taken(samples))
 
 
-def _loader_steadiness(steps: Sequence[int], workers: int, queue: int) -> Steadiness:
-    """Two halves, parted where a round of the workers ends, so that each holds whole bursts of an even delivery.
+def _taken(samples: Samples) -> float:
+    before = samples.import_ns + samples.setup_ns
+    return (before + sum(samples.step_ns) + sum(samples.group_ns or ()) + sum(samples.stage_ns.values())) / 1e9
 
-    What bursts can still do at the boundary is to move a full queue from one half to the other. Halves that agree are
-    called steady (in one replicate chance may hide a drift, in most of a side's it cannot), halves that differ by more
-    than the spread and such a burst together are not steady, and between the two it cannot be told.
-    """
-    burst = max(workers, queue)
-    if len(steps) < STEADY_BURSTS * burst:
-        return Steadiness.UNVERIFIED
-    middle = len(steps) // 2 // workers * workers
-    low, high = sorted((fmean(steps[:middle]), fmean(steps[middle:])))
-    apart = high / low - 1
-    if apart <= STEADY_SPREAD:
-        return Steadiness.STEADY
-    by_a_burst = 2 * burst / (middle - burst)
-    return Steadiness.UNVERIFIED if apart <= STEADY_SPREAD + by_a_burst else Steadiness.UNSTEADY
+
+def _log_ratio(end: float, start: float) -> float | None:
+    """None where a clock stood still."""
+    return math.log(end / start) if end > 0 and start > 0 else None
 
 
 def _samples(record: Record) -> Samples:

@@ -1,100 +1,124 @@
-"""When an adaptive run has enough blocks of a case: on the width of its intervals, never on where they lie.
+"""Which case gets the next block: the one whose next answer is expected soonest; none once all are there.
 
-Stopping because an interval left 1 finds far too many differences: every look is another chance (Armitage, McPherson,
-Rowe: Repeated significance tests on accumulating data, JRSS A 1969). Stopping once it is narrow does not look at the
-answer (Chow, Robbins: On the asymptotic theory of fixed-width sequential confidence intervals, Ann. Math. Statist.
-1965); what it still distorts with few blocks, ADAPTIVE_ALPHA pays for. The launcher asks while it measures, an audit
-asks again from the records.
+Looking at the answer after every block costs nothing, since the test may be looked at as often as one likes
+(method/anytime.py). The launcher asks while it measures, an audit asks again from the records.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import combinations
+from statistics import fmean
 
-import numpy as np
-from scipy import stats
-
-from method.compare import ADAPTIVE_ALPHA, blocks_until_narrower, half_width
-from method.verdict import FEWEST_BLOCKS
+from method import drift
+from method.anytime import FIRST_LOOK
+from method.compare import ANYTIME, ENDED_ALPHA, Design, Paired, blocks_until_narrower, has_ended, paired
+from method.pairs import Pair, compared, most_compared
+from method.statistic import Summary
+from method.verdict import DELTA, MOST_BLOCKS, is_named, missing
 from runners.harness.case import Competitor
-from runners.harness.run import Stopping
-
-CERTAINTY = 0.95
-"""How sure it must be that a case is too noisy before it has to wait for the others."""
-COUNTLESS = 1_000_000
-"""The largest number of blocks ever named."""
+from runners.harness.run import Run, Stopping
 
 
 @dataclass(frozen=True)
-class Progress:
-    """Where a case stands after `blocks` blocks, whatever became of them.
+class Look:
+    """What is known of a pair of competitors at one moment.
 
-    `half_width` (of the logarithm) and `sd` are those of the two competitors whose interval is the widest, from the
-    `shared` blocks in which both are ok; None where no two competitors can be compared.
+    `further` is about how many more blocks answer it, MOST_BLOCKS where so many would not; 0 where it is done.
     """
+
+    pair: Pair
+    paired: Paired | None
+    named: bool
+    further: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a case stands after `blocks` blocks, whatever became of them; a block takes about so many seconds."""
 
     blocks: int
-    shared: int = 0
-    half_width: float | None = None
-    sd: float | None = None
+    looks: tuple[Look, ...] = ()
+    block_seconds: float = 1.0
+
+    @property
+    def further(self) -> int | None:
+        """About how many more blocks bring its next answer; None where all is done."""
+        return min((look.further for look in self.looks if look.further), default=None)
 
 
-def progress(blocks: int, logs: Mapping[Competitor, Mapping[int, float]], alpha: float = ADAPTIVE_ALPHA) -> Progress:
-    """Where a case stands, from z of each ok replicate by competitor and block.
+def standing(
+    blocks: int,
+    competitors: Sequence[Competitor],
+    replicates: Mapping[Competitor, Mapping[int, Summary]],
+    rule: Stopping,
+    asked: int,
+    continued: bool = False,
+    extended: bool = False,
+) -> Standing:
+    """Where a case stands, from what each ok replicate comes to, by competitor and block.
 
-    Two competitors that share fewer than half of the blocks are left out: one of them fails, and more blocks would
-    show no more than that. Of the others, two that still share too few for a verdict count as the widest.
+    `asked` is how many comparisons the whole run can come to. Each is held to a level that is as much stricter
+    (Bonferroni), so that a report, which adjusts less (Holm), names whatever was named here. Pairs of which a side
+    fails more often than not get no block on their account. In a run that was `continued` no case ends on width; one
+    that was `extended` since then keeps the anytime-valid test alone.
     """
+    taking_part = [one for one in competitors if len(replicates.get(one, ())) >= max(1, blocks / 2)]
+    levels = {one: {block: math.log(it.seconds) for block, it in replicates[one].items()} for one in taking_part}
+    drifts = {
+        one: {block: it.drift for block, it in replicates[one].items() if it.drift is not None} for one in taking_part
+    }
     found = []
-    for left, right in combinations(sorted(logs), 2):
-        differences = [logs[right][block] - z for block, z in logs[left].items() if block in logs[right]]
-        n = len(differences)
-        if n >= max(2, blocks / 2):
-            sd = float(np.std(differences, ddof=1))
-            found.append(Progress(blocks, n, half_width(n, sd, alpha), sd))
-    return max(found, key=_distance, default=Progress(blocks))
+    for pair in compared(taking_part, levels):
+        left, right = levels[pair.left], levels[pair.right]
+        shared = sorted(left.keys() & right.keys())
+        if len(shared) >= max(1, blocks / 2):
+            apart = drift.between(drifts[pair.left], drifts[pair.right])
+            differences = [right[block] - left[block] for block in shared]
+            widened = apart.bound if apart else 0.0
+            seen = paired(differences, ANYTIME if extended else Design(False, rule), widened)
+            found.append(_look(pair, seen, rule, asked, continued))
+    seconds = sum(fmean(one.taken for one in side.values()) for side in replicates.values() if side)
+    return Standing(blocks, tuple(found), seconds)
 
 
-def next_case(states: Sequence[Progress], rule: Stopping) -> int | None:
-    """The index of the case that gets the next `every` blocks: the one furthest from the target; None when done.
-
-    Cases too noisy to reach the target get what is left after all others.
-    """
-    due = [index for index, state in enumerate(states) if _open(state, rule)]
-    return max(due, key=lambda index: (too_noisy(states[index], rule) is None, _distance(states[index])), default=None)
-
-
-def too_noisy(state: Progress, rule: Stopping, affordable: int | None = None) -> int | None:
-    """About how many blocks the target would take, where it is out of reach; else None.
-
-    Out of reach is what takes more than `most_blocks`, or than the `affordable` blocks that the case can have in all
-    within the time left, even at the least scatter that is likely (the chi-square bound: 8 blocks alone overstate
-    scatter by 40 % in one case of twenty).
-    """
-    if state.sd is None or not _open(state, rule):
-        return None
-    reach = rule.most_blocks if affordable is None else min(rule.most_blocks, max(state.blocks, affordable))
-    likely = state.sd * _least(state.shared)
-    target = math.log1p(rule.half_width)
-    if blocks_until_narrower(likely, target, reach, ADAPTIVE_ALPHA) is not None:
-        return None
-    return blocks_until_narrower(state.sd, target, COUNTLESS, ADAPTIVE_ALPHA) or COUNTLESS
+def next_case(standings: Sequence[Standing], rule: Stopping, continued: bool = False) -> int | None:
+    """The index of the case that gets the next `every` blocks; None when every case is done."""
+    most = MOST_BLOCKS if continued else rule.most_blocks
+    due = [
+        (found.further * found.block_seconds, index)
+        for index, found in enumerate(standings)
+        if found.further is not None and found.blocks + rule.every <= most
+    ]
+    return min(due)[1] if due else None
 
 
-@cache
-def _least(n: int) -> float:
-    """What part of the scatter seen in `n` values the true one has at least."""
-    return math.sqrt((n - 1) / float(stats.chi2.ppf(CERTAINTY, n - 1)))
+def extended(run: Run, case: int) -> bool:
+    """Whether the case with this index got blocks after the run had ended once."""
+    return bool(run.continued) and case in run.extensions[run.continued[0] :]
 
 
-def _open(state: Progress, rule: Stopping) -> bool:
-    """Further blocks are allowed, and two competitors wait for them."""
-    if state.half_width is None or state.blocks + rule.every > rule.most_blocks:
-        return False
-    return state.shared < FEWEST_BLOCKS or state.half_width > math.log1p(rule.half_width)
+def comparisons(run: Run) -> int:
+    """How many comparisons the run can come to."""
+    return sum(most_compared(case.competitors) for case in run.cases)
 
 
-def _distance(state: Progress) -> tuple[bool, float]:
-    return state.shared < FEWEST_BLOCKS, state.half_width or 0.0
+def _look(pair: Pair, found: Paired, rule: Stopping, asked: int, continued: bool) -> Look:
+    if found.n < FIRST_LOOK:
+        return Look(pair, found, False, FIRST_LOOK - found.n)
+    if found.p is None or found.sd is None:
+        return Look(pair, found, False, 0)  # the same to the last digit: no number of blocks makes that a measurement
+    named = is_named(found, min(1.0, found.p * asked))
+    if named or _within(found) or (not continued and has_ended(found.n, found.sd, rule)):
+        return Look(pair, found, named, 0)
+    needed = missing(found, asked)
+    ways = [MOST_BLOCKS, needed] if isinstance(needed, int) else [MOST_BLOCKS]
+    narrow = None
+    if not continued:
+        narrow = blocks_until_narrower(found.sd, math.log1p(rule.half_width), MOST_BLOCKS, ENDED_ALPHA)
+    if narrow is not None:
+        ways.append(max(1, narrow - found.n))
+    return Look(pair, found, False, min(ways))
+
+
+def _within(found: Paired) -> bool:
+    return found.low is not None and found.high is not None and found.low > -DELTA and found.high < DELTA

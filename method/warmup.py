@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from method.statistic import STEADY_SPREAD
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Samples, Status
 from runners.harness.run import Pilot, Warmup
 
 BATCH = 5
 """MSER-5: the series is one of medians of five steps each."""
+LEVEL_SPREAD = 0.03
+"""Parts of a pilot that differ by no more are on one level."""
 MARGIN = 1.5
 """The longest warm-up of the pilots, times this, is what every replicate discards."""
 FEWEST_STEPS, MOST_STEPS = 40, 200
@@ -37,7 +38,7 @@ def pilot(record: Record) -> Pilot:
     """Where the warm-up of this pilot ended.
 
     Step 0 is a metric of its own and always warm-up, so the series judged begins with step 1. `settled` is False where
-    no end was found: MSER-5 went as far as it may and the halves lie more than STEADY_SPREAD apart (in a level series
+    no end was found: MSER-5 went as far as it may and the halves lie more than LEVEL_SPREAD apart (in a level series
     it may go that far by chance), or what it left swings by more than that, crest to trough, in one sine (half a sine
     being a trend), which it does not when shuffled.
     """
@@ -133,13 +134,13 @@ def _medians(steps: np.ndarray) -> np.ndarray:
 
 def _apart(before: np.ndarray, after: np.ndarray) -> bool:
     low, high = sorted((float(np.median(before)), float(np.median(after))))
-    return high / low - 1 > STEADY_SPREAD
+    return high / low - 1 > LEVEL_SPREAD
 
 
 def _swings(series: np.ndarray) -> bool:
-    """Whether one sine fits a swing larger than STEADY_SPREAD into the series, beyond what chance does."""
+    """Whether one sine fits a swing larger than LEVEL_SPREAD into the series, beyond what chance does."""
     relative = series / np.median(series)
-    if len(series) < 4 or _swing(relative) <= STEADY_SPREAD:
+    if len(series) < 4 or _swing(relative) <= LEVEL_SPREAD:
         return False
     shuffled = stats.permutation_test(
         (relative,), _swing, permutation_type="pairings", n_resamples=SHUFFLES, alternative="greater", rng=SEED

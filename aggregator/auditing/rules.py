@@ -1,17 +1,17 @@
 """Asks the rules of a run again, of its own records: which case got more blocks, what warm-up, how much was sampled."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from aggregator.auditing.findings import Finding, by_case, place
 from aggregator.comparison.same_work import contradict
 from aggregator.reading.load import LoadedRun
 from aggregator.text.quantities import count
 from method import stopping, warmup
-from method.statistic import STEP_WORKLOADS, retained, seconds
+from method.statistic import STEP_WORKLOADS, Summary, retained, summarise
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
-from runners.harness.run import PlannedCase, Run, RunState, Stopping
+from runners.harness.run import Run, RunState, Stopping
 
 SAMPLING = ("--warmup-steps", "--min-steps", "--max-steps", "--min-seconds", "--threads")
 
@@ -24,37 +24,59 @@ def extensions(run: LoadedRun) -> Finding:
         problems = ["run.json names added blocks, but no rule"] if plan and plan.extensions else []
         return Finding(name, problems, unknown, skipped=True)
     problems, before = [], by_case(run.records)
-    reached = [case.blocks for case in plan.cases]
-    states = [_state(case, before, blocks) for case, blocks in zip(plan.cases, reached, strict=True)]
+    so_far = replace(plan, extensions=[], continued=[])
+    standings = _standings(so_far, before, range(len(plan.cases)))
     for turn, chosen in enumerate(plan.extensions):
-        wanted = _choice(states, plan.stopping)
+        if turn in plan.continued:
+            so_far = replace(so_far, continued=[*so_far.continued, turn])
+            standings = _standings(so_far, before, range(len(plan.cases)))
+        wanted = _choice(standings, plan.stopping, bool(so_far.continued))
         if chosen != wanted:
             problems.append(f"extension {turn} went to {_case(plan, chosen)}, the rule chooses {_case(plan, wanted)}")
-        reached[chosen] += plan.stopping.every
-        states[chosen] = _state(plan.cases[chosen], before, reached[chosen])
-    open_end = _choice(states, plan.stopping)
+        so_far = replace(so_far, extensions=[*so_far.extensions, chosen])
+        standings |= _standings(so_far, before, [chosen])
+    open_end = _choice(standings, plan.stopping, bool(so_far.continued))
     if open_end is not None and plan.state is RunState.COMPLETE and plan.budget_seconds is None:
         problems.append(f"the run stopped where the rule goes on with {_case(plan, open_end)}")
     ended = "the rule was done" if open_end is None else "what ended the run before the rule did is not proved"
-    return Finding(name, problems, f"{count(len(plan.extensions), 'extension')}, each the rule's choice; {ended}")
+    again = f", {count(len(plan.continued), 'time')} after it had ended" if plan.continued else ""
+    return Finding(
+        name, problems, f"{count(len(plan.extensions), 'extension')}{again}, each the rule's choice; {ended}"
+    )
 
 
-def _state(planned: PlannedCase, before: Mapping[Case, list[Record]], blocks: int) -> stopping.Progress | None:
-    """Where the case stood after so many blocks; None where its competitors' work differs, so that it gets no more."""
-    records = [record for record in before.get(planned.case, []) if record.block.number < blocks]
-    if contradict(records):
-        return None
-    logs: dict[Competitor, dict[int, float]] = {one: {} for one in planned.competitors}
-    for record in records:
-        if record.status is Status.OK:
-            logs.setdefault(record.competitor, {})[record.block.number] = math.log(seconds(record))
-    return stopping.progress(blocks, logs)
+def _standings(
+    plan: Run, before: Mapping[Case, list[Record]], cases: Iterable[int]
+) -> dict[int, stopping.Standing | None]:
+    """Where these cases stood when the run had the plan's blocks; None where their competitors' work differs, so that
+    they get no more."""
+    found: dict[int, stopping.Standing | None] = {}
+    for index in cases:
+        planned, blocks = plan.cases[index], plan.blocks(index)
+        records = [record for record in before.get(planned.case, []) if record.block.number < blocks]
+        replicates: dict[Competitor, dict[int, Summary]] = {}
+        for record in records:
+            if record.status is Status.OK:
+                (came_to,) = summarise([record])
+                replicates.setdefault(record.competitor, {})[record.block.number] = came_to
+        found[index] = None
+        if plan.stopping and not contradict(records):
+            found[index] = stopping.standing(
+                blocks,
+                planned.competitors,
+                replicates,
+                plan.stopping,
+                stopping.comparisons(plan),
+                continued=bool(plan.continued),
+                extended=stopping.extended(plan, index),
+            )
+    return found
 
 
-def _choice(states: Sequence[stopping.Progress | None], rule: Stopping) -> int | None:
+def _choice(standings: Mapping[int, stopping.Standing | None], rule: Stopping, continued: bool) -> int | None:
     """The index of the case that the rule chooses among those that are open."""
-    still_open = [(index, state) for index, state in enumerate(states) if state is not None]
-    chosen = stopping.next_case([state for _, state in still_open], rule)
+    still_open = [(index, found) for index, found in sorted(standings.items()) if found is not None]
+    chosen = stopping.next_case([found for _, found in still_open], rule, continued)
     return None if chosen is None else still_open[chosen][0]
 
 

@@ -14,7 +14,7 @@ from scipy import stats
 from aggregator.comparison.analysis import Comparison, Environment
 from aggregator.model import Cell, Table
 from aggregator.text.quantities import count, percent
-from method.compare import FIXED_ALPHA
+from method.compare import ALPHA
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 
 QUANTILE = 0.95
@@ -35,7 +35,7 @@ class Same:
     @property
     def bound(self) -> int:
         """The largest number of intervals apart that is not suspicious."""
-        return int(stats.binom.ppf(QUANTILE, self.compared, FIXED_ALPHA))
+        return int(stats.binom.ppf(QUANTILE, self.compared, ALPHA))
 
     @property
     def passes(self) -> bool:
@@ -101,7 +101,7 @@ def sentences(summary: Summary) -> list[str]:
             f"A/A check, one program under two labels: this machine {verdict}. Of {count(same.compared, 'comparison')} "
             f"the interval leaves out a ratio of 1 in {same.apart or 'none'} (exact 95 % interval of the rate "
             f"{percent(low, 1)}–{percent(high, 1)}); up to {same.bound} are what "
-            f"chance explains at {percent(FIXED_ALPHA)}. False verdicts after Holm: {same.named}."
+            f"chance explains at {percent(ALPHA)}. False verdicts after Holm: {same.named}."
         )
         if same.compared < ENOUGH:
             found.append(f"A/A check: {ENOUGH} comparisons or more are asked for; so few show only a gross fault.")

@@ -3,13 +3,15 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations
 
 from aggregator.comparison.same_work import difference_in_work
 from aggregator.comparison.sections import Section, split
-from aggregator.comparison.sides import Side, ranked
+from aggregator.comparison.sides import Side
 from aggregator.reading.load import LoadedRun
-from method.compare import ADAPTIVE_ALPHA, FIXED_ALPHA, Paired, paired
+from method import drift, pairs, stopping
+from method.compare import ANYTIME, FIXED, Design, Paired, paired
+from method.drift import Drift
+from method.pairs import program
 from method.verdict import FEWEST_BLOCKS, Judged, Verdict, before_testing, judge_all
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
@@ -20,7 +22,8 @@ from runners.harness.run import Run, RunState, Warmup
 class Comparison:
     """Two sides of one case: `paired` is log(time of right / time of left), by medians where steps are compared.
 
-    `means` is the same by mean steps, `tails` how much further apart the means are than the medians.
+    `means` is the same by mean steps, `tails` how much further apart the means are than the medians; `drift` is how
+    much more the right side drifted than the left one, which `paired` was widened by where it is significant.
     """
 
     case: Case
@@ -29,8 +32,9 @@ class Comparison:
     paired: Paired | None
     means: Paired | None
     tails: Paired | None
+    drift: Drift | None
     incomparable: str | None
-    unstable: str | None
+    disturbed: str | None
     decides: bool = False
     judged: Judged | None = None
 
@@ -49,7 +53,7 @@ class Comparison:
     @property
     def is_self(self) -> bool:
         """Both sides are one program under two aliases (A/A): there is nothing to win."""
-        return _program(self.left.competitor) == _program(self.right.competitor)
+        return program(self.left.competitor) == program(self.right.competitor)
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,7 @@ def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str |
             index = plan.get(case)
             sides = _sides(run, index, by_case.get(case, []))
             warmup = run.plan.cases[index].warmup if run.plan and index is not None else None
-            yield CaseResult(case, sides, tuple(_comparisons(case, sides, baseline, level(run.plan))), warmup)
+            yield CaseResult(case, sides, tuple(_comparisons(case, sides, baseline, design(run.plan, index))), warmup)
 
 
 def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
@@ -139,9 +143,13 @@ def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
     return min(blocks, max(started, blocks - plan.stopping.every))
 
 
-def level(plan: Run | None) -> float:
-    """The level of a run's tests; what stopped it is unknown without run.json, so that the stricter one holds."""
-    return FIXED_ALPHA if plan and plan.stopping is None else ADAPTIVE_ALPHA
+def design(plan: Run | None, index: int | None) -> Design:
+    """How the case with this index came to its blocks; without run.json it is unknown, so that the strictest holds."""
+    if plan is None or index is None:
+        return ANYTIME
+    if plan.stopping is None:
+        return FIXED
+    return ANYTIME if stopping.extended(plan, index) else Design(False, plan.stopping)
 
 
 def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Side, ...]:
@@ -164,48 +172,32 @@ def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Si
     )
 
 
-def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, alpha: float) -> Iterator[Comparison]:
-    contenders = [side for side in sides if side.unavailable is None]
-    programs: dict[Competitor, list[Side]] = {}
-    for side in contenders:
-        programs.setdefault(_program(side.competitor), []).append(side)
-    if len(programs) < len(contenders):
-        for aliases in programs.values():
-            yield from (compare_sides(case, *pair, alpha, decides=False) for pair in combinations(aliases, 2))
-        return
-    if len(contenders) < 2:
-        return
-    reference = next((side for side in contenders if side.competitor.label == baseline), contenders[0])
-    ranking = ranked(contenders)
-    decisive = {side.competitor for side in ranking[:2]} if len(ranking) > 1 else set()
-    for other in contenders:
-        if other is not reference:
-            pair = {reference.competitor, other.competitor}
-            yield compare_sides(case, reference, other, alpha, decides=pair == decisive)
-    if decisive and reference.competitor not in decisive:
-        yield compare_sides(case, ranking[1], ranking[0], alpha, decides=True)
+def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, designed: Design) -> Iterator[Comparison]:
+    contenders = {side.competitor: side for side in sides if side.unavailable is None}
+    levels = {one: side.logs for one, side in contenders.items()}
+    reference = next((one for one, side in contenders.items() if side.label == baseline), None)
+    for pair in pairs.compared(list(contenders), levels, reference):
+        yield compare_sides(case, contenders[pair.left], contenders[pair.right], designed, pair.decides)
 
 
-def _program(competitor: Competitor) -> Competitor:
-    return replace(competitor, alias="")
-
-
-def compare_sides(case: Case, left: Side, right: Side, alpha: float, decides: bool = False) -> Comparison:
-    """Two sides of one run by the blocks that both finished, at the level of that run; not judged yet."""
+def compare_sides(case: Case, left: Side, right: Side, designed: Design, decides: bool = False) -> Comparison:
+    """Two sides of one run by the blocks that both finished; not judged yet."""
     shared = sorted(set(left.ok) & set(right.ok))
     logs = [right.logs[number] - left.logs[number] for number in shared]
     means = [right.log_means[n] - left.log_means[n] for n in shared if n in right.log_means and n in left.log_means]
     tails = [mean - median for mean, median in zip(means, logs, strict=True)] if means else []
-    compared = paired(logs, alpha) if logs else None
+    apart = drift.between(left.drifts, right.drifts)
+    compared = paired(logs, designed, apart.bound if apart else 0.0) if logs else None
     return Comparison(
         case,
         left,
         right,
         paired=compared,
-        means=paired(means, alpha) if means else None,
-        tails=paired(tails, alpha) if tails else None,
+        means=paired(means) if means else None,
+        tails=paired(tails) if tails else None,
+        drift=apart,
         incomparable=incomparable(case, left, right, [(left.ok[number], right.ok[number]) for number in shared]),
-        unstable=_unstable(left, right, compared),
+        disturbed=_disturbed(left, right, compared),
         decides=decides,
     )
 
@@ -217,7 +209,7 @@ def incomparable(case: Case, left: Side, right: Side, pairs: Iterable[tuple[Reco
 
 def _by_track(case: Case, left: Side, right: Side) -> str | None:
     """Verdicts are about the matched track alone; only a program and itself do the same work in any."""
-    if case.track == "matched" or _program(left.competitor) == _program(right.competitor):
+    if case.track == "matched" or program(left.competitor) == program(right.competitor):
         return None
     return f"{case.track} settings: the sides need not do the same work"
 
@@ -238,7 +230,7 @@ def _different_work(left: Side, right: Side, pairs: Iterable[tuple[Record, Recor
     return None
 
 
-def _unstable(left: Side, right: Side, compared: Paired | None) -> str | None:
+def _disturbed(left: Side, right: Side, compared: Paired | None) -> str | None:
     if compared and compared.identical and compared.n >= FEWEST_BLOCKS:
         return (
             f"the same ratio to the last digit in all {compared.n} blocks: a clock that stood still, or copied records"
@@ -248,7 +240,7 @@ def _unstable(left: Side, right: Side, compared: Paired | None) -> str | None:
 
 def judged(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """All comparisons of one report with their verdicts: Holm's adjustment spans them, so judging comes last."""
-    early = [before_testing(found.paired, bool(found.incomparable), bool(found.unstable)) for found in comparisons]
+    early = [before_testing(found.paired, bool(found.incomparable), bool(found.disturbed)) for found in comparisons]
     tested = [found.paired for found, known in zip(comparisons, early, strict=True) if known is None and found.paired]
     late = iter(judge_all(tested))
     return [

@@ -1,7 +1,7 @@
 """One competitor's replicates of one case: what may be compared, what was planned, what failed."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +9,9 @@ import numpy as np
 
 from aggregator.comparison import health
 from aggregator.reading.replicate import computed
-from method.statistic import Steadiness
-from method.verdict import FEWEST_BLOCKS, MOST_UNSTEADY
+from method import drift, pairs
+from method.drift import Drift
+from method.verdict import MOST_DISTURBED
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import Unavailable
@@ -57,9 +58,15 @@ class Side:
         return {number: math.log(mean) for number, mean in means.items() if mean is not None}
 
     @cached_property
-    def settled(self) -> list[Steadiness]:
-        """Whether each comparable replicate had settled."""
-        return [computed(record).steadiness for record in self.ok.values()]
+    def drifts(self) -> dict[int, float]:
+        """log(last quarter / first quarter) of each comparable replicate long enough to tell, by block."""
+        found = {number: computed(record).drift for number, record in self.ok.items()}
+        return {number: drift for number, drift in found.items() if drift is not None}
+
+    @property
+    def drift(self) -> Drift | None:
+        """The same over all replicates."""
+        return drift.of_side(self.drifts)
 
     @cached_property
     def signals(self) -> list[tuple[bool, str]]:
@@ -68,14 +75,11 @@ class Side:
 
     @property
     def disturbance(self) -> str | None:
-        """Why no verdict may rest on it: the machine failed a gate, or too many replicates did not settle."""
-        gates = [text for gate, text in self.signals if gate]
-        if gates:
-            return gates[0]
-        unsteady = self.settled.count(Steadiness.UNSTEADY)
-        if self.settled and unsteady / len(self.settled) > MOST_UNSTEADY:
-            return f"not steady after warm-up in {unsteady} of {len(self.settled)} replicates"
-        return None
+        """Why no winner may rest on it: in too many replicates the machine was another machine."""
+        disturbed = sum(any(signal.gate for signal in health.signals(record)) for record in self.ok.values())
+        if disturbed <= MOST_DISTURBED * len(self.ok):
+            return None
+        return next(text for gate, text in self.signals if gate)
 
     @property
     def finished(self) -> bool:
@@ -89,23 +93,7 @@ class Side:
 
 
 def ranked(sides: Iterable[Side]) -> list[Side]:
-    """Sides with data, fastest first, over the blocks all of them finished (over their own where there is none).
-
-    Where two or more have enough blocks for a verdict, the others are left out: one that failed early would shrink the
-    ranking to the few blocks that it finished.
-    """
-    with_data = [side for side in sides if side.logs]
-    enough = [side for side in with_data if len(side.logs) >= FEWEST_BLOCKS]
-    rivals = enough if len(enough) > 1 else with_data
-    shared = shared_blocks(rivals)
-
-    def level(side: Side) -> float:
-        blocks = shared or sorted(side.logs)
-        return math.fsum(side.logs[number] for number in blocks) / len(blocks)
-
-    return sorted(rivals, key=lambda side: (level(side), side.competitor))
-
-
-def shared_blocks(sides: Sequence[Side]) -> list[int]:
-    """The blocks that all of them finished."""
-    return sorted(set.intersection(*(set(side.logs) for side in sides))) if sides else []
+    """Sides with data, fastest first: see method.pairs.ranked."""
+    by_competitor = {side.competitor: side for side in sides}
+    order = pairs.ranked({one: side.logs for one, side in by_competitor.items()})
+    return [by_competitor[one] for one in order]

@@ -1,6 +1,7 @@
 """The columns of the tables of replicates and samples. Units stand in their names; what is unknown is null."""
 
 import json
+import math
 from collections.abc import Iterable
 
 import pyarrow as pa  # type: ignore[import-untyped]
@@ -28,7 +29,7 @@ SAMPLE = {"step": WHOLE, "warm_up": TRUTH, "seconds": NUMBER}
 REPLICATE = {
     **dict.fromkeys(("started_at", "status", "error_kind", "error_message"), TEXT),
     **dict.fromkeys(("seconds", "mean_seconds"), NUMBER),
-    "steadiness": TEXT,
+    "last_quarter_over_first": NUMBER,
     **dict.fromkeys(("steps", "warmup_steps", "items_per_step"), WHOLE),
     **dict.fromkeys(("first_step_seconds", "import_seconds", "setup_seconds", "injected_slowdown"), NUMBER),
     **dict.fromkeys(("rss_peak_bytes", "cgroup_peak_bytes"), WHOLE),
@@ -80,7 +81,7 @@ def _outcome(record: Record) -> Row:
     if record.status is Status.OK:
         summary = computed(record)
         found |= {"seconds": summary.seconds, "mean_seconds": summary.mean_seconds}
-        found["steadiness"] = summary.steadiness.value
+        found["last_quarter_over_first"] = None if summary.drift is None else math.exp(summary.drift)
     return found
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.groups import by_workload
-from aggregator.comparison.sides import ranked, shared_blocks
+from aggregator.comparison.sides import ranked
 from aggregator.figures.dot_plot import dot_plot, file_of, row_of
 from aggregator.figures.fit import fit_figures
 from aggregator.figures.load import load_figures
@@ -12,7 +12,8 @@ from aggregator.figures.style import Palette, Row
 from aggregator.model import Figure
 from aggregator.tables.order import natural
 from aggregator.text.words import title
-from method.compare import FIXED_ALPHA, paired, ratio
+from method.compare import FIXED, paired, ratio
+from method.pairs import shared_blocks
 from method.verdict import FEWEST_BLOCKS, Verdict
 
 
@@ -51,17 +52,17 @@ def relative_rows(case: CaseResult) -> list[Row]:
     if any(found.incomparable for found in case.comparisons):
         return []
     ranking = ranked(case.sides)
-    shared = shared_blocks(ranking)
+    shared = shared_blocks([side.logs for side in ranking])
     if len(ranking) < 2 or len(shared) < 2:
         return []
     best = ranking[0]
-    alpha = next((found.paired.alpha for found in case.comparisons if found.paired), FIXED_ALPHA)
-    unstable = any(found.verdict is Verdict.UNSTABLE for found in case.comparisons)
+    designed = next((found.paired.design for found in case.comparisons if found.paired), FIXED)
+    disturbed = any(found.verdict is Verdict.DISTURBED for found in case.comparisons)
     rows = []
     for side in (side for side in case.sides if side in ranking):
-        found = paired([side.logs[number] - best.logs[number] for number in shared], alpha)
+        found = paired([side.logs[number] - best.logs[number] for number in shared], designed)
         low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
         row = row_of(case, side, ratio(found.log_ratio), ratio(low), ratio(high))
-        name = f"{row['case']}, n {found.n}" + f" ({Verdict.UNSTABLE})" * unstable
+        name = f"{row['case']}, n {found.n}" + f" ({Verdict.DISTURBED})" * disturbed
         rows.append({**row, "case": name})
     return rows

@@ -9,7 +9,7 @@ from aggregator.comparison.roofline import ROOF
 from aggregator.comparison.sides import Side, ranked
 from aggregator.text.quantities import ratio_and_interval
 from aggregator.text.words import clean, digest
-from method.compare import FIXED_ALPHA, Paired, ratio
+from method.compare import FIXED, Paired, ratio
 from runners.harness.case import Case
 
 SETTINGS = (
@@ -43,12 +43,12 @@ def _settings(case: Case) -> dict[str, str]:
 
 
 def _relative(result: CaseResult) -> Data:
-    alpha = next((found.paired.alpha for found in result.comparisons if found.paired), FIXED_ALPHA)
+    designed = next((found.paired.design for found in result.comparisons if found.paired), FIXED)
     sides, ranking = result.sides, ranked(result.sides)
     known = {(found.left.competitor, found.right.competitor): found for found in result.comparisons}
     ratios: list[list[Data | None]] = [[None] * len(sides) for _ in sides]
     for (left, one), (right, other) in combinations(enumerate(sides), 2):
-        found = known.get((one.competitor, other.competitor)) or compare_sides(result.case, one, other, alpha)
+        found = known.get((one.competitor, other.competitor)) or compare_sides(result.case, one, other, designed)
         if found.paired and not found.incomparable:
             ratios[left][right] = _shown(found.paired, found)
             ratios[right][left] = _shown(found.paired.swapped(), found)
@@ -69,5 +69,5 @@ def _shown(found: Paired, comparison: Comparison) -> Data | None:
         return None
     value, low, high = ratio(found.log_ratio), ratio(found.low), ratio(found.high)
     text, interval = ratio_and_interval(value, low, high)
-    unstable = ", unstable" if comparison.unstable else ""
-    return {"value": float(f"{value:.6g}"), "text": f"{text}×", "detail": f"{interval}, n {found.n}{unstable}"}
+    disturbed = ", disturbed" if comparison.disturbed else ""
+    return {"value": float(f"{value:.6g}"), "text": f"{text}×", "detail": f"{interval}, n {found.n}{disturbed}"}

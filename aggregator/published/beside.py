@@ -13,7 +13,7 @@ from method.compare import ratio
 from method.verdict import Verdict
 from runners.harness.case import Case
 
-UNSETTLED = (Verdict.UNSTABLE, Verdict.NOT_COMPARABLE, Verdict.FEW_BLOCKS, Verdict.INCOMPLETE)
+UNSETTLED = (Verdict.DISTURBED, Verdict.NOT_COMPARABLE, Verdict.FEW_BLOCKS, Verdict.INCOMPLETE)
 
 
 Rows = Iterator[tuple[Cell, ...]]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from aggregator.comparison import metrics
 from aggregator.comparison.analysis import CaseResult, Comparison
 from aggregator.comparison.metrics import Metric
-from aggregator.comparison.sides import Side, shared_blocks
+from aggregator.comparison.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.fit_times import FitSetting, FitTime, kept, kept_source
@@ -14,6 +14,7 @@ from aggregator.published.ratios import printed
 from aggregator.tables.footnotes import Footnotes
 from aggregator.text.quantities import DASH
 from method.compare import paired, ratio
+from method.pairs import shared_blocks
 from runners.harness.case import Case
 
 COLUMNS = (
@@ -73,7 +74,7 @@ def _row(
 
 def _ratio_of(metric: Metric, over: Side, under: Side) -> str:
     """Geometric mean over the blocks that both have."""
-    pairs = [(metric(over.ok[number]), metric(under.ok[number])) for number in shared_blocks([over, under])]
+    pairs = [(metric(over.ok[number]), metric(under.ok[number])) for number in shared_blocks([over.logs, under.logs])]
     logs = [math.log(upper / lower) for upper, lower in pairs if upper and lower]
     return printed(ratio(paired(logs).log_ratio)) if logs else DASH
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from aggregator.comparison.analysis import Comparison, Environment, compare_sides, judged, level
+from aggregator.comparison.analysis import Comparison, Environment, compare_sides, design, judged
 from aggregator.comparison.roofline import ROOF
 from aggregator.model import Cell, Table
 from aggregator.regression.findings import Findings
@@ -17,7 +17,7 @@ from aggregator.text.words import clean, labels
 from method.compare import ratio
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 
-TESTED = (Verdict.FASTER, Verdict.SLOWER, Verdict.EQUIVALENT, Verdict.INCONCLUSIVE)
+TESTED = (Verdict.FASTER, Verdict.SLOWER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 COLUMNS = ("case", "HEAD ÷ BASE", "95 % interval", "blocks", "finding")
 
 
@@ -77,7 +77,9 @@ def compare(environments: Sequence[Environment], names: Mapping[str, str], thres
 
 def _comparison(met: Opposed, env: Environment) -> Comparison:
     base, head = (next(side for side in sides if side.ok) for sides in (met.base, met.head))
-    return compare_sides(met.case, base, head, level(env.run.plan))
+    plan = env.run.plan
+    index = next((i for i, one in enumerate(plan.cases) if one.case == met.case), None) if plan else None
+    return compare_sides(met.case, base, head, design(plan, index))
 
 
 def _row(title: str, comparison: Comparison, which: Finding | None, footnotes: Footnotes) -> tuple[Cell, ...]:

@@ -58,7 +58,7 @@ def _cells(found: Opposed, footnotes: Footnotes) -> tuple[Cell, ...]:
 
 
 def _time(side: Side, seconds: list[float], footnotes: Footnotes) -> Cell:
-    doubts = [text for text in (incomplete(side), f"unstable: {side.disturbance}" if side.disturbance else "") if text]
+    doubts = [text for text in (incomplete(side), f"disturbed: {side.disturbance}" if side.disturbance else "") if text]
     marks = tuple(number for text in doubts for number in footnotes.mark(text))
     return Cell(duration_range(seconds), f"n {len(seconds)}", marks)
 

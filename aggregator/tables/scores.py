@@ -22,8 +22,8 @@ from runners.harness.case import Case
 ROOF_STAGES = {"product": "matrix product", "copy": "copy of a large array"}
 TALLY = (
     Verdict.EQUIVALENT,
-    Verdict.INCONCLUSIVE,
-    Verdict.UNSTABLE,
+    Verdict.UNDECIDED,
+    Verdict.DISTURBED,
     Verdict.NOT_COMPARABLE,
     Verdict.FEW_BLOCKS,
     Verdict.INCOMPLETE,

@@ -4,20 +4,17 @@ import math
 from dataclasses import dataclass
 
 from aggregator.comparison.analysis import CaseResult, Comparison
-from aggregator.comparison.health import PROCESS_SPREAD
 from aggregator.comparison.sides import Side
 from aggregator.model import Answer, Axis, Interval
 from aggregator.tables.footnotes import Footnotes
+from aggregator.text import undecided
 from aggregator.text.quantities import DASH, count, percent, ratio_and_interval
 from aggregator.text.words import clean, digest
 from method.compare import Paired, ratio
-from method.statistic import Steadiness
 from method.verdict import (
     DELTA,
     FEWEST_BLOCKS,
-    MOST_BLOCKS,
     SMALLEST_DIFFERENCE,
-    Obstacle,
     Verdict,
     doubted_by_permutation,
 )
@@ -92,20 +89,19 @@ def notes(comparison: Comparison) -> list[str]:
     found = []
     if comparison.incomparable:
         found.append(clean(comparison.incomparable, 300))
-    if comparison.unstable:
-        found.append(clean(comparison.unstable, 300))
+    if comparison.disturbed:
+        found.append(clean(comparison.disturbed, 300))
     if comparison.verdict is Verdict.FEW_BLOCKS:
         found.append(f"a verdict needs {FEWEST_BLOCKS} blocks")
     found += [text for side in (comparison.left, comparison.right) if (text := incomplete(side))]
     if comparison.verdict is Verdict.NOT_COMPARABLE:
         return found
-    found += [text for side in (comparison.left, comparison.right) if (text := _unverified(side))]
+    if comparison.paired and comparison.paired.widened:
+        found.append(_drift(comparison))
     if comparison.paired and doubted_by_permutation(comparison.paired):
-        found.append(
-            f"the sign-flip test disagrees: p = {comparison.paired.p_permutation:.2g}, t test {comparison.paired.p:.2g}"
-        )
-    found += [text for text in (_tail(comparison), *_scatter(comparison)) if text]
-    return found
+        signs, t = comparison.paired.p_permutation, comparison.paired.p_t
+        found.append(f"the sign-flip test disagrees: p = {signs:.2g}, t test {t:.2g}")
+    return [*found, *([tail] if (tail := _tail(comparison)) else [])]
 
 
 def incomplete(side: Side) -> str:
@@ -117,9 +113,16 @@ def incomplete(side: Side) -> str:
     return f"{clean(side.label, 80)}: INCOMPLETE, {len(side.ok)} of {count(side.planned, 'block')}{reasons}"
 
 
-def _unverified(side: Side) -> str:
-    number = side.settled.count(Steadiness.UNVERIFIED)
-    return f"{clean(side.label, 80)}: {Steadiness.UNVERIFIED} in {number} of {len(side.settled)}" if number else ""
+def _drift(comparison: Comparison) -> str:
+    """Why the interval is wider than the blocks alone would make it."""
+    drift = comparison.drift
+    assert drift is not None
+    more = clean((comparison.right if drift.mean > 0 else comparison.left).label, 80)
+    return (
+        f"{more} slowed down, or the other side became faster, by {percent(math.expm1(abs(drift.mean)), 1)} from the "
+        f"first to the last quarter of its steps, in most of {drift.n} blocks: the interval is "
+        f"{percent(math.expm1(drift.bound), 1)} wider towards 1 for it"
+    )
 
 
 def score(case: CaseResult) -> tuple[str, Side | None]:
@@ -140,7 +143,7 @@ def score(case: CaseResult) -> tuple[str, Side | None]:
 
 def _kind(comparison: Comparison) -> str:
     if comparison.is_self and comparison.winner:
-        return "unstable" if _is_false(comparison) else "equivalent"
+        return "disturbed" if _is_false(comparison) else "equivalent"
     return comparison.verdict.value.replace(" ", "-").replace("slower", "faster")
 
 
@@ -160,21 +163,13 @@ def sentence(comparison: Comparison) -> str:
         return f"{clean(winner.label, 80)} is faster"
     if comparison.verdict is Verdict.EQUIVALENT:
         return f"equivalent within {percent(SMALLEST_DIFFERENCE)}"
-    if comparison.verdict is Verdict.INCONCLUSIVE and comparison.judged:
-        return f"inconclusive: {_missing(comparison.judged.missing)}"
+    if comparison.verdict is Verdict.UNDECIDED:
+        return undecided.sentence(comparison)
     if comparison.verdict is Verdict.FEW_BLOCKS:
         return "no verdict: too few blocks"
-    if comparison.verdict is Verdict.UNSTABLE:
-        return "unstable: no winner"
+    if comparison.verdict is Verdict.DISTURBED:
+        return "disturbed: no winner"
     return comparison.verdict.value
-
-
-def _missing(what: int | Obstacle | None) -> str:
-    if isinstance(what, int):
-        return f"about {count(what, 'more block')} needed"
-    if what is Obstacle.NEAR:
-        return f"too near the {percent(SMALLEST_DIFFERENCE)} that matter"
-    return f"scatters too much to settle with {MOST_BLOCKS} blocks"
 
 
 def ratio_text(shown: Paired | None, verdict: Verdict) -> tuple[str, str]:
@@ -201,7 +196,7 @@ def _tail(comparison: Comparison) -> str:
     if means is None or tails is None or tails.low is None or tails.high is None:
         return ""
     by_chance = tails.low <= 0 <= tails.high or abs(tails.log_ratio) <= DELTA
-    if by_chance or comparison.verdict in (Verdict.UNSTABLE, Verdict.FEW_BLOCKS):
+    if by_chance or comparison.verdict in (Verdict.DISTURBED, Verdict.FEW_BLOCKS):
         return ""
     costly, other = comparison.right, comparison.left
     if tails.log_ratio < 0:
@@ -213,11 +208,3 @@ def _tail(comparison: Comparison) -> str:
         f"{clean(costly.label, 80)} has tail costs: its mean step is {text}× that of {clean(other.label, 80)} "
         f"(95 % CI {interval}, {means.n} blocks)"
     )
-
-
-def _scatter(comparison: Comparison) -> list[str]:
-    return [
-        f"{clean(side.label, 80)}: processes scatter by {percent(side.scatter)}"
-        for side in (comparison.left, comparison.right)
-        if side.scatter is not None and side.scatter > PROCESS_SPREAD
-    ]

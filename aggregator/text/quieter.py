@@ -35,12 +35,12 @@ REMEDIES = {
 
 
 def needed(cases: Iterable[CaseResult]) -> list[str]:
-    """The advice from all replicates whose comparisons stayed open or were unstable."""
+    """The advice from all replicates whose comparisons stayed open or were disturbed."""
     opened = (
         record
         for case in cases
         for found in case.comparisons
-        if found.verdict in (Verdict.INCONCLUSIVE, Verdict.UNSTABLE)
+        if found.verdict in (Verdict.UNDECIDED, Verdict.DISTURBED)
         for side in (found.left, found.right)
         for record in side.records
     )

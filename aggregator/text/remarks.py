@@ -1,17 +1,17 @@
 """What is known about one case, in sentences."""
 
-from collections.abc import Sequence
+import math
 
 from aggregator.comparison import metrics
 from aggregator.comparison.analysis import CaseResult, Comparison
+from aggregator.comparison.health import PROCESS_SPREAD
 from aggregator.comparison.roofline import PRODUCT, Roof, Unknown
 from aggregator.comparison.sides import Side
 from aggregator.text.answers import incomplete, sentence
-from aggregator.text.quantities import amount, bytes_range, count, ratio_and_interval, significant
+from aggregator.text.quantities import amount, bytes_range, count, percent, ratio_and_interval, significant
 from aggregator.text.quieter import needed
 from aggregator.text.words import clean
 from method.compare import Paired, ratio
-from method.statistic import Steadiness
 from method.verdict import Verdict
 from runners.harness.case import Competitor
 from runners.harness.run import Pilot, Warmup
@@ -33,8 +33,8 @@ def remarks(result: CaseResult, roof: Roof) -> list[str]:
     for side in result.sides:
         label = clean(side.label, 80)
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
-        found += [text for text in (incomplete(side), _gpu_memory(side)) if text]
-    return [*found, *_steadiness(result.sides)]
+        found += [text for text in (incomplete(side), _gpu_memory(side), _scatter(side), _own_drift(side)) if text]
+    return found
 
 
 def _attainable(result: CaseResult, roof: Roof) -> list[str]:
@@ -51,14 +51,27 @@ def _attainable(result: CaseResult, roof: Roof) -> list[str]:
     ]
 
 
-def _steadiness(sides: Sequence[Side]) -> list[str]:
-    """How many replicates had settled; a sentence for all sides of which the same is to be said."""
-    alike: dict[str, list[str]] = {}
-    for side in sides:
-        if set(side.settled) - {Steadiness.UNVERIFIED}:
-            states = ", ".join(f"{side.settled.count(state)} {state}" for state in dict.fromkeys(side.settled))
-            alike.setdefault(states, []).append(clean(side.label, 80))
-    return [f"{', '.join(labels)}: {states}{' each' if len(labels) > 1 else ''}" for states, labels in alike.items()]
+def _scatter(side: Side) -> str:
+    """How much processes that do the same differ."""
+    if side.scatter is None or side.scatter <= PROCESS_SPREAD:
+        return ""
+    return f"{clean(side.label, 80)}: processes scatter by {percent(side.scatter)}"
+
+
+def _own_drift(side: Side) -> str:
+    """Where the steps of a process became slower or faster in replicate after replicate."""
+    found = side.drift
+    if found is None or not found.significant:
+        return ""
+    changed = percent(math.expm1(abs(found.mean)), 1)
+    return (
+        f"{clean(side.label, 80)}: the last quarter of its steps {'slower' if found.mean > 0 else 'faster'} than the "
+        f"first by {changed} on average over {count(found.n, 'replicate')}"
+    )
+
+
+def _test(compared: Paired) -> str:
+    return "t test" if compared.design.fixed else "anytime-valid test"
 
 
 def _gpu_memory(side: Side) -> str:
@@ -120,7 +133,7 @@ def _statistics(comparison: Comparison) -> list[str]:
         ratios = f"median steps {found}, of mean steps {of_means}" if of_means else f"times {found}"
         said.append(f"ratio of {ratios}, {count(compared.n, 'block')}")
     if compared.p is not None and judged is not None and judged.p_holm is not None:
-        said.append(f"t test p = {compared.p:.2g}, after Holm {judged.p_holm:.2g}")
+        said.append(f"{_test(compared)} p = {compared.p:.2g}, after Holm {judged.p_holm:.2g}")
         said.append(f"sign-flip test p = {compared.p_permutation:.2g}")
     return said
 

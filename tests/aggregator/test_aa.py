@@ -60,9 +60,9 @@ def test_intervals_count_alone_and_winners_after_holm():
     assert found.slowed == ()
 
 
-def test_unstable_comparisons_count_and_incomparable_ones_do_not():
+def test_disturbed_comparisons_count_and_incomparable_ones_do_not():
     run, records = aa_run(CASES[:3], biased=3)
-    busy = dataclasses.replace(records[0].health, steal_fraction=0.2)
+    busy = dataclasses.replace(records[0].health, throttled_periods=9)
     spoilt = [dataclasses.replace(one, health=busy) if one.case == CASES[0] else one for one in records]
     other = dataclasses.replace(records[0].check, trainable=7)
     spoilt = [
@@ -146,18 +146,18 @@ def test_a_machine_too_noisy_to_name_a_slowdown_is_told_so():
 
 
 def test_a_thousand_comparisons_through_the_whole_path_to_a_verdict():
-    """Evidence of work, gates, steadiness, intervals, Holm.
+    """Evidence of work, gates, drift, intervals, Holm.
 
-    Of 1,000 A/A comparisons with steady steps, whose processes scatter by 1 %, all are judged, about one interval in
+    Of 1,000 A/A comparisons without drift, whose processes scatter by 1 %, all are judged, about one interval in
     twenty leaves out 1, and Holm lets no winner through.
     """
     run, records = aa_run([step_case("cnn4", batch) for batch in range(1, 1001)])
     environments = analyse([LoadedRun("run-1", run, tuple(records), ())])
     verdicts = {found.verdict for env in environments for case in env.cases for found in case.comparisons}
-    assert verdicts <= {Verdict.EQUIVALENT, Verdict.INCONCLUSIVE}
+    assert verdicts <= {Verdict.EQUIVALENT, Verdict.UNDECIDED}
     found = aa.summarise(environments).same
     assert found.compared == 1000
-    assert 38 <= found.apart <= found.bound == 62
+    assert 30 <= found.apart <= found.bound == 62  # drift that chance shows widens a few more
     assert found.named == 0
 
 

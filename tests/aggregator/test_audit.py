@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import math
 
 import pytest
 from make_records import SPDL, TF, TORCH, failed, make_run, planned, scheduled, step_case, write_folder
@@ -12,13 +11,12 @@ from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED, USAGE
 from aggregator.reading.load import LoadedRun
 from method import stopping, warmup
-from method.compare import ADAPTIVE_ALPHA
-from method.statistic import seconds
+from method.statistic import summarise
 from runners.harness.record import Status
 from runners.harness.run import PlannedCase, Run, RunState, Stopping, Unavailable, write_run
 
 SMALL, LARGE = step_case("cnn4", 8), step_case("resnet18", 1, "train")
-RULE = Stopping(most_blocks=14, every=2, half_width=0.001)
+RULE = Stopping(most_blocks=14, every=1, half_width=0.001)
 
 
 def fixed_run() -> Run:
@@ -28,20 +26,49 @@ def fixed_run() -> Run:
 def adaptive_run() -> tuple[Run, list]:
     """Two cases that go on by the rule itself, to the end that it finds."""
     run = dataclasses.replace(make_run([planned(SMALL, [TORCH, TF], 8), planned(LARGE, [TF, TORCH], 8)]), stopping=RULE)
+    return to_its_end(run)
+
+
+def to_its_end(run: Run, most: int = 100, scatter: float = 0.01) -> tuple[Run, list]:
+    """The run with the blocks that its rule asks for, `most` of them at the most, and all its records."""
     while True:
-        records = scheduled(run)
-        states = []
-        for index, case in enumerate(run.cases):
-            sides = {who: logs(records, case.case, who) for who in case.competitors}
-            states.append(stopping.progress(run.blocks(index), sides, ADAPTIVE_ALPHA))
-        chosen = stopping.next_case(states, RULE)
-        if chosen is None:
+        records = scheduled(run, scatter=scatter)
+        found = [standing_of(run, index, records) for index in range(len(run.cases))]
+        chosen = stopping.next_case(found, RULE, bool(run.continued))
+        if chosen is None or len(run.extensions) == most:
             return run, records
         run = dataclasses.replace(run, extensions=[*run.extensions, chosen])
 
 
-def logs(records, case, who):
-    return {one.block.number: math.log(seconds(one)) for one in records if (one.case, one.competitor) == (case, who)}
+def standing_of(run, index, records):
+    planned_case = run.cases[index]
+    sides = {who: replicates(records, planned_case.case, who) for who in planned_case.competitors}
+    return stopping.standing(
+        run.blocks(index),
+        planned_case.competitors,
+        sides,
+        RULE,
+        stopping.comparisons(run),
+        continued=bool(run.continued),
+        extended=stopping.extended(run, index),
+    )
+
+
+def replicates(records, case, who):
+    found = [one for one in records if (one.case, one.competitor) == (case, who)]
+    return {one.block.number: summary for one, summary in zip(found, summarise(found), strict=True)}
+
+
+def test_a_run_that_was_continued_passes_where_it_kept_to_the_rule_again():
+    started = dataclasses.replace(make_run([planned(SMALL, [TORCH, TF], 8)]), stopping=RULE)
+    ended, _ = to_its_end(started, scatter=0.05)
+    before = len(ended.extensions)
+    run, records = to_its_end(dataclasses.replace(ended, continued=[before]), before + 3, scatter=0.05)
+    assert run.blocks(0) == RULE.most_blocks + 3
+    run = dataclasses.replace(run, budget_seconds=60.0)
+    assert outcome(run, records) == {}
+    hidden = dataclasses.replace(run, continued=[])
+    assert "stopping rule replayed" in outcome(hidden, records)
 
 
 def piloted_run():

@@ -47,13 +47,13 @@ def test_no_ratio_without_interval_and_n_and_no_winner_from_data_that_allow_none
             assert in_a_row or in_a_note or is_axis(around), around
     rows = [line for line in markdown.splitlines() if re.match(r"\| .*÷.*\|$", line)]
     rows += [" ".join(row.split()) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.DOTALL) if "÷" in row]
-    verdicts = {"is faster", "equivalent", "inconclusive", "unstable", "not comparable", "too few blocks", "incomplete"}
+    verdicts = {"is faster", "equivalent", "undecided", "disturbed", "not comparable", "too few blocks", "incomplete"}
     assert {verdict for verdict in verdicts for row in rows if verdict in row} == verdicts
     for row in rows:
         claims = [verdict for verdict in verdicts if verdict in row]
         if "is faster" in row:
             assert claims == ["is faster"], row
-            assert int(re.search(r"[\d.]+–[\d.]+ \| (\d+)", row)[1]) >= 8
+            assert int(re.search(r"[\d.]+–[\d.]+ \| (\d+)", row)[1]) >= 3
         if "not comparable" in row or "incomplete" in row:
             assert "×" not in row
 
@@ -90,7 +90,7 @@ def test_an_open_comparison_says_what_a_quieter_machine_would_need(tmp_path):
     for health, said in ((busy, True), (HEALTH, False)):
         changed = [dataclasses.replace(record, health=health) for record in records]
         text, _ = reports(write_folder(tmp_path / str(said), run, changed))
-        assert "inconclusive" in text
+        assert "undecided" in text
         assert ("What a quieter machine would need: In 16 of 16 replicates the host took CPU time away" in text) is said
     clear = scheduled(run, lambda _, who: 0.05 * (2 if who == TF else 1))
     text, _ = reports(write_folder(tmp_path / "c", run, [dataclasses.replace(one, health=busy) for one in clear]))
@@ -107,7 +107,7 @@ def test_what_pilots_found_and_how_the_run_stopped_is_told(tmp_path):
         assert "51 of 100; no end of it was seen in 1" in text
         assert "2 more at a time" in text
         assert "±2.0 %" in text
-        assert "α = 0.035" in text
+        assert "α = 0.025 for the test after every block, 0.0175 for the t test" in text
         assert "within 30 min" in text
     fixed = dataclasses.replace(run, stopping=None, extensions=[], budget_seconds=None)
     text, _ = reports(write_folder(tmp_path / "f", fixed, scheduled(fixed)))

@@ -148,7 +148,7 @@ def test_hostile_strings_stay_text_side_by_side(tmp_path):
 
 def test_an_open_verdict_is_no_agreement(tmp_path):
     one = a_run(tmp_path, "a", {ALIKE: 1.2}, "one", (ALIKE,))
-    run = make_run([planned(ALIKE, [TORCH, TF], 3)], run_id="b")
+    run = make_run([planned(ALIKE, [TORCH, TF], 2)], run_id="b")
     few = write_folder(tmp_path / "b", run, scheduled(run, lambda _, who: 0.06 if who == TF else 0.05))
     text, _ = merged(tmp_path, one, str(few))
     assert "1 case compared on both machines: at least one verdict is open in 1." in text

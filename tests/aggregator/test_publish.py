@@ -123,13 +123,13 @@ def test_the_history_has_each_run_of_a_machine_and_judges_no_change(tmp_path, mo
 def test_what_is_undecided_or_not_comparable_says_so_in_the_history(tmp_path):
     runs = [a_run(tmp_path, f"r{day}", 1.2, day) for day in (1, 2, 3)]
     publish(tmp_path, *runs)
-    for name, change in (("r1", {"verdict": "unstable"}), ("r2", {"verdict": "not comparable", "shown": None})):
+    for name, change in (("r1", {"verdict": "undecided"}), ("r2", {"verdict": "not comparable", "shown": None})):
         path = tmp_path / f"site/runs/{name}/summary.json"
         kept = json.loads(path.read_text())
         kept["places"][0]["contests"][0] |= change
         path.write_text(json.dumps(kept))
     row = history_rows(publish(tmp_path, runs[2]))[-1]
-    assert row[4].endswith(", n 8, unstable")
+    assert row[4].endswith(", n 8, undecided")
     assert row[3] == "– not comparable"
 
 

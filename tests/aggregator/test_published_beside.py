@@ -159,7 +159,7 @@ def test_ours_says_where_it_is_unsettled_and_shows_no_ratio_of_unequal_work(tmp_
         if record.competitor == TF and record.case == CASE and record.block.number == 3:
             return failed(record, Status.INVALID, "NUMBERS", "logits are not finite")
         if record.case.batch_size == 16:
-            return dataclasses.replace(record, health=dataclasses.replace(HEALTH, steal_fraction=0.07))
+            return dataclasses.replace(record, health=dataclasses.replace(HEALTH, throttled_periods=7))
         if record.competitor == TF and record.case.batch_size == 32:
             return failed(record, Status.OOM, "OOM(host)", "killed")
         return record
@@ -171,7 +171,7 @@ def test_ours_says_where_it_is_unsettled_and_shows_no_ratio_of_unequal_work(tmp_
     assert re.match(r"1\.\d+×$", busy[4])
     assert absent[4:7] == ["–", "–", "–"]
     assert [text for text in notes(markdown) if text.startswith("ours")] == [
-        f"ours: {verdict}; the answer says why" for verdict in ("not comparable", "unstable", "incomplete")
+        f"ours: {verdict}; the answer says why" for verdict in ("not comparable", "disturbed", "incomplete")
     ]
     markdown, _ = report(tmp_path / "few", [(CASE, [TORCH, TF])], blocks=1)
     assert rows(markdown)[0][4:7] == ["–", "–", "1"]

@@ -13,7 +13,7 @@ from varied_run import CLEAR, LOAD, seconds, varied_records, varied_run
 
 from aggregator.comparison.analysis import analyse
 from aggregator.reading.load import load_run
-from method.compare import ratio
+from method.compare import ANYTIME, ratio
 from method.verdict import Verdict
 from runners.harness.run import Stopping
 
@@ -76,7 +76,7 @@ def test_without_its_plan_a_run_is_held_to_the_stricter_level(tmp_path, recomput
     run = make_run([planned(CLEAR, [TORCH, TF], 8), planned(LOAD, [TORCH_LOADER, TFDATA], 8)])
     folder = write_folder(tmp_path / "r", None, scheduled(run, seconds, scatter=0.008))
     assert sorted(verdicts(recomputed(folder))) == sorted(one.verdict.value for one in reported(folder))
-    assert {one.paired.alpha for one in reported(folder)} == {0.035}
+    assert {(one.paired.design, one.paired.anytime) for one in reported(folder)} == {(ANYTIME, True)}
 
 
 def test_the_machines_limits_are_compared_by_medians_there_too(tmp_path, recomputed):

@@ -65,7 +65,7 @@ def with_host(record, **facts):
         (1.2, {"scatter": 0.25}, OK, "no regression shown, none ruled out"),
         (1.03, {}, OK, "no regression beyond the threshold"),
         (1.03, {"threshold": "0"}, REGRESSION, "REGRESSION"),
-        (1.2, {"blocks": 7}, SOME_FAILED, "no verdict"),
+        (1.2, {"blocks": 2}, SOME_FAILED, "no verdict"),
     ],
 )
 def test_the_gate_fails_on_an_interval_wholly_beyond_the_threshold(tmp_path, capsys, slower, more, code, said):
@@ -97,19 +97,19 @@ def test_many_cases_raise_what_each_must_show(tmp_path, capsys):
 
 def test_a_gate_that_tested_nothing_does_not_pass_and_says_so(tmp_path, capsys):
     def stolen(records):
-        busy = dataclasses.replace(HEALTH, steal_fraction=0.2)
+        busy = dataclasses.replace(HEALTH, throttled_periods=2)
         return [dataclasses.replace(record, health=busy) for record in records]
 
     code, text, _ = compare(capsys, *versions(tmp_path, 1.5, change=stolen))
     assert code == SOME_FAILED
-    assert "no verdict: unstable" in text
-    assert "CPU steal above 5 %" in text
+    assert "no verdict: disturbed" in text
+    assert "throttled by its CPU quota" in text
     assert "Nothing was tested, so that the gate does not pass" in text
 
 
 def test_one_case_that_was_tested_is_enough_to_pass(tmp_path, capsys):
     def short(records):
-        return [one for one in records if one.case == CASE or one.block.number < 7]
+        return [one for one in records if one.case == CASE or one.block.number < 2]
 
     code, text, _ = compare(capsys, *versions(tmp_path, 1.0, change=short, cases=(CASE, OTHER)))
     assert (code, "in 2 comparisons, of which 1 came to a test" in text) == (OK, True)

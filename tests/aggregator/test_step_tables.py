@@ -253,7 +253,10 @@ def test_winners_of_roof_cases_count_for_nothing_else():
     run = make_run([planned(step_case(), [TORCH, TF], 8), *ROOFS])
     loaded = LoadedRun(run.run_id, run, tuple(make_records(run, seconds, scatter=0.002)), ())
     report = build_report([loaded], analyse([loaded]))
-    assert report.headline == ("Inference step, 1 case: 1 equivalent.",)
+    assert report.headline == (
+        "1 of 1 comparison answered, after 8 blocks.",
+        "Inference step, 1 case: 1 equivalent.",
+    )
     assert [row[0].text for row in report.parts[0].scores.rows] == ["infer"]
     assert [line.verdict for line in report.parts[0].answers][1:] == [
         "tensorflow/graph is faster",

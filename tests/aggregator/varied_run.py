@@ -33,7 +33,7 @@ LOAD, FIT, SELF = load_case(), fit_case(), step_case("mlp", 2)
 def varied_run(stopping=None):
     """A run with every verdict there is."""
     pairs = [(case, [TORCH, TF], 10) for case in (CLEAR, NEAR, NOISY, BUSY, DRIFTING, WRONG, SLOW, CUT)]
-    pairs += [(SHORT, [TF, TORCH], 5), (LOAD, [TORCH_LOADER, SPDL, TFDATA], 9)]
+    pairs += [(SHORT, [TF, TORCH], 2), (LOAD, [TORCH_LOADER, SPDL, TFDATA], 9)]
     pairs += [(FIT, [TORCH_FIT, TF_FIT], 9), (SELF, [A, B], 12)]
     cases = [planned(case, competitors, blocks) for case, competitors, blocks in pairs]
     cases[-2] = dataclasses.replace(cases[-2], unavailable=[Unavailable(SPDL, "UNSUPPORTED", "not here")])
@@ -55,11 +55,11 @@ def varied_records(run):
 
 def spoilt(record):
     samples = record.samples
-    if record.case == BUSY and record.competitor == TF and record.block.number == 3:
-        return dataclasses.replace(record, health=dataclasses.replace(HEALTH, steal_fraction=0.07))
-    if record.case == CUT and record.competitor == TORCH and record.block.number == 8:
+    if record.case == BUSY and record.competitor == TF and record.block.number < 3:
+        return dataclasses.replace(record, health=dataclasses.replace(HEALTH, gpu_processes=2))
+    if record.case == CUT and record.competitor == TORCH and record.block.number > 5:
         return dataclasses.replace(record, health=dataclasses.replace(HEALTH, throttled_periods=2))
-    if record.case == DRIFTING and record.competitor == TORCH and record.block.number < 3:
+    if record.case == DRIFTING and record.competitor == TORCH:
         rising = [int(time * (1 + index / 1000)) for index, time in enumerate(samples.step_ns)]
         return dataclasses.replace(record, samples=dataclasses.replace(samples, step_ns=rising))
     if record.case == WRONG and record.block.number == 9 and record.competitor == TF:

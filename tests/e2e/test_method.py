@@ -14,13 +14,13 @@ ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = 'Check(trainable=1, non_trainable=0, weights_digest="sha256:0", logits_sketch=[1.0, 2.0])'
 PROFILE = """
 description = "one case, adaptive, with pilots"
-blocks = 8
+blocks = 3
 timeout = 60
 pilots = 2
 
 [stopping]
-most_blocks = 10
-every = 2
+most_blocks = 12
+every = 1
 half_width = 0.000001
 
 [sampling]
@@ -38,17 +38,29 @@ batch_size = 4
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One program under two labels, the second slowed to twice its time."""
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fake framework, the real aggregator, and a profile that stops on answers."""
     tree = framework_tree(tmp_path_factory.mktemp("tree"), body="sum(range(20_000))")
     runner = tree / "runners" / "fake" / "infer.py"
     runner.write_text(runner.read_text().replace("Check(trainable=1)", EVIDENCE))
     (tree / "profiles" / "tiny.toml").write_text(PROFILE)
     for package in ("aggregator", "method"):
         (tree / package).symlink_to(ROOT / package)
-    assert main(["bench", "--profile", "tiny", "--engine", "venv", "--aa", "--inject-slowdown", "2"], tree) == 0
-    (found,) = (path.parent for path in (tree / "results").glob("*/run.json"))
+    return tree
+
+
+def bench(tree: Path, *more: str) -> Path:
+    """The folder of a run of one program under two labels."""
+    words = ["--profile", "tiny", "--engine", "venv", "--aa", "--out", str(tree / "-".join(["out", *more]))]
+    assert main(["bench", *words, *more], tree) == 0
+    (found,) = (path.parent for path in Path(words[-1]).glob("*/run.json"))
     return found
+
+
+@pytest.fixture(scope="module")
+def run(tree: Path) -> Path:
+    """The second label is slowed to twice its time."""
+    return bench(tree, "--inject-slowdown", "2")
 
 
 def records(folder: Path) -> list[dict[str, dict[str, object]]]:
@@ -65,9 +77,10 @@ def test_pilots_fix_the_warmup_of_every_replicate(run: Path) -> None:
     assert {record["samples"]["warmup_steps"] for record in records(run)} == {planned["warmup_steps"]}
 
 
-def test_blocks_are_added_while_the_interval_is_too_wide(run: Path) -> None:
-    assert json.loads((run / "run.json").read_bytes())["extensions"] == [0]
-    assert len(records(run)) == 20
+def test_blocks_are_added_until_the_slower_label_is_named(run: Path) -> None:
+    added = json.loads((run / "run.json").read_bytes())["extensions"]
+    assert set(added) <= {0}
+    assert len(records(run)) == 2 * (3 + len(added)) < 24
 
 
 def test_one_label_is_slowed_and_the_record_says_so(run: Path) -> None:
@@ -90,7 +103,7 @@ def test_the_audit_fails_when_a_record_is_moved(run: Path, tmp_path: Path) -> No
         (copy / part).mkdir(parents=True)
         for path in (run / part).glob("*.json"):
             (copy / part / path.name).write_bytes(path.read_bytes())
-    first, second = sorted((copy / "records").glob("*-b003-*.json"))
+    first, second = sorted((copy / "records").glob("*-b002-*.json"))
     one, other = json.loads(first.read_bytes()), json.loads(second.read_bytes())
     one["block"], other["block"] = other["block"], one["block"]
     first.write_text(json.dumps(one))
@@ -101,10 +114,10 @@ def test_the_audit_fails_when_a_record_is_moved(run: Path, tmp_path: Path) -> No
 
 
 def test_the_recomputation_finds_the_slowdown(run: Path) -> None:
-    """Wide bounds: no machine's mood hides from ten pairs that every step lasts twice as long."""
+    """Wide bounds: no machine's mood hides that every step lasts twice as long."""
     script = [sys.executable, str(ROOT / "docs" / "recompute.py"), str(run)]
     (line,) = subprocess.run(script, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert "10 blocks" in line
+    assert line.endswith(" blocks: slower")
     names, ratio = line.partition(" (")[0].rsplit(" ", 1)
     assert names.endswith("fake:only:B / fake:only:A")
     assert 1.4 < float(ratio) < 2.8
@@ -112,3 +125,19 @@ def test_the_recomputation_finds_the_slowdown(run: Path) -> None:
 
 def test_the_report_says_what_was_slowed(run: Path) -> None:
     assert "Slowdown of 2× put into one label" in (run / "report.md").read_text()
+
+
+def test_a_run_that_ended_undecided_is_continued_and_the_audit_replays_it(tree: Path) -> None:
+    profile = tree / "profiles" / "tiny.toml"
+    profile.write_text(PROFILE.replace("most_blocks = 12", "most_blocks = 3"))
+    run = bench(tree)
+    assert len(records(run)) == 6
+    assert json.loads((run / "run.json").read_bytes())["state"] == "complete"
+    assert main(["bench", "--run", run.name, "--out", str(run.parent), "--budget", "4s"], tree) == 0
+    plan = json.loads((run / "run.json").read_bytes())
+    assert plan["continued"] == [0]
+    assert len(records(run)) == 2 * (3 + len(plan["extensions"])) > 6
+    done = aggregator("audit", str(run))
+    assert done.returncode == 0, done.stdout
+    assert "1 time after it had ended" in done.stdout
+    assert "continued 1 time" in (run / "report.md").read_text()

@@ -149,7 +149,7 @@ def test_a_budget_too_small_is_said_before_and_fails(tree: Path, capfd: pytest.C
     assert main(["bench", "--run", run.name, "--budget", "1h"], tree) == 0
     assert json.loads((run / "run.json").read_bytes())["state"] == "complete"
     assert main(["bench", "--run", run.name, "--budget", "2h"], tree) == 2
-    assert "is complete; a longer budget needs a new run" in capfd.readouterr().err
+    assert "its number of blocks was fixed" in capfd.readouterr().err
 
 
 def test_a_slowdown_that_nothing_would_feel_is_refused(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -297,7 +297,7 @@ def test_max_steps_below_min_steps_is_a_usage_error(tmp_path: Path) -> None:
 def test_every_profile_of_the_project_is_valid_and_of_a_sensible_size() -> None:
     for name in profiles():
         assert load_profile(REPOSITORY, name).description
-    assert load_profile(REPOSITORY, "quick").blocks == 8
+    assert load_profile(REPOSITORY, "quick").blocks == 3
 
 
 def profiles() -> list[str]:

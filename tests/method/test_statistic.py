@@ -1,12 +1,13 @@
 """What replicates come to: the same whether they are taken together or each by itself."""
 
+import math
 import statistics
 
 import numpy as np
 import pytest
 
 from method import statistic
-from method.statistic import STEADY_SPREAD, STEADY_STEPS, Steadiness, retained, seconds, summarise
+from method.statistic import FEWEST_IN_QUARTER, retained, seconds, summarise
 from runners.harness.case import Block, Case, Competitor
 from runners.harness.record import SCHEMA_VERSION, Record, Samples, Status
 
@@ -33,14 +34,17 @@ def test_replicates_taken_together_are_what_each_is_by_itself(monkeypatch, toget
     records = list(records_of(*[85, 86, 85, 6, 64, 65, 7, 200, 85, 66, 67, 68, 85, 85]))
     found = summarise(records)
     assert found == [summarise([record])[0] for record in records]
-    assert {one.steadiness for one in found} == {Steadiness.STEADY, Steadiness.UNSTEADY, Steadiness.UNVERIFIED}
+    assert {one.drift is None for one in found} == {True, False}
     for record, one in zip(records, found, strict=True):
         steps = retained(record.samples)
         assert one.seconds == seconds(record) == statistics.median(steps) / 1e9
         assert one.mean_seconds == pytest.approx(statistics.fmean(steps) / 1e9, rel=1e-12)
-        if len(steps) >= STEADY_STEPS:
-            levels = [statistics.median(quarter.tolist()) for quarter in np.array_split(steps, 4)]
-            assert (one.steadiness is Steadiness.STEADY) == (max(levels) / min(levels) - 1 <= STEADY_SPREAD)
+        quarter = len(steps) // 4
+        if quarter < FEWEST_IN_QUARTER:
+            assert one.drift is None
+        else:
+            first, last = statistics.median(steps[:quarter]), statistics.median(steps[-quarter:])
+            assert one.drift == pytest.approx(math.log(last / first))
 
 
 def test_nothing_comes_to_nothing():

@@ -9,7 +9,8 @@ from scipy.signal import lfilter
 
 from launcher import profile
 from launcher.pilots import longer
-from method.statistic import Steadiness, seconds, summarise
+from method import drift
+from method.statistic import seconds, summarise
 from method.warmup import FEWEST_STEPS, MOST_STEPS, mser, pilot, plan
 from runners.harness.case import Block, Case, Competitor
 from runners.harness.loop import Sampling, sample_steps
@@ -26,6 +27,8 @@ BETWEEN, WITHIN, ALIKE_STEPS, SPIKES, SPIKE = 0.01, 0.02, 0.5, 0.03, 1.3
 this many times as long."""
 PILOT = Sampling(**longer(profile.Sampling()).model_dump())
 """As the launcher takes pilots where a profile says nothing else: 4 s."""
+DRIFT = 0.03
+"""A drift that is told by its size as well: 4 replicates alone show a smaller one by chance."""
 PLANS, REPLICATES = 125, 4
 """Three pilots each, then so many replicates: 500 series a shape."""
 
@@ -91,7 +94,8 @@ def record_of(step_ns, warmup=0, competitor=TORCH, start_s=3.0) -> Record:
 
 
 def simulated(shape) -> tuple[np.ndarray, np.ndarray]:
-    """For each replicate of a shape: how far its median is from its true level, and whether anything flagged it."""
+    """For each replicate of a shape how far its median is from its true level, and for each plan whether its pilots or
+    the drift over its replicates flagged it."""
     draw = np.random.default_rng(7)
     off, flagged = [], []
     for _ in range(PLANS):
@@ -100,10 +104,13 @@ def simulated(shape) -> tuple[np.ndarray, np.ndarray]:
         fixed = plan(pilots)
         unsettled = not all(found.settled for found in fixed.pilots)
         sampling = Sampling(fixed.warmup_steps, fixed.kept_steps, MOST_STEPS, 2.0)
-        for _ in range(REPLICATES):
+        drifts = {}
+        for number in range(REPLICATES):
             level, record = process(draw, shape_of, sampling)
             off.append(abs(seconds(record) / level - 1))
-            flagged.append(unsettled or summarise([record])[0].steadiness is Steadiness.UNSTEADY)
+            drifts[number] = summarise([record])[0].drift
+        drifted = drift.of_side(drifts)
+        flagged.append(unsettled or (drifted is not None and drifted.significant and drifted.bound > DRIFT))
     return np.array(off), np.array(flagged)
 
 

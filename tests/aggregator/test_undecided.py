@@ -1,0 +1,67 @@
+"""Comparisons without an answer: what is said of them, and the command that goes on with them."""
+
+import dataclasses
+import re
+
+import pytest
+from make_records import TF, TORCH, make_run, planned, scheduled, step_case
+
+from aggregator.comparison.analysis import analyse
+from aggregator.comparison.pace import seconds_a_block
+from aggregator.reading.load import LoadedRun
+from aggregator.text.undecided import answered, going_on
+from runners.harness.run import Stopping
+
+RULE = Stopping(most_blocks=30, every=1, half_width=0.02)
+CLEAR, OPEN = step_case("cnn4", 1), step_case("cnn4", 8)
+
+
+def environment(stopping=RULE, scatter=0.03, blocks=6):
+    """A run of one clear case and one that scatters; its replicates start every five seconds."""
+    run = dataclasses.replace(make_run([planned(CLEAR, [TORCH, TF], blocks), planned(OPEN, [TORCH, TF], blocks)]))
+    run = dataclasses.replace(run, stopping=stopping)
+    slower = {CLEAR: 2.0, OPEN: 1.05}
+    records = scheduled(run, lambda case, who: 0.05 * (slower[case] if who == TF else 1), scatter=scatter)
+    timed = [
+        dataclasses.replace(
+            one, block=dataclasses.replace(one.block, started_at=f"2026-01-02T03:{n * 5 // 60:02d}:{n * 5 % 60:02d}Z")
+        )
+        for n, one in enumerate(records)
+    ]
+    (env,) = analyse([LoadedRun(run.run_id, run, tuple(timed), ())])
+    return env
+
+
+def test_a_block_takes_what_its_replicates_took():
+    assert seconds_a_block(environment().cases[0]) == pytest.approx(10.0)
+
+
+def test_the_first_line_says_how_much_was_answered():
+    assert answered(environment().cases) == "1 of 2 comparisons answered, after 6 blocks."
+    assert answered([]) == ""
+
+
+def test_an_ended_run_names_the_command_that_goes_on():
+    said = " ".join(going_on(environment(), environment().cases))
+    assert said.startswith("1 comparison undecided; the bounds above hold.")
+    command = r"answered in about (\d+) min here, if this run goes on: `make bench RUN=run-1 BUDGET=(\d+)m`"
+    found = re.search(command, said)
+    assert found
+    assert 1 <= int(found[1]) <= int(found[2])
+
+
+def test_a_run_of_a_fixed_number_of_blocks_needs_a_new_one():
+    said = " ".join(going_on(environment(stopping=None), environment(stopping=None).cases))
+    assert re.search(r"a new run with `BLOCKS=\d+`", said)
+    assert "RUN=" not in said
+
+
+def test_what_no_sensible_number_of_blocks_answers_is_said():
+    env = environment(scatter=1.5)
+    (said,) = going_on(env, env.cases[1:])
+    assert "None of them is expected to be answered by 40 more blocks." in said
+
+
+def test_where_all_is_answered_nothing_is_said():
+    env = environment(scatter=0.0005)
+    assert going_on(env, env.cases) == ()
