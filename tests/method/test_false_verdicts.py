@@ -186,10 +186,9 @@ def test_what_is_named_lies_outside_its_interval(runs: list[Experiment], slowed:
 def test_a_hidden_slowdown_is_named_once_the_interval_is_narrow(slowed: list[Experiment], number: int) -> None:
     found = [run.adaptive for run in slowed]
     narrow = [one for one in found if one.high is not None and one.high - one.log_ratio <= np.log1p(0.02)]
-    if number == MANY and len(narrow) < 25:  # too noisy a machine: then nothing ended early without an answer
-        assert all(named(one) or one.n == RULE.most_blocks for one in found)
-    else:
-        assert sum(judged(one).verdict is Verdict.SLOWER for one in narrow) >= 0.8 * len(narrow)
+    if len(narrow) < 10:
+        pytest.skip(f"{len(narrow)} of {len(found)} intervals are narrow: too few to ask for a share of them")
+    assert share(narrow, lambda one: judged(one).verdict is Verdict.SLOWER) >= 0.8
 
 
 def test_a_warm_up_that_goes_on_in_one_side_names_nobody_more_often(
