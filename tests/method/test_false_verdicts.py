@@ -183,7 +183,7 @@ def test_what_is_named_lies_outside_its_interval(runs: list[Experiment], slowed:
             assert not (named(found) and covers(0.0)(found))
 
 
-def test_a_hidden_slowdown_is_named_once_the_interval_is_narrow(slowed: list[Experiment], number: int) -> None:
+def test_a_hidden_slowdown_is_named_once_the_interval_is_narrow(slowed: list[Experiment]) -> None:
     found = [run.adaptive for run in slowed]
     narrow = [one for one in found if one.high is not None and one.high - one.log_ratio <= np.log1p(0.02)]
     if len(narrow) < 10:
