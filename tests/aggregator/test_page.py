@@ -16,7 +16,7 @@ from whole_runs import MARKUP, mixed_run, nasty_records
 from aggregator.cli import main
 from aggregator.page import packing
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 
 

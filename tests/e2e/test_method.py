@@ -10,6 +10,8 @@ from launcher_fakes import framework_tree
 
 from launcher.cli import main
 
+pytestmark = pytest.mark.timeout(180)
+
 ROOT = Path(__file__).resolve().parents[2]
 EVIDENCE = 'Check(trainable=1, non_trainable=0, weights_digest="sha256:0", logits_sketch=[1.0, 2.0])'
 PROFILE = """

@@ -25,7 +25,7 @@ from launcher.plan import draft, planned_cases
 from method.schedule import Entry, schedule
 from runners.harness.manifest import Item, Manifest, write_manifest
 
-pytestmark = pytest.mark.docker
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(180)]
 
 BASE = "python:3.11-slim-bookworm"
 DOCKERFILE = """
