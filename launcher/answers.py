@@ -33,7 +33,7 @@ def _state(look: Look, seconds_a_block: float) -> str:
     if look.named:
         return f"answered, {blocks}"
     if look.further == 0:
-        return f"as narrow as asked for, {blocks}"
+        return f"done without a winner, {blocks}"
     if look.further >= MOST_BLOCKS:
         return f"open, {blocks}"
     return f"open, {blocks}, about {duration(look.further * seconds_a_block)} more"

@@ -6,9 +6,10 @@ from dataclasses import replace
 from aggregator.auditing.findings import Finding, by_case, place
 from aggregator.comparison.same_work import contradict
 from aggregator.reading.load import LoadedRun
+from aggregator.reading.replicate import computed
 from aggregator.text.quantities import count
 from method import stopping, warmup
-from method.statistic import STEP_WORKLOADS, Summary, retained, summarise
+from method.statistic import STEP_WORKLOADS, Summary, retained
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import Run, RunState, Stopping
@@ -57,8 +58,7 @@ def _standings(
         replicates: dict[Competitor, dict[int, Summary]] = {}
         for record in records:
             if record.status is Status.OK:
-                (came_to,) = summarise([record])
-                replicates.setdefault(record.competitor, {})[record.block.number] = came_to
+                replicates.setdefault(record.competitor, {})[record.block.number] = computed(record)
         found[index] = None
         if plan.stopping and not contradict(records):
             found[index] = stopping.standing(

@@ -12,6 +12,7 @@ from aggregator.figures.style import Palette, Row
 from aggregator.model import Figure
 from aggregator.tables.order import natural
 from aggregator.text.words import title
+from method import drift
 from method.compare import FIXED, paired, ratio
 from method.pairs import shared_blocks
 from method.verdict import FEWEST_BLOCKS, Verdict
@@ -60,7 +61,9 @@ def relative_rows(case: CaseResult) -> list[Row]:
     disturbed = any(found.verdict is Verdict.DISTURBED for found in case.comparisons)
     rows = []
     for side in (side for side in case.sides if side in ranking):
-        found = paired([side.logs[number] - best.logs[number] for number in shared], designed)
+        apart = drift.between(best.drifts, side.drifts)
+        differences = [side.logs[number] - best.logs[number] for number in shared]
+        found = paired(differences, designed, apart.bound if apart else 0.0)
         low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
         row = row_of(case, side, ratio(found.log_ratio), ratio(low), ratio(high))
         name = f"{row['case']}, n {found.n}" + f" ({Verdict.DISTURBED})" * disturbed

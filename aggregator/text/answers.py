@@ -120,7 +120,7 @@ def _drift(comparison: Comparison) -> str:
     more = clean((comparison.right if drift.mean > 0 else comparison.left).label, 80)
     return (
         f"{more} slowed down, or the other side became faster, by {percent(math.expm1(abs(drift.mean)), 1)} from the "
-        f"first to the last quarter of its steps, in most of {drift.n} blocks: the interval is "
+        f"first to the last quarter of its steps, on average over {drift.n} blocks: the interval is "
         f"{percent(math.expm1(drift.bound), 1)} wider towards 1 for it"
     )
 

@@ -18,11 +18,12 @@ METHOD = (
     "was there, they may be looked at after every block: the test is an e-process (a mixture of anytime-valid t tests, "
     f"g = {', '.join(f'{g:g}' for g in SPREADS)}), the interval its confidence sequence. The p-values are adjusted "
     "together by Holm's method, over all comparisons of this report that come to a test; the smallest difference that "
-    f"matters is {DELTA}. Intervals, and equivalence with them, are of one comparison each and not adjusted.",
+    f"matters is {DELTA}. Intervals, and equivalence with them, are of one comparison each and not adjusted; "
+    "nor is the choice of the two fastest of three or more sides, which is made on the blocks that then test them.",
     f"A winner is named from {FEWEST_BLOCKS} blocks on, where the adjusted p-value is below {percent(ALPHA)}, the "
     f"interval leaves out 1 and the difference is at least {DELTA}. Equivalent means that the whole interval lies "
     f"within {DELTA}. Times that wander at random widen the interval by themselves. Where one side drifts more than "
-    "the other, in most of its replicates and in one direction, the interval is widened by as much. No winner is "
+    "the other, on average over the blocks and beyond chance, the interval is widened by as much. No winner is "
     f"named where the checks of equal work disagree, or where in more than {percent(MOST_DISTURBED)} of a side's "
     "replicates the machine was another one: throttled by a quota, a GPU slowed down by heat, a GPU shared with "
     "another process. No sample is dropped for its size.",
