@@ -320,6 +320,8 @@ def test_a_drift_as_large_as_the_difference_names_nobody():
     assert two_sides(1.03, scatter=0.002).verdict is Verdict.SLOWER
     found = two_sides(1.03, scatter=0.002, change=of_tf(ramped(0.3)))
     assert found.verdict is Verdict.UNDECIDED
+    assert found.judged.missing is Obstacle.DRIFT
+    assert "drifted apart" in answer(found, "", "", None, Footnotes()).verdict
 
 
 def test_a_drift_of_either_sign_is_noise():
