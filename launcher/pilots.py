@@ -12,7 +12,7 @@ from method.schedule import run_schedule
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
-from runners.harness.run import PlannedCase, Run, RunState, Warmup
+from runners.harness.run import PlannedCase, Run, RunState
 
 MOST_ENDLESS = 0.25
 """In more of a case's pilots the warm-up may not go on to the end without a warning."""
@@ -37,29 +37,25 @@ def pilot_run(run: Run, setup: Setup) -> tuple[Run, Setup] | None:
 
 
 def settle(run: Run, setup: Setup, pilots: Run, folder: RunFolder) -> tuple[Run, Setup]:
-    """The run and its setup with the warm-up and the number of steps that its pilots found, frozen from here on.
+    """The run with the warm-ups and the numbers of steps that its pilots found, frozen from here on, and its setup.
 
     No pilot is ever taken again: half of a case's blocks with another warm-up would be another case.
     """
-    cases, samplings, warnings = list(run.cases), list(setup.samplings), list(run.warnings)
+    cases, warnings = list(run.cases), list(run.warnings)
     found, memory = _records(pilots, folder), Memory()
     for record in (record for records in found for record in records):
         memory.observe(record)
     for index, records in enumerate(found):
         cases[index] = _less_what_is_too_large(cases[index], records, memory)
         warnings += _missing(pilots.cases[index], records, memory)
-        usable = [record for record in records if warmup.usable(record)]
-        if not usable:
-            continue
-        planned = warmup.plan(usable)
-        cases[index] = dataclasses.replace(cases[index], warmup=planned)
-        samplings[index] = frozen(samplings[index], planned)
-        endless = sum(not pilot.settled for pilot in planned.pilots)
-        if endless > MOST_ENDLESS * len(planned.pilots):
+        warmups = warmup.plans(records)
+        cases[index] = dataclasses.replace(cases[index], warmups=warmups)
+        judged = [pilot for one in warmups for pilot in one.pilots]
+        endless = sum(not pilot.settled for pilot in judged)
+        if endless > MOST_ENDLESS * len(judged):
             label = cases[index].case.label
-            warnings.append(f"{label}: no end of the warm-up was seen in {endless} of {len(planned.pilots)} pilots")
-    settled = dataclasses.replace(run, cases=cases, warnings=warnings)
-    return settled, dataclasses.replace(setup, samplings=samplings, pilots=0)
+            warnings.append(f"{label}: no end of the warm-up was seen in {endless} of {len(judged)} pilots")
+    return dataclasses.replace(run, cases=cases, warnings=warnings), dataclasses.replace(setup, pilots=0)
 
 
 def _less_what_is_too_large(planned: PlannedCase, records: Sequence[Record], memory: Memory) -> PlannedCase:
@@ -80,26 +76,15 @@ def _missing(planned: PlannedCase, records: Sequence[Record], memory: Memory) ->
     ]
 
 
-def frozen(usual: Sampling, planned: Warmup) -> Sampling:
-    """How the replicates of a case are sampled once its pilots are known."""
-    return usual.model_copy(
-        update={
-            "warmup_steps": planned.warmup_steps,
-            "min_steps": planned.kept_steps,
-            "max_steps": max(usual.max_steps, planned.kept_steps),
-        }
-    )
-
-
 def _due(case: PlannedCase, setup: Setup) -> bool:
-    return setup.pilots > 0 and case.warmup is None and case.case.workload in STEP_WORKLOADS and bool(case.competitors)
+    return setup.pilots > 0 and not case.warmups and case.case.workload in STEP_WORKLOADS and bool(case.competitors)
 
 
 def programs(competitors: Sequence[Competitor]) -> list[Competitor]:
     """Each program once: the labels of an A/A run hide the same one."""
     first: dict[Competitor, Competitor] = {}
     for one in competitors:
-        first.setdefault(dataclasses.replace(one, alias=""), one)
+        first.setdefault(one.unlabelled, one)
     return list(first.values())
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from launcher.budget import seconds as budget_seconds
 from launcher.errors import UsageError, unknown
+from runners.harness.run import Warmup
 
 Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 NotNegative = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -36,6 +37,14 @@ class Sampling(_Strict):
     min_steps: Positive = 40
     max_steps: Positive = 10_000
     min_seconds: Seconds = 2.0
+
+    def settled_by(self, warmup: Warmup | None) -> "Sampling":
+        """The same once pilots have fixed the warm-up and how many steps to keep at least."""
+        if warmup is None:
+            return self
+        most = max(self.max_steps, warmup.kept_steps)
+        settled = {"warmup_steps": warmup.warmup_steps, "min_steps": warmup.kept_steps, "max_steps": most}
+        return self.model_copy(update=settled)
 
 
 class Stopping(_Strict):

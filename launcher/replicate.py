@@ -61,9 +61,10 @@ class Replicator:
         return None if record is None else (record, seconds)
 
     def _job(self, replicate: Replicate) -> Job:
-        case = self._run.cases[replicate.case].case
+        planned = self._run.cases[replicate.case]
+        case = planned.case
         dataset = self._datasets.get(case.workload) if case.dataset else None
-        sampling = self._setup.samplings[replicate.case]
+        sampling = self._setup.samplings[replicate.case].settled_by(planned.warmup(replicate.competitor))
         return Job(
             run_id=self._run.run_id,
             record_id=replicate.record_id,

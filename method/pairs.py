@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 from method.anytime import FIRST_LOOK
@@ -28,7 +28,7 @@ def compared(competitors: Sequence[Competitor], levels: Levels, baseline: Compet
     """
     programs: dict[Competitor, list[Competitor]] = {}
     for one in competitors:
-        programs.setdefault(program(one), []).append(one)
+        programs.setdefault(one.unlabelled, []).append(one)
     if len(programs) < len(competitors):
         for aliases in programs.values():
             yield from (Pair(*pair) for pair in combinations(aliases, 2))
@@ -48,7 +48,7 @@ def compared(competitors: Sequence[Competitor], levels: Levels, baseline: Compet
 def most_compared(competitors: Sequence[Competitor]) -> int:
     """How many comparisons a case with these competitors can come to."""
     count = len(competitors)
-    different = len({program(one) for one in competitors})
+    different = len({one.unlabelled for one in competitors})
     return sum(1 for _ in compared(competitors, {})) + (different == count and count > 2)
 
 
@@ -73,8 +73,3 @@ def ranked(levels: Levels) -> list[Competitor]:
 def shared_blocks(levels: Sequence[Mapping[int, float]]) -> list[int]:
     """The blocks that all of them finished."""
     return sorted(set.intersection(*map(set, levels))) if levels else []
-
-
-def program(competitor: Competitor) -> Competitor:
-    """What was measured: all of a competitor's name but its alias."""
-    return replace(competitor, alias="")

@@ -1,4 +1,4 @@
-"""How many steps the replicates of a case discard and keep, from a few pilots.
+"""How many steps the replicates of a program discard and keep on a case, from a few pilots.
 
 Warm-up: MSER-5 (White: An effective truncation heuristic for bias reduction in simulation output, Simulation 1997;
 Franklin, White: Stationarity tests and MSER-5, WSC 2008). Steps to keep: the optimal number of iterations of Kalibera,
@@ -7,7 +7,7 @@ Jones: Rigorous benchmarking in reasonable time, ISMM 2013, section 5.
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,11 +22,12 @@ BATCH = 5
 LEVEL_SPREAD = 0.03
 """Parts of a pilot that differ by no more are on one level."""
 MARGIN = 1.5
-"""The longest warm-up of the pilots, times this, is what every replicate discards."""
+"""The longest warm-up of a program's pilots, times this, is what each of its replicates discards."""
 FEWEST_STEPS, MOST_STEPS = 40, 200
 """Steps to keep, whatever the pilots' variances say."""
-KEPT_SECONDS, FEWEST_SLOW_STEPS = 10.0, 10
-"""Of slow steps so few are kept that they last about so long, but so many at least."""
+KEPT_SECONDS, FEWEST_SLOW_STEPS = 5.0, 10
+"""Of slow steps so few are kept that they last about so long, but so many at least. A process takes about so long to
+start: whoever measures for as long as that is never far from the best use of the time."""
 RHYTHM_P = 0.01
 """A rhythm that one in a hundred shuffled series shows as well is taken for noise."""
 FEWEST_CORRELATED = 10
@@ -47,7 +48,7 @@ def pilot(record: Record) -> Pilot:
     cut = mser(medians)
     half = len(medians) // 2
     settled = half > 0 and (cut < half or not _apart(medians[:half], medians[half:])) and not _swings(medians[cut:])
-    return Pilot(record.competitor, len(steps), 1 + BATCH * cut, settled)
+    return Pilot(len(steps), 1 + BATCH * cut, settled)
 
 
 def usable(record: Record) -> bool:
@@ -58,20 +59,25 @@ def usable(record: Record) -> bool:
     return min(samples.step_ns) > 0 and samples.import_ns > 0 and samples.setup_ns > 0
 
 
-def plan(pilots: Sequence[Record]) -> Warmup:
-    """What all replicates of a case discard and keep at least, whoever the competitor: the same work for everyone.
+def plans(pilots: Iterable[Record]) -> list[Warmup]:
+    """What the pilots of a case call for, by program; those that are not `usable` are passed over.
 
-    Takes one `usable` pilot or more.
+    Each program has a warm-up of its own. Where the slowest to settle decided for all, a fast program's many steps of
+    warm-up would be discarded of a slow one too, where they last ten times as long.
     """
+    found: defaultdict[Competitor, list[Record]] = defaultdict(list)
+    for record in filter(usable, pilots):
+        found[record.competitor.unlabelled].append(record)
+    return [plan(found[competitor]) for competitor in sorted(found)]
+
+
+def plan(pilots: Sequence[Record]) -> Warmup:
+    """What all replicates of these pilots' program discard and keep at least; one `usable` pilot or more."""
     judged = [pilot(record) for record in pilots]
     discarded = math.ceil(MARGIN * max(found.unsettled for found in judged))
-    groups: dict[Competitor, list[_Cost]] = defaultdict(list)
-    for record, found in zip(pilots, judged, strict=True):
-        groups[record.competitor].append(_cost(_samples(record), found.unsettled, discarded))
-    kept = max(_optimal(costs) for costs in groups.values())
-    slowest = max(cost.step for costs in groups.values() for cost in costs)
-    affordable = max(FEWEST_SLOW_STEPS, math.floor(KEPT_SECONDS / slowest))
-    return Warmup(judged, discarded, min(kept, affordable))
+    costs = [_cost(_samples(record), found.unsettled, discarded) for record, found in zip(pilots, judged, strict=True)]
+    affordable = max(FEWEST_SLOW_STEPS, math.floor(KEPT_SECONDS / max(cost.step for cost in costs)))
+    return Warmup(pilots[0].competitor.unlabelled, judged, discarded, min(_optimal(costs), affordable))
 
 
 def mser(series: np.ndarray) -> int:

@@ -26,7 +26,7 @@ def audit(run: LoadedRun, pilots: Sequence[Record] = (), refused: Sequence[Quara
         passage_of_time(run),
         extensions(run),
         warm_up(run, pilots),
-        sampling(run),
+        sampling(run, pilots),
     ]
 
 

@@ -1,5 +1,6 @@
 """Asks the rules of a run again, of its own records: which case got more blocks, what warm-up, how much was sampled."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -85,54 +86,65 @@ def _case(plan: Run, index: int | None) -> str:
 
 
 def warm_up(run: LoadedRun, pilots: Sequence[Record]) -> Finding:
-    """Every replicate of a case discarded what its pilots call for, and kept no fewer steps than they call for."""
+    """Every replicate discarded what its program's pilots call for, and kept no fewer steps than they call for."""
     went_well = [record for record in pilots if record.status is Status.OK]
     problems = [f"pilot {place(record)}: holds no times" for record in went_well if not warmup.usable(record)]
     checked, piloted = 0, 0
-    found = by_case(record for record in went_well if warmup.usable(record))
-    plans = {planned.case: planned.warmup for planned in run.plan.cases} if run.plan else {}
+    called_for = {case: warmup.plans(records) for case, records in by_case(went_well).items()}
+    planned = {one.case: one.warmups for one in run.plan.cases} if run.plan else called_for
     for case, records in by_case(run.records).items():
         kept = [record for record in records if record.status is Status.OK and record.samples]
         if case.workload not in STEP_WORKLOADS or not kept:
             continue
-        first, due = kept[0], plans.get(case)
-        if case in found:
-            piloted += 1
-            due = warmup.plan(found[case])
-            if run.plan and plans.get(case) != due:
-                problems.append(f"{case.label}: run.json's warm-up is not the one that its pilots call for")
-        elif due is not None:
-            problems.append(f"{case.label}: run.json names a warm-up from pilots, but no pilot's record is there")
-        steps = due.warmup_steps if due else first.samples.warmup_steps if first.samples else 0
-        least = due.kept_steps if due else 1
+        warmups = called_for.get(case, [])
+        piloted += bool(warmups)
+        if planned.get(case, []) != warmups:
+            otherwise = "run.json's warm-up is not the one that its pilots call for"
+            missing = "run.json names a warm-up from pilots, but no pilot's record is there"
+            problems.append(f"{case.label}: {otherwise if warmups else missing}")
+        due = {one.competitor: (one.warmup_steps, one.kept_steps) for one in warmups or planned.get(case, [])}
+        unpiloted = [_discarded(record) for record in kept if record.competitor.unlabelled not in due]
         checked += len(kept)
-        problems += [text for record in kept if (text := _warmed_up_otherwise(record, steps, least))]
-    said = f"{count(checked, 'replicate')}, the same throughout each case; {count(piloted, 'case')} settled by pilots"
+        for record in kept:
+            steps, least = due.get(record.competitor.unlabelled) or (unpiloted[0], 1)
+            problems += [text] if (text := _warmed_up_otherwise(record, steps, least)) else []
+    said = f"{count(checked, 'replicate')}, the same throughout for each side; {count(piloted, 'case')} with pilots"
     return Finding("warm-up frozen", problems, said, skipped=not checked)
 
 
-def _warmed_up_otherwise(record: Record, steps: int, least: int) -> str:
+def _discarded(record: Record) -> int:
     assert record.samples is not None
-    if record.samples.warmup_steps != steps:
-        return f"{place(record)}: {count(record.samples.warmup_steps, 'step')} of warm-up, not {steps}"
+    return record.samples.warmup_steps
+
+
+def _warmed_up_otherwise(record: Record, steps: int, least: int) -> str:
+    if (discarded := _discarded(record)) != steps:
+        return f"{place(record)}: {count(discarded, 'step')} of warm-up, not {steps}"
+    assert record.samples is not None
     kept = len(retained(record.samples))
     return f"{place(record)}: {count(kept, 'step')} kept, fewer than {least}" if kept < least else ""
 
 
-def sampling(run: LoadedRun) -> Finding:
-    """All replicates of a case were asked for the same sampling, and a competitor's slowdown never changed."""
+def sampling(run: LoadedRun, pilots: Sequence[Record]) -> Finding:
+    """All replicates of a case, or of each program that had pilots there, were asked for the same sampling, and a
+    competitor's slowdown never changed."""
     problems = []
-    for records in by_case(run.records).values():
+    piloted = {(record.case, record.competitor.unlabelled) for record in pilots if warmup.usable(record)}
+    alike: defaultdict[tuple[Case, Competitor | None], list[Record]] = defaultdict(list)
+    for record in run.records:
+        one = record.competitor.unlabelled
+        alike[record.case, one if (record.case, one) in piloted else None].append(record)
+    for records in alike.values():
         asked = _asked(records[0])
         slowed: dict[Competitor, float] = {}
         for record in records:
             if _asked(record) != asked:
-                problems.append(f"{place(record)}: asked for {_asked(record)}, the case's first replicate for {asked}")
+                problems.append(f"{place(record)}: asked for {_asked(record)}, the first replicate for {asked}")
             if record.samples:
                 factor = record.samples.injected_slowdown
                 if slowed.setdefault(record.competitor, factor) != factor:
                     problems.append(f"{place(record)}: slowed down {factor:g}×, before {slowed[record.competitor]:g}×")
-    return Finding("sampling frozen", problems, "the same options for all replicates of a case")
+    return Finding("sampling frozen", problems, "the same options for all replicates of a side")
 
 
 def _asked(record: Record) -> str:

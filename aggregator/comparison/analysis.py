@@ -11,7 +11,6 @@ from aggregator.reading.load import LoadedRun
 from method import drift, pairs, stopping
 from method.compare import ANYTIME, FIXED, Design, Paired, paired
 from method.drift import Drift
-from method.pairs import program
 from method.verdict import FEWEST_BLOCKS, Judged, Verdict, before_testing, judge_all
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
@@ -53,7 +52,7 @@ class Comparison:
     @property
     def is_self(self) -> bool:
         """Both sides are one program under two aliases (A/A): there is nothing to win."""
-        return program(self.left.competitor) == program(self.right.competitor)
+        return self.left.competitor.unlabelled == self.right.competitor.unlabelled
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class CaseResult:
     case: Case
     sides: tuple[Side, ...]
     comparisons: tuple[Comparison, ...]
-    warmup: Warmup | None = None
+    warmups: Sequence[Warmup] = ()
 
     @property
     def is_self(self) -> bool:
@@ -129,8 +128,8 @@ def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str |
         if case in by_case or (first and case not in started):
             index = plan.get(case)
             sides = _sides(run, index, by_case.get(case, []))
-            warmup = run.plan.cases[index].warmup if run.plan and index is not None else None
-            yield CaseResult(case, sides, tuple(_comparisons(case, sides, baseline, design(run.plan, index))), warmup)
+            warmups = run.plan.cases[index].warmups if run.plan and index is not None else ()
+            yield CaseResult(case, sides, tuple(_comparisons(case, sides, baseline, design(run.plan, index))), warmups)
 
 
 def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
@@ -209,7 +208,7 @@ def incomparable(case: Case, left: Side, right: Side, pairs: Iterable[tuple[Reco
 
 def _by_track(case: Case, left: Side, right: Side) -> str | None:
     """Verdicts are about the matched track alone; only a program and itself do the same work in any."""
-    if case.track == "matched" or program(left.competitor) == program(right.competitor):
+    if case.track == "matched" or left.competitor.unlabelled == right.competitor.unlabelled:
         return None
     return f"{case.track} settings: the sides need not do the same work"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from aggregator.reading.older_runs import upgraded
 from aggregator.reading.parse import BadRecord, NewerSchema
 from aggregator.reading.read import read_records, read_regular
 from aggregator.reading.schema import run_adapter
@@ -119,7 +120,7 @@ def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
     except (BadRecord, OSError) as error:
         return None, [f"{RUN_NAME} cannot be read ({error}), so what was planned is unknown"]
     try:
-        plan = run_adapter().validate_json(data)
+        plan = run_adapter().validate_json(upgraded(data))
     except ValidationError as error:
         _refuse_newer_plan(path, data)
         first = error.errors()[0]

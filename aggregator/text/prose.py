@@ -53,10 +53,10 @@ def stopping(name: str, plan: Run | None) -> str:
             "after every block is used."
         )
     said = [f"Run {name}:"]
-    if any(case.warmup for case in plan.cases):
+    if any(case.warmups for case in plan.cases):
         said.append(
-            "pilots fixed the warm-up (MSER-5, the longest of them and half as much again) and the least number of "
-            "steps before the first block; each case below tells them."
+            "before the first block, pilots fixed the warm-up of each side (MSER-5, the longest of its pilots and half "
+            "as much again) and the steps that it keeps at the least; each case below tells them."
         )
     rule = plan.stopping
     if rule is None:

@@ -13,8 +13,7 @@ from aggregator.text.quieter import needed
 from aggregator.text.words import clean
 from method.compare import Paired, ratio
 from method.verdict import Verdict
-from runners.harness.case import Competitor
-from runners.harness.run import Pilot, Warmup
+from runners.harness.run import Warmup
 
 GPU_PEAKS = {
     "held by the process": metrics.gpu_process,
@@ -26,7 +25,7 @@ GPU_PEAKS = {
 def remarks(result: CaseResult, roof: Roof) -> list[str]:
     """Everything about one case that is a sentence."""
     found = [*map(_compared, result.comparisons), *_attainable(result, roof)]
-    found += _warmup(result.warmup) if result.warmup else []
+    found += map(_warmup, result.warmups)
     found += _unread(result)
     advised = needed([result])
     found += [f"What a quieter machine would need: {' '.join(advised)}"] if advised else []
@@ -85,23 +84,15 @@ def _gpu_memory(side: Side) -> str:
     return f"{clean(side.label, 80)}: GPU memory at the peak {said} (n {max(n for _, n in peaks)})" if peaks else ""
 
 
-def _warmup(found: Warmup) -> list[str]:
-    """What the pilots saw, and what they fixed for every replicate."""
-    pilots: dict[Competitor, list[Pilot]] = {}
-    for pilot in found.pilots:
-        pilots.setdefault(pilot.competitor, []).append(pilot)
-    lines = [
-        f"warm-up, fixed by pilots before the first block: {count(found.warmup_steps, 'step')} discarded, "
-        f"{found.kept_steps} or more kept"
-    ]
-    for competitor, seen in pilots.items():
-        ends = ", ".join(f"{pilot.unsettled} of {pilot.steps}" for pilot in seen)
-        endless = sum(not pilot.settled for pilot in seen)
-        lines.append(
-            f"{clean(competitor.label, 80)}: steps of warm-up in its pilots {ends}"
-            + (f"; no end of it was seen in {endless}" if endless else "")
-        )
-    return lines
+def _warmup(found: Warmup) -> str:
+    """What a side's pilots saw, and what they fixed for every replicate of it."""
+    ends = ", ".join(f"{pilot.unsettled} of {pilot.steps}" for pilot in found.pilots)
+    endless = sum(not pilot.settled for pilot in found.pilots)
+    return (
+        f"{clean(found.competitor.label, 80)}: {count(found.warmup_steps, 'step')} of warm-up discarded, "
+        f"{found.kept_steps} or more kept; its pilots warmed up for {ends} steps"
+        + (f", and no end of it was seen in {endless}" if endless else "")
+    )
 
 
 def _unread(result: CaseResult) -> list[str]:

@@ -4,7 +4,7 @@ The identity of a measurement is these frozen values; it is never parsed out of 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -128,6 +128,11 @@ class Competitor(KeptHash):
     def program(self) -> str:
         """What is built and started: `tensorflow`, or `tensorflow@2.16.2` where a version was chosen."""
         return f"{self.framework}@{self.version}" if self.version else self.framework
+
+    @property
+    def unlabelled(self) -> "Competitor":
+        """What is measured: all of the name but its alias."""
+        return replace(self, alias="") if self.alias else self
 
     @property
     def label(self) -> str:

@@ -12,8 +12,9 @@ from typing import ClassVar
 from runners.harness.case import STRICT, Case, Competitor
 from runners.harness.files import write_atomically
 
-RUN_VERSION = 3
-"""1 had another order, and neither pilots nor a stopping rule; 2 stopped on width alone and could not be continued."""
+RUN_VERSION = 4
+"""1 had another order, and neither pilots nor a stopping rule; 2 stopped on width alone and could not be continued; in
+3 all programs of a case shared the longest warm-up of any."""
 RUN_NAME = "run.json"
 PILOTS = "pilots"
 """The folder in a run's where its pilots lie, as a small run of their own."""
@@ -46,7 +47,6 @@ class Pilot:
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
-    competitor: Competitor
     steps: int
     unsettled: int
     settled: bool
@@ -54,10 +54,14 @@ class Pilot:
 
 @dataclass(frozen=True)
 class Warmup:
-    """What the pilots of a case fixed for all its replicates: steps to discard, then steps to keep at least."""
+    """What a program's pilots of a case fixed for all its replicates there: steps to discard, then to keep at least.
+
+    `competitor` has no alias: the labels of an A/A run share the pilots of their program.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
+    competitor: Competitor
     pilots: list[Pilot]
     warmup_steps: int
     kept_steps: int
@@ -65,7 +69,10 @@ class Warmup:
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """One case, the competitors to measure on it and how many blocks; an adaptive run may add to them."""
+    """One case, the competitors to measure on it and how many blocks; an adaptive run may add to them.
+
+    `warmups` holds what pilots fixed, by program; a program without any keeps to the profile's sampling.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -73,7 +80,11 @@ class PlannedCase:
     competitors: list[Competitor]
     blocks: int
     unavailable: list[Unavailable] = field(default_factory=list)
-    warmup: Warmup | None = None
+    warmups: list[Warmup] = field(default_factory=list)
+
+    def warmup(self, competitor: Competitor) -> Warmup | None:
+        """What the competitor's pilots fixed."""
+        return next((one for one in self.warmups if one.competitor == competitor.unlabelled), None)
 
 
 @dataclass(frozen=True)

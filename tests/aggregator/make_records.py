@@ -255,8 +255,8 @@ def scheduled(
     for one in schedule(entries, run.order_seed, run.extensions, run.stopping.every if run.stopping else 0):
         planned = run.cases[one.case]
         options = {"seconds": seconds(planned.case, one.competitor), "run_id": run.run_id, **more}
-        if planned.warmup:
-            options["warmup"] = planned.warmup.warmup_steps
+        if own := planned.warmup(one.competitor):
+            options |= {"warmup": own.warmup_steps, "steps": own.warmup_steps + own.kept_steps}
         record = make_record(planned.case, one.competitor, one.block, one.sequence, **options)
         hours, minutes, rest = one.sequence // 3600, one.sequence // 60 % 60, one.sequence % 60
         started = f"2026-01-02T{hours:02}:{minutes:02}:{rest:02}Z"

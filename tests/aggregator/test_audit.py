@@ -74,10 +74,8 @@ def test_a_run_that_was_continued_passes_where_it_kept_to_the_rule_again():
 def piloted_run():
     """A run whose warm-up its pilots settled."""
     pilots = scheduled(make_run([planned(SMALL, [TORCH, TF], 3)]), pilots=True, warmup=0, steps=120)
-    case = PlannedCase(SMALL, [TORCH, TF], 8, warmup=warmup.plan(pilots))
-    run = make_run([case])
-    steps = case.warmup.warmup_steps + case.warmup.kept_steps
-    return run, scheduled(run, steps=steps), pilots
+    run = make_run([PlannedCase(SMALL, [TORCH, TF], 8, warmups=warmup.plans(pilots))])
+    return run, scheduled(run), pilots
 
 
 def outcome(run, records, pilots=(), plan=True):
@@ -249,6 +247,14 @@ def test_changed_sampling_is_found():
     assert outcome(fixed_run(), asked) == {}
     asked[6] = dataclasses.replace(asked[6], command=[*records[6].command, "--min-steps", "80"])
     assert "asked for --min-steps 80" in outcome(fixed_run(), asked)["sampling frozen"][0]
+    run, records, pilots = piloted_run()
+    own = [
+        dataclasses.replace(one, command=[*one.command, "--min-steps", "40" if one.competitor == TF else "90"])
+        for one in records
+    ]
+    assert outcome(run, own, pilots) == {}
+    own[5] = dataclasses.replace(own[5], command=[*records[5].command, "--min-steps", "80"])
+    assert "asked for --min-steps 80" in outcome(run, own, pilots)["sampling frozen"][0]
     slowed = dataclasses.replace(records[9], samples=dataclasses.replace(records[9].samples, injected_slowdown=1.05))
     assert "slowed down" in outcome(fixed_run(), [*records[:9], slowed, *records[10:]])["sampling frozen"][0]
 

@@ -98,13 +98,17 @@ def test_an_open_comparison_says_what_a_quieter_machine_would_need(tmp_path):
 
 
 def test_what_pilots_found_and_how_the_run_stopped_is_told(tmp_path):
-    pilots = [Pilot(TORCH, 100, 11, True), Pilot(TORCH, 100, 6, True), Pilot(TF, 100, 51, False)]
-    case = PlannedCase(CASE, [TORCH, TF], 8, warmup=Warmup(pilots, 17, 60))
+    warmups = [
+        Warmup(TORCH, [Pilot(100, 11, True), Pilot(100, 6, True)], 17, 60),
+        Warmup(TF, [Pilot(100, 51, False)], 77, 200),
+    ]
+    case = PlannedCase(CASE, [TORCH, TF], 8, warmups=warmups)
     run = dataclasses.replace(make_run([case]), stopping=RULE, extensions=[0], budget_seconds=1800.0)
     for text in reports(write_folder(tmp_path / "r", run, scheduled(run))):
-        assert "fixed by pilots before the first block: 17 steps discarded, 60 or more kept" in text
-        assert "pytorch/eager: steps of warm-up in its pilots 11 of 100, 6 of 100" in text
-        assert "51 of 100; no end of it was seen in 1" in text
+        assert "before the first block, pilots fixed the warm-up of each side" in text
+        assert "pytorch/eager: 17 steps of warm-up discarded, 60 or more kept" in text
+        assert "its pilots warmed up for 11 of 100, 6 of 100 steps" in text
+        assert "51 of 100 steps, and no end of it was seen in 1" in text
         assert "2 more at a time" in text
         assert "±2.0 %" in text
         assert "α = 0.025 for the test after every block, 0.0175 for the t test" in text

@@ -17,7 +17,7 @@ from aggregator.reading.load import CannotReport, find_run, load_run
 from aggregator.reading.parse import BadRecord, NewerSchema, parse_record
 from method.verdict import Verdict
 from runners.harness.record import SCHEMA_VERSION, Status, to_json
-from runners.harness.run import Stopping
+from runners.harness.run import Pilot, Stopping, Warmup
 
 RUN = make_run([planned(step_case(), [TORCH, TF], 2)])
 RECORD = make_records(RUN)[0]
@@ -315,6 +315,24 @@ def test_a_plan_that_no_run_can_have_had_is_not_followed(tmp_path, changes, said
     found = load_run(write_folder(tmp_path / "r", dataclasses.replace(RUN, **changes), [RECORD]))
     assert found.plan is None
     assert said in found.problems[0]
+
+
+def test_a_warm_up_that_all_programs_shared_is_read_as_the_warm_up_of_each(tmp_path):
+    folder = write_folder(tmp_path / "r", RUN, [RECORD])
+    described = json.loads((folder / "run.json").read_text())
+    named = [dataclasses.asdict(one) for one in (TORCH, TF, TORCH)]
+    pilots = [{"competitor": one, "steps": 80, "unsettled": at, "settled": True} for at, one in enumerate(named, 1)]
+    for case in described["cases"]:
+        del case["warmups"]
+        case["warmup"] = {"pilots": pilots, "warmup_steps": 5, "kept_steps": 60}
+    (folder / "run.json").write_text(json.dumps({**described, "run_version": 3}))
+    found = load_run(folder)
+    assert found.problems == ()
+    torch, tf = Warmup(TORCH, [Pilot(80, 1, True), Pilot(80, 3, True)], 5, 60), Warmup(TF, [Pilot(80, 2, True)], 5, 60)
+    assert all(case.warmups == [torch, tf] for case in found.plan.cases)
+    for odd in ({"warmup": 3}, {"warmup": {"pilots": [1]}}, {"warmup": {}}):
+        (folder / "run.json").write_text(json.dumps({**described, "run_version": 3, "cases": [odd]}))
+        assert "run.json is not valid" in load_run(folder).problems[0]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"run_version": 1}'])

@@ -6,6 +6,7 @@ import itertools
 import random
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,7 @@ from launcher.stop import Ending, Stop
 from method.schedule import Replicate, run_schedule
 from runners.harness.case import Competitor
 from runners.harness.record import Check, Record, Samples, Status
-from runners.harness.run import PlannedCase, Run, RunState, Stopping
+from runners.harness.run import Pilot, PlannedCase, Run, RunState, Stopping, Warmup
 
 RULE = Stopping(most_blocks=12, every=1, half_width=0.02)
 SECOND = 10**9
@@ -289,11 +290,15 @@ def test_a_label_is_shown_as_it_is_written(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == "pytorch/eager:A: [bold]ok[/bold]\n"
 
 
-def decaying(record: Record, job: Job, stop: Stop) -> Outcome:
-    """A runner whose first 20 steps are slow."""
-    chance = random.Random(record.record_id)
-    steps = [round((3e7 if index < 20 else 1e7) * (1 + 0.01 * chance.gauss(0, 1))) for index in range(200)]
-    return ok(dataclasses.replace(record, samples=Samples(steps, 0, 8, steps[0], SECOND, SECOND)), job, stop)
+def decaying(slow: int) -> Callable[[Record, Job, Stop], Outcome]:
+    """A runner whose first steps are slow."""
+
+    def run(record: Record, job: Job, stop: Stop) -> Outcome:
+        chance = random.Random(record.record_id)
+        steps = [round((3e7 if index < slow else 1e7) * (1 + 0.01 * chance.gauss(0, 1))) for index in range(200)]
+        return ok(dataclasses.replace(record, samples=Samples(steps, 0, 8, steps[0], SECOND, SECOND)), job, stop)
+
+    return run
 
 
 def test_pilots_find_the_warmup_that_the_run_then_keeps(tmp_path: Path) -> None:
@@ -306,20 +311,38 @@ def test_pilots_find_the_warmup_that_the_run_then_keeps(tmp_path: Path) -> None:
     assert [len(one.competitors) for one in pilots.cases] == [2, 0]
     assert sampling.samplings[0].warmup_steps == 0
     folder.pilots.make()
-    engine = FakeEngine(pilots, {A.label: decaying, B.label: decaying})
+    engine = FakeEngine(pilots, {A.label: decaying(20), B.label: decaying(40)})
     replicator = Replicator(folder.pilots, pilots, sampling, engine, {}, Stop())
     Measurement(folder.pilots, pilots, replicator, Durations(), Stop()).carry_out(Display(Console(quiet=True)))
     assert len(engine.started) == 6
     settled, frozen = settle(run, setup, pilots, folder.pilots)
-    warmup = settled.cases[0].warmup
-    assert warmup is not None
-    assert len(warmup.pilots) == 6
-    assert 30 <= warmup.warmup_steps <= 45
-    assert frozen.samplings[0].warmup_steps == warmup.warmup_steps
-    assert frozen.samplings[0].min_steps == warmup.kept_steps
-    assert frozen.samplings[1] == setup.samplings[1]
-    assert settled.cases[1].warmup is None
+    for competitor, least in ((A, 30), (B, 60)):
+        warmup = settled.cases[0].warmup(competitor)
+        assert warmup is not None
+        assert len(warmup.pilots) == 3
+        assert least <= warmup.warmup_steps <= 1.5 * least
+    assert settled.cases[1].warmups == []
+    assert frozen == dataclasses.replace(setup, pilots=0)
     assert pilot_run(settled, frozen) is None
+
+
+def test_each_replicate_is_sampled_as_its_own_pilots_fixed(tmp_path: Path) -> None:
+    warmups = [Warmup(A, [Pilot(80, 9, True)], 14, 90)]
+    run = run_of(PlannedCase(case(), [A, B, dataclasses.replace(A, alias="A")], 1, warmups=warmups))
+    folder = RunFolder(tmp_path)
+    asked: dict[str, list[str]] = {}
+
+    def listening(record: Record, job: Job, stop: Stop) -> Outcome:
+        asked[job.competitor.label] = job.case_arguments
+        return ok(record, job, stop)
+
+    engine = FakeEngine(run, dict.fromkeys((one.label for one in run.cases[0].competitors), listening))
+    replicator = Replicator(folder, run, setup_of(folder, run), engine, {}, Stop())
+    Measurement(folder, run, replicator, Durations(), Stop()).carry_out(Display(Console(quiet=True)))
+    for label, warmup, kept in ((A.label, "14", "90"), (f"{A.label}:A", "14", "90"), (B.label, "5", "40")):
+        arguments = asked[label]
+        assert arguments[arguments.index("--warmup-steps") + 1] == warmup
+        assert arguments[arguments.index("--min-steps") + 1] == kept
 
 
 def test_pilots_that_all_fail_leave_the_profiles_warmup(tmp_path: Path) -> None:
@@ -349,7 +372,7 @@ def test_a_pilot_without_times_is_no_pilot(tmp_path: Path, spoilt: dict[str, obj
     replicator = Replicator(folder.pilots, pilots, sampling, FakeEngine(pilots, {A.label: odd}), {}, Stop())
     Measurement(folder.pilots, pilots, replicator, Durations(), Stop()).carry_out(Display(Console(quiet=True)))
     settled, _ = settle(run, setup, pilots, folder.pilots)
-    assert settled.cases[0].warmup is None
+    assert settled.cases[0].warmups == []
     assert "only 0 of 2 pilots" in settled.warnings[0]
 
 
