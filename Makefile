@@ -97,10 +97,10 @@ test: .venv/test ## run what needs no browser and no Docker, in minutes; FRAMEWO
 	@[ -z "$$FRAMEWORKS" ] && long=" or full" || long=""; \
 	  $(HOST) -m pytest $(PROCESSES) --frameworks "$$FRAMEWORKS" -m "not (docker or browser$$long)"
 
-test-all: .venv/test-all ## set up all that tests can use, and run every test: half an hour
+test-all: .venv/test-all ## set up all that tests can use, and run every test: a quarter to half an hour
 	@$(chromium)
 	@$(HOST) -m launcher images --device cpu --engine venv || echo "Some tests cannot run without it; they are listed." >&2
-	@! docker version >/dev/null 2>&1 || $(HOST) -m launcher images --device cpu --engine docker || echo "Some tests will fail." >&2
+	@! docker version >/dev/null 2>&1 || $(HOST) -m launcher images --device cpu --engine docker || echo "Tests of what could not be built will fail." >&2
 	@$(HOST) -m pytest $(PROCESSES) --frameworks "$$FRAMEWORKS"
 
 check: .venv/check ## ruff and mypy

@@ -7,7 +7,7 @@ from method.schedule import Replicate
 from method.statistic import Summary, summarise
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
-from runners.harness.run import Run, Stopping
+from runners.harness.run import Run
 
 
 class Looks:
@@ -27,21 +27,14 @@ class Looks:
         if found.seconds > 0:
             self._found[replicate.case].setdefault(replicate.competitor, {})[replicate.block] = found
 
-    def standing(self, run: Run, rule: Stopping, case: int) -> stopping.Standing:
+    def standing(self, run: Run, case: int) -> stopping.Standing:
         """Where the case with this index stands."""
-        return stopping.standing(
-            run.blocks(case),
-            run.cases[case].competitors,
-            self._found[case],
-            rule,
-            stopping.comparisons(run),
-            continued=bool(run.continued),
-            extended=stopping.extended(run, case),
-        )
+        return stopping.of_case(run, case, self._found[case])
 
-    def next_case(self, run: Run, rule: Stopping, closed: Collection[int]) -> int | None:
+    def next_case(self, run: Run, closed: Collection[int]) -> int | None:
         """The index of the case that gets the next blocks, or None when none is to; `closed` ones get no more."""
+        assert run.stopping is not None
         open_cases = [index for index in range(len(self._found)) if index not in closed]
-        found = [self.standing(run, rule, index) for index in open_cases]
-        chosen = stopping.next_case(found, rule, bool(run.continued))
+        found = [self.standing(run, index) for index in open_cases]
+        chosen = stopping.next_case(found, run.stopping, bool(run.continued))
         return None if chosen is None else open_cases[chosen]

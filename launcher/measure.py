@@ -18,7 +18,7 @@ from launcher.stop import Stop
 from method.schedule import Replicate, run_schedule
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
-from runners.harness.run import Run, RunState, Stopping
+from runners.harness.run import Run, RunState
 
 
 class Measurement:
@@ -86,14 +86,11 @@ class Measurement:
 
     def _further_blocks(self, display: Display) -> bool:
         """In an adaptive run, a block more at a time to the case that is answered soonest; False where cut off."""
-        rule = self._run.stopping
-        if rule is not None:
-            for index in range(len(self._run.cases)):
-                self._say_what_is_known(index, rule, display)
-        while rule is not None:
-            case = self._looks.next_case(self._run, rule, self._policy.closed)
-            if case is None:
-                return True
+        if self._run.stopping is None:
+            return True
+        for index in range(len(self._run.cases)):
+            self._say_what_is_known(index, display)
+        while (case := self._looks.next_case(self._run, self._policy.closed)) is not None:
             longer = dataclasses.replace(self._run, extensions=[*self._run.extensions, case])
             schedule = run_schedule(longer)
             if not self._fits(schedule[self._done :], display):
@@ -103,13 +100,13 @@ class Measurement:
             display.plan(len(schedule))
             if not self._known_part(display):
                 return False
-            self._say_what_is_known(case, rule, display)
+            self._say_what_is_known(case, display)
         return True
 
-    def _say_what_is_known(self, case: int, rule: Stopping, display: Display) -> None:
+    def _say_what_is_known(self, case: int, display: Display) -> None:
         planned = self._run.cases[case]
         seconds = sum(self._durations.seconds(planned.case, one) for one in planned.competitors)
-        for text in describe(self._looks.standing(self._run, rule, case), seconds):
+        for text in describe(self._looks.standing(self._run, case), seconds):
             display.say(f"{planned.case.label}: {text}")
 
     def _step(self, index: int, replicate: Replicate, display: Display) -> bool:

@@ -81,6 +81,20 @@ def standing(
     return Standing(blocks, tuple(found), seconds)
 
 
+def of_case(run: Run, case: int, replicates: Mapping[Competitor, Mapping[int, Summary]]) -> Standing:
+    """Where the case with this index stands in an adaptive run, from what its replicates so far come to."""
+    assert run.stopping is not None
+    return standing(
+        run.blocks(case),
+        run.cases[case].competitors,
+        replicates,
+        run.stopping,
+        comparisons(run),
+        continued=bool(run.continued),
+        extended=extended(run, case),
+    )
+
+
 def next_case(standings: Sequence[Standing], rule: Stopping, continued: bool = False) -> int | None:
     """The index of the case that gets the next `every` blocks; None when every case is done."""
     most = MOST_BLOCKS if continued else rule.most_blocks

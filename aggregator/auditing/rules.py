@@ -62,15 +62,7 @@ def _standings(
                 replicates.setdefault(record.competitor, {})[record.block.number] = computed(record)
         found[index] = None
         if plan.stopping and not contradict(records):
-            found[index] = stopping.standing(
-                blocks,
-                planned.competitors,
-                replicates,
-                plan.stopping,
-                stopping.comparisons(plan),
-                continued=bool(plan.continued),
-                extended=stopping.extended(plan, index),
-            )
+            found[index] = stopping.of_case(plan, index, replicates)
     return found
 
 

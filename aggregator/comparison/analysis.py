@@ -129,7 +129,9 @@ def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str |
             index = plan.get(case)
             sides = _sides(run, index, by_case.get(case, []))
             warmups = run.plan.cases[index].warmups if run.plan and index is not None else ()
-            yield CaseResult(case, sides, tuple(_comparisons(case, sides, baseline, design(run.plan, index))), warmups)
+            yield CaseResult(
+                case, sides, tuple(_comparisons(case, sides, baseline, design_of(run.plan, index))), warmups
+            )
 
 
 def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
@@ -142,7 +144,7 @@ def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
     return min(blocks, max(started, blocks - plan.stopping.every))
 
 
-def design(plan: Run | None, index: int | None) -> Design:
+def design_of(plan: Run | None, index: int | None) -> Design:
     """How the case with this index came to its blocks; without run.json it is unknown, so that the strictest holds."""
     if plan is None or index is None:
         return ANYTIME
@@ -171,22 +173,22 @@ def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Si
     )
 
 
-def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, designed: Design) -> Iterator[Comparison]:
+def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, design: Design) -> Iterator[Comparison]:
     contenders = {side.competitor: side for side in sides if side.unavailable is None}
     levels = {one: side.logs for one, side in contenders.items()}
     reference = next((one for one, side in contenders.items() if side.label == baseline), None)
     for pair in pairs.compared(list(contenders), levels, reference):
-        yield compare_sides(case, contenders[pair.left], contenders[pair.right], designed, pair.decides)
+        yield compare_sides(case, contenders[pair.left], contenders[pair.right], design, pair.decides)
 
 
-def compare_sides(case: Case, left: Side, right: Side, designed: Design, decides: bool = False) -> Comparison:
+def compare_sides(case: Case, left: Side, right: Side, design: Design, decides: bool = False) -> Comparison:
     """Two sides of one run by the blocks that both finished; not judged yet."""
     shared = sorted(set(left.ok) & set(right.ok))
     logs = [right.logs[number] - left.logs[number] for number in shared]
     means = [right.log_means[n] - left.log_means[n] for n in shared if n in right.log_means and n in left.log_means]
     tails = [mean - median for mean, median in zip(means, logs, strict=True)] if means else []
     apart = drift.between(left.drifts, right.drifts)
-    compared = paired(logs, designed, apart.bound if apart else 0.0) if logs else None
+    compared = paired(logs, design, apart.bound if apart else 0.0) if logs else None
     return Comparison(
         case,
         left,

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean
 
 import numpy as np
 
@@ -50,6 +51,12 @@ class Side:
     def logs(self) -> dict[int, float]:
         """z = log of the statistic, by block."""
         return {number: math.log(computed(record).seconds) for number, record in self.ok.items()}
+
+    @cached_property
+    def seconds(self) -> float:
+        """What a replicate takes in all, on average, as far as its record tells; 0 where none went well."""
+        taken = [computed(record).taken for record in self.ok.values()]
+        return fmean(taken) if taken else 0.0
 
     @cached_property
     def log_means(self) -> dict[int, float]:

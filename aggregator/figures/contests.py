@@ -57,13 +57,13 @@ def relative_rows(case: CaseResult) -> list[Row]:
     if len(ranking) < 2 or len(shared) < 2:
         return []
     best = ranking[0]
-    designed = next((found.paired.design for found in case.comparisons if found.paired), FIXED)
+    design = next((found.paired.design for found in case.comparisons if found.paired), FIXED)
     disturbed = any(found.verdict is Verdict.DISTURBED for found in case.comparisons)
     rows = []
     for side in (side for side in case.sides if side in ranking):
         apart = drift.between(best.drifts, side.drifts)
         differences = [side.logs[number] - best.logs[number] for number in shared]
-        found = paired(differences, designed, apart.bound if apart else 0.0)
+        found = paired(differences, design, apart.bound if apart else 0.0)
         low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
         row = row_of(case, side, ratio(found.log_ratio), ratio(low), ratio(high))
         name = f"{row['case']}, n {found.n}" + f" ({Verdict.DISTURBED})" * disturbed

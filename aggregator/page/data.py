@@ -43,12 +43,12 @@ def _settings(case: Case) -> dict[str, str]:
 
 
 def _relative(result: CaseResult) -> Data:
-    designed = next((found.paired.design for found in result.comparisons if found.paired), FIXED)
+    design = next((found.paired.design for found in result.comparisons if found.paired), FIXED)
     sides, ranking = result.sides, ranked(result.sides)
     known = {(found.left.competitor, found.right.competitor): found for found in result.comparisons}
     ratios: list[list[Data | None]] = [[None] * len(sides) for _ in sides]
     for (left, one), (right, other) in combinations(enumerate(sides), 2):
-        found = known.get((one.competitor, other.competitor)) or compare_sides(result.case, one, other, designed)
+        found = known.get((one.competitor, other.competitor)) or compare_sides(result.case, one, other, design)
         if found.paired and not found.incomparable:
             ratios[left][right] = _shown(found.paired, found)
             ratios[right][left] = _shown(found.paired.swapped(), found)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from aggregator.comparison.analysis import Comparison, Environment, compare_sides, design, judged
+from aggregator.comparison.analysis import Comparison, Environment, compare_sides, design_of, judged
 from aggregator.comparison.roofline import ROOF
 from aggregator.model import Cell, Table
 from aggregator.regression.findings import Findings
@@ -79,7 +79,7 @@ def _comparison(met: Opposed, env: Environment) -> Comparison:
     base, head = (next(side for side in sides if side.ok) for sides in (met.base, met.head))
     plan = env.run.plan
     index = next((i for i, one in enumerate(plan.cases) if one.case == met.case), None) if plan else None
-    return compare_sides(met.case, base, head, design(plan, index))
+    return compare_sides(met.case, base, head, design_of(plan, index))
 
 
 def _row(title: str, comparison: Comparison, which: Finding | None, footnotes: Footnotes) -> tuple[Cell, ...]:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Sequence
 
 from aggregator.comparison.analysis import CaseResult, Comparison, Environment
-from aggregator.comparison.pace import seconds_a_block
 from aggregator.text.quantities import count, percent, significant
 from aggregator.text.words import clean
 from method.compare import Paired, ratio
@@ -14,6 +13,8 @@ TIMES = 1.995
 """From here on a ratio is said as `times as fast`, below it in per cent."""
 NEAR = 40
 """More blocks than these nobody is advised to add."""
+A_WHILE = 20 * 60.0
+"""Seconds: what takes longer in all is advised only where nothing else is."""
 SPARE = 1.5
 """A budget that is advised holds so many times what the blocks are expected to take."""
 
@@ -28,8 +29,8 @@ def sentence(comparison: Comparison) -> str:
 
 def bounds(found: Paired) -> str:
     """Where B is beside A, by the ends of the interval of its time over A's."""
-    if found.low is None or found.high is None:
-        return "not yet bounded beside"
+    assert found.low is not None
+    assert found.high is not None
     slow, fast = _bound(found.high), _bound(found.low)
     if "times" in slow + fast:
         return f"{significant(1 / ratio(found.high), 2)} to {significant(1 / ratio(found.low), 2)} times as fast as"
@@ -46,25 +47,40 @@ def going_on(env: Environment, cases: Sequence[CaseResult]) -> tuple[str, ...]:
     undecided, plan = open_comparisons(cases), env.run.plan
     if not undecided or plan is None:
         return ()
-    near = [(result, more) for result, found in undecided if 0 < (more := _blocks(found)) <= NEAR]
-    seconds, most = 0.0, 0
-    for result in {id(result): result for result, _ in near}.values():
-        more = max(blocks for of, blocks in near if of is result)
-        seconds += more * (seconds_a_block(result) or 0.0)
-        most = max(most, max(len(side.ok) for side in result.sides) + more)
     said = f"{count(len(undecided), 'comparison')} undecided; the bounds above hold."
-    if not seconds:
+    near = [(result, more) for result, found in undecided if 0 < (more := _blocks(found)) <= NEAR]
+    if not near:
         return (f"{said} None of them is expected to be answered by {NEAR} more blocks.",)
-    few = f"{len(near)} of {count(len(undecided), 'undecided comparison')} expected to be answered"
     if plan.stopping is None:
-        how = f"a new run with `BLOCKS={most}` (this run's number of blocks was fixed, and cannot be added to)"
-        return (said, f"{few} by {how}.")
-    budget = _minutes(SPARE * seconds)
+        most = max(max(len(side.ok) for side in result.sides) + more for result, more in near)
+        return (
+            said,
+            f"{len(near)} of {count(len(undecided), 'undecided comparison')} expected to be answered by a new run with "
+            f"`BLOCKS={most}` (this run's number of blocks was fixed, and cannot be added to).",
+        )
+    answers, seconds = _soonest(near)
     return (
         said,
-        f"{few} in about {_minutes(seconds)} min here, if this run goes on: "
-        f"`make bench RUN={clean(env.run.name, 80)} BUDGET={budget}m`.",
+        f"{answers} of {count(len(undecided), 'undecided comparison')} expected to be answered in about "
+        f"{_minutes(seconds)} min here, if this run goes on: "
+        f"`make bench RUN={clean(env.run.name, 80)} BUDGET={_minutes(SPARE * seconds)}m`.",
     )
+
+
+def _soonest(near: Sequence[tuple[CaseResult, int]]) -> tuple[int, float]:
+    """How many answers a while brings, the soonest first as the run goes on, and how many seconds these take."""
+    spent: dict[int, float] = {}
+    answers, seconds = 0, 0.0
+    for result, more in sorted(near, key=lambda one: _seconds(*one)):
+        in_all = seconds + _seconds(result, more) - spent.get(id(result), 0.0)
+        if answers and in_all > A_WHILE:
+            break
+        answers, seconds, spent[id(result)] = answers + 1, in_all, _seconds(result, more)
+    return answers, seconds
+
+
+def _seconds(result: CaseResult, blocks: int) -> float:
+    return blocks * sum(side.seconds for side in result.sides)
 
 
 def _blocks(comparison: Comparison) -> int:

@@ -43,15 +43,7 @@ def to_its_end(run: Run, most: int = 100, scatter: float = 0.01) -> tuple[Run, l
 def standing_of(run, index, records):
     planned_case = run.cases[index]
     sides = {who: replicates(records, planned_case.case, who) for who in planned_case.competitors}
-    return stopping.standing(
-        run.blocks(index),
-        planned_case.competitors,
-        sides,
-        RULE,
-        stopping.comparisons(run),
-        continued=bool(run.continued),
-        extended=stopping.extended(run, index),
-    )
+    return stopping.of_case(run, index, sides)
 
 
 def replicates(records, case, who):

@@ -3,11 +3,9 @@
 import dataclasses
 import re
 
-import pytest
 from make_records import TF, TORCH, make_run, planned, scheduled, step_case
 
 from aggregator.comparison.analysis import analyse
-from aggregator.comparison.pace import seconds_a_block
 from aggregator.reading.load import LoadedRun
 from aggregator.text.undecided import answered, going_on
 from runners.harness.run import Stopping
@@ -17,23 +15,13 @@ CLEAR, OPEN = step_case("cnn4", 1), step_case("cnn4", 8)
 
 
 def environment(stopping=RULE, scatter=0.03, blocks=6):
-    """A run of one clear case and one that scatters; its replicates start every five seconds."""
+    """A run of one clear case and one that scatters."""
     run = dataclasses.replace(make_run([planned(CLEAR, [TORCH, TF], blocks), planned(OPEN, [TORCH, TF], blocks)]))
     run = dataclasses.replace(run, stopping=stopping)
     slower = {CLEAR: 2.0, OPEN: 1.05}
     records = scheduled(run, lambda case, who: 0.05 * (slower[case] if who == TF else 1), scatter=scatter)
-    timed = [
-        dataclasses.replace(
-            one, block=dataclasses.replace(one.block, started_at=f"2026-01-02T03:{n * 5 // 60:02d}:{n * 5 % 60:02d}Z")
-        )
-        for n, one in enumerate(records)
-    ]
-    (env,) = analyse([LoadedRun(run.run_id, run, tuple(timed), ())])
+    (env,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
     return env
-
-
-def test_a_block_takes_what_its_replicates_took():
-    assert seconds_a_block(environment().cases[0]) == pytest.approx(10.0)
 
 
 def test_the_first_line_says_how_much_was_answered():
@@ -48,6 +36,23 @@ def test_an_ended_run_names_the_command_that_goes_on():
     found = re.search(command, said)
     assert found
     assert 1 <= int(found[1]) <= int(found[2])
+
+
+def test_the_answers_that_come_first_are_advised_and_not_an_afternoon():
+    env = environment()
+    result = env.cases[1]
+    costly = dataclasses.replace(
+        result, sides=tuple(dataclasses.replace(one, records=tuple(map(slow, one.records))) for one in result.sides)
+    )
+    both, cheap = " ".join(going_on(env, [result, costly])), " ".join(going_on(env, [result]))
+    assert "1 of 2 undecided comparisons" in both
+    assert both.partition("answered in")[2] == cheap.partition("answered in")[2]
+    assert "1 of 1 undecided comparison expected" in " ".join(going_on(env, [costly]))
+
+
+def slow(record):
+    """A replicate that took ten minutes more to set up."""
+    return dataclasses.replace(record, samples=dataclasses.replace(record.samples, setup_ns=600 * 10**9))
 
 
 def test_a_run_of_a_fixed_number_of_blocks_needs_a_new_one():
