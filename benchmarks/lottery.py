@@ -1,12 +1,13 @@
 """Why processes that do the same differ for their whole life: a designed experiment over the settings that may matter.
 
     .venv/bin/python -m benchmarks.lottery [--framework pytorch] [--case "infer --network resnet18 …"] [--processes 30]
-        [--levels "usual,huge pages for malloc"]
+        [--levels "as usual;huge pages, and memory kept"]
 
 Every round starts one process of each level, in an order shuffled anew, so that what the machine does meanwhile meets
 all levels alike. A process is a replicate as the launcher would start it. The table has by level the median over
 processes of the median step, the scatter between processes, the share of processes slower than the fastest tenth by
-more than 10 %, minor faults a step, and the share of memory in huge pages. About six seconds a process.
+more than 10 %, minor faults a step with the least and the most of any process, how step times and faults of processes
+go together (rank correlation), and the share of memory in huge pages. About six seconds a process.
 """
 
 import argparse
@@ -22,8 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
-from method.statistic import retained, summarise
+from method.statistic import summarise
+from runners.harness.host import ALLOCATOR
 from runners.harness.record import Record
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,15 +46,15 @@ class Level:
 
 def tunables(*settings: str) -> Level:
     """glibc's malloc with these settings."""
-    return Level({"GLIBC_TUNABLES": ":".join(f"glibc.malloc.{one}" for one in settings)})
+    return Level({ALLOCATOR: ":".join(f"glibc.malloc.{one}" for one in settings)})
 
 
 LEVELS = {
-    "usual": Level(),
-    "huge pages for malloc": tunables("hugetlb=1"),
+    "as usual": Level(),
+    "huge pages, and memory kept": tunables("hugetlb=1", "mmap_threshold=1073741824", "trim_threshold=4294967296"),
+    "huge pages": tunables("hugetlb=1"),
     "one arena": tunables("arena_max=1"),
-    "neither mmap nor trim": tunables("mmap_threshold=1073741824", "trim_threshold=4294967296"),
-    "huge pages without mmap": tunables("hugetlb=1", "mmap_threshold=1073741824", "trim_threshold=4294967296"),
+    "memory kept": tunables("mmap_threshold=1073741824", "trim_threshold=4294967296"),
     "threads bound": Level({"OMP_PROC_BIND": "close", "OMP_PLACES": "cores"}),
     "addresses not randomised": Level(before=("setarch", "-R")),
     "threads sleep": Level({"OMP_WAIT_POLICY": "passive"}),
@@ -65,9 +68,9 @@ def main() -> None:
     parser.add_argument("--framework", default="pytorch")
     parser.add_argument("--case", default=CASE)
     parser.add_argument("--processes", type=int, default=30)
-    parser.add_argument("--levels", default=",".join(LEVELS))
+    parser.add_argument("--levels", default=";".join(LEVELS))
     given = parser.parse_args()
-    names = [name.strip() for name in given.levels.split(",")]
+    names = [name.strip() for name in given.levels.split(";")]
     found: dict[str, list[Record]] = {name: [] for name in names}
     for number in range(given.processes):
         order = random.Random(number).sample(names, len(names))
@@ -76,9 +79,10 @@ def main() -> None:
         print(f"round {number + 1} of {given.processes}", file=sys.stderr, flush=True)
     print(f"{given.framework}, {given.case}, {given.processes} processes a level, interleaved\n")
     print(
-        "| setting | median step | scatter of processes | in a slow mode | slowest ÷ fastest | faults a step | huge |"
+        "| setting | median step | scatter of processes | in a slow mode | slowest ÷ fastest | faults a step "
+        "| with the step | huge |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, records in found.items():
         print(row(name, records))
 
@@ -106,11 +110,13 @@ def row(name: str, records: Sequence[Record]) -> str:
     """A line of the table."""
     medians = np.array([one.seconds for one in summarise(records)])
     slow = np.mean(medians > (1 + APART) * np.quantile(medians, 0.1))
-    faults = np.median([one.health.minor_faults / len(retained(one.samples)) for one in records if one.health])  # type: ignore[arg-type,operator]
+    faults = [one.health.minor_faults / len(one.samples.step_ns) for one in records if one.health and one.samples]  # type: ignore[operator]
+    together = stats.spearmanr(medians, faults).statistic
     huge = np.median([one.health.huge_page_fraction or 0.0 for one in records if one.health])
     return (
         f"| {name} | {1000 * np.median(medians):.2f} ms | {np.std(np.log(medians), ddof=1):.1%} | {slow:.0%} | "
-        f"{medians.max() / medians.min():.2f} | {faults:.1f} | {huge:.0%} |"
+        f"{medians.max() / medians.min():.2f} | {np.median(faults):.0f} ({min(faults):.0f}–{max(faults):.0f}) | "
+        f"{together:.2f} | {huge:.0%} |"
     )
 
 

@@ -47,6 +47,13 @@ def first_step_unaided(record: Record) -> float | None:
     return None if record.samples and record.samples.compiler_cache == "warm" else first_step(record)
 
 
+def faults_a_step(record: Record) -> float | None:
+    """Minor page faults in the window, by its steps; None where they were not counted, or no steps were."""
+    faults = record.health.minor_faults if record.health else None
+    steps = len(record.samples.step_ns) if record.samples else 0
+    return faults / steps if faults is not None and steps else None
+
+
 def throughput(record: Record) -> float | None:
     """Images a second while the device is fed without waiting for each step; None where that was not measured."""
     samples = record.samples

@@ -62,7 +62,7 @@ def machine(record: Record) -> tuple[object, ...] | None:
     if host is None:
         return None
     base = (host.hostname_digest, host.cpu_model, host.cpus, host.memory_bytes, host.kernel, host.governor)
-    return (*base, host.gpu, host.driver, host.engine)
+    return (*base, host.gpu, host.driver, host.engine, host.allocator)
 
 
 def hardware(record: Record) -> tuple[object, ...] | None:

@@ -37,7 +37,7 @@ REPLICATE = {
     **dict.fromkeys(("cpu_seconds", "energy_joules"), NUMBER),
     **dict.fromkeys(("host", "cpu_model", "kernel", "os", "governor", "gpu", "driver", "cuda", "cudnn"), TEXT),
     **dict.fromkeys(("cpus", "memory_bytes"), WHOLE),
-    **dict.fromkeys(("engine", "python", "packages", "image_id", "image_base_digest", "commit"), TEXT),
+    **dict.fromkeys(("engine", "python", "packages", "image_id", "image_base_digest", "commit", "allocator"), TEXT),
     "dirty": TRUTH,
 }
 REPLICATES, SAMPLES = pa.schema({**IDENTITY, **REPLICATE}), pa.schema({**IDENTITY, **SAMPLE})

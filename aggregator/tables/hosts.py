@@ -9,7 +9,7 @@ from aggregator.text.words import clean
 from runners.harness.case import Competitor
 from runners.harness.record import Host, Record
 
-MACHINE = ("machine", "CPU", "CPUs", "memory", "kernel", "governor", "GPU", "driver", "engine")
+MACHINE = ("machine", "CPU", "CPUs", "memory", "kernel", "governor", "GPU", "driver", "engine", "allocator")
 SOFTWARE = ("framework", "version chosen", "image", "base", "system", "Python", "CUDA", "cuDNN", "commit", "packages")
 
 
@@ -52,7 +52,7 @@ def versions(records: Iterable[Record]) -> dict[str, str]:
 
 def _machine(host: Host) -> tuple[str, ...]:
     shown = (host.hostname_digest, host.cpu_model, str(host.cpus), size(host.memory_bytes), host.kernel)
-    return (*shown, host.governor or DASH, host.gpu or DASH, host.driver or DASH, host.engine)
+    return (*shown, host.governor or DASH, host.gpu or DASH, host.driver or DASH, host.engine, host.allocator or DASH)
 
 
 def _software(competitor: Competitor, host: Host) -> tuple[str, ...]:

@@ -12,9 +12,11 @@ from aggregator.text.quantities import amount, bytes_range, count, percent, rati
 from aggregator.text.quieter import needed
 from aggregator.text.words import clean
 from method.compare import Paired, ratio
-from method.verdict import Verdict
+from method.verdict import FEWEST_BLOCKS, Verdict
 from runners.harness.run import Warmup
 
+MANY_FAULTS, APART = 100, 1.5
+"""So many page faults a step take a tenth of a millisecond or more; by this factor processes have to differ."""
 GPU_PEAKS = {
     "held by the process": metrics.gpu_process,
     "given out by its allocator": metrics.gpu_allocated,
@@ -32,7 +34,7 @@ def remarks(result: CaseResult, roof: Roof) -> list[str]:
     for side in result.sides:
         label = clean(side.label, 80)
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
-        found += [text for text in (incomplete(side), _gpu_memory(side), _scatter(side), _own_drift(side)) if text]
+        found += filter(None, (about(side) for about in (incomplete, _gpu_memory, _scatter, _faults, _own_drift)))
     return found
 
 
@@ -55,6 +57,17 @@ def _scatter(side: Side) -> str:
     if side.scatter is None or side.scatter <= PROCESS_SPREAD:
         return ""
     return f"{clean(side.label, 80)}: processes scatter by {percent(side.scatter)}"
+
+
+def _faults(side: Side) -> str:
+    """Where memory is given back and taken again in every step, and not equally often in every process."""
+    rates = [rate for record in side.ok.values() if (rate := metrics.faults_a_step(record)) is not None]
+    if len(rates) < FEWEST_BLOCKS or max(rates) < MANY_FAULTS or max(rates) < APART * min(rates):
+        return ""
+    return (
+        f"{clean(side.label, 80)}: {min(rates):.0f} to {max(rates):.0f} page faults a step, by process: its allocator "
+        "gives memory back to the kernel and takes it again, which differs from process to process (docs/method.md)"
+    )
 
 
 def _own_drift(side: Side) -> str:

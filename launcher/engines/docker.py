@@ -21,6 +21,7 @@ from launcher.images import ImageBuilder, tag
 from launcher.provenance import handed_down
 from launcher.scratch import scratch
 from launcher.stop import Ending, Stop, supervise
+from runners.harness.host import ALLOCATOR
 
 RUN_LABEL = "levelfield.run"
 RECORD_LABEL = "levelfield.record"
@@ -140,7 +141,12 @@ class DockerEngine:
             image.id,
             [*job.case_arguments, *job.order_arguments, *places.arguments()],
             labels={RUN_LABEL: job.run_id, RECORD_LABEL: job.record_id, LAUNCHER_LABEL: str(mine())},
-            environment={"LEVELFIELD_PROVENANCE": facts, "HOME": "/tmp", "PYTHONDONTWRITEBYTECODE": "1"},
+            environment={
+                "LEVELFIELD_PROVENANCE": facts,
+                "HOME": "/tmp",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                **{name: os.environ[name] for name in (ALLOCATOR,) if name in os.environ},
+            },
             mounts=mounts,
             user=self._user(job),
             network_mode="none",

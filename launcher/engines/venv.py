@@ -12,10 +12,11 @@ from launcher.errors import UsageError
 from launcher.provenance import handed_down
 from launcher.scratch import scratch
 from launcher.stop import Ending, Stop
+from runners.harness.host import ALLOCATOR
 
 KEPT_VARIABLES = (
     *("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE"),
-    *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
+    *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", ALLOCATOR),
 )
 """All that a replicate inherits: a thread count in the caller's shell, or settings in their home, would bend a side."""
 

@@ -13,6 +13,9 @@ from pathlib import Path
 from runners.harness.proc import control_groups, fields, read_int, read_text
 from runners.harness.record import Host, provenance
 
+ALLOCATOR = "GLIBC_TUNABLES"
+"""The variable that tells the C library's allocator what to do; who sets it sets it for every contestant."""
+
 
 def visible_cpus() -> int:
     """CPUs this process may run on; os.cpu_count() does not see a CPU set."""
@@ -118,6 +121,7 @@ def host(distributions: tuple[str, ...], device: str) -> tuple[Host, dict[str, s
         image_base_digest=facts.get("image_base_digest"),
         commit=facts.get("commit") or os.environ.get("LEVELFIELD_COMMIT") or None,
         dirty=facts.get("dirty"),
+        allocator=os.environ.get(ALLOCATOR) or None,
     )
     return found, _unknown(found, device)
 
@@ -134,6 +138,7 @@ def _unknown(found: Host, device: str) -> dict[str, str]:
         "image_base_digest": "not started from an image by the launcher, or its base has no digest",
         "commit": "neither the launcher nor the image said",
         "dirty": "neither the launcher nor the image said",
+        "allocator": f"{ALLOCATOR} is not set",
     }
     return {f"host.{name}": reason for name, reason in reasons.items() if getattr(found, name) is None}
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
@@ -26,6 +26,7 @@ SCHEMA_HISTORY = {
     5: "load: how many images each stage handled; a second epoch, one with a cold page cache, and the limits",
     6: "load: how busy each stage of the loader's own pipeline is",
     7: "health: minor faults, and the share of memory in huge pages",
+    8: "host: what the C library's allocator was told",
 }
 
 
@@ -207,6 +208,7 @@ class Host:
     image_base_digest: str | None
     commit: str | None
     dirty: bool | None
+    allocator: str | None = None
 
 
 @dataclass(frozen=True)

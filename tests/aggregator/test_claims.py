@@ -97,6 +97,21 @@ def test_an_open_comparison_says_what_a_quieter_machine_would_need(tmp_path):
     assert "quieter machine" not in text
 
 
+def test_processes_that_give_memory_back_to_different_degrees_are_told(tmp_path):
+    run = make_run([planned(CASE, [TORCH, TF], 4)])
+
+    def faulting(record, most):
+        steps = len(record.samples.step_ns)
+        faults = round(steps * (most if record.block.number else 700)) if record.competitor == TORCH else 250 * steps
+        return dataclasses.replace(record, health=dataclasses.replace(HEALTH, minor_faults=faults))
+
+    for most, told in ((4000, True), (800, False)):
+        records = [faulting(record, most) for record in scheduled(run)]
+        text, _ = reports(write_folder(tmp_path / str(most), run, records))
+        assert ("pytorch/eager: 700 to 4000 page faults a step, by process" in text) is told
+        assert "tensorflow/graph: 250" not in text
+
+
 def test_what_pilots_found_and_how_the_run_stopped_is_told(tmp_path):
     warmups = [
         Warmup(TORCH, [Pilot(100, 11, True), Pilot(100, 6, True)], 17, 60),

@@ -218,6 +218,13 @@ def test_a_caller_s_thread_settings_do_not_reach_a_runner(tmp_path: Path, monkey
     assert record["error"]["message"] == "RuntimeError: unset"
 
 
+def test_what_a_caller_told_the_allocator_reaches_every_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
+    record, _ = failing_tree(tmp_path, "raise RuntimeError(os.environ.get('GLIBC_TUNABLES', 'unset'))")
+    assert record["error"]["message"] == "RuntimeError: glibc.malloc.hugetlb=1"
+    assert record["host"]["allocator"] == "glibc.malloc.hugetlb=1"
+
+
 def test_a_report_that_names_failures_does_not_fail_a_run_without_any(tree: Path) -> None:
     with_aggregator(tree, after="sys.exit(1)")
     assert bench(tree, "--blocks", "1") == 0
