@@ -85,7 +85,7 @@ class Measurement:
         return True
 
     def _further_blocks(self, display: Display) -> bool:
-        """In an adaptive run, a block more at a time to the case that is answered soonest; False where cut off."""
+        """In an adaptive run, a block more at a time to the case that the rule chooses; False where cut off."""
         if self._run.stopping is None:
             return True
         for index in range(len(self._run.cases)):

@@ -39,7 +39,7 @@ def describe_stopping(rule: Stopping | None, budget: float | None, cuts_planned:
         bound = f"none of these is begun that would end after {duration(budget)} of measuring"
     block = "a block at a time" if rule.every == 1 else f"{rule.every} blocks at a time"
     return (
-        f"then {block} where the next answer is expected soonest, until every comparison has a winner, is within "
+        f"then {block} where the next winner is expected soonest, until every comparison has a winner, is within "
         f"±{100 * rule.half_width:g} % or has {rule.most_blocks} blocks; {bound}"
     )
 

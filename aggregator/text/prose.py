@@ -66,7 +66,7 @@ def stopping(name: str, plan: Run | None) -> str:
     else:
         said.append(
             f"After the first {count(min(case.blocks for case in plan.cases), 'block')}, {rule.every} more at a time "
-            "went to the case whose next answer was expected soonest. A comparison was done with a winner, with half "
+            "went to the case whose winner was expected soonest. A comparison was done with a winner, with half "
             f"its interval within ±{percent(rule.half_width, 1)}, or after {rule.most_blocks} blocks. The level is "
             f"shared: α = {ANYTIME_ALPHA} for the test after every block, {ENDED_ALPHA} for the t test of a comparison "
             "that was done with its width or its number of blocks."
