@@ -74,7 +74,7 @@ def aggregator(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_pilots_fix_the_warmup_of_every_replicate(run: Path) -> None:
-    planned = json.loads((run / "run.json").read_bytes())["cases"][0]["warmup"]
+    (planned,) = json.loads((run / "run.json").read_bytes())["cases"][0]["warmups"]
     assert len(records(run / "pilots")) == len(planned["pilots"]) == 2
     assert {record["samples"]["warmup_steps"] for record in records(run)} == {planned["warmup_steps"]}
 

@@ -86,7 +86,8 @@ def test_a_run_interrupted_in_its_pilots_takes_up_its_pilots_again(tmp_path: Pat
     assert main(["bench", "--run", run.name], tree) == 0
     plan = json.loads((run / "run.json").read_bytes())
     assert plan["state"] == "complete"
-    assert len(plan["cases"][0]["warmup"]["pilots"]) == len(read_records(run / "pilots")) == 2
+    (warmup,) = plan["cases"][0]["warmups"]
+    assert len(warmup["pilots"]) == len(read_records(run / "pilots")) == 2
     assert len(read_records(run)) == 2
 
 
