@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from aggregator.comparison.metrics import faults_a_step
 from method.statistic import summarise
 from runners.harness.host import ALLOCATOR
 from runners.harness.record import Record
@@ -110,7 +111,7 @@ def row(name: str, records: Sequence[Record]) -> str:
     """A line of the table."""
     medians = np.array([one.seconds for one in summarise(records)])
     slow = np.mean(medians > (1 + APART) * np.quantile(medians, 0.1))
-    faults = [one.health.minor_faults / len(one.samples.step_ns) for one in records if one.health and one.samples]  # type: ignore[operator]
+    faults = [faults_a_step(record) or 0.0 for record in records]
     together = stats.spearmanr(medians, faults).statistic
     huge = np.median([one.health.huge_page_fraction or 0.0 for one in records if one.health])
     return (

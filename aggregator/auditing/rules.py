@@ -131,7 +131,9 @@ def sampling(run: LoadedRun, pilots: Sequence[Record]) -> Finding:
         slowed: dict[Competitor, float] = {}
         for record in records:
             if _asked(record) != asked:
-                problems.append(f"{place(record)}: asked for {_asked(record)}, the first replicate for {asked}")
+                problems.append(
+                    f"{place(record)}: asked for {_asked(record)}; the first to compare with was for {asked}"
+                )
             if record.samples:
                 factor = record.samples.injected_slowdown
                 if slowed.setdefault(record.competitor, factor) != factor:

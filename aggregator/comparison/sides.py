@@ -53,7 +53,7 @@ class Side:
         return {number: math.log(computed(record).seconds) for number, record in self.ok.items()}
 
     @cached_property
-    def seconds(self) -> float:
+    def seconds_a_replicate(self) -> float:
         """What a replicate takes in all, on average, as far as its record tells; 0 where none went well."""
         taken = [computed(record).taken for record in self.ok.values()]
         return fmean(taken) if taken else 0.0

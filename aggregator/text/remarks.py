@@ -12,6 +12,7 @@ from aggregator.text.quantities import amount, bytes_range, count, percent, rati
 from aggregator.text.quieter import needed
 from aggregator.text.words import clean
 from method.compare import Paired, ratio
+from method.statistic import STEP_WORKLOADS
 from method.verdict import FEWEST_BLOCKS, Verdict
 from runners.harness.run import Warmup
 
@@ -60,13 +61,18 @@ def _scatter(side: Side) -> str:
 
 
 def _faults(side: Side) -> str:
-    """Where memory is given back and taken again in every step, and not equally often in every process."""
-    rates = [rate for record in side.ok.values() if (rate := metrics.faults_a_step(record)) is not None]
+    """Where the processes of a step give memory back to the kernel and take it again, some more often than others.
+
+    A loader's workers fault for other reasons, such as a fork.
+    """
+    steps = [record for record in side.ok.values() if record.case.workload in STEP_WORKLOADS]
+    rates = [rate for record in steps if (rate := metrics.faults_a_step(record)) is not None]
     if len(rates) < FEWEST_BLOCKS or max(rates) < MANY_FAULTS or max(rates) < APART * min(rates):
         return ""
     return (
-        f"{clean(side.label, 80)}: {min(rates):.0f} to {max(rates):.0f} page faults a step, by process: its allocator "
-        "gives memory back to the kernel and takes it again, which differs from process to process (docs/method.md)"
+        f"{clean(side.label, 80)}: its processes took {min(rates):.0f} to {max(rates):.0f} page faults a step: the C "
+        "library gives memory back to the kernel and takes it again, more often in some processes than in others "
+        "(docs/method.md)"
     )
 
 

@@ -80,7 +80,7 @@ def _soonest(near: Sequence[tuple[CaseResult, int]]) -> tuple[int, float]:
 
 
 def _seconds(result: CaseResult, blocks: int) -> float:
-    return blocks * sum(side.seconds for side in result.sides)
+    return blocks * sum(side.seconds_a_replicate for side in result.sides)
 
 
 def _blocks(comparison: Comparison) -> int:

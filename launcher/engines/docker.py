@@ -145,7 +145,7 @@ class DockerEngine:
                 "LEVELFIELD_PROVENANCE": facts,
                 "HOME": "/tmp",
                 "PYTHONDONTWRITEBYTECODE": "1",
-                **{name: os.environ[name] for name in (ALLOCATOR,) if name in os.environ},
+                **({ALLOCATOR: told} if (told := os.environ.get(ALLOCATOR)) else {}),
             },
             mounts=mounts,
             user=self._user(job),
