@@ -84,7 +84,7 @@ def programs(competitors: Sequence[Competitor]) -> list[Competitor]:
     """Each program once: the labels of an A/A run hide the same one."""
     first: dict[Competitor, Competitor] = {}
     for one in competitors:
-        first.setdefault(one.unlabelled, one)
+        first.setdefault(one.without_alias, one)
     return list(first.values())
 
 

@@ -28,7 +28,7 @@ def compared(competitors: Sequence[Competitor], levels: Levels, baseline: Compet
     """
     programs: dict[Competitor, list[Competitor]] = {}
     for one in competitors:
-        programs.setdefault(one.unlabelled, []).append(one)
+        programs.setdefault(one.without_alias, []).append(one)
     if len(programs) < len(competitors):
         for aliases in programs.values():
             yield from (Pair(*pair) for pair in combinations(aliases, 2))
@@ -48,7 +48,7 @@ def compared(competitors: Sequence[Competitor], levels: Levels, baseline: Compet
 def most_compared(competitors: Sequence[Competitor]) -> int:
     """How many comparisons a case with these competitors can come to."""
     count = len(competitors)
-    different = len({one.unlabelled for one in competitors})
+    different = len({one.without_alias for one in competitors})
     return sum(1 for _ in compared(competitors, {})) + (different == count and count > 2)
 
 

@@ -1,4 +1,4 @@
-"""Which case gets the next block: the one whose winner is expected soonest; none once all is answered.
+"""Which case gets the next block: the one that is expected to be decided soonest; none once all is answered.
 
 Looking at the answer after every block costs nothing, since the test may be looked at as often as one likes
 (method/anytime.py). The launcher asks while it measures, an audit asks again from the records.
@@ -45,8 +45,8 @@ class Standing:
         """About how many more blocks bring its next answer; None where all is done."""
         return min((look.further for look in self.looks if look.further), default=None)
 
-    def winner_after(self, most: int) -> int | None:
-        """About how many more blocks name the case's winner, where `most` in all are enough for that."""
+    def decided_after(self, most: int) -> int | None:
+        """About how many more blocks decide the case, where `most` blocks in all are enough for that."""
         needed = [look.further for look in self.looks if look.pair.decides and look.further]
         return needed[0] if needed and self.blocks + needed[0] <= most else None
 
@@ -103,16 +103,16 @@ def of_case(run: Run, case: int, replicates: Mapping[Competitor, Mapping[int, Su
 def next_case(standings: Sequence[Standing], rule: Stopping, continued: bool = False) -> int | None:
     """The index of the case that gets the next `every` blocks; None when every case is done.
 
-    Winners come first, the one that is expected soonest before the others. Once no further winner can be expected, what
-    else is open is answered in the same order.
+    Cases that can be decided come first, and of these the one that is expected to be decided soonest. Once there are no
+    more of them, the other open comparisons are answered, again the soonest first.
     """
     most = MOST_BLOCKS if continued else rule.most_blocks
     due = []
     for index, found in enumerate(standings):
         if found.further is not None and found.blocks + rule.every <= most:
-            winner = found.winner_after(most)
-            needed = found.further if winner is None else winner
-            due.append((winner is None, needed * found.block_seconds, index))
+            decided = found.decided_after(most)
+            needed = found.further if decided is None else decided
+            due.append((decided is None, needed * found.block_seconds, index))
     return min(due)[2] if due else None
 
 

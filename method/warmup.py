@@ -26,8 +26,8 @@ MARGIN = 1.5
 FEWEST_STEPS, MOST_STEPS = 40, 200
 """Steps to keep, whatever the pilots' variances say."""
 KEPT_SECONDS, FEWEST_SLOW_STEPS = 5.0, 10
-"""Of slow steps so few are kept that they last about so long, but so many at least. A process takes about so long to
-start: whoever measures for as long as that is never far from the best use of the time."""
+"""Slow steps are kept for KEPT_SECONDS, but FEWEST_SLOW_STEPS of them at the least. A process needs about five seconds to
+start, and to measure for as long as a start takes is never far from the best use of the time."""
 RHYTHM_P = 0.01
 """A rhythm that one in a hundred shuffled series shows as well is taken for noise."""
 FEWEST_CORRELATED = 10
@@ -62,12 +62,12 @@ def usable(record: Record) -> bool:
 def plans(pilots: Iterable[Record]) -> list[Warmup]:
     """What the pilots of a case call for, by program; those that are not `usable` are passed over.
 
-    Each program has a warm-up of its own. Where the slowest to settle decided for all, a fast program's many steps of
-    warm-up would be discarded of a slow one too, where they last ten times as long.
+    Each program has a warm-up of its own. If the program that needs most steps decided for all, a program whose steps
+    last ten times as long would discard as many of them.
     """
     found: defaultdict[Competitor, list[Record]] = defaultdict(list)
     for record in filter(usable, pilots):
-        found[record.competitor.unlabelled].append(record)
+        found[record.competitor.without_alias].append(record)
     return [plan(found[competitor]) for competitor in sorted(found)]
 
 
@@ -77,7 +77,7 @@ def plan(pilots: Sequence[Record]) -> Warmup:
     discarded = math.ceil(MARGIN * max(found.unsettled for found in judged))
     costs = [_cost(_samples(record), found.unsettled, discarded) for record, found in zip(pilots, judged, strict=True)]
     affordable = max(FEWEST_SLOW_STEPS, math.floor(KEPT_SECONDS / max(cost.step for cost in costs)))
-    return Warmup(pilots[0].competitor.unlabelled, judged, discarded, min(_optimal(costs), affordable))
+    return Warmup(pilots[0].competitor.without_alias, judged, discarded, min(_optimal(costs), affordable))
 
 
 def mser(series: np.ndarray) -> int:

@@ -95,10 +95,10 @@ def warm_up(run: LoadedRun, pilots: Sequence[Record]) -> Finding:
             missing = "run.json names a warm-up from pilots, but no pilot's record is there"
             problems.append(f"{case.label}: {otherwise if warmups else missing}")
         due = {one.competitor: (one.warmup_steps, one.kept_steps) for one in warmups or planned.get(case, [])}
-        unpiloted = [_discarded(record) for record in kept if record.competitor.unlabelled not in due]
+        unpiloted = [_discarded(record) for record in kept if record.competitor.without_alias not in due]
         checked += len(kept)
         for record in kept:
-            steps, least = due.get(record.competitor.unlabelled) or (unpiloted[0], 1)
+            steps, least = due.get(record.competitor.without_alias) or (unpiloted[0], 1)
             problems += [text] if (text := _warmed_up_otherwise(record, steps, least)) else []
     said = f"{count(checked, 'replicate')}, the same throughout for each side; {count(piloted, 'case')} with pilots"
     return Finding("warm-up frozen", problems, said, skipped=not checked)
@@ -121,10 +121,10 @@ def sampling(run: LoadedRun, pilots: Sequence[Record]) -> Finding:
     """All replicates of a case, or of each program that had pilots there, were asked for the same sampling, and a
     competitor's slowdown never changed."""
     problems = []
-    piloted = {(record.case, record.competitor.unlabelled) for record in pilots if warmup.usable(record)}
+    piloted = {(record.case, record.competitor.without_alias) for record in pilots if warmup.usable(record)}
     alike: defaultdict[tuple[Case, Competitor | None], list[Record]] = defaultdict(list)
     for record in run.records:
-        one = record.competitor.unlabelled
+        one = record.competitor.without_alias
         alike[record.case, one if (record.case, one) in piloted else None].append(record)
     for records in alike.values():
         asked = _asked(records[0])

@@ -52,7 +52,7 @@ class Comparison:
     @property
     def is_self(self) -> bool:
         """Both sides are one program under two aliases (A/A): there is nothing to win."""
-        return self.left.competitor.unlabelled == self.right.competitor.unlabelled
+        return self.left.competitor.without_alias == self.right.competitor.without_alias
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def incomparable(case: Case, left: Side, right: Side, pairs: Iterable[tuple[Reco
 
 def _by_track(case: Case, left: Side, right: Side) -> str | None:
     """Verdicts are about the matched track alone; only a program and itself do the same work in any."""
-    if case.track == "matched" or left.competitor.unlabelled == right.competitor.unlabelled:
+    if case.track == "matched" or left.competitor.without_alias == right.competitor.without_alias:
         return None
     return f"{case.track} settings: the sides need not do the same work"
 

@@ -130,7 +130,7 @@ class Competitor(KeptHash):
         return f"{self.framework}@{self.version}" if self.version else self.framework
 
     @property
-    def unlabelled(self) -> "Competitor":
+    def without_alias(self) -> "Competitor":
         """What is measured: all of the name but its alias."""
         return replace(self, alias="") if self.alias else self
 

@@ -84,7 +84,7 @@ class PlannedCase:
 
     def warmup(self, competitor: Competitor) -> Warmup | None:
         """What the competitor's pilots fixed."""
-        return next((one for one in self.warmups if one.competitor == competitor.unlabelled), None)
+        return next((one for one in self.warmups if one.competitor == competitor.without_alias), None)
 
 
 @dataclass(frozen=True)

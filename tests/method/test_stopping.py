@@ -91,18 +91,18 @@ def test_winners_come_before_what_decides_nothing() -> None:
     """The best of three is clear and the other two nearly so; two others are not, and take long."""
     series = [0.0] * 6, scattered(0.14, 0.08, 6), scattered(-2.0, 0.02, 6, seed=2)
     nearly = standing(6, [A, B, C], sides(*series), RULE, 3)
-    assert (nearly.winner_after(30), (nearly.further or 0) > 0) == (None, True)
+    assert (nearly.decided_after(30), (nearly.further or 0) > 0) == (None, True)
     open_case = state(0.1, 0.09)
-    assert (nearly.further or 99) < (open_case.winner_after(30) or 0)
+    assert (nearly.further or 99) < (open_case.decided_after(30) or 0)
     assert next_case([nearly, open_case], RULE) == 1
     hopeless = state(0.0, 3.0)
-    assert hopeless.winner_after(30) is None
+    assert hopeless.decided_after(30) is None
     assert next_case([hopeless, nearly], RULE) == 1
 
 
 def test_soonest_is_in_seconds_not_in_blocks() -> None:
     few_long_blocks = dataclasses.replace(state(0.12, 0.09), block_seconds=90.0)
-    assert (few_long_blocks.winner_after(30) or 0) < (state(0.1, 0.09).winner_after(30) or 0)
+    assert (few_long_blocks.decided_after(30) or 0) < (state(0.1, 0.09).decided_after(30) or 0)
     assert next_case([few_long_blocks, dataclasses.replace(state(0.1, 0.09), block_seconds=1.0)], RULE) == 1
 
 
