@@ -30,7 +30,7 @@ class Setup:
 
     `samplings` and `timeouts` stand in the order of the run's cases; `manifests` holds file system bytes as Latin-1.
     `builds` is what each program runs from, `commit` and `dirty` the state of the sources when the run began.
-    Before a case is measured, `pilots` processes of each competitor settle its warm-up there, which changes its sampling;
+    Before a case is measured, `pilots` processes of each competitor settle its warm-up there, and so its sampling;
     `slowdown` is injected into the second label of an A/A run.
     """
 
