@@ -26,8 +26,8 @@ MARGIN = 1.5
 FEWEST_STEPS, MOST_STEPS = 40, 200
 """Steps to keep, whatever the pilots' variances say."""
 KEPT_SECONDS, FEWEST_SLOW_STEPS = 5.0, 10
-"""Slow steps are kept for KEPT_SECONDS, but FEWEST_SLOW_STEPS of them at the least. A process takes about five seconds to
-start; to measure for as long as a start takes is never far from the best use of the time."""
+"""Slow steps are kept for KEPT_SECONDS, but FEWEST_SLOW_STEPS of them at the least. A process takes about five seconds
+to start; to measure for as long as a start takes is never far from the best use of the time."""
 RHYTHM_P = 0.01
 """A rhythm that one in a hundred shuffled series shows as well is taken for noise."""
 FEWEST_CORRELATED = 10
