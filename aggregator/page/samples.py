@@ -37,7 +37,8 @@ def packed_samples(parts: Sequence[Sequence[CaseResult]], left: int) -> PackedSa
 
     Of the steps each is one sign of LEVELS, so many units from the middle, or its units between two of FAR.
     """
-    steps, few = _steps(parts), [part[::EVERY] for part in parts]
+    steps = _steps(parts)
+    few = [[result for result in part if any(each.step_ns for each in _samples(result))][::EVERY] for part in parts]
     # No step that scatters goes into half a byte: of more than these nothing need be packed to see that it is too much.
     for finer in ROUNDED_TO if steps <= 2 * left else ():
         if len(_packed(few, finer, always=True).text) * steps > HOPELESS * left * _steps(few):

@@ -14,8 +14,10 @@ from aggregator.comparison.analysis import analyse
 from aggregator.page import packing, room
 from aggregator.page.samples import LEVELS, MIDDLE, packed_samples
 from aggregator.reading.load import load_run
+from runners.harness.record import Failure, Status
 
 PLENTY = 1_000_000
+FAILED = {"status": Status.UNSUPPORTED, "error": Failure("UNSUPPORTED", "not here")}
 SHARES = {8: "an eighth", 4: "a quarter", 2: "half"}
 
 
@@ -91,6 +93,18 @@ def test_one_long_case_has_all_the_room_that_is_left(parts, monkeypatch):
     monkeypatch.setattr(packing, "PLAIN", 0)
     samples = packed_samples(parts, PLENTY)
     assert packed_samples(parts, len(samples.packed.text)) == samples
+
+
+def test_cases_without_steps_say_nothing_of_how_long_the_others_are(tmp_path):
+    """Every tenth case stands for all: one that nobody could run is none of them."""
+
+    def nothing_of_the_first(record):
+        return record if record.case.batch_size == 16 else dataclasses.replace(record, samples=None, **FAILED)
+
+    run = make_run([planned(step_case("cnn4", batch), [TORCH, TF], 3) for batch in (8, 16)])
+    written = write_folder(tmp_path / "r", run, [nothing_of_the_first(record) for record in make_records(run)])
+    samples = packed_samples([env.cases for env in analyse([load_run(written)])], PLENTY)
+    assert samples.packed is not None
 
 
 def test_long_data_are_packed_into_the_same_bytes_each_time(parts, monkeypatch):
