@@ -55,13 +55,13 @@ help: ## list the jobs and their variables
 	@echo
 	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds  MEMORY=GiB  CPUS=0-3'
 	@echo '  PROFILE=line|smoke|quick|steps-cpu|steps|loaders-quick|loaders|cifar100-quick|cifar100|full|aa'
-	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0'
+	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0,jax or all'
 	@echo '  WORKLOADS=train,infer,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume, continue or report'
 	@echo '  train, infer, instead of what the profile names: NETWORKS=resnet50,vgg16  SIZES=128,224  BATCHES=1,8'
 	@echo '    PRECISION=fp32,tf32,bf16,fp16  SCOPE=compute,transfer+compute'
 	@echo '  fit: BATCHES  WORKERS=0,5,20  CACHE=on,off  AUGMENT=on,off  EPOCHS=20  SEEDS=25,26  TEST_EACH_EPOCH=on'
 	@echo '    LOADERS=torch,spdl,tfdata (load too, as WORKERS)'
-	@echo '  all but roof: VARIANTS=all or eager,graph,xla,tuned'
+	@echo '  all but roof: VARIANTS=all or eager,graph,xla,tuned; LOADERS=all'
 	@echo '  SLOWDOWN=1.05 (aa)  EXTRA_INDEX=optional package index with smaller CPU builds of torch'
 
 doctor: .venv/host ## say what this machine has and lacks, and what to do about it
@@ -99,7 +99,7 @@ test: .venv/test ## run what needs no browser and no Docker, in minutes; FRAMEWO
 
 test-all: .venv/test-all ## set up all that tests can use, and run every test: a quarter to half an hour
 	@$(chromium)
-	@$(HOST) -m launcher images --device cpu --engine venv || echo "Some tests cannot run without it; they are listed." >&2
+	@$(HOST) -m launcher images --device cpu --engine venv --frameworks all || echo "Some tests cannot run without it; they are listed." >&2
 	@! docker version >/dev/null 2>&1 || $(HOST) -m launcher images --device cpu --engine docker || echo "Tests of what could not be built will fail." >&2
 	@$(HOST) -m pytest $(PROCESSES) --frameworks "$$FRAMEWORKS"
 

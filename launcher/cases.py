@@ -196,14 +196,14 @@ def _lacks(case: Case, offer: Workload | None) -> str:
 
 
 def _chosen(found: Contestant, group: CaseGroup, offer: Workload) -> list[Competitor]:
-    variants = _choice(group.variants, offer.variants)
-    loaders = _choice(group.loaders, offer.loaders, offer.by_name) if offer.loaders else [""]
+    variants = _choice(group.variants, offer.variants[:1], offer.variants)
+    loaders = _choice(group.loaders, offer.loaders, offer.every_loader) if offer.loaders else [""]
     return [
         Competitor(found.name, variant, loader, version=found.version) for loader in loaders for variant in variants
     ]
 
 
-def _choice(choice: str | list[str], declared: Sequence[str], by_name: Sequence[str] = ()) -> list[str]:
+def _choice(choice: str | list[str], usual: Sequence[str], declared: Sequence[str]) -> list[str]:
     if isinstance(choice, list):
-        return [name for name in choice if name in (*declared, *by_name)]
-    return list(declared) if choice == "all" else list(declared[:1])
+        return [name for name in choice if name in declared]
+    return list(declared if choice == "all" else usual)

@@ -16,6 +16,7 @@ from runners.harness.workload import Framework
 
 NOT_FRAMEWORKS = {"harness", "reference"}
 LIST_SECONDS = 60
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,21 @@ def discover(root: Path, python: str = sys.executable) -> dict[str, Contestant]:
 
 
 def choose(root: Path, contestants: dict[str, Contestant], wanted: list[str]) -> dict[str, Contestant]:
-    """The wanted programs (`tensorflow`, `tensorflow@2.16.2`) by name, all frameworks where none is named.
+    """The wanted programs (`tensorflow`, `tensorflow@2.16.2`) by name; `all` stands for every framework.
 
-    An unknown name, or a version that cannot be chosen, is a UsageError.
+    Where none is wanted: the frameworks that take part without being named. An unknown name, or a version that cannot
+    be chosen, is a UsageError.
     """
+    if ALL in wanted:
+        wanted = list(dict.fromkeys([*contestants, *(program for program in wanted if program != ALL)]))
     for program in wanted:
         name, _ = split(program)
         if name not in contestants:
-            raise UsageError(unknown("framework", name, contestants))
+            raise UsageError(unknown("framework", name, [*contestants, ALL]))
         if program != name:
             require_version(root, program)
-    chosen = [program for name in contestants for program in wanted or contestants if split(program)[0] == name]
+    usual = [name for name, found in contestants.items() if not (found.declaration and found.declaration.by_name)]
+    chosen = [program for name in contestants for program in wanted or usual if split(program)[0] == name]
     return {
         program: dataclasses.replace(contestants[name], version=version)
         for program in chosen

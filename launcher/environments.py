@@ -1,4 +1,4 @@
-"""The programs' virtual environments in .venvs/, made from the requirements beside each Dockerfile."""
+"""The programs' virtual environments in .venvs/, made from the requirements that their images have."""
 
 import hashlib
 import importlib.util

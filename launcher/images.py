@@ -78,13 +78,12 @@ class ImageBuilder:
 
     def _build(self, program: str, device: str) -> None:
         framework, version = split(program)
-        dockerfile = self._root / "images" / framework / "Dockerfile"
-        if not dockerfile.is_file():
-            raise BuildFailed(f"images/{framework}/Dockerfile is missing")
+        if not (self._root / "images" / framework).is_dir():
+            raise BuildFailed(f"images/{framework} is missing, which names what the image has")
         if shutil.which("docker") is None:
             raise BuildFailed("the `docker` command is missing, which builds the images; install the Docker client")
         print(f"building {tag(program, device)}", file=sys.stderr)
-        given = {**self._arguments, "DEVICE": device, ARGUMENT: version}
+        given = {**self._arguments, "FRAMEWORK": framework, "DEVICE": device, ARGUMENT: version}
         arguments = [word for name, value in given.items() if value for word in ("--build-arg", f"{name}={value}")]
         labels = {
             SOURCE_LABEL: self._digest(program, device),
@@ -97,7 +96,7 @@ class ImageBuilder:
             "build",
             "--force-rm",
             "-f",
-            str(dockerfile),
+            str(self._root / sources.RECIPE),
             "-t",
             tag(program, device),
             *arguments,

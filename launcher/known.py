@@ -42,7 +42,7 @@ def _require_names(group: CaseGroup, declared: Sequence[Workload]) -> None:
         "scope": (group.scope or [], {name for offer in declared for name in offer.scopes}),
         "precision": (group.precision, {name for offer in declared for name in offer.precisions}),
         "variant": (_names(group.variants), {name for offer in declared for name in offer.variants}),
-        "loader": (_names(group.loaders), {name for offer in declared for name in (*offer.loaders, *offer.by_name)}),
+        "loader": (_names(group.loaders), {name for offer in declared for name in offer.every_loader}),
     }
     for what, (words, known) in asked.items():
         for word in words:

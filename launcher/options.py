@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher import budget
+from launcher.discovery import ALL
 from launcher.engines.select import ENGINES
 from launcher.errors import UsageError, unknown
 from launcher.provenance import printable
@@ -72,7 +73,7 @@ def read(arguments: Namespace, root: Path) -> Options:
     if slowdown > 10 or (slowdown != 1.0 and not arguments.aa):
         raise UsageError("--inject-slowdown: from 1 (none) to 10 times, and only with --aa: it slows the second label")
     text["aa"] = "yes" if arguments.aa else ""
-    if arguments.aa and len(_words(text["frameworks"])) > 1:
+    if arguments.aa and (len(_words(text["frameworks"])) > 1 or text["frameworks"] == ALL):
         raise UsageError("--aa runs one framework under two labels; name one with --frameworks")
     return Options(
         profile=text["profile"] or (AA_PROFILE if arguments.aa else DEFAULTS["profile"]),

@@ -81,8 +81,8 @@ class CaseGroup(_Strict):
     epochs: Sizes | None = None
     test_each_epoch: Switches | None = None
     seed: Counts | None = None
-    variants: Literal["default", "all"] | list[str] = "default"
-    loaders: Literal["default", "all"] | list[str] = "all"
+    variants: Literal["usual", "all"] | list[str] = "usual"
+    loaders: Literal["usual", "all"] | list[str] = "usual"
     sampling: SamplingOverride = SamplingOverride()
     timeout: Annotated[float, Field(gt=0, le=604_800)] | None = None
     blocks: Annotated[int, Field(ge=1, le=1000)] | None = None

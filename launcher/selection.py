@@ -9,7 +9,7 @@ from launcher.profile import CaseGroup, Profile
 STEPS = ("train", "infer")
 FIT = ("fit",)
 COPY = "copy"
-CHOICES = ("all", "default")
+CHOICES = ("all", "usual")
 OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "networks": ("network", STEPS),
     "sizes": ("input_size", STEPS),

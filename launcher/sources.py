@@ -4,7 +4,8 @@ import hashlib
 import os
 from pathlib import Path
 
-SHARED = ("runners/__init__.py", "runners/harness", "runners/reference")
+RECIPE = "images/Dockerfile"
+SHARED = (RECIPE, "runners/__init__.py", "runners/harness", "runners/reference")
 
 
 def digest(root: Path, framework: str) -> str:

@@ -6,6 +6,8 @@ import pytest
 from closing import pytest_deselected, pytest_sessionfinish, pytest_terminal_summary, pytest_testnodedown
 from needs import KNOWN, ROOT, about, asked, lacking, needed
 
+from launcher.errors import unknown
+
 LONGEST_FIRST = ("e2e", "runners_data", "runners")
 """Folders whose tests start real frameworks: begun first, so that no process waits for one of them at the end."""
 
@@ -18,8 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if unknown := set(asked(config)) - set(KNOWN):
-        raise pytest.UsageError(f"--frameworks: no {', '.join(sorted(unknown))} here; known: {', '.join(KNOWN)}")
+    for name in asked(config):
+        if name not in KNOWN:
+            raise pytest.UsageError(unknown("framework", name, KNOWN))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -12,6 +12,15 @@ from runners.harness.record import Host, Record
 MACHINE = ("machine", "CPU", "CPUs", "memory", "kernel", "governor", "GPU", "driver", "engine", "allocator")
 SOFTWARE = ("framework", "version chosen", "image", "base", "system", "Python", "CUDA", "cuDNN", "commit", "packages")
 
+OWN_FIRST_SINCE = 9
+"""The schema from which a record names the framework's own package first."""
+BEFORE = {
+    "pytorch": ("torch",),
+    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow_cpu"),
+    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
+}
+"""The own packages of those that earlier records are of."""
+
 
 def machines(records: Iterable[Record]) -> Table:
     """A row for every machine that a record names."""
@@ -38,14 +47,15 @@ def differences(machines_found: Table, software_found: Table) -> tuple[str, ...]
 
 
 def versions(records: Iterable[Record]) -> dict[str, str]:
-    """The version of each program: of the packages named like its framework (`tensorflow_cpu`), or else of those whose
-    name is part of the framework's (`torch` of `pytorch`); a dash where there is none."""
+    """The version of each program, as its framework's own package tells it; a dash where none is recorded."""
     found: dict[str, dict[str, None]] = {}
     for record in records:
-        name, packages = record.competitor.framework.lower(), record.host.packages if record.host else {}
-        named = [package for package in sorted(packages) if name in package.lower()]
-        named = named or [package for package in sorted(packages) if package.lower() in name]
-        used = dict.fromkeys(f"{package} {packages[package]}" for package in named)
+        packages = record.host.packages if record.host else {}
+        if record.schema_version >= OWN_FIRST_SINCE:
+            own = [*packages][:1]
+        else:
+            own = [name for name in BEFORE.get(record.competitor.framework, ()) if name in packages]
+        used = dict.fromkeys(f"{name} {packages[name]}" for name in own)
         found.setdefault(clean(record.competitor.program, 80), {}).update(used)
     return {program: clean(", ".join(used), 160) or DASH for program, used in sorted(found.items())}
 

@@ -8,8 +8,7 @@ import numpy as np
 import onnxruntime
 
 from runners.harness.workload import Request
-from runners.onnxruntime.graph import save
-from runners.onnxruntime.networks import build
+from runners.onnxruntime.graph import network, save
 from runners.reference.batch import images
 from runners.reference.layers import CLASSES
 from runners.reference.weights import weights
@@ -28,7 +27,7 @@ def loop_of(request: Request, name: str) -> Loop:
     case = request.case
     arrays = weights(case.network, case.seed, CLASSES[case.network])
     path = request.scratch / "by-hand.onnx"
-    save(build(case.network, arrays, case.batch_size, case.input_size), arrays, path)
+    save(network(case.network, arrays, case.batch_size, case.input_size), arrays, path)
     return infer(path, images(case.seed, case.batch_size, case.input_size), switched(name, request.threads))
 
 

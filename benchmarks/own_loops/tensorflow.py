@@ -11,7 +11,7 @@ from runners.harness.workload import Request, Unsupported
 from runners.reference.batch import images, labels
 from runners.reference.layers import CLASSES
 from runners.reference.weights import weights
-from runners.tensorflow.networks import build
+from runners.tensorflow.network import build
 
 Loop = Callable[[int], list[int]]
 
@@ -28,7 +28,7 @@ SWITCHES = {
 def loop_of(request: Request, name: str) -> Loop:
     """The loop for a case in one of our variants or with one of the switches. Raises Unsupported."""
     case, classes = request.case, CLASSES[request.case.network]
-    model = build(case.network, classes, weights(case.network, case.seed, classes))
+    model = build(case.network, classes, weights(case.network, case.seed, classes), case.input_size)
     batch = tf.constant(images(case.seed, case.batch_size, case.input_size).transpose(0, 2, 3, 1).copy())
     if "auto-clustered" in name:
         tf.config.optimizer.set_jit("autoclustering")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from runners.harness.case import Case
+from runners.harness.expected import shortcoming
 from runners.harness.host import writing_remedy
 from runners.harness.manifest import Manifest, ManifestError, read_manifest, splits_read
 from runners.harness.options import USAGE, Options, read
@@ -53,10 +54,21 @@ def main(framework: Framework, argv: list[str] | None = None) -> int:
     if record.error:
         print(f"{record.status}: {record.error.kind}: {record.error.message}", file=sys.stderr)
     if options.check_only:
-        print(json.dumps(dataclasses.asdict(record.check) if record.check else None, indent=1))
-    elif not _written(record, options.out):
+        return _told(record)
+    if not _written(record, options.out):
         return NOT_READY
     return 0 if record.status is Status.OK else 1
+
+
+def _told(record: Record) -> int:
+    """Print the evidence of a `--check`, and how it compares. 1 where it does not show the case's work."""
+    print(json.dumps(dataclasses.asdict(record.check) if record.check else None, indent=1))
+    if record.check is None or record.status is not Status.OK:
+        return 1
+    reason, compared = shortcoming(record.case, record.check)
+    print(compared, file=sys.stderr)
+    print(f"NOT THE SAME WORK: {reason}" if reason else "ok", file=sys.stderr)
+    return 1 if reason else 0
 
 
 def _case(options: Options) -> tuple[Case, Manifest | None]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from runners.harness.proc import control_groups, fields, read_int, read_text
 from runners.harness.record import Host, provenance
 
+REFERENCE = ("numpy", "pillow")
+"""What runners/reference needs, whatever the framework."""
 ALLOCATOR = "GLIBC_TUNABLES"
 """The variable that tells the C library's allocator what to do; who sets it sets it for every contestant."""
 
@@ -86,13 +88,13 @@ def gpu_and_driver() -> tuple[str | None, str | None]:
 
 
 def package_versions(distributions: tuple[str, ...]) -> dict[str, str]:
-    """Installed versions of the named distributions and of every NVIDIA library wheel."""
-    versions = {}
-    for distribution in importlib.metadata.distributions():
-        name = (distribution.metadata["Name"] or "").lower()
-        if name in distributions or name.startswith("nvidia-"):
-            versions[name] = distribution.version
-    return dict(sorted(versions.items()))
+    """Installed versions of the named distributions, in that order, then of the reference's and of NVIDIA's wheels."""
+    installed = {
+        (distribution.metadata["Name"] or "").lower(): distribution.version
+        for distribution in importlib.metadata.distributions()
+    }
+    nvidia = sorted(name for name in installed if name.startswith("nvidia-"))
+    return {name: installed[name] for name in (*distributions, *REFERENCE, *nvidia) if name in installed}
 
 
 def host(distributions: tuple[str, ...], device: str) -> tuple[Host, dict[str, str]]:

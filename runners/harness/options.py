@@ -10,13 +10,14 @@ from typing import NoReturn
 
 from runners.harness.case import USUAL_SEED, Block, Competitor
 from runners.harness.clock import wall_time
+from runners.harness.expected import BATCH_SIZE
 from runners.harness.host import visible_cpus
 from runners.harness.loop import Sampling
 from runners.harness.precision import lacking
 from runners.harness.workload import Framework, Workload
 
 USAGE = 2
-USUAL_SIZE = 224
+USUAL_SIZE, USUAL_BATCH_SIZE = 224, 32
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,20 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     add = parse.add_argument
     add("workload", nargs="?", help=f"one of {', '.join(framework.workloads)}")
     add("--list", action="store_true", help="print workloads, variants and options as JSON; needs no framework")
-    add("--check", action="store_true", help="run only the correctness gate and print its evidence")
+    add(
+        "--check",
+        action="store_true",
+        help="time nothing: print the evidence and compare it with PyTorch's; 1: it differs",
+    )
     add("--variant", help="how the framework does it (default: its usual way)")
     add("--loader", help="which data loader (load, fit)")
     add("--network", help="which network (train, infer, fit)")
     add("--input-size", type=_positive, help="side of the square image in pixels")
-    add("--batch-size", type=_positive, default=32, help="images a step (default 32)")
+    add(
+        "--batch-size",
+        type=_positive,
+        help=f"images a step (default {USUAL_BATCH_SIZE}; with --check {BATCH_SIZE}, as the evidence that is kept)",
+    )
     add("--precision", default="fp32", help="fp32 (default), tf32, bf16, fp16: as the device has it")
     add("--scope", help="compute: data starts on the device; transfer+compute: in the host's memory (train, infer)")
     add("--stage", help="decode, batch, normalize or transfer (load); product or copy (roof)")
@@ -121,11 +130,12 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
     offered = framework.workloads.get(given.workload)
     if offered is None:
         parse.error(f"unknown workload {given.workload!r}; {nearest(given.workload, tuple(framework.workloads))}")
+    given.batch_size = given.batch_size or (BATCH_SIZE if given.check else USUAL_BATCH_SIZE)
     given.variant = given.variant or offered.variants[0]
     _known(parse, "variant", given.variant, offered.variants)
     if offered.loaders:
         given.loader = given.loader or offered.loaders[0]
-        _known(parse, "loader", given.loader, (*offered.loaders, *offered.by_name))
+        _known(parse, "loader", given.loader, offered.every_loader)
         if given.manifest is None:
             parse.error(f"{given.workload} needs --manifest FILE (make data prepares one)")
         given.workers = 1 if given.workers is None else given.workers

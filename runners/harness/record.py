@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 9
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
@@ -27,6 +27,7 @@ SCHEMA_HISTORY = {
     6: "load: how busy each stage of the loader's own pipeline is",
     7: "health: minor faults, and the share of memory in huge pages",
     8: "host: what the C library's allocator was told",
+    9: "host: the first of the packages is the framework's own",
 }
 
 

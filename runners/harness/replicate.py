@@ -7,21 +7,22 @@ import importlib
 import importlib.metadata
 import math
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 
 from runners.harness import health, resources
 from runners.harness.case import Case, Competitor
 from runners.harness.clock import now_ns
+from runners.harness.effective import effective
+from runners.harness.faults import fault
 from runners.harness.host import host
 from runners.harness.loop import GROUP_STEPS, quiet_collector, sample_deliveries, sample_groups, sample_steps
-from runners.harness.manifest import Manifest, ManifestError, splits_read, verify_bytes
+from runners.harness.manifest import Manifest, splits_read, verify_bytes
 from runners.harness.options import Options
-from runners.harness.record import Check, Epoch, Failure, Record, Samples, Status, log_tail
+from runners.harness.record import Check, Epoch, Record, Samples
 from runners.harness.slowdown import slowed
 from runners.harness.stages import time_stages
-from runners.harness.workload import FitWork, Framework, Invalid, OutOfMemory, Request, StepWork, Unsupported
+from runners.harness.workload import FitWork, Framework, Invalid, Request, StepWork, Unsupported
 
 CHECK_STEPS = 4
 """Steps taken before a check is read: the losses after 1 and 3 optimiser steps are part of it."""
@@ -29,27 +30,12 @@ CHECK_STEPS = 4
 
 def attempt(framework: Framework, options: Options, record: Record, manifest: Manifest | None, scratch: Path) -> Record:
     """Measure, and complete `record` with what was seen or with why nothing could be."""
-    failure: tuple[Status, Failure]
     try:
         return _replicate(framework, options, record, manifest, scratch)
-    except Unsupported as reason:
-        failure = Status.UNSUPPORTED, Failure("UNSUPPORTED", str(reason))
-    except Invalid as reason:
-        failure = Status.INVALID, Failure(reason.kind, str(reason))
-    except ManifestError as reason:
-        failure = Status.INVALID, Failure("DATA", str(reason))
-    except OutOfMemory as reason:
-        kind = "OOM(gpu)" if record.case.device == "gpu" else "OOM(host)"
-        failure = Status.OOM, Failure(kind, str(reason))
-    except MemoryError:
-        failure = Status.OOM, Failure("OOM(host)", "Python could not allocate memory")
-    except Exception as reason:  # the process's edge: an unknown fault is a result too
-        text = traceback.format_exc()
-        print(text, file=sys.stderr)
-        failure = Status.FAILED, Failure("ERROR", f"{type(reason).__name__}: {reason}"[:500], log_tail=log_tail(text))
-    status, error = failure
+    except Exception as error:  # the process's edge: an unknown fault is a result too
+        status, failure = fault(framework.name, record.case.device, error)
     facts, unknown = host(framework.distributions, record.case.device)
-    return dataclasses.replace(record, status=status, error=error, host=facts, unknown=unknown)
+    return dataclasses.replace(record, status=status, error=failure, host=facts, unknown=unknown)
 
 
 def _replicate(
@@ -67,32 +53,34 @@ def _replicate(
     import_ns = now_ns() - began
     compiled = _cache_of(options.compiler_cache or scratch / "compiled", record)
     warm = any(compiled.iterdir())
-    request = Request(case, record.competitor, options.threads, scratch, compiled, manifest, data_root)
+    # A loader's workers are what `load` measures: the framework itself computes on one thread in each of them.
+    threads = 1 if case.workload == "load" else options.threads
+    request = Request(case, record.competitor, threads, scratch, compiled, manifest, data_root)
     began = now_ns()
     work = workload.prepare(request)
     setup_ns = now_ns() - began
     timed: _Timed
     try:
         if options.check_only:
-            return dataclasses.replace(record, check=_check_only(work))
+            return _check_only(work, request, record)
         resources.reset_peak()
         with quiet_collector() as pauses:
             if isinstance(work, FitWork):
                 timed = _time_fit(work, case, scratch)
             else:
                 timed = _time_steps(work, options, case.device)
+        rss_peak, seen = resources.peak_rss_bytes(), work.seen()
+        gpu_peaks = seen.gpu_allocated_peak_bytes, seen.gpu_reserved_peak_bytes
         consumed, unknown_resources = resources.resources(
-            *timed.usage, resources.peak_rss_bytes(), work.gpu_peaks(), timed.health[1].gpu.process_bytes
+            *timed.usage, rss_peak, gpu_peaks, timed.health[1].gpu.process_bytes
         )
         condition, unknown_health = health.health(*timed.health, consumed.cpu_seconds)
         cache, unknown_cache = _state_of(compiled, warm)
-        effective = work.effective()
-        if case.network and effective.precision != case.precision:
-            raise Invalid("PRECISION", f"{case.precision} was asked for, {effective.precision} is in effect")
+        in_effect, unknown_settings = effective(request, seen)
         facts, unknown_host = host(framework.distributions, case.device)
         return dataclasses.replace(
             record,
-            effective=effective,
+            effective=in_effect,
             samples=dataclasses.replace(
                 timed.samples, import_ns=import_ns, setup_ns=setup_ns, gc_pause_ns=pauses, compiler_cache=cache
             ),
@@ -101,7 +89,14 @@ def _replicate(
             host=facts,
             health=condition,
             history=timed.history,
-            unknown={**timed.unknown, **unknown_resources, **unknown_health, **unknown_cache, **unknown_host},
+            unknown={
+                **timed.unknown,
+                **unknown_settings,
+                **unknown_resources,
+                **unknown_health,
+                **unknown_cache,
+                **unknown_host,
+            },
         )
     finally:
         work.close()
@@ -146,17 +141,19 @@ def _state_of(compiled: Path, warm: bool) -> tuple[str | None, dict[str, str]]:
     return ("warm" if warm else "cold"), {}
 
 
-def _check_only(work: StepWork | FitWork) -> Check:
-    if isinstance(work, StepWork):
-        for stage in work.stages.values():
-            if not stage.before():
-                stage.run()
-        for _ in range(CHECK_STEPS):
-            work.step()
-        work.synchronize()
-    else:
+def _check_only(work: StepWork | FitWork, request: Request, record: Record) -> Record:
+    """The record with the evidence and what was in effect; nothing is timed."""
+    if isinstance(work, FitWork):
         work.build()
-    return _finite(work.check())
+        return dataclasses.replace(record, check=_finite(work.check()))
+    for stage in work.stages.values():
+        if not stage.before():
+            stage.run()
+    for _ in range(CHECK_STEPS):
+        work.step()
+    work.synchronize()
+    in_effect, _ = effective(request, work.seen())
+    return dataclasses.replace(record, effective=in_effect, check=_finite(work.check()))
 
 
 @dataclasses.dataclass(frozen=True)

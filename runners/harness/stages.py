@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runners.harness.clock import now_ns
 from runners.harness.record import Epoch
-from runners.harness.workload import FitWork, Invalid, OutOfMemory, Unsupported
+from runners.harness.workload import FitWork, Invalid, Unsupported
 
 FULL = "the model could not be saved (is the disk of {} full?):"
 CUT_OFF = "the saved model cannot be read back (was its file changed or cut off?):"
@@ -51,10 +51,13 @@ def time_stages(
 
 
 def _naming(kind: str, what: str, verb: Callable[[], None]) -> None:
-    """Every framework has errors of its own for a full disk or a broken file; the words it has for them are kept."""
+    """Every framework has errors of its own for a full disk or a broken file; the words it has for them are kept.
+
+    So is the error itself, as the cause: it may be one of full memory (runners/harness/faults.py).
+    """
     try:
         verb()
-    except (Invalid, OutOfMemory, Unsupported, MemoryError):
+    except (Invalid, Unsupported, MemoryError):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,7 +1,8 @@
 """What a framework declares, and the small frozen objects through which the harness drives it.
 
-A framework's folder holds `framework.py` with one `FRAMEWORK` (a `Framework`, importable without the
-framework itself) and one module a workload with one function `prepare(request) -> StepWork | FitWork`.
+A framework's folder holds `framework.py` with one `FRAMEWORK` (a `Framework`, importable without the framework itself),
+`device.py` with `is_out_of_memory(error)`, and one module a workload with one function
+`prepare(request) -> StepWork | FitWork`. For `train` and `infer`, runners/reference/evidence.py makes the StepWork.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import Manifest
-from runners.harness.record import Check, Effective, PipelineStage
+from runners.harness.record import Check, PipelineStage
 
 
 class Unsupported(Exception):
@@ -25,23 +26,19 @@ class Invalid(Exception):
         self.kind = kind
 
 
-class OutOfMemory(Exception):
-    """The device ran out of memory; raised by runners from the framework's own exception."""
-
-
 @dataclass(frozen=True)
 class Workload:
-    """What a framework offers for one workload; the first variant and the first loader setting are its usual ones.
+    """What a framework offers for one workload; the first variant is its usual one, and so are all `loaders`.
 
-    `loaders` is empty for workloads that read no data; those in `by_name` run only where they are asked for, since what
-    they need is in no image of ours. For `load` the competitors are loader × variant. In the track
+    `loaders` is empty for workloads that read no data. `more_loaders` take part where a profile or a person asks for
+    all, or names them. For `load` the competitors are loader × variant. In the track
     `matched` all do the same work; in `default` each does what its own defaults are. `sizes` are the
     input sizes that a network can take, in pixels a side, its usual one first; a network without any takes all.
     """
 
     variants: tuple[str, ...]
     loaders: tuple[str, ...] = ()
-    by_name: tuple[str, ...] = ()
+    more_loaders: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     sizes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     stages: tuple[str, ...] = ()
@@ -50,17 +47,24 @@ class Workload:
     devices: tuple[str, ...] = ("cpu", "gpu")
     tracks: tuple[str, ...] = ("matched",)
 
+    @property
+    def every_loader(self) -> tuple[str, ...]:
+        """The usual loaders, then the others."""
+        return self.loaders + self.more_loaders
+
 
 @dataclass(frozen=True)
 class Framework:
     """One contestant: its name, the workloads it has, the distributions whose versions belong in a record.
 
-    The first of `distributions` that is installed is the one whose version a run may choose.
+    The first of `distributions` that is installed is the framework's own: a run may choose its version. A framework
+    `by_name` takes part only where a person names it (FRAMEWORKS=jax, or FRAMEWORKS=all).
     """
 
     name: str
     distributions: tuple[str, ...]
     workloads: Mapping[str, Workload]
+    by_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,9 @@ class Request:
     """All a workload needs to prepare one replicate.
 
     `manifest` and `data_root` are set where the case has a dataset; `scratch` is an empty writable folder
-    that is removed afterwards; `threads` is the number of compute threads both sides must use. `compiler_cache` is a
-    writable folder for compiled code, this competitor's on this case alone: what it holds, an earlier replicate left.
+    that is removed afterwards; `threads` is the number of compute threads that every side must use. `compiler_cache`
+    is a writable folder for compiled code, this competitor's on this case alone: an earlier replicate left what it
+    holds.
     """
 
     case: Case
@@ -95,13 +100,38 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What a framework tells after the timed window of itself and of its results; nothing of it comes from the request.
+
+    `device` ("cpu" or "gpu") and `precision` ("fp32", "bf16" …) are those of the results; where results differ, their
+    names are joined by "+". `threads_intra` is how many threads share one operation, `threads_inter` how many
+    operations run at once. `layout` is that of the images (NCHW, NHWC), `parameters` the number format of the weights.
+    `tf32` says whether a GPU rounds the factors of float32 products, `gpu` is its name. `settings` are others that a
+    reader should know. `unknown` gives the reason for each number of threads that is None.
+    """
+
+    device: str
+    precision: str
+    threads_intra: int | None
+    threads_inter: int | None = None
+    layout: str | None = None
+    parameters: str | None = None
+    tf32: bool | None = None
+    gpu: str | None = None
+    gpu_allocated_peak_bytes: int | None = None
+    gpu_reserved_peak_bytes: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class StepWork:
     """train, infer, load: a unit of work that can be repeated.
 
     `step` does one unit, `synchronize` returns once the device has finished it, `items` is images per step.
-    `check` and `effective` are called after the timed window: the evidence, and the settings read back;
-    `gpu_peaks` gives (allocated, reserved) bytes. For loaders `queue_batches` is how many batches may be
-    ready at once (workers × prefetch) and `workers` how many fill it; both 0 elsewhere.
+    `seen` and `check` are called after the timed window: what was in effect, and the evidence. For loaders
+    `queue_batches` is how many batches may be ready at once (workers × prefetch) and `workers` how many fill it; both 0
+    elsewhere.
     `stages` names extra durations: each is timed once, in this order, before the loop; one called `compile` is what a
     variant does ahead of its first step, which it counts towards. `flops` and `bytes` are what a step needs at the
     least (runners/reference/cost.py), None where nobody counted. `pipeline` tells, once `stages` have run, what those
@@ -112,7 +142,7 @@ class StepWork:
     synchronize: Callable[[], None]
     items: int
     check: Callable[[], Check]
-    effective: Callable[[], Effective]
+    seen: Callable[[], Seen]
     close: Callable[[], None]
     workers: int = 0
     queue_batches: int = 0
@@ -120,7 +150,6 @@ class StepWork:
     bytes: int | None = None
     stages: Mapping[str, Stage] = field(default_factory=dict)
     pipeline: Callable[[], Sequence[PipelineStage]] = tuple
-    gpu_peaks: Callable[[], tuple[int | None, int | None]] = lambda: (None, None)
 
 
 @dataclass(frozen=True)
@@ -149,6 +178,5 @@ class FitWork:
     evaluate: Callable[[], tuple[float, float]]
     train_items: int
     check: Callable[[], Check]
-    effective: Callable[[], Effective]
+    seen: Callable[[], Seen]
     close: Callable[[], None]
-    gpu_peaks: Callable[[], tuple[int | None, int | None]] = lambda: (None, None)

@@ -1,5 +1,3 @@
-"""`python -m runners.onnxruntime`: one replicate of one case."""
-
 from runners.harness.cli import main
 from runners.onnxruntime.framework import FRAMEWORK
 

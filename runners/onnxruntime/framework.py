@@ -5,7 +5,7 @@ from runners.reference.layers import CLASSES, SIZES
 
 FRAMEWORK = Framework(
     name="onnxruntime",
-    distributions=("onnxruntime", "onnxruntime-gpu", "onnx", "numpy", "pillow"),
+    distributions=("onnxruntime", "onnxruntime-gpu", "onnx"),
     workloads={
         "infer": Workload(
             variants=("ort", "tuned"),

@@ -3,23 +3,19 @@
 import numpy as np
 import onnxruntime as ort
 
-from runners.harness.record import Check
 from runners.harness.workload import Request, Stage, StepWork
 from runners.onnxruntime import device as devices
-from runners.onnxruntime.graph import INPUT, save
-from runners.onnxruntime.networks import build, counts
+from runners.onnxruntime.graph import INPUT, network, save, sizes
 from runners.onnxruntime.session import bind, open_session
-from runners.reference.batch import REFERENCE_IMAGES, images
-from runners.reference.cost import step_cost
+from runners.reference.batch import images
+from runners.reference.evidence import inference
 from runners.reference.layers import CLASSES
 from runners.reference.precision import precision
-from runners.reference.sketch import sketch
-from runners.reference.weights import digest, weights
+from runners.reference.weights import weights
 
 TYPES = {"fp32": np.float32, "tf32": np.float32, "fp16": np.float16}
 
 
-@devices.naming_out_of_memory
 def prepare(request: Request) -> StepWork:
     """The network as a file with the shared weights beside it, which is how users come by one.
 
@@ -29,14 +25,11 @@ def prepare(request: Request) -> StepWork:
     """
     case = request.case
     devices.configure(request)
-    kind = TYPES[case.precision]
+    kind, transfers = TYPES[case.precision], case.scope == "transfer+compute"
     arrays = weights(case.network, case.seed, CLASSES[case.network])
-    shared = digest(arrays)
     arrays = {name: array.astype(kind, copy=False) for name, array in arrays.items()}
-    model = build(case.network, arrays, case.batch_size, case.input_size)
-    found, kept_in = counts(model), precision(array.dtype for array in arrays.values())
-    transfers = case.scope == "transfer+compute"
-    path = request.scratch / "network.onnx"
+    model, path = network(case.network, arrays, case.batch_size, case.input_size), request.scratch / "network.onnx"
+    parameters, kept_in = sizes(model), precision(array.dtype for array in arrays.values())
     save(model, arrays, path)
     del model, arrays  # the session has its own
     batch = images(case.seed, case.batch_size, case.input_size).astype(kind, copy=False)
@@ -44,50 +37,32 @@ def prepare(request: Request) -> StepWork:
     session: ort.InferenceSession
     binding: ort.IOBinding
     given: ort.OrtValue
-    logits: ort.OrtValue
+    computed: ort.OrtValue
 
-    @devices.naming_out_of_memory
     def make_session() -> None:
-        nonlocal session, binding, given, logits
+        nonlocal session, binding, given, computed
         session = open_session(request, path)
-        binding, given, logits = bind(request, session, batch)
+        binding, given, computed = bind(request, session, batch)
 
-    @devices.naming_out_of_memory
-    def step() -> ort.OrtValue:
+    def step() -> None:
         if transfers:
             binding.bind_cpu_input(INPUT, batch)
         session.run_with_iobinding(binding)
-        return logits
 
-    def check() -> Check:
-        # What was timed answers for itself, in the shape it was timed in: the session takes no other.
-        reference = images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size).astype(kind, copy=False)
-        parts = []
-        for start in range(0, len(reference), case.batch_size):
-            part = reference[start : start + case.batch_size]
-            if transfers:
-                batch[:] = part
-            else:
-                given.update_inplace(part)
-            step()
-            parts.append(logits.numpy().copy())
-        return Check(
-            trainable=found.trainable,
-            non_trainable=found.non_trainable,
-            weights_digest=shared,
-            logits_sketch=sketch(np.concatenate(parts)[:REFERENCE_IMAGES]),
-        )
+    def logits(part: np.ndarray) -> np.ndarray:
+        if transfers:
+            batch[:] = part
+        else:
+            given.update_inplace(part.astype(kind, copy=False))
+        step()
+        return computed.numpy().copy()
 
-    cost = step_cost("infer", case.network, case.input_size, case.batch_size, case.precision)
-    return StepWork(
+    return inference(
+        request,
         step=step,
-        # ONNX Runtime has waited for the device when a run returns, unless it is told not to.
-        synchronize=lambda: None,
-        items=case.batch_size,
-        check=check,
-        effective=lambda: devices.effective(request, session, logits, kept_in),
-        close=lambda: None,
-        flops=cost.flops,
-        bytes=cost.bytes,
+        synchronize=lambda: None,  # a run has waited for the device when it returns, unless it is told not to
+        logits=logits,
+        parameters=parameters,
+        seen=lambda: devices.seen(request, session, computed, kept_in),
         stages={"compile": Stage(make_session)},
     )

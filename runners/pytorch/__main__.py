@@ -1,5 +1,3 @@
-"""`python -m runners.pytorch`: one replicate of one case."""
-
 from runners.harness.cli import main
 from runners.pytorch.framework import FRAMEWORK
 

@@ -9,20 +9,21 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from runners.harness.record import Check, Effective
+from runners.harness.record import Check
 from runners.harness.waiting import Waiting
-from runners.harness.workload import FitWork, Invalid, Passed, Request, Unsupported
+from runners.harness.workload import FitWork, Invalid, Passed, Request, Seen, Unsupported
 from runners.pytorch import device as devices
-from runners.pytorch.evidence import TrainStep, evidence, first_losses
+from runners.pytorch.double import TrainStep, in_double, losses_of
 from runners.pytorch.fit_images import scaled
-from runners.pytorch.networks import build
-from runners.pytorch.train import train_step_of
+from runners.pytorch.networks import build, sizes
+from runners.pytorch.train import evaluated, train_step_of
+from runners.reference.batch import shared_batch
+from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, of_training
 from runners.reference.labelled import REPEATABLE, assert_same_pixels, of_split, plainly, unfit
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
 
 
-@devices.naming_out_of_memory
 def prepare(request: Request) -> FitWork:
     """Data described, nothing decoded, nothing built: the stages do that, on the clock."""
     case, manifest = request.case, request.manifest
@@ -42,7 +43,7 @@ def prepare(request: Request) -> FitWork:
     delivered, layout = 0, ""
     history: list[Passed] = []
     waiting = Waiting()
-    seen: dict[str, torch.Tensor] = {}
+    predicted: dict[str, torch.Tensor] = {}
     settings: dict[str, str] = {}
 
     def load() -> None:
@@ -59,9 +60,9 @@ def prepare(request: Request) -> FitWork:
     def build_model() -> None:
         nonlocal model, train_step
         model = fresh(torch.float32)
+        assert_parameters(case.network, classes, sizes(model))
         train_step = stepping(model)
 
-    @devices.naming_out_of_memory
     def train_epoch(_epoch: int) -> Passed:
         nonlocal train_loader, delivered, layout
         train_loader = train_loader or data.loader(train_images, case.seed, pinned)
@@ -89,10 +90,9 @@ def prepare(request: Request) -> FitWork:
 
     def evaluate() -> tuple[float, float]:
         name = "trained" if restored is None else "restored"
-        loss, accuracy, seen[name] = tested(restored or model.eval())
+        loss, accuracy, predicted[name] = tested(restored or model.eval())
         return loss, accuracy
 
-    @devices.naming_out_of_memory
     @torch.inference_mode()
     def tested(network: nn.Module) -> tuple[float, float, torch.Tensor]:
         loss_sum, predictions = torch.zeros((), device=device), []
@@ -113,10 +113,16 @@ def prepare(request: Request) -> FitWork:
 
     def check() -> Check:
         """After the clock: was it the same training, and does the model in memory say what the restored one said?"""
-        pixels = inspected()
+        pixels, untrained = inspected(), fresh(torch.float32)
         found = dataclasses.replace(
-            evidence(request, classes, arrays, fresh, train_step_of),
-            losses=first_losses(stepping(fresh(torch.float32)), request, classes, device),
+            of_training(
+                request,
+                classes,
+                sizes(untrained),
+                logits=lambda part: evaluated(fresh(torch.float32), part),
+                double=in_double(fresh, train_step_of),
+                losses=losses_of(stepping(untrained), untrained, *shared_batch(request, classes), COMPARED_LOSSES),
+            ),
             pixel_mean_difference=pixels.mean_difference,
             pixel_worst_image=pixels.worst_image,
         )
@@ -126,7 +132,7 @@ def prepare(request: Request) -> FitWork:
             raise Invalid("ITEMS", f"{delivered} images in {len(history)} epochs of {len(train_images.paths)} images")
         _, accuracy, trained = tested(model.eval())
         wanted = torch.tensor(test_images.labels, device=device)
-        differing = int((trained != seen["restored"]).sum())
+        differing = int((trained != predicted["restored"]).sum())
         if differing:
             raise Invalid("RESTORE", f"the restored model answers {differing} of {len(wanted)} test images differently")
         return dataclasses.replace(
@@ -135,7 +141,7 @@ def prepare(request: Request) -> FitWork:
             loss_first=history[0].loss,
             loss_last=history[-1].loss,
             accuracy=accuracy,
-            accuracy_restored=(seen["restored"] == wanted).sum().item() / len(wanted),
+            accuracy_restored=(predicted["restored"] == wanted).sum().item() / len(wanted),
         )
 
     def inspected() -> Delivered:
@@ -147,11 +153,11 @@ def prepare(request: Request) -> FitWork:
         arrived = ((batch.cpu().contiguous().numpy(), labels.tolist()) for batch, labels in batches(loader))
         return assert_same_pixels(arrived, source, channels_first=True)
 
-    def effective() -> Effective:
-        found = devices.effective(request, model.parameters(), layout)
-        found.settings.update(settings, start_method=multiprocessing.get_start_method(), saved_as="TorchScript")
-        found.settings["repeatable"] = REPEATABLE[case.device]
-        return found
+    def seen() -> Seen:
+        found = devices.seen(model.parameters(), layout)
+        settings.update(start_method=multiprocessing.get_start_method(), saved_as="TorchScript")
+        settings["repeatable"] = REPEATABLE[case.device]
+        return dataclasses.replace(found, settings={**found.settings, **settings})
 
     def close() -> None:
         nonlocal train_loader
@@ -166,7 +172,6 @@ def prepare(request: Request) -> FitWork:
         evaluate=evaluate,
         train_items=len(train_images.paths),
         check=check,
-        effective=effective,
+        seen=seen,
         close=close,
-        gpu_peaks=lambda: devices.gpu_peaks(device),
     )

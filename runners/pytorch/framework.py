@@ -15,15 +15,15 @@ STEPS = Workload(
 
 FRAMEWORK = Framework(
     name="pytorch",
-    distributions=("torch", "torchvision", "spdl", "opencv-python-headless", "numpy", "pillow"),
+    distributions=("torch", "torchvision", "spdl", "opencv-python-headless"),
     workloads={
         "train": STEPS,
         "infer": STEPS,
         "roof": Workload(variants=("eager",), stages=("product", "copy"), precisions=PRECISIONS),
         "load": Workload(
             variants=("plain", "tuned"),
-            loaders=("torch", "spdl", "spdl_process", "opencv"),
-            by_name=("torch_threads",),
+            loaders=("torch", "spdl"),
+            more_loaders=("spdl_process", "opencv", "torch_threads"),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
         ),

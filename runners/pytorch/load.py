@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from runners.harness.record import Check, Effective
-from runners.harness.workload import Invalid, Request, StepWork
+from runners.harness.record import Check
+from runners.harness.workload import Invalid, Request, Seen, StepWork
 from runners.pytorch import device as devices
 from runners.pytorch.tally import Tally, timed
 from runners.reference.passes import Observed, Passes
@@ -25,8 +25,6 @@ def prepare(request: Request) -> StepWork:
     has it), `normalize` one float32 tensor (N, 3, H, W), `transfer` the same on the GPU.
     """
     source = source_of(request)
-    # The loader's workers are what is measured: torch itself computes on one thread in each of them.
-    request = dataclasses.replace(request, threads=1)
     device = devices.configure(request)
     case = request.case
     loader = importlib.import_module(f"runners.pytorch.loader_{request.competitor.loader}")
@@ -66,8 +64,8 @@ def prepare(request: Request) -> StepWork:
             pixel_worst_image=delivered.worst_image,
         )
 
-    def effective() -> Effective:
-        return dataclasses.replace(devices.effective(request, first, devices.layout(first[0])), settings=settings)
+    def seen() -> Seen:
+        return dataclasses.replace(devices.seen(first, devices.layout(first[0])), settings=settings)
 
     def close() -> None:
         stream.close()
@@ -78,13 +76,12 @@ def prepare(request: Request) -> StepWork:
         synchronize=lambda: None,
         items=case.batch_size,
         check=check,
-        effective=effective,
+        seen=seen,
         close=close,
         workers=source.workers,
         queue_batches=source.queue_batches,
         stages=passes.stages(),
         pipeline=passes.pipeline,
-        gpu_peaks=lambda: devices.gpu_peaks(device),
     )
 
 

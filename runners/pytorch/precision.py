@@ -3,12 +3,13 @@
 import contextlib
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 
 from runners.reference.precision import precision
+from runners.reference.rounding import multiplies_in_tf32
 
 DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-PROBE_SIDE = 256
 
 
 def allow_tf32(allowed: bool) -> None:
@@ -31,14 +32,18 @@ def observed(results: Iterable[torch.Tensor]) -> str:
     if found != "fp32" or not results[0].is_cuda:
         return found
     rounds = {
-        _rounds_factors(results[0].device),
+        rounds_factors(results[0].device),
         torch.backends.cuda.matmul.allow_tf32,
         torch.backends.cudnn.allow_tf32,
     }
     return "+".join("tf32" if rounded else "fp32" for rounded in sorted(rounds))
 
 
-def _rounds_factors(device: torch.device) -> bool:
-    """Whether a product in float32 loses what the ten bits of TF32's mantissa cannot hold."""
-    ones = torch.ones(PROBE_SIDE, PROBE_SIDE, device=device)
-    return ((ones + 2.0**-12) @ ones)[0, 0].item() == PROBE_SIDE
+def rounds_factors(device: torch.device) -> bool:
+    """Whether a product in float32 on this device loses what TF32 cannot hold. Raises Invalid where it is wrong."""
+
+    def squared(matrix: np.ndarray) -> np.ndarray:
+        factors = torch.from_numpy(matrix).to(device)
+        return (factors @ factors).cpu().numpy()
+
+    return multiplies_in_tf32(squared)

@@ -34,7 +34,6 @@ class Rate:
     bytes: int | None = None
 
 
-@devices.naming_out_of_memory
 def prepare(request: Request) -> StepWork:
     """Operands on the device; a step computes one product, or makes one copy, in memory that is there already."""
     device = devices.configure(request)
@@ -44,15 +43,14 @@ def prepare(request: Request) -> StepWork:
         return Check(logits_sketch=sketch(rate.result[: rate.shown].float().cpu().numpy()))
 
     return StepWork(
-        step=devices.naming_out_of_memory(rate.step),
+        step=rate.step,
         synchronize=devices.synchronizer(device),
         items=request.case.batch_size,
         check=check,
-        effective=lambda: devices.effective(request, [rate.result], layout=None),
+        seen=lambda: devices.seen([rate.result], layout=None),
         close=lambda: None,
         flops=rate.flops,
         bytes=rate.bytes,
-        gpu_peaks=lambda: devices.gpu_peaks(device),
     )
 
 

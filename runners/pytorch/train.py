@@ -1,20 +1,17 @@
 """One optimiser step of a network: zero-grad, forward, loss, backward, update."""
 
-import dataclasses
-
+import numpy as np
 import torch
 from torch import nn
 
-from runners.harness.record import Check
 from runners.harness.workload import Request, StepWork
 from runners.pytorch import device as devices
-from runners.pytorch.evidence import COMPARED_LOSSES, TrainStep, evidence
-from runners.pytorch.networks import build
+from runners.pytorch.double import TrainStep, in_double
+from runners.pytorch.networks import build, sizes
 from runners.pytorch.precision import DTYPES, mixed
-from runners.pytorch.scope import feed
 from runners.pytorch.variants import VARIANTS, Forward, form, layout_of
-from runners.reference.batch import images, labels
-from runners.reference.cost import step_cost
+from runners.reference.batch import feed, shared_batch
+from runners.reference.evidence import training
 from runners.reference.layers import CLASSES
 from runners.reference.weights import weights
 
@@ -22,55 +19,37 @@ INITIAL_SCALE = 2.0**15
 """Of the loss in float16: Keras's default, so that both begin alike."""
 
 
-@devices.naming_out_of_memory
 def prepare(request: Request) -> StepWork:
     """Model with the shared weights, batch and labels, Adam; a step updates the weights once."""
     case, variant, layout = request.case, VARIANTS[request.competitor.variant], layout_of(request)
     device = devices.configure(request)
     classes, dtype = CLASSES[case.network], DTYPES[case.precision]
-    # The arrays are let go of here and generated anew for the check: they are not part of what a step needs.
-    model = build(case.network, classes, weights(case.network, case.seed, classes))
-    model = model.to(device, memory_format=layout)
+
+    def fresh(parameters: torch.dtype = torch.float32) -> nn.Module:
+        return build(case.network, classes, weights(case.network, case.seed, classes), parameters).to(device)
+
+    model = fresh().to(memory_format=layout)
     forward, stages = form(model, request)
     train_step = train_step_of(model, forward, dtype, variant.tuned)
-    batch = feed(images(case.seed, case.batch_size, case.input_size), request, device, layout=layout)
-    targets = feed(labels(case.seed, case.batch_size, classes), request, device)
-    losses: list[torch.Tensor] = []
-    logits = torch.empty(0)
+    given, classes_given = shared_batch(request)
+    batch = feed(devices.laid_out(given, layout), request, lambda array: devices.put(array, device))
+    targets = feed(classes_given, request, lambda array: devices.put(array, device))
+    trained_logits = torch.empty(0)
 
-    @devices.naming_out_of_memory
-    def step() -> None:
-        nonlocal logits
-        loss, logits = train_step(batch(), targets())
-        losses[COMPARED_LOSSES:] = [loss]  # the first four, then the latest
+    def step() -> torch.Tensor:
+        nonlocal trained_logits
+        loss, trained_logits = train_step(batch(), targets())
+        return loss
 
-    def check() -> Check:
-        while len(losses) < COMPARED_LOSSES:
-            step()
-        arrays = weights(case.network, case.seed, classes)
-
-        def fresh(dtype: torch.dtype) -> nn.Module:
-            return build(case.network, classes, arrays, dtype).to(device)
-
-        return dataclasses.replace(
-            evidence(request, classes, arrays, fresh, train_step_of),
-            losses=[loss.item() for loss in losses[:COMPARED_LOSSES]],
-            loss_first=losses[0].item(),
-            loss_last=losses[-1].item(),
-        )
-
-    cost = step_cost(case.workload, case.network, case.input_size, case.batch_size, case.precision)
-    return StepWork(
+    return training(
+        request,
         step=step,
         synchronize=devices.synchronizer(device),
-        items=case.batch_size,
-        check=check,
-        effective=lambda: devices.effective(request, [logits], devices.layout(batch()), model.parameters()),
-        close=lambda: None,
-        flops=cost.flops,
-        bytes=cost.bytes,
+        logits=lambda part: evaluated(fresh(), part, dtype),
+        double=in_double(fresh, train_step_of),
+        parameters=sizes(model),
+        seen=lambda: devices.seen([trained_logits], devices.layout(batch()), model.parameters()),
         stages=stages,
-        gpu_peaks=lambda: devices.gpu_peaks(device),
     )
 
 
@@ -99,6 +78,13 @@ def train_step_of(
         return loss.detach(), logits.detach()
 
     return train_step
+
+
+def evaluated(model: nn.Module, batch: np.ndarray, dtype: torch.dtype = torch.float32) -> np.ndarray:
+    """The model's logits in evaluation mode, computed in `dtype` beside float32."""
+    device = next(model.parameters()).device
+    with torch.inference_mode(), mixed(device, dtype):
+        return model.eval()(torch.from_numpy(batch).to(device)).float().cpu().numpy()
 
 
 def adam(model: nn.Module, fused: bool = False) -> torch.optim.Adam:

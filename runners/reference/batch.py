@@ -1,9 +1,17 @@
 """The input batch of the step workloads: the same bytes in every framework."""
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.harness.workload import Request
+from runners.reference.layers import CLASSES
 from runners.reference.stream import normal, stream
 from runners.reference.weights import Array
+
+Tensor = TypeVar("Tensor")
 
 REFERENCE_IMAGES = 2
 """The reference batch, whose logits are compared, is the leading images of every batch."""
@@ -18,6 +26,27 @@ def images(seed: int, count: int, size: int) -> Array:
     return batch
 
 
-def labels(seed: int, count: int, classes: int) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def labels(seed: int, count: int, classes: int) -> NDArray[np.int64]:
     """`count` class ids below `classes`; the first ones are the same for every `count`."""
     return (stream(seed, "labels").random_raw(count) % np.uint64(classes)).astype(np.int64)
+
+
+def shared_batch(request: Request, classes: int | None = None) -> tuple[Array, NDArray[np.int64]]:
+    """The images and labels of the request's case; `classes` is the network's usual number."""
+    case = request.case
+    classes = CLASSES[case.network] if classes is None else classes
+    return images(case.seed, case.batch_size, case.input_size), labels(case.seed, case.batch_size, classes)
+
+
+def begins_on_host(request: Request) -> bool:
+    """Whether it is part of a step to bring its batch to the device."""
+    return request.case.scope == "transfer+compute"
+
+
+def feed(array: NDArray[Any], request: Request, put: Callable[[NDArray[Any]], Tensor]) -> Callable[[], Tensor]:
+    """What gives each step its tensor on the device: one that `put` made before the clock, or where the case begins in
+    the host's memory a fresh one each time."""
+    if begins_on_host(request):
+        return lambda: put(array)
+    held = put(array)
+    return lambda: held

@@ -37,6 +37,27 @@ class Layer:
     stride: int = 1
     flattened: tuple[int, int, int] | None = None
 
+    @property
+    def padding(self) -> int:
+        """Zeros on each side of a convolution's input, whatever its stride."""
+        return self.shape[2] // 2
+
+    @property
+    def groups(self) -> int:
+        """Into how many groups a convolution's channels are split."""
+        return self.shape[0] if self.kind is Kind.DEPTHWISE else 1
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many numbers each of the layer's arrays has; the shared weights call them `<name>.<part>`."""
+        if self.kind is Kind.BATCH_NORM:
+            return dict.fromkeys(("weight", "bias", "mean", "var"), self.shape[0])
+        weight = {"weight": math.prod(self.shape)}
+        return {**weight, "bias": self.shape[0]} if self.bias else weight
+
+
+EPSILON, MOMENTUM = 1e-5, 0.1
+"""Of every batch norm; the momentum is the share of the new batch, as torch writes it (Keras writes 0.9)."""
 
 CLASSES: Mapping[str, int] = {
     "cnn4": 100,

@@ -1,5 +1,3 @@
-"""`python -m runners.tensorflow`: one replicate of one case."""
-
 from runners.harness.cli import main
 from runners.tensorflow.framework import FRAMEWORK
 

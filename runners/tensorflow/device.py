@@ -1,31 +1,23 @@
 """Threads, device and precision in TensorFlow: set before anything runs, read back for the record."""
 
-import functools
 import os
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from runners.harness.host import cgroup_cpu_quota, shm_bytes, visible_cpus
-from runners.harness.record import Effective
-from runners.harness.workload import Invalid, OutOfMemory, Request
+from runners.harness.workload import Invalid, Request, Seen
 from runners.reference.precision import precision
+from runners.reference.rounding import multiplies_in_tf32
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
-DTYPES = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-"""What a case's precision is called here; as a policy, it keeps the weights in that type as well."""
 MIXED = {"fp32": "float32", "tf32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
 """Keras's policies for training in a precision: what it computes in, not what the weights are kept in."""
-PROBE_SIDE = 256
 
 
-class Seen(NamedTuple):
-    """Where something was computed and in what type."""
+class Computed(NamedTuple):
+    """Where something was computed and in what type; a tensor tells both too."""
 
     device: str
     dtype: object
@@ -45,37 +37,30 @@ def configure(request: Request) -> str:
     tf.config.optimizer.set_jit(False)
     tf.config.experimental.enable_tensor_float_32_execution(case.precision == "tf32")
     keras.utils.set_random_seed(case.seed)
-    device = "GPU:0" if case.device == "gpu" else "CPU:0"
-    _assert_computes_on(device)
-    return device
+    _rounds_to_tf32(case.device.upper())  # computes something before anything is measured
+    return f"{case.device.upper()}:0"
 
 
-def effective(request: Request, seen: Iterable[tf.Tensor | keras.Variable | Seen], layout: str | None) -> Effective:
-    """The settings in effect, read back from TensorFlow and from what was seen. Raises Invalid where others were asked.
-
-    `seen` is what was computed or worked on: logits, a model's variables, what a loader delivered.
-    """
-    values = [value.value if isinstance(value, keras.Variable) else value for value in seen]
+def seen(
+    results: Iterable[Computed | tf.Tensor | keras.Variable], layout: str | None, parameters: str | None = None
+) -> Seen:
+    """What was in effect, read back from TensorFlow and from what was computed or worked on: logits, a model's
+    variables, what a loader delivered. `parameters` is what the weights are kept in."""
+    results = [one.value if isinstance(one, keras.Variable) else one for one in results]
+    places = {one.device.split(":")[-2].lower() for one in results}
     intra, inter = _threads()
-    if (intra, inter) != (request.threads, request.threads):
-        raise Invalid("THREADS", f"{request.threads} threads asked for, TensorFlow uses {intra} and {inter}")
-    used, wanted = {value.device.split(":")[-2] for value in values}, request.case.device.upper()
-    if used != {wanted} and request.case.workload != "load":  # loaders deliver in the host's memory
-        raise Invalid("DEVICE", f"{wanted} was asked for, {' and '.join(sorted(used))} was used")
-    on_gpu = used == {"GPU"}
-    computed = precision(tf.as_dtype(value.dtype).name for value in values)
-    rounded = on_gpu and _rounds_to_tf32()
-    return Effective(
-        device="gpu" if on_gpu else "cpu",
-        precision="tf32" if rounded and computed == "fp32" else computed,
+    on_gpu = places == {"gpu"}
+    return Seen(
+        device="+".join(sorted(places)),
+        precision=precision(tf.as_dtype(one.dtype).name for one in results),
         threads_intra=intra,
         threads_inter=inter,
-        tf32=rounded if on_gpu else None,
         layout=layout,
-        visible_cpus=visible_cpus(),
-        cgroup_cpu_quota=cgroup_cpu_quota(),
-        shm_bytes=shm_bytes(),
+        parameters=parameters,
+        tf32=_rounds_to_tf32("GPU") if on_gpu else None,
         gpu=_gpu_name() if on_gpu else None,
+        # TensorFlow's allocator does not tell what it reserved.
+        gpu_allocated_peak_bytes=tf.config.experimental.get_memory_info("GPU:0")["peak"] if on_gpu else None,
         settings={
             "xla": str(bool(tf.config.optimizer.get_jit())),
             "onednn": os.environ.get("TF_ENABLE_ONEDNN_OPTS", "built-in default"),
@@ -90,16 +75,27 @@ def kept_in(model: keras.Model) -> str:
     return precision(variable.dtype for variable in model.variables)
 
 
-def seen_in(result: tf.Tensor | np.ndarray, model: keras.Model) -> list[Seen]:
+def places(model: keras.Model) -> list[str]:
+    """The devices that the model's variables are on."""
+    return [variable.value.device for variable in model.variables]
+
+
+def computed_in(result: tf.Tensor | np.ndarray, model: keras.Model) -> list[Computed]:
     """Where and in what a result was computed; one that was copied to the host, where the model's weights are."""
     if isinstance(result, tf.Tensor):
-        return [Seen(result.device, result.dtype)]
-    return [Seen(variable.value.device, result.dtype) for variable in model.variables]
+        return [Computed(result.device, result.dtype)]
+    return [Computed(place, result.dtype) for place in places(model)]
 
 
 def layout(batch: tf.Tensor | np.ndarray) -> str:
     """Where the channels of N RGB images lie; TensorFlow's tensors have no strides that could say otherwise."""
     return "NHWC" if batch.shape[-1] == 3 else "NCHW"
+
+
+def put(array: np.ndarray, device: str) -> tf.Tensor:
+    """A copy on the device."""
+    with tf.device(device):
+        return tf.constant(array)
 
 
 def synchronizer(device: str) -> Callable[[], None]:
@@ -108,24 +104,9 @@ def synchronizer(device: str) -> Callable[[], None]:
     return tf.test.experimental.sync_devices if device.startswith("GPU") else _nothing_to_wait_for
 
 
-def gpu_peaks(device: str) -> tuple[int | None, int | None]:
-    """Peak (allocated, reserved) bytes of TensorFlow's GPU allocator, which does not tell what it reserved."""
-    if not device.startswith("GPU"):
-        return None, None
-    return tf.config.experimental.get_memory_info(device)["peak"], None
-
-
-def naming_out_of_memory(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Tell "out of memory" from other errors in the harness's own words."""
-
-    @functools.wraps(function)
-    def guarded(*arguments: Arguments.args, **named: Arguments.kwargs) -> Result:
-        try:
-            return function(*arguments, **named)
-        except (tf.errors.ResourceExhaustedError, MemoryError) as error:
-            raise OutOfMemory(str(error) or "no memory left") from error
-
-    return guarded
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether TensorFlow says so that memory is full."""
+    return isinstance(error, tf.errors.ResourceExhaustedError)
 
 
 def _threads() -> tuple[int, int]:
@@ -154,19 +135,17 @@ def _choose_device(device: str) -> None:
     tf.config.experimental.set_memory_growth(gpus[0], True)
 
 
-def _assert_computes_on(device: str) -> None:
-    """A product of ones computed where it was asked for; never a silent fallback to the CPU."""
-    ones = tf.ones((8, 8))
-    product = tf.matmul(ones, ones)
-    if not product.device.endswith(device) or float(tf.reduce_sum(product)) != 512:
-        raise Invalid("DEVICE", f"{device} was asked for, TensorFlow computed on {product.device}")
+def _rounds_to_tf32(device: str) -> bool:
+    """Whether a product in float32 on this kind of device (CPU, GPU) loses what TF32 cannot hold. Raises Invalid where
+    it is wrong, or computed elsewhere: never is a GPU silently replaced by the CPU."""
 
+    def squared(matrix: np.ndarray) -> np.ndarray:
+        product = tf.matmul(matrix, matrix)
+        if product.device.split(":")[-2] != device:
+            raise Invalid("DEVICE", f"{device} was asked for, TensorFlow computed on {product.device}")
+        return product.numpy()
 
-def _rounds_to_tf32() -> bool:
-    """Does a product in float32 lose what TF32's ten bits of mantissa cannot hold?"""
-    side = (PROBE_SIDE, PROBE_SIDE)
-    product = tf.matmul(tf.fill(side, 1 + 2.0**-12), tf.ones(side))
-    return float(product[0, 0]) == PROBE_SIDE
+    return multiplies_in_tf32(squared)
 
 
 def _gpu_name() -> str | None:

@@ -8,24 +8,26 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from runners.harness.record import Check, Effective
+from runners.harness.record import Check
 from runners.harness.waiting import Waiting
-from runners.harness.workload import FitWork, Invalid, Passed, Request, Unsupported
+from runners.harness.workload import FitWork, Invalid, Passed, Request, Seen, Unsupported
+from runners.reference.batch import shared_batch
+from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, of_training
 from runners.reference.labelled import REPEATABLE, assert_same_pixels, of_split, plainly, unfit
+from runners.reference.layout import nhwc
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
 from runners.tensorflow import device as devices
-from runners.tensorflow.evidence import TrainStep, evidence, first_losses
 from runners.tensorflow.loader_tfdata import UNREADABLE, unreadable
-from runners.tensorflow.networks import build
-from runners.tensorflow.train import train_step_of
+from runners.tensorflow.network import build, sizes
+from runners.tensorflow.textbook import in_double
+from runners.tensorflow.train import TrainStep, train_step_of
 
 
-@devices.naming_out_of_memory
 def prepare(request: Request) -> FitWork:
     """Data described, nothing decoded, nothing built: the stages do that, on the clock."""
     case, manifest = request.case, request.manifest
-    device = devices.configure(request)
+    devices.configure(request)
     classes, tuned = len(manifest.classes), request.competitor.variant == "tuned"
     if reason := unfit(len(manifest.splits["train"]), classes, case.batch_size):
         raise Unsupported(reason)
@@ -45,14 +47,18 @@ def prepare(request: Request) -> FitWork:
     correct = tf.Variable(0.0, trainable=False)
     history: list[Passed] = []
     waiting = Waiting()
-    seen: dict[str, np.ndarray] = {}
+    predicted: dict[str, np.ndarray] = {}
 
     def load() -> None:
         next(batches(data.loader(train_images, case.seed)))
 
+    def fresh(policy: str = "float32") -> keras.Model:
+        return build(case.network, classes, arrays, case.input_size, policy)
+
     def build_model() -> None:
         nonlocal model, train_step
-        model = build(case.network, classes, arrays)
+        model = fresh()
+        assert_parameters(case.network, classes, sizes(model, classes))
         train_step = stepping(model)
 
     def stepping(network: keras.Model) -> TrainStep:
@@ -72,7 +78,6 @@ def prepare(request: Request) -> FitWork:
         correct.assign(0.0)
         return means
 
-    @devices.naming_out_of_memory
     def train_epoch(_epoch: int) -> Passed:
         nonlocal train_loader, delivered, layout
         train_loader = train_loader or data.loader(train_images, case.seed)
@@ -92,10 +97,9 @@ def prepare(request: Request) -> FitWork:
 
     def evaluate() -> tuple[float, float]:
         name = "trained" if restored is None else "restored"
-        loss, accuracy, seen[name] = tested(restored or model)
+        loss, accuracy, predicted[name] = tested(restored or model)
         return loss, accuracy
 
-    @devices.naming_out_of_memory
     def tested(network: keras.Model) -> tuple[float, float, np.ndarray]:
         @tf.function(input_signature=signature, jit_compile=False)
         def test_step(batch: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -115,18 +119,23 @@ def prepare(request: Request) -> FitWork:
         """After the clock: was it the same training, and does the model in memory say what the restored one said?"""
         pixels = inspected()
         found = dataclasses.replace(
-            evidence(request, classes, arrays),
-            losses=first_losses(stepping(build(case.network, classes, arrays)), request, classes),
+            of_training(
+                request,
+                classes,
+                sizes(fresh(), classes),
+                logits=lambda part: fresh()(nhwc(part), training=False).numpy(),
+                double=in_double(fresh),
+                losses=first_losses(),
+            ),
             pixel_mean_difference=pixels.mean_difference,
             pixel_worst_image=pixels.worst_image,
         )
-        accumulated(1)  # forget what those steps summed up
         if not history:
             return found
         if delivered != len(history) * len(train_images.paths):
             raise Invalid("ITEMS", f"{delivered} images in {len(history)} epochs of {len(train_images.paths)} images")
         _, accuracy, trained = tested(model)
-        count, differing = len(trained), int((trained != seen["restored"]).sum())
+        count, differing = len(trained), int((trained != predicted["restored"]).sum())
         if differing:
             raise Invalid("RESTORE", f"the restored model answers {differing} of {count} test images differently")
         return dataclasses.replace(
@@ -135,8 +144,15 @@ def prepare(request: Request) -> FitWork:
             loss_first=history[0].loss,
             loss_last=history[-1].loss,
             accuracy=accuracy,
-            accuracy_restored=float((seen["restored"] == test_images.labels).mean()),
+            accuracy_restored=float((predicted["restored"] == test_images.labels).mean()),
         )
+
+    def first_losses() -> list[float]:
+        """Those of a fresh model on the batch of the step workloads."""
+        step, (batch, labels) = stepping(fresh()), shared_batch(request, classes)
+        losses = [float(step(tf.constant(nhwc(batch)), tf.constant(labels))) for _ in range(COMPARED_LOSSES)]
+        accumulated(1)  # forget what those steps summed up
+        return losses
 
     def inspected() -> Delivered:
         source = plainly(train_images, case.seed)
@@ -147,12 +163,11 @@ def prepare(request: Request) -> FitWork:
         arrived = ((batch.numpy(), labels.numpy()) for batch, labels in batches(loader))
         return assert_same_pixels(arrived, source, channels_first=False)
 
-    def effective() -> Effective:
-        found = devices.effective(request, model.variables, layout)
+    def seen() -> Seen:
+        found = devices.seen(model.variables, layout)
         pool = train_loader.options().threading.private_threadpool_size
-        found.settings.update(private_threadpool_size=str(pool), saved_as="Keras archive")
-        found.settings["repeatable"] = REPEATABLE[case.device]
-        return found
+        own = {"private_threadpool_size": str(pool), "saved_as": "Keras archive", "repeatable": REPEATABLE[case.device]}
+        return dataclasses.replace(found, settings={**found.settings, **own})
 
     return FitWork(
         load=load,
@@ -163,7 +178,6 @@ def prepare(request: Request) -> FitWork:
         evaluate=evaluate,
         train_items=len(train_images.paths),
         check=check,
-        effective=effective,
+        seen=seen,
         close=lambda: None,
-        gpu_peaks=lambda: devices.gpu_peaks(device),
     )

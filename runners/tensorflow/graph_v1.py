@@ -12,8 +12,9 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2_as_graph
 
 from runners.harness.workload import Request
-from runners.tensorflow.device import DTYPES, Seen
-from runners.tensorflow.scope import begins_on_host
+from runners.reference.batch import begins_on_host
+from runners.reference.precision import DTYPES
+from runners.tensorflow.device import Computed
 
 v1 = tf.compat.v1
 
@@ -64,10 +65,10 @@ class FrozenForward:
         """What the same graph makes of another batch."""
         return self._session.run(self._logits, self._inputs.feed(self._session, batch))
 
-    def seen(self) -> list[Seen]:
+    def computed(self) -> list[Computed]:
         """Where the step's arithmetic is done, and in what the logits come."""
         dtype = self._session.run(self._logits, self._feeds).dtype
-        return [Seen(node.device, dtype) for node in executed(self._session, self._logits.op, self._feeds)]
+        return [Computed(node.device, dtype) for node in executed(self._session, self._logits.op, self._feeds)]
 
     def close(self) -> None:
         """End the session."""
@@ -115,7 +116,7 @@ class StaticTraining:
         """One update; gives the loss before it."""
         return self._session.run([self._loss, self._updates], self._feeds)[0]
 
-    def devices(self) -> list[str]:
+    def places(self) -> list[str]:
         """Where the step's arithmetic is done."""
         return [node.device for node in executed(self._session, [self._loss, self._updates], self._feeds)]
 

@@ -1,100 +1,122 @@
 """One forward pass of a network in evaluation mode."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from runners.harness.record import Check, Effective
 from runners.harness.workload import Request, Stage, StepWork
-from runners.reference.batch import REFERENCE_IMAGES, images
-from runners.reference.cost import step_cost
+from runners.reference.batch import begins_on_host, feed, images
+from runners.reference.evidence import inference
 from runners.reference.layers import CLASSES
-from runners.reference.sketch import sketch
-from runners.reference.weights import digest, weights
+from runners.reference.layout import nhwc
+from runners.reference.precision import DTYPES
+from runners.reference.weights import weights
 from runners.tensorflow import device as devices
+from runners.tensorflow.device import Computed
 from runners.tensorflow.graph_v1 import FrozenForward
-from runners.tensorflow.networks import build, counts
-from runners.tensorflow.scope import brought, held, nhwc
-from runners.tensorflow.variants import compiled_by_xla, runs_in_session
+from runners.tensorflow.network import build, sizes
 
 
-@devices.naming_out_of_memory
 def prepare(request: Request) -> StepWork:
     """Model with the shared weights and the batch, on the device or in the host's memory; a step is `model(batch)`."""
-    case = request.case
+    case, classes = request.case, CLASSES[request.case.network]
     device = devices.configure(request)
-    dtype = devices.DTYPES[case.precision]
-    arrays = weights(case.network, case.seed, CLASSES[case.network])
-    model = build(case.network, CLASSES[case.network], arrays, dtype)
-    found, weights_digest, kept_in = counts(model), digest(arrays), devices.kept_in(model)
-    del arrays  # a step does not need them, and its peak memory is measured
-    host = nhwc(images(case.seed, case.batch_size, case.input_size))
-    layout, stages, close = devices.layout(host), {}, lambda: None
-
-    if runs_in_session(request):
-        frozen = FrozenForward(model, host, request, device)
-        step, logits, seen, close = frozen.step, frozen.logits, frozen.seen, frozen.close
-        if request.competitor.variant == "tuned":
-            step = frozen.quick_step
-        stages = {"compile": Stage(devices.naming_out_of_memory(frozen.compile))}
-    else:
-        forward = forward_of(model, request, device)
-        batch = held(host, request, device, dtype)
-
-        def step() -> tf.Tensor | np.ndarray:
-            return forward(batch)
-
-        def logits(part: np.ndarray) -> np.ndarray:
-            return np.asarray(forward(held(part, request, device, dtype)))
-
-        def seen() -> list[devices.Seen]:
-            return devices.seen_in(step(), model)
-
-    def check() -> Check:
-        # What was timed answers for itself, in the shape it was timed in: another would be traced anew.
-        reference = nhwc(images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size))
-        starts = range(0, len(reference), case.batch_size)
-        answers = [logits(reference[start : start + case.batch_size]) for start in starts]
-        return Check(
-            trainable=found.trainable,
-            non_trainable=found.non_trainable,
-            weights_digest=weights_digest,
-            logits_sketch=sketch(np.concatenate(answers)[:REFERENCE_IMAGES]),
-        )
-
-    def effective() -> Effective:
-        in_effect = devices.effective(request, seen(), layout)
-        in_effect.settings["parameters"] = kept_in
-        return in_effect
-
-    cost = step_cost(case.workload, case.network, case.input_size, case.batch_size, case.precision)
-    return StepWork(
-        step=devices.naming_out_of_memory(step),
+    # The arrays live no longer than this line: a step does not need them, and its memory is measured.
+    arrays = weights(case.network, case.seed, classes)
+    model = build(case.network, classes, arrays, case.input_size, DTYPES[case.precision])
+    del arrays
+    parameters, kept_in = sizes(model, classes), devices.kept_in(model)
+    batch = nhwc(images(case.seed, case.batch_size, case.input_size))
+    layout = devices.layout(batch)
+    way = VARIANTS[request.competitor.variant](model, batch, request, device)
+    return inference(
+        request,
+        step=way.step,
         synchronize=devices.synchronizer(device),
-        items=case.batch_size,
-        check=check,
-        effective=effective,
-        close=close,
-        flops=cost.flops,
-        bytes=cost.bytes,
-        stages=stages,
-        gpu_peaks=lambda: devices.gpu_peaks(device),
+        logits=lambda part: way.logits(nhwc(part)),
+        parameters=parameters,
+        seen=lambda: devices.seen(way.computed(), layout, kept_in),
+        stages=way.stages,
+        close=way.close,
     )
 
 
-def forward_of(model: keras.Model, request: Request, device: str) -> Callable[..., tf.Tensor | np.ndarray]:
-    """The model in evaluation mode as the variant calls it, of a batch that lies where the scope has it."""
-    variant = request.competitor.variant
-    if variant == "predict":
-        # Left to itself, Keras would ask XLA on a GPU. It brings batches to the device itself, and logits back.
-        model.compile(jit_compile=False, run_eagerly=False)
-        return model.predict_on_batch
+@dataclass(frozen=True)
+class Way:
+    """How a variant goes: `step` is timed, `logits` is the same on another batch, `computed` what the step computed."""
 
-    def forward(batch: tf.Tensor) -> tf.Tensor:
-        return model(batch, training=False)
+    step: Callable[[], object]
+    logits: Callable[[np.ndarray], np.ndarray]
+    computed: Callable[[], list[Computed]]
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+    close: Callable[[], None] = lambda: None
 
-    if variant != "eager":
-        forward = tf.function(forward, jit_compile=compiled_by_xla(request))
-    return brought(forward, request, device)
+
+def eager(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+    """The model called, operation by operation."""
+    return _called(lambda part: model(part, training=False), model, batch, request, device)
+
+
+def graph(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+    """The model as a traced function."""
+    traced = tf.function(lambda part: model(part, training=False), jit_compile=False)
+    return _called(traced, model, batch, request, device)
+
+
+def xla(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+    """The traced function, compiled as a whole."""
+    compiled = tf.function(lambda part: model(part, training=False), jit_compile=True)
+    return _called(compiled, model, batch, request, device)
+
+
+def predict(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+    """What a Keras user calls; it brings a batch to the device by itself, and logits back."""
+    model.compile(jit_compile=False, run_eagerly=False)  # left to itself, Keras would ask XLA on a GPU
+    given = batch if begins_on_host(request) else put(batch, request, device)
+    return Way(
+        step=lambda: model.predict_on_batch(given),
+        logits=model.predict_on_batch,
+        computed=lambda: devices.computed_in(model.predict_on_batch(given), model),
+    )
+
+
+def graph_v1(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+    """A static graph in a session of TensorFlow 1, with the weights as constants."""
+    frozen = FrozenForward(model, batch, request, device)
+    return Way(frozen.step, frozen.logits, frozen.computed, {"compile": Stage(frozen.compile)}, frozen.close)
+
+
+def tuned(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+    """The fastest of the documented ways that was found: on a CPU the session, called without its checks.
+
+    Whole networks XLA compiles badly there: it was seen to take thirty times as long over depthwise convolutions.
+    That it is the fastest on a GPU is a guess.
+    """
+    if request.case.device == "gpu":
+        return xla(model, batch, request, device)
+    frozen = FrozenForward(model, batch, request, device)
+    return Way(frozen.quick_step, frozen.logits, frozen.computed, {"compile": Stage(frozen.compile)}, frozen.close)
+
+
+VARIANTS = {"graph": graph, "eager": eager, "xla": xla, "graph_v1": graph_v1, "predict": predict, "tuned": tuned}
+
+
+def _called(
+    forward: Callable[[tf.Tensor], tf.Tensor], model: keras.Model, batch: np.ndarray, request: Request, device: str
+) -> Way:
+    """A function of a tensor on the device, called with the batch that the scope gives each step."""
+    given = feed(batch, request, lambda array: put(array, request, device))
+    return Way(
+        step=lambda: forward(given()),
+        logits=lambda part: forward(put(part, request, device)).numpy(),
+        computed=lambda: devices.computed_in(forward(given()), model),
+    )
+
+
+def put(array: np.ndarray, request: Request, device: str) -> tf.Tensor:
+    """A copy on the device, in the type that is computed in; where a step brings it there, the model converts it."""
+    copy = devices.put(array, device)
+    return copy if begins_on_host(request) else tf.cast(copy, DTYPES[request.case.precision])

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
-from runners.harness.record import Check, Effective
-from runners.harness.workload import Invalid, Request, StepWork
+from runners.harness.record import Check
+from runners.harness.workload import Invalid, Request, Seen, StepWork
 from runners.reference.passes import Passes
 from runners.reference.pixels import inspect
 from runners.reference.source import source_of
@@ -22,8 +22,6 @@ def prepare(request: Request) -> StepWork:
     `transfer` the same on the GPU.
     """
     source = source_of(request)
-    # The loader's workers are what is measured: TensorFlow itself computes on one thread in each of them.
-    request = dataclasses.replace(request, threads=1)
     devices.configure(request)
     case = request.case
     loader = importlib.import_module(f"runners.tensorflow.loader_{request.competitor.loader}")
@@ -52,8 +50,8 @@ def prepare(request: Request) -> StepWork:
             pixel_worst_image=delivered.worst_image,
         )
 
-    def effective() -> Effective:
-        return dataclasses.replace(devices.effective(request, first, devices.layout(first[0])), settings=settings)
+    def seen() -> Seen:
+        return dataclasses.replace(devices.seen(first, devices.layout(first[0])), settings=settings)
 
     def close() -> None:
         stream.close()
@@ -64,7 +62,7 @@ def prepare(request: Request) -> StepWork:
         synchronize=lambda: None,
         items=case.batch_size,
         check=check,
-        effective=effective,
+        seen=seen,
         close=close,
         workers=source.workers,
         queue_batches=source.queue_batches,

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from runners.harness.record import Check, Effective
+from runners.harness.record import Check
 from runners.harness.workload import Request, StepWork, Unsupported
+from runners.reference.precision import DTYPES
 from runners.reference.sketch import sketch
 from runners.reference.stream import stream, uniform
 from runners.tensorflow import device as devices
-from runners.tensorflow.scope import put
 
 SIDES = {"cpu": 2048, "gpu": 8192}
 """Of the square matrices: a product lasts tens of milliseconds on two cores, and fills a GPU."""
@@ -31,7 +31,6 @@ class Rate:
     bytes: int | None = None
 
 
-@devices.naming_out_of_memory
 def prepare(request: Request) -> StepWork:
     """Operands on the device; a step computes one product, or makes one copy."""
     device = devices.configure(request)
@@ -40,19 +39,15 @@ def prepare(request: Request) -> StepWork:
     def check() -> Check:
         return Check(logits_sketch=sketch(tf.cast(rate.shown(rate.step()), tf.float32).numpy()))
 
-    def effective() -> Effective:
-        return devices.effective(request, [rate.step()], layout=None)
-
     return StepWork(
-        step=devices.naming_out_of_memory(rate.step),
+        step=rate.step,
         synchronize=devices.synchronizer(device),
         items=request.case.batch_size,
         check=check,
-        effective=effective,
+        seen=lambda: devices.seen([rate.step()], layout=None),
         close=lambda: None,
         flops=rate.flops,
         bytes=rate.bytes,
-        gpu_peaks=lambda: devices.gpu_peaks(device),
     )
 
 
@@ -62,7 +57,7 @@ def product(request: Request, device: str) -> Rate:
 
     def operand(name: str) -> tf.Tensor:
         numbers = uniform(stream(seed, f"roof/{name}"), side * side).astype(np.float32)
-        return tf.cast(put(numbers.reshape(side, side), device), devices.DTYPES[request.case.precision])
+        return tf.cast(devices.put(numbers.reshape(side, side), device), DTYPES[request.case.precision])
 
     multiply = tf.function(tf.matmul, jit_compile=False)
     step = functools.partial(multiply, operand("left"), operand("right"))
@@ -77,7 +72,7 @@ def copy(request: Request, device: str) -> Rate:
     if request.case.precision != "fp32":
         raise Unsupported("bytes are copied alike whatever they mean; ask for fp32")
     drawn = uniform(stream(request.case.seed, "roof/copy"), COLUMNS).astype(np.float32)
-    source = tf.tile(put(drawn[np.newaxis], device), (ROWS, 1))
+    source = tf.tile(devices.put(drawn[np.newaxis], device), (ROWS, 1))
     with tf.device(device):
         target, rows = tf.zeros_like(source), tf.range(ROWS)
     step = functools.partial(tf.raw_ops.InplaceUpdate, x=target, i=rows, v=source)

@@ -1,91 +1,70 @@
 """One optimiser step of a network: forward, loss, backward, update; the tape starts from no gradient."""
 
-import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from runners.harness.record import Check, Effective
 from runners.harness.workload import Request, Stage, StepWork
-from runners.reference.batch import images, labels
-from runners.reference.cost import step_cost
+from runners.reference.batch import begins_on_host, feed, shared_batch
+from runners.reference.evidence import training
 from runners.reference.layers import CLASSES
+from runners.reference.layout import nhwc
 from runners.reference.weights import weights
 from runners.tensorflow import device as devices
-from runners.tensorflow.evidence import COMPARED_LOSSES, TrainStep, evidence
+from runners.tensorflow.device import Computed
 from runners.tensorflow.graph_v1 import StaticTraining
-from runners.tensorflow.networks import build
-from runners.tensorflow.scope import brought, held, nhwc
-from runners.tensorflow.variants import compiled_by_xla, runs_in_session
+from runners.tensorflow.network import build, sizes
+from runners.tensorflow.textbook import in_double
 
 INITIAL_SCALE = 2.0**15
 """Of the loss in float16: Keras's default, and what PyTorch is given."""
 
+TrainStep = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+"""Takes a batch and its labels, updates the model and gives the loss before the update."""
 
-@devices.naming_out_of_memory
+
 def prepare(request: Request) -> StepWork:
     """Model with the shared weights, batch and labels, Adam; a step updates the weights once."""
-    case = request.case
+    case, classes = request.case, CLASSES[request.case.network]
     device = devices.configure(request)
-    classes, policy = CLASSES[case.network], devices.MIXED[case.precision]
-    # The arrays are let go of here and generated anew for the check: they are not part of what a step needs.
-    model = build(case.network, classes, weights(case.network, case.seed, classes), policy)
-    kept_in, criterion = devices.kept_in(model), CrossEntropy()
-    host = nhwc(images(case.seed, case.batch_size, case.input_size))
-    host_targets = labels(case.seed, case.batch_size, classes)
-    layout, stages, close = devices.layout(host), {}, lambda: None
-    losses: list[object] = []
 
-    if runs_in_session(request):
-        compiled_update = request.competitor.variant == "tuned"
-        train_step = train_step_of(model, criterion, compiled_update=compiled_update)
-        static = StaticTraining(train_step, host, host_targets, request, device)
-        once, computed_on, close = static.step, static.devices, static.close
-        stages = {"compile": Stage(devices.naming_out_of_memory(static.compile))}
-    else:
-        train_step = variant_of(model, criterion, request, device)
-        batch, targets = held(host, request, device), held(host_targets, request, device)
+    def fresh(policy: str = devices.MIXED[case.precision]) -> keras.Model:
+        return build(case.network, classes, weights(case.network, case.seed, classes), case.input_size, policy)
 
-        def once() -> tf.Tensor | float:
-            return train_step(batch, targets)
-
-        def computed_on() -> list[str]:
-            return [variable.value.device for variable in model.variables]
-
-    @devices.naming_out_of_memory
-    def step() -> None:
-        losses[COMPARED_LOSSES:] = [once()]  # the first four, then the latest
-
-    def check() -> Check:
-        while len(losses) < COMPARED_LOSSES:
-            step()
-        return dataclasses.replace(
-            evidence(request, classes, weights(case.network, case.seed, classes)),
-            losses=[float(loss) for loss in losses[:COMPARED_LOSSES]],
-            loss_first=float(losses[0]),
-            loss_last=float(losses[-1]),
-        )
-
-    def effective() -> Effective:
-        seen = [devices.Seen(name, criterion.given) for name in computed_on()]
-        in_effect = devices.effective(request, seen, layout)
-        in_effect.settings["parameters"] = kept_in
-        return in_effect
-
-    cost = step_cost(case.workload, case.network, case.input_size, case.batch_size, case.precision)
-    return StepWork(
-        step=step,
+    model, criterion = fresh(), CrossEntropy()
+    parameters, kept_in = sizes(model, classes), devices.kept_in(model)
+    given, targets = shared_batch(request)
+    batch = nhwc(given), targets
+    layout = devices.layout(batch[0])
+    way = VARIANTS[request.competitor.variant](model, criterion, batch, request, device)
+    return training(
+        request,
+        step=way.step,
         synchronize=devices.synchronizer(device),
-        items=case.batch_size,
-        check=check,
-        effective=effective,
-        close=close,
-        flops=cost.flops,
-        bytes=cost.bytes,
-        stages=stages,
-        gpu_peaks=lambda: devices.gpu_peaks(device),
+        logits=lambda part: fresh()(nhwc(part), training=False).numpy(),
+        double=in_double(fresh),
+        parameters=parameters,
+        seen=lambda: devices.seen([Computed(place, criterion.given) for place in way.places()], layout, kept_in),
+        stages=way.stages,
+        close=way.close,
     )
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a variant goes: `step` is timed and gives the loss; `places` are the devices that it computed on."""
+
+    step: Callable[[], object]
+    places: Callable[[], list[str]]
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+    close: Callable[[], None] = lambda: None
+
+
+Batch = tuple[np.ndarray, np.ndarray]
+"""Images and labels."""
 
 
 class CrossEntropy(keras.losses.SparseCategoricalCrossentropy):
@@ -106,18 +85,56 @@ class CrossEntropy(keras.losses.SparseCategoricalCrossentropy):
         return super().__call__(targets, logits, sample_weight)
 
 
-def variant_of(model: keras.Model, criterion: CrossEntropy, request: Request, device: str) -> Callable[..., object]:
-    """The step as the variant does it, of a batch and labels that lie where the scope has them."""
-    variant = request.competitor.variant
-    if variant == "predict":
-        # Left to itself, Keras would ask XLA on a GPU. For float16 it scales the loss by itself, and it brings batches
-        # to the device; it reads every step's loss.
-        model.compile(optimizer=adam(), loss=criterion, jit_compile=False, run_eagerly=False)
-        return model.train_on_batch
-    train_step = train_step_of(model, criterion)
-    if variant != "eager":
-        train_step = tf.function(train_step, jit_compile=compiled_by_xla(request))
-    return brought(train_step, request, device)
+def eager(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+    """The step called, operation by operation."""
+    return _called(train_step_of(model, criterion), model, batch, request, device)
+
+
+def graph(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+    """The step as a traced function."""
+    return _called(tf.function(train_step_of(model, criterion), jit_compile=False), model, batch, request, device)
+
+
+def xla(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+    """The traced function, compiled as a whole."""
+    return _called(tf.function(train_step_of(model, criterion), jit_compile=True), model, batch, request, device)
+
+
+def predict(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+    """What a Keras user calls; it brings a batch to the device, scales a loss in float16 and reads every loss."""
+    # Left to itself, Keras would ask XLA on a GPU.
+    model.compile(optimizer=adam(), loss=criterion, jit_compile=False, run_eagerly=False)
+    given = batch if begins_on_host(request) else tuple(devices.put(array, device) for array in batch)
+    return Way(lambda: model.train_on_batch(*given), lambda: devices.places(model))
+
+
+def graph_v1(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+    """A static graph in a session of TensorFlow 1."""
+    return _in_session(train_step_of(model, criterion), batch, request, device)
+
+
+def tuned(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+    """The fastest of the documented ways that was found: on a CPU the session, the optimiser's update compiled by XLA.
+
+    Adam's dozen operations on each weight become one loop. That XLA is the fastest on a GPU is a guess.
+    """
+    if request.case.device == "gpu":
+        return xla(model, criterion, batch, request, device)
+    return _in_session(train_step_of(model, criterion, compiled_update=True), batch, request, device)
+
+
+VARIANTS = {"graph": graph, "eager": eager, "xla": xla, "graph_v1": graph_v1, "predict": predict, "tuned": tuned}
+
+
+def _called(train_step: TrainStep, model: keras.Model, batch: Batch, request: Request, device: str) -> Way:
+    """The step of tensors on the device, called with the batch that the scope gives each step."""
+    given, targets = (feed(array, request, lambda array: devices.put(array, device)) for array in batch)
+    return Way(lambda: train_step(given(), targets()), lambda: devices.places(model))
+
+
+def _in_session(train_step: TrainStep, batch: Batch, request: Request, device: str) -> Way:
+    static = StaticTraining(train_step, *batch, request, device)
+    return Way(static.step, static.places, {"compile": Stage(static.compile)}, static.close)
 
 
 def train_step_of(

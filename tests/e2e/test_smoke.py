@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from invariants import INVARIANTS, ok
-from needs import KNOWN, ROOT
+from needs import ROOT
 from real_runs import bench
 
 from aggregator.reading.load import LoadedRun, load_run
-from launcher.discovery import discover
+from launcher.discovery import choose, discover
 from runners.harness.record import Status
 
 pytestmark = [pytest.mark.docker, pytest.mark.full, pytest.mark.timeout(1800)]
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.full, pytest.mark.timeout(1800)]
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bench(tmp_path_factory.mktemp("smoke"), "smoke", "docker", KNOWN)
+    return bench(tmp_path_factory.mktemp("smoke"), "smoke", "docker", [])
 
 
 @pytest.fixture(scope="module")
@@ -76,9 +76,9 @@ def test_its_report_claims_no_winner(run: Path) -> None:
 
 
 def declared(workload: str) -> Iterator[tuple[str, str]]:
-    """(framework, each variant, or where it has loaders each that takes part without being named)."""
-    for framework, found in discover(ROOT).items():
+    """(framework, each variant, or where it has loaders each of them), of those that take part without being named."""
+    for framework, found in choose(ROOT, discover(ROOT), []).items():
         assert found.declaration is not None
         if offer := found.declaration.workloads.get(workload):
-            for name in offer.loaders or offer.variants:
+            for name in offer.every_loader or offer.variants:
                 yield framework, name

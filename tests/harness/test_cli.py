@@ -7,21 +7,24 @@ import shutil
 import sys
 import tempfile
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runners.harness import cli, host, precision, proc, replicate
+from runners.harness.case import Case
 from runners.harness.cli import main
+from runners.harness.expected import expected
 from runners.harness.manifest import Item, Manifest, write_manifest
-from runners.harness.record import Check, Effective
+from runners.harness.record import Check
 from runners.harness.workload import (
     FitWork,
     Framework,
     Invalid,
-    OutOfMemory,
     Passed,
     Request,
+    Seen,
     Stage,
     StepWork,
     Unsupported,
@@ -47,7 +50,8 @@ FAKE = Framework(
     },
 )
 QUICK = ["--min-steps", "3", "--max-steps", "3", "--min-seconds", "0", "--warmup-steps", "1"]
-EFFECTIVE = Effective("cpu", "fp32", 2, 1, None, "NCHW", 2, None, None, None)
+WHY = "a fake has none"
+SEEN = Seen("cpu", "fp32", None, layout="NCHW", unknown={"threads_intra": WHY, "threads_inter": WHY})
 
 
 def step_work(**changes) -> StepWork:
@@ -56,7 +60,7 @@ def step_work(**changes) -> StepWork:
         "synchronize": lambda: None,
         "items": 8,
         "check": lambda: Check(trainable=1),
-        "effective": lambda: EFFECTIVE,
+        "seen": lambda: SEEN,
         "close": lambda: None,
     }
     return StepWork(**{**parts, **changes})
@@ -106,15 +110,18 @@ def test_one_replicate_leaves_one_whole_record(tmp_path, prepare):
     [
         (Unsupported("no compiler"), "unsupported", "UNSUPPORTED"),
         (Invalid("PARITY", "pixels differ"), "invalid", "PARITY"),
-        (OutOfMemory("allocator gave up"), "oom", "OOM(host)"),
+        (RuntimeError("allocator gave up"), "oom", "OOM(host)"),
         (MemoryError(), "oom", "OOM(host)"),
         (ValueError("surprise"), "failed", "ERROR"),
     ],
 )
-def test_whatever_goes_wrong_becomes_a_record_that_says_so(tmp_path, prepare, error, status, kind):
+def test_whatever_goes_wrong_becomes_a_record_that_says_so(tmp_path, prepare, monkeypatch, error, status, kind):
     def fail(_request):
         raise error
 
+    device = types.ModuleType("runners.fake.device")
+    device.is_out_of_memory = lambda error: "allocator" in str(error)
+    monkeypatch.setitem(sys.modules, device.__name__, device)
     prepare(fail)
     code, record = run(tmp_path, "train")
     assert code == 1
@@ -231,10 +238,26 @@ def test_list_needs_no_workload(capsys):
 def test_check_prints_the_evidence_and_writes_nothing(tmp_path, prepare, capsys):
     steps = []
     prepare(lambda _request: step_work(step=lambda: steps.append(1)))
-    assert main(FAKE, ["train", "--check", "--out", str(tmp_path / "out")]) == 0
-    assert json.loads(capsys.readouterr().out)["trainable"] == 1
+    assert main(FAKE, ["train", "--check", "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert json.loads(said.out)["trainable"] == 1
+    assert said.err.endswith("NOT THE SAME WORK: trainable differs: 1 and 270948\n")
     assert len(steps) == 4
     assert not (tmp_path / "out").exists()
+
+
+def test_check_accepts_what_pytorch_s_evidence_is(prepare, capsys):
+    kept = expected(Case("train", "cpu", 2, 25, network="cnn4", input_size=32))
+    prepare(lambda _request: step_work(check=lambda: kept))
+    assert main(FAKE, ["train", "--check"]) == 0
+    said = "PyTorch's train cnn4 32px batch 2 fp32 cpu: logits differ by 0e+00, allowed 1e-04\nok\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_check_looks_at_what_was_in_effect_too(prepare, capsys):
+    prepare(lambda _request: step_work(seen=lambda: replace(SEEN, unknown={})))
+    assert main(FAKE, ["train", "--check"]) == 1
+    assert "THREADS: threads_intra is unknown" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -435,7 +458,7 @@ def test_fit_leaves_stages_and_history(tmp_path, prepare, dataset):
         evaluate=lambda: (1.0, 0.5),
         train_items=1,
         check=lambda: Check(accuracy=0.5, accuracy_restored=0.5),
-        effective=lambda: EFFECTIVE,
+        seen=lambda: SEEN,
         close=lambda: None,
     )
     prepare(lambda _request: work, "fit")

@@ -39,7 +39,7 @@ class FakeClock:
 
 def step_work(step, synchronize=lambda: None, **kwargs) -> StepWork:
     return StepWork(
-        step=step, synchronize=synchronize, items=4, check=Check, effective=lambda: None, close=lambda: None, **kwargs
+        step=step, synchronize=synchronize, items=4, check=Check, seen=lambda: None, close=lambda: None, **kwargs
     )
 
 

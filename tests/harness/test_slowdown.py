@@ -8,9 +8,9 @@ import pytest
 
 from runners.harness.cli import main
 from runners.harness.loop import GROUP_STEPS, Sampling, sample_groups, sample_steps
-from runners.harness.record import Check, Effective
+from runners.harness.record import Check
 from runners.harness.slowdown import slowed
-from runners.harness.workload import Framework, StepWork, Workload
+from runners.harness.workload import Framework, Seen, StepWork, Workload
 
 US = 1_000
 READINGS = 10
@@ -74,9 +74,13 @@ FAKE = Framework("fake", (), {"infer": Workload(("eager",), networks=("cnn4",), 
 def record_of(monkeypatch, tmp_path):
     """The record that a replicate of `infer` with the given options leaves."""
     module = types.ModuleType("runners.fake.infer")
-    effective = Effective("cpu", "fp32", 1, 1, None, None, 1, None, None, None)
     nothing = TickingClock().passes(0)
-    module.prepare = lambda _request: StepWork(nothing, nothing, 4, Check, lambda: effective, nothing)
+
+    def prepare(request):
+        seen = Seen(request.case.device, "fp32", request.threads, request.threads)
+        return StepWork(nothing, nothing, 4, Check, lambda: seen, nothing)
+
+    module.prepare = prepare
     monkeypatch.setitem(sys.modules, "runners.fake", types.ModuleType("runners.fake"))
     monkeypatch.setitem(sys.modules, module.__name__, module)
 

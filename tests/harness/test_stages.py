@@ -8,7 +8,7 @@ import pytest
 from runners.harness.record import Check, Epoch
 from runners.harness.stages import time_stages
 from runners.harness.waiting import Waiting
-from runners.harness.workload import FitWork, Invalid, OutOfMemory, Passed
+from runners.harness.workload import FitWork, Invalid, Passed, Unsupported
 
 WORK = FitWork(
     load=lambda: None,
@@ -19,7 +19,7 @@ WORK = FitWork(
     evaluate=lambda: (1.0, 0.5),
     train_items=1,
     check=Check,
-    effective=lambda: None,
+    seen=lambda: None,
     close=lambda: None,
 )
 
@@ -46,7 +46,7 @@ def test_stages_run_in_order_and_train_is_the_sum_of_its_epochs(tmp_path: Path):
         evaluate=spend("evaluate", 11, (1.0, 0.5)),
         train_items=10,
         check=Check,
-        effective=lambda: None,
+        seen=lambda: None,
         close=lambda: None,
     )
     fitted = time_stages(work, 3, tmp_path, clock=lambda: now)
@@ -95,7 +95,16 @@ def test_a_full_disk_and_a_broken_file_are_named_in_the_framework_s_words(tmp_pa
 
 def test_what_the_runner_names_itself_keeps_its_name(tmp_path):
     def broken(_path):
-        raise OutOfMemory("no memory left")
+        raise Unsupported("nothing to restore with")
 
-    with pytest.raises(OutOfMemory):
+    with pytest.raises(Unsupported):
         time_stages(replace(WORK, restore=broken), 1, tmp_path)
+
+
+def test_full_memory_while_saving_is_still_known_as_that(tmp_path):
+    def broken(_path):
+        raise RuntimeError("RESOURCE_EXHAUSTED")
+
+    with pytest.raises(Invalid) as caught:
+        time_stages(replace(WORK, save=broken), 1, tmp_path)
+    assert "RESOURCE_EXHAUSTED" in str(caught.value.__cause__)

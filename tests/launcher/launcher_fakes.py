@@ -161,21 +161,17 @@ def keeping_compiled_code(tree: Path, name: str = "fake") -> Path:
 
 INFER = """
 import os, signal, socket, sys, time
-from runners.harness.record import Check, Effective
-from runners.harness.workload import StepWork
+from runners.harness.record import Check
+from runners.harness.workload import Seen, StepWork
 
 
 def step():
     # BODY
 
 
-def effective():
-    cpus = len(os.sched_getaffinity(0))
-    return Effective("cpu", "fp32", 1, 1, None, None, cpus, None, None, None)
-
-
 def prepare(request):
-    return StepWork(step, lambda: None, request.case.batch_size, lambda: Check(trainable=1), effective, lambda: None)
+    seen = Seen("cpu", "fp32", request.threads, request.threads)
+    return StepWork(step, lambda: None, request.case.batch_size, lambda: Check(trainable=1), lambda: seen, lambda: None)
 """
 
 TINY = """

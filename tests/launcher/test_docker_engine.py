@@ -62,7 +62,7 @@ def image(client: docker.DockerClient) -> Iterator[None]:
 
 def tree_with(tmp_path: Path, body: str = "") -> Path:
     tree = framework_tree(tmp_path / "tree", body=body)
-    (tree / "images" / "fake" / "Dockerfile").write_text(DOCKERFILE)
+    (tree / "images" / "Dockerfile").write_text(DOCKERFILE)
     (tree / "aggregator").mkdir(exist_ok=True)
     (tree / "aggregator" / "__main__.py").write_text("import sys; open(sys.argv[2] + '/report.html', 'w').close()\n")
     return tree
@@ -128,7 +128,7 @@ USER levelfield
 def test_two_versions_of_a_framework_have_an_image_each(tmp_path: Path, client: docker.DockerClient) -> None:
     tree = tree_with(tmp_path)
     folder = tree / "images" / "fake"
-    (folder / "Dockerfile").write_text(DOCKERFILE.replace("USER levelfield\n", "") + VERSIONED)
+    (tree / "images" / "Dockerfile").write_text(DOCKERFILE.replace("USER levelfield\n", "") + VERSIONED)
     (folder / "requirements-version.txt").write_text("fakelib==${FRAMEWORK_VERSION}\n")
     declaration = tree / "runners" / "fake" / "framework.py"
     declaration.write_text(declaration.read_text().replace("'fake', ()", "'fake', ('fakelib',)"))
@@ -236,7 +236,7 @@ def seed_with_32_before_128(tree: Path) -> int:
 
 def test_an_image_that_does_not_build_is_a_dash(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     tree = tree_with(tmp_path)
-    dockerfile = tree / "images" / "fake" / "Dockerfile"
+    dockerfile = tree / "images" / "Dockerfile"
     dockerfile.write_text(dockerfile.read_text() + "RUN echo the reason is here && false\n")
     assert bench(tree) == 1
     assert "the reason is here" in capfd.readouterr().err

@@ -253,15 +253,15 @@ def test_loaders_and_variants_multiply(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_a_loader_that_runs_by_name_is_in_no_other_choice(tmp_path: Path) -> None:
+def test_loaders_that_are_not_usual_run_where_all_are_asked_for_or_they_are_named(tmp_path: Path) -> None:
     group = "[[cases]]\nworkload='load'\nbatch_size=1\nvariants=['plain']\nloaders={}\n"
     labels = {}
-    for choice in ("'default'", "'all'", "['rare']", "['rare','two']"):
+    for choice in ("'usual'", "'all'", "['rare']", "['rare','two']"):
         (only,) = cases_of(tmp_path, group.format(choice))
         labels[choice] = [one.label for one in only.competitors]
     assert labels == {
-        "'default'": ["beta/one/plain"],
-        "'all'": ["beta/one/plain", "beta/two/plain"],
+        "'usual'": ["beta/one/plain", "beta/two/plain"],
+        "'all'": ["beta/one/plain", "beta/two/plain", "beta/rare/plain"],
         "['rare']": ["beta/rare/plain"],
         "['rare','two']": ["beta/rare/plain", "beta/two/plain"],
     }

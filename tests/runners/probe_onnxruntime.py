@@ -10,63 +10,8 @@ import onnxruntime as ort
 import probe_steps
 from onnx import TensorProto, helper
 
-from runners.harness.workload import OutOfMemory
-from runners.onnxruntime import device, graph, infer, networks, session
-
-
-def edited(edit):
-    """The runner, with `edit(model, arrays)` done between the shared weights' digest and the file."""
-    usual = infer.save
-
-    def save(model, arrays, path):
-        edit(model, arrays)
-        usual(model, arrays, path)
-
-    return patch.object(infer, "save", save)
-
-
-def attribute(model, layer, name):
-    """An attribute's list of integers, of the operator that has the layer's weights."""
-    [node] = [node for node in model.graph.node if f"{layer}.weight" in node.input]
-    [found] = [entry for entry in node.attribute if entry.name == name]
-    return found.ints
-
-
-def padded_as_same(model, _arrays):
-    """The padding Keras's `same` has at stride 2: one less on the left and the top than on the right."""
-    attribute(model, "conv1", "pads")[:] = [2, 2, 3, 3]
-
-
-def strided_late(model, _arrays):
-    """Stride 2 in a block's second convolution instead of its first."""
-    attribute(model, "layer2.0.conv1", "strides")[:] = [1, 1]
-    attribute(model, "layer2.0.conv2", "strides")[:] = [2, 2]
-
-
-def bias_off(_model, arrays):
-    """One bias of a thousand a little off."""
-    arrays["fc.bias"][7] += 0.05
-
-
-def weights_nan(_model, arrays):
-    """A weight that is no number."""
-    arrays["fc.weight"][0, 0] = float("nan")
-
-
-def disjoint_bins(g, x, side, pooled):
-    """Bins that do not overlap, each as wide as ⌈side/pooled⌉ at most."""
-    nearest = np.zeros((pooled, side))
-    for i in range(pooled):
-        nearest[i, i * side // pooled] = 1
-    return g.add("MatMul", g.add("MatMul", g.constant(nearest), x), g.constant(nearest.T))
-
-
-def weights_without(layer):
-    return lambda *a, usual=infer.weights: {k: v for k, v in usual(*a).items() if not k.startswith(f"{layer}.")}
-
-
-def weights_with(layer):
-    return lambda *a, usual=infer.weights: {**usual(*a), f"{layer}.weight": np.ones((1, 1), np.float32)}
+from runners.harness.faults import fault
+from runners.onnxruntime import device, graph, infer, session
 
 
 def other_threads(request, model, usual=infer.open_session):
@@ -88,16 +33,7 @@ def cuda_fails(code, words):
 OTHERWISE = {
     "no device": lambda: cuda_fails(100, "no CUDA-capable device is detected"),
     "full device": lambda: cuda_fails(2, "out of memory"),
-    "keras_epsilon": lambda: patch.object(graph, "BATCH_NORM_EPSILON", 1e-3),
-    "padded_as_same": lambda: edited(padded_as_same),
-    "strided_late": lambda: edited(strided_late),
-    "bias_off": lambda: edited(bias_off),
-    "weights_nan": lambda: edited(weights_nan),
-    "disjoint_bins": lambda: patch.object(networks, "adaptive_average", disjoint_bins),
-    "layer missing": lambda: patch.object(infer, "weights", weights_without("layer3.1.conv2")),
-    "layer too many": lambda: patch.object(infer, "weights", weights_with("layer5")),
     "other_threads": lambda: patch.object(infer, "open_session", other_threads),
-    "fallen back": lambda: patch.dict(session.PROVIDERS, {"cpu": "CUDAExecutionProvider"}),
     "nothing asserted": lambda: patch.object(device, "configure", lambda _request: None),
 }
 
@@ -116,14 +52,14 @@ def outer_product():
 
 
 def allocate():
-    """What the runner's guard calls memory that ONNX Runtime cannot have: as an operator's result, and as a tensor."""
+    """What is said of memory that ONNX Runtime cannot have: as an operator's result, and as a tensor."""
+    kinds = []
     for ask in (outer_product, lambda: ort.OrtValue.ortvalue_from_shape_and_type([10**14], np.float32)):
         try:
-            device.naming_out_of_memory(ask)()
-            return {"error": None}
-        except OutOfMemory as error:
-            answer = {"error": "OutOfMemory", "message": str(error)}
-    return answer
+            ask()
+        except Exception as error:
+            kinds.append(fault("onnxruntime", "cpu", error)[1].kind)
+    return kinds
 
 
 def resident():
@@ -135,14 +71,14 @@ def carry_out(_framework, job):
     if job == "allocate":
         return allocate()
     before, held = resident(), []
-    usual = infer.StepWork
+    usual = infer.inference
 
-    def prepared(**parts):
+    def prepared(*given, **parts):
         held.append(resident() - before)
-        return usual(**parts)
+        return usual(*given, **parts)
 
     otherwise = OTHERWISE[job["otherwise"]]() if "otherwise" in job else contextlib.nullcontext()
-    with otherwise, patch.object(infer, "StepWork", prepared):
+    with otherwise, patch.object(infer, "inference", prepared):
         return {**probe_steps.carry_out("onnxruntime", job), "held_bytes": held[-1] if held else None}
 
 

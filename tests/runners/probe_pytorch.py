@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 import weakref
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from unittest import mock
 
@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from runners.harness.case import Case, Competitor
+from runners.harness.effective import effective
 from runners.harness.workload import Request, Unsupported
 from runners.pytorch import networks, precision
 from runners.reference.layers import CLASSES
@@ -36,7 +37,8 @@ def answer(job, folder):
     module = importlib.import_module(f"runners.pytorch.{job['workload']}")
     with SPOILERS.get(job.get("spoiled"), contextlib.nullcontext)(), watched(module) as (arrays, models):
         try:
-            work = module.prepare(request(job, folder))
+            asked = request(job, folder)
+            work = module.prepare(asked)
         except Unsupported as reason:
             return {"unsupported": str(reason)}
         alive = sum(array() is not None for array in arrays)
@@ -46,7 +48,7 @@ def answer(job, folder):
             work.step()
         work.synchronize()
         found = {
-            "effective": asdict(work.effective()),
+            "effective": asdict(seen(asked, work)),
             "stages": list(work.stages),
             "cost": [work.flops, work.bytes],
             "arrays": [len(arrays), alive],
@@ -57,6 +59,13 @@ def answer(job, folder):
             found["weights"] = "NHWC" if channels_last(models[0]) else "NCHW"
             found["running"] = running(models[0])
         return {**found, "check": asdict(work.check())}
+
+
+def seen(asked, work):
+    """What was in effect; a precision that did not take effect is what some jobs are about."""
+    found = work.seen()
+    case = replace(asked.case, precision=found.precision)
+    return effective(replace(asked, case=case), found)[0]
 
 
 def request(job, folder):

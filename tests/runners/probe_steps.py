@@ -3,6 +3,7 @@
 A job may name one thing to do wrong, so that the gates can be seen to fail.
 """
 
+import contextlib
 import importlib
 import json
 import os
@@ -11,16 +12,20 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+import mistakes
+
 from runners.harness.case import Case, Competitor
-from runners.harness.workload import Invalid, OutOfMemory, Request, Unsupported
+from runners.harness.effective import effective
+from runners.harness.faults import fault
+from runners.harness.workload import Request
 
 
 def padded_as_same(model):
     """The padding Keras's `same` has at stride 2: one less on the left and the top than on the right."""
-    from torch import nn
+    from torch.nn import functional
 
     model.conv1.padding = (0, 0)
-    model.conv1 = nn.Sequential(nn.ZeroPad2d((2, 3, 2, 3)), model.conv1)
+    model.conv1.register_forward_pre_hook(lambda _, given: functional.pad(given[0], (2, 3, 2, 3)))
 
 
 def strided_late(model):
@@ -82,41 +87,62 @@ def last_layer_left_out(_framework, usual):
     return adam
 
 
+@contextlib.contextmanager
 def mistaken(framework, job):
-    """Put the job's mistake into the runner's module; returns what undoes it."""
+    """The framework's runner with the job's mistake in it; PyTorch's networks are torchvision's, not walks."""
     name = job.get("mistake")
-    module = importlib.import_module(f"runners.{framework}.{job['workload']}")
     if name is None:
-        return lambda: None
-    if name in ("wrong_rate", "last_layer_left_out"):
-        usual, attribute = module.adam, "adam"
-        module.adam = globals()[name](framework, usual)
-    elif name == "layer missing":
-        usual, attribute = module.weights, "weights"
-        module.weights = lambda *a: {k: v for k, v in usual(*a).items() if not k.startswith("layer3.1.conv2.")}
+        yield
+    elif framework != "pytorch" and name not in ("wrong_rate", "last_layer_left_out"):
+        with mistakes.made(framework, name):
+            yield
     else:
-        usual, attribute = module.build, "build"
+        module = importlib.import_module(f"runners.{framework}.{job['workload']}")
+        attribute = {"wrong_rate": "adam", "last_layer_left_out": "adam", "layer missing": "weights"}.get(name, "build")
+        usual = getattr(module, attribute)
+        setattr(module, attribute, replacement(framework, name, usual))
+        try:
+            yield
+        finally:
+            setattr(module, attribute, usual)
 
-        def build(*arguments):
-            model = usual(*arguments)
-            globals()[name](model)
-            return model
 
-        module.build = build
-    return lambda: setattr(module, attribute, usual)
+def replacement(framework, name, usual):
+    """What the module's own function is replaced with."""
+    if name in ("wrong_rate", "last_layer_left_out"):
+        return globals()[name](framework, usual)
+    if name == "layer missing":
+        return lambda *a: {key: one for key, one in usual(*a).items() if not key.startswith("layer3.1.conv2.")}
+
+    def build(*arguments):
+        model = usual(*arguments)
+        globals()[name](model)
+        return model
+
+    return build
 
 
 def allocate(framework, count):
-    """Ask the framework, under the runner's guard, for `count` floats."""
-    guard = importlib.import_module(f"runners.{framework}.device").naming_out_of_memory
+    """Ask the framework for `count` floats."""
     if framework == "pytorch":
         import torch
 
-        guard(torch.ones)(count)
+        torch.ones(count)
     else:
         import tensorflow as tf
 
-        guard(tf.ones)((count,))
+        tf.ones((count,))
+
+
+@contextlib.contextmanager
+def searched(path):
+    """Look for programs in this folder."""
+    usual = os.environ["PATH"]
+    os.environ["PATH"] = path or usual
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = usual
 
 
 def carry_out(framework, job):
@@ -130,12 +156,9 @@ def carry_out(framework, job):
         scope=job.get("scope", "compute"),
         precision=job.get("precision", "fp32"),
     )
-    undo = mistaken(framework, job)
-    path = os.environ["PATH"]
-    os.environ["PATH"] = job.get("path", path)
+    module = importlib.import_module(f"runners.{framework}.{job['workload']}")
     try:
-        module = importlib.import_module(f"runners.{framework}.{job['workload']}")
-        with tempfile.TemporaryDirectory() as scratch:
+        with mistaken(framework, job), searched(job.get("path")), tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             compiled = folder / "compiled"
             compiled.mkdir()
@@ -147,19 +170,17 @@ def carry_out(framework, job):
                 stage.run()
             work.step()
             work.synchronize()
-            return {
+            found = {
+                "effective": asdict(effective(request, work.seen())[0]),
                 "check": asdict(work.check()),
-                "effective": asdict(work.effective()),
                 "items": work.items,
                 "cost": [work.flops, work.bytes],
             }
-    except Invalid as error:
-        return {"error": error.kind, "message": str(error)}
-    except (Unsupported, OutOfMemory) as error:
-        return {"error": type(error).__name__, "message": str(error)}
-    finally:
-        os.environ["PATH"] = path
-        undo()
+            work.close()
+            return found
+    except Exception as error:
+        _, failure = fault(framework, case.device, error)
+        return {"error": failure.kind, "message": failure.message}
 
 
 def answer(carry_out):

@@ -17,15 +17,14 @@ from runners.harness.case import Case, Competitor
 from runners.harness.cli import main
 from runners.harness.workload import Request
 from runners.reference.batch import images
-from runners.reference.layers import Kind, Layer
+from runners.reference.layout import nhwc
+from runners.reference.precision import DTYPES
 from runners.reference.stream import stream, uniform
 from runners.reference.weights import weights
 from runners.tensorflow import device as devices
 from runners.tensorflow import graph_v1, roof
 from runners.tensorflow.framework import FRAMEWORK
-from runners.tensorflow.layers import AdaptiveAveragePooling
-from runners.tensorflow.networks import build, converted
-from runners.tensorflow.scope import nhwc
+from runners.tensorflow.network import build
 
 THREADS = 2
 CASE = Case("infer", "cpu", 2, 25, network="cnn4", input_size=32, scope="compute")
@@ -54,7 +53,7 @@ class Constants:
 def frozen(folder, inputs=graph_v1._Inputs):
     """What the session runs of cnn4, what it makes of two batches, whether the model that was frozen is gone."""
     arrays = weights("cnn4", 25, 100)
-    model = build("cnn4", 100, arrays)
+    model = build("cnn4", 100, arrays, 16)
     gone = weakref.ref(model)
     # So small that TensorFlow would fold all of it: results of more than 100 kB it leaves alone.
     batches = [nhwc(images(seed, 2, 16)) for seed in (25, 26)]
@@ -81,7 +80,7 @@ def frozen(folder, inputs=graph_v1._Inputs):
 
 def in_another_precision(folder, workload, fault):
     """The record of a replicate in bf16, with a runner that computes in float32 where `fault`."""
-    names = {"infer": devices.DTYPES, "train": devices.MIXED}[workload]
+    names = {"infer": DTYPES, "train": devices.MIXED}[workload]
     usual = names["bf16"]
     if fault:
         names["bf16"] = "float32"
@@ -100,22 +99,6 @@ def in_another_precision(folder, workload, fault):
         "parameters": record["effective"] and record["effective"]["settings"]["parameters"],
         "compiler_cache": record["samples"] and record["samples"]["compiler_cache"],
     }
-
-
-def pooled(side):
-    """How far the adaptive pooling of side × side pixels is from an average over each bin."""
-    x = images(25, 1, side)[0].transpose(1, 2, 0)[np.newaxis]
-    edges = [(i * side // 7, -(-(i + 1) * side // 7)) for i in range(7)]
-    bins = [[x[0, top:bottom, left:right].mean(axis=(0, 1)) for left, right in edges] for top, bottom in edges]
-    return float(abs(AdaptiveAveragePooling(7)(x).numpy()[0] - np.array(bins)).max())
-
-
-def permuted():
-    """How far a dense layer of flattened pixels is from the same one of flattened channels."""
-    layer = Layer("dense", Kind.DENSE, (4, 24), flattened=(2, 3, 4))
-    kernel, features = np.arange(96.0).reshape(4, 24), np.arange(24.0).reshape(2, 3, 4) ** 2
-    [ours] = converted(layer, {"dense.weight": kernel})
-    return float(abs(features.transpose(1, 2, 0).ravel() @ ours - kernel @ features.ravel()).max())
 
 
 def address(tensor):
@@ -149,8 +132,6 @@ if __name__ == "__main__":
         answers = {
             "frozen": frozen(root),  # first: all sessions of a process share the first one's threads
             "folded": frozen(root, Constants)["operations"],
-            "pooled": [pooled(side) for side in (4, 7, 10)],
-            "permuted": permuted(),
             "rates": rates(root),
             "precision": {
                 f"{workload} {'wrong' if fault else 'right'}": in_another_precision(root, workload, fault)

@@ -1,9 +1,9 @@
 """What a step needs at the least, against sums by hand and the figures that the networks' own papers print."""
 
 import pytest
+from published_counts import PUBLISHED
 
 from runners.reference.cost import ADAM_ACCESSES, step_cost
-from runners.reference.counts import PUBLISHED
 from runners.reference.layers import CLASSES, SIZES, layers
 
 MULTIPLY_ADDS = {

@@ -73,7 +73,7 @@ def trained(work, scratch: Path) -> dict:
     counted("save", lambda: work.save(scratch / "model"))
     counted("restore", lambda: work.restore(scratch / "model"))
     evaluated = counted("evaluate", work.evaluate)
-    check, effective = work.check(), work.effective()
+    check, seen = work.check(), work.seen()
     work.close()
     return {
         "counts": counts,
@@ -82,7 +82,7 @@ def trained(work, scratch: Path) -> dict:
         "accuracy": [check.accuracy, check.accuracy_restored],
         "built": asdict(built),
         "check": asdict(check),
-        "effective": asdict(effective),
+        "effective": asdict(seen),
         "train_items": work.train_items,
         "files": sorted(path.suffix for path in scratch.glob("model*")),
     }

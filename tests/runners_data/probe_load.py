@@ -32,7 +32,9 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
         spoil()
     manifest = read_manifest(Path(manifest_path))
     outcomes = {}
-    whole = (*declared.loaders, *declared.by_name) if sabotage in ("", "alone") else declared.loaders
+    whole = declared.every_loader
+    if sabotage not in ("", "alone"):
+        whole = tuple(loader for loader in whole if loader != THREADS)
     if sabotage == "alone" and THREADS in whole:
         unlock()
     for loader in whole if sabotage != "unlocked" else (THREADS,):
@@ -90,7 +92,7 @@ def observe(load, request: Request, passes: bool) -> dict:
             "watched_ns": watched_ns,
             "refused": {name: reason for name, reason in refused.items() if reason},
             "queue": [work.workers, work.queue_batches],
-            "settings": work.effective().settings,
+            "settings": dict(work.seen().settings),
             "pipeline": [[done.name, done.workers, done.tasks, done.busy_ns] for done in work.pipeline()],
         }
     finally:

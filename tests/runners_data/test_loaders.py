@@ -2,12 +2,20 @@
 
 import pytest
 from data_images import describe, write_kinds
-from needs import frameworks
+from needs import ROOT, frameworks
 
+from launcher.discovery import discover
 from runners.reference.pixels import MEAN_ALLOWED, WORST_ALLOWED
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(400)]
-LOADERS = {"pytorch": ("torch", "spdl", "spdl_process", "opencv"), "tensorflow": ("tfdata",)}
+NEEDS_UNLOCKED_PYTHON = "torch_threads"
+LOADERS = {
+    name: tuple(
+        loader for loader in found.declaration.workloads["load"].every_loader if loader != NEEDS_UNLOCKED_PYTHON
+    )
+    for name, found in discover(ROOT).items()
+    if found.declaration and "load" in found.declaration.workloads
+}
 ALL = [
     pytest.param(framework, loader, marks=pytest.mark.frameworks(framework))
     for framework, loaders in LOADERS.items()

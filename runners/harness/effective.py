@@ -1,0 +1,39 @@
+"""What was in effect, as the record has it: what a framework tells, held against what was asked for."""
+
+from runners.harness.host import cgroup_cpu_quota, gpu_and_driver, shm_bytes, visible_cpus
+from runners.harness.record import Effective
+from runners.harness.workload import Invalid, Request, Seen
+
+THREADS = ("threads_intra", "threads_inter")
+
+
+def effective(request: Request, seen: Seen) -> tuple[Effective, dict[str, str]]:
+    """The settings in effect, and why some are unknown. Raises Invalid where others were asked for."""
+    case = request.case
+    unknown = {name: seen.unknown.get(name, "") for name in THREADS if getattr(seen, name) is None}
+    for name in THREADS:
+        found = getattr(seen, name)
+        if found is None and not unknown[name]:
+            raise Invalid("THREADS", f"{name} is unknown, and Seen.unknown[{name!r}] gives no reason")
+        if found not in (None, request.threads):
+            raise Invalid("THREADS", f"{request.threads} threads were asked for, {name} is {found}")
+    if seen.device != case.device and case.workload != "load":  # loaders deliver in the host's memory
+        raise Invalid("DEVICE", f"{case.device} was asked for, {seen.device} was used")
+    computed = "tf32" if seen.tf32 and seen.precision == "fp32" else seen.precision
+    if case.network and computed != case.precision:
+        raise Invalid("PRECISION", f"{case.precision} was asked for, {computed} is in effect")
+    parameters = {"parameters": seen.parameters} if seen.parameters else {}
+    found = Effective(
+        device=seen.device,
+        precision=computed,
+        threads_intra=seen.threads_intra,
+        threads_inter=seen.threads_inter,
+        tf32=seen.tf32,
+        layout=seen.layout,
+        visible_cpus=visible_cpus(),
+        cgroup_cpu_quota=cgroup_cpu_quota(),
+        shm_bytes=shm_bytes(),
+        gpu=seen.gpu or (gpu_and_driver()[0] if seen.device == "gpu" else None),
+        settings={**parameters, **seen.settings},
+    )
+    return found, {f"effective.{name}": reason for name, reason in unknown.items()}

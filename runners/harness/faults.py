@@ -1,0 +1,54 @@
+"""What went wrong, as the record has it: every error of a replicate ends in a status, a kind and a sentence."""
+
+import contextlib
+import importlib
+import sys
+import traceback
+from collections.abc import Iterator
+
+from runners.harness.manifest import ManifestError
+from runners.harness.record import Failure, Status, log_tail
+from runners.harness.workload import Invalid, Unsupported
+
+
+def fault(framework: str, device: str, error: Exception) -> tuple[Status, Failure]:
+    """How a replicate ended that `error` ended."""
+    if is_out_of_memory(framework, error):
+        kind = "OOM(gpu)" if device == "gpu" and not _of_python(error) else "OOM(host)"
+        return Status.OOM, Failure(kind, str(error).strip()[:500] or "Python could not allocate memory")
+    if isinstance(error, Unsupported):
+        return Status.UNSUPPORTED, Failure("UNSUPPORTED", str(error))
+    if isinstance(error, Invalid):
+        return Status.INVALID, Failure(error.kind, str(error))
+    if isinstance(error, ManifestError):
+        return Status.INVALID, Failure("DATA", str(error))
+    text = "".join(traceback.format_exception(error))
+    print(text, file=sys.stderr)
+    notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+    return Status.FAILED, Failure("ERROR", f"{type(error).__name__}: {error}{notes}"[:500], log_tail=log_tail(text))
+
+
+def is_out_of_memory(framework: str, error: BaseException) -> bool:
+    """Whether memory was full: Python's own error, or what the framework's `device` module knows as such.
+
+    An error that was raised because of another counts as that other one.
+    """
+    return any(isinstance(one, MemoryError) or _known(framework, one) for one in _with_causes(error))
+
+
+def _known(framework: str, error: BaseException) -> bool:
+    # Where the framework itself cannot be imported, none of its errors can have been raised.
+    with contextlib.suppress(ImportError, AttributeError):
+        return bool(importlib.import_module(f"runners.{framework}.device").is_out_of_memory(error))
+    return False
+
+
+def _of_python(error: BaseException) -> bool:
+    return any(isinstance(one, MemoryError) for one in _with_causes(error))
+
+
+def _with_causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__

@@ -1,0 +1,48 @@
+"""The verbs of the walk for which arrays that work like NumPy's suffice: all but three."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.reference.layers import EPSILON, MOMENTUM, Layer
+
+
+class ArrayVerbs:
+    """All but `conv`, `max_pool` and `activation`, over N × height × width × channels.
+
+    `arrays` are the shared weights with channels last (runners/reference/layout.py), as tensors of the framework. In
+    training, a batch norm uses the statistics of its batch and puts its new running ones, biased, into `moved`.
+    """
+
+    def __init__(self, arrays: Mapping[str, Any], training: bool = False) -> None:
+        self.arrays, self.training = arrays, training
+        self.moved: dict[str, Any] = {}
+
+    def batch_norm(self, x: Any, layer: Layer) -> Any:
+        weight, bias, mean, var = self.of(layer)
+        if self.training:
+            running = {"mean": mean, "var": var}
+            mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
+            for part, new in (("mean", mean), ("var", var)):
+                self.moved[f"{layer.name}.{part}"] = (1 - MOMENTUM) * running[part] + MOMENTUM * new
+        return (x - mean) * (weight * (var + EPSILON) ** -0.5) + bias
+
+    def dense(self, x: Any, layer: Layer) -> Any:
+        weight, bias = self.of(layer)
+        return x @ weight + bias
+
+    def mean(self, x: Any) -> Any:
+        return x.mean((1, 2), keepdims=True)
+
+    def bins(self, x: Any, matrix: NDArray[np.float64]) -> Any:
+        matrix = matrix.astype(x.dtype)
+        return (matrix @ x.transpose(0, 3, 1, 2) @ matrix.T).transpose(0, 2, 3, 1)
+
+    def flatten(self, x: Any) -> Any:
+        return x.reshape(x.shape[0], -1)
+
+    def of(self, layer: Layer) -> list[Any]:
+        """The layer's arrays, in the order of `layer.sizes`."""
+        return [self.arrays[f"{layer.name}.{part}"] for part in layer.sizes]

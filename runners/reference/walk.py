@@ -1,0 +1,206 @@
+"""One walk through each network, in verbs that a framework supplies.
+
+The layers, in torchvision's order and with its names, are those of runners/reference/layers.py. A framework that has
+networks of its own to trust, as PyTorch has torchvision's, needs no walk: the evidence is the same.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runners.reference.layers import (
+    CLASSES,
+    MOBILENET_V2_STAGES,
+    VGG16,
+    VGG16_POOLED,
+    Layer,
+    efficientnet_stages,
+    layers,
+)
+
+Tensor = Any
+"""Whatever the verbs take and give; besides, two of them can be added and multiplied with `+` and `*`."""
+
+
+class Verbs(Protocol):
+    """What a framework computes. `x` is a batch of images in the framework's own layout of channels and pixels.
+
+    A layer says what it is: `layer.name`, whose arrays are `<name>.<part>`, `layer.shape`, `layer.bias` …
+    """
+
+    def conv(self, x: Tensor, layer: Layer) -> Tensor:
+        """A convolution with `layer.stride`, `layer.padding` zeros on every side, `layer.groups` groups and, if
+        `layer.bias`, a bias."""
+
+    def batch_norm(self, x: Tensor, layer: Layer) -> Tensor:
+        """A batch norm with EPSILON and MOMENTUM of runners/reference/layers.py."""
+
+    def dense(self, x: Tensor, layer: Layer) -> Tensor:
+        """N × in to N × out, with a bias."""
+
+    def activation(self, x: Tensor, name: str) -> Tensor:
+        """`relu`, `relu6` (cut off at 6), `sigmoid` or `silu` (x · sigmoid(x))."""
+
+    def max_pool(self, x: Tensor, size: int, stride: int, padding: int) -> Tensor:
+        """The largest of each size × size pixels; what pads never wins. Follows a ReLU, so that zeros may pad."""
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The mean of each channel over all pixels, as an image of 1 × 1 pixel."""
+
+    def bins(self, x: Tensor, matrix: NDArray[np.float64]) -> Tensor:
+        """`matrix` (bins × side) times the rows and times the columns of each channel: bins × bins pixels."""
+
+    def flatten(self, x: Tensor) -> Tensor:
+        """N × all the rest, in the layout's order."""
+
+
+def walk(network: str, verbs: Verbs, images: Tensor, input_size: int, classes: int | None = None) -> Tensor:
+    """The logits (N × classes) of N images of `input_size` pixels a side; `classes` is the network's usual number."""
+    found = layers(network, CLASSES[network] if classes is None else classes)
+    return _WALKS[network](_Steps(verbs, {layer.name: layer for layer in found}, input_size), images)
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The verbs on layers by name, and the pairs and triples that occur in every network."""
+
+    verbs: Verbs
+    layers: Mapping[str, Layer]
+    input_size: int
+
+    def conv(self, x: Tensor, name: str, activation: str = "") -> Tensor:
+        return self.active(self.named(self.verbs.conv, x, name), activation)
+
+    def conv_norm(self, x: Tensor, conv: str, norm: str, activation: str = "") -> Tensor:
+        return self.active(self.named(self.verbs.batch_norm, self.conv(x, conv), norm), activation)
+
+    def dense(self, x: Tensor, name: str, activation: str = "") -> Tensor:
+        return self.active(self.named(self.verbs.dense, x, name), activation)
+
+    def named(self, verb: Callable[[Tensor, Layer], Tensor], x: Tensor, name: str) -> Tensor:
+        """The verb on a layer; an error in it names the layer."""
+        try:
+            return verb(x, self.layers[name])
+        except Exception as error:
+            error.add_note(f"in {self.layers[name]}")
+            raise
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """The global average, flat."""
+        return self.verbs.flatten(self.verbs.mean(x))
+
+    def active(self, x: Tensor, activation: str) -> Tensor:
+        return self.verbs.activation(x, activation) if activation else x
+
+
+def _cnn4(steps: _Steps, x: Tensor) -> Tensor:
+    for number in range(1, 5):
+        x = steps.conv_norm(x, f"conv{number}", f"bn{number}", "relu")
+        x = steps.verbs.max_pool(x, 2, 2, 0)
+    return steps.dense(steps.dense(steps.pooled(x), "dense1", "relu"), "dense2")
+
+
+def _resnet(blocks: tuple[int, ...], convolutions: int) -> Callable[[_Steps, Tensor], Tensor]:
+    """Four stages of residual blocks, each of so many convolutions (He et al. 2015); strides are the layers' own."""
+
+    def walk(steps: _Steps, x: Tensor) -> Tensor:
+        x = steps.verbs.max_pool(steps.conv_norm(x, "conv1", "bn1", "relu"), 3, 2, 1)
+        for stage, count in enumerate(blocks, start=1):
+            for block in range(count):
+                x = residual(steps, x, f"layer{stage}.{block}")
+        return steps.dense(steps.pooled(x), "fc")
+
+    def residual(steps: _Steps, x: Tensor, name: str) -> Tensor:
+        shortcut = x
+        if f"{name}.downsample.0" in steps.layers:
+            shortcut = steps.conv_norm(x, f"{name}.downsample.0", f"{name}.downsample.1")
+        for number in range(1, convolutions + 1):
+            last = number == convolutions
+            x = steps.conv_norm(x, f"{name}.conv{number}", f"{name}.bn{number}", "" if last else "relu")
+        return steps.active(x + shortcut, "relu")
+
+    return walk
+
+
+def _vgg16(steps: _Steps, x: Tensor) -> Tensor:
+    """Without dropout; features of any size are averaged to 7 × 7."""
+    number, side = 0, steps.input_size
+    for width in VGG16:
+        if width:
+            x, number = steps.conv(x, f"features.{number}", "relu"), number + 2
+        else:
+            x, number, side = steps.verbs.max_pool(x, 2, 2, 0), number + 1, side // 2
+    if side != VGG16_POOLED:
+        x = steps.verbs.bins(x, _averages(side, VGG16_POOLED))
+    x = steps.dense(steps.verbs.flatten(x), "classifier.0", "relu")
+    return steps.dense(steps.dense(x, "classifier.3", "relu"), "classifier.6")
+
+
+def _averages(side: int, bins: int) -> NDArray[np.float64]:
+    """torch's adaptive average pooling of one axis as a matrix: bin i averages from ⌊i·side/bins⌋ to ⌈(i+1)·side/bins⌉.
+
+    Bins overlap where `side` is no multiple of `bins`, and repeat pixels where it is smaller.
+    """
+    matrix = np.zeros((bins, side))
+    for number in range(bins):
+        first, end = number * side // bins, -(-(number + 1) * side // bins)
+        matrix[number, first:end] = 1 / (end - first)
+    return matrix
+
+
+def _mobilenet_v2(steps: _Steps, x: Tensor) -> Tensor:
+    """Without dropout."""
+    x = steps.conv_norm(x, "features.0.0", "features.0.1", "relu6")
+    number = 1
+    for expansion, _, blocks, _ in MOBILENET_V2_STAGES:
+        for block in range(blocks):
+            name, y, part = f"features.{number}.conv", x, 0
+            if expansion != 1:
+                y, part = steps.conv_norm(y, f"{name}.0.0", f"{name}.0.1", "relu6"), 1
+            y = steps.conv_norm(y, f"{name}.{part}.0", f"{name}.{part}.1", "relu6")
+            y = steps.conv_norm(y, f"{name}.{part + 1}", f"{name}.{part + 2}")
+            # Only a stage's first block has a stride or another number of channels: no shortcut fits there.
+            x = y + x if block else y
+            number += 1
+    x = steps.conv_norm(x, f"features.{number}.0", f"features.{number}.1", "relu6")
+    return steps.dense(steps.pooled(x), "classifier.1")
+
+
+def _efficientnet(network: str) -> Callable[[_Steps, Tensor], Tensor]:
+    """Without dropout and stochastic depth."""
+    stages = efficientnet_stages(network)
+
+    def walk(steps: _Steps, x: Tensor) -> Tensor:
+        x = steps.conv_norm(x, "features.0.0", "features.0.1", "silu")
+        for stage, (expansion, _, _, _, blocks) in enumerate(stages, start=1):
+            for block in range(blocks):
+                name, y, part = f"features.{stage}.{block}.block", x, 0
+                if expansion != 1:
+                    y, part = steps.conv_norm(y, f"{name}.0.0", f"{name}.0.1", "silu"), 1
+                y = steps.conv_norm(y, f"{name}.{part}.0", f"{name}.{part}.1", "silu")
+                y = gated(steps, y, f"{name}.{part + 1}")
+                y = steps.conv_norm(y, f"{name}.{part + 2}.0", f"{name}.{part + 2}.1")
+                x = y + x if block else y  # as in MobileNetV2
+        last = f"features.{len(stages) + 1}"
+        return steps.dense(steps.pooled(steps.conv_norm(x, f"{last}.0", f"{last}.1", "silu")), "classifier.1")
+
+    def gated(steps: _Steps, x: Tensor, name: str) -> Tensor:
+        """Squeeze-and-excitation (Hu et al. 2017): each channel times a gate computed from all channels' means."""
+        gates = steps.conv(steps.verbs.mean(x), f"{name}.fc1", "silu")
+        return steps.conv(gates, f"{name}.fc2", "sigmoid") * x
+
+    return walk
+
+
+_WALKS: Mapping[str, Callable[[_Steps, Tensor], Tensor]] = {
+    "cnn4": _cnn4,
+    "resnet18": _resnet((2, 2, 2, 2), convolutions=2),
+    "resnet50": _resnet((3, 4, 6, 3), convolutions=3),
+    "resnet152": _resnet((3, 8, 36, 3), convolutions=3),
+    "vgg16": _vgg16,
+    "mobilenet_v2": _mobilenet_v2,
+    **{name: _efficientnet(name) for name in CLASSES if name.startswith("efficientnet")},
+}

@@ -1,0 +1,58 @@
+"""What a framework tells of itself is held against what was asked for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from runners.harness.case import Case, Competitor
+from runners.harness.effective import effective
+from runners.harness.workload import Invalid, Request, Seen
+
+CASE = Case("infer", "cpu", 1, 25, network="cnn4", input_size=32)
+SEEN = Seen("cpu", "fp32", 2, 2, "NHWC", "fp32", settings={"xla": "off"})
+
+
+def request(**changes) -> Request:
+    return Request(replace(CASE, **changes), Competitor("fake", "only"), 2, Path(), Path())
+
+
+def test_what_is_in_effect_is_told():
+    found, unknown = effective(request(), SEEN)
+    assert (found.device, found.precision, found.threads_intra, found.threads_inter) == ("cpu", "fp32", 2, 2)
+    assert found.settings == {"parameters": "fp32", "xla": "off"}
+    assert (found.layout, found.gpu, unknown) == ("NHWC", None, {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "words"),
+    [
+        ({"threads_intra": 1}, "THREADS", "2 threads were asked for, threads_intra is 1"),
+        ({"threads_inter": 7}, "THREADS", "threads_inter is 7"),
+        ({"threads_inter": None}, "THREADS", "gives no reason"),
+        ({"device": "gpu"}, "DEVICE", "cpu was asked for, gpu was used"),
+        ({"device": "cpu+gpu"}, "DEVICE", r"cpu\+gpu was used"),
+        ({"precision": "bf16"}, "PRECISION", "fp32 was asked for, bf16 is in effect"),
+        ({"tf32": True}, "PRECISION", "fp32 was asked for, tf32 is in effect"),
+    ],
+)
+def test_what_was_not_asked_for_is_refused(changes, kind, words):
+    with pytest.raises(Invalid, match=words) as refused:
+        effective(request(), replace(SEEN, **changes))
+    assert refused.value.kind == kind
+
+
+def test_what_is_unknown_has_its_reason():
+    found, unknown = effective(request(), replace(SEEN, threads_inter=None, unknown={"threads_inter": "not told"}))
+    assert found.threads_inter is None
+    assert unknown == {"effective.threads_inter": "not told"}
+
+
+def test_a_loader_delivers_in_the_host_s_memory_whatever_the_device():
+    found, _ = effective(request(workload="load", device="gpu", network=None), replace(SEEN, precision="uint8"))
+    assert found.device == "cpu"
+
+
+def test_a_gpu_that_rounds_to_tf32_computes_in_it():
+    seen = replace(SEEN, device="gpu", tf32=True, gpu="card")
+    assert effective(request(device="gpu", precision="tf32"), seen)[0].precision == "tf32"

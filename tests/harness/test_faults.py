@@ -1,0 +1,64 @@
+"""Every error of a replicate ends in a status, a kind and a sentence."""
+
+import sys
+import types
+
+import pytest
+
+from runners.harness.faults import fault, is_out_of_memory
+from runners.harness.importable import modules
+from runners.harness.record import Status
+from runners.harness.workload import Invalid
+
+
+class Full(Exception):
+    """What a framework raises where memory is full."""
+
+
+@pytest.fixture(autouse=True)
+def _fake(monkeypatch):
+    device = types.ModuleType("runners.fake.device")
+    device.is_out_of_memory = lambda error: isinstance(error, Full)
+    monkeypatch.setitem(sys.modules, "runners.fake", types.ModuleType("runners.fake"))
+    monkeypatch.setitem(sys.modules, device.__name__, device)
+
+
+@pytest.mark.parametrize(
+    ("error", "device", "kind"),
+    [
+        (Full("no memory left"), "cpu", "OOM(host)"),
+        (Full("no memory left"), "gpu", "OOM(gpu)"),
+        (MemoryError(), "gpu", "OOM(host)"),
+    ],
+)
+def test_full_memory_has_its_place(error, device, kind):
+    status, failure = fault("fake", device, error)
+    assert (status, failure.kind) == (Status.OOM, kind)
+    assert failure.message
+
+
+def test_an_error_raised_because_memory_was_full_is_one_of_full_memory():
+    error = Invalid("SAVE", "the model could not be saved")
+    error.__cause__ = Full("no memory left")
+    assert fault("fake", "cpu", error)[0] is Status.OOM
+    assert not is_out_of_memory("fake", Invalid("SAVE", "the model could not be saved"))
+
+
+def test_a_framework_that_is_not_installed_has_no_memory_error_of_its_own():
+    assert not is_out_of_memory("nowhere", ValueError("x"))
+
+
+def test_what_is_unknown_keeps_the_end_of_its_traceback(capsys):
+    try:
+        raise ValueError("surprise")
+    except ValueError as error:
+        status, failure = fault("fake", "cpu", error)
+    assert (status, failure.kind, failure.message) == (Status.FAILED, "ERROR", "ValueError: surprise")
+    assert "raise ValueError" in failure.log_tail
+    assert "surprise" in capsys.readouterr().err
+
+
+def test_every_module_of_a_framework_is_imported_but_the_one_that_runs():
+    found = modules("jax")
+    assert {"runners.jax.device", "runners.jax.infer"} <= set(found)
+    assert "runners.jax.__main__" not in found

@@ -1,0 +1,110 @@
+"""What every walk is made of: the layers, the bins of adaptive pooling, and weights with channels last."""
+
+import numpy as np
+import pytest
+
+from runners.reference.array_verbs import ArrayVerbs
+from runners.reference.batch import images
+from runners.reference.layers import CLASSES, SIZES, Kind, Layer, layers
+from runners.reference.layout import channels_last
+from runners.reference.walk import _averages, walk
+
+
+class Noting:
+    """Verbs that compute nothing but the shape (channels, side) of their result, and note the layers they are given."""
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+
+    def conv(self, x, layer):
+        self.given.append(layer.name)
+        channels, side = x
+        assert layer.shape[1] * layer.groups == channels, layer
+        return Shape((layer.shape[0], (side + 2 * layer.padding - layer.shape[2]) // layer.stride + 1))
+
+    def batch_norm(self, x, layer):
+        self.given.append(layer.name)
+        assert layer.shape == (x[0],)
+        return x
+
+    def dense(self, x, layer):
+        self.given.append(layer.name)
+        assert layer.shape[1] == x[0] * x[1] ** 2
+        return Shape((layer.shape[0], 1))
+
+    def activation(self, x, name):
+        assert name in ("relu", "relu6", "silu", "sigmoid")
+        return x
+
+    def max_pool(self, x, size, stride, padding):
+        return Shape((x[0], (x[1] + 2 * padding - size) // stride + 1))
+
+    def mean(self, x):
+        return Shape((x[0], 1))
+
+    def bins(self, x, matrix):
+        assert matrix.shape[1] == x[1]
+        return Shape((x[0], len(matrix)))
+
+    def flatten(self, x):
+        return x
+
+
+class Shape(tuple):
+    """Channels and side; both sides of a sum have the same, of a product one may be a single pixel."""
+
+    def __add__(self, other):
+        assert self == other
+        return self
+
+    def __mul__(self, other):
+        assert self[0] == other[0]
+        return Shape((self[0], max(self[1], other[1])))
+
+
+@pytest.mark.parametrize("network", CLASSES)
+def test_a_walk_passes_every_layer_once_and_in_shape(network):
+    for size in SIZES[network]:
+        verbs = Noting()
+        logits = walk(network, verbs, Shape((3, size)), size)
+        assert logits == (CLASSES[network], 1)
+        assert sorted(verbs.given) == sorted(layer.name for layer in layers(network, CLASSES[network]))
+
+
+@pytest.mark.parametrize("side", [4, 7, 10])
+def test_bins_are_torch_s(side):
+    x = images(25, 1, side).transpose(0, 2, 3, 1)
+    edges = [(i * side // 7, -(-(i + 1) * side // 7)) for i in range(7)]
+    means = [[x[0, top:bottom, left:right].mean(axis=(0, 1)) for left, right in edges] for top, bottom in edges]
+    assert np.allclose(ArrayVerbs({}).bins(x, _averages(side, 7))[0], means, atol=1e-6)
+
+
+def test_a_flattened_layer_s_weights_follow_the_layout(monkeypatch):
+    layer = Layer("dense", Kind.DENSE, (4, 24), flattened=(2, 3, 4))
+    monkeypatch.setattr("runners.reference.layout.layers", lambda *_: [layer])
+    kernel, features = np.arange(96.0).reshape(4, 24), np.arange(24.0).reshape(2, 3, 4) ** 2
+    ours = channels_last("cnn4", {"dense.weight": kernel})["dense.weight"]
+    assert np.array_equal(features.transpose(1, 2, 0).ravel() @ ours, kernel @ features.ravel())
+
+
+def test_a_batch_norm_follows_its_batch_in_training_alone():
+    layer, x = Layer("bn", Kind.BATCH_NORM, (3,)), images(25, 4, 5).transpose(0, 2, 3, 1)
+    arrays = {"bn.weight": np.full(3, 2.0), "bn.bias": np.ones(3), "bn.mean": np.zeros(3), "bn.var": np.ones(3)}
+    still, moving = ArrayVerbs(arrays), ArrayVerbs(arrays, training=True)
+    assert np.allclose(still.batch_norm(x, layer), 2 * x / np.sqrt(1 + 1e-5) + 1)
+    assert still.moved == {}
+    normed = moving.batch_norm(x, layer)
+    assert np.allclose(normed.mean((0, 1, 2)), 1, atol=1e-5)
+    assert np.allclose(normed.std((0, 1, 2)), 2, atol=1e-3)
+    assert np.allclose(moving.moved["bn.mean"], 0.1 * x.mean((0, 1, 2)))
+    assert np.allclose(moving.moved["bn.var"], 0.9 + 0.1 * x.var((0, 1, 2)))
+
+
+def test_an_error_in_a_verb_names_its_layer():
+    class Lacking(Noting):
+        def dense(self, x, _layer):
+            raise ValueError(f"{x} has another shape")
+
+    with pytest.raises(ValueError, match="another shape") as caught:
+        walk("cnn4", Lacking(), Shape((3, 32)), 32)
+    assert "name='dense1'" in caught.value.__notes__[0]
