@@ -1,0 +1,36 @@
+"""Ten lines: what a LiteRT user writes to time a step."""
+
+import time
+from collections.abc import Callable
+
+from ai_edge_litert.interpreter import Interpreter
+
+from runners.harness.workload import Request
+from runners.litert.convert import convert
+from runners.reference.batch import images
+from runners.reference.layout import nhwc
+
+Loop = Callable[[int], list[int]]
+
+SWITCHES = {"infer": ("xnnpack",)}
+"""Documented switches that are set in code: our variant's."""
+
+
+def loop_of(request: Request, _name: str) -> Loop:
+    """The loop for a case, on the case's weights and batch."""
+    case, path = request.case, request.scratch / "by-hand.tflite"
+    convert(case, path)
+    interpreter = Interpreter(str(path), num_threads=request.threads)
+    interpreter.allocate_tensors()
+    batch = nhwc(images(case.seed, case.batch_size, case.input_size))
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], batch)
+
+    def loop(steps: int) -> list[int]:
+        times = []
+        for _ in range(steps):
+            began = time.perf_counter_ns()
+            interpreter.invoke()
+            times.append(time.perf_counter_ns() - began)
+        return times
+
+    return loop

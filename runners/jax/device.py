@@ -1,0 +1,49 @@
+"""Threads, device and precision in JAX: set before it starts a device, read back for the record."""
+
+import os
+
+import jax
+import numpy as np
+
+from runners.harness.proc import threads_named
+from runners.harness.workload import Invalid, Request, Seen
+from runners.reference.precision import precision
+from runners.reference.rounding import multiplies_in_tf32
+
+
+def configure(request: Request) -> None:
+    """Put the request's settings into effect. Raises Invalid."""
+    case = request.case
+    os.environ["NPROC"] = str(request.threads)  # the size of XLA's pool: there is no call for it
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # else it takes most of a GPU, and its peak says nothing
+    jax.config.update("jax_platforms", "cuda" if case.device == "gpu" else "cpu")
+    jax.config.update("jax_default_matmul_precision", "tensorfloat32" if case.precision == "tf32" else "highest")
+    jax.config.update("jax_compilation_cache_dir", str(request.compiler_cache))
+    try:
+        multiplies_in_tf32(_squared)  # computes something before anything is measured
+    except RuntimeError as error:
+        raise Invalid("DEVICE", f"JAX finds no {case.device}: {error}") from error
+
+
+def seen(result: jax.Array, parameters: dict[str, jax.Array]) -> Seen:
+    """What was in effect, read back from what a step computed and from the parameters it has."""
+    [device] = result.devices()
+    return Seen(
+        device=device.platform,
+        precision=precision([result.dtype]),
+        threads_intra=threads_named("tf_XLAEigen"),
+        layout="NHWC",
+        parameters=precision(array.dtype for array in parameters.values()),
+        tf32=multiplies_in_tf32(_squared) if device.platform == "gpu" else None,
+        gpu_allocated_peak_bytes=(device.memory_stats() or {}).get("peak_bytes_in_use"),
+        unknown={"threads_inter": "XLA does not tell how many operations it runs at once"},
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether JAX says so that memory is full."""
+    return "RESOURCE_EXHAUSTED" in str(error)
+
+
+def _squared(matrix: np.ndarray) -> np.ndarray:
+    return np.asarray(jax.device_put(matrix) @ matrix)

@@ -1,0 +1,20 @@
+"""The verbs of the walk that JAX adds to those of arrays, over N × height × width × channels."""
+
+import jax
+
+from runners.reference.array_verbs import ArrayVerbs
+
+
+class Verbs(ArrayVerbs):
+    def conv(self, x, layer):
+        weight, *bias = self.of(layer)
+        strides, pads, groups = (layer.stride,) * 2, [(layer.padding,) * 2] * 2, layer.groups
+        x = jax.lax.conv_general_dilated(x, weight, strides, pads, None, None, ("NHWC", "HWIO", "NHWC"), groups)
+        return x + bias[0] if bias else x
+
+    def max_pool(self, x, size, stride, padding):
+        pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+        return jax.lax.reduce_window(x, -jax.numpy.inf, jax.lax.max, (1, size, size, 1), (1, stride, stride, 1), pads)
+
+    def activation(self, x, name):
+        return getattr(jax.nn, name)(x)

@@ -1,0 +1,8 @@
+"""What LiteRT (once TensorFlow Lite) offers: readable without it installed."""
+
+from runners.harness.workload import Framework, Workload
+from runners.reference.layers import CLASSES, SIZES
+
+SCOPES = ("compute", "transfer+compute")
+INFER = Workload(("xnnpack",), networks=tuple(CLASSES), sizes=SIZES, scopes=SCOPES, devices=("cpu",))
+FRAMEWORK = Framework("litert", ("ai-edge-litert", "tensorflow_cpu"), {"infer": INFER}, by_name=True)

@@ -1,0 +1,54 @@
+"""The verbs of the walk as operations of an OpenVINO model, over N × channels × height × width."""
+
+import numpy as np
+from openvino import opset1
+from openvino import opset13 as operations
+
+from runners.reference.layers import EPSILON
+
+ONE = [1, 1]
+
+
+class Verbs:
+    """`arrays` are the shared weights; they become constants of the model."""
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self.arrays = arrays
+
+    def conv(self, x, layer):
+        weight, *bias = self.of(layer)
+        strides, pads = [layer.stride] * 2, [layer.padding] * 2
+        if layer.groups == 1:
+            x = operations.convolution(x, weight, strides, pads, pads, ONE)
+        else:
+            weight = weight.reshape(layer.groups, -1, *weight.shape[1:])
+            x = operations.group_convolution(x, weight, strides, pads, pads, ONE)
+        return x + bias[0].reshape(1, -1, 1, 1) if bias else x
+
+    def batch_norm(self, x, layer):
+        return operations.batch_norm_inference(x, *self.of(layer), EPSILON)
+
+    def dense(self, x, layer):
+        weight, bias = self.of(layer)
+        return operations.matmul(x, weight, False, True) + bias
+
+    def activation(self, x, name):
+        if name == "relu6":
+            return operations.clamp(x, 0.0, 6.0)
+        return {"relu": operations.relu, "sigmoid": operations.sigmoid, "silu": operations.swish}[name](x)
+
+    def max_pool(self, x, size, stride, padding):
+        return opset1.max_pool(x, [stride] * 2, [padding] * 2, [padding] * 2, [size] * 2)  # later ones give indices too
+
+    def mean(self, x):
+        return operations.reduce_mean(x, [2, 3], True)
+
+    def bins(self, x, matrix):
+        matrix = matrix.astype(np.float32)
+        return operations.matmul(operations.matmul(matrix, x, False, False), matrix, False, True)
+
+    def flatten(self, x):
+        return operations.reshape(x, [0, -1], True)
+
+    def of(self, layer) -> list[np.ndarray]:
+        return [self.arrays[f"{layer.name}.{part}"] for part in layer.sizes]
