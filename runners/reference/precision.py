@@ -10,5 +10,5 @@ DTYPES = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "flo
 
 def precision(dtypes: Iterable[object]) -> str:
     """What tensors of these types are computed in; several are joined, so that they equal no case's precision."""
-    found = {str(dtype).removeprefix("torch.") for dtype in dtypes}
+    found = {str(dtype).rpartition(".")[2] for dtype in dtypes}
     return "+".join(sorted(NAMES.get(name, name) for name in found))

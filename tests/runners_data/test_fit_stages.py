@@ -2,14 +2,22 @@
 
 import pytest
 from data_images import describe, picture
+from needs import ROOT
 
+from launcher.discovery import discover
 from runners.harness.agreement import REQUIRED, disagreement
 from runners.harness.record import Check
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
-NAMES = ("pytorch/torch", "pytorch/spdl", "pytorch/torch/tuned", "tensorflow/tfdata", "tensorflow/tfdata/tuned")
+OFFERS = {
+    name: found.declaration.workloads["fit"]
+    for name, found in discover(ROOT).items()
+    if found.declaration and "fit" in found.declaration.workloads
+}
+FIRST = [f"{name}/{offer.loaders[0]}" for name, offer in OFFERS.items()]
+NAMES = [f"{name}/{loader}" for name, offer in OFFERS.items() for loader in offer.loaders]
+NAMES += [f"{name}/{offer.loaders[0]}/{variant}" for name, offer in OFFERS.items() for variant in offer.variants[1:]]
 SIDES = [pytest.param(name, marks=pytest.mark.frameworks(name.split("/")[0])) for name in NAMES]
-FIRST = ("pytorch/torch", "tensorflow/tfdata")
 TRAIN, TEST, BATCH = 20, 12, 8
 FLIPS = [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
 """Where an image's four corners come from: as it was, left to right, upside down, both."""
