@@ -28,10 +28,11 @@ def main() -> None:
         for part in ("images", "runners", ".dockerignore"):
             source = ROOT / part
             (shutil.copytree if source.is_dir() else shutil.copy2)(source, tree / part)
-        build = ["docker", "build", "-q", "-t", tag, "-f", f"images/{framework}/Dockerfile", "."]
+        build = ["docker", "build", "-q", "-t", tag, "--build-arg", f"FRAMEWORK={framework}"]
+        build += ["-f", "images/Dockerfile", "."]
         built = [subprocess.run(build, check=True, capture_output=True, text=True, cwd=tree).stdout.strip()]
         for _ in range(rounds):
-            changed = tree / "runners" / framework / "train.py"
+            changed = tree / "runners" / framework / "infer.py"
             changed.write_text(changed.read_text() + f"# {now_ns()}\n")
             began = now_ns()
             built.append(subprocess.run(build, check=True, capture_output=True, text=True, cwd=tree).stdout.strip())

@@ -7,6 +7,7 @@ from aggregator.model import Cell, Table
 from aggregator.text.quantities import DASH
 from aggregator.text.words import clean
 from runners.harness.case import Competitor
+from runners.harness.host import REFERENCE
 from runners.harness.record import Host, Record
 
 MACHINE = ("machine", "CPU", "CPUs", "memory", "kernel", "governor", "GPU", "driver", "engine", "allocator")
@@ -52,7 +53,7 @@ def versions(records: Iterable[Record]) -> dict[str, str]:
     for record in records:
         packages = record.host.packages if record.host else {}
         if record.schema_version >= OWN_FIRST_SINCE:
-            own = [*packages][:1]
+            own = [name for name in [*packages][:1] if name not in REFERENCE]
         else:
             own = [name for name in BEFORE.get(record.competitor.framework, ()) if name in packages]
         used = dict.fromkeys(f"{name} {packages[name]}" for name in own)

@@ -16,16 +16,17 @@ KEPT = Path(__file__).parents[1] / "reference" / "expected.json"
 BATCH_SIZE = 2
 """Of the kept trainings, whose losses depend on it; logits do not."""
 WORKLOADS = ("infer", "train")
+NOT_COMPARED = "NOT COMPARED"
 
 
 def shortcoming(case: Case, check: Check) -> tuple[str | None, str]:
     """(why the evidence does not show the case's work, or None; what it was compared with), each in a sentence."""
     if case.workload not in WORKLOADS:
-        return None, f"NOT COMPARED: nothing is kept of {case.workload}; make bench PROFILE=line compares frameworks"
+        return None, f"{NOT_COMPARED}: nothing is kept of {case.workload}; make bench PROFILE=line compares frameworks"
     kept = expected(case)
     if kept is None:
         lacking = disagreement(check, check, case.precision, case.workload)
-        return lacking, f"NOT COMPARED: what is kept is of {_what_is_kept(case)}"
+        return lacking, f"{NOT_COMPARED}: what is kept is of {_what_is_kept(case)}"
     error = relative_error(check.logits_sketch or [], kept.logits_sketch or [])
     found = f"logits differ by {error:.0e}, allowed {LOGITS_TOLERANCE[case.precision]:.0e}"
     return disagreement(check, kept, case.precision, case.workload), f"PyTorch's {case.label}: {found}"

@@ -37,8 +37,8 @@ def is_out_of_memory(framework: str, error: BaseException) -> bool:
 
 
 def _known(framework: str, error: BaseException) -> bool:
-    # Where the framework itself cannot be imported, none of its errors can have been raised.
-    with contextlib.suppress(ImportError, AttributeError):
+    # Where the framework cannot be imported, whatever its import raises, none of its errors can have come up.
+    with contextlib.suppress(Exception):
         return bool(importlib.import_module(f"runners.{framework}.device").is_out_of_memory(error))
     return False
 

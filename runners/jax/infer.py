@@ -19,7 +19,7 @@ def prepare(request: Request) -> StepWork:
     devices.configure(request)
 
     def put(array):
-        return jax.device_put(array).astype(dtype)
+        return jax.numpy.array(array, dtype)  # a copy: device_put makes none where an array happens to lie well
 
     def forward(parameters, batch):
         return walk(case.network, Verbs(parameters), batch, case.input_size)

@@ -51,7 +51,7 @@ def prepare(request: Request) -> StepWork:
 
     state, loss = start(np.float32), None
     batch, targets = shared_batch(request)
-    batch, targets = (feed(array, request, jax.device_put) for array in (nhwc(batch), targets))
+    batch, targets = (feed(array, request, jax.numpy.array) for array in (nhwc(batch), targets))
 
     def step() -> jax.Array:
         nonlocal state, loss

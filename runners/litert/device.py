@@ -43,10 +43,11 @@ def seen(interpreter: Interpreter) -> Seen:
         threads_intra=None,
         layout="NHWC" if interpreter.get_input_details()[0]["shape"][-1] == 3 else "NCHW",
         parameters=precision(kind for kind in kinds if kind.kind == "f"),
+        settings={"operations": ", ".join(sorted({one["op_name"] for one in interpreter._get_ops_details()}))},
         unknown={"threads_intra": WHY, "threads_inter": WHY},
     )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether LiteRT says so that memory is full; it has no exception of its own for it."""
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in ("bad_alloc", "llocat"))
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in ("bad_alloc", "Failed to allocate"))

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from runners.harness.case import Case
-from runners.harness.workload import Invalid, Request, Stage, StepWork
+from runners.harness.workload import Request, Stage, StepWork
 from runners.litert import device as devices
 from runners.reference.batch import begins_on_host, images
-from runners.reference.evidence import inference
-from runners.reference.layers import CLASSES, layers
+from runners.reference.evidence import inference, shared_sizes
+from runners.reference.layers import CLASSES
 from runners.reference.layout import nhwc
 
 
@@ -22,17 +22,17 @@ def prepare(request: Request) -> StepWork:
     converting = multiprocessing.get_context("fork").Process(target=_convert, args=(case, path))
     converting.start()
     converting.join()
-    if converting.exitcode != 0:
-        raise Invalid(
-            "CONVERSION", f"TensorFlow's converter ended with {converting.exitcode}; its words are in the log"
-        )
+    if converting.exitcode:  # the kernel kills with 9 where memory is full
+        fault = MemoryError if converting.exitcode == -9 else RuntimeError
+        raise fault(f"TensorFlow's converter ended with {converting.exitcode}; its own words come before these")
     batch, copies = nhwc(images(case.seed, case.batch_size, case.input_size)), begins_on_host(request)
     interpreter = None
 
     def load() -> None:
-        nonlocal interpreter
+        nonlocal interpreter, batch
         interpreter = devices.interpreter_of(request, path)
         devices.give(interpreter, batch)
+        batch = batch if copies else None  # the model has its own
 
     def step() -> None:
         if copies:
@@ -40,19 +40,18 @@ def prepare(request: Request) -> StepWork:
         interpreter.invoke()
 
     def logits(part: np.ndarray) -> np.ndarray:
-        batch[:] = nhwc(part)
+        nonlocal batch
+        batch = nhwc(part)
         devices.give(interpreter, batch)
         step()
         return devices.result(interpreter)
 
-    sizes = {layer.name: layer.sizes for layer in layers(case.network, CLASSES[case.network])}
     return inference(
         request,
         step=step,
         synchronize=lambda: None,  # `invoke` returns when it is done
         logits=logits,
-        # Those that the converter was given: it folds batch norms into convolutions.
-        parameters={f"{name}.{part}": size for name, parts in sizes.items() for part, size in parts.items()},
+        parameters=shared_sizes(case.network, CLASSES[case.network]),  # as given: the converter folds batch norms
         seen=lambda: devices.seen(interpreter),
         stages={"compile": Stage(load)},
     )

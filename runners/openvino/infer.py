@@ -18,10 +18,12 @@ def prepare(request: Request) -> StepWork:
     case = request.case
     devices.configure(request)
     arrays = weights(case.network, case.seed, CLASSES[case.network])
-    parameters, types = {name: array.size for name, array in arrays.items()}, {array.dtype for array in arrays.values()}
     given = ov.opset13.parameter([case.batch_size, 3, case.input_size, case.input_size], np.float32)
     model = ov.Model([walk(case.network, Verbs(arrays), given, case.input_size)], [given])
-    del arrays  # the model has its own
+    constants = {node.get_friendly_name(): node for node in model.get_ops() if node.get_type_name() == "Constant"}
+    parameters = {name: int(np.prod(constants[name].shape)) for name in arrays if name in constants}
+    types = {array.dtype for array in arrays.values()}
+    del arrays, constants  # the model has its own
     batch = images(case.seed, case.batch_size, case.input_size)
     copies = begins_on_host(request)
     compiled = session = None
@@ -34,7 +36,7 @@ def prepare(request: Request) -> StepWork:
 
     def step() -> None:
         if copies:
-            session.set_input_tensor(ov.Tensor(batch))
+            session.set_input_tensor(ov.Tensor(batch, shared_memory=True))
         session.infer(share_outputs=True)
 
     def logits(part: np.ndarray) -> np.ndarray:

@@ -16,21 +16,19 @@ class Verbs:
         self.arrays = arrays
 
     def conv(self, x, layer):
-        weight, *bias = self.of(layer)
         strides, pads = [layer.stride] * 2, [layer.padding] * 2
         if layer.groups == 1:
-            x = operations.convolution(x, weight, strides, pads, pads, ONE)
+            x = operations.convolution(x, self.of(layer, "weight"), strides, pads, pads, ONE)
         else:
-            weight = weight.reshape(layer.groups, -1, *weight.shape[1:])
+            weight = self.of(layer, "weight", (layer.groups, -1, *layer.shape[1:]))
             x = operations.group_convolution(x, weight, strides, pads, pads, ONE)
-        return x + bias[0].reshape(1, -1, 1, 1) if bias else x
+        return x + self.of(layer, "bias", (1, -1, 1, 1)) if layer.bias else x
 
     def batch_norm(self, x, layer):
-        return operations.batch_norm_inference(x, *self.of(layer), EPSILON)
+        return operations.batch_norm_inference(x, *(self.of(layer, part) for part in layer.sizes), EPSILON)
 
     def dense(self, x, layer):
-        weight, bias = self.of(layer)
-        return operations.matmul(x, weight, False, True) + bias
+        return operations.matmul(x, self.of(layer, "weight"), False, True) + self.of(layer, "bias")
 
     def activation(self, x, name):
         if name == "relu6":
@@ -50,5 +48,6 @@ class Verbs:
     def flatten(self, x):
         return operations.reshape(x, [0, -1], True)
 
-    def of(self, layer) -> list[np.ndarray]:
-        return [self.arrays[f"{layer.name}.{part}"] for part in layer.sizes]
+    def of(self, layer, part, shape=None):
+        array = self.arrays[f"{layer.name}.{part}"]
+        return operations.constant(array if shape is None else array.reshape(shape), name=f"{layer.name}.{part}")

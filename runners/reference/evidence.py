@@ -120,9 +120,14 @@ def of_training(
     return replace(model, losses=losses, losses_fp64=in_double[0], evaluated_fp64=in_double[1])
 
 
+def shared_sizes(network: str, classes: int) -> dict[str, int]:
+    """How many numbers each of the shared weights has, by name."""
+    return {f"{layer.name}.{part}": size for layer in layers(network, classes) for part, size in layer.sizes.items()}
+
+
 def assert_parameters(network: str, classes: int, found: Mapping[str, int]) -> None:
     """Raise Invalid unless the model holds the shared weights and nothing else, each in its size."""
-    wanted = {f"{layer.name}.{part}": size for layer in layers(network, classes) for part, size in layer.sizes.items()}
+    wanted = shared_sizes(network, classes)
     if one_sided := sorted(set(found) ^ set(wanted)):
         raise Invalid("PARAMETERS", f"parameters that only one side has: {', '.join(one_sided[:6])}")
     for name, size in wanted.items():

@@ -78,7 +78,7 @@ def predict(model: keras.Model, batch: np.ndarray, request: Request, device: str
     given = batch if begins_on_host(request) else put(batch, request, device)
     return Way(
         step=lambda: model.predict_on_batch(given),
-        logits=model.predict_on_batch,
+        logits=lambda part: model.predict_on_batch(part if begins_on_host(request) else put(part, request, device)),
         computed=lambda: devices.computed_in(model.predict_on_batch(given), model),
     )
 
