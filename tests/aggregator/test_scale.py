@@ -158,7 +158,8 @@ def test_many_cpus_start_no_more_processes_than_one_can_receive_from(mixed, monk
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(384)))
     begun = []
     assert load_run(mixed, lambda: begun.append(len(multiprocessing.active_children()))) == alone
-    assert begun == [3]
+    assert len(begun) == 1
+    assert 1 <= begun[0] <= 3, "one that has nothing left to read may have ended already"
 
 
 @pytest.mark.parametrize("full", ["Pipe", "Process"])
