@@ -1,12 +1,13 @@
 """Ten lines: what a LiteRT user writes to time a step."""
 
+import multiprocessing
 import time
 from collections.abc import Callable
 
 from ai_edge_litert.interpreter import Interpreter
 
 from runners.harness.workload import Request
-from runners.litert.convert import convert
+from runners.litert.infer import _convert
 from runners.reference.batch import images
 from runners.reference.layout import nhwc
 
@@ -19,7 +20,10 @@ SWITCHES = {"infer": ("xnnpack",)}
 def loop_of(request: Request, _name: str) -> Loop:
     """The loop for a case, on the case's weights and batch."""
     case, path = request.case, request.scratch / "by-hand.tflite"
-    convert(case, path)
+    # TensorFlow must not come into this process, from which the runner forks its own converter.
+    converting = multiprocessing.get_context("fork").Process(target=_convert, args=(case, path))
+    converting.start()
+    converting.join()
     interpreter = Interpreter(str(path), num_threads=request.threads)
     interpreter.allocate_tensors()
     batch = nhwc(images(case.seed, case.batch_size, case.input_size))
