@@ -1,18 +1,14 @@
 """Ten lines a workload: what a JAX user writes to time a step."""
 
-import time
-from collections.abc import Callable
-
 import jax
 import optax
 
+from benchmarks.own_loops.timed import Loop, timed
 from runners.harness.workload import Request
 from runners.jax.network import Verbs
 from runners.reference.batch import shared_batch
 from runners.reference.layout import nhwc, nhwc_weights
 from runners.reference.walk import walk
-
-Loop = Callable[[int], list[int]]
 
 SWITCHES = {"infer": ("jit", "eager"), "train": ("jit", "eager")}
 """Documented switches that are set in code: our variants'."""
@@ -53,17 +49,3 @@ def train(parameters, batch, targets, case, compiled) -> Loop:
         state = jax.block_until_ready(step(*state))
 
     return timed(once)
-
-
-def timed(step: Callable[[], object]) -> Loop:
-    """The loop itself."""
-
-    def loop(steps: int) -> list[int]:
-        times = []
-        for _ in range(steps):
-            began = time.perf_counter_ns()
-            step()
-            times.append(time.perf_counter_ns() - began)
-        return times
-
-    return loop

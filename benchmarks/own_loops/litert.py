@@ -1,17 +1,14 @@
 """Ten lines: what a LiteRT user writes to time a step."""
 
 import multiprocessing
-import time
-from collections.abc import Callable
 
 from ai_edge_litert.interpreter import Interpreter
 
+from benchmarks.own_loops.timed import Loop, timed
 from runners.harness.workload import Request
 from runners.litert.infer import _convert
 from runners.reference.batch import images
 from runners.reference.layout import nhwc
-
-Loop = Callable[[int], list[int]]
 
 SWITCHES = {"infer": ("xnnpack",)}
 """Documented switches that are set in code: our variant's."""
@@ -28,13 +25,4 @@ def loop_of(request: Request, _name: str) -> Loop:
     interpreter.allocate_tensors()
     batch = nhwc(images(case.seed, case.batch_size, case.input_size))
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], batch)
-
-    def loop(steps: int) -> list[int]:
-        times = []
-        for _ in range(steps):
-            began = time.perf_counter_ns()
-            interpreter.invoke()
-            times.append(time.perf_counter_ns() - began)
-        return times
-
-    return loop
+    return timed(interpreter.invoke)

@@ -1,20 +1,16 @@
 """Ten lines: what an ONNX Runtime user writes to time a step."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
+from benchmarks.own_loops.timed import Loop, timed
 from runners.harness.workload import Request
 from runners.onnxruntime.graph import network, save
 from runners.reference.batch import images
 from runners.reference.layers import CLASSES
 from runners.reference.weights import weights
-
-Loop = Callable[[int], list[int]]
-
 
 SWITCHES = {
     "infer": ("ort", "spinning off", "parallel execution", "no memory pattern", "no arena", "denormals as zero"),
@@ -54,13 +50,4 @@ def infer(model: Path, batch: np.ndarray, options: onnxruntime.SessionOptions) -
     binding = session.io_binding()
     binding.bind_cpu_input(session.get_inputs()[0].name, batch)
     binding.bind_output(session.get_outputs()[0].name)
-
-    def loop(steps: int) -> list[int]:
-        times = []
-        for _ in range(steps):
-            began = time.perf_counter_ns()
-            session.run_with_iobinding(binding)
-            times.append(time.perf_counter_ns() - began)
-        return times
-
-    return loop
+    return timed(lambda: session.run_with_iobinding(binding))

@@ -1,19 +1,15 @@
 """Ten lines: what an OpenVINO user writes to time a step."""
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 import openvino as ov
 
+from benchmarks.own_loops.timed import Loop, timed
 from runners.harness.workload import Request
 from runners.openvino.network import Verbs
 from runners.reference.batch import images
 from runners.reference.layers import CLASSES
 from runners.reference.walk import walk
 from runners.reference.weights import weights
-
-Loop = Callable[[int], list[int]]
 
 SWITCHES = {"infer": ("openvino",)}
 """Documented switches that are set in code: our variant's."""
@@ -28,13 +24,4 @@ def loop_of(request: Request, _name: str) -> Loop:
     settings = {"INFERENCE_NUM_THREADS": request.threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     infer = ov.Core().compile_model(model, "CPU", settings).create_infer_request()
     infer.set_input_tensor(ov.Tensor(images(case.seed, case.batch_size, case.input_size)))
-
-    def loop(steps: int) -> list[int]:
-        times = []
-        for _ in range(steps):
-            began = time.perf_counter_ns()
-            infer.infer(share_outputs=True)
-            times.append(time.perf_counter_ns() - began)
-        return times
-
-    return loop
+    return timed(lambda: infer.infer(share_outputs=True))

@@ -1,19 +1,17 @@
 """Ten lines a workload: what a TensorFlow user writes to time a step."""
 
-import time
 from collections.abc import Callable
 
 import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
+from benchmarks.own_loops.timed import Loop, timed
 from runners.harness.workload import Request, Unsupported
 from runners.reference.batch import images, labels
 from runners.reference.layers import CLASSES
 from runners.reference.weights import weights
 from runners.tensorflow.network import build
-
-Loop = Callable[[int], list[int]]
 
 IN_SESSION = ("graph_v1", "tuned")
 """Variants that a session of TensorFlow 1 runs on a CPU."""
@@ -87,17 +85,3 @@ def train(model: keras.Model, batch: tf.Tensor, targets: tf.Tensor, name: str) -
 def traced(function: Callable, name: str) -> Callable:
     """The function in the variant's form."""
     return function if name == "eager" else tf.function(function, jit_compile=True if name == "xla" else None)
-
-
-def timed(step: Callable[[], object]) -> Loop:
-    """The loop itself."""
-
-    def loop(steps: int) -> list[int]:
-        times = []
-        for _ in range(steps):
-            began = time.perf_counter_ns()
-            step()
-            times.append(time.perf_counter_ns() - began)
-        return times
-
-    return loop

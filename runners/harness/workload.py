@@ -28,7 +28,7 @@ class Invalid(Exception):
 
 @dataclass(frozen=True)
 class Workload:
-    """What a framework offers for one workload; the first variant is its usual one, and so are all `loaders`.
+    """What a framework offers for one workload; the first variant and all `loaders` are the usual ones.
 
     `loaders` is empty for workloads that read no data. `more_loaders` take part where a profile or a person asks for
     all, or names them. For `load` the competitors are loader × variant. In the track
@@ -101,7 +101,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a framework tells after the timed window of itself and of its results; nothing of it comes from the request.
+    """What a framework reports about itself and its results after the timed window; the request is no source for it.
 
     `device` ("cpu" or "gpu") and `precision` ("fp32", "bf16" …) are those of the results; where results differ, their
     names are joined by "+". `threads_intra` is how many threads share one operation, `threads_inter` how many

@@ -31,9 +31,9 @@ def prepare(request: Request) -> StepWork:
     model = fresh().to(memory_format=layout)
     forward, stages = form(model, request)
     train_step = train_step_of(model, forward, dtype, variant.tuned)
-    given, classes_given = shared_batch(request)
-    batch = feed(devices.laid_out(given, layout), request, lambda array: devices.put(array, device))
-    targets = feed(classes_given, request, lambda array: devices.put(array, device))
+    images, labels = shared_batch(request)
+    batch = feed(devices.laid_out(images, layout), request, lambda array: devices.put(array, device))
+    targets = feed(labels, request, lambda array: devices.put(array, device))
     trained_logits = torch.empty(0)
 
     def step() -> torch.Tensor:

@@ -23,10 +23,10 @@ class ArrayVerbs:
     def batch_norm(self, x: Any, layer: Layer) -> Any:
         weight, bias, mean, var = self.of(layer)
         if self.training:
-            running = {"mean": mean, "var": var}
-            mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
-            for part, new in (("mean", mean), ("var", var)):
-                self.moved[f"{layer.name}.{part}"] = (1 - MOMENTUM) * running[part] + MOMENTUM * new
+            batch_mean, batch_var = x.mean((0, 1, 2)), x.var((0, 1, 2))
+            self.moved[f"{layer.name}.mean"] = (1 - MOMENTUM) * mean + MOMENTUM * batch_mean
+            self.moved[f"{layer.name}.var"] = (1 - MOMENTUM) * var + MOMENTUM * batch_var
+            mean, var = batch_mean, batch_var
         return (x - mean) * (weight * (var + EPSILON) ** -0.5) + bias
 
     def dense(self, x: Any, layer: Layer) -> Any:

@@ -31,22 +31,22 @@ def prepare(request: Request) -> StepWork:
     parameters, kept_in = sizes(model, classes), devices.kept_in(model)
     batch = nhwc(images(case.seed, case.batch_size, case.input_size))
     layout = devices.layout(batch)
-    way = VARIANTS[request.competitor.variant](model, batch, request, device)
+    prepared = VARIANTS[request.competitor.variant](model, batch, request, device)
     return inference(
         request,
-        step=way.step,
+        step=prepared.step,
         synchronize=devices.synchronizer(device),
-        logits=lambda part: way.logits(nhwc(part)),
+        logits=lambda part: prepared.logits(nhwc(part)),
         parameters=parameters,
-        seen=lambda: devices.seen(way.computed(), layout, kept_in),
-        stages=way.stages,
-        close=way.close,
+        seen=lambda: devices.seen(prepared.computed(), layout, kept_in),
+        stages=prepared.stages,
+        close=prepared.close,
     )
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a variant goes: `step` is timed, `logits` is the same on another batch, `computed` what the step computed."""
+class Prepared:
+    """A variant made ready: `step` is timed, `logits` is the same on other images, `computed` what it computed."""
 
     step: Callable[[], object]
     logits: Callable[[np.ndarray], np.ndarray]
@@ -55,41 +55,41 @@ class Way:
     close: Callable[[], None] = lambda: None
 
 
-def eager(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+def eager(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Prepared:
     """The model called, operation by operation."""
     return _called(lambda part: model(part, training=False), model, batch, request, device)
 
 
-def graph(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+def graph(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Prepared:
     """The model as a traced function."""
     traced = tf.function(lambda part: model(part, training=False), jit_compile=False)
     return _called(traced, model, batch, request, device)
 
 
-def xla(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+def xla(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Prepared:
     """The traced function, compiled as a whole."""
     compiled = tf.function(lambda part: model(part, training=False), jit_compile=True)
     return _called(compiled, model, batch, request, device)
 
 
-def predict(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+def predict(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Prepared:
     """What a Keras user calls; it brings a batch to the device by itself, and logits back."""
     model.compile(jit_compile=False, run_eagerly=False)  # left to itself, Keras would ask XLA on a GPU
     given = batch if begins_on_host(request) else put(batch, request, device)
-    return Way(
+    return Prepared(
         step=lambda: model.predict_on_batch(given),
         logits=lambda part: model.predict_on_batch(part if begins_on_host(request) else put(part, request, device)),
         computed=lambda: devices.computed_in(model.predict_on_batch(given), model),
     )
 
 
-def graph_v1(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+def graph_v1(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Prepared:
     """A static graph in a session of TensorFlow 1, with the weights as constants."""
     frozen = FrozenForward(model, batch, request, device)
-    return Way(frozen.step, frozen.logits, frozen.computed, {"compile": Stage(frozen.compile)}, frozen.close)
+    return Prepared(frozen.step, frozen.logits, frozen.computed, {"compile": Stage(frozen.compile)}, frozen.close)
 
 
-def tuned(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Way:
+def tuned(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Prepared:
     """The fastest of the documented ways that was found: on a CPU the session, called without its checks.
 
     Whole networks XLA compiles badly there: it was seen to take thirty times as long over depthwise convolutions.
@@ -98,7 +98,7 @@ def tuned(model: keras.Model, batch: np.ndarray, request: Request, device: str) 
     if request.case.device == "gpu":
         return xla(model, batch, request, device)
     frozen = FrozenForward(model, batch, request, device)
-    return Way(frozen.quick_step, frozen.logits, frozen.computed, {"compile": Stage(frozen.compile)}, frozen.close)
+    return Prepared(frozen.quick_step, frozen.logits, frozen.computed, {"compile": Stage(frozen.compile)}, frozen.close)
 
 
 VARIANTS = {"graph": graph, "eager": eager, "xla": xla, "graph_v1": graph_v1, "predict": predict, "tuned": tuned}
@@ -106,10 +106,10 @@ VARIANTS = {"graph": graph, "eager": eager, "xla": xla, "graph_v1": graph_v1, "p
 
 def _called(
     forward: Callable[[tf.Tensor], tf.Tensor], model: keras.Model, batch: np.ndarray, request: Request, device: str
-) -> Way:
+) -> Prepared:
     """A function of a tensor on the device, called with the batch that the scope gives each step."""
     given = feed(batch, request, lambda array: put(array, request, device))
-    return Way(
+    return Prepared(
         step=lambda: forward(given()),
         logits=lambda part: forward(put(part, request, device)).numpy(),
         computed=lambda: devices.computed_in(forward(given()), model),

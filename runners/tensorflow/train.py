@@ -39,23 +39,23 @@ def prepare(request: Request) -> StepWork:
     given, targets = shared_batch(request)
     batch = nhwc(given), targets
     layout = devices.layout(batch[0])
-    way = VARIANTS[request.competitor.variant](model, criterion, batch, request, device)
+    prepared = VARIANTS[request.competitor.variant](model, criterion, batch, request, device)
     return training(
         request,
-        step=way.step,
+        step=prepared.step,
         synchronize=devices.synchronizer(device),
         logits=lambda part: fresh()(nhwc(part), training=False).numpy(),
         double=in_double(fresh),
         parameters=parameters,
-        seen=lambda: devices.seen([Computed(place, criterion.given) for place in way.places()], layout, kept_in),
-        stages=way.stages,
-        close=way.close,
+        seen=lambda: devices.seen([Computed(place, criterion.given) for place in prepared.places()], layout, kept_in),
+        stages=prepared.stages,
+        close=prepared.close,
     )
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a variant goes: `step` is timed and gives the loss; `places` are the devices that it computed on."""
+class Prepared:
+    """A variant made ready: `step` is timed and gives the loss; `places` are the devices that it computed on."""
 
     step: Callable[[], object]
     places: Callable[[], list[str]]
@@ -85,35 +85,35 @@ class CrossEntropy(keras.losses.SparseCategoricalCrossentropy):
         return super().__call__(targets, logits, sample_weight)
 
 
-def eager(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+def eager(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Prepared:
     """The step called, operation by operation."""
     return _called(train_step_of(model, criterion), model, batch, request, device)
 
 
-def graph(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+def graph(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Prepared:
     """The step as a traced function."""
     return _called(tf.function(train_step_of(model, criterion), jit_compile=False), model, batch, request, device)
 
 
-def xla(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+def xla(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Prepared:
     """The traced function, compiled as a whole."""
     return _called(tf.function(train_step_of(model, criterion), jit_compile=True), model, batch, request, device)
 
 
-def predict(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+def predict(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Prepared:
     """What a Keras user calls; it brings a batch to the device, scales a loss in float16 and reads every loss."""
     # Left to itself, Keras would ask XLA on a GPU.
     model.compile(optimizer=adam(), loss=criterion, jit_compile=False, run_eagerly=False)
     given = batch if begins_on_host(request) else tuple(devices.put(array, device) for array in batch)
-    return Way(lambda: model.train_on_batch(*given), lambda: devices.places(model))
+    return Prepared(lambda: model.train_on_batch(*given), lambda: devices.places(model))
 
 
-def graph_v1(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+def graph_v1(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Prepared:
     """A static graph in a session of TensorFlow 1."""
     return _in_session(train_step_of(model, criterion), batch, request, device)
 
 
-def tuned(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Way:
+def tuned(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Prepared:
     """The fastest of the documented ways that was found: on a CPU the session, the optimiser's update compiled by XLA.
 
     Adam's dozen operations on each weight become one loop. That XLA is the fastest on a GPU is a guess.
@@ -126,15 +126,15 @@ def tuned(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Re
 VARIANTS = {"graph": graph, "eager": eager, "xla": xla, "graph_v1": graph_v1, "predict": predict, "tuned": tuned}
 
 
-def _called(train_step: TrainStep, model: keras.Model, batch: Batch, request: Request, device: str) -> Way:
+def _called(train_step: TrainStep, model: keras.Model, batch: Batch, request: Request, device: str) -> Prepared:
     """The step of tensors on the device, called with the batch that the scope gives each step."""
     given, targets = (feed(array, request, lambda array: devices.put(array, device)) for array in batch)
-    return Way(lambda: train_step(given(), targets()), lambda: devices.places(model))
+    return Prepared(lambda: train_step(given(), targets()), lambda: devices.places(model))
 
 
-def _in_session(train_step: TrainStep, batch: Batch, request: Request, device: str) -> Way:
+def _in_session(train_step: TrainStep, batch: Batch, request: Request, device: str) -> Prepared:
     static = StaticTraining(train_step, *batch, request, device)
-    return Way(static.step, static.places, {"compile": Stage(static.compile)}, static.close)
+    return Prepared(static.step, static.places, {"compile": Stage(static.compile)}, static.close)
 
 
 def train_step_of(
