@@ -22,7 +22,7 @@ def configure(request: Request) -> None:
     try:
         multiplies_in_tf32(_squared)  # computes something before anything is measured
     except (RuntimeError, AssertionError) as error:
-        raise Invalid("DEVICE", f"JAX finds no {case.device}: {error}") from error
+        raise Invalid("DEVICE", f"JAX finds no {case.device}; check the driver or ask for the CPU: {error}") from error
 
 
 def seen(result: jax.Array, parameters: dict[str, jax.Array]) -> Seen:
