@@ -12,7 +12,7 @@ from runners.harness.workload import Invalid, Unsupported
 
 
 def fault(framework: str, device: str, error: Exception) -> tuple[Status, Failure]:
-    """How a replicate ended that `error` ended."""
+    """The status and the failure of a replicate that ended with `error`."""
     if is_out_of_memory(framework, error):
         kind = "OOM(gpu)" if device == "gpu" and not _of_python(error) else "OOM(host)"
         return Status.OOM, Failure(kind, str(error).strip()[:500] or "Python could not allocate memory")
@@ -31,7 +31,7 @@ def fault(framework: str, device: str, error: Exception) -> tuple[Status, Failur
 def is_out_of_memory(framework: str, error: BaseException) -> bool:
     """Whether memory was full: Python's own error, or what the framework's `device` module knows as such.
 
-    An error that was raised because of another counts as that other one.
+    An error that was raised from one of full memory counts as one too.
     """
     return any(isinstance(one, MemoryError) or _known(framework, one) for one in _with_causes(error))
 

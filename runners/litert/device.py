@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 from runners.harness.workload import Invalid, Request, Seen
 from runners.reference.precision import precision
 
-WHY = "LiteRT tells nothing of its threads; as many as asked for were handed to it"
+WHY = "LiteRT does not report its threads; it was given the number that was asked for"
 
 
 def configure(request: Request) -> None:

@@ -24,7 +24,7 @@ def prepare(request: Request) -> StepWork:
     converting.join()
     if converting.exitcode:  # the kernel kills with 9 where memory is full
         fault = MemoryError if converting.exitcode == -9 else RuntimeError
-        raise fault(f"TensorFlow's converter ended with {converting.exitcode}; its own words come before these")
+        raise fault(f"TensorFlow's converter ended with {converting.exitcode}; its messages are above")
     batch, copies = nhwc(images(case.seed, case.batch_size, case.input_size)), begins_on_host(request)
     interpreter = None
 

@@ -1,5 +1,4 @@
-"""`train` and `infer` as the harness wants them, and the evidence that they did the case's work: for every framework
-from the same few functions that it supplies."""
+"""Makes `train` and `infer` of the few functions that a framework supplies, with the evidence of the case's work."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

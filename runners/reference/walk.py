@@ -45,7 +45,7 @@ class Verbs(Protocol):
         """`relu`, `relu6` (cut off at 6), `sigmoid` or `silu` (x · sigmoid(x))."""
 
     def max_pool(self, x: Tensor, size: int, stride: int, padding: int) -> Tensor:
-        """The largest of each size × size pixels; what pads never wins. Follows a ReLU, so that zeros may pad."""
+        """The maximum over windows of size × size pixels. Its input comes from a ReLU, so that zeros may pad it."""
 
     def mean(self, x: Tensor) -> Tensor:
         """The mean of each channel over all pixels, as an image of 1 × 1 pixel."""

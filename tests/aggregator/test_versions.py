@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 
 import pytest
-from make_records import HOST, TF, TORCH, make_run, planned, scheduled, step_case, write_folder
+from make_records import HOST, TF, TORCH, make_records, make_run, planned, scheduled, step_case, write_folder
 
 from aggregator.auditing.audit import audit
 from aggregator.cli import main
@@ -117,3 +117,20 @@ def test_first_competitors_of_two_workloads_look_alike():
     palette = Palette([("train", [("pytorch", TORCH.label)]), ("load", [("pytorch", "pytorch/spdl/plain")])])
     assert palette.colour(TORCH.label) == palette.colour("pytorch/spdl/plain")
     assert palette.shape(TORCH.label) == palette.shape("pytorch/spdl/plain")
+
+
+@pytest.mark.parametrize(
+    ("schema", "packages", "told"),
+    [
+        (9, {"tensorflow-cpu": "2.21.0", "keras": "3.15.1"}, "tensorflow-cpu 2.21.0"),
+        (9, {"numpy": "2.4.6"}, "–"),
+        (9, {}, "–"),
+        (8, {"keras": "3.15.1", "numpy": "2.4.6", "tensorflow_cpu": "2.21.0"}, "tensorflow_cpu 2.21.0"),
+        (8, {"keras": "3.15.1"}, "–"),
+    ],
+)
+def test_a_program_s_version_is_that_of_its_framework_s_own_package(schema, packages, told):
+    """From schema 9 on it is the first of a record's packages; of earlier records the frameworks are known."""
+    (record, *_) = make_records(make_run([planned(CASE, [TF], 1)]))
+    record = dataclasses.replace(record, schema_version=schema, host=dataclasses.replace(HOST, packages=packages))
+    assert hosts.versions([record]) == {"tensorflow": told}
