@@ -4,49 +4,16 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-DEVICE ?= cpu
-ENGINE ?= auto
-PROFILE ?=
-FRAMEWORKS ?=
-WORKLOADS ?=
-NETWORKS ?=
-SIZES ?=
-BATCHES ?=
-PRECISION ?=
-SCOPE ?=
-VARIANTS ?=
-WORKERS ?=
-LOADERS ?=
-CACHE ?=
-AUGMENT ?=
-EPOCHS ?=
-SEEDS ?=
-TEST_EACH_EPOCH ?=
-FILTER ?=
-BLOCKS ?=
-BUDGET ?=
-SLOWDOWN ?=
-DATA ?=
-RUN ?=
-TIMEOUT ?=
-MEMORY ?=
-CPUS ?=
-EXTRA_INDEX ?=
-CHROMIUM ?=
-# Recipes read these from the environment, and as they were written, so that any character in them, `$` included,
-# reaches the program unharmed.
-VARIABLES := DEVICE ENGINE PROFILE FRAMEWORKS WORKLOADS NETWORKS SIZES BATCHES PRECISION SCOPE VARIANTS WORKERS LOADERS \
-  CACHE AUGMENT EPOCHS SEEDS TEST_EACH_EPOCH FILTER BLOCKS BUDGET SLOWDOWN DATA RUN TIMEOUT MEMORY CPUS EXTRA_INDEX CHROMIUM
-$(foreach variable,$(VARIABLES),$(eval override $(variable) := $$(value $(variable))))
-export $(VARIABLES)
+
+# The launcher reads its options from the variables given to make, as they were written: any character in them, `$`
+# included, reaches it unharmed. A name that is not an option is its error, so that no typo goes unseen.
+GIVEN := $(filter-out PYTHON CHROMIUM,$(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name))))
+$(foreach name,$(GIVEN) CHROMIUM,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))))
+export $(GIVEN) CHROMIUM
+OPTIONS := --make "$(GIVEN)"
 
 HOST := .venv/bin/python
 PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
-SELECTION = --profile "$$PROFILE" --device "$$DEVICE" --engine "$$ENGINE" --frameworks "$$FRAMEWORKS" \
-  --workloads "$$WORKLOADS" --networks "$$NETWORKS" --sizes "$$SIZES" --batches "$$BATCHES" --precision "$$PRECISION" \
-  --scope "$$SCOPE" --variants "$$VARIANTS" --workers "$$WORKERS" --loaders "$$LOADERS" --cache "$$CACHE" \
-  --augment "$$AUGMENT" --epochs "$$EPOCHS" --seeds "$$SEEDS" --test-each-epoch "$$TEST_EACH_EPOCH" \
-  --filter "$$FILTER" --blocks "$$BLOCKS" --budget "$$BUDGET" --data "$$DATA" --run "$$RUN" --timeout "$$TIMEOUT" --memory "$$MEMORY" --cpus "$$CPUS" --inject-slowdown "$$SLOWDOWN"
 
 .PHONY: help doctor setup data images plan smoke bench aa report audit test test-all check clean
 
@@ -57,35 +24,33 @@ help: ## list the jobs and their variables
 	@echo '  PROFILE=line|smoke|quick|steps-cpu|steps|loaders-quick|loaders|cifar100-quick|cifar100|full|aa'
 	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0,jax or all'
 	@echo '  WORKLOADS=train,infer,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume, continue or report'
-	@echo '  train, infer, instead of what the profile names: NETWORKS=resnet50,vgg16  SIZES=128,224  BATCHES=1,8'
-	@echo '    PRECISION=fp32,tf32,bf16,fp16  SCOPE=compute,transfer+compute'
-	@echo '  fit: BATCHES  WORKERS=0,5,20  CACHE=on,off  AUGMENT=on,off  EPOCHS=20  SEEDS=25,26  TEST_EACH_EPOCH=on'
-	@echo '    LOADERS=torch,spdl,tfdata (load too, as WORKERS)'
-	@echo '  all but roof: VARIANTS=all or eager,graph,xla,tuned; LOADERS=all'
+	@echo '  VARIANTS=all or eager,graph,xla,tuned …  LOADERS=all or torch,spdl,tfdata …'
 	@echo '  SLOWDOWN=1.05 (aa)  EXTRA_INDEX=optional package index with smaller CPU builds of torch'
+	@echo 'Values for the workloads named, separated by commas, instead of those of the profile (on, off for a switch):'
+	@$(PYTHON) -m runners.harness.variables
 
 doctor: .venv/host ## say what this machine has and lacks, and what to do about it
-	@$(HOST) -m launcher doctor --device "$$DEVICE" --engine "$$ENGINE" --frameworks "$$FRAMEWORKS"
+	@$(HOST) -m launcher doctor $(OPTIONS)
 
 setup: images ## set up all that is needed: the host's packages, every framework's image or environment
 
 images: .venv/host ## build every framework's image (or, without Docker, its virtual environment)
-	@$(HOST) -m launcher images --device "$$DEVICE" --engine "$$ENGINE" --frameworks "$$FRAMEWORKS"
+	@$(HOST) -m launcher images $(OPTIONS)
 
 data: .venv/host ## prepare and validate the data: DATA=, or the synthetic default
-	@$(HOST) -m launcher data --data "$$DATA"
+	@$(HOST) -m launcher data $(OPTIONS)
 
 plan: .venv/host ## print the cases, the replicates and an estimate; runs nothing
-	@$(HOST) -m launcher plan $(SELECTION)
+	@$(HOST) -m launcher plan $(OPTIONS)
 
-smoke: override PROFILE = smoke
+smoke: export override PROFILE = smoke
 smoke: bench ## take everything through with tiny cases, in minutes
 
 bench: .venv/host ## measure, and leave results/<run>/report.html; sets up what is missing
-	@$(HOST) -m launcher bench $(SELECTION)
+	@$(HOST) -m launcher bench $(OPTIONS)
 
 aa: .venv/host ## check this machine: one framework under two labels (SLOWDOWN=1.05: the second one slowed)
-	@$(HOST) -m launcher bench --aa $(SELECTION)
+	@$(HOST) -m launcher bench --aa $(OPTIONS)
 
 report: .venv/host ## make the report of RUN= again (default: the newest run)
 	@$(newest); $(HOST) -m aggregator report "$$run"
@@ -94,14 +59,14 @@ audit: .venv/host ## prove from the records of RUN= (default: the newest run) th
 	@$(newest); $(HOST) -m aggregator audit "$$run"
 
 test: .venv/test ## run what needs no browser and no Docker, in minutes; FRAMEWORKS=pytorch: all tests of it alone
-	@[ -z "$$FRAMEWORKS" ] && long=" or full" || long=""; \
-	  $(HOST) -m pytest $(PROCESSES) --frameworks "$$FRAMEWORKS" -m "not (docker or browser$$long)"
+	@[ -z "$${FRAMEWORKS:-}" ] && long=" or full" || long=""; \
+	  $(HOST) -m pytest $(PROCESSES) --frameworks "$${FRAMEWORKS:-}" -m "not (docker or browser$$long)"
 
 test-all: .venv/test-all ## set up all that tests can use, and run every test: a quarter to half an hour
 	@$(chromium)
 	@$(HOST) -m launcher images --device cpu --engine venv --frameworks all || echo "Some tests cannot run without it; they are listed." >&2
 	@! docker version >/dev/null 2>&1 || $(HOST) -m launcher images --device cpu --engine docker || echo "Tests of what could not be built will fail." >&2
-	@$(HOST) -m pytest $(PROCESSES) --frameworks "$$FRAMEWORKS"
+	@$(HOST) -m pytest $(PROCESSES) --frameworks "$${FRAMEWORKS:-}"
 
 check: .venv/check ## ruff and mypy
 	@$(HOST) -m ruff format --check .
@@ -132,7 +97,7 @@ endef
 
 # The tests of report.html drive a real browser. Where it cannot be installed without asking, they are listed as not run.
 define chromium
-[ -n "$$CHROMIUM" ] || command -v chromium >/dev/null || { \
+[ -n "$${CHROMIUM:-}" ] || command -v chromium >/dev/null || { \
   as_root="sudo -n"; [ "$$(id -u)" != 0 ] || as_root=""; \
   echo "Installing Debian's chromium for the tests of the report …"; \
   $$as_root apt-get update -qq && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \

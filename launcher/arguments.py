@@ -6,7 +6,7 @@ from launcher.cases import SLOWED
 from launcher.profile import Sampling
 from method.schedule import Replicate
 from method.statistic import STEP_WORKLOADS
-from runners.harness.case import Case
+from runners.harness.case import AXES, Case
 
 
 @dataclass(frozen=True)
@@ -37,32 +37,23 @@ def case_arguments(
     slowed = slowdown != 1.0 and competitor.alias == SLOWED and case.workload in STEP_WORKLOADS
     argv = [case.workload, "--variant", competitor.variant]
     optional: list[tuple[str, object]] = [
-        ("--framework-version", competitor.version or None),
-        ("--loader", competitor.loader or None),
-        ("--alias", competitor.alias or None),
-        ("--network", case.network),
-        ("--input-size", case.input_size),
-        ("--batch-size", case.batch_size),
-        ("--precision", case.precision),
-        ("--scope", case.scope),
-        ("--stage", case.stage),
-        ("--workers", case.workers),
-        ("--epochs", case.epochs),
-        ("--track", case.track),
-        ("--device", case.device),
-        ("--seed", case.seed),
-        ("--threads", threads),
-        ("--warmup-steps", sampling.warmup_steps),
-        ("--min-steps", sampling.min_steps),
-        ("--max-steps", sampling.max_steps),
-        ("--min-seconds", sampling.min_seconds),
-        ("--inject-slowdown", slowdown if slowed else None),
+        ("framework-version", competitor.version or None),
+        ("loader", competitor.loader or None),
+        ("alias", competitor.alias or None),
+        *((axis.flag, getattr(case, axis.name)) for axis in AXES),
+        ("device", case.device),
+        ("threads", threads),
+        ("warmup-steps", sampling.warmup_steps),
+        ("min-steps", sampling.min_steps),
+        ("max-steps", sampling.max_steps),
+        ("min-seconds", sampling.min_seconds),
+        ("inject-slowdown", slowdown if slowed else None),
     ]
-    argv += [str(word) for option, value in optional if value is not None for word in (option, value)]
-    switches = (("cache", case.cache), ("augment", case.augment), ("test-each-epoch", case.test_each_epoch))
-    for name, switch in switches:
-        if switch is not None:
-            argv.append(f"--{name}" if switch else f"--no-{name}")
+    for option, value in optional:
+        if isinstance(value, bool):
+            argv.append(f"--{option}" if value else f"--no-{option}")
+        elif value is not None:
+            argv += [f"--{option}", str(value)]
     return argv
 
 

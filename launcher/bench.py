@@ -2,7 +2,6 @@
 
 import dataclasses
 import secrets
-import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from launcher.engines import Build, Engine, Limits
 from launcher.engines.select import select
 from launcher.errors import BuildFailed, ExitCode, Interrupted, UsageError
 from launcher.estimate import earlier, spent
-from launcher.options import DEFAULTS, SETTINGS, Options, without_password
+from launcher.options import SETTINGS, Options, words
 from launcher.outlook import describe, describe_stopping, estimate, expected_seconds, extent, replicates, shortfall
 from launcher.plan import Draft, batch_sizes, budget_seconds, draft, planned_cases, stopping
 from launcher.progress import say
@@ -93,7 +92,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
         order_seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
         started_at=wall_time(),
         state=RunState.RUNNING,
-        command=["python", "-m", "launcher", *(without_password(printable(word)) for word in sys.argv[1:])],
+        command=["python", "-m", "launcher", "bench", *words(options.given)],
         settings=options.given,
         cases=[case.planned for case in cases],
         warnings=warnings,
@@ -119,8 +118,7 @@ def _resume(folder: RunFolder, options: Options) -> Prepared:
     run, setup = runfolder.load(folder)
     for name in (name for name in SETTINGS if name != "budget"):
         asked, before = options.given.get(name), run.settings.get(name)
-        # The Makefile always passes its defaults, so these say nothing about what was meant.
-        if asked in (None, before, DEFAULTS.get(name)) or (name == "engine" and asked == run.engine):
+        if asked in (None, before) or (name == "engine" and asked == run.engine):
             continue
         was = "not given" if before is None else repr(before)
         raise UsageError(

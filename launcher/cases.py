@@ -5,40 +5,22 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from typing import Any
 
 from launcher.discovery import Contestant
 from launcher.errors import UsageError, unknown
 from launcher.known import offers, require_known
 from launcher.profile import CaseGroup, Profile, Sampling
-from runners.harness.case import USUAL_SEED, Case, Competitor, DatasetRef
+from runners.harness.axes import Value
+from runners.harness.case import AXES, Case, Competitor, DatasetRef
 from runners.harness.run import PlannedCase, Unavailable
 from runners.harness.workload import Workload
 
 SLOWED = "B"
 """The label of an A/A check that an injected slowdown goes to."""
 
-PARAMETERS: Mapping[str, Mapping[str, Sequence[object]]] = {
-    "train": {"network": ["cnn4"], "input_size": [32], "scope": ["compute"]},
-    "infer": {"network": ["cnn4"], "input_size": [32], "scope": ["compute"]},
-    "roof": {"stage": ["product"]},
-    "load": {"stage": ["batch"], "workers": [1], "track": ["matched"]},
-    "fit": {
-        "network": ["cnn4"],
-        "input_size": [32],
-        "workers": [1],
-        "cache": [False],
-        "augment": [False],
-        "epochs": [1],
-        "test_each_epoch": [False],
-        "seed": [USUAL_SEED],
-    },
-}
-"""What varies in each workload, and its usual value; a workload that is not here takes what its profile names."""
-
-_OPTIONAL = (
-    *("network", "input_size", "scope", "stage", "workers", "track"),
-    *("cache", "augment", "epochs", "test_each_epoch", "seed"),
-)
+WORKLOADS = frozenset(name for axis in AXES if isinstance(axis.usual, Mapping) for name in axis.usual)
+"""Workloads whose axes are declared; another takes what its profile names."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +40,7 @@ def reads_data(workload: str, contestants: Mapping[str, Contestant]) -> bool:
 def workloads_of(profile: Profile, wanted: Sequence[str], contestants: Mapping[str, Contestant]) -> list[str]:
     """The profile's workloads in order, less those not wanted. An unknown name is a UsageError."""
     declared = {name for found in contestants.values() if found.declaration for name in found.declaration.workloads}
-    known = declared | PARAMETERS.keys()
+    known = declared | WORKLOADS
     for name in [*wanted, *(group.workload for group in profile.cases)]:
         if name not in known:
             raise UsageError(unknown("workload", name, known))
@@ -83,9 +65,10 @@ def expand(
     for group in profile.cases:
         if group.workload not in workloads:
             continue
-        require_known(group, offers(group.workload, everyone), device)
+        declared = offers(group.workload, everyone)
+        require_known(group, declared, device)
         sampling = _sampling(profile.sampling, group)
-        for case in _matrix(group, device, datasets.get(group.workload)):
+        for case in _matrix(group, device, datasets.get(group.workload), declared):
             if not _matches(case.label, pattern):
                 continue
             competitors, unavailable = _competitors(case, group, contestants)
@@ -125,20 +108,23 @@ def _sampling(usual: Sampling, group: CaseGroup) -> Sampling:
     return changed
 
 
-def _matrix(group: CaseGroup, device: str, dataset: DatasetRef | None) -> Iterator[Case]:
-    usual = PARAMETERS.get(group.workload)
-    axes: dict[str, Sequence[object]] = {}
-    for name in _OPTIONAL:
-        given = getattr(group, name)
-        if given is not None and usual is not None and name not in usual:
-            raise UsageError(f"{group.workload}: {name} does not apply to it; it has {', '.join(usual)}")
-        values = given if given is not None else (usual or {}).get(name)
-        if values is not None:
-            axes[name] = values
-    axes |= {"batch_size": group.batch_size, "precision": group.precision}
-    for values in itertools.product(*axes.values()):
-        chosen = {"seed": USUAL_SEED, **dict(zip(axes, values, strict=True))}
-        yield Case(workload=group.workload, device=device, dataset=dataset, **chosen)  # type: ignore[arg-type]
+def _matrix(
+    group: CaseGroup, device: str, dataset: DatasetRef | None, declared: Sequence[Workload]
+) -> Iterator[Case]:
+    """Every combination of the group's values, the usual ones where it names none."""
+    values: list[Sequence[Value | None]] = []
+    for axis in AXES:
+        asked, usual = group.asked(axis), axis.usual_of(group.workload)
+        if asked is not None and usual is None and group.workload in WORKLOADS:
+            has = ", ".join(one.name for one in AXES if one.usual_of(group.workload) is not None)
+            raise UsageError(f"{group.workload}: {axis.name} does not apply to it; it has {has}")
+        values.append([usual] if asked is None else asked)
+    for chosen in itertools.product(*values):
+        parameters: dict[str, Any] = dict(zip((axis.name for axis in AXES), chosen, strict=True))
+        if group.input_size is None and parameters["network"]:
+            sizes = [offer.usual_size(parameters["network"]) for offer in declared]
+            parameters["input_size"] = next(filter(None, sizes), parameters["input_size"])
+        yield Case(group.workload, device, dataset=dataset, **parameters)
 
 
 def _competitors(
@@ -180,15 +166,9 @@ def _lacks(case: Case, offer: Workload | None) -> str:
     """What the case needs and the framework does not declare, or nothing."""
     if offer is None:
         return f"does not declare the workload {case.workload}"
-    needs: dict[str, tuple[str | None, Sequence[str]]] = {
-        "network": (case.network, offer.networks),
-        "stage": (case.stage, offer.stages),
-        "track": (case.track, offer.tracks),
-        "scope": (case.scope, offer.scopes),
-        "precision": (case.precision, offer.precisions),
-        "device": (case.device, offer.devices),
-    }
-    missing = [f"{what} {value}" for what, (value, known) in needs.items() if value is not None and value not in known]
+    needs = [(axis.name, getattr(case, axis.name), getattr(offer, axis.offers)) for axis in AXES if axis.offers]
+    needs.append(("device", case.device, offer.devices))
+    missing = [f"{what} {value}" for what, value, known in needs if value is not None and value not in known]
     sizes = offer.sizes.get(case.network or "", ())
     if sizes and case.input_size not in sizes:
         missing.append(f"size {case.input_size} of {case.network}")

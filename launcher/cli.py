@@ -1,6 +1,7 @@
 """The launcher's command line."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from launcher.chores import clean, prepare_data, prepare_frameworks
 from launcher.doctor import doctor
 from launcher.errors import ExitCode, LauncherError
 from launcher.stop import Stop
+from launcher.variables import add_variables
+from runners.harness.case import AXES
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,26 +36,18 @@ def parser() -> argparse.ArgumentParser:
         add("--device", help="cpu (default) or gpu")
         add("--engine", help="auto (default), docker or venv")
         add("--frameworks", help="only these, separated by commas; tensorflow@2.16.2 names a version")
-        add("--workloads", help="only these, separated by commas")
-        add("--networks", help="train, infer: these instead of the profile's, separated by commas; so are the next")
-        add("--sizes", help="train, infer: sides of the square images in pixels")
-        add("--batches", help="train, infer, fit: images a step")
-        add("--precision", help="train, infer, roof: fp32, tf32, bf16, fp16, as the device has them")
-        add("--scope", help="train, infer: compute, transfer+compute")
-        add("--variants", help="all but roof: eager, graph, xla, plain, tuned …, or all, wherever they are known")
-        add("--workers", help="load, fit: workers of the loader, like 0,5,20")
-        add("--loaders", help="load, fit: torch, spdl, tfdata, or all")
-        add("--cache", help="fit: keep decoded images in memory: on, off or on,off")
-        add("--augment", help="fit: flip images at random: on, off or on,off")
-        add("--epochs", help="fit: passes over the training images")
-        add("--seeds", help="fit: seeds of the training; its order of images and its flips (--seed is the run's order)")
-        add("--test-each-epoch", help="fit: accuracy on the test images after every epoch, off the clock: on or off")
+        add("--workloads", help="only these; the values of the options that follow replace the profile's")
+        for axis in AXES:
+            if axis.option:
+                add(f"--{axis.option.replace('_', '-')}", help=f"{', '.join(axis.chosen_for)}: {axis.help}")
+        add("--variants", help="train, infer, load, fit: these wherever they are known (eager, graph, plain …), or all")
+        add("--loaders", help="load, fit: torch, spdl, tfdata …, or all")
         add("--filter", help="only cases whose name in the plan or a report contains this, or matches it as a glob")
         add("--blocks", help="how often each case is repeated, no more and no less (default: as the profile says)")
         budget = "time that measuring may take: 30m, 1h30m (a profile's own bounds only added blocks)"
         add("--budget", help=f"{budget}; for a run that has ended, so much more")
         add("--aa", action="store_true", help="check this machine: run one framework under two labels")
-        add("--inject-slowdown", help="with --aa: make the steps of the second label last this many times as long")
+        add("--slowdown", help="with --aa: make the steps of the second label last this many times as long")
         add("--data", help="class folders or prepared data sets, separated by commas (default: synthetic)")
         add("--run", help="name of the run to resume; with --budget, to continue one that has ended")
         add("--timeout", help="seconds until a replicate is given up (default: the profile's)")
@@ -63,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
         add("--strict", action="store_true", help="refuse what would otherwise be a warning")
         add("--base-image", help="base of the images")
         add("--extra-index", help="an optional further package index; never fails a build when out of reach")
+        add("--make", metavar="NAMES", help="take what is not given from make's variables; these must be options")
         for part in ("images", "venvs", "results") if name == "clean" else ():
             add(f"--{part}", action="store_true", help=f"remove {part} too")
     return parse
@@ -73,6 +69,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     arguments = parser().parse_args(argv)
     stop = Stop()
     try:
+        add_variables(arguments, os.environ)
         options = options_module.read(arguments, root)
         if arguments.command == "plan":
             return show_plan(root, options)

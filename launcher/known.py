@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from launcher.discovery import Contestant
 from launcher.errors import UsageError, unknown
 from launcher.profile import CaseGroup
+from runners.harness.case import AXES
 from runners.harness.precision import lacking
 from runners.harness.workload import Workload
 
@@ -27,7 +28,7 @@ def require_known(group: CaseGroup, declared: Sequence[Workload], device: str) -
     _require_names(group, declared)
     for network in group.network or ():
         _require_sizes(group, network, [offer for offer in declared if network in offer.networks])
-    for name in group.precision:
+    for name in group.precision or ():
         if reason := lacking(device, name):
             precisions = dict.fromkeys(one for offer in declared for one in offer.precisions)
             has = ", ".join(one for one in precisions if not lacking(device, one))
@@ -35,16 +36,16 @@ def require_known(group: CaseGroup, declared: Sequence[Workload], device: str) -
 
 
 def _require_names(group: CaseGroup, declared: Sequence[Workload]) -> None:
-    asked: dict[str, tuple[Sequence[str], set[str]]] = {
-        "network": (group.network or [], {name for offer in declared for name in offer.networks}),
-        "stage": (group.stage or [], {name for offer in declared for name in offer.stages}),
-        "track": (group.track or [], {name for offer in declared for name in offer.tracks}),
-        "scope": (group.scope or [], {name for offer in declared for name in offer.scopes}),
-        "precision": (group.precision, {name for offer in declared for name in offer.precisions}),
-        "variant": (_names(group.variants), {name for offer in declared for name in offer.variants}),
-        "loader": (_names(group.loaders), {name for offer in declared for name in offer.every_loader}),
-    }
-    for what, (words, known) in asked.items():
+    asked = [
+        (axis.name, group.asked(axis) or [], {name for offer in declared for name in getattr(offer, axis.offers)})
+        for axis in AXES
+        if axis.offers
+    ]
+    asked += [
+        ("variant", _names(group.variants), {name for offer in declared for name in offer.variants}),
+        ("loader", _names(group.loaders), {name for offer in declared for name in offer.every_loader}),
+    ]
+    for what, words, known in asked:
         for word in words:
             if word not in known:
                 raise UsageError(f"{group.workload}: {unknown(what, word, known)}")

@@ -4,6 +4,7 @@ import math
 import os
 import re
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from launcher.engines.select import ENGINES
 from launcher.errors import UsageError, unknown
 from launcher.provenance import printable
 from launcher.selection import OPTIONS, Selection
+from runners.harness.axes import Axis, Value
+from runners.harness.case import AXES
 
 DEVICES = ("cpu", "gpu")
 DEFAULTS = {"profile": "quick", "device": "cpu", "engine": "auto"}
@@ -20,7 +23,7 @@ AA_PROFILE = "aa"
 SETTINGS = (
     *("profile", "device", "engine", "frameworks", "workloads", "filter"),
     *("blocks", "data", "timeout", "cpus", "memory", "seed", "base_image", "extra_index"),
-    *("budget", "aa", "inject_slowdown"),
+    *("budget", "aa", "slowdown"),
     *OPTIONS,
 )
 """Options that shape what is measured: kept in run.json, and not to be changed when a run is resumed."""
@@ -69,9 +72,9 @@ def read(arguments: Namespace, root: Path) -> Options:
     run = text["run"]
     if run and (not run.isascii() or not all(c.isalnum() or c in "-_." for c in run) or run.startswith(".")):
         raise UsageError(f"--run {run!r}: letters, digits, '-', '_' and '.' only")
-    slowdown = _number("inject-slowdown", text["inject_slowdown"], 1) or 1.0
+    slowdown = _number("slowdown", text["slowdown"], 1) or 1.0
     if slowdown > 10 or (slowdown != 1.0 and not arguments.aa):
-        raise UsageError("--inject-slowdown: from 1 (none) to 10 times, and only with --aa: it slows the second label")
+        raise UsageError("--slowdown: from 1 (none) to 10 times, and only with --aa: it slows the second label")
     text["aa"] = "yes" if arguments.aa else ""
     if arguments.aa and (len(_words(text["frameworks"])) > 1 or text["frameworks"] == ALL):
         raise UsageError("--aa runs one framework under two labels; name one with --frameworks")
@@ -81,21 +84,7 @@ def read(arguments: Namespace, root: Path) -> Options:
         engine=engine,
         frameworks=_words(text["frameworks"]),
         workloads=_words(text["workloads"]),
-        selection=Selection(
-            networks=_words(text["networks"]),
-            sizes=_wholes("sizes", text["sizes"]),
-            batches=_wholes("batches", text["batches"]),
-            precision=_words(text["precision"]),
-            scope=_words(text["scope"]),
-            variants=_words(text["variants"]),
-            workers=_wholes("workers", text["workers"], 0),
-            loaders=_words(text["loaders"]),
-            cache=_switches("cache", text["cache"]),
-            augment=_switches("augment", text["augment"]),
-            epochs=_wholes("epochs", text["epochs"]),
-            seeds=_wholes("seeds", text["seeds"], 0),
-            test_each_epoch=_switches("test-each-epoch", text["test_each_epoch"]),
-        ),
+        selection=_selection(text),
         filter=text["filter"],
         blocks=_whole("blocks", text["blocks"], 1, 1000),
         data=text["data"],
@@ -113,6 +102,27 @@ def read(arguments: Namespace, root: Path) -> Options:
         extra_index=text["extra_index"],
         given={name: without_password(printable(text[name])) for name in SETTINGS if text[name]},
     )
+
+
+def words(given: Mapping[str, str]) -> list[str]:
+    """The command line that asks for these settings."""
+    found: list[str] = []
+    for name, value in given.items():
+        found += [f"--{name.replace('_', '-')}", *([] if name == "aa" else [value])]
+    return found
+
+
+def _selection(text: Mapping[str, str]) -> Selection:
+    axes = {axis.option: _values(axis, text[axis.option]) for axis in AXES if axis.option}
+    found = {**axes, "variants": _words(text["variants"]), "loaders": _words(text["loaders"])}
+    return {option: values for option, values in found.items() if values}
+
+
+def _values(axis: Axis, text: str) -> Sequence[Value]:
+    option = axis.option.replace("_", "-")
+    if axis.kind is bool:
+        return _switches(option, text)
+    return _words(text) if axis.kind is str else _wholes(option, text, axis.least)
 
 
 def without_password(text: str) -> str:

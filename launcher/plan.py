@@ -85,7 +85,7 @@ def planned_cases(drafted: Draft, options: Options, assigned: data.Assigned) -> 
     if options.aa:
         cases = [doubled(case) for case in cases]
     if options.slowdown != 1 and not any(case.planned.case.workload in STEP_WORKLOADS for case in cases):
-        raise UsageError("--inject-slowdown slows the steps of train and infer, and none of these cases has any")
+        raise UsageError("--slowdown slows the steps of train and infer, and none of these cases has any")
     cases = [_refused(case, "DATA", assigned.reasons.get(case.planned.case.workload)) for case in cases]
     if not options.selection.workers:
         cpus = len(machine.cpu_set(options.cpus))

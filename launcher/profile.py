@@ -2,12 +2,14 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, field_validator
 
 from launcher.budget import seconds as budget_seconds
 from launcher.errors import UsageError, unknown
+from runners.harness.axes import Axis, Value
+from runners.harness.case import AXES
 from runners.harness.run import Warmup
 
 Positive = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -17,13 +19,6 @@ Seconds = Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)]
 
 def _listed(value: object) -> object:
     return value if isinstance(value, list) else [value]
-
-
-_OneOrMore = (BeforeValidator(_listed), Field(min_length=1))
-Names = Annotated[list[str], *_OneOrMore]
-Sizes = Annotated[list[Positive], *_OneOrMore]
-Counts = Annotated[list[NotNegative], *_OneOrMore]
-Switches = Annotated[list[bool], *_OneOrMore]
 
 
 class _Strict(BaseModel):
@@ -64,28 +59,29 @@ class SamplingOverride(_Strict):
     min_seconds: Seconds | None = None
 
 
-class CaseGroup(_Strict):
-    """A matrix of cases: every combination of the listed values."""
-
+class _Group(_Strict):
     workload: str
-    network: Names | None = None
-    input_size: Sizes | None = None
-    batch_size: Sizes
-    precision: Names = ["fp32"]
-    scope: Names | None = None
-    stage: Names | None = None
-    track: Names | None = None
-    workers: Counts | None = None
-    cache: Switches | None = None
-    augment: Switches | None = None
-    epochs: Sizes | None = None
-    test_each_epoch: Switches | None = None
-    seed: Counts | None = None
     variants: Literal["usual", "all"] | list[str] = "usual"
     loaders: Literal["usual", "all"] | list[str] = "usual"
     sampling: SamplingOverride = SamplingOverride()
     timeout: Annotated[float, Field(gt=0, le=604_800)] | None = None
     blocks: Annotated[int, Field(ge=1, le=1000)] | None = None
+
+    def asked(self, axis: Axis) -> list[Value] | None:
+        """The values that the group names of an axis; None where it names none."""
+        found: list[Value] | None = getattr(self, axis.name)
+        return found
+
+
+def _values(axis: Axis) -> Any:
+    one: Any = axis.kind
+    if axis.kind is int:
+        one = Annotated[int, Field(ge=axis.least, le=1_000_000)]
+    return Annotated[list[one], BeforeValidator(_listed), Field(min_length=1)] | None
+
+
+CaseGroup = create_model("CaseGroup", __base__=_Group, **{axis.name: (_values(axis), None) for axis in AXES})
+"""A matrix of cases: every combination of the values listed for each axis."""
 
 
 class Profile(_Strict):

@@ -9,6 +9,7 @@ import pyarrow as pa  # type: ignore[import-untyped]
 from aggregator.reading.replicate import computed
 from aggregator.text.words import clean
 from method.statistic import retained
+from runners.harness.case import AXES
 from runners.harness.record import Record, Samples, Status
 
 Row = dict[str, str | int | float | bool | None]
@@ -18,9 +19,8 @@ IDENTITY = {
     "environment": WHOLE,
     **dict.fromkeys(("record_id", "case", "competitor"), TEXT),
     **dict.fromkeys(("framework", "version", "variant", "loader", "alias"), TEXT),
-    **dict.fromkeys(("workload", "device", "track", "precision", "network", "scope", "stage"), TEXT),
-    **dict.fromkeys(("batch_size", "input_size", "workers", "epochs", "seed"), WHOLE),
-    **dict.fromkeys(("cache", "augment", "test_each_epoch"), TRUTH),
+    **dict.fromkeys(("workload", "device"), TEXT),
+    **{axis.name: {str: TEXT, int: WHOLE, bool: TRUTH}[axis.kind] for axis in AXES},
     **dict.fromkeys(("dataset", "dataset_digest"), TEXT),
     **dict.fromkeys(("block", "position", "sequence"), WHOLE),
 }

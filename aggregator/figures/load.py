@@ -15,7 +15,7 @@ from aggregator.figures.dot_plot import panels, row_of
 from aggregator.figures.style import GREY, Palette, Row
 from aggregator.model import Figure
 from aggregator.tables.load_limits import DECODING
-from aggregator.text.words import group, settings
+from aggregator.text.words import group, parameters
 from method.compare import interval_of_mean
 
 
@@ -106,7 +106,7 @@ def _faceted(layers: Sequence[alt.Chart], rows: Sequence[Row]) -> alt.FacetChart
 
 
 def _row(case: CaseResult, side: Side, value: float, low: float, high: float) -> Row:
-    panel = f"{group(case.case)}, batch {case.case.batch_size}{settings(case.case)}"
+    panel = f"{group(case.case)}, {parameters(case.case, 'workers')}"
     return {**row_of(case, side, value, low, high), "workers": case.case.workers or 0, "panel": panel}
 
 

@@ -10,13 +10,8 @@ from aggregator.comparison.sides import Side, ranked
 from aggregator.text.quantities import ratio_and_interval
 from aggregator.text.words import clean, digest
 from method.compare import FIXED, Paired, ratio
-from runners.harness.case import Case
+from runners.harness.case import AXES, Case
 
-SETTINGS = (
-    "workload", "network", "stage", "input_size", "batch_size", "workers", "device", "precision", "scope", "track",
-    "cache", "augment", "epochs", "seed",
-)  # fmt: skip
-NAMES = {"input_size": "size", "batch_size": "batch", True: "yes", False: "no"}
 Data = dict[str, Any]
 
 
@@ -34,12 +29,13 @@ def page_data(environments: Sequence[Environment], names: dict[Case, str]) -> Da
 
 
 def _settings(case: Case) -> dict[str, str]:
-    known = {name: getattr(case, name) for name in SETTINGS}
-    return {
-        NAMES.get(name, name): clean(str(NAMES.get(value, value) if isinstance(value, bool) else value), 60)
-        for name, value in known.items()
-        if value is not None
-    }
+    """What the page can be filtered by."""
+    chosen = [(axis, getattr(case, axis.name)) for axis in AXES]
+    found = {"workload": case.workload, "device": case.device}
+    found |= {axis.column: axis.shown(value) for axis, value in chosen if value is not None}
+    if case.dataset:
+        found["data"] = case.dataset.id
+    return {name: clean(value, 60) for name, value in found.items()}
 
 
 def _relative(result: CaseResult) -> Data:

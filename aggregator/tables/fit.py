@@ -13,13 +13,14 @@ from aggregator.model import Cell, Table
 from aggregator.tables.cells import MEAN_NOTE, dash, range_cell, rate_cell, seed_cell, stage_cell
 from aggregator.tables.footnotes import Footnotes
 from aggregator.tables.order import natural
+from aggregator.tables.settings import Columns, setting_cells, setting_columns
 from aggregator.text.answers import incomplete
 from aggregator.text.quantities import DASH, duration_range, number_range, percent_range, with_half_width
-from aggregator.text.words import clean, digest, group
+from aggregator.text.words import clean, digest
 from method.compare import interval_of_mean
 from runners.harness.case import Case
 
-SETTINGS = ("network", "batch", "workers", "cache", "augment", "epochs")
+SETTINGS = ("network", "batch_size", "workers", "cache", "augment", "epochs")
 STAGES = ("train", "evaluate")
 OTHER_STAGES = ("load", "build", "save", "restore")
 FEWEST_SEEDS = 2
@@ -36,10 +37,10 @@ def fit_tables(cases: Sequence[CaseResult], target: float | None = None) -> list
 
 def _stages(cases: Sequence[CaseResult]) -> Table:
     notes = Footnotes()
-    seeds = len({case.case.seed for case in cases}) > 1
+    named = _named(cases)
     sides = [(case.case, side) for case in cases for side in case.sides]
-    rows = [_stage_row(case, side, seeds, notes) for case, side in sides]
-    labels = (*SETTINGS, *(["seed"] if seeds else []), "competitor")
+    rows = [(*_name(named, case, side), *_stage_cells(side, notes)) for case, side in sides]
+    labels = (*named, "competitor")
     heads = (*labels, "n", *STAGES, "accuracy", "restored", "last loss", *OTHER_STAGES)
     caption = (
         f"End-to-end training from disk: each stage, and accuracy on the test images. Of {' and '.join(STAGES)} the "
@@ -48,31 +49,30 @@ def _stages(cases: Sequence[CaseResult]) -> Table:
     return Table(caption, heads, tuple(rows), len(labels), notes.texts, cases=tuple(digest(case) for case, _ in sides))
 
 
-def _named(case: Case, side: Side, seeds: bool = False) -> tuple[Cell, ...]:
+def _named(cases: Sequence[CaseResult], *without: str) -> Columns:
+    return setting_columns([case.case for case in cases], SETTINGS, without)
+
+
+def _name(named: Columns, case: Case, side: Side) -> tuple[Cell, ...]:
     """The cells of a row that say what was trained, and by whom."""
-    yes_no = {True: "yes", False: "no", None: DASH}
-    epochs, workers = (DASH if value is None else str(value) for value in (case.epochs, case.workers))
-    settings = (group(case), str(case.batch_size), workers, yes_no[case.cache], yes_no[case.augment], epochs)
-    return tuple(Cell(text) for text in (*settings, *([str(case.seed)] if seeds else []), clean(side.label, 60)))
+    return (*setting_cells(named, case), Cell(clean(side.label, 60)))
 
 
-def _stage_row(case: Case, side: Side, seeds: bool, notes: Footnotes) -> tuple[Cell, ...]:
-    name = _named(case, side, seeds)
+def _stage_cells(side: Side, notes: Footnotes) -> tuple[Cell, ...]:
     if not side.ok:
-        return (*name, Cell("0"), dash(side, notes), *(Cell(DASH) for _ in range(len(STAGES) + len(OTHER_STAGES) + 2)))
+        return (Cell("0"), dash(side, notes), *(Cell(DASH) for _ in range(len(STAGES) + len(OTHER_STAGES) + 2)))
     train, *rest = (stage_cell(side, metrics.stage(stage)) for stage in STAGES)
     stages = [dataclasses.replace(train, side=clean(side.label, 60)), *rest]
     others = [range_cell(side, metrics.stage(stage), duration_range) for stage in OTHER_STAGES]
     accuracy = seed_cell(side, metrics.accuracy, percent_range, notes)
     restored = seed_cell(side, metrics.accuracy_restored, percent_range, notes)
     loss = seed_cell(side, metrics.last_loss, number_range, notes)
-    n = Cell(str(len(side.ok)), "", notes.mark(incomplete(side)))
-    return (*name, n, *stages, accuracy, restored, loss, *others)
+    return (Cell(str(len(side.ok)), "", notes.mark(incomplete(side))), *stages, accuracy, restored, loss, *others)
 
 
 def _epochs(cases: Sequence[CaseResult]) -> Table | None:
     """The first epoch and the others, and what part of them was spent waiting."""
-    notes = Footnotes()
+    notes, named = Footnotes(), _named(cases)
     sides = [
         (case.case, side)
         for case in cases
@@ -81,7 +81,7 @@ def _epochs(cases: Sequence[CaseResult]) -> Table | None:
     ]
     rows = [
         (
-            *_named(case, side),
+            *_name(named, case, side),
             range_cell(side, metrics.first_epoch, duration_range),
             range_cell(side, metrics.steady_epoch, duration_range),
             rate_cell(side, notes, metrics.steady_rate),
@@ -89,7 +89,7 @@ def _epochs(cases: Sequence[CaseResult]) -> Table | None:
         )
         for case, side in sides
     ]
-    heads = (*SETTINGS, "competitor", "first epoch", "later epochs", "later epochs, images", "waiting for data")
+    heads = (*named, "competitor", "first epoch", "later epochs", "later epochs, images", "waiting for data")
     caption = (
         "Medians (lowest–highest) over replicates; images a second are means. Waiting is the share of the training's "
         "time in which its loop had no batch to go on with, the start of the workers included."
@@ -97,11 +97,11 @@ def _epochs(cases: Sequence[CaseResult]) -> Table | None:
     if not rows:
         return None
     trained = tuple(digest(case) for case, _ in sides)
-    return Table(caption, heads, tuple(rows), len(SETTINGS) + 1, notes.texts, "Epochs", cases=trained)
+    return Table(caption, heads, tuple(rows), len(named) + 1, notes.texts, "Epochs", cases=trained)
 
 
 def _times_to_accuracy(cases: Sequence[CaseResult], given: float | None) -> Table | None:
-    notes = Footnotes()
+    notes, named = Footnotes(), _named(cases)
     sides = [
         (case.case, side, target)
         for case in cases
@@ -111,14 +111,14 @@ def _times_to_accuracy(cases: Sequence[CaseResult], given: float | None) -> Tabl
     ]
     rows = [
         (
-            *_named(case, side),
+            *_name(named, case, side),
             Cell(f"{100 * target:g} %"),
             _reached_cell(side, target, notes),
             range_cell(side, metrics.best_test_accuracy, percent_range),
         )
         for case, side, target in sides
     ]
-    heads = (*SETTINGS, "competitor", "test accuracy", "reached after", "highest after any epoch")
+    heads = (*named, "competitor", "test accuracy", "reached after", "highest after any epoch")
     chosen = (
         f"The target is the highest multiple of {100 * TARGET_STEP:.0f} % that every replicate of every side reached; "
         "--target-accuracy sets another."
@@ -131,7 +131,7 @@ def _times_to_accuracy(cases: Sequence[CaseResult], given: float | None) -> Tabl
     if not rows:
         return None
     trained = tuple(digest(case) for case, *_ in sides)
-    return Table(caption, heads, tuple(rows), len(SETTINGS) + 1, notes.texts, "Time to accuracy", cases=trained)
+    return Table(caption, heads, tuple(rows), len(named) + 1, notes.texts, "Time to accuracy", cases=trained)
 
 
 def _reached_cell(side: Side, target: float, notes: Footnotes) -> Cell:
@@ -151,13 +151,14 @@ def target_of(case: CaseResult) -> float | None:
 
 def _seeds(cases: Sequence[CaseResult]) -> Table | None:
     """Test accuracy over seeds: what one seed cannot tell."""
-    rows = [row for members in _apart_from_seed(cases) for row in _seed_rows(members)]
-    heads = (*SETTINGS, "competitor", "seeds", "accuracy", "against the first", "p")
+    named = _named(cases, "seed")
+    rows = [row for members in _apart_from_seed(cases) for row in _seed_rows(named, members)]
+    heads = (*named, "competitor", "seeds", "accuracy", "against the first", "p")
     caption = (
         "Accuracy on the test images over seeds: means with half the 95 % t interval. A seed is one observation, "
         "however often it was repeated; differences are taken seed by seed, p is of the paired t test, unadjusted."
     )
-    return Table(caption, heads, tuple(rows), len(SETTINGS) + 1, (), "Does one learn better?") if rows else None
+    return Table(caption, heads, tuple(rows), len(named) + 1, (), "Does one learn better?") if rows else None
 
 
 def _apart_from_seed(cases: Sequence[CaseResult]) -> Iterator[list[CaseResult]]:
@@ -167,7 +168,7 @@ def _apart_from_seed(cases: Sequence[CaseResult]) -> Iterator[list[CaseResult]]:
     return (members for members in alike.values() if len({one.case.seed for one in members}) >= FEWEST_SEEDS)
 
 
-def _seed_rows(members: Sequence[CaseResult]) -> Iterator[tuple[Cell, ...]]:
+def _seed_rows(named: Columns, members: Sequence[CaseResult]) -> Iterator[tuple[Cell, ...]]:
     labels = list(dict.fromkeys(side.label for case in members for side in case.sides))
     by_seed = {label: _accuracies(members, label) for label in labels}
     first = by_seed[labels[0]]
@@ -176,7 +177,7 @@ def _seed_rows(members: Sequence[CaseResult]) -> Iterator[tuple[Cell, ...]]:
         own = by_seed[label]
         difference = [own[seed] - first[seed] for seed in own if seed in first]
         compared = (Cell(DASH), Cell(DASH)) if label == labels[0] else _against(difference)
-        yield (*_named(members[0].case, side), Cell(str(len(own))), Cell(_points(list(own.values()))), *compared)
+        yield (*_name(named, members[0].case, side), Cell(str(len(own))), Cell(_points(list(own.values()))), *compared)
 
 
 def _accuracies(members: Sequence[CaseResult], label: str) -> dict[int, float]:

@@ -15,12 +15,13 @@ from aggregator.tables.footnotes import Footnotes
 from aggregator.tables.load_limits import LIMITS, STORAGE, storage_bytes
 from aggregator.tables.load_pipeline import busy_stages, busy_text
 from aggregator.tables.order import natural
+from aggregator.tables.settings import setting_cells, setting_columns
 from aggregator.text.quantities import DASH, amount, bytes_range, duration_range, percent_range, rate_range
-from aggregator.text.words import clean, digest, group
-from runners.harness.case import Case
+from aggregator.text.words import clean, digest
 from runners.harness.record import Record
 
 Row = tuple[CaseResult, Side]
+SETTINGS = ("stage", "workers", "batch_size")
 Column = tuple[str, Callable[[Side], Cell]]
 RANGES = "Medians (lowest–highest) over n replicates."
 PASSES = {"second epoch": "second_epoch", "epoch, cold page cache": "cold_epoch"}
@@ -39,24 +40,10 @@ def load_tables(cases: Sequence[CaseResult]) -> list[Table]:
     return [*found, limits] if limits else found
 
 
-def _settings(cases: Sequence[Case]) -> dict[str, Callable[[Case], str]]:
-    """What a row says of its case, by heading; track and data only where these cases have several."""
-    shown: dict[str, Callable[[Case], str]] = {
-        "stage": group,
-        "workers": lambda case: DASH if case.workers is None else str(case.workers),
-        "batch": lambda case: str(case.batch_size),
-    }
-    if len({case.track for case in cases}) > 1:
-        shown["track"] = lambda case: clean(case.track, 40)
-    if len({case.dataset for case in cases}) > 1:
-        shown["data"] = lambda case: clean(case.dataset.id, 40) if case.dataset else DASH
-    return shown
-
-
 def _rates(cases: Sequence[CaseResult]) -> Table:
-    notes, labels, named = Footnotes(), columns(cases), _settings([result.case for result in cases])
+    notes, labels, named = Footnotes(), columns(cases), setting_columns([result.case for result in cases], SETTINGS)
     rows = [
-        (*(Cell(show(result.case)) for show in named.values()), *by_column(result, labels, notes, rate_cell))
+        (*setting_cells(named, result.case), *by_column(result, labels, notes, rate_cell))
         for result in cases
     ]
     heads = (*named, *(clean(label, 60) for label in labels))
@@ -173,10 +160,10 @@ def _limits(rows: Sequence[Row]) -> Table | None:
 
 def _per_side(title: str, caption: str, rows: Sequence[Row], shown: Sequence[Column], notes: Footnotes) -> Table:
     """A row a case and competitor, those columns behind its name and n."""
-    named = _settings([result.case for result, _ in rows])
+    named = setting_columns([result.case for result, _ in rows], SETTINGS)
     cells = tuple(
         (
-            *(Cell(show(result.case)) for show in named.values()),
+            *setting_cells(named, result.case),
             Cell(clean(side.label, 60)),
             Cell(str(len(side.ok))),
             *(show(side) for _, show in shown),

@@ -3,7 +3,8 @@
 import re
 
 from aggregator.comparison.analysis import CaseResult
-from runners.harness.case import Case
+from runners.harness.axes import Value
+from runners.harness.case import AXES, Case
 
 STAGES = {"decode": "1", "batch": "2", "normalize": "3", "transfer": "4", "product": "1", "copy": "2"}
 
@@ -14,10 +15,12 @@ def natural(result: CaseResult) -> tuple[object, ...]:
 
 
 def of_case(case: Case) -> tuple[object, ...]:
-    """A key to sort cases by: equal work first, then stage, network, size, workers, batch, and all that is left."""
-    sizes = (case.input_size or 0, case.workers or 0, case.batch_size)
-    numbers = (*sizes, bool(case.cache), bool(case.augment), case.epochs or 0)
-    network = tuple(
-        (len(part), part) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", case.network or "")
-    )
-    return (case.track != "matched", STAGES.get(case.stage or "", case.stage or ""), network, *numbers, repr(case))
+    """A key to sort cases by: equal work first, then stage, then axis by axis."""
+    axes = [_natural(getattr(case, axis.name)) for axis in AXES]
+    return (case.track != "matched", STAGES.get(case.stage or "", case.stage or ""), *axes, repr(case))
+
+
+def _natural(value: Value | None) -> tuple[object, ...]:
+    if isinstance(value, str):
+        return tuple((len(part), part) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", value))
+    return () if value is None else (value,)

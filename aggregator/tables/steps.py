@@ -14,9 +14,10 @@ from aggregator.model import Cell, Table
 from aggregator.tables.cells import MEAN_NOTE, by_column, columns, dash, rate_cell, share_cell, time_cell
 from aggregator.tables.footnotes import Footnotes
 from aggregator.tables.order import natural
+from aggregator.tables.settings import setting_cells, setting_columns
 from aggregator.text.quantities import DASH, duration, middle_bytes
-from aggregator.text.words import SCOPES, clean, digest, group, heading
-from runners.harness.case import Case
+from aggregator.text.words import SCOPES, clean, digest, heading, parameters
+from runners.harness.case import AXES, Case
 from runners.harness.record import Record
 
 SHARE = (
@@ -28,14 +29,13 @@ MEMORY = "Memory is the peak of the process tree from the first step on"
 GPU_MEMORY = (
     "Memory is the peak of what the process held of the GPU or, where that is unknown, of what its allocator gave out"
 )
-LABELS = ("network", "size", "batch")
-Family = tuple[str, str, str, str | None, str]
+LABELS = ("network", "input_size", "batch_size")
 
 
 def step_tables(cases: Sequence[CaseResult], roof: Roof) -> list[Table]:
-    """A table for each device, precision, scope and track, none of which a row may mix: the time of a step and, where
+    """A table for each device, precision, scope and whatever else no row may mix: the time of a step and, where
     the device works beside the CPU, the rate of steps nobody waits for."""
-    families: dict[Family, list[CaseResult]] = {}
+    families: dict[tuple[object, ...], list[CaseResult]] = {}
     for result in cases:
         families.setdefault(_family(result.case), []).append(result)
     found = []
@@ -46,8 +46,8 @@ def step_tables(cases: Sequence[CaseResult], roof: Roof) -> list[Table]:
     return found
 
 
-def _family(case: Case) -> Family:
-    return (case.workload, case.device, case.precision, case.scope, case.track)
+def _family(case: Case) -> tuple[object, ...]:
+    return (case.workload, case.device, *(getattr(case, axis.name) for axis in AXES if axis.name not in LABELS))
 
 
 def _records(result: CaseResult) -> Iterator[Record]:
@@ -56,6 +56,7 @@ def _records(result: CaseResult) -> Iterator[Record]:
 
 def _time_table(cases: Sequence[CaseResult], roof: Roof) -> Table:
     notes, labels, case = Footnotes(), columns(cases), cases[0].case
+    named = setting_columns([result.case for result in cases], LABELS)
     on_gpu = case.device == "gpu"
     memory = metrics.peak_gpu_memory if on_gpu else metrics.peak_memory
     limits = [roof.attainable(result) for result in cases]
@@ -68,19 +69,19 @@ def _time_table(cases: Sequence[CaseResult], roof: Roof) -> Table:
         cells = [
             cell for label in labels for cell in _group(sides.get(label), limit if bounded else None, memory, notes)
         ]
-        rows.append((*_name(result.case), *cells, *([_limit_cell(limit, notes)] if bounded else [])))
+        rows.append((*setting_cells(named, result.case), *cells, *([_limit_cell(limit, notes)] if bounded else [])))
     heads = ("time", "attained", "memory") if bounded else ("time", "memory")
     share = SHARE if bounded else f"What the machine could attain is unknown: {'; '.join(unknown)}."
     return Table(
         f"Median step, the device waited for after each. {MEAN_NOTE}. {_precision(cases)} {share} "
         f"{GPU_MEMORY if on_gpu else MEMORY}, the median over the same replicates.",
-        (*LABELS, *heads * len(labels), *(["attainable"] if bounded else [])),
+        (*named, *heads * len(labels), *(["attainable"] if bounded else [])),
         tuple(rows),
-        len(LABELS),
+        len(named),
         notes.texts,
         title=_heading(case),
         groups=(
-            ("", len(LABELS)),
+            ("", len(named)),
             *((clean(label, 60), len(heads)) for label in labels),
             *([("", 1)] if bounded else []),
         ),
@@ -90,16 +91,17 @@ def _time_table(cases: Sequence[CaseResult], roof: Roof) -> Table:
 
 def _throughput_table(cases: Sequence[CaseResult]) -> Table:
     notes, labels, case = Footnotes(), columns(cases), cases[0].case
+    named = setting_columns([result.case for result in cases], LABELS)
 
     def show(side: Side, notes: Footnotes) -> Cell:
         return rate_cell(side, notes, metrics.throughput)
 
-    rows = tuple((*_name(result.case), *by_column(result, labels, notes, show)) for result in cases)
+    rows = tuple((*setting_cells(named, result.case), *by_column(result, labels, notes, show)) for result in cases)
     return Table(
         f"Throughput: images a second, the device waited for after every few steps. {MEAN_NOTE}.",
-        (*LABELS, *(clean(label, 60) for label in labels)),
+        (*named, *(clean(label, 60) for label in labels)),
         rows,
-        len(LABELS),
+        len(named),
         notes.texts,
         title=f"{_heading(case)}: throughput",
         cases=tuple(digest(result.case) for result in cases),
@@ -123,15 +125,10 @@ def _limit_cell(limit: Attainable | Unknown, notes: Footnotes) -> Cell:
     return Cell(text, "product" if limit.limit == PRODUCT else "copy", value=limit.seconds)
 
 
-def _name(case: Case) -> tuple[Cell, ...]:
-    size = DASH if case.input_size is None else f"{case.input_size} px"
-    return Cell(group(case)), Cell(size), Cell(str(case.batch_size))
-
-
 def _heading(case: Case) -> str:
     scope = SCOPES.get(case.scope or "", clean(case.scope or "", 40))
     parts = (heading(case.workload), clean(case.precision, 40), scope, case.device.upper())
-    return ", ".join(part for part in (*parts, case.track if case.track != "matched" else "") if part)
+    return ", ".join(part for part in (*parts, parameters(case, *LABELS, "precision", "scope")) if part)
 
 
 def _precision(cases: Sequence[CaseResult]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import cache
 from json import dumps
 
-from runners.harness.case import USUAL_SEED, Case
+from runners.harness.case import Case
 
 REPLACEMENT = "\ufffd"
 LONGEST = 4000
@@ -68,30 +68,13 @@ def anchor(case: Case, section: int) -> str:
 
 
 def group(case: Case) -> str:
-    """What a panel or a table's block shows: the network, the stage, or the data set."""
-    if case.workload in ("load", "roof"):
-        return clean(case.stage or case.workload, 60)
-    return clean(case.network or case.workload, 60)
+    """What a panel or a table's block shows: the network or the stage."""
+    return clean(case.subject, 60)
 
 
-def parameters(case: Case) -> str:
-    """The rest of a case's usual parameters."""
-    parts: list[str] = []
-    if case.workload in ("train", "infer"):
-        parts = [f"{case.input_size} px" if case.input_size else "", f"batch {case.batch_size}"]
-        parts.append(clean(case.precision, 40) if case.precision != "fp32" else "")
-        parts.append(clean(case.scope or "", 40) if case.scope != "compute" else "")
-    elif case.workload == "roof":
-        parts = [clean(case.precision, 40)]
-    else:
-        parts = [f"batch {case.batch_size}", "" if case.workers is None else f"{case.workers} workers"]
-    if case.workload == "fit":
-        parts += ["cache" if case.cache else "", "augment" if case.augment else ""]
-        tested = "tested " if case.test_each_epoch else ""  # each of them
-        parts.append("" if case.epochs is None else f"{case.epochs} {tested}epoch{'s' * (case.epochs != 1)}")
-        parts.append(f"seed {case.seed}" if case.seed != USUAL_SEED else "")
-    apart = settings(case) if case.workload == "load" else ""
-    return ", ".join(part for part in parts if part).replace("1 workers", "1 worker") + apart
+def parameters(case: Case, *without: str) -> str:
+    """The rest of a case's parameters, but for these axes."""
+    return clean(", ".join(case.settings(*without)), 160)
 
 
 def labels(cases: Iterable[Case]) -> dict[Case, str]:
@@ -104,5 +87,4 @@ def labels(cases: Iterable[Case]) -> dict[Case, str]:
 
 def _rest(case: Case) -> str:
     dataset = f", data {case.dataset.id} {case.dataset.digest[-8:]}" if case.dataset else ""
-    extra = f", {case.scope}" if case.scope else ""
-    return clean(f"{case.device}, {case.precision}, {case.track}, seed {case.seed}{extra}{dataset}", 160)
+    return clean(f"{case.device}{dataset}", 160)

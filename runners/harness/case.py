@@ -4,16 +4,17 @@ The identity of a measurement is these frozen values; it is never parsed out of 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from functools import cache
 from operator import itemgetter
 from typing import Any, ClassVar
+
+from runners.harness.axes import axes_of, axis
 
 STRICT = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
 """How strictly a loader (pydantic) reads these dataclasses: no unknown key, no coercion, finite numbers."""
 
 
-USUAL_SEED = 25
 _KEPT = "_hash"
 
 
@@ -52,58 +53,130 @@ class DatasetRef:
     bytes: int
 
 
+STEPS = ("train", "infer")
+
+
 @dataclass(frozen=True)
 class Case(KeptHash):
     """A workload with all its parameters fixed, less framework, variant and loader.
 
-    Competitors are compared on a case. A parameter that a workload does not have is None.
-    `input_size` is the side of the square image in pixels.
+    Competitors are compared on a case. A parameter that a workload does not have is None. The order of the axes is the
+    order of options, columns and the words of a label.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     workload: str
     device: str
-    batch_size: int
-    seed: int
-    track: str = "matched"
-    precision: str = "fp32"
-    network: str | None = None
-    input_size: int | None = None
-    scope: str | None = None
-    stage: str | None = None
-    workers: int | None = None
-    cache: bool | None = None
-    augment: bool | None = None
-    epochs: int | None = None
-    test_each_epoch: bool | None = None
+    _: KW_ONLY
+    network: str | None = axis(
+        "which network", dict.fromkeys((*STEPS, "fit"), "cnn4"), option="networks", chosen_for=STEPS, offers="networks"
+    )
+    stage: str | None = axis(
+        "how far a loader goes: decode, batch, normalize, transfer; what a machine is measured at: product, copy",
+        {"load": "batch", "roof": "product"},
+        offers="stages",
+    )
+    input_size: int | None = axis(
+        "side of the square image in pixels",
+        dict.fromkeys((*STEPS, "fit"), 224),
+        "{} px",
+        column="size",
+        unit="px",
+        option="sizes",
+        chosen_for=STEPS,
+    )
+    batch_size: int = axis(
+        "images a step",
+        32,
+        "batch {}",
+        column="batch",
+        option="batches",
+        chosen_for=(*STEPS, "fit"),
+        required=True,
+    )
+    workers: int | None = axis(
+        "workers of the loader",
+        {"load": 1, "fit": 1},
+        "workers {}",
+        least=0,
+        option="workers",
+        chosen_for=("load", "fit"),
+    )
+    cache: bool | None = axis(
+        "keep decoded images in memory", {"fit": False}, "cache", unsaid=False, option="cache", chosen_for=("fit",)
+    )
+    augment: bool | None = axis(
+        "flip images at random", {"fit": False}, "augment", unsaid=False, option="augment", chosen_for=("fit",)
+    )
+    epochs: int | None = axis(
+        "passes over the training images", {"fit": 1}, "epochs {}", option="epochs", chosen_for=("fit",)
+    )
+    test_each_epoch: bool | None = axis(
+        "accuracy on the test images after every epoch, off the training's clock",
+        {"fit": False},
+        "tested each epoch",
+        unsaid=False,
+        option="test_each_epoch",
+        chosen_for=("fit",),
+    )
+    precision: str = axis(
+        "fp32, tf32, bf16 or fp16, as the device has it",
+        "fp32",
+        unsaid="fp32",
+        option="precision",
+        chosen_for=(*STEPS, "roof"),
+        offers="precisions",
+    )
+    scope: str | None = axis(
+        "compute: data starts on the device; transfer+compute: in the host's memory",
+        dict.fromkeys(STEPS, "compute"),
+        unsaid="compute",
+        option="scope",
+        chosen_for=STEPS,
+        offers="scopes",
+    )
+    track: str = axis(
+        "matched: the same work on every side; default: each its own default settings",
+        "matched",
+        "{} settings",
+        unsaid="matched",
+        offers="tracks",
+    )
+    seed: int = axis(
+        "of the training: its order of images and its flips",
+        25,
+        "seed {}",
+        unsaid=25,
+        least=0,
+        option="seeds",
+        chosen_for=("fit",),
+        required=True,
+    )
     dataset: DatasetRef | None = None
 
     __hash__ = KeptHash.__hash__
 
     @property
+    def subject(self) -> str:
+        """What the work is done on or with: its network or its stage."""
+        return self.network or self.stage or self.workload
+
+    def settings(self, *without: str) -> list[str]:
+        """In words, what tells the case from others of its workload, subject, device and data: every axis but these."""
+        left_out = ("network", "stage", *without)
+        said = [axis.said(getattr(self, axis.name)) for axis in AXES if axis.name not in left_out]
+        return [text for text in said if text]
+
+    @property
     def label(self) -> str:
-        """The name in tables: `train cnn4 32px batch 32 fp32 cpu`; unique among the cases of one data set."""
-        flags = {True: "on", False: "off", None: ""}
-        parts = [
-            self.workload,
-            self.network or "",
-            self.stage or "",
-            f"{self.input_size}px" if self.input_size else "",
-            f"batch {self.batch_size}",
-            f"workers {self.workers}" if self.workers is not None else "",
-            f"cache {flags[self.cache]}" if self.cache is not None else "",
-            f"augment {flags[self.augment]}" if self.augment is not None else "",
-            f"epochs {self.epochs}" if self.epochs is not None else "",
-            "tested each epoch" if self.test_each_epoch else "",
-            self.dataset.id if self.dataset else "",
-            self.precision,
-            self.scope if self.scope not in (None, "compute") else "",
-            self.track if self.track != "matched" else "",
-            f"seed {self.seed}" if self.seed != USUAL_SEED else "",
-            self.device,
-        ]
-        return " ".join(part for part in parts if part)
+        """The name in lists: `train cnn4 32 px batch 32 cpu`; unique among the cases of one data set."""
+        subject = [name for name in (self.network, self.stage) if name]
+        data = [self.dataset.id] if self.dataset else []
+        return " ".join([self.workload, *subject, *self.settings(), *data, self.device])
+
+
+AXES = axes_of(Case)
 
 
 @dataclass(frozen=True, order=True)

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
-from runners.harness.case import Case
+from runners.harness.case import AXES, Case
 from runners.harness.expected import NOT_COMPARED, shortcoming
 from runners.harness.host import writing_remedy
 from runners.harness.manifest import Manifest, ManifestError, read_manifest, splits_read
@@ -78,24 +78,9 @@ def _told(record: Record) -> int:
 def _case(options: Options) -> tuple[Case, Manifest | None]:
     given = options.parameters
     manifest = read_manifest(options.manifest) if options.manifest else None
-    case = Case(
-        workload=options.workload,
-        device=given.device,
-        batch_size=given.batch_size,
-        seed=given.seed,
-        track=given.track,
-        precision=given.precision,
-        network=given.network,
-        input_size=given.input_size,
-        scope=given.scope,
-        stage=given.stage,
-        workers=given.workers,
-        cache=given.cache,
-        augment=given.augment,
-        epochs=given.epochs,
-        test_each_epoch=given.test_each_epoch,
-        dataset=manifest.reference(*splits_read(options.workload, manifest)) if manifest else None,
-    )
+    dataset = manifest.reference(*splits_read(options.workload, manifest)) if manifest else None
+    chosen = {axis.name: getattr(given, axis.name) for axis in AXES}
+    case = Case(options.workload, given.device, dataset=dataset, **chosen)
     return case, manifest
 
 

@@ -4,11 +4,13 @@ import argparse
 import difflib
 import sys
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from runners.harness.case import USUAL_SEED, Block, Competitor
+from runners.harness.axes import Axis, Value
+from runners.harness.case import AXES, Block, Competitor
 from runners.harness.clock import wall_time
 from runners.harness.expected import BATCH_SIZE
 from runners.harness.host import visible_cpus
@@ -17,7 +19,6 @@ from runners.harness.precision import lacking
 from runners.harness.workload import Framework, Workload
 
 USAGE = 2
-USUAL_SIZE, USUAL_BATCH_SIZE = 224, 32
 
 
 @dataclass(frozen=True)
@@ -71,28 +72,10 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     )
     add("--variant", help="how the framework does it (default: its usual way)")
     add("--loader", help="which data loader (load, fit)")
-    add("--network", help="which network (train, infer, fit)")
-    add("--input-size", type=_positive, help="side of the square image in pixels")
-    add(
-        "--batch-size",
-        type=_positive,
-        help=f"images a step (default {USUAL_BATCH_SIZE}; with --check {BATCH_SIZE}, as the evidence that is kept)",
-    )
-    add("--precision", default="fp32", help="fp32 (default), tf32, bf16, fp16: as the device has it")
-    add("--scope", help="compute: data starts on the device; transfer+compute: in the host's memory (train, infer)")
-    add("--stage", help="decode, batch, normalize or transfer (load); product or copy (roof)")
-    add("--workers", type=_not_negative, help="workers of the loader (load, fit)")
-    add("--cache", action=argparse.BooleanOptionalAction, help="keep decoded images in memory (fit)")
-    add("--augment", action=argparse.BooleanOptionalAction, help="random flips (fit)")
-    add("--epochs", type=_positive, help="passes over the training data (fit; default 1)")
-    add(
-        "--test-each-epoch",
-        action=argparse.BooleanOptionalAction,
-        help="accuracy on the test images after every epoch, off the training's clock (fit)",
-    )
-    add("--track", default="matched", help="matched: the same work on every side; default: each its defaults (load)")
+    for axis in AXES:
+        kind = {"action": argparse.BooleanOptionalAction} if axis.kind is bool else {"type": _typed(axis)}
+        add(f"--{axis.flag}", help=_described(axis), **kind)  # type: ignore[arg-type]
     add("--device", default="cpu", choices=("cpu", "gpu"))
-    add("--seed", type=_not_negative, default=USUAL_SEED)
     add("--threads", type=_positive, default=visible_cpus(), help="compute threads (default: the visible CPUs)")
     add("--manifest", type=Path, help="manifest.json of the data set (load, fit)")
     add("--data", type=Path, help="where the manifest's images are (default: where it says)")
@@ -130,7 +113,8 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
     offered = framework.workloads.get(given.workload)
     if offered is None:
         parse.error(f"unknown workload {given.workload!r}; {nearest(given.workload, tuple(framework.workloads))}")
-    given.batch_size = given.batch_size or (BATCH_SIZE if given.check else USUAL_BATCH_SIZE)
+    if given.check and given.batch_size is None:
+        given.batch_size = BATCH_SIZE
     given.variant = given.variant or offered.variants[0]
     _known(parse, "variant", given.variant, offered.variants)
     if offered.loaders:
@@ -138,7 +122,6 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
         _known(parse, "loader", given.loader, offered.every_loader)
         if given.manifest is None:
             parse.error(f"{given.workload} needs --manifest FILE (make data prepares one)")
-        given.workers = 1 if given.workers is None else given.workers
     _complete(parse, given, offered)
     if given.record_id and not all(c.isalnum() or c in "-_." for c in given.record_id):
         parse.error("--record-id: letters, digits, '-', '_' and '.' only")
@@ -170,39 +153,50 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
 
 def _complete(parse: argparse.ArgumentParser, given: argparse.Namespace, offered: Workload) -> None:
     """Fill in what the workload has and was not given; refuse what it does not have."""
-    for name, known in (("network", offered.networks), ("stage", offered.stages), ("scope", offered.scopes)):
-        value = getattr(given, name)
-        if known:
-            setattr(given, name, value or known[0])
-            _known(parse, name, getattr(given, name), known)
-        elif value is not None:
-            parse.error(f"--{name} does not apply to {given.workload}")
-    _known(parse, "track", given.track, offered.tracks)
-    _known(parse, "precision", given.precision, offered.precisions)
+    for axis in AXES:
+        value, usual = getattr(given, axis.name), _usual(axis, given, offered)
+        known = getattr(offered, axis.offers) if axis.offers else ()
+        if value is not None and usual is None:
+            parse.error(f"--{axis.flag} does not apply to {given.workload}")
+        setattr(given, axis.name, usual if value is None else value)
+        if known and getattr(given, axis.name) is not None:
+            _known(parse, axis.flag, getattr(given, axis.name), known)
     if missing := lacking(given.device, given.precision):
         has = ", ".join(one for one in offered.precisions if not lacking(given.device, one))
         parse.error(f"precision {given.precision!r}: {missing}; it has {has}")
     sizes = offered.sizes.get(given.network or "", ())
-    if given.network and given.input_size is None:
-        given.input_size = sizes[0] if sizes else USUAL_SIZE
     if sizes and given.input_size not in sizes:
         can = ", ".join(map(str, sorted(sizes)))
         parse.error(f"--input-size {given.input_size}: {given.network} is measured at {can}")
-    if given.input_size is not None and not offered.networks:
-        parse.error(f"--input-size does not apply to {given.workload}")
-    is_fit = given.workload == "fit"
-    for name, usual in (("cache", False), ("augment", False), ("epochs", 1), ("test_each_epoch", False)):
-        if is_fit and getattr(given, name) is None:
-            setattr(given, name, usual)
-        elif not is_fit and getattr(given, name) is not None:
-            parse.error(f"--{name.replace('_', '-')} applies to fit only")
-    if not offered.loaders and given.workers is not None:
-        parse.error(f"--workers does not apply to {given.workload}")
+
+
+def _usual(axis: Axis, given: argparse.Namespace, offered: Workload) -> Value | None:
+    """The axis's usual value, or the framework's first where it does not know that; None: the axis does not apply."""
+    usual = axis.usual_of(given.workload)
+    if axis.name == "input_size":
+        return offered.usual_size(given.network) or usual
+    known: tuple[str, ...] = getattr(offered, axis.offers) if axis.offers else ()
+    return known[0] if known and usual not in known else usual
 
 
 def _known(parse: argparse.ArgumentParser, name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         parse.error(f"unknown {name} {value!r}; {nearest(value, known)}")
+
+
+def _described(axis: Axis) -> str:
+    """The axis in `--help`: what it is, where it applies, what it is by default."""
+    usual = axis.usual if isinstance(axis.usual, Mapping) else {"": axis.usual}
+    values = dict.fromkeys("off" if value is False else str(value) for value in usual.values())
+    checked = f"; with --check {BATCH_SIZE}, as the evidence that is kept" if axis.name == "batch_size" else ""
+    where = f" ({', '.join(usual)})" if "" not in usual else ""
+    return f"{axis.help}{where}; default {' or '.join(values)}{checked}"
+
+
+def _typed(axis: Axis) -> Callable[[str], Value]:
+    if axis.kind is str:
+        return str
+    return _positive if axis.least else _not_negative
 
 
 def _positive(text: str) -> int:

@@ -52,6 +52,10 @@ class Workload:
         """The usual loaders, then the others."""
         return self.loaders + self.more_loaders
 
+    def usual_size(self, network: str | None) -> int | None:
+        """The first input size of a network that does not take all."""
+        return next(iter(self.sizes.get(network or "", ())), None)
+
 
 @dataclass(frozen=True)
 class Framework:

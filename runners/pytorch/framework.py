@@ -27,6 +27,6 @@ FRAMEWORK = Framework(
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
         ),
-        "fit": Workload(variants=("eager", "tuned"), loaders=("torch", "spdl"), networks=("cnn4",)),
+        "fit": Workload(variants=("eager", "tuned"), loaders=("torch", "spdl"), networks=("cnn4",), sizes=SIZES),
     },
 )

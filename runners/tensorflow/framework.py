@@ -20,6 +20,6 @@ FRAMEWORK = Framework(
             tracks=("matched", "default"),
         ),
         "roof": Workload(variants=("graph",), stages=("product", "copy"), precisions=PRECISIONS),
-        "fit": Workload(variants=("graph", "tuned"), loaders=("tfdata",), networks=("cnn4",)),
+        "fit": Workload(variants=("graph", "tuned"), loaders=("tfdata",), networks=("cnn4",), sizes=SIZES),
     },
 )

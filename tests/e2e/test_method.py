@@ -39,16 +39,24 @@ batch_size = 4
 """
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+TURNS = "sum(range(20_000 * (1 + ('A' in sys.argv) ^ int(sys.argv[sys.argv.index('--block') + 1]) % 2)))"
+"""Each of two labels has twice the other's time in every second block, so that no number of blocks decides."""
+
+
+def method_tree(root: Path, body: str) -> Path:
     """A fake framework, the real aggregator, and a profile that stops on answers."""
-    tree = framework_tree(tmp_path_factory.mktemp("tree"), body="sum(range(20_000))")
+    tree = framework_tree(root, body=body)
     runner = tree / "runners" / "fake" / "infer.py"
     runner.write_text(runner.read_text().replace("Check(trainable=1)", EVIDENCE))
     (tree / "profiles" / "tiny.toml").write_text(PROFILE)
     for package in ("aggregator", "method"):
         (tree / package).symlink_to(ROOT / package)
     return tree
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return method_tree(tmp_path_factory.mktemp("tree"), "sum(range(20_000))")
 
 
 def bench(tree: Path, *more: str) -> Path:
@@ -62,7 +70,7 @@ def bench(tree: Path, *more: str) -> Path:
 @pytest.fixture(scope="module")
 def run(tree: Path) -> Path:
     """The second label is slowed to twice its time."""
-    return bench(tree, "--inject-slowdown", "2")
+    return bench(tree, "--slowdown", "2")
 
 
 def records(folder: Path) -> list[dict[str, dict[str, object]]]:
@@ -129,13 +137,14 @@ def test_the_report_says_what_was_slowed(run: Path) -> None:
     assert "Slowdown of 2× put into one label" in (run / "report.md").read_text()
 
 
-def test_a_run_that_ended_undecided_is_continued_and_the_audit_replays_it(tree: Path) -> None:
+def test_a_run_that_ended_undecided_is_continued_and_the_audit_replays_it(tmp_path: Path) -> None:
+    tree = method_tree(tmp_path, TURNS)
     profile = tree / "profiles" / "tiny.toml"
     profile.write_text(PROFILE.replace("most_blocks = 12", "most_blocks = 3"))
     run = bench(tree)
     assert len(records(run)) == 6
     assert json.loads((run / "run.json").read_bytes())["state"] == "complete"
-    assert main(["bench", "--run", run.name, "--out", str(run.parent), "--budget", "4s"], tree) == 0
+    assert main(["bench", "--run", run.name, "--out", str(run.parent), "--budget", "10s"], tree) == 0
     plan = json.loads((run / "run.json").read_bytes())
     assert plan["continued"] == [0]
     assert len(records(run)) == 2 * (3 + len(plan["extensions"])) > 6

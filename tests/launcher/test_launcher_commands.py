@@ -158,7 +158,7 @@ def test_a_slowdown_that_nothing_would_feel_is_refused(tree: Path, capsys: pytes
     folder.write_text(folder.read_text().replace("'infer': INFER", "'fit': INFER"))
     text = "description = ''\nblocks = 1\n[[cases]]\nworkload = 'fit'\nbatch_size = 4\n"
     (tree / "profiles" / "other.toml").write_text(text)
-    assert main(["plan", "--profile", "other", "--aa", "--inject-slowdown", "1.05"], tree) == 2
+    assert main(["plan", "--profile", "other", "--aa", "--slowdown", "1.05"], tree) == 2
     assert "none of these cases has any" in capsys.readouterr().err
 
 
@@ -414,9 +414,9 @@ def test_a_second_launcher_in_the_same_run_is_refused_and_told_who_holds_it(
         (["--run", "20260101-120000-tiny"], "unknown run '20260101-120000-tiny'; known: none"),
         (["--workloads", "train"], "no case of workload train"),
         (["--budget", "30"], "--budget '30'"),
-        (["--inject-slowdown", "1.05"], "only with --aa"),
-        (["--aa", "--inject-slowdown", "11"], "from 1 (none) to 10"),
-        (["--aa", "--inject-slowdown", "0.5"], "--inject-slowdown '0.5'"),
+        (["--slowdown", "1.05"], "only with --aa"),
+        (["--aa", "--slowdown", "11"], "from 1 (none) to 10"),
+        (["--aa", "--slowdown", "0.5"], "--slowdown '0.5'"),
         (["--aa", "--frameworks", "fake,other"], "one framework under two labels"),
     ],
 )
