@@ -6,7 +6,8 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from launcher import data, lock, machine, runfolder
+from launcher import data, machine, runfolder
+from launcher.ownership import lock
 from launcher.cases import without
 from launcher.conduct import Prepared, measure
 from launcher.engines import Build, Engine, Limits

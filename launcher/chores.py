@@ -16,7 +16,7 @@ from launcher.engines.connection import connect
 from launcher.engines.select import select
 from launcher.errors import ExitCode, NotReady, UsageError
 from launcher.images import SOURCE_LABEL
-from launcher.lock import LOCK_NAME
+from launcher.ownership.lock import LOCK_NAME
 from launcher.options import Options
 from launcher.reclaim import reclaim
 from launcher.stop import Stop

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from launcher import data
 from launcher.budget import Budget
-from launcher.children import run_child
+from launcher.processes import run_child
 from launcher.engines import Engine
 from launcher.errors import ExitCode, Interrupted, NotReady
 from launcher.estimate import Durations, earlier, spent
@@ -18,7 +18,7 @@ from launcher.pilots import pilot_run, settle
 from launcher.progress import Display, say
 from launcher.replicate import Replicator
 from launcher.runfolder import RunFolder, Setup
-from launcher.scratch import others
+from launcher.ownership.temporary import others
 from launcher.stop import Ending, Stop
 from runners.harness.run import Run, RunState
 

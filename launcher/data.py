@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from launcher.children import run_child
+from launcher.processes import run_child
 from launcher.errors import ExitCode, Interrupted, NotReady, UsageError
-from launcher.scratch import scratch
+from launcher.ownership.temporary import scratch
 from launcher.stop import Ending, Stop
 from runners.harness.case import Case, DatasetRef
 from runners.harness.manifest import MANIFEST_NAME, Item, Manifest, ManifestError, read_manifest, splits_read

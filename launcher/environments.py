@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from launcher import sources
-from launcher.children import run_logged
+from launcher.processes import run_logged
 from launcher.errors import BuildFailed
 from launcher.programs import ARGUMENT, ingredients, requirement_files, split
 from launcher.retry import is_transient, tries

@@ -10,7 +10,7 @@ from docker.errors import ImageNotFound
 from docker.models.images import Image
 
 from launcher import sources
-from launcher.children import run_logged
+from launcher.processes import run_logged
 from launcher.engines import Build
 from launcher.errors import BuildFailed
 from launcher.programs import ARGUMENT, split

@@ -16,10 +16,10 @@ from launcher.arguments import Places
 from launcher.engines import Build, Job, Limits, Outcome
 from launcher.engines.waiting import CONNECTION_ERRORS, Waiter, reconnected
 from launcher.errors import NotReady, UsageError
-from launcher.identity import mine, parse
+from launcher.ownership.owner import mine, parse
 from launcher.images import ImageBuilder, tag
 from launcher.provenance import handed_down
-from launcher.scratch import scratch
+from launcher.ownership.temporary import scratch
 from launcher.stop import Ending, Stop, supervise
 from runners.harness.host import ALLOCATOR
 

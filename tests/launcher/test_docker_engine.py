@@ -19,7 +19,7 @@ from launcher.data import Assigned
 from launcher.engines.connection import connect
 from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
 from launcher.errors import NotReady
-from launcher.identity import Identity, mine
+from launcher.ownership.owner import Identity, mine
 from launcher.options import read
 from launcher.plan import draft, planned_cases
 from method.schedule import Entry, schedule

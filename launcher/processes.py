@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from launcher.errors import Interrupted
-from launcher.identity import ENVIRONMENT, Identity, mine, parse
-from launcher.scratch import scratch
+from launcher.ownership.owner import ENVIRONMENT, Identity, mine, parse
+from launcher.ownership.temporary import scratch
 from launcher.stop import Ending, Stop, supervise
 from runners.harness.record import log_tail
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from launcher.identity import Identity, mine, parse
+from launcher.ownership.owner import Identity, mine, parse
 
 PREFIX = "levelfield-of-"
 SEPARATOR = "~"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from launcher.errors import NotReady
-from launcher.identity import mine, parse
+from launcher.ownership.owner import mine, parse
 
 LOCK_NAME = ".lock"
 
