@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from launcher import options as options_module
-from launcher.bench import bench, show_plan
-from launcher.chores import clean, prepare_data, prepare_frameworks
-from launcher.doctor import doctor
+from launcher.commands.bench import bench, show_plan
+from launcher.commands.images import clean, prepare_data, prepare_frameworks
+from launcher.commands.doctor import doctor
 from launcher.errors import ExitCode, LauncherError
 from launcher.stop import Stop
 from launcher.variables import add_variables

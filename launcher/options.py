@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher import budget
-from launcher.discovery import ALL
-from launcher.engines.select import ENGINES
+from launcher.plan.discovery import ALL
+from launcher.engines.selection import ENGINES
 from launcher.errors import UsageError, unknown
-from launcher.provenance import printable
-from launcher.selection import OPTIONS, Selection
+from launcher.engines.provenance import printable
+from launcher.plan.overrides import OPTIONS, Selection
 from runners.harness.axes import Axis, Value
 from runners.harness.case import AXES
 

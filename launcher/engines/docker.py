@@ -12,13 +12,13 @@ from docker.errors import APIError
 from docker.models.containers import Container
 from docker.types import DeviceRequest, LogConfig, Mount
 
-from launcher.arguments import Places
+from launcher.run.arguments import Places
 from launcher.engines import Build, Job, Limits, Outcome
 from launcher.engines.waiting import CONNECTION_ERRORS, Waiter, reconnected
 from launcher.errors import NotReady, UsageError
 from launcher.ownership.owner import mine, parse
-from launcher.images import ImageBuilder, tag
-from launcher.provenance import handed_down
+from launcher.build.images import ImageBuilder, tag
+from launcher.engines.provenance import handed_down
 from launcher.ownership.temporary import scratch
 from launcher.stop import Ending, Stop, supervise
 from runners.harness.host import ALLOCATOR

@@ -4,12 +4,12 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from launcher.arguments import Places
+from launcher.run.arguments import Places
 from launcher.processes import run_child
 from launcher.engines import Build, Job, Limits, Outcome
-from launcher.environments import build_digest, is_ready, make_environment, python_of
+from launcher.build.environments import build_digest, is_ready, make_environment, python_of
 from launcher.errors import UsageError
-from launcher.provenance import handed_down
+from launcher.engines.provenance import handed_down
 from launcher.ownership.temporary import scratch
 from launcher.stop import Ending, Stop
 from runners.harness.host import ALLOCATOR

@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from launcher.cases import Planned
+from launcher.plan.cases import Planned
 from launcher.engines import Build, Job, Outcome
 from launcher.errors import BuildFailed
-from launcher.profile import Sampling
+from launcher.plan.profile import Sampling
 from launcher.stop import Ending, Stop
 from runners.harness.case import Block, Case, Competitor
 from runners.harness.record import SCHEMA_VERSION, Check, Failure, Record, Samples, Status, write_record

@@ -14,18 +14,18 @@ from launcher_fakes import A, B, Behaviour, FakeEngine, case, failing, ok, plann
 from rich.console import Console
 
 from launcher import budget as budgets
-from launcher.arguments import case_arguments
+from launcher.run.arguments import case_arguments
 from launcher.budget import Budget
-from launcher.cases import doubled
+from launcher.plan.cases import doubled
 from launcher.engines import Job, Limits, Outcome
 from launcher.errors import UsageError
-from launcher.estimate import Durations, spent
-from launcher.measure import Measurement
-from launcher.pilots import pilot_run, settle
-from launcher.profile import Sampling
-from launcher.progress import Display
-from launcher.replicate import Replicator
-from launcher.runfolder import RunFolder, Setup, load, write_setup
+from launcher.plan.estimate import Durations, spent
+from launcher.run.loop import Measurement
+from launcher.run.pilots import pilot_run, settle
+from launcher.plan.profile import Sampling
+from launcher.run.progress import Display
+from launcher.run.replicate import Replicator
+from launcher.run.folder import RunFolder, Setup, load, write_setup
 from launcher.stop import Ending, Stop
 from method.schedule import Replicate, run_schedule
 from runners.harness.case import Competitor

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from launcher.cli import parser
-from launcher.discovery import Contestant, choose
+from launcher.plan.discovery import Contestant, choose
 from launcher.errors import UsageError
 from launcher.options import read
 from runners.harness.workload import Framework, Workload

@@ -15,13 +15,13 @@ import pytest
 from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 
 from launcher.cli import main, parser
-from launcher.data import Assigned
+from launcher.datasets.preparation import Assigned
 from launcher.engines.connection import connect
 from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
 from launcher.errors import NotReady
 from launcher.ownership.owner import Identity, mine
 from launcher.options import read
-from launcher.plan import draft, planned_cases
+from launcher.plan.draft import draft, planned_cases
 from method.schedule import Entry, schedule
 from runners.harness.manifest import Item, Manifest, write_manifest
 

@@ -12,17 +12,18 @@ from docker.errors import NotFound
 from launcher_fakes import REPOSITORY, A, B, case, framework_tree, run_of
 from requests.exceptions import ConnectionError as Disconnected
 
-from launcher import cli, doctor, machine
-from launcher.cases import expand
+from launcher import cli, machine
+from launcher.commands import doctor
+from launcher.plan.cases import expand
 from launcher.cli import main
-from launcher.discovery import Contestant
-from launcher.engines import Job, Limits, connection, select, waiting
+from launcher.plan.discovery import Contestant
+from launcher.engines import Job, Limits, connection, selection, waiting
 from launcher.engines import docker as docker_engine
-from launcher.environments import is_ready, make_environment
+from launcher.build.environments import is_ready, make_environment
 from launcher.errors import BuildFailed, NotReady, UsageError
-from launcher.images import ImageBuilder
-from launcher.profile import load_profile
-from launcher.retry import is_transient
+from launcher.build.images import ImageBuilder
+from launcher.plan.profile import load_profile
+from launcher.build.retry import is_transient
 from launcher.stop import Ending, Stop, supervise
 from method.schedule import run_schedule
 from runners.harness.run import PlannedCase
@@ -359,7 +360,7 @@ def test_requirements_that_cannot_be_met_fail_with_the_log_s_end(tmp_path: Path)
 def test_an_engine_without_the_docker_command_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(select, "connect", lambda: None)
+    monkeypatch.setattr(selection, "connect", lambda: None)
     monkeypatch.setattr(connection.shutil, "which", lambda _: None)
     tree = framework_tree(tmp_path / "tree")
     assert main(["images", "--engine", "docker"], tree) == 3

@@ -10,14 +10,14 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from launcher.budget import Budget
-from launcher.data import Dataset
+from launcher.datasets.preparation import Dataset
 from launcher.engines import Job, Limits, Outcome
 from launcher.errors import NotReady
-from launcher.estimate import Durations
-from launcher.measure import Measurement
-from launcher.progress import Display
-from launcher.replicate import Replicator
-from launcher.runfolder import RunFolder, load, write_setup
+from launcher.plan.estimate import Durations
+from launcher.run.loop import Measurement
+from launcher.run.progress import Display
+from launcher.run.replicate import Replicator
+from launcher.run.folder import RunFolder, load, write_setup
 from launcher.stop import Ending, Stop
 from method.schedule import run_schedule
 from runners.harness.manifest import Item, Manifest, write_manifest

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from launcher import profile
-from launcher.pilots import longer
+from launcher.plan import profile
+from launcher.run.pilots import longer
 from method import drift
 from method.statistic import seconds, summarise
 from method.warmup import FEWEST_STEPS, MOST_STEPS, mser, pilot, plan, plans

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from launcher.cases import Planned
-from launcher.estimate import Durations
-from launcher.pilots import programs
-from launcher.progress import duration
+from launcher.plan.cases import Planned
+from launcher.plan.estimate import Durations
+from launcher.run.pilots import programs
+from launcher.run.progress import duration
 from method.statistic import STEP_WORKLOADS
 from runners.harness.run import Stopping
 

@@ -6,18 +6,18 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher import data
+from launcher.datasets import preparation as data
 from launcher.budget import Budget
 from launcher.processes import run_child
 from launcher.engines import Engine
 from launcher.errors import ExitCode, Interrupted, NotReady
-from launcher.estimate import Durations, earlier, spent
-from launcher.measure import Measurement
+from launcher.plan.estimate import Durations, earlier, spent
+from launcher.run.loop import Measurement
 from launcher.options import Options
-from launcher.pilots import pilot_run, settle
-from launcher.progress import Display, say
-from launcher.replicate import Replicator
-from launcher.runfolder import RunFolder, Setup
+from launcher.run.pilots import pilot_run, settle
+from launcher.run.progress import Display, say
+from launcher.run.replicate import Replicator
+from launcher.run.folder import RunFolder, Setup
 from launcher.ownership.temporary import others
 from launcher.stop import Ending, Stop
 from runners.harness.run import Run, RunState

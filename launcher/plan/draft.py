@@ -5,14 +5,15 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher import budget, data, machine
-from launcher.cases import Planned, doubled, expand, reads_data, workloads_of
-from launcher.discovery import Contestant, choose, discover
+from launcher import budget, machine
+from launcher.datasets import preparation as data
+from launcher.plan.cases import Planned, doubled, expand, reads_data, workloads_of
+from launcher.plan.discovery import Contestant, choose, discover
 from launcher.errors import UsageError
-from launcher.known import variants
+from launcher.plan.validation import variants
 from launcher.options import Options
-from launcher.profile import Profile, load_profile
-from launcher.selection import selected
+from launcher.plan.profile import Profile, load_profile
+from launcher.plan.overrides import selected
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
 from runners.harness.run import Stopping, Unavailable

@@ -9,12 +9,12 @@ import docker
 from docker.errors import ImageNotFound
 from docker.models.images import Image
 
-from launcher import sources
+from launcher.build import sources
 from launcher.processes import run_logged
 from launcher.engines import Build
 from launcher.errors import BuildFailed
-from launcher.programs import ARGUMENT, split
-from launcher.retry import is_transient, tries
+from launcher.build.programs import ARGUMENT, split
+from launcher.build.retry import is_transient, tries
 from launcher.stop import Stop
 
 DEFAULT_BASE = "python:3.11-slim-bookworm"

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from launcher.cases import SLOWED
-from launcher.profile import Sampling
+from launcher.plan.cases import SLOWED
+from launcher.plan.profile import Sampling
 from method.schedule import Replicate
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import AXES, Case

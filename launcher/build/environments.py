@@ -7,11 +7,11 @@ import shutil
 import sys
 from pathlib import Path
 
-from launcher import sources
+from launcher.build import sources
 from launcher.processes import run_logged
 from launcher.errors import BuildFailed
-from launcher.programs import ARGUMENT, ingredients, requirement_files, split
-from launcher.retry import is_transient, tries
+from launcher.build.programs import ARGUMENT, ingredients, requirement_files, split
+from launcher.build.retry import is_transient, tries
 from launcher.stop import Stop
 
 STAMP_NAME = "levelfield-stamp"

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from launcher.errors import UsageError, unknown
-from launcher.programs import require_version, split
+from launcher.build.programs import require_version, split
 from runners.harness.workload import Framework
 
 NOT_FRAMEWORKS = {"harness", "reference"}

@@ -7,7 +7,7 @@ from launcher.engines.connection import address, connect, require_command
 from launcher.engines.docker import DockerEngine, require_toolkit
 from launcher.engines.venv import VenvEngine
 from launcher.errors import NotReady
-from launcher.images import ImageBuilder
+from launcher.build.images import ImageBuilder
 from launcher.stop import Stop
 
 ENGINES = ("auto", "docker", "venv")

@@ -4,9 +4,9 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
-from launcher.memory import Memory
-from launcher.profile import Sampling
-from launcher.runfolder import BadRecord, RunFolder, Setup, read_record
+from launcher.run.memory import Memory
+from launcher.plan.profile import Sampling
+from launcher.run.folder import BadRecord, RunFolder, Setup, read_record
 from method import warmup
 from method.schedule import run_schedule
 from method.statistic import STEP_WORKLOADS

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from launcher.discovery import Contestant
+from launcher.plan.discovery import Contestant
 from launcher.errors import UsageError, unknown
-from launcher.profile import CaseGroup
+from launcher.plan.profile import CaseGroup
 from runners.harness.case import AXES
 from runners.harness.precision import lacking
 from runners.harness.workload import Workload

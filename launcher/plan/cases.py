@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
-from launcher.discovery import Contestant
+from launcher.plan.discovery import Contestant
 from launcher.errors import UsageError, unknown
-from launcher.known import offers, require_known
-from launcher.profile import CaseGroup, Profile, Sampling
+from launcher.plan.validation import offers, require_known
+from launcher.plan.profile import CaseGroup, Profile, Sampling
 from runners.harness.axes import Value
 from runners.harness.case import AXES, Case, Competitor, DatasetRef
 from runners.harness.run import PlannedCase, Unavailable

@@ -18,13 +18,13 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher import machine
-from launcher.discovery import choose, discover
+from launcher.plan.discovery import choose, discover
 from launcher.engines.connection import address, connect, require_command
-from launcher.environments import OTHER_PYTHON, is_ready
+from launcher.build.environments import OTHER_PYTHON, is_ready
 from launcher.errors import ExitCode, NotReady
-from launcher.images import tag
+from launcher.build.images import tag
 from launcher.options import Options
-from launcher.programs import ARGUMENT, requirement_files, split
+from launcher.build.programs import ARGUMENT, requirement_files, split
 from runners.harness.host import (
     cgroup_cpu_quota,
     cpu_model,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from launcher.errors import UsageError, unknown
-from launcher.profile import CaseGroup, Profile
+from launcher.plan.profile import CaseGroup, Profile
 from runners.harness.axes import Value
 from runners.harness.case import AXES
 

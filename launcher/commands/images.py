@@ -8,17 +8,18 @@ from pathlib import Path
 
 from docker.errors import APIError
 
-from launcher import data, machine
-from launcher.bench import build, build_facts
-from launcher.discovery import choose, discover
+from launcher import machine
+from launcher.datasets import preparation as data
+from launcher.commands.bench import build, build_facts
+from launcher.plan.discovery import choose, discover
 from launcher.engines import Limits
 from launcher.engines.connection import connect
-from launcher.engines.select import select
+from launcher.engines.selection import select
 from launcher.errors import ExitCode, NotReady, UsageError
-from launcher.images import SOURCE_LABEL
+from launcher.build.images import SOURCE_LABEL
 from launcher.ownership.lock import LOCK_NAME
 from launcher.options import Options
-from launcher.reclaim import reclaim
+from launcher.engines.leftovers import reclaim
 from launcher.stop import Stop
 from runners.harness.run import RUN_NAME
 

@@ -6,21 +6,23 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from launcher import data, machine, runfolder
+from launcher import machine
+from launcher.datasets import preparation as data
 from launcher.ownership import lock
-from launcher.cases import without
-from launcher.conduct import Prepared, measure
+from launcher.plan.cases import without
+from launcher.run.session import Prepared, measure
 from launcher.engines import Build, Engine, Limits
-from launcher.engines.select import select
+from launcher.engines.selection import select
 from launcher.errors import BuildFailed, ExitCode, Interrupted, UsageError
-from launcher.estimate import earlier, spent
+from launcher.plan.estimate import earlier, spent
 from launcher.options import SETTINGS, Options, words
-from launcher.outlook import describe, describe_stopping, estimate, expected_seconds, extent, replicates, shortfall
-from launcher.plan import Draft, batch_sizes, budget_seconds, draft, planned_cases, stopping
-from launcher.progress import say
-from launcher.provenance import printable
-from launcher.reclaim import reclaim
-from launcher.runfolder import RunFolder
+from launcher.plan.description import describe, describe_stopping, estimate, expected_seconds, extent, replicates, shortfall
+from launcher.plan.draft import Draft, batch_sizes, budget_seconds, draft, planned_cases, stopping
+from launcher.run.progress import say
+from launcher.engines.provenance import printable
+from launcher.engines.leftovers import reclaim
+from launcher.run import folder as folders
+from launcher.run.folder import RunFolder
 from launcher.stop import Stop
 from runners.harness.case import Case
 from runners.harness.clock import wall_time
@@ -49,7 +51,7 @@ def show_plan(root: Path, options: Options) -> int:
 def bench(root: Path, options: Options, stop: Stop) -> int:
     """Carry a run out and report it. Returns the exit code."""
     if options.run:
-        folder = runfolder.existing(options.out, options.run)
+        folder = folders.existing(options.out, options.run)
         machine.require_folder(folder.path)
         with lock.hold(folder.path):
             return _carry_out(root, options, stop, _resume(folder, options))
@@ -83,7 +85,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
     warnings += machine.require_disk(options.out, most, sum(not engine.is_ready(name) for name in names))
     builds, unbuilt = build(engine, names)
     cases = [without(case, unbuilt) for case in cases]
-    folder = runfolder.create(options.out, options.profile)
+    folder = folders.create(options.out, options.profile)
     run = Run(
         run_version=RUN_VERSION,
         run_id=folder.path.name,
@@ -102,7 +104,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
     )
     with lock.hold(folder.path):
         manifests = {name: dataset.path for name, dataset in assigned.datasets.items()}
-        setup = runfolder.write_setup(
+        setup = folders.write_setup(
             folder, cases, limits, manifests, builds, machine.commit(root), pilots, options.slowdown
         )
         folder.write(run)
@@ -116,7 +118,7 @@ def _fresh(root: Path, options: Options, stop: Stop, drafted: Draft) -> int:
 
 
 def _resume(folder: RunFolder, options: Options) -> Prepared:
-    run, setup = runfolder.load(folder)
+    run, setup = folders.load(folder)
     for name in (name for name in SETTINGS if name != "budget"):
         asked, before = options.given.get(name), run.settings.get(name)
         if asked in (None, before) or (name == "engine" and asked == run.engine):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from launcher.cases import Planned
+from launcher.plan.cases import Planned
 from launcher.engines import Build, Limits
 from launcher.errors import UsageError, unknown
-from launcher.profile import Sampling
+from launcher.plan.profile import Sampling
 from method.schedule import Replicate
 from runners.harness.files import write_atomically
 from runners.harness.record import Record

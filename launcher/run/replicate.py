@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from launcher.arguments import case_arguments, order_arguments
-from launcher.data import Dataset, is_still
+from launcher.run.arguments import case_arguments, order_arguments
+from launcher.datasets.preparation import Dataset, is_still
 from launcher.engines import Engine, Job, Outcome
 from launcher.errors import NotReady
-from launcher.outcomes import failure
-from launcher.runfolder import BadRecord, RunFolder, Setup, read_record
+from launcher.engines.outcomes import failure
+from launcher.run.folder import BadRecord, RunFolder, Setup, read_record
 from launcher.stop import POLL_SECONDS, Ending, Stop
 from method.schedule import Replicate
 from runners.harness.case import Block

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from launcher.memory import NOT_TRIED, Memory
+from launcher.run.memory import NOT_TRIED, Memory
 from method.schedule import Replicate
 from runners.harness.agreement import disagreement
 from runners.harness.case import Case, Competitor

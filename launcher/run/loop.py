@@ -4,16 +4,16 @@ import dataclasses
 import errno
 from collections.abc import Sequence
 
-from launcher.adaptive import Looks
-from launcher.answers import describe
+from launcher.run.stopping import Looks
+from launcher.run.answers import describe
 from launcher.budget import Budget
 from launcher.errors import NotReady
-from launcher.estimate import Durations, note
-from launcher.memory import NOT_TRIED
-from launcher.policy import Policy
-from launcher.progress import Display, duration
-from launcher.replicate import Replicator
-from launcher.runfolder import RunFolder
+from launcher.plan.estimate import Durations, note
+from launcher.run.memory import NOT_TRIED
+from launcher.run.skipping import Policy
+from launcher.run.progress import Display, duration
+from launcher.run.replicate import Replicator
+from launcher.run.folder import RunFolder
 from launcher.stop import Stop
 from method.schedule import Replicate, run_schedule
 from runners.harness.case import Competitor
