@@ -11,7 +11,7 @@ from docker.models.images import Image
 
 from launcher.build import sources
 from launcher.processes import run_logged
-from launcher.engines import Build
+from launcher.build.programs import Build
 from launcher.errors import BuildFailed
 from launcher.build.programs import ARGUMENT, split
 from launcher.build.retry import is_transient, tries

@@ -11,7 +11,8 @@ from launcher.datasets import preparation as data
 from launcher.ownership import lock
 from launcher.plan.cases import without
 from launcher.run.session import Prepared, measure
-from launcher.engines import Build, Engine, Limits
+from launcher.build.programs import Build
+from launcher.engines.engine import Engine, Limits
 from launcher.engines.selection import select
 from launcher.errors import BuildFailed, ExitCode, Interrupted, UsageError
 from launcher.plan.estimate import earlier, spent
@@ -19,7 +20,7 @@ from launcher.options import SETTINGS, Options, words
 from launcher.plan.description import describe, describe_stopping, estimate, expected_seconds, extent, replicates, shortfall
 from launcher.plan.draft import Draft, batch_sizes, budget_seconds, draft, planned_cases, stopping
 from launcher.run.progress import say
-from launcher.engines.provenance import printable
+from launcher.text import printable
 from launcher.engines.leftovers import reclaim
 from launcher.run import folder as folders
 from launcher.run.folder import RunFolder

@@ -12,7 +12,7 @@ from launcher import machine
 from launcher.datasets import preparation as data
 from launcher.commands.bench import build, build_facts
 from launcher.plan.discovery import choose, discover
-from launcher.engines import Limits
+from launcher.engines.engine import Limits
 from launcher.engines.connection import connect
 from launcher.engines.selection import select
 from launcher.errors import ExitCode, NotReady, UsageError

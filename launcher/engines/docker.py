@@ -12,8 +12,9 @@ from docker.errors import APIError
 from docker.models.containers import Container
 from docker.types import DeviceRequest, LogConfig, Mount
 
-from launcher.run.arguments import Places
-from launcher.engines import Build, Job, Limits, Outcome
+from launcher.engines.engine import Places
+from launcher.build.programs import Build
+from launcher.engines.engine import Job, Limits, Outcome
 from launcher.engines.waiting import CONNECTION_ERRORS, Waiter, reconnected
 from launcher.errors import NotReady, UsageError
 from launcher.ownership.owner import mine, parse

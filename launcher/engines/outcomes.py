@@ -2,7 +2,7 @@
 
 import signal
 
-from launcher.engines import Outcome
+from launcher.engines.engine import Outcome
 from launcher.stop import Ending
 from runners.harness.record import Failure, Status
 

@@ -1,10 +1,10 @@
 """Facts that only the launcher knows, handed down to the runner, which writes them into the record."""
 
 import json
-import os
 import socket
 
-from launcher.engines import Job
+from launcher.engines.engine import Job
+from launcher.text import printable
 
 VARIABLE = "LEVELFIELD_PROVENANCE"
 
@@ -19,8 +19,3 @@ def handed_down(job: Job, engine: str, command: list[str], **more: object) -> st
         **more,
     }
     return json.dumps(facts, ensure_ascii=True)
-
-
-def printable(text: str) -> str:
-    """Text that any reader of JSON takes: the bytes of a name that are not UTF-8 become escapes."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from launcher.engines import Engine, Limits
+from launcher.engines.engine import Engine, Limits
 from launcher.engines.connection import address, connect, require_command
 from launcher.engines.docker import DockerEngine, require_toolkit
 from launcher.engines.venv import VenvEngine

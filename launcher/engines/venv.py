@@ -4,9 +4,10 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from launcher.run.arguments import Places
+from launcher.engines.engine import Places
 from launcher.processes import run_child
-from launcher.engines import Build, Job, Limits, Outcome
+from launcher.build.programs import Build
+from launcher.engines.engine import Job, Limits, Outcome
 from launcher.build.environments import build_digest, is_ready, make_environment, python_of
 from launcher.errors import UsageError
 from launcher.engines.provenance import handed_down

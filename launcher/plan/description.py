@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from launcher.plan.cases import Planned
 from launcher.plan.estimate import Durations
 from launcher.run.pilots import programs
-from launcher.run.progress import duration
+from launcher.text import duration
 from method.statistic import STEP_WORKLOADS
 from runners.harness.run import Stopping
 

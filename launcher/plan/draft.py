@@ -5,8 +5,9 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher import budget, machine
-from launcher.datasets import preparation as data
+from launcher import machine
+from launcher.datasets.assignment import Assigned
+from launcher.datasets.sources import Source, sources
 from launcher.plan.cases import Planned, doubled, expand, reads_data, workloads_of
 from launcher.plan.discovery import Contestant, choose, discover
 from launcher.errors import UsageError
@@ -14,6 +15,7 @@ from launcher.plan.validation import variants
 from launcher.options import Options
 from launcher.plan.profile import Profile, load_profile
 from launcher.plan.overrides import selected
+from launcher.text import seconds
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
 from runners.harness.run import Stopping, Unavailable
@@ -27,7 +29,7 @@ class Draft:
     everyone: dict[str, Contestant]
     contestants: dict[str, Contestant]
     workloads: list[str]
-    sources: list[data.Source]
+    sources: list[Source]
 
     @property
     def data_workloads(self) -> list[str]:
@@ -52,8 +54,8 @@ def draft(root: Path, options: Options) -> Draft:
     if not workloads:
         raise UsageError(f"profile {options.profile} has no case of workload {', '.join(options.workloads)}")
     needing = [name for name in workloads if reads_data(name, everyone)]
-    sources = data.sources(root, options.data or profile.data, needing, options.strict) if needing else []
-    return Draft(profile, everyone, contestants, workloads, sources)
+    found = sources(root, options.data or profile.data, needing, options.strict) if needing else []
+    return Draft(profile, everyone, contestants, workloads, found)
 
 
 def _most_able(contestants: dict[str, Contestant], workloads: Set[str]) -> dict[str, Contestant]:
@@ -67,7 +69,7 @@ def _most_able(contestants: dict[str, Contestant], workloads: Set[str]) -> dict[
     return {chosen: contestants[chosen]}
 
 
-def planned_cases(drafted: Draft, options: Options, assigned: data.Assigned) -> list[Planned]:
+def planned_cases(drafted: Draft, options: Options, assigned: Assigned) -> list[Planned]:
     """The cases with their data. Cases whose workload has no data set that fits run nobody, with the reason."""
     cases = expand(
         drafted.profile,
@@ -105,8 +107,10 @@ def stopping(drafted: Draft, options: Options) -> Stopping | None:
 
 def budget_seconds(drafted: Draft, options: Options) -> float | None:
     """The time budget: as asked, else the profile's, which --blocks lifts and which leaves the planned blocks alone."""
-    usual = None if options.blocks is not None else budget.seconds(drafted.profile.budget)
-    return options.budget or usual
+    if options.budget is not None:
+        return options.budget
+    usual = drafted.profile.budget
+    return seconds(usual) if usual and options.blocks is None else None
 
 
 def _crowd(case: Case, cpus: int) -> str | None:

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, field_validator
 
-from launcher.budget import seconds as budget_seconds
 from launcher.errors import UsageError, unknown
+from launcher.text import seconds
 from runners.harness.axes import Axis, Value
 from runners.harness.case import AXES
 from runners.harness.run import Warmup
@@ -102,10 +102,8 @@ class Profile(_Strict):
     @field_validator("budget")
     @classmethod
     def _is_a_time(cls, text: str) -> str:
-        try:
-            budget_seconds(text)
-        except UsageError as error:
-            raise ValueError("a time like 90s, 30m, 2h or 1h30m") from error
+        if text:
+            seconds(text)
         return text
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from launcher.run.progress import duration
+from launcher.text import duration
 from method.compare import Paired, ratio
 from method.stopping import Look, Standing
 from method.verdict import MOST_BLOCKS

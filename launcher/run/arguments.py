@@ -1,32 +1,10 @@
 """The command line of one replicate; the same in every engine, save where the folders are."""
 
-from dataclasses import dataclass
-
 from launcher.plan.cases import SLOWED
 from launcher.plan.profile import Sampling
 from method.schedule import Replicate
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import AXES, Case
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where an engine puts the folders of a replicate, as the runner sees them."""
-
-    out: str
-    manifest: str = ""
-    data: str = ""
-    compiled: str = ""
-
-    def arguments(self) -> list[str]:
-        """The options that name them."""
-        named = (
-            ("--manifest", self.manifest),
-            ("--data", self.data),
-            ("--compiler-cache", self.compiled),
-            ("--out", self.out),
-        )
-        return [word for option, value in named if value for word in (option, value)]
 
 
 def case_arguments(

@@ -11,7 +11,8 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from launcher.plan.cases import Planned
-from launcher.engines import Build, Limits
+from launcher.build.programs import Build
+from launcher.engines.engine import Limits
 from launcher.errors import UsageError, unknown
 from launcher.plan.profile import Sampling
 from method.schedule import Replicate

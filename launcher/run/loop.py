@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from launcher.run.stopping import Looks
 from launcher.run.answers import describe
-from launcher.budget import Budget
+from launcher.run.stopping import Budget
 from launcher.errors import NotReady
 from launcher.plan.estimate import Durations, note
-from launcher.run.memory import NOT_TRIED
+from launcher.run.skipping import NOT_TRIED
 from launcher.run.skipping import Policy
-from launcher.run.progress import Display, duration
+from launcher.run.progress import Display
+from launcher.text import duration
 from launcher.run.replicate import Replicator
 from launcher.run.folder import RunFolder
 from launcher.stop import Stop

@@ -4,7 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
-from launcher.run.memory import Memory
+from launcher.run.skipping import Memory
 from launcher.plan.profile import Sampling
 from launcher.run.folder import BadRecord, RunFolder, Setup, read_record
 from method import warmup

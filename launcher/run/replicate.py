@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from launcher.run.arguments import case_arguments, order_arguments
-from launcher.datasets.preparation import Dataset, is_still
-from launcher.engines import Engine, Job, Outcome
+from launcher.datasets.assignment import Dataset, is_still
+from launcher.engines.engine import Engine, Job, Outcome
 from launcher.errors import NotReady
 from launcher.engines.outcomes import failure
 from launcher.run.folder import BadRecord, RunFolder, Setup, read_record

@@ -6,10 +6,10 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from launcher.datasets import preparation as data
-from launcher.budget import Budget
+from launcher.datasets.assignment import Dataset
+from launcher.run.stopping import Budget
 from launcher.processes import run_child
-from launcher.engines import Engine
+from launcher.engines.engine import Engine
 from launcher.errors import ExitCode, Interrupted, NotReady
 from launcher.plan.estimate import Durations, earlier, spent
 from launcher.run.loop import Measurement
@@ -32,7 +32,7 @@ class Prepared:
     folder: RunFolder
     run: Run
     setup: Setup
-    datasets: dict[str, data.Dataset]
+    datasets: dict[str, Dataset]
 
 
 def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: Prepared) -> int:

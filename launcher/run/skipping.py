@@ -1,13 +1,35 @@
 """What is not worth measuring again: a competitor that failed at first, and a case whose competitors disagree."""
 
+import dataclasses
 from collections.abc import Collection, Sequence
 
-from launcher.run.memory import NOT_TRIED, Memory
 from method.schedule import Replicate
 from runners.harness.agreement import disagreement
 from runners.harness.case import Case, Competitor
 from runners.harness.record import LOST, Check, Record, Status
 from runners.harness.run import PlannedCase, Unavailable
+
+NOT_TRIED = "NOT TRIED"
+
+
+class Memory:
+    """Learns from records. A row is cases that differ in their batch alone; both labels of an A/A run are one."""
+
+    def __init__(self) -> None:
+        self._too_large: dict[tuple[Case, Competitor], int] = {}
+
+    def observe(self, record: Record) -> None:
+        """Take in a record."""
+        if record.status is Status.OOM:
+            row, batch = _row(record.case, record.competitor), record.case.batch_size
+            self._too_large[row] = min(batch, self._too_large.get(row, batch))
+
+    def refuses(self, case: Case, competitor: Competitor) -> Unavailable | None:
+        """Why the competitor is not to be started on the case; None where nothing speaks against it."""
+        smallest = self._too_large.get(_row(case, competitor))
+        if smallest is None or case.batch_size <= smallest:
+            return None
+        return Unavailable(competitor, NOT_TRIED, f"not tried ({smallest} ran out of memory)")
 
 
 class Policy:
@@ -76,3 +98,7 @@ def _difference(left: Check, right: Check, case: Case) -> str | None:
         return disagreement(left, right, case.precision, case.workload)
     except (IndexError, KeyError) as error:
         return f"their checks cannot be compared ({type(error).__name__}: {error})"
+
+
+def _row(case: Case, competitor: Competitor) -> tuple[Case, Competitor]:
+    return dataclasses.replace(case, batch_size=0), dataclasses.replace(competitor, alias="")

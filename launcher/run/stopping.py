@@ -1,4 +1,4 @@
-"""The looks that an adaptive run takes at its own records: what is answered, and which case gets the next block."""
+"""When a run has measured enough: a time budget bounds it, and the answers of an adaptive run decide the next block."""
 
 from collections.abc import Collection
 
@@ -38,3 +38,26 @@ class Looks:
         found = [self.standing(run, index) for index in open_cases]
         chosen = stopping.next_case(found, run.stopping, bool(run.continued))
         return None if chosen is None else open_cases[chosen]
+
+
+class Budget:
+    """What is left of it: replicates and pilots count, from start to end; what was cut off does not.
+
+    One that does not `cut_planned` blocks bounds only those that are added to them.
+    """
+
+    def __init__(self, total: float | None, spent: float = 0.0, cuts_planned: bool = True) -> None:
+        self.total, self.spent, self.cuts_planned = total, spent, cuts_planned
+
+    def spend(self, seconds: float) -> None:
+        """A replicate took this long."""
+        self.spent += seconds
+
+    @property
+    def left(self) -> float | None:
+        """Seconds left, at least 0; None where nothing bounds the run."""
+        return None if self.total is None else max(0.0, self.total - self.spent)
+
+    def allows(self, seconds: float) -> bool:
+        """Whether what is expected to take this long still fits."""
+        return self.left is None or seconds <= self.left

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from launcher.plan.cases import Planned
-from launcher.engines import Build, Job, Outcome
+from launcher.build.programs import Build
+from launcher.engines.engine import Job, Outcome
 from launcher.errors import BuildFailed
 from launcher.plan.profile import Sampling
 from launcher.stop import Ending, Stop

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from launcher import budget as budgets
 from launcher.run.arguments import case_arguments
-from launcher.budget import Budget
+from launcher.run.stopping import Budget
 from launcher.plan.cases import doubled
-from launcher.engines import Job, Limits, Outcome
+from launcher.engines.engine import Job, Limits, Outcome
 from launcher.errors import UsageError
 from launcher.plan.estimate import Durations, spent
 from launcher.run.loop import Measurement

@@ -15,7 +15,7 @@ import pytest
 from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 
 from launcher.cli import main, parser
-from launcher.datasets.preparation import Assigned
+from launcher.datasets.assignment import Assigned
 from launcher.engines.connection import connect
 from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
 from launcher.errors import NotReady

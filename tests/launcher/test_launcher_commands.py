@@ -17,7 +17,8 @@ from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 from PIL import Image
 
 from launcher.cli import main
-from launcher.datasets.preparation import assign, expected, sources
+from launcher.datasets.assignment import assign, expected
+from launcher.datasets.sources import sources
 from runners.harness.case import DatasetRef
 from runners.harness.manifest import Item, Manifest, write_manifest
 

@@ -17,7 +17,8 @@ from launcher.commands import doctor
 from launcher.plan.cases import expand
 from launcher.cli import main
 from launcher.plan.discovery import Contestant
-from launcher.engines import Job, Limits, connection, selection, waiting
+from launcher.engines import connection, selection, waiting
+from launcher.engines.engine import Job, Limits
 from launcher.engines import docker as docker_engine
 from launcher.build.environments import is_ready, make_environment
 from launcher.errors import BuildFailed, NotReady, UsageError

@@ -9,9 +9,9 @@ from launcher_fakes import A, B, FakeEngine, case, ending, failing, ok, planned,
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from launcher.budget import Budget
-from launcher.datasets.preparation import Dataset
-from launcher.engines import Job, Limits, Outcome
+from launcher.run.stopping import Budget
+from launcher.datasets.assignment import Dataset
+from launcher.engines.engine import Job, Limits, Outcome
 from launcher.errors import NotReady
 from launcher.plan.estimate import Durations
 from launcher.run.loop import Measurement

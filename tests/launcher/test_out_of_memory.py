@@ -8,7 +8,7 @@ from launcher_fakes import A, B, Behaviour, FakeEngine, case, failing, ok, plann
 from rich.console import Console
 
 from launcher.plan.cases import doubled
-from launcher.engines import Job, Limits, Outcome
+from launcher.engines.engine import Job, Limits, Outcome
 from launcher.plan.estimate import Durations
 from launcher.run.loop import Measurement
 from launcher.run.pilots import pilot_run, settle
