@@ -42,10 +42,7 @@ def load_tables(cases: Sequence[CaseResult]) -> list[Table]:
 
 def _rates(cases: Sequence[CaseResult]) -> Table:
     notes, labels, named = Footnotes(), columns(cases), setting_columns([result.case for result in cases], SETTINGS)
-    rows = [
-        (*setting_cells(named, result.case), *by_column(result, labels, notes, rate_cell))
-        for result in cases
-    ]
+    rows = [(*setting_cells(named, result.case), *by_column(result, labels, notes, rate_cell)) for result in cases]
     heads = (*named, *(clean(label, 60) for label in labels))
     caption = f"Data loading: images a second, delivery to delivery. {MEAN_NOTE}."
     return Table(
