@@ -28,7 +28,9 @@ def parser() -> ArgumentParser:
     for name, command in COMMANDS.items():
         one = commands.add_parser(name, help=command.HELP, description=command.HELP)
         command.add(one)
-        one.add_argument("--make", metavar="NAMES", help="take what is not given from make's variables; these were given")
+        one.add_argument(
+            "--make", metavar="NAMES", help="take what is not given from make's variables; these were given"
+        )
     return parse
 
 
@@ -38,7 +40,8 @@ def read(argv: list[str], root: Path = ROOT) -> Namespace:
     given, extra = parse.parse_known_args(argv)
     names = [name for name in vars(given) if name in options.OPTIONS]
     if extra:
-        raise UsageError(unknown("option", extra[0], map(options.flag, names)))
+        has = [name for name in vars(given) if name in options.OPTIONS or name in options.SWITCHES]
+        raise UsageError(unknown("option", extra[0].partition("=")[0], map(options.flag, has)))
     given = parse.parse_args([argv[0], *options.from_make(given.make, names), *argv[1:]])
     if "out" in names:
         given.out = given.out or root / "results"
@@ -50,7 +53,8 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     stop = Stop()
     try:
         given = read(sys.argv[1:] if argv is None else argv, root)
-        return COMMANDS[given.command].run(root, given, stop)
+        code: int = COMMANDS[given.command].run(root, given, stop)
+        return code
     except LauncherError as error:
         print(f"launcher: {error}", file=sys.stderr)
         return ExitCode.INTERRUPTED if stop.requested else error.code

@@ -19,7 +19,8 @@ from runners.harness.case import AXES
 ALL = "all"
 DEVICES = ("cpu", "gpu")
 ENGINES = ("auto", "docker", "venv")
-USUAL_PROFILE, AA_PROFILE = "quick", "aa"
+USUAL = {"profile": "quick", "device": "cpu", "engine": "auto"}
+AA_PROFILE = "aa"
 
 Overrides = Mapping[str, Sequence[Value]]
 """Values that replace those of a profile, by option; values that are not given stay the profile's."""
@@ -105,13 +106,13 @@ _OVERRIDES = {
     "loaders": Option("load, fit: torch, spdl, tfdata …, or all", listed=True),
 }
 OPTIONS = {
-    "profile": Option(f"profiles/NAME.toml (default {USUAL_PROFILE})"),
-    "device": Option("cpu (default) or gpu", _name("device", DEVICES), "cpu"),
-    "engine": Option("auto (default), docker or venv", _name("engine", ENGINES), "auto"),
+    "profile": Option(f"profiles/NAME.toml (default {USUAL['profile']})"),
+    "device": Option("cpu (default) or gpu", _name("device", DEVICES), USUAL["device"]),
+    "engine": Option("auto (default), docker or venv", _name("engine", ENGINES), USUAL["engine"]),
     "frameworks": Option("only these, separated by commas; tensorflow@2.16.2 names a version", listed=True),
     "workloads": Option("only these; the values of the options that follow replace the profile's", listed=True),
     **_OVERRIDES,
-    "filter": Option("only cases whose name in the plan or a report contains this, or matches it as a glob", default=""),
+    "filter": Option("only cases whose name in the plan or a report contains this, or matches this glob", default=""),
     "blocks": Option("how often each case is repeated, no more and no less (default: the profile's)", _whole(1, 1000)),
     "budget": Option(f"{_BUDGET}; for a run that has ended, so much more", seconds),
     "slowdown": Option("with --aa: make the steps of the second label last this many times as long", _slowdown, 1.0),
@@ -210,8 +211,8 @@ def measured(arguments: Namespace) -> Options:
     if aa and (len(frameworks) > 1 or frameworks == [ALL]):
         raise UsageError("--aa runs one framework under two labels; name one with --frameworks")
     texts = values["texts"] | {"aa": "yes" if aa else ""}
-    made = {
-        "profile": values["profile"] or (AA_PROFILE if aa else USUAL_PROFILE),
+    made: dict[str, Any] = {
+        "profile": values["profile"] or (AA_PROFILE if aa else USUAL["profile"]),
         "overrides": {name: values[name] for name in _OVERRIDES if values[name]},
         "given": {name: without_password(printable(texts[name])) for name in SETTINGS if texts.get(name)},
     }

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 
 DURATION_FORM = "a time like 90s, 30m, 2h or 1h30m"
 _DURATION = re.compile("".join(rf"(?:(\d{{1,6}}(?:\.\d+)?){unit})?" for unit in "hms"), re.ASCII)
@@ -33,3 +34,8 @@ def printable(text: str) -> str:
 def without_password(text: str) -> str:
     """An address without the name and password that it may hold: a run's settings get published."""
     return re.sub(r"://[^/@\s]*@", "://", text)
+
+
+def say(text: str) -> None:
+    """Print a line for people: stdout is for what was asked for."""
+    print(text, file=sys.stderr)

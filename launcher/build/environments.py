@@ -8,11 +8,12 @@ import sys
 from pathlib import Path
 
 from launcher.build import sources
-from launcher.processes import run_logged
-from launcher.errors import BuildFailed
 from launcher.build.programs import ARGUMENT, ingredients, requirement_files, split
 from launcher.build.retry import is_transient, tries
+from launcher.errors import BuildFailed
+from launcher.processes import run_logged
 from launcher.stop import Stop
+from launcher.text import say
 
 STAMP_NAME = "levelfield-stamp"
 INSTALL_SECONDS = 3600.0
@@ -50,7 +51,7 @@ def make_environment(root: Path, program: str, device: str, stop: Stop, extra_in
     if is_ready(root, program, device, extra_index):
         return
     folder = root / ".venvs" / program
-    print(f"setting up .venvs/{program} for {device}", file=sys.stderr)
+    say(f"setting up .venvs/{program} for {device}")
     shutil.rmtree(folder, ignore_errors=True)
     files = requirement_files(root, program, device)
     bare = not files or importlib.util.find_spec("ensurepip") is None

@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import sys
 from pathlib import Path
 
 import docker
@@ -10,12 +9,12 @@ from docker.errors import ImageNotFound
 from docker.models.images import Image
 
 from launcher.build import sources
-from launcher.processes import run_logged
-from launcher.build.programs import Build
-from launcher.errors import BuildFailed
-from launcher.build.programs import ARGUMENT, split
+from launcher.build.programs import ARGUMENT, Build, split
 from launcher.build.retry import is_transient, tries
+from launcher.errors import BuildFailed
+from launcher.processes import run_logged
 from launcher.stop import Stop
+from launcher.text import say
 
 DEFAULT_BASE = "python:3.11-slim-bookworm"
 SOURCE_LABEL = "levelfield.source"
@@ -32,23 +31,18 @@ def tag(program: str, device: str) -> str:
 class ImageBuilder:
     """Builds what is missing or out of date."""
 
-    def __init__(self, root: Path, client: docker.DockerClient, stop: Stop, facts: dict[str, str]) -> None:
+    def __init__(
+        self, root: Path, client: docker.DockerClient, stop: Stop, base: str = "", extra_index: str = ""
+    ) -> None:
         self._root, self._client, self._stop = root, client, stop
-        self._base = facts.get("base") or DEFAULT_BASE
-        self._arguments = {
-            "BASE_IMAGE": self._base,
-            "EXTRA_INDEX": facts.get("extra_index", ""),
-            "VERSION": facts.get("version", ""),
-            "COMMIT": facts.get("commit", ""),
-        }
+        self._base, self._extra_index = base or DEFAULT_BASE, extra_index
 
     def is_current(self, program: str, device: str) -> bool:
         """Whether the image is there and made from these sources; any package index will do where none is asked for."""
         image = self._find(tag(program, device))
         if image is None or image.labels.get(SOURCE_LABEL) != self._digest(program, device):
             return False
-        index = self._arguments["EXTRA_INDEX"]
-        return not index or image.labels.get(INDEX_LABEL) == sources.index_digest(index)
+        return not self._extra_index or image.labels.get(INDEX_LABEL) == sources.index_digest(self._extra_index)
 
     def build(self, program: str, device: str) -> Build:
         """The program's image, built first where its sources changed. Raises BuildFailed."""
@@ -82,12 +76,20 @@ class ImageBuilder:
             raise BuildFailed(f"images/{framework} is missing, which names what the image has")
         if shutil.which("docker") is None:
             raise BuildFailed("the `docker` command is missing, which builds the images; install the Docker client")
-        print(f"building {tag(program, device)}", file=sys.stderr)
-        given = {**self._arguments, "FRAMEWORK": framework, "DEVICE": device, ARGUMENT: version}
+        say(f"building {tag(program, device)}")
+        given = {
+            "BASE_IMAGE": self._base,
+            "EXTRA_INDEX": self._extra_index,
+            "VERSION": sources.version(self._root),
+            "COMMIT": sources.commit(self._root)[0],
+            "FRAMEWORK": framework,
+            "DEVICE": device,
+            ARGUMENT: version,
+        }
         arguments = [word for name, value in given.items() if value for word in ("--build-arg", f"{name}={value}")]
         labels = {
             SOURCE_LABEL: self._digest(program, device),
-            INDEX_LABEL: sources.index_digest(self._arguments["EXTRA_INDEX"]),
+            INDEX_LABEL: sources.index_digest(self._extra_index),
         }
         label = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
         # Without --force-rm the classic builder leaves a container of each build that fails.

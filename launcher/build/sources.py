@@ -1,7 +1,9 @@
-"""Digests of what a framework is made from: they tell whether two builds, or two halves of a run, are the same."""
+"""The sources of a build: their commit, and digests that tell whether two builds are the same."""
 
 import hashlib
 import os
+import subprocess
+import tomllib
 from pathlib import Path
 
 RECIPE = "images/Dockerfile"
@@ -15,6 +17,28 @@ def digest(root: Path, framework: str) -> str:
         for path in _files(root / part):
             total.update(os.fsencode(path.relative_to(root)) + b"\0" + path.read_bytes() + b"\0")
     return total.hexdigest()
+
+
+def commit(root: Path) -> tuple[str | None, bool | None]:
+    """(commit, whether there are changes beyond it), or (None, None) outside a repository."""
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=20, check=True
+        )
+        status = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return head.stdout.strip(), bool(status.stdout.strip())
+
+
+def version(root: Path) -> str:
+    """The project's version."""
+    try:
+        return str(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+    except (OSError, tomllib.TOMLDecodeError, KeyError):
+        return ""
 
 
 def index_digest(index: str) -> str:

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,14 +18,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from launcher import machine
-from launcher.plan.discovery import choose, discover
-from launcher.engines.connection import address, connect, require_command
+from launcher import machine, options
 from launcher.build.environments import OTHER_PYTHON, is_ready
-from launcher.errors import ExitCode, NotReady
 from launcher.build.images import tag
-from launcher.options import Options
 from launcher.build.programs import ARGUMENT, requirement_files, split
+from launcher.engines.connection import address, connect, require_command
+from launcher.errors import ExitCode, NotReady
+from launcher.plan.discovery import choose, discover
+from launcher.stop import Stop
 from runners.harness.host import (
     cgroup_cpu_quota,
     cpu_model,
@@ -59,19 +60,27 @@ class Finding:
     remedy: str = ""
 
 
-def doctor(root: Path, options: Options) -> int:
+HELP = "what this machine has and lacks, and what to do about it"
+
+
+def add(parser: ArgumentParser) -> None:
+    """Its options."""
+    options.add(parser, "device", "engine", "frameworks", "out")
+
+
+def run(root: Path, given: Namespace, _stop: Stop) -> int:
     """Print all findings; NOT_READY where no engine could run anything."""
-    names = list(choose(root, discover(root), options.frameworks))
-    client, engine = _engine(options)
+    names = list(choose(root, discover(root), given.frameworks))
+    client, engine = _engine(given.engine)
     findings = [
         *_software(),
         engine,
-        *_frameworks(root, names, options, client),
+        *_frameworks(root, names, given, client),
         _ffmpeg(root),
         *_processor(),
         *_memory(),
-        _gpu(options.device),
-        _disk(options.out),
+        _gpu(given.device),
+        _disk(given.out),
     ]
     table = Table(show_edge=False, pad_edge=False)
     for heading in ("what", "", "found", "what to do"):
@@ -85,16 +94,14 @@ def doctor(root: Path, options: Options) -> int:
     return ExitCode.NOT_READY if any(one.verdict is Verdict.LACKS for one in findings) else ExitCode.OK
 
 
-def _engine(options: Options) -> tuple[docker.DockerClient | None, Finding]:
+def _engine(wanted: str) -> tuple[docker.DockerClient | None, Finding]:
     try:
         client = connect()
         require_command()
         version = client.version()["Version"]
     except NotReady as error:
-        verdict = Verdict.LACKS if options.engine == "docker" else Verdict.NOTE
-        return None, Finding(
-            "Docker engine", verdict, str(error), "" if options.engine == "docker" else "ENGINE=venv is used"
-        )
+        verdict = Verdict.LACKS if wanted == "docker" else Verdict.NOTE
+        return None, Finding("Docker engine", verdict, str(error), "" if wanted == "docker" else "ENGINE=venv is used")
     except (DockerException, OSError) as error:
         return None, Finding(
             "Docker engine", Verdict.NOTE, f"{address()[0]}: {error}", "restart it, or use ENGINE=venv"
@@ -117,11 +124,11 @@ def _software() -> Iterator[Finding]:
 
 
 def _frameworks(
-    root: Path, names: list[str], options: Options, client: docker.DockerClient | None
+    root: Path, names: list[str], given: Namespace, client: docker.DockerClient | None
 ) -> Iterator[Finding]:
     """Each framework's image and environment; a framework that no engine can run here is a lack."""
-    device, index = options.device, _Index()
-    hopeless = Verdict.LACKS if client is None or options.engine == "venv" else Verdict.NOTE
+    device, index = given.device, _Index()
+    hopeless = Verdict.LACKS if client is None or given.engine == "venv" else Verdict.NOTE
     for name in names:
         if client is not None:
             yield Finding(

@@ -12,14 +12,13 @@ from docker.errors import APIError
 from docker.models.containers import Container
 from docker.types import DeviceRequest, LogConfig, Mount
 
-from launcher.engines.engine import Places
+from launcher.build.images import ImageBuilder, tag
 from launcher.build.programs import Build
-from launcher.engines.engine import Job, Limits, Outcome
+from launcher.engines.engine import Job, Limits, Outcome, Places
+from launcher.engines.provenance import handed_down
 from launcher.engines.waiting import CONNECTION_ERRORS, Waiter, reconnected
 from launcher.errors import NotReady, UsageError
 from launcher.ownership.owner import mine, parse
-from launcher.build.images import ImageBuilder, tag
-from launcher.engines.provenance import handed_down
 from launcher.ownership.temporary import scratch
 from launcher.stop import Ending, Stop, supervise
 from runners.harness.host import ALLOCATOR

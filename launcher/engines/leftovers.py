@@ -1,10 +1,10 @@
 """Removes what dead launchers left, on whichever engine: the next run may use the other."""
 
-from launcher.processes import kill_orphans
 from launcher.engines.connection import connect
 from launcher.engines.docker import remove_orphans as remove_containers
 from launcher.errors import NotReady
 from launcher.ownership.temporary import remove_orphans as remove_folders
+from launcher.processes import kill_orphans
 
 
 def reclaim() -> int:

@@ -4,14 +4,13 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from launcher.engines.engine import Places
-from launcher.processes import run_child
-from launcher.build.programs import Build
-from launcher.engines.engine import Job, Limits, Outcome
 from launcher.build.environments import build_digest, is_ready, make_environment, python_of
-from launcher.errors import UsageError
+from launcher.build.programs import Build
+from launcher.engines.engine import Job, Limits, Outcome, Places
 from launcher.engines.provenance import handed_down
+from launcher.errors import UsageError
 from launcher.ownership.temporary import scratch
+from launcher.processes import run_child
 from launcher.stop import Ending, Stop
 from runners.harness.host import ALLOCATOR
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
-from launcher.plan.discovery import Contestant
 from launcher.errors import UsageError, unknown
-from launcher.plan.validation import offers, require_known
+from launcher.plan.discovery import Contestant
 from launcher.plan.profile import CaseGroup, Profile, Sampling
+from launcher.plan.validation import offers, require_known
 from runners.harness.axes import Value
 from runners.harness.case import AXES, Case, Competitor, DatasetRef
 from runners.harness.run import PlannedCase, Unavailable
@@ -95,6 +95,14 @@ def doubled(planned: Planned) -> Planned:
     case = planned.planned
     labels = [dataclasses.replace(one, alias=alias) for one in case.competitors[:1] for alias in ("A", SLOWED)]
     return dataclasses.replace(planned, planned=dataclasses.replace(case, competitors=labels))
+
+
+def pilot_competitors(competitors: Sequence[Competitor]) -> list[Competitor]:
+    """Who has pilots: each competitor, and the two labels of an A/A run once."""
+    first: dict[Competitor, Competitor] = {}
+    for one in competitors:
+        first.setdefault(one.without_alias, one)
+    return list(first.values())
 
 
 def _matches(text: str, pattern: str) -> bool:

@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from launcher.plan.cases import Planned
+from launcher.plan.cases import Planned, pilot_competitors
 from launcher.plan.estimate import Durations
-from launcher.run.pilots import programs
 from launcher.text import duration
 from method.statistic import STEP_WORKLOADS
 from runners.harness.run import Stopping
@@ -61,7 +60,7 @@ def expected_seconds(cases: Sequence[Planned], durations: Durations, pilots: int
     for case in (planned.planned for planned in cases):
         total += case.blocks * sum(durations.seconds(case.case, one) for one in case.competitors)
         if case.case.workload in STEP_WORKLOADS:
-            total += pilots * sum(durations.seconds(case.case, one) for one in programs(case.competitors))
+            total += pilots * sum(durations.seconds(case.case, one) for one in pilot_competitors(case.competitors))
     return total
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from launcher.errors import UsageError, unknown
 from launcher.build.programs import require_version, split
+from launcher.errors import UsageError, unknown
+from launcher.options import ALL
 from runners.harness.workload import Framework
 
 NOT_FRAMEWORKS = {"harness", "reference"}
 LIST_SECONDS = 60
-ALL = "all"
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 from launcher import machine
 from launcher.datasets.assignment import Assigned
 from launcher.datasets.sources import Source, sources
+from launcher.errors import UsageError
+from launcher.options import Options
 from launcher.plan.cases import Planned, doubled, expand, reads_data, workloads_of
 from launcher.plan.discovery import Contestant, choose, discover
-from launcher.errors import UsageError
-from launcher.plan.validation import variants
-from launcher.options import Options
+from launcher.plan.overrides import overridden
 from launcher.plan.profile import Profile, load_profile
-from launcher.plan.overrides import selected
+from launcher.plan.validation import variants
 from launcher.text import seconds
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
@@ -49,7 +49,7 @@ def draft(root: Path, options: Options) -> Draft:
     if options.timeout is not None:
         groups = [group.model_copy(update={"timeout": None}) for group in profile.cases]
         profile = profile.model_copy(update={"timeout": options.timeout, "cases": groups})
-    profile = selected(profile, options.workloads, options.selection, lambda name: variants(name, everyone))
+    profile = overridden(profile, options.workloads, options.overrides, lambda name: variants(name, everyone))
     workloads = workloads_of(profile, options.workloads, everyone)
     if not workloads:
         raise UsageError(f"profile {options.profile} has no case of workload {', '.join(options.workloads)}")
@@ -90,7 +90,7 @@ def planned_cases(drafted: Draft, options: Options, assigned: Assigned) -> list[
     if options.slowdown != 1 and not any(case.planned.case.workload in STEP_WORKLOADS for case in cases):
         raise UsageError("--slowdown slows the steps of train and infer, and none of these cases has any")
     cases = [_refused(case, "DATA", assigned.reasons.get(case.planned.case.workload)) for case in cases]
-    if "workers" not in options.selection:
+    if "workers" not in options.overrides:
         cpus = len(machine.cpu_set(options.cpus))
         cases = [_refused(case, "UNSUPPORTED", _crowd(case.planned.case, cpus)) for case in cases]
     if not any(case.planned.competitors for case in cases):

@@ -3,40 +3,37 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from launcher.errors import UsageError, unknown
+from launcher.options import Overrides, flag
 from launcher.plan.profile import CaseGroup, Profile
-from runners.harness.axes import Value
 from runners.harness.case import AXES
 
 COPY = "copy"
 CHOICES = ("all", "usual")
-OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+REPLACED: dict[str, tuple[str, tuple[str, ...]]] = {
     **{axis.option: (axis.name, tuple(axis.chosen_for)) for axis in AXES if axis.option},
     "variants": ("variants", ("train", "infer", "load", "fit")),
     "loaders": ("loaders", ("load", "fit")),
 }
 """Each option with the key of a profile's cases that it replaces, and the workloads where it does."""
 
-Selection = Mapping[str, Sequence[Value]]
-"""The values asked for, by option; those not asked for are the profile's."""
 
-
-def selected(
-    profile: Profile, wanted: Sequence[str], selection: Selection, variants: Callable[[str], Collection[str]]
+def overridden(
+    profile: Profile, wanted: Sequence[str], overrides: Overrides, variants: Callable[[str], Collection[str]]
 ) -> Profile:
     """The profile with the values asked for. One that none of the `wanted` workloads could feel is a UsageError."""
     workloads = {group.workload for group in profile.cases if not wanted or group.workload in wanted}
-    for name in selection:
-        _, feel = OPTIONS[name]
+    for name in overrides:
+        _, feel = REPLACED[name]
         if not workloads & {*feel}:
-            option, those = f"--{name.replace('_', '-')}", ", ".join(sorted(workloads))
-            raise UsageError(f"{option} applies to {', '.join(feel)}; these cases are of {those}")
-    known = {name: variants(name) for name in workloads & {*OPTIONS["variants"][1]}}
-    for name in map(str, selection.get("variants", ())):
+            others = ", ".join(sorted(workloads))
+            raise UsageError(f"{flag(name)} applies to {', '.join(feel)}; these cases are of {others}")
+    known = {name: variants(name) for name in workloads & {*REPLACED["variants"][1]}}
+    for name in map(str, overrides.get("variants", ())):
         everywhere = {each for names in known.values() for each in names}
         if name not in {*everywhere, *CHOICES}:
             raise UsageError(unknown("variant", name, everywhere))
     groups = [part for group in profile.cases for part in _parts(group)]
-    return profile.model_copy(update={"cases": [_changed(group, selection, known) for group in groups]})
+    return profile.model_copy(update={"cases": [_changed(group, overrides, known) for group in groups]})
 
 
 def _parts(group: CaseGroup) -> list[CaseGroup]:
@@ -48,12 +45,12 @@ def _parts(group: CaseGroup) -> list[CaseGroup]:
     return [group.model_copy(update={"stage": stages}) for stages in parts if stages]
 
 
-def _changed(group: CaseGroup, selection: Selection, known: Mapping[str, Collection[str]]) -> CaseGroup:
+def _changed(group: CaseGroup, overrides: Overrides, known: Mapping[str, Collection[str]]) -> CaseGroup:
     if group.workload == "roof" and group.asked("stage") == [COPY]:
         return group
     update: dict[str, object] = {}
-    for name, values in selection.items():
-        key, feel = OPTIONS[name]
+    for name, values in overrides.items():
+        key, feel = REPLACED[name]
         if group.workload not in feel:
             continue
         if len(values) == 1 and values[0] in CHOICES:

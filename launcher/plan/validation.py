@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from launcher.plan.discovery import Contestant
 from launcher.errors import UsageError, unknown
+from launcher.plan.discovery import Contestant
 from launcher.plan.profile import CaseGroup
 from runners.harness.case import AXES
 from runners.harness.precision import lacking

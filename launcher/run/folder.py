@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from launcher.plan.cases import Planned
 from launcher.build.programs import Build
 from launcher.engines.engine import Limits
 from launcher.errors import UsageError, unknown
+from launcher.plan.cases import Planned
 from launcher.plan.profile import Sampling
 from method.schedule import Replicate
 from runners.harness.files import write_atomically

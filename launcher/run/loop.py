@@ -4,18 +4,16 @@ import dataclasses
 import errno
 from collections.abc import Sequence
 
-from launcher.run.stopping import Looks
-from launcher.run.answers import describe
-from launcher.run.stopping import Budget
 from launcher.errors import NotReady
 from launcher.plan.estimate import Durations, note
-from launcher.run.skipping import NOT_TRIED
-from launcher.run.skipping import Policy
-from launcher.run.progress import Display
-from launcher.text import duration
-from launcher.run.replicate import Replicator
+from launcher.run.answers import describe
 from launcher.run.folder import RunFolder
+from launcher.run.progress import Display
+from launcher.run.replicate import Replicator
+from launcher.run.skipping import NOT_TRIED, Policy
+from launcher.run.stopping import Budget, Looks
 from launcher.stop import Stop
+from launcher.text import duration
 from method.schedule import Replicate, run_schedule
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Status

@@ -4,13 +4,13 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
-from launcher.run.skipping import Memory
+from launcher.plan.cases import pilot_competitors
 from launcher.plan.profile import Sampling
 from launcher.run.folder import BadRecord, RunFolder, Setup, read_record
+from launcher.run.skipping import Memory
 from method import warmup
 from method.schedule import run_schedule
 from method.statistic import STEP_WORKLOADS
-from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import PlannedCase, Run, RunState
 
@@ -27,7 +27,7 @@ def pilot_run(run: Run, setup: Setup) -> tuple[Run, Setup] | None:
         return None
     cases = [
         dataclasses.replace(
-            case, competitors=programs(case.competitors) if wanted else [], blocks=setup.pilots, unavailable=[]
+            case, competitors=pilot_competitors(case.competitors) if wanted else [], blocks=setup.pilots, unavailable=[]
         )
         for case, wanted in zip(run.cases, due, strict=True)
     ]
@@ -78,14 +78,6 @@ def _missing(planned: PlannedCase, records: Sequence[Record], memory: Memory) ->
 
 def _due(case: PlannedCase, setup: Setup) -> bool:
     return setup.pilots > 0 and not case.warmups and case.case.workload in STEP_WORKLOADS and bool(case.competitors)
-
-
-def programs(competitors: Sequence[Competitor]) -> list[Competitor]:
-    """Each program once: the labels of an A/A run hide the same one."""
-    first: dict[Competitor, Competitor] = {}
-    for one in competitors:
-        first.setdefault(one.without_alias, one)
-    return list(first.values())
 
 
 def longer(usual: Sampling) -> Sampling:

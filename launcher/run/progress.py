@@ -1,6 +1,5 @@
 """What a person sees while a run goes on: one line a replicate, and on a terminal a bar with the time left."""
 
-import sys
 from types import TracebackType
 
 from rich.console import Console
@@ -69,8 +68,3 @@ class Display:
     def _draw(self) -> None:
         if self._console.is_terminal:
             self._bar.refresh()
-
-
-def say(text: str) -> None:
-    """A line for people, outside a display."""
-    print(text, file=sys.stderr)

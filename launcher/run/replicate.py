@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from launcher.run.arguments import case_arguments, order_arguments
 from launcher.datasets.assignment import Dataset, is_still
 from launcher.engines.engine import Engine, Job, Outcome
-from launcher.errors import NotReady
 from launcher.engines.outcomes import failure
+from launcher.errors import NotReady
+from launcher.run.arguments import case_arguments, order_arguments
 from launcher.run.folder import BadRecord, RunFolder, Setup, read_record
 from launcher.stop import POLL_SECONDS, Ending, Stop
 from method.schedule import Replicate

@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.datasets.assignment import Dataset
-from launcher.run.stopping import Budget
-from launcher.processes import run_child
 from launcher.engines.engine import Engine
 from launcher.errors import ExitCode, Interrupted, NotReady
-from launcher.plan.estimate import Durations, earlier, spent
-from launcher.run.loop import Measurement
-from launcher.options import Options
-from launcher.run.pilots import pilot_run, settle
-from launcher.run.progress import Display, say
-from launcher.run.replicate import Replicator
-from launcher.run.folder import RunFolder, Setup
 from launcher.ownership.temporary import others
+from launcher.plan.estimate import Durations, earlier, spent
+from launcher.processes import run_child
+from launcher.run.folder import RunFolder, Setup
+from launcher.run.loop import Measurement
+from launcher.run.pilots import pilot_run, settle
+from launcher.run.progress import Display
+from launcher.run.replicate import Replicator
+from launcher.run.stopping import Budget
 from launcher.stop import Ending, Stop
+from launcher.text import say
 from runners.harness.run import Run, RunState
 
 REPORT_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A run that can be measured."""
+class Session:
+    """What one launcher does of a run: a run that can be measured, with its folder and its data."""
 
     folder: RunFolder
     run: Run
@@ -35,16 +35,16 @@ class Prepared:
     datasets: dict[str, Dataset]
 
 
-def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: Prepared) -> int:
+def carry_out(root: Path, results: Path, stop: Stop, engine: Engine, session: Session) -> int:
     """Carry the run out as far as it goes, then report what there is."""
-    prepared = dataclasses.replace(prepared, run=_beside_others(prepared.run))
-    run, failed = prepared.run, False
+    session = dataclasses.replace(session, run=_warned_of_others(session.run))
+    run, failed = session.run, False
     fault: NotReady | OSError | None = None
     try:
-        failed = _measured(prepared, engine, earlier(options.out), stop)
+        failed = _measured(session, engine, earlier(results), stop)
     except (NotReady, OSError) as error:
         fault = error
-    reported = stop.urgent or report(root, prepared.folder.path)
+    reported = stop.urgent or report(root, session.folder.path)
     if fault:
         raise fault
     if stop.requested:
@@ -52,13 +52,13 @@ def measure(root: Path, options: Options, stop: Stop, engine: Engine, prepared: 
     return ExitCode.CASES_FAILED if failed or not reported else ExitCode.OK
 
 
-def _measured(prepared: Prepared, engine: Engine, durations: Durations, stop: Stop) -> bool:
+def _measured(session: Session, engine: Engine, durations: Durations, stop: Stop) -> bool:
     """The pilots where they are wanted, then the run; whether anything failed or was left out."""
-    folder, run, setup = prepared.folder, prepared.run, prepared.setup
+    folder, run, setup = session.folder, session.run, session.setup
     budget = Budget(run.budget_seconds, spent(folder.path), run.budget_cuts_planned)
 
-    def carry_out(where: RunFolder, what: Run, how: Setup) -> bool:
-        replicator = Replicator(where, what, how, engine, prepared.datasets, stop)
+    def measure(where: RunFolder, what: Run, how: Setup) -> bool:
+        replicator = Replicator(where, what, how, engine, session.datasets, stop)
         measurement = Measurement(where, what, replicator, durations, stop, budget)
         done = measurement.carry_out(Display())
         if done.state is RunState.COMPLETE:
@@ -70,17 +70,17 @@ def _measured(prepared: Prepared, engine: Engine, durations: Durations, stop: St
         folder.pilots.make()
         folder.pilots.write(first[0])
         say("pilots, to find the warm-up:")
-        carry_out(folder.pilots, *first)
+        measure(folder.pilots, *first)
         if not stop.requested:
             run, setup = settle(run, setup, first[0], folder.pilots)
-            for text in run.warnings[len(prepared.run.warnings) :]:
+            for text in run.warnings[len(session.run.warnings) :]:
                 say(f"warning: {text}")
             folder.keep(setup)
             folder.write(run)
-    return carry_out(folder, run, setup)
+    return measure(folder, run, setup)
 
 
-def _beside_others(run: Run) -> Run:
+def _warned_of_others(run: Run) -> Run:
     """The run, with a warning where other launchers are at work: two runs on one machine ruin each other."""
     pids = ", ".join(str(one.pid) for one in others())
     if not pids:

@@ -5,10 +5,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from launcher.plan.cases import Planned
 from launcher.build.programs import Build
 from launcher.engines.engine import Job, Outcome
 from launcher.errors import BuildFailed
+from launcher.plan.cases import Planned
 from launcher.plan.profile import Sampling
 from launcher.stop import Ending, Stop
 from runners.harness.case import Block, Case, Competitor

@@ -12,19 +12,19 @@ from docker.errors import NotFound
 from launcher_fakes import REPOSITORY, A, B, case, framework_tree, run_of
 from requests.exceptions import ConnectionError as Disconnected
 
-from launcher import cli, machine
-from launcher.commands import doctor
-from launcher.plan.cases import expand
-from launcher.cli import main
-from launcher.plan.discovery import Contestant
-from launcher.engines import connection, selection, waiting
-from launcher.engines.engine import Job, Limits
-from launcher.engines import docker as docker_engine
+from launcher import machine
 from launcher.build.environments import is_ready, make_environment
-from launcher.errors import BuildFailed, NotReady, UsageError
 from launcher.build.images import ImageBuilder
-from launcher.plan.profile import load_profile
 from launcher.build.retry import is_transient
+from launcher.cli import main
+from launcher.commands import doctor
+from launcher.engines import connection, selection, waiting
+from launcher.engines import docker as docker_engine
+from launcher.engines.engine import Job, Limits
+from launcher.errors import BuildFailed, NotReady, UsageError
+from launcher.plan.cases import expand
+from launcher.plan.discovery import Contestant
+from launcher.plan.profile import load_profile
 from launcher.stop import Ending, Stop, supervise
 from method.schedule import run_schedule
 from runners.harness.run import PlannedCase
@@ -149,7 +149,7 @@ def test_what_an_engine_s_restart_ended_is_lost_not_crashed(tmp_path: Path, code
     )
     client: Any = Engine([Disconnected(), {"StatusCode": code}], [True])
     limits = Limits((0,), 2**30)
-    engine = docker_engine.DockerEngine(client, ImageBuilder(tmp_path, client, Stop(), {}), limits, "cpu")
+    engine = docker_engine.DockerEngine(client, ImageBuilder(tmp_path, client, Stop()), limits, "cpu")
     job = Job("run-1", "id", A, [], [], tmp_path, tmp_path, tmp_path / "log", "cpu", 60)
     assert engine._supervised(container, job, Stop()).ending is ending
 
@@ -424,7 +424,7 @@ def test_doctor_and_its_kin_end_at_ctrl_c(tmp_path: Path, monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     tree = framework_tree(tmp_path / "tree")
-    monkeypatch.setattr(cli, "doctor", interrupt)
+    monkeypatch.setattr(doctor, "run", interrupt)
     assert main(["doctor"], tree) == 130
 
 

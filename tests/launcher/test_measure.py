@@ -9,15 +9,15 @@ from launcher_fakes import A, B, FakeEngine, case, ending, failing, ok, planned,
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from launcher.run.stopping import Budget
 from launcher.datasets.assignment import Dataset
 from launcher.engines.engine import Job, Limits, Outcome
 from launcher.errors import NotReady
 from launcher.plan.estimate import Durations
+from launcher.run.folder import RunFolder, load, write_setup
 from launcher.run.loop import Measurement
 from launcher.run.progress import Display
 from launcher.run.replicate import Replicator
-from launcher.run.folder import RunFolder, load, write_setup
+from launcher.run.stopping import Budget
 from launcher.stop import Ending, Stop
 from method.schedule import run_schedule
 from runners.harness.manifest import Item, Manifest, write_manifest

@@ -7,14 +7,14 @@ import pytest
 from launcher_fakes import A, B, Behaviour, FakeEngine, case, failing, ok, planned, run_of
 from rich.console import Console
 
-from launcher.plan.cases import doubled
 from launcher.engines.engine import Job, Limits, Outcome
+from launcher.plan.cases import doubled
 from launcher.plan.estimate import Durations
+from launcher.run.folder import RunFolder, Setup, load, write_setup
 from launcher.run.loop import Measurement
 from launcher.run.pilots import pilot_run, settle
 from launcher.run.progress import Display
 from launcher.run.replicate import Replicator
-from launcher.run.folder import RunFolder, Setup, load, write_setup
 from launcher.stop import Stop
 from runners.harness.record import Record, Samples, Status
 from runners.harness.run import PlannedCase, Run, RunState

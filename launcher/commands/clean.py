@@ -1,0 +1,80 @@
+"""`clean`: removes what launchers left."""
+
+import fcntl
+import os
+import shutil
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from docker.errors import APIError
+
+from launcher import options
+from launcher.build.images import SOURCE_LABEL
+from launcher.datasets.preparation import remove_unfinished
+from launcher.engines.connection import connect
+from launcher.engines.leftovers import reclaim
+from launcher.errors import ExitCode, NotReady
+from launcher.ownership.lock import LOCK_NAME
+from launcher.stop import Stop
+from runners.harness.run import RUN_NAME
+
+HELP = "remove what dead launchers left; with options also images, virtual environments, results"
+
+
+def add(parser: ArgumentParser) -> None:
+    """Its options."""
+    options.add(parser, "out", "images", "venvs", "results")
+
+
+def run(root: Path, given: Namespace, _stop: Stop) -> int:
+    """Remove what dead launchers left; images, virtual environments and results only where the options name them."""
+    print(f"processes, containers, temporary folders of dead launchers: {reclaim()} removed")
+    print(f"unfinished data sets: {remove_unfinished(root / 'data')} removed")
+    runs = sorted(path.parent for path in given.out.glob(f"*/{RUN_NAME}")) if given.out.is_dir() else []
+    for path in (path for run in runs if not _in_use(run) for path in run.rglob(".*.tmp")):
+        path.unlink(missing_ok=True)
+    if given.images:
+        _remove_images()
+    if given.venvs:
+        _remove(root / ".venvs")
+    for run in runs if given.results else ():
+        if _in_use(run):
+            print(f"{run}: in use, kept")
+        else:
+            _remove(run)
+    return ExitCode.OK
+
+
+def _remove_images() -> None:
+    client = connect()
+    for image in client.images.list(filters={"label": SOURCE_LABEL}):
+        name = ", ".join(image.tags) or image.short_id
+        try:
+            client.images.remove(str(image.id), force=True)
+            print(f"image: {name} removed")
+        except APIError as error:
+            print(f"image: {name} kept ({error.explanation})")
+
+
+def _in_use(run: Path) -> bool:
+    try:
+        handle = os.open(run / LOCK_NAME, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _remove(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise NotReady(f"{path}: cannot be removed ({error.strerror}); sudo rm -r '{path}'") from error
+    print(f"{path}: removed")
