@@ -28,17 +28,17 @@ def cpu_set(text: str) -> tuple[int, ...]:
     visible = visible_cpus()
     if not text:
         return visible
-    chosen: set[int] = set()
+    cpus: set[int] = set()
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?\s*", part)
         if not match or int(match[2] or match[1]) < int(match[1]):
             raise UsageError(f"--cpus {text!r}: write it like 0-3,6")
-        chosen |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
-    beyond = sorted(chosen - set(visible))
+        cpus |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+    beyond = sorted(cpus - set(visible))
     if beyond:
         missing, present = ", ".join(map(str, beyond)), ", ".join(map(str, visible))
         raise NotReady(f"--cpus {text}: CPU {missing} is not available here; visible: {present}")
-    return tuple(sorted(chosen))
+    return tuple(sorted(cpus))
 
 
 def default_memory() -> int:

@@ -6,12 +6,12 @@ The Makefile passes its variables as they are, so an empty value means `not give
 import math
 import os
 from argparse import Action, ArgumentParser, Namespace
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from launcher.errors import UsageError, unknown
+from launcher.errors import UsageError, require_name
 from launcher.text import printable, seconds, without_password
 from runners.harness.axes import Axis, Value
 from runners.harness.case import AXES
@@ -58,10 +58,9 @@ def _number(least: float, most: float = 1_000_000) -> Callable[[str], float]:
     return read
 
 
-def _name(what: str, names: Iterable[str]) -> Callable[[str], str]:
+def _name(what: str, names: Collection[str]) -> Callable[[str], str]:
     def read(text: str) -> str:
-        if text not in names:
-            raise UsageError(unknown(what, text, names))
+        require_name(what, text, names)
         return text
 
     return read
@@ -232,7 +231,6 @@ def from_make(names: str | None, options: Sequence[str]) -> list[str]:
     """
     variables = {name.upper(): name for name in options}
     for name in (names or "").split():
-        if name not in variables:
-            raise UsageError(unknown("variable", name, variables))
+        require_name("variable", name, variables)
     taken = variables if names is not None else {"BASE_IMAGE", "EXTRA_INDEX"} & variables.keys()
     return [f"{flag(variables[name])}={os.environ[name]}" for name in taken if os.environ.get(name)]

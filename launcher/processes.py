@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from launcher.errors import Interrupted
-from launcher.ownership.owner import ENVIRONMENT, Identity, mine, parse
-from launcher.ownership.temporary import scratch
+from launcher.ownership.owner import ENVIRONMENT, Owner, parse_owner, this_launcher
+from launcher.ownership.temporary import temporary_folder
 from launcher.stop import Ending, Stop, supervise
 from runners.harness.record import log_tail
 
@@ -39,7 +39,7 @@ def run_child(
     child = subprocess.Popen(
         argv,
         cwd=cwd,
-        env={**(os.environ if environment is None else environment), ENVIRONMENT: str(mine())},
+        env={**(os.environ if environment is None else environment), ENVIRONMENT: str(this_launcher())},
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
@@ -66,7 +66,7 @@ def run_logged(
     argv: Sequence[str], cwd: Path, stop: Stop, seconds: float, what: str, environment: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
     """(exit code, end of the log) of `argv`, whose temporary files go with it. Raises Interrupted, naming `what`."""
-    with scratch() as folder, tempfile.TemporaryFile() as log:
+    with temporary_folder() as folder, tempfile.TemporaryFile() as log:
         ended = run_child(argv, cwd, log, stop, seconds, {**(environment or os.environ), "TMPDIR": str(folder)})
         log.seek(0)
         tail = log_tail(log.read().decode(errors="replace"))
@@ -81,7 +81,7 @@ def _signal(child: subprocess.Popen[bytes], kind: signal.Signals) -> None:
         os.killpg(child.pid, kind)
 
 
-def orphans() -> list[tuple[int, Identity]]:
+def orphans() -> list[tuple[int, Owner]]:
     """(process id, launcher) of every process of this user whose launcher on this machine is dead."""
     found = []
     for name in os.listdir("/proc"):
@@ -100,7 +100,7 @@ def kill_orphans() -> int:
     return len(left)
 
 
-def _launcher_of(pid: str) -> Identity | None:
+def _launcher_of(pid: str) -> Owner | None:
     try:
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:
@@ -108,5 +108,5 @@ def _launcher_of(pid: str) -> Identity | None:
     prefix = ENVIRONMENT.encode() + b"="
     for variable in variables:
         if variable.startswith(prefix):
-            return parse(variable[len(prefix) :].decode(errors="replace"))
+            return parse_owner(variable[len(prefix) :].decode(errors="replace"))
     return None

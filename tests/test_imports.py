@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,13 @@ FRAMEWORKS = sorted(
     for folder in (ROOT / "runners").iterdir()
     if folder.is_dir() and folder.name not in ("harness", "reference", "__pycache__")
 )
+FLOORS = {
+    "launcher": (
+        *("errors", "text", "stop", "machine", "options", "ownership", "processes"),
+        *("datasets", "build", "engines", "plan", "run", "commands", "cli", "__main__"),
+    ),
+}
+"""Files and folders of a package from the ground up. A file imports from its own folder and from floors below it."""
 CATALOGUE = "runners.reference.layers."
 FORBIDDEN_IN_FRAMEWORKS = {"method", "launcher", "aggregator", "dataset_prep"}
 
@@ -70,6 +78,33 @@ def test_a_box_imports_only_what_it_may(folder: str) -> None:
     for path in files(folder):
         foreign = {package(name) for name in imported(path)} - ALLOWED[folder] - sys.stdlib_module_names
         assert not foreign, f"{path.relative_to(ROOT)} imports {sorted(foreign)}"
+
+
+def upward(box: str, floors: tuple[str, ...], path: Path, folder: Path = ROOT) -> set[str]:
+    """What a file of the package imports from its own floor's neighbours above, or from no floor at all."""
+
+    def floor(parts: Sequence[str]) -> int:
+        return floors.index(parts[0]) if parts[0] in floors else len(floors)
+
+    own = floor(path.relative_to(folder / box).with_suffix("").parts)
+    inside = {name for name in imported(path) if name.startswith(f"{box}.")}
+    return {name for name in inside if floor(name.split(".")[1:]) > own}
+
+
+@pytest.mark.parametrize("box", FLOORS)
+def test_imports_go_down_the_floors_of_a_package(box: str) -> None:
+    found = {path.relative_to(ROOT / box).with_suffix("").parts[0] for path in files(box)} - {"__init__"}
+    assert found == set(FLOORS[box])
+    for path in files(box):
+        if path != ROOT / box / "__init__.py":
+            assert not upward(box, FLOORS[box], path), f"{path.relative_to(ROOT)} imports from above"
+
+
+def test_an_import_from_above_is_found(tmp_path: Path) -> None:
+    offender = tmp_path / "box" / "low" / "offender.py"
+    offender.parent.mkdir(parents=True)
+    offender.write_text("import box.high\nfrom box import ground, low\nfrom box.top.file import name\nimport boxes\n")
+    assert upward("box", ("ground", "low", "high", "top"), offender, tmp_path) == {"box.high", "box.top.file.name"}
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

@@ -9,7 +9,7 @@ from launcher.errors import UsageError
 ARGUMENT = "FRAMEWORK_VERSION"
 """The build argument, and the variable in requirements, that a chosen version stands in."""
 
-_CHOSEN = "requirements-version"
+_OF_VERSION = "requirements-version"
 _VERSION = re.compile(r"\d[0-9A-Za-z.]*(\+[0-9A-Za-z.]+)?", re.ASCII)
 
 
@@ -32,9 +32,9 @@ def require_version(root: Path, program: str) -> None:
     framework, version = split(program)
     if not _VERSION.fullmatch(version):
         raise UsageError(f"framework {program!r}: a version is written like {framework}@2.16.2")
-    if not any((root / "images" / framework).glob(f"{_CHOSEN}*.txt")):
+    if not any((root / "images" / framework).glob(f"{_OF_VERSION}*.txt")):
         raise UsageError(
-            f"framework {program!r}: {framework} runs at its pinned version only; images/{framework}/{_CHOSEN}.txt "
+            f"framework {program!r}: {framework} runs at its pinned version only; images/{framework}/{_OF_VERSION}.txt "
             f"would say what another one needs, as {framework}==${{{ARGUMENT}}}"
         )
 
@@ -42,7 +42,7 @@ def require_version(root: Path, program: str) -> None:
 def requirement_files(root: Path, program: str, device: str) -> list[Path]:
     """The program's requirements that exist: those of every device, then those of this one."""
     framework, version = split(program)
-    folder, stem = root / "images" / framework, _CHOSEN if version else "requirements"
+    folder, stem = root / "images" / framework, _OF_VERSION if version else "requirements"
     return [path for path in (folder / f"{stem}.txt", folder / f"{stem}-{device}.txt") if path.is_file()]
 
 
@@ -50,4 +50,4 @@ def ingredients(root: Path, program: str) -> list[Path]:
     """All files that the program's requirements may name; those of a chosen version are nothing to the pinned one."""
     framework, version = split(program)
     files = sorted((root / "images" / framework).glob("*.txt"))
-    return [path for path in files if path.name.startswith(_CHOSEN) == bool(version)]
+    return [path for path in files if path.name.startswith(_OF_VERSION) == bool(version)]

@@ -10,7 +10,7 @@ from launcher.build.sources import commit
 from launcher.datasets.assignment import assign, expected, require_images
 from launcher.datasets.preparation import prepare
 from launcher.engines.engine import Engine, Limits
-from launcher.engines.leftovers import reclaim
+from launcher.engines.leftovers import remove_leftovers
 from launcher.engines.selection import prepare as prepare_programs
 from launcher.engines.selection import select
 from launcher.errors import ExitCode, Interrupted, UsageError
@@ -123,7 +123,7 @@ def _engine(root: Path, name: str, device: str, asked: Options, limits: Limits, 
         machine.require_gpu()
     engine, reason = select(root, name, limits, device, stop, asked.base_image, asked.extra_index)
     say(f"engine {engine.name} ({reason})")
-    removed = reclaim()
+    removed = remove_leftovers()
     if removed:
         say(f"removed {removed} left over from a launcher that died")
     return engine, reason

@@ -12,7 +12,7 @@ from launcher import options
 from launcher.build.images import SOURCE_LABEL
 from launcher.datasets.preparation import remove_unfinished
 from launcher.engines.connection import connect
-from launcher.engines.leftovers import reclaim
+from launcher.engines.leftovers import remove_leftovers
 from launcher.errors import ExitCode, NotReady
 from launcher.ownership.lock import LOCK_NAME
 from launcher.stop import Stop
@@ -28,7 +28,7 @@ def add(parser: ArgumentParser) -> None:
 
 def run(root: Path, given: Namespace, _stop: Stop) -> int:
     """Remove what dead launchers left; images, virtual environments and results only where the options name them."""
-    print(f"processes, containers, temporary folders of dead launchers: {reclaim()} removed")
+    print(f"processes, containers, temporary folders of dead launchers: {remove_leftovers()} removed")
     print(f"unfinished data sets: {remove_unfinished(root / 'data')} removed")
     runs = sorted(path.parent for path in given.out.glob(f"*/{RUN_NAME}")) if given.out.is_dir() else []
     for path in (path for run in runs if not _in_use(run) for path in run.rglob(".*.tmp")):

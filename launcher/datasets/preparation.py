@@ -8,7 +8,7 @@ from pathlib import Path
 from launcher.datasets.assignment import Dataset, read
 from launcher.datasets.sources import Source
 from launcher.errors import ExitCode, Interrupted, NotReady, UsageError
-from launcher.ownership.temporary import scratch
+from launcher.ownership.temporary import temporary_folder
 from launcher.processes import run_child
 from launcher.stop import Ending, Stop
 
@@ -19,7 +19,7 @@ STDERR = 2
 def prepare(root: Path, source: Source, stop: Stop) -> Dataset:
     """Read the manifest, having it made or brought up to date first where the source is not prepared data itself."""
     if source.command:
-        with scratch() as folder:
+        with temporary_folder() as folder:
             environment = {**os.environ, "TMPDIR": str(folder)}
             ended = run_child(source.command, root, STDERR, stop, PREPARE_SECONDS, environment)
         if ended.ending is Ending.INTERRUPTED:

@@ -7,7 +7,7 @@ from launcher.ownership.temporary import remove_orphans as remove_folders
 from launcher.processes import kill_orphans
 
 
-def reclaim() -> int:
+def remove_leftovers() -> int:
     """Kill processes, remove containers and folders of launchers that are dead; returns how many."""
     removed = kill_orphans() + remove_folders()
     try:

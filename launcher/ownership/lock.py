@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from launcher.errors import NotReady
-from launcher.ownership.owner import mine, parse
+from launcher.ownership.owner import parse_owner, this_launcher
 
 LOCK_NAME = ".lock"
 
@@ -21,7 +21,7 @@ def hold(folder: Path) -> Iterator[None]:
         _acquire(handle, path)
         try:
             os.ftruncate(handle, 0)
-            os.pwrite(handle, f"{mine()}\n".encode(), 0)
+            os.pwrite(handle, f"{this_launcher()}\n".encode(), 0)
             yield
         finally:
             path.unlink(missing_ok=True)
@@ -35,7 +35,7 @@ def _acquire(handle: int, path: Path) -> None:
         held = False
     except BlockingIOError:
         held = True
-    owner = parse(os.pread(handle, 4096, 0).decode(errors="replace"))
+    owner = parse_owner(os.pread(handle, 4096, 0).decode(errors="replace"))
     if held or (owner and not owner.is_local()):
         who = f"process {owner.pid} on {owner.host}" if owner else "another launcher"
         remedy = "wait for it, or stop it" if held else f"if it is dead, remove {path}"

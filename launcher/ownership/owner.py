@@ -13,7 +13,7 @@ _TEXT = re.compile(r"^(?P<host>[^/]*)/(?P<boot>[^/]*)/(?P<pid>\d{1,10})/(?P<star
 
 
 @dataclass(frozen=True)
-class Identity:
+class Owner:
     """One launcher process: host, boot, process id and when that process started."""
 
     host: str
@@ -35,15 +35,15 @@ class Identity:
         return self.boot == _boot() and start_time(self.pid) == self.start
 
 
-def mine() -> Identity:
+def this_launcher() -> Owner:
     """The identity of this process."""
-    return Identity(_host(), _boot(), os.getpid(), start_time(os.getpid()) or 0)
+    return Owner(_host(), _boot(), os.getpid(), start_time(os.getpid()) or 0)
 
 
-def parse(text: str) -> Identity | None:
+def parse_owner(text: str) -> Owner | None:
     """Read back what `str` gave, or None for anything else."""
     match = _TEXT.match(text.strip())
-    return Identity(match["host"], match["boot"], int(match["pid"]), int(match["start"])) if match else None
+    return Owner(match["host"], match["boot"], int(match["pid"]), int(match["start"])) if match else None
 
 
 def start_time(pid: int) -> int | None:

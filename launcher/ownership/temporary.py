@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from launcher.ownership.owner import Identity, mine, parse
+from launcher.ownership.owner import Owner, parse_owner, this_launcher
 
 PREFIX = "levelfield-of-"
 SEPARATOR = "~"
 
 
 @contextmanager
-def scratch() -> Iterator[Path]:
+def temporary_folder() -> Iterator[Path]:
     """A fresh empty folder, removed at the end with all that is in it."""
-    name = str(mine()).replace("/", SEPARATOR)
+    name = str(this_launcher()).replace("/", SEPARATOR)
     folder = tempfile.mkdtemp(prefix=f"{PREFIX}{name}{SEPARATOR}")
     try:
         yield Path(folder)
@@ -24,10 +24,10 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def others() -> list[Identity]:
+def other_launchers() -> list[Owner]:
     """The other launchers that are at work on this machine, anyone's."""
     alive = {owner for _, owner in _folders() if owner.is_alive()}
-    return sorted(alive - {mine()}, key=lambda owner: owner.pid)
+    return sorted(alive - {this_launcher()}, key=lambda owner: owner.pid)
 
 
 def remove_orphans() -> int:
@@ -40,9 +40,9 @@ def remove_orphans() -> int:
     return removed
 
 
-def _folders() -> Iterator[tuple[Path, Identity]]:
+def _folders() -> Iterator[tuple[Path, Owner]]:
     """(folder, launcher) of this machine."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = parse(folder.name.removeprefix(PREFIX).rpartition(SEPARATOR)[0].replace(SEPARATOR, "/"))
+        owner = parse_owner(folder.name.removeprefix(PREFIX).rpartition(SEPARATOR)[0].replace(SEPARATOR, "/"))
         if owner is not None and owner.is_local():
             yield folder, owner

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import Any
 
-from launcher.errors import UsageError, unknown
+from launcher.errors import UsageError, require_name
 from launcher.plan.discovery import Contestant
 from launcher.plan.profile import CaseGroup, Profile, Sampling
-from launcher.plan.validation import offers, require_known
+from launcher.plan.validation import offers, require_declared
 from runners.harness.axes import Value
 from runners.harness.case import AXES, Case, Competitor, DatasetRef
 from runners.harness.run import PlannedCase, Unavailable
@@ -40,10 +40,8 @@ def reads_data(workload: str, contestants: Mapping[str, Contestant]) -> bool:
 def workloads_of(profile: Profile, wanted: Sequence[str], contestants: Mapping[str, Contestant]) -> list[str]:
     """The profile's workloads in order, less those not wanted. An unknown name is a UsageError."""
     declared = {name for found in contestants.values() if found.declaration for name in found.declaration.workloads}
-    known = declared | WORKLOADS
     for name in [*wanted, *(group.workload for group in profile.cases)]:
-        if name not in known:
-            raise UsageError(unknown("workload", name, known))
+        require_name("workload", name, declared | WORKLOADS)
     return list(dict.fromkeys(group.workload for group in profile.cases if not wanted or group.workload in wanted))
 
 
@@ -66,7 +64,7 @@ def expand(
         if group.workload not in workloads:
             continue
         declared = offers(group.workload, everyone)
-        require_known(group, declared, device)
+        require_declared(group, declared, device)
         sampling = _sampling(profile.sampling, group)
         for case in _matrix(group, device, datasets.get(group.workload), declared):
             if not _matches(case.label, pattern):
@@ -125,8 +123,8 @@ def _matrix(group: CaseGroup, device: str, dataset: DatasetRef | None, declared:
             has = ", ".join(one.name for one in AXES if one.usual_of(group.workload) is not None)
             raise UsageError(f"{group.workload}: {axis.name} does not apply to it; it has {has}")
         values.append([usual] if asked is None else asked)
-    for chosen in itertools.product(*values):
-        parameters: dict[str, Any] = dict(zip((axis.name for axis in AXES), chosen, strict=True))
+    for combination in itertools.product(*values):
+        parameters: dict[str, Any] = dict(zip((axis.name for axis in AXES), combination, strict=True))
         if group.asked("input_size") is None and parameters["network"]:
             sizes = [offer.usual_size(parameters["network"]) for offer in declared]
             parameters["input_size"] = next(filter(None, sizes), parameters["input_size"])
@@ -141,16 +139,16 @@ def _competitors(
     for found in _in_order(_taking_part(case.workload, contestants)):
         offer = found.declaration.workloads.get(case.workload) if found.declaration else None
         reason = found.problem or _lacks(case, offer)
-        chosen = _chosen(found, group, offer) if offer else []
-        if not reason and not chosen:
+        named = _named(found, group, offer) if offer else []
+        if not reason and not named:
             reason = f"declares none of the variants or loaders that the profile names for {case.workload}"
         if reason:
             unavailable += [
                 Unavailable(one, "UNSUPPORTED", reason)
-                for one in chosen or [Competitor(found.name, "", version=found.version)]
+                for one in named or [Competitor(found.name, "", version=found.version)]
             ]
         else:
-            competitors += chosen
+            competitors += named
     return competitors, unavailable
 
 
@@ -174,14 +172,14 @@ def _lacks(case: Case, offer: Workload | None) -> str:
         return f"does not declare the workload {case.workload}"
     needs = [(axis.name, getattr(case, axis.name), getattr(offer, axis.offers)) for axis in AXES if axis.offers]
     needs.append(("device", case.device, offer.devices))
-    missing = [f"{what} {value}" for what, value, known in needs if value is not None and value not in known]
+    missing = [f"{what} {value}" for what, value, offered in needs if value is not None and value not in offered]
     sizes = offer.sizes.get(case.network or "", ())
     if sizes and case.input_size not in sizes:
         missing.append(f"size {case.input_size} of {case.network}")
     return f"does not declare {', '.join(missing)} for {case.workload}" if missing else ""
 
 
-def _chosen(found: Contestant, group: CaseGroup, offer: Workload) -> list[Competitor]:
+def _named(found: Contestant, group: CaseGroup, offer: Workload) -> list[Competitor]:
     variants = _choice(group.variants, offer.variants[:1], offer.variants)
     loaders = _choice(group.loaders, offer.loaders, offer.every_loader) if offer.loaders else [""]
     return [

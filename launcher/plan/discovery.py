@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from launcher.build.programs import require_version, split
-from launcher.errors import UsageError, unknown
+from launcher.errors import require_name
 from launcher.options import ALL
 from runners.harness.workload import Framework
 
@@ -53,15 +53,14 @@ def choose(root: Path, contestants: dict[str, Contestant], wanted: list[str]) ->
         wanted = list(dict.fromkeys([*contestants, *(program for program in wanted if program != ALL)]))
     for program in wanted:
         name, _ = split(program)
-        if name not in contestants:
-            raise UsageError(unknown("framework", name, [*contestants, ALL]))
+        require_name("framework", name, [*contestants, ALL])
         if program != name:
             require_version(root, program)
     usual = [name for name, found in contestants.items() if not (found.declaration and found.declaration.by_name)]
-    chosen = [program for name in contestants for program in wanted or usual if split(program)[0] == name]
+    programs = [program for name in contestants for program in wanted or usual if split(program)[0] == name]
     return {
         program: dataclasses.replace(contestants[name], version=version)
-        for program in chosen
+        for program in programs
         for name, version in (split(program),)
     }
 

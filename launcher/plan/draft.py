@@ -65,8 +65,8 @@ def _most_able(contestants: dict[str, Contestant], workloads: Set[str]) -> dict[
         found = contestants[name].declaration
         return len(workloads & found.workloads.keys()) if found else -1
 
-    chosen = max(contestants, key=declared)
-    return {chosen: contestants[chosen]}
+    ablest = max(contestants, key=declared)
+    return {ablest: contestants[ablest]}
 
 
 def planned_cases(drafted: Draft, options: Options, assigned: Assigned) -> list[Planned]:

@@ -32,8 +32,8 @@ class Durations:
 
     def seconds(self, case: Case, competitor: Competitor) -> float:
         """The best guess for one replicate."""
-        known = self._exact.get((case.label, competitor.label)) or self._alike.get((case.workload, competitor.label))
-        return statistics.median(known) if known else USUAL_SECONDS.get(case.workload, OTHER_SECONDS)
+        measured = self._exact.get((case.label, competitor.label)) or self._alike.get((case.workload, competitor.label))
+        return statistics.median(measured) if measured else USUAL_SECONDS.get(case.workload, OTHER_SECONDS)
 
     def knows(self, case: Case, competitor: Competitor) -> bool:
         """Whether this very case and competitor was measured before."""

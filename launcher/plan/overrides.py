@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from launcher.errors import UsageError, unknown
+from launcher.errors import UsageError, require_name
 from launcher.options import Overrides, flag
 from launcher.plan.profile import CaseGroup, Profile
 from runners.harness.case import AXES
@@ -27,13 +27,13 @@ def overridden(
         if not workloads & {*feel}:
             others = ", ".join(sorted(workloads))
             raise UsageError(f"{flag(name)} applies to {', '.join(feel)}; these cases are of {others}")
-    known = {name: variants(name) for name in workloads & {*REPLACED["variants"][1]}}
+    declared = {name: variants(name) for name in workloads & {*REPLACED["variants"][1]}}
     for name in map(str, overrides.get("variants", ())):
-        everywhere = {each for names in known.values() for each in names}
-        if name not in {*everywhere, *CHOICES}:
-            raise UsageError(unknown("variant", name, everywhere))
+        everywhere = {each for names in declared.values() for each in names}
+        if name not in CHOICES:
+            require_name("variant", name, everywhere)
     groups = [part for group in profile.cases for part in _parts(group)]
-    return profile.model_copy(update={"cases": [_changed(group, overrides, known) for group in groups]})
+    return profile.model_copy(update={"cases": [_changed(group, overrides, declared) for group in groups]})
 
 
 def _parts(group: CaseGroup) -> list[CaseGroup]:
@@ -45,7 +45,7 @@ def _parts(group: CaseGroup) -> list[CaseGroup]:
     return [group.model_copy(update={"stage": stages}) for stages in parts if stages]
 
 
-def _changed(group: CaseGroup, overrides: Overrides, known: Mapping[str, Collection[str]]) -> CaseGroup:
+def _changed(group: CaseGroup, overrides: Overrides, declared: Mapping[str, Collection[str]]) -> CaseGroup:
     if group.workload == "roof" and group.asked("stage") == [COPY]:
         return group
     update: dict[str, object] = {}
@@ -57,7 +57,7 @@ def _changed(group: CaseGroup, overrides: Overrides, known: Mapping[str, Collect
             update[key] = values[0]
         elif key != "variants":
             update[key] = list(values)
-        elif at_home := [value for value in values if value in known.get(group.workload, ())]:
+        elif at_home := [value for value in values if value in declared.get(group.workload, ())]:
             # `graph` says nothing to a loader, nor `plain` to a step: who knows none of them runs as ever.
             update[key] = at_home
     return group.model_copy(update=update)

@@ -15,7 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from launcher.errors import UsageError, unknown
+from launcher.errors import UsageError, require_name, unknown
 from launcher.text import seconds
 from runners.harness.axes import Axis
 from runners.harness.case import AXES
@@ -129,9 +129,7 @@ _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
 def load_profile(root: Path, name: str) -> Profile:
     """Read and validate `profiles/<name>.toml`; anything wrong in it is a UsageError that names the key."""
     folder = root / "profiles"
-    known = sorted(path.stem for path in folder.glob("*.toml"))
-    if name not in known:
-        raise UsageError(unknown("profile", name, known))
+    require_name("profile", name, [path.stem for path in folder.glob("*.toml")])
     path = folder / f"{name}.toml"
     try:
         return Profile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

@@ -21,7 +21,7 @@ def variants(workload: str, contestants: Mapping[str, Contestant]) -> set[str]:
     return {name for offer in offers(workload, contestants) for name in offer.variants}
 
 
-def require_known(group: CaseGroup, declared: Sequence[Workload], device: str) -> None:
+def require_declared(group: CaseGroup, declared: Sequence[Workload], device: str) -> None:
     """What no framework declares, or the device lacks, is a UsageError; what only some declare is a dash for others."""
     if not declared:
         return
@@ -45,18 +45,18 @@ def _require_names(group: CaseGroup, declared: Sequence[Workload]) -> None:
         ("variant", _names(group.variants), {name for offer in declared for name in offer.variants}),
         ("loader", _names(group.loaders), {name for offer in declared for name in offer.every_loader}),
     ]
-    for what, words, known in asked:
+    for what, words, names in asked:
         for word in words:
-            if word not in known:
-                raise UsageError(f"{group.workload}: {unknown(what, word, known)}")
+            if word not in names:
+                raise UsageError(f"{group.workload}: {unknown(what, word, names)}")
 
 
 def _require_sizes(group: CaseGroup, network: str, declared: Sequence[Workload]) -> None:
     taken = [offer.sizes.get(network, ()) for offer in declared]
-    known = sorted({size for sizes in taken for size in sizes})
+    sizes = sorted({size for each in taken for size in each})
     for size in group.asked("input_size") or ():
-        if all(taken) and size not in known:
-            can = ", ".join(map(str, known))
+        if all(taken) and size not in sizes:
+            can = ", ".join(map(str, sizes))
             raise UsageError(
                 f"{group.workload}: {network} is measured at {can} pixels a side, not at {size}; --sizes chooses"
             )

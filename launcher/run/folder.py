@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from launcher.build.programs import Build
 from launcher.engines.engine import Limits
-from launcher.errors import UsageError, unknown
+from launcher.errors import UsageError, require_name
 from launcher.plan.cases import Planned
 from launcher.plan.profile import Sampling
 from method.schedule import Replicate
@@ -120,9 +120,7 @@ def create(out: Path, profile: str) -> RunFolder:
 
 def existing(out: Path, run_id: str) -> RunFolder:
     """The folder of an earlier run. An unknown name is a UsageError."""
-    known = sorted(path.parent.name for path in out.glob(f"*/{RUN_NAME}"))
-    if run_id not in known:
-        raise UsageError(unknown("run", run_id, known))
+    require_name("run", run_id, [path.parent.name for path in out.glob(f"*/{RUN_NAME}")])
     return RunFolder(out / run_id)
 
 

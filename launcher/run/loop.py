@@ -10,7 +10,7 @@ from launcher.run.answers import describe
 from launcher.run.folder import RunFolder
 from launcher.run.progress import Display
 from launcher.run.replicate import Replicator
-from launcher.run.skipping import NOT_TRIED, Policy
+from launcher.run.skipping import NOT_TRIED, Skipping
 from launcher.run.stopping import Budget, Looks
 from launcher.stop import Stop
 from launcher.text import duration
@@ -35,7 +35,7 @@ class Measurement:
     ) -> None:
         self._folder, self._run, self._replicator = folder, run, replicator
         self._durations, self._stop, self._budget = durations, stop, budget or Budget(None)
-        self._policy, self._looks = Policy(run.cases), Looks(run)
+        self._skipping, self._looks = Skipping(run.cases), Looks(run)
         self._schedule = run_schedule(run)
         self._fixed = sum(len(case.competitors) * case.blocks for case in run.cases)
         self._done = 0
@@ -51,7 +51,7 @@ class Measurement:
         try:
             with display:
                 display.plan(len(self._schedule))
-                ended = self._known_part(display) and self._further_blocks(display)
+                ended = self._scheduled_part(display) and self._further_blocks(display)
                 if ended or (self._over_budget and self._done >= self._fixed):
                     state = RunState.COMPLETE
         except OSError as error:
@@ -75,7 +75,7 @@ class Measurement:
             f"Make room, then resume with RUN={self._run.run_id}"
         )
 
-    def _known_part(self, display: Display) -> bool:
+    def _scheduled_part(self, display: Display) -> bool:
         """What the schedule holds by now and is not done yet; False where that ends early."""
         for index in range(self._done, len(self._schedule)):
             if not self._step(index, self._schedule[index], display):
@@ -88,8 +88,8 @@ class Measurement:
         if self._run.stopping is None:
             return True
         for index in range(len(self._run.cases)):
-            self._say_what_is_known(index, display)
-        while (case := self._looks.next_case(self._run, self._policy.closed)) is not None:
+            self._say_standing(index, display)
+        while (case := self._looks.next_case(self._run, self._skipping.closed)) is not None:
             longer = dataclasses.replace(self._run, extensions=[*self._run.extensions, case])
             schedule = run_schedule(longer)
             if not self._fits(schedule[self._done :], display):
@@ -97,12 +97,12 @@ class Measurement:
             self._run, self._schedule = longer, schedule
             self._keep()
             display.plan(len(schedule))
-            if not self._known_part(display):
+            if not self._scheduled_part(display):
                 return False
-            self._say_what_is_known(case, display)
+            self._say_standing(case, display)
         return True
 
-    def _say_what_is_known(self, case: int, display: Display) -> None:
+    def _say_standing(self, case: int, display: Display) -> None:
         planned = self._run.cases[case]
         seconds = sum(self._durations.seconds(planned.case, one) for one in planned.competitors)
         for text in describe(self._looks.standing(self._run, case), seconds):
@@ -113,7 +113,7 @@ class Measurement:
         block = self._block(replicate)
         kept = self._earlier(block)
         record = kept.get(replicate.competitor)
-        if record is not None or self._policy.skips(replicate):
+        if record is not None or self._skipping.skips(replicate):
             display.skip()
         else:
             place = (replicate.case, replicate.block)
@@ -141,18 +141,18 @@ class Measurement:
         """
         place = (block[0].case, block[0].block)
         if place not in self._whole:
-            found = {one.competitor: self._replicator.earlier(one) for one in block if not self._policy.skips(one)}
+            found = {one.competitor: self._replicator.earlier(one) for one in block if not self._skipping.skips(one)}
             records = {who: record for who, record in found.items() if record is not None}
             self._whole = {place: records if len(records) == len(found) else {}}
         return self._whole[place]
 
     def _observe(self, replicate: Replicate, record: Record, display: Display) -> None:
-        known = len(self._policy.warnings)
-        self._policy.observe(replicate, record)
+        known = len(self._skipping.warnings)
+        self._skipping.observe(replicate, record)
         self._looks.observe(replicate, record)
-        bad = record.status not in (Status.OK, Status.UNSUPPORTED) or len(self._policy.warnings) > known
+        bad = record.status not in (Status.OK, Status.UNSUPPORTED) or len(self._skipping.warnings) > known
         self.failed |= bad or bool(self._replicator.flags)
-        for warning in self._policy.warnings[known:]:
+        for warning in self._skipping.warnings[known:]:
             display.say(warning)
 
     def _measured(self, index: int, replicate: Replicate, display: Display) -> Record | None:
@@ -188,7 +188,7 @@ class Measurement:
     def _fits(self, next_ones: Sequence[Replicate], display: Display) -> bool:
         """Whether the budget still holds these replicates; if not, it is said, and the run ends."""
         cases = self._run.cases
-        due = [one for one in next_ones if not self._policy.skips(one)]
+        due = [one for one in next_ones if not self._skipping.skips(one)]
         if not self._budget.allows(sum(self._durations.seconds(cases[one.case].case, one.competitor) for one in due)):
             self._over_budget = True
             total = duration(self._budget.total or 0)
@@ -205,10 +205,10 @@ class Measurement:
                 case,
                 unavailable=[
                     *(one for one in case.unavailable if one.kind != NOT_TRIED),
-                    *(reason for (place, _), reason in self._policy.not_tried.items() if place == index),
+                    *(reason for (place, _), reason in self._skipping.not_tried.items() if place == index),
                 ],
             )
             for index, case in enumerate(self._run.cases)
         ]
-        found = [*self._run.warnings, *self._policy.warnings, *self._replicator.flags, *self._notes]
+        found = [*self._run.warnings, *self._skipping.warnings, *self._replicator.flags, *self._notes]
         return dataclasses.replace(self._run, state=state, cases=cases, warnings=list(dict.fromkeys(found)))

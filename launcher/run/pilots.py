@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from launcher.plan.cases import pilot_competitors
 from launcher.plan.profile import Sampling
 from launcher.run.folder import BadRecord, RunFolder, Setup, read_record
-from launcher.run.skipping import Memory
+from launcher.run.skipping import OutOfMemory
 from method import warmup
 from method.schedule import run_schedule
 from method.statistic import STEP_WORKLOADS
@@ -42,12 +42,12 @@ def settle(run: Run, setup: Setup, pilots: Run, folder: RunFolder) -> tuple[Run,
     No pilot is ever taken again: half of a case's blocks with another warm-up would be another case.
     """
     cases, warnings = list(run.cases), list(run.warnings)
-    found, memory = _records(pilots, folder), Memory()
+    found, out_of_memory = _records(pilots, folder), OutOfMemory()
     for record in (record for records in found for record in records):
-        memory.observe(record)
+        out_of_memory.observe(record)
     for index, records in enumerate(found):
-        cases[index] = _less_what_is_too_large(cases[index], records, memory)
-        warnings += _missing(pilots.cases[index], records, memory)
+        cases[index] = _less_what_is_too_large(cases[index], records, out_of_memory)
+        warnings += _missing(pilots.cases[index], records, out_of_memory)
         warmups = warmup.plans(records)
         cases[index] = dataclasses.replace(cases[index], warmups=warmups)
         judged = [pilot for one in warmups for pilot in one.pilots]
@@ -58,21 +58,23 @@ def settle(run: Run, setup: Setup, pilots: Run, folder: RunFolder) -> tuple[Run,
     return dataclasses.replace(run, cases=cases, warnings=warnings), dataclasses.replace(setup, pilots=0)
 
 
-def _less_what_is_too_large(planned: PlannedCase, records: Sequence[Record], memory: Memory) -> PlannedCase:
+def _less_what_is_too_large(planned: PlannedCase, records: Sequence[Record], out_of_memory: OutOfMemory) -> PlannedCase:
     """The case with a reason for each competitor that ran out of memory in the pilots of a smaller batch."""
     fitted = {record.competitor for record in records if record.status is Status.OK}
-    refused = [no for one in planned.competitors if one not in fitted and (no := memory.refuses(planned.case, one))]
-    return dataclasses.replace(planned, unavailable=[*planned.unavailable, *refused])
+    refused = [
+        no for one in planned.competitors if one not in fitted and (no := out_of_memory.refuses(planned.case, one))
+    ]
+    return dataclasses.replace(planned, unavailable=[*planned.unavailable, *filter(None, refusals)])
 
 
-def _missing(planned: PlannedCase, records: Sequence[Record], memory: Memory) -> list[str]:
+def _missing(planned: PlannedCase, records: Sequence[Record], out_of_memory: OutOfMemory) -> list[str]:
     """What the warm-up of a case does not rest on, though it should. Who is a dash in the table is not missed."""
     counted = Counter(record.competitor for record in records if warmup.usable(record))
     dashes = {record.competitor for record in records if record.status in (Status.OOM, Status.UNSUPPORTED)}
     return [
         f"{planned.case.label}: only {counted[one]} of {planned.blocks} pilots of {one.label} can be used"
         for one in planned.competitors
-        if counted[one] < planned.blocks and one not in dashes and not memory.refuses(planned.case, one)
+        if counted[one] < planned.blocks and one not in dashes and not out_of_memory.refuses(planned.case, one)
     ]
 
 

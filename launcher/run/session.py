@@ -9,7 +9,7 @@ from pathlib import Path
 from launcher.datasets.assignment import Dataset
 from launcher.engines.engine import Engine
 from launcher.errors import ExitCode, Interrupted, NotReady
-from launcher.ownership.temporary import others
+from launcher.ownership.temporary import other_launchers
 from launcher.plan.estimate import Durations, earlier, spent
 from launcher.processes import run_child
 from launcher.run.folder import RunFolder, Setup
@@ -82,7 +82,7 @@ def _measured(session: Session, engine: Engine, durations: Durations, stop: Stop
 
 def _warned_of_others(run: Run) -> Run:
     """The run, with a warning where other launchers are at work: two runs on one machine ruin each other."""
-    pids = ", ".join(str(one.pid) for one in others())
+    pids = ", ".join(str(one.pid) for one in other_launchers())
     if not pids:
         return run
     warning = f"another launcher works on this machine meanwhile (process {pids}): the times of both are worthless"

@@ -12,7 +12,7 @@ from runners.harness.run import PlannedCase, Unavailable
 NOT_TRIED = "NOT TRIED"
 
 
-class Memory:
+class OutOfMemory:
     """Learns from records. A row is cases that differ in their batch alone; both labels of an A/A run are one."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Memory:
         return Unavailable(competitor, NOT_TRIED, f"not tried ({smallest} ran out of memory)")
 
 
-class Policy:
+class Skipping:
     """Learns from every record, in the order of the schedule, and says what to leave out."""
 
     def __init__(self, cases: Sequence[PlannedCase]) -> None:
@@ -49,7 +49,7 @@ class Policy:
         self._failed: set[tuple[int, Competitor]] = set()
         self._checks: dict[int, dict[Competitor, Check]] = {}
         self._stopped_after: dict[int, int] = {}
-        self._memory = Memory()
+        self._out_of_memory = OutOfMemory()
 
     @property
     def closed(self) -> Collection[int]:
@@ -61,7 +61,7 @@ class Policy:
         place = (replicate.case, replicate.competitor)
         if place in self._failed or replicate.block > self._stopped_after.get(replicate.case, replicate.block):
             return True
-        refused = self._memory.refuses(self._cases[replicate.case].case, replicate.competitor)
+        refused = self._out_of_memory.refuses(self._cases[replicate.case].case, replicate.competitor)
         if refused and place not in self._seen:  # what was tried is no longer "not tried"
             self.not_tried[place] = refused
         return place in self.not_tried
@@ -74,23 +74,23 @@ class Policy:
         if record.status is not Status.OK:
             if first and not (record.error and record.error.kind == LOST):
                 self._failed.add(place)
-            self._memory.observe(record)
+            self._out_of_memory.observe(record)
         elif record.check and replicate.case not in self._stopped_after:
             self._compare(replicate, record.check)
 
     def _compare(self, replicate: Replicate, check: Check) -> None:
-        known = self._checks.setdefault(replicate.case, {})
-        if replicate.competitor in known:
+        checks = self._checks.setdefault(replicate.case, {})
+        if replicate.competitor in checks:
             return
         case = self._cases[replicate.case].case
-        for other, theirs in known.items():
+        for other, theirs in checks.items():
             difference = _difference(theirs, check, case)
             if difference:
                 self._stopped_after[replicate.case] = replicate.block
                 names = f"{other.label} and {replicate.competitor.label}"
                 self.warnings.append(f"{case.label}: {names} did not do the same work: {difference}; no further blocks")
                 return
-        known[replicate.competitor] = check
+        checks[replicate.competitor] = check
 
 
 def _difference(left: Check, right: Check, case: Case) -> str | None:

@@ -36,8 +36,8 @@ class Looks:
         assert run.stopping is not None
         open_cases = [index for index in range(len(self._found)) if index not in closed]
         found = [self.standing(run, index) for index in open_cases]
-        chosen = stopping.next_case(found, run.stopping, bool(run.continued))
-        return None if chosen is None else open_cases[chosen]
+        place = stopping.next_case(found, run.stopping, bool(run.continued))
+        return None if place is None else open_cases[place]
 
 
 class Budget:

@@ -20,7 +20,7 @@ from launcher.engines.connection import connect
 from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
 from launcher.errors import NotReady
 from launcher.options import measured
-from launcher.ownership.owner import Identity, mine
+from launcher.ownership.owner import Owner, this_launcher
 from launcher.plan.draft import draft, planned_cases
 from method.schedule import Entry, schedule
 from runners.harness.manifest import Item, Manifest, write_manifest
@@ -78,7 +78,7 @@ def record_of(tree: Path) -> dict[str, Any]:
 
 
 def left_over(client: docker.DockerClient) -> list[str]:
-    mine_only = [str(mine())]
+    mine_only = [str(this_launcher())]
     return [
         one.id
         for one in client.containers.list(all=True, filters={"label": LAUNCHER_LABEL})
@@ -278,9 +278,9 @@ def test_a_run_goes_on_with_the_image_it_began_with(
 
 
 def test_containers_of_a_dead_launcher_are_removed_and_others_stay(tmp_path: Path, client: docker.DockerClient) -> None:
-    me = mine()
-    dead = Identity(me.host, me.boot, me.pid, me.start + 1)
-    elsewhere = Identity("another-machine", me.boot, 1, 1)
+    me = this_launcher()
+    dead = Owner(me.host, me.boot, me.pid, me.start + 1)
+    elsewhere = Owner("another-machine", me.boot, 1, 1)
     made = [
         client.containers.run(BASE, ["sleep", "300"], detach=True, labels={LAUNCHER_LABEL: str(owner), RUN_LABEL: "x"})
         for owner in (dead, elsewhere, me)
@@ -295,8 +295,8 @@ def test_containers_of_a_dead_launcher_are_removed_and_others_stay(tmp_path: Pat
 
 
 def test_a_run_without_containers_removes_those_of_a_dead_launcher(tmp_path: Path, client: docker.DockerClient) -> None:
-    me = mine()
-    dead = Identity(me.host, me.boot, me.pid, me.start + 1)
+    me = this_launcher()
+    dead = Owner(me.host, me.boot, me.pid, me.start + 1)
     made = client.containers.run(BASE, ["sleep", "300"], detach=True, labels={LAUNCHER_LABEL: str(dead)})
     main(["bench", "--profile", "tiny", "--engine", "venv", "--blocks", "1"], tree_with(tmp_path))
     assert made.id not in {one.id for one in client.containers.list(all=True)}
