@@ -9,12 +9,13 @@ from docker.errors import ImageNotFound
 from docker.models.images import Image
 
 from launcher.build import sources
-from launcher.build.programs import ARGUMENT, Build, split
+from launcher.build.programs import ARGUMENT, split
 from launcher.build.retry import is_transient, tries
 from launcher.errors import BuildFailed
 from launcher.processes import run_logged
 from launcher.stop import Stop
 from launcher.text import say
+from runners.harness.run import Build
 
 DEFAULT_BASE = "python:3.11-slim-bookworm"
 SOURCE_LABEL = "levelfield.source"

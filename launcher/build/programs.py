@@ -1,7 +1,6 @@
 """What is built and started: a framework at its pinned version, or at one that a run chose (`tensorflow@2.16.2`)."""
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.errors import UsageError
@@ -11,14 +10,6 @@ ARGUMENT = "FRAMEWORK_VERSION"
 
 _OF_VERSION = "requirements-version"
 _VERSION = re.compile(r"\d[0-9A-Za-z.]*(\+[0-9A-Za-z.]+)?", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Build:
-    """What a program's replicates run from: an image by its id, or a digest of environment and sources."""
-
-    id: str
-    base: str | None = None
 
 
 def split(program: str) -> tuple[str, str]:

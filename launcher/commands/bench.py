@@ -7,7 +7,7 @@ from pathlib import Path
 
 from launcher import machine, options
 from launcher.build.sources import commit
-from launcher.datasets.assignment import assign, expected, require_images
+from launcher.datasets.assignment import require_images
 from launcher.datasets.preparation import prepare
 from launcher.engines.engine import Engine, Limits
 from launcher.engines.leftovers import remove_leftovers
@@ -16,10 +16,10 @@ from launcher.engines.selection import select
 from launcher.errors import ExitCode, Interrupted, UsageError
 from launcher.options import Options
 from launcher.ownership import lock
-from launcher.plan.cases import without
-from launcher.plan.description import describe_stopping, estimate, expected_seconds, extent, replicates, shortfall
-from launcher.plan.draft import Draft, batch_sizes, budget_seconds, draft, planned_cases, stopping
-from launcher.plan.estimate import earlier
+from launcher.plan.cases import with_data, without
+from launcher.plan.description import describe_stopping, estimate, extent, shortfall
+from launcher.plan.draft import Draft, draft
+from launcher.plan.estimate import earlier, expected_seconds, replicates
 from launcher.run import folder as folders
 from launcher.run.resuming import resume
 from launcher.run.session import Session, carry_out
@@ -27,7 +27,7 @@ from launcher.stop import Stop
 from launcher.text import say
 from runners.harness.case import Case
 from runners.harness.clock import wall_time
-from runners.harness.run import RUN_VERSION, Run, RunState, cuts_planned
+from runners.harness.run import RUN_VERSION, Run, RunState
 
 HELP = "measure, then report; with --run ID go on where that run stopped"
 
@@ -47,8 +47,7 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
             with lock.hold(folder.path):
                 return _resumed(root, asked, stop, resume(folder, asked))
         drafted = draft(root, asked)
-        data = assign(drafted.data_workloads, [(source, expected(source)) for source in drafted.sources])
-        planned_cases(drafted, asked, data)
+        with_data(drafted.cases, drafted.expected_data())
         machine.require_folder(asked.out)
         if stop.requested:
             raise Interrupted("interrupted before anything started")
@@ -58,22 +57,22 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
 def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
     limits = Limits(machine.cpu_set(asked.cpus), asked.memory or machine.default_memory())
     engine, reason = _engine(root, asked.engine, asked.device, asked, limits, stop)
-    prepared = [(source, prepare(root, source, stop)) for source in drafted.sources]
-    assigned = assign(drafted.data_workloads, prepared)
+    assigned = drafted.assigned([prepare(root, source, stop) for source in drafted.sources])
     for name, why in assigned.reasons.items():
         say(f"left out: {name}: {why}")
-    cases = planned_cases(drafted, asked, assigned)
-    require_images(assigned, batch_sizes(cases))
-    warnings = _warnings([case.planned.case for case in cases if case.planned.competitors], limits, asked, engine)
-    rule, budget, pilots = stopping(drafted, asked), budget_seconds(drafted, asked), drafted.profile.pilots
-    if cuts_planned(rule, asked.given):
-        warnings += shortfall(expected_seconds(cases, earlier(asked.out), pilots), budget)
+    cases = with_data(drafted.cases, assigned)
+    require_images(assigned, [one.case for one in cases])
+    warnings = _warnings([one.case for one in cases if one.competitors], limits, asked, engine)
+    pilots, rule, durations = drafted.profile.pilots, drafted.stopping, earlier(asked.out)
+    if drafted.budget_cuts_planned:
+        warnings += shortfall(expected_seconds(cases, durations, pilots), drafted.budget_seconds)
+    programs = list(dict.fromkeys(one.program for case in cases for one in case.competitors))
     most = replicates(cases, pilots, rule.most_blocks if rule else 0)
-    names = list(dict.fromkeys(one.program for case in cases for one in case.planned.competitors))
-    warnings += machine.require_disk(asked.out, most, sum(not engine.is_ready(name) for name in names))
-    builds, unbuilt = prepare_programs(engine, names)
+    warnings += machine.require_disk(asked.out, most, sum(not engine.is_ready(one) for one in programs))
+    builds, unbuilt = prepare_programs(engine, programs)
     cases = [without(case, unbuilt) for case in cases]
     folder = folders.create(asked.out, asked.profile)
+    head, dirty = commit(root)
     run = Run(
         run_version=RUN_VERSION,
         run_id=folder.path.name,
@@ -85,33 +84,38 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
         state=RunState.RUNNING,
         command=["python", "-m", "launcher", "bench", *options.words(asked.given)],
         settings=asked.given,
-        cases=[case.planned for case in cases],
+        cases=cases,
         warnings=warnings,
         stopping=rule,
-        budget_seconds=budget,
+        budget_seconds=drafted.budget_seconds,
+        cpus=list(limits.cpus),
+        memory_bytes=limits.memory_bytes,
+        manifests={name: folders.path_to_text(one.path) for name, one in assigned.datasets.items()},
+        builds=builds,
+        commit=head,
+        dirty=dirty,
+        pilots=pilots,
+        slowdown=asked.slowdown,
     )
     with lock.hold(folder.path):
-        manifests = {name: dataset.path for name, dataset in assigned.datasets.items()}
-        setup = folders.write_setup(folder, cases, limits, manifests, builds, commit(root), pilots, asked.slowdown)
         folder.write(run)
         for warning in warnings:
             say(f"warning: {warning}")
-        expected = estimate(cases, earlier(asked.out), pilots)
-        say(f"run {run.run_id}: {extent(cases)}, {expected}")
-        say(describe_stopping(run.stopping, run.budget_seconds, run.budget_cuts_planned))
-        code = carry_out(root, asked.out, stop, engine, Session(folder, run, setup, assigned.datasets))
+        say(f"run {run.run_id}: {extent(cases)}, {estimate(cases, durations, pilots)}")
+        say(describe_stopping(rule, run.budget_seconds, run.budget_cuts_planned))
+        code = carry_out(root, asked.out, stop, engine, Session(folder, run, assigned.datasets))
     return ExitCode.CASES_FAILED if unbuilt and code == ExitCode.OK else code
 
 
 def _resumed(root: Path, asked: Options, stop: Stop, session: Session) -> int:
     """Resume: with the engine, the images or sources, the CPUs and the memory limit that the run began with."""
-    limits = Limits(machine.cpu_set(",".join(map(str, session.setup.cpus))), session.setup.memory_bytes)
+    limits = Limits(machine.cpu_set(",".join(map(str, session.run.cpus))), session.run.memory_bytes)
     device = session.run.settings.get("device", "cpu")
     engine, _ = _engine(root, session.run.engine, device, asked, limits, stop)
     for name in dict.fromkeys(one.program for case in session.run.cases for one in case.competitors):
-        if name not in session.setup.builds:
+        if name not in session.run.builds:
             raise UsageError(f"{session.folder.path}: cannot be resumed (nothing says what {name} ran from)")
-        engine.restore(name, session.setup.builds[name])
+        engine.restore(name, session.run.builds[name])
     session.folder.write(session.run)
     code = carry_out(root, asked.out, stop, engine, session)
     built = all(one.kind != "BUILD" for case in session.run.cases for one in case.unavailable)

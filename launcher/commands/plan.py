@@ -5,14 +5,13 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from launcher import options
-from launcher.datasets.assignment import assign, expected
 from launcher.errors import ExitCode
-from launcher.plan.description import describe, describe_stopping, expected_seconds, shortfall
-from launcher.plan.draft import budget_seconds, draft, planned_cases, stopping
-from launcher.plan.estimate import earlier
+from launcher.plan.cases import with_data
+from launcher.plan.description import describe, describe_stopping, shortfall
+from launcher.plan.draft import draft
+from launcher.plan.estimate import earlier, expected_seconds
 from launcher.stop import Stop
 from launcher.text import printable
-from runners.harness.run import cuts_planned
 
 HELP = "print the cases, the replicates and an estimate; run nothing"
 
@@ -26,17 +25,15 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
     """Print the plan."""
     asked = options.measured(given)
     drafted = draft(root, asked)
-    data = assign(drafted.data_workloads, [(source, expected(source)) for source in drafted.sources])
-    cases = planned_cases(drafted, asked, data)
+    cases = with_data(drafted.cases, drafted.expected_data())
     seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
     print(f"profile {asked.profile}: {drafted.profile.description}\n")
     pilots, durations = drafted.profile.pilots, earlier(asked.out)
     print("\n".join(describe(cases, seed, durations, pilots)))
-    rule, budget = stopping(drafted, asked), budget_seconds(drafted, asked)
-    strict = cuts_planned(rule, asked.given)
-    print(describe_stopping(rule, budget, strict))
-    for text in shortfall(expected_seconds(cases, durations, pilots), budget if strict else None):
-        print(f"warning: {text}")
+    print(describe_stopping(drafted.stopping, drafted.budget_seconds, drafted.budget_cuts_planned))
+    if drafted.budget_cuts_planned:
+        for text in shortfall(expected_seconds(cases, durations, pilots), drafted.budget_seconds):
+            print(f"warning: {text}")
     for source in drafted.sources:
         if not source.ready:
             print(f"data to prepare first: {printable(str(source.manifest.parent))}")

@@ -1,6 +1,6 @@
 """Which data set each workload reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,14 +85,15 @@ def is_still(dataset: Dataset, case: Case) -> bool:
         return False
 
 
-def require_images(assigned: Assigned, batch_sizes: Mapping[str, int]) -> None:
+def require_images(assigned: Assigned, cases: Sequence[Case]) -> None:
     """Refuse a data set that cannot fill one batch of its workload, or has nothing to tell apart.
 
     It is the first split that batches are timed on.
     """
     for workload, dataset in assigned.datasets.items():
         split = splits_read(workload, dataset.manifest)[0]
-        images, batch = len(dataset.manifest.splits[split]), batch_sizes.get(workload, 0)
+        images = len(dataset.manifest.splits[split])
+        batch = max((case.batch_size for case in cases if case.workload == workload), default=0)
         if workload == LEARNS and len(dataset.manifest.classes) < FEWEST_CLASSES:
             raise UsageError(
                 f"data set {dataset.manifest.id}: training needs {FEWEST_CLASSES} classes or more, it has "

@@ -13,7 +13,6 @@ from docker.models.containers import Container
 from docker.types import DeviceRequest, LogConfig, Mount
 
 from launcher.build.images import ImageBuilder, tag
-from launcher.build.programs import Build
 from launcher.engines.engine import Job, Limits, Outcome, Places
 from launcher.engines.provenance import handed_down
 from launcher.engines.waiting import CONNECTION_ERRORS, Waiter, reconnected
@@ -22,6 +21,7 @@ from launcher.ownership.owner import parse_owner, this_launcher
 from launcher.ownership.temporary import temporary_folder
 from launcher.stop import Ending, Stop, supervise
 from runners.harness.host import ALLOCATOR
+from runners.harness.run import Build
 
 RUN_LABEL = "levelfield.run"
 RECORD_LABEL = "levelfield.record"

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from launcher.build.programs import Build
 from launcher.stop import Ending, Stop
 from runners.harness.case import Competitor
+from runners.harness.run import Build
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from launcher.build.images import ImageBuilder
-from launcher.build.programs import Build
 from launcher.engines.connection import address, connect, require_command
 from launcher.engines.docker import DockerEngine, require_toolkit
 from launcher.engines.engine import Engine, Limits
@@ -12,6 +11,7 @@ from launcher.engines.venv import VenvEngine
 from launcher.errors import BuildFailed, NotReady
 from launcher.stop import Stop
 from launcher.text import say
+from runners.harness.run import Build
 
 
 def select(

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from launcher.build.environments import build_digest, is_ready, make_environment, python_of
-from launcher.build.programs import Build
 from launcher.engines.engine import Job, Limits, Outcome, Places
 from launcher.engines.provenance import handed_down
 from launcher.errors import UsageError
@@ -13,6 +12,7 @@ from launcher.ownership.temporary import temporary_folder
 from launcher.processes import run_child
 from launcher.stop import Ending, Stop
 from runners.harness.host import ALLOCATOR
+from runners.harness.run import Build
 
 KEPT_VARIABLES = (
     *("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE"),

@@ -1,19 +1,20 @@
 """From a profile and what the frameworks declare to cases with their competitors."""
 
-import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from fnmatch import fnmatch
 from typing import Any
 
+from launcher.datasets.assignment import Assigned
 from launcher.errors import UsageError, require_name
 from launcher.plan.discovery import Contestant
-from launcher.plan.profile import CaseGroup, Profile, Sampling
+from launcher.plan.profile import CaseGroup, Profile
 from launcher.plan.validation import offers, require_declared
 from runners.harness.axes import Value
 from runners.harness.case import AXES, Case, Competitor, DatasetRef
 from runners.harness.run import PlannedCase, Unavailable
+from runners.harness.sampling import Sampling
 from runners.harness.workload import Workload
 
 SLOWED = "B"
@@ -21,15 +22,6 @@ SLOWED = "B"
 
 WORKLOADS = frozenset(name for axis in AXES if isinstance(axis.usual, Mapping) for name in axis.usual)
 """Workloads whose axes are declared; another takes what its profile names."""
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One case of the plan, and how its replicates are measured."""
-
-    planned: PlannedCase
-    sampling: Sampling
-    timeout: float
 
 
 def reads_data(workload: str, contestants: Mapping[str, Contestant]) -> bool:
@@ -54,45 +46,75 @@ def expand(
     datasets: Mapping[str, DatasetRef],
     blocks: int | None,
     pattern: str = "",
-) -> list[Planned]:
+) -> list[PlannedCase]:
     """All cases of the `workloads`, in the profile's order; the same case in two groups is one case.
 
     `everyone` is what names are known from, `contestants` who takes part.
     """
-    found: dict[Case, Planned] = {}
+    found: dict[Case, PlannedCase] = {}
     for group in profile.cases:
         if group.workload not in workloads:
             continue
         declared = offers(group.workload, everyone)
         require_declared(group, declared, device)
-        sampling = _sampling(profile.sampling, group)
+        sampling = _sampling(profile, group)
         for case in _matrix(group, device, datasets.get(group.workload), declared):
             if not _matches(case.label, pattern):
                 continue
             competitors, unavailable = _competitors(case, group, contestants)
             if case in found:
-                earlier = found[case].planned
+                earlier = found[case]
                 competitors = list(dict.fromkeys([*earlier.competitors, *competitors]))
                 unavailable = list(dict.fromkeys([*earlier.unavailable, *unavailable]))
-            planned = PlannedCase(case, competitors, blocks or group.blocks or profile.blocks, unavailable)
-            found[case] = Planned(planned, sampling, group.timeout or profile.timeout)
+            found[case] = PlannedCase(
+                case,
+                competitors,
+                blocks or group.blocks or profile.blocks,
+                unavailable,
+                sampling=sampling,
+                timeout=group.timeout or profile.timeout,
+            )
     return list(found.values())
 
 
-def without(planned: Planned, unbuilt: Mapping[str, str]) -> Planned:
-    """The case less the competitors whose programs could not be built, with the reason for each."""
-    case = planned.planned
+def refused(case: PlannedCase, kind: str, reason: str | None) -> PlannedCase:
+    """The case without competitors, where there is a reason for it."""
+    if reason is None:
+        return case
+    gone = [Unavailable(one, kind, reason) for one in case.competitors]
+    return replace(case, competitors=[], unavailable=[*case.unavailable, *gone])
+
+
+def without(case: PlannedCase, unbuilt: Mapping[str, str]) -> PlannedCase:
+    """The case without the competitors whose programs could not be built, with the reason for each."""
     staying = [one for one in case.competitors if one.program not in unbuilt]
-    leaving = [Unavailable(one, "BUILD", unbuilt[one.program]) for one in case.competitors if one.program in unbuilt]
-    changed = dataclasses.replace(case, competitors=staying, unavailable=[*case.unavailable, *leaving])
-    return dataclasses.replace(planned, planned=changed)
+    gone = [Unavailable(one, "BUILD", unbuilt[one.program]) for one in case.competitors if one.program in unbuilt]
+    return replace(case, competitors=staying, unavailable=[*case.unavailable, *gone])
 
 
-def doubled(planned: Planned) -> Planned:
+def doubled(case: PlannedCase) -> PlannedCase:
     """The case as an A/A check runs it: its first competitor under two labels, and nobody else."""
-    case = planned.planned
-    labels = [dataclasses.replace(one, alias=alias) for one in case.competitors[:1] for alias in ("A", SLOWED)]
-    return dataclasses.replace(planned, planned=dataclasses.replace(case, competitors=labels))
+    labels = [replace(one, alias=alias) for one in case.competitors[:1] for alias in ("A", SLOWED)]
+    return replace(case, competitors=labels)
+
+
+def with_data(cases: Sequence[PlannedCase], assigned: Assigned) -> list[PlannedCase]:
+    """The cases with the data sets that they read; a case without one has no competitors, and the reason for that."""
+    if all(one.case.workload in assigned.reasons for one in cases):
+        raise UsageError("; ".join(dict.fromkeys(assigned.reasons.values())))
+    references = assigned.references()
+    found = [
+        refused(
+            replace(one, case=replace(one.case, dataset=references.get(one.case.workload))),
+            "DATA",
+            assigned.reasons.get(one.case.workload),
+        )
+        for one in cases
+    ]
+    if not any(one.competitors for one in found):
+        reasons = {f"{gone.competitor.program}: {gone.reason}" for one in found for gone in one.unavailable}
+        raise UsageError("nobody can run any of these cases: " + "; ".join(sorted(reasons)))
+    return found
 
 
 def pilot_competitors(competitors: Sequence[Competitor]) -> list[Competitor]:
@@ -107,11 +129,14 @@ def _matches(text: str, pattern: str) -> bool:
     return not pattern or pattern in text or fnmatch(text, pattern)
 
 
-def _sampling(usual: Sampling, group: CaseGroup) -> Sampling:
-    changed = usual.model_copy(update=group.sampling.model_dump(exclude_none=True))
-    if changed.max_steps < changed.min_steps:
-        raise UsageError(f"{group.workload}: max_steps {changed.max_steps} is less than min_steps {changed.min_steps}")
-    return changed
+def _sampling(profile: Profile, group: CaseGroup) -> Sampling:
+    keys = [one.model_dump(exclude_none=True) for one in (profile.sampling, group.sampling)]
+    sampling = Sampling(**(keys[0] | keys[1]))
+    if sampling.max_steps < sampling.min_steps:
+        raise UsageError(
+            f"{group.workload}: max_steps {sampling.max_steps} is less than min_steps {sampling.min_steps}"
+        )
+    return sampling
 
 
 def _matrix(group: CaseGroup, device: str, dataset: DatasetRef | None, declared: Sequence[Workload]) -> Iterator[Case]:

@@ -2,26 +2,23 @@
 
 from collections.abc import Sequence
 
-from launcher.plan.cases import Planned, pilot_competitors
-from launcher.plan.estimate import Durations
+from launcher.plan.estimate import Durations, expected_seconds, replicates
 from launcher.text import duration
-from method.statistic import STEP_WORKLOADS
-from runners.harness.run import Stopping
+from runners.harness.run import PlannedCase, Stopping
 
 
-def describe(cases: Sequence[Planned], seed: int, durations: Durations, pilots: int) -> list[str]:
+def describe(cases: Sequence[PlannedCase], seed: int, durations: Durations, pilots: int) -> list[str]:
     """The plan as lines of text."""
     lines = []
-    for planned in cases:
-        case = planned.planned
-        lines.append(f"{case.case.label}   {case.blocks} blocks, at most {planned.timeout:g} s a replicate")
+    for case in cases:
+        lines.append(f"{case.case.label}   {case.blocks} blocks, at most {case.timeout:g} s a replicate")
         lines += [f"    {one.label}" for one in case.competitors]
         lines += [f"    {one.competitor.label}   - {one.kind}: {one.reason}" for one in case.unavailable]
     before = f" after {pilots} pilots of each program and step case" if pilots else ""
     return [*lines, "", f"{extent(cases)}{before}, order seed {seed}", estimate(cases, durations, pilots)]
 
 
-def extent(cases: Sequence[Planned]) -> str:
+def extent(cases: Sequence[PlannedCase]) -> str:
     """`5 cases, 112 replicates`."""
     return ", ".join(
         f"{number} {noun}{'' if number == 1 else 's'}"
@@ -43,25 +40,15 @@ def describe_stopping(rule: Stopping | None, budget: float | None, cuts_planned:
     )
 
 
-def estimate(cases: Sequence[Planned], durations: Durations, pilots: int) -> str:
+def estimate(cases: Sequence[PlannedCase], durations: Durations, pilots: int) -> str:
     """How long the pilots and the planned replicates will take, and from what that is known."""
-    pairs = [(planned.planned.case, one) for planned in cases for one in planned.planned.competitors]
+    pairs = [(planned.case, one) for planned in cases for one in planned.competitors]
     measured = sum(durations.knows(case, one) for case, one in pairs)
     basis = "rough constants for each workload"
     if measured:
         basis = f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"
     time = duration(expected_seconds(cases, durations, pilots))
     return f"about {time} of measuring, from {basis}; preparing data and frameworks comes on top"
-
-
-def expected_seconds(cases: Sequence[Planned], durations: Durations, pilots: int) -> float:
-    """Of all pilots and planned replicates; blocks that an adaptive run may add are not among them."""
-    total = 0.0
-    for case in (planned.planned for planned in cases):
-        total += case.blocks * sum(durations.seconds(case.case, one) for one in case.competitors)
-        if case.case.workload in STEP_WORKLOADS:
-            total += pilots * sum(durations.seconds(case.case, one) for one in pilot_competitors(case.competitors))
-    return total
 
 
 def shortfall(expected: float, budget: float | None) -> list[str]:
@@ -72,10 +59,3 @@ def shortfall(expected: float, budget: float | None) -> list[str]:
         f"a time budget of {duration(budget)} is less than the {duration(expected)} that the planned blocks are "
         "expected to take: some cases may end without a verdict"
     ]
-
-
-def replicates(cases: Sequence[Planned], pilots: int = 0, most_blocks: int = 0) -> int:
-    """How many processes the plan starts, were every case to have at least `most_blocks`, its pilots included."""
-    return sum(
-        len(planned.planned.competitors) * (max(planned.planned.blocks, most_blocks) + pilots) for planned in cases
-    )

@@ -1,16 +1,15 @@
-"""What a run would do: its cases, its order, how long it takes. Starts nothing."""
+"""What a run would do, as far as the options, the profile and the frameworks' declarations say. Starts nothing."""
 
-import dataclasses
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Set
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from launcher import machine
-from launcher.datasets.assignment import Assigned
+from launcher.datasets.assignment import Assigned, Dataset, assign, expected
 from launcher.datasets.sources import Source, sources
 from launcher.errors import UsageError
 from launcher.options import Options
-from launcher.plan.cases import Planned, doubled, expand, reads_data, workloads_of
+from launcher.plan.cases import doubled, expand, reads_data, refused, workloads_of
 from launcher.plan.discovery import Contestant, choose, discover
 from launcher.plan.overrides import overridden
 from launcher.plan.profile import Profile, load_profile
@@ -18,27 +17,36 @@ from launcher.plan.validation import variants
 from launcher.text import seconds
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
-from runners.harness.run import Stopping, Unavailable
+from runners.harness.run import PlannedCase, Stopping, cuts_planned
 
 
 @dataclass(frozen=True)
 class Draft:
-    """All that is known before data and frameworks are prepared."""
+    """A plan before its data sets and frameworks are prepared: `cases` name the data sets as they are expected to be.
+
+    `reading` are the workloads that read data, `sources` where it comes from. The time budget bounds planned blocks
+    only where `budget_cuts_planned`.
+    """
 
     profile: Profile
-    everyone: dict[str, Contestant]
-    contestants: dict[str, Contestant]
-    workloads: list[str]
+    cases: list[PlannedCase]
+    reading: list[str]
     sources: list[Source]
+    stopping: Stopping | None
+    budget_seconds: float | None
+    budget_cuts_planned: bool
 
-    @property
-    def data_workloads(self) -> list[str]:
-        """The workloads that read a data set."""
-        return [name for name in self.workloads if reads_data(name, self.everyone)]
+    def expected_data(self) -> Assigned:
+        """The data set of each workload, as far as it can be told before data is prepared."""
+        return self.assigned([expected(source) for source in self.sources])
+
+    def assigned(self, datasets: list[Dataset]) -> Assigned:
+        """The data set of each workload, once there is one for each source."""
+        return assign(self.reading, list(zip(self.sources, datasets, strict=True)))
 
 
 def draft(root: Path, options: Options) -> Draft:
-    """Read profile and frameworks. Raises UsageError for any unknown name."""
+    """Plan a run. Raises UsageError for any unknown name."""
     everyone = discover(root)
     if not everyone:
         raise UsageError(f"{root}: no framework found; each is a folder under images/ and runners/")
@@ -53,9 +61,26 @@ def draft(root: Path, options: Options) -> Draft:
     workloads = workloads_of(profile, options.workloads, everyone)
     if not workloads:
         raise UsageError(f"profile {options.profile} has no case of workload {', '.join(options.workloads)}")
-    needing = [name for name in workloads if reads_data(name, everyone)]
-    found = sources(root, options.data or profile.data, needing, options.strict) if needing else []
-    return Draft(profile, everyone, contestants, workloads, found)
+    reading = [name for name in workloads if reads_data(name, everyone)]
+    found = sources(root, options.data or profile.data, reading, options.strict) if reading else []
+    stopping = None if options.blocks is not None or not profile.stopping else Stopping(**profile.stopping.model_dump())
+    drafted = Draft(
+        profile, [], reading, found, stopping, _budget(profile, options), cuts_planned(stopping, options.given)
+    )
+    references = drafted.expected_data().references()
+    cases = expand(
+        profile, workloads, contestants, everyone, options.device, references, options.blocks, options.filter
+    )
+    if not cases:
+        raise UsageError(f"no case matches --filter {options.filter!r}; `make plan` without FILTER lists all")
+    if options.slowdown != 1 and not any(one.case.workload in STEP_WORKLOADS for one in cases):
+        raise UsageError("--slowdown slows the steps of train and infer, and none of these cases has any")
+    if options.aa:
+        cases = [doubled(one) for one in cases]
+    if "workers" not in options.overrides:
+        cpus = len(machine.cpu_set(options.cpus))
+        cases = [refused(one, "UNSUPPORTED", _too_many_workers(one.case, cpus)) for one in cases]
+    return replace(drafted, cases=cases)
 
 
 def _most_able(contestants: dict[str, Contestant], workloads: Set[str]) -> dict[str, Contestant]:
@@ -69,75 +94,15 @@ def _most_able(contestants: dict[str, Contestant], workloads: Set[str]) -> dict[
     return {ablest: contestants[ablest]}
 
 
-def planned_cases(drafted: Draft, options: Options, assigned: Assigned) -> list[Planned]:
-    """The cases with their data. Cases whose workload has no data set that fits run nobody, with the reason."""
-    cases = expand(
-        drafted.profile,
-        drafted.workloads,
-        drafted.contestants,
-        drafted.everyone,
-        options.device,
-        assigned.references(),
-        options.blocks,
-        options.filter,
-    )
-    if not cases:
-        raise UsageError(f"no case matches --filter {options.filter!r}; `make plan` without FILTER lists all")
-    if all(case.planned.case.workload in assigned.reasons for case in cases):
-        raise UsageError("; ".join(dict.fromkeys(assigned.reasons.values())))
-    if options.aa:
-        cases = [doubled(case) for case in cases]
-    if options.slowdown != 1 and not any(case.planned.case.workload in STEP_WORKLOADS for case in cases):
-        raise UsageError("--slowdown slows the steps of train and infer, and none of these cases has any")
-    cases = [_refused(case, "DATA", assigned.reasons.get(case.planned.case.workload)) for case in cases]
-    if "workers" not in options.overrides:
-        cpus = len(machine.cpu_set(options.cpus))
-        cases = [_refused(case, "UNSUPPORTED", _crowd(case.planned.case, cpus)) for case in cases]
-    if not any(case.planned.competitors for case in cases):
-        reasons = {f"{one.competitor.program}: {one.reason}" for case in cases for one in case.planned.unavailable}
-        raise UsageError("nobody can run any of these cases: " + "; ".join(sorted(reasons)))
-    return cases
-
-
-def stopping(drafted: Draft, options: Options) -> Stopping | None:
-    """How an adaptive run stops; None where the number of blocks is fixed, as --blocks fixes it."""
-    rule = drafted.profile.stopping
-    return None if rule is None or options.blocks is not None else Stopping(**rule.model_dump())
-
-
-def budget_seconds(drafted: Draft, options: Options) -> float | None:
+def _budget(profile: Profile, options: Options) -> float | None:
     """The time budget: as asked, else the profile's, which --blocks lifts and which leaves the planned blocks alone."""
     if options.budget is not None:
         return options.budget
-    usual = drafted.profile.budget
-    return seconds(usual) if usual and options.blocks is None else None
+    return seconds(profile.budget) if profile.budget and options.blocks is None else None
 
 
-def _crowd(case: Case, cpus: int) -> str | None:
+def _too_many_workers(case: Case, cpus: int) -> str | None:
     """Loaders with more workers than CPUs measure the scheduler; who wants that has to say so."""
     if case.workload != "load" or case.workers is None or case.workers <= cpus:
         return None
     return f"more workers ({case.workers}) than CPUs ({cpus}); --workers {case.workers} measures it all the same"
-
-
-def _refused(planned: Planned, kind: str, reason: str | None) -> Planned:
-    """The case without its competitors, where there is a reason for it."""
-    if reason is None:
-        return planned
-    case = planned.planned
-    gone = [Unavailable(one, kind, reason) for one in case.competitors]
-    return dataclasses.replace(
-        planned, planned=dataclasses.replace(case, competitors=[], unavailable=[*case.unavailable, *gone])
-    )
-
-
-def batch_sizes(cases: Sequence[Planned]) -> dict[str, int]:
-    """The largest batch of each workload."""
-    sizes: dict[str, int] = {}
-    for case in _cases(cases):
-        sizes[case.workload] = max(case.batch_size, sizes.get(case.workload, 0))
-    return sizes
-
-
-def _cases(cases: Sequence[Planned]) -> list[Case]:
-    return [planned.planned.case for planned in cases]

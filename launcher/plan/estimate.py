@@ -4,11 +4,13 @@ import contextlib
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from launcher.plan.cases import pilot_competitors
+from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case, Competitor
-from runners.harness.run import PILOTS
+from runners.harness.run import PILOTS, PlannedCase
 
 TIMINGS_NAME = "timings.jsonl"
 
@@ -78,6 +80,21 @@ def note(folder: Path, case: Case, competitor: Competitor, seconds: float, ok: b
     }
     with (folder / TIMINGS_NAME).open("a", encoding="ascii") as file:
         file.write(json.dumps(entry) + "\n")
+
+
+def expected_seconds(cases: Sequence[PlannedCase], durations: Durations, pilots: int) -> float:
+    """Of all pilots and planned replicates; blocks that an adaptive run may add are not among them."""
+    total = 0.0
+    for case in cases:
+        total += case.blocks * sum(durations.seconds(case.case, one) for one in case.competitors)
+        if case.case.workload in STEP_WORKLOADS:
+            total += pilots * sum(durations.seconds(case.case, one) for one in pilot_competitors(case.competitors))
+    return total
+
+
+def replicates(cases: Sequence[PlannedCase], pilots: int = 0, most_blocks: int = 0) -> int:
+    """How many processes the plan starts, were every case to have at least `most_blocks`, its pilots included."""
+    return sum(len(case.competitors) * (max(case.blocks, most_blocks) + pilots) for case in cases)
 
 
 def _lines(path: Path) -> Iterable[str]:

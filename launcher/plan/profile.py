@@ -19,7 +19,6 @@ from launcher.errors import UsageError, require_name, unknown
 from launcher.text import seconds
 from runners.harness.axes import Axis
 from runners.harness.case import AXES
-from runners.harness.run import Warmup
 
 Positive = Annotated[int, Field(ge=1, le=1_000_000)]
 NotNegative = Annotated[int, Field(ge=0, le=1_000_000)]
@@ -34,23 +33,6 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Sampling(_Strict):
-    """How long one replicate measures."""
-
-    warmup_steps: NotNegative = 5
-    min_steps: Positive = 40
-    max_steps: Positive = 10_000
-    min_seconds: Seconds = 2.0
-
-    def settled_by(self, warmup: Warmup | None) -> "Sampling":
-        """The same once pilots have fixed the warm-up and how many steps to keep at least."""
-        if warmup is None:
-            return self
-        most = max(self.max_steps, warmup.kept_steps)
-        settled = {"warmup_steps": warmup.warmup_steps, "min_steps": warmup.kept_steps, "max_steps": most}
-        return self.model_copy(update=settled)
-
-
 class Stopping(_Strict):
     """When an adaptive run has seen enough of a case."""
 
@@ -59,8 +41,8 @@ class Stopping(_Strict):
     half_width: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] = 0.02
 
 
-class SamplingOverride(_Strict):
-    """What a group of cases changes about the profile's sampling."""
+class SamplingKeys(_Strict):
+    """How long one replicate measures, where not as usual. A group of cases may change what its profile says."""
 
     warmup_steps: NotNegative | None = None
     min_steps: Positive | None = None
@@ -74,7 +56,7 @@ class CaseGroup(_Strict):
     workload: str
     variants: Literal["usual", "all"] | list[str] = "usual"
     loaders: Literal["usual", "all"] | list[str] = "usual"
-    sampling: SamplingOverride = SamplingOverride()
+    sampling: SamplingKeys = SamplingKeys()
     timeout: Annotated[float, Field(gt=0, le=604_800)] | None = None
     blocks: Annotated[int, Field(ge=1, le=1000)] | None = None
 
@@ -106,7 +88,7 @@ class Profile(_Strict):
     budget: str = ""
     """The time that measuring may take, like 15m; empty for no bound."""
     stopping: Stopping | None = None
-    sampling: Sampling = Sampling()
+    sampling: SamplingKeys = SamplingKeys()
     cases: Annotated[list[Annotated[CaseGroup, GetPydanticSchema(lambda _, read: read(_Group))]], Field(min_length=1)]
 
     @field_validator("budget")
@@ -119,10 +101,10 @@ class Profile(_Strict):
 
 _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
     (): Profile,
-    ("sampling",): Sampling,
+    ("sampling",): SamplingKeys,
     ("stopping",): Stopping,
     ("cases",): _Group,
-    ("cases", "sampling"): SamplingOverride,
+    ("cases", "sampling"): SamplingKeys,
 }
 
 

@@ -1,10 +1,10 @@
 """The command line of one replicate; the same in every engine, save where the folders are."""
 
 from launcher.plan.cases import SLOWED
-from launcher.plan.profile import Sampling
 from method.schedule import Replicate
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import AXES, Case
+from runners.harness.sampling import Sampling
 
 
 def case_arguments(

@@ -4,52 +4,23 @@ import dataclasses
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from launcher.build.programs import Build
-from launcher.engines.engine import Limits
 from launcher.errors import UsageError, require_name
-from launcher.plan.cases import Planned
-from launcher.plan.profile import Sampling
 from method.schedule import Replicate
-from runners.harness.files import write_atomically
 from runners.harness.record import Record
 from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, impossible, write_run
 
-SETUP_NAME = "setup.json"
 RECORD_LIMIT_BYTES = 32 * 2**20
 """Bytes of one record; reports refuse larger ones too."""
 
 
 @dataclass(frozen=True)
-class Setup:
-    """How the run's replicates are started; with `run.json`, all that resuming needs.
-
-    `samplings` and `timeouts` stand in the order of the run's cases; `manifests` holds file system bytes as Latin-1.
-    `builds` is what each program runs from, `commit` and `dirty` the state of the sources when the run began.
-    Before a case is measured, `pilots` processes of each competitor settle its warm-up there, and so its sampling;
-    `slowdown` is injected into the second label of an A/A run.
-    """
-
-    samplings: list[Sampling]
-    timeouts: list[float]
-    cpus: list[int]
-    memory_bytes: int
-    manifests: dict[str, str]
-    builds: dict[str, Build]
-    commit: str | None
-    dirty: bool | None
-    pilots: int = 0
-    slowdown: float = 1.0
-
-    def manifest(self, workload: str) -> Path | None:
-        """Where the data of a workload is described."""
-        text = self.manifests.get(workload)
-        return Path(os.fsdecode(text.encode("latin-1"))) if text else None
+class _Version:
+    run_version: int
 
 
 @dataclass(frozen=True)
@@ -99,10 +70,6 @@ class RunFolder:
         """Keep the plan and its state."""
         write_run(run, self.path)
 
-    def keep(self, setup: Setup) -> None:
-        """Keep what resuming needs beside the run."""
-        write_atomically(self.path / SETUP_NAME, TypeAdapter(Setup).dump_json(setup, indent=1))
-
 
 def create(out: Path, profile: str) -> RunFolder:
     """A fresh folder named by the time of day and the profile."""
@@ -124,48 +91,33 @@ def existing(out: Path, run_id: str) -> RunFolder:
     return RunFolder(out / run_id)
 
 
-def write_setup(
-    folder: RunFolder,
-    cases: Sequence[Planned],
-    limits: Limits,
-    manifests: Mapping[str, Path],
-    builds: Mapping[str, Build],
-    commit: tuple[str | None, bool | None],
-    pilots: int = 0,
-    slowdown: float = 1.0,
-) -> Setup:
-    """Keep how the run's replicates are started."""
-    setup = Setup(
-        samplings=[case.sampling for case in cases],
-        timeouts=[case.timeout for case in cases],
-        cpus=list(limits.cpus),
-        memory_bytes=limits.memory_bytes,
-        manifests={workload: os.fsencode(path).decode("latin-1") for workload, path in manifests.items()},
-        builds=dict(builds),
-        commit=commit[0],
-        dirty=commit[1],
-        pilots=pilots,
-        slowdown=slowdown,
-    )
-    folder.keep(setup)
-    return setup
-
-
-def load(folder: RunFolder) -> tuple[Run, Setup]:
-    """Read an earlier run back. A damaged file is a UsageError."""
+def load(folder: RunFolder) -> Run:
+    """Read an earlier run back. A run of another version, or a damaged file, is a UsageError."""
+    path = folder.path / RUN_NAME
     try:
-        run = TypeAdapter(Run).validate_json((folder.path / RUN_NAME).read_bytes())
-        setup = TypeAdapter(Setup).validate_json((folder.path / SETUP_NAME).read_bytes())
+        data = path.read_bytes()
+        version = TypeAdapter(_Version).validate_json(data).run_version
+        if version != RUN_VERSION:
+            raise UsageError(
+                f"{folder.path}: made by another version of the launcher (run version {version}, this one is "
+                f"{RUN_VERSION}), so it cannot be resumed; start a new run"
+            )
+        run = TypeAdapter(Run).validate_json(data)
     except (OSError, ValidationError) as error:
         raise UsageError(f"{folder.path}: cannot be resumed ({error}); start a new run") from error
-    if run.run_version != RUN_VERSION:
-        raise UsageError(f"{folder.path}: made by another version, in another order; start a new run")
-    why = impossible(run)
-    if why:
+    if why := impossible(run):
         raise UsageError(f"{folder.path}: cannot be resumed ({RUN_NAME}: {why}); start a new run")
-    if not len(setup.samplings) == len(setup.timeouts) == len(run.cases):
-        raise UsageError(f"{folder.path}: cannot be resumed ({SETUP_NAME} does not match {RUN_NAME}); start a new run")
-    return run, setup
+    return run
+
+
+def path_to_text(path: Path) -> str:
+    """A path as run.json keeps it: each of its bytes is one character, since a name need not be UTF-8."""
+    return os.fsencode(path).decode("latin-1")
+
+
+def text_to_path(text: str) -> Path:
+    """The path that `path_to_text` made this of."""
+    return Path(os.fsdecode(text.encode("latin-1")))
 
 
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)

@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from launcher.plan.cases import pilot_competitors
-from launcher.plan.profile import Sampling
-from launcher.run.folder import BadRecord, RunFolder, Setup, read_record
+from launcher.run.folder import BadRecord, RunFolder, read_record
 from launcher.run.skipping import OutOfMemory
 from method import warmup
 from method.schedule import run_schedule
 from method.statistic import STEP_WORKLOADS
 from runners.harness.record import Record, Status
 from runners.harness.run import PlannedCase, Run, RunState
+from runners.harness.sampling import Sampling
 
 MOST_ENDLESS = 0.25
 """In more of a case's pilots the warm-up may not go on to the end without a warning."""
@@ -20,24 +20,35 @@ TWICE = 2
 """So much longer than a replicate is a pilot: a warm-up can only be seen against the level that follows it."""
 
 
-def pilot_run(run: Run, setup: Setup) -> tuple[Run, Setup] | None:
+def pilot_run(run: Run) -> Run | None:
     """The pilots of `run` as a small run of their own, with the same case numbers; None where none are wanted."""
-    due = [_due(case, setup) for case in run.cases]
+    due = [_due(case, run.pilots) for case in run.cases]
     if not any(due):
         return None
     cases = [
         dataclasses.replace(
-            case, competitors=pilot_competitors(case.competitors) if wanted else [], blocks=setup.pilots, unavailable=[]
+            case,
+            competitors=pilot_competitors(case.competitors) if wanted else [],
+            blocks=run.pilots,
+            unavailable=[],
+            sampling=longer(case.sampling),
         )
         for case, wanted in zip(run.cases, due, strict=True)
     ]
-    samplings = [longer(one) for one in setup.samplings]
-    pilots = dataclasses.replace(run, cases=cases, state=RunState.RUNNING, stopping=None, extensions=[], warnings=[])
-    return pilots, dataclasses.replace(setup, samplings=samplings, slowdown=1.0)
+    return dataclasses.replace(
+        run,
+        cases=cases,
+        state=RunState.RUNNING,
+        stopping=None,
+        extensions=[],
+        warnings=[],
+        pilots=0,
+        slowdown=1.0,
+    )
 
 
-def settle(run: Run, setup: Setup, pilots: Run, folder: RunFolder) -> tuple[Run, Setup]:
-    """The run with the warm-ups and the numbers of steps that its pilots found, frozen from here on, and its setup.
+def settle(run: Run, pilots: Run, folder: RunFolder) -> Run:
+    """The run with the warm-ups and the numbers of steps that its pilots found, frozen from here on.
 
     No pilot is ever taken again: half of a case's blocks with another warm-up would be another case.
     """
@@ -55,15 +66,13 @@ def settle(run: Run, setup: Setup, pilots: Run, folder: RunFolder) -> tuple[Run,
         if endless > MOST_ENDLESS * len(judged):
             label = cases[index].case.label
             warnings.append(f"{label}: no end of the warm-up was seen in {endless} of {len(judged)} pilots")
-    return dataclasses.replace(run, cases=cases, warnings=warnings), dataclasses.replace(setup, pilots=0)
+    return dataclasses.replace(run, cases=cases, warnings=warnings, pilots=0)
 
 
 def _less_what_is_too_large(planned: PlannedCase, records: Sequence[Record], out_of_memory: OutOfMemory) -> PlannedCase:
     """The case with a reason for each competitor that ran out of memory in the pilots of a smaller batch."""
     fitted = {record.competitor for record in records if record.status is Status.OK}
-    refused = [
-        no for one in planned.competitors if one not in fitted and (no := out_of_memory.refuses(planned.case, one))
-    ]
+    refusals = [out_of_memory.refuses(planned.case, one) for one in planned.competitors if one not in fitted]
     return dataclasses.replace(planned, unavailable=[*planned.unavailable, *filter(None, refusals)])
 
 
@@ -78,21 +87,14 @@ def _missing(planned: PlannedCase, records: Sequence[Record], out_of_memory: Out
     ]
 
 
-def _due(case: PlannedCase, setup: Setup) -> bool:
-    return setup.pilots > 0 and not case.warmups and case.case.workload in STEP_WORKLOADS and bool(case.competitors)
+def _due(case: PlannedCase, pilots: int) -> bool:
+    return pilots > 0 and not case.warmups and case.case.workload in STEP_WORKLOADS and bool(case.competitors)
 
 
 def longer(usual: Sampling) -> Sampling:
     """How the pilots of a case are sampled: all their steps may be warm-up."""
     steps = TWICE * usual.min_steps
-    return usual.model_copy(
-        update={
-            "warmup_steps": 0,
-            "min_steps": steps,
-            "max_steps": max(usual.max_steps, steps),
-            "min_seconds": TWICE * usual.min_seconds,
-        }
-    )
+    return Sampling(0, steps, max(usual.max_steps, steps), TWICE * usual.min_seconds)
 
 
 def _records(pilots: Run, folder: RunFolder) -> list[list[Record]]:

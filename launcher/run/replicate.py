@@ -11,7 +11,7 @@ from launcher.engines.engine import Engine, Job, Outcome
 from launcher.engines.outcomes import failure
 from launcher.errors import NotReady
 from launcher.run.arguments import case_arguments, order_arguments
-from launcher.run.folder import BadRecord, RunFolder, Setup, read_record
+from launcher.run.folder import BadRecord, RunFolder, read_record
 from launcher.stop import POLL_SECONDS, Ending, Stop
 from method.schedule import Replicate
 from runners.harness.case import Block
@@ -31,14 +31,13 @@ class Replicator:
         self,
         folder: RunFolder,
         run: Run,
-        setup: Setup,
         engine: Engine,
         datasets: Mapping[str, Dataset],
         stop: Stop,
         clock: Callable[[], int] = now_ns,
     ) -> None:
         self.flags: list[str] = []
-        self._folder, self._run, self._setup, self._engine = folder, run, setup, engine
+        self._folder, self._run, self._engine = folder, run, engine
         self._datasets, self._stop, self._clock = datasets, stop, clock
 
     def earlier(self, replicate: Replicate) -> Record | None:
@@ -64,21 +63,21 @@ class Replicator:
         planned = self._run.cases[replicate.case]
         case = planned.case
         dataset = self._datasets.get(case.workload) if case.dataset else None
-        sampling = self._setup.samplings[replicate.case].settled_by(planned.warmup(replicate.competitor))
+        sampling = planned.sampling_of(replicate.competitor)
         return Job(
             run_id=self._run.run_id,
             record_id=replicate.record_id,
             competitor=replicate.competitor,
-            case_arguments=case_arguments(case, replicate, sampling, len(self._setup.cpus), self._setup.slowdown),
+            case_arguments=case_arguments(case, replicate, sampling, len(self._run.cpus), self._run.slowdown),
             order_arguments=order_arguments(replicate, self._run.run_id, self._run.order_seed),
             records=self._folder.records,
             compiled=self._folder.compiled,
             log=self._folder.logs / f"{replicate.record_id}.log",
             device=case.device,
-            timeout=self._setup.timeouts[replicate.case],
+            timeout=planned.timeout,
             manifest=dataset.path if dataset else None,
             data=dataset.root if dataset else None,
-            provenance={"commit": self._setup.commit, "dirty": self._setup.dirty},
+            provenance={"commit": self._run.commit, "dirty": self._run.dirty},
         )
 
     def _settled(self, replicate: Replicate, job: Job, outcome: Outcome, started_at: str) -> Record | None:
@@ -115,7 +114,7 @@ class Replicator:
         self, replicate: Replicate, job: Job, outcome: Outcome, started_at: str, problem: BadRecord | None
     ) -> Record:
         rejected = self._set_aside(replicate)
-        status, reason = failure(outcome, job.timeout, self._setup.memory_bytes, _tail(job.log))
+        status, reason = failure(outcome, job.timeout, self._run.memory_bytes, _tail(job.log))
         if problem:
             what = f"{rejected}: {problem}"
             reason = dataclasses.replace(reason, message=f"{reason.message} ({what})")

@@ -6,14 +6,14 @@ from launcher.datasets.assignment import Dataset, is_still, read
 from launcher.errors import UsageError
 from launcher.options import SETTINGS, USUAL, Options
 from launcher.plan.estimate import spent
-from launcher.run.folder import RunFolder, load
+from launcher.run.folder import RunFolder, load, text_to_path
 from launcher.run.session import Session
 from runners.harness.run import Run, RunState
 
 
 def resume(folder: RunFolder, options: Options) -> Session:
     """The run as it can be gone on with. Raises UsageError where it was asked for otherwise, or its data changed."""
-    run, setup = load(folder)
+    run = load(folder)
     for name in (name for name in SETTINGS if name != "budget"):
         asked, before = options.given.get(name), run.settings.get(name)
         as_it_is = (run.settings.get(name, USUAL.get(name)), *([run.engine] if name == "engine" else []))
@@ -30,14 +30,14 @@ def resume(folder: RunFolder, options: Options) -> Session:
         run = dataclasses.replace(run, budget_seconds=options.budget, settings=settings)
     datasets: dict[str, Dataset] = {}
     for case in (one.case for one in run.cases if one.competitors and one.case.dataset):
-        manifest = setup.manifest(case.workload)
-        if manifest is None:
+        if case.workload not in run.manifests:
             raise UsageError(f"{folder.path}: cannot be resumed (no manifest for {case.workload}); start a new run")
+        manifest = text_to_path(run.manifests[case.workload])
         if case.workload not in datasets:
             datasets[case.workload] = read(manifest)
         if not is_still(datasets[case.workload], case):
             raise UsageError(f"{manifest}: the data changed since run {run.run_id} began; start a new run")
-    return Session(folder, dataclasses.replace(run, state=RunState.RUNNING), setup, datasets)
+    return Session(folder, dataclasses.replace(run, state=RunState.RUNNING), datasets)
 
 
 def _continued(run: Run, folder: RunFolder, seconds: float) -> Run:

@@ -12,7 +12,7 @@ from launcher.errors import ExitCode, Interrupted, NotReady
 from launcher.ownership.temporary import other_launchers
 from launcher.plan.estimate import Durations, earlier, spent
 from launcher.processes import run_child
-from launcher.run.folder import RunFolder, Setup
+from launcher.run.folder import RunFolder
 from launcher.run.loop import Measurement
 from launcher.run.pilots import pilot_run, settle
 from launcher.run.progress import Display
@@ -31,7 +31,6 @@ class Session:
 
     folder: RunFolder
     run: Run
-    setup: Setup
     datasets: dict[str, Dataset]
 
 
@@ -54,30 +53,29 @@ def carry_out(root: Path, results: Path, stop: Stop, engine: Engine, session: Se
 
 def _measured(session: Session, engine: Engine, durations: Durations, stop: Stop) -> bool:
     """The pilots where they are wanted, then the run; whether anything failed or was left out."""
-    folder, run, setup = session.folder, session.run, session.setup
+    folder, run = session.folder, session.run
     budget = Budget(run.budget_seconds, spent(folder.path), run.budget_cuts_planned)
 
-    def measure(where: RunFolder, what: Run, how: Setup) -> bool:
-        replicator = Replicator(where, what, how, engine, session.datasets, stop)
+    def measure(where: RunFolder, what: Run) -> bool:
+        replicator = Replicator(where, what, engine, session.datasets, stop)
         measurement = Measurement(where, what, replicator, durations, stop, budget)
         done = measurement.carry_out(Display())
         if done.state is RunState.COMPLETE:
             where.forget_compiled()
         return measurement.failed or done.state is not RunState.COMPLETE
 
-    first = pilot_run(run, setup)
-    if first:
+    pilots = pilot_run(run)
+    if pilots:
         folder.pilots.make()
-        folder.pilots.write(first[0])
+        folder.pilots.write(pilots)
         say("pilots, to find the warm-up:")
-        measure(folder.pilots, *first)
+        measure(folder.pilots, pilots)
         if not stop.requested:
-            run, setup = settle(run, setup, first[0], folder.pilots)
+            run = settle(run, pilots, folder.pilots)
             for text in run.warnings[len(session.run.warnings) :]:
                 say(f"warning: {text}")
-            folder.keep(setup)
             folder.write(run)
-    return measure(folder, run, setup)
+    return measure(folder, run)
 
 
 def _warned_of_others(run: Run) -> Run:

@@ -14,8 +14,8 @@ from runners.harness.case import AXES, Block, Competitor
 from runners.harness.clock import wall_time
 from runners.harness.expected import BATCH_SIZE
 from runners.harness.host import visible_cpus
-from runners.harness.loop import Sampling
 from runners.harness.precision import lacking
+from runners.harness.sampling import Sampling
 from runners.harness.workload import Framework, Workload
 
 USAGE = 2

@@ -15,13 +15,12 @@ import pytest
 from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 
 from launcher.cli import main, read
-from launcher.datasets.assignment import Assigned
 from launcher.engines.connection import connect
 from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
 from launcher.errors import NotReady
 from launcher.options import measured
 from launcher.ownership.owner import Owner, this_launcher
-from launcher.plan.draft import draft, planned_cases
+from launcher.plan.draft import draft
 from method.schedule import Entry, schedule
 from runners.harness.manifest import Item, Manifest, write_manifest
 
@@ -225,7 +224,7 @@ def test_what_the_limit_killed_is_not_tried_with_a_larger_batch(tmp_path: Path) 
 
 def seed_with_32_before_128(tree: Path) -> int:
     options = measured(read(["plan", "--profile", "tiny"], tree))
-    cases = [one.planned for one in planned_cases(draft(tree, options), options, Assigned())]
+    cases = draft(tree, options).cases
     entries = [Entry(one.case.label, one.competitors, one.blocks) for one in cases]
     for seed in range(100):
         order = [cases[one.case].case.batch_size for one in schedule(entries, seed) if one.block == 0]

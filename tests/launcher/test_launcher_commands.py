@@ -245,7 +245,7 @@ def test_a_run_goes_on_only_with_what_it_began_with(tree: Path, capsys: pytest.C
     source.write_text(before)
     assert main(["bench", "--run", run.name], tree) == 0
     (record,) = read_records(run)
-    assert record["host"]["commit"] is json.loads((run / "setup.json").read_bytes())["commit"] is None
+    assert record["host"]["commit"] is json.loads((run / "run.json").read_bytes())["commit"] is None
 
 
 def test_settings_of_the_user_s_home_do_not_reach_a_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

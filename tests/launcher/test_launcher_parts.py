@@ -215,8 +215,7 @@ def cases_of(tmp_path: Path, groups: str, pattern: str = "", device: str = "cpu"
     (tmp_path / "profiles" / "p.toml").write_text("description = ''\nblocks = 8\n" + groups)
     everyone = contestants()
     profile = load_profile(tmp_path, "p")
-    planned = expand(profile, ["infer", "load"], everyone, everyone, device, {}, None, pattern)
-    return [one.planned for one in planned]
+    return expand(profile, ["infer", "load"], everyone, everyone, device, {}, None, pattern)
 
 
 def test_lists_become_a_matrix_and_scalars_stay(tmp_path: Path) -> None:
