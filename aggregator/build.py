@@ -12,14 +12,14 @@ from aggregator.comparison.sides import Side
 from aggregator.details import detail, listed_by_competitor, settings_in_common
 from aggregator.figures.samples import samples_figure
 from aggregator.figures.style import Palette
-from aggregator.forked import beside
+from aggregator.base.processes import beside
 from aggregator.model import Answer, AnswerGroup, Failed, Figure, Part, Report, Table
 from aggregator.page import room
 from aggregator.page.data import page_data
 from aggregator.page.packing import pack
 from aggregator.page.samples import packed_samples
 from aggregator.published.section import beside_published
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 from aggregator.side_by_side import agreement, side_by_side
 from aggregator.tables import hosts
 from aggregator.tables.footnotes import Footnotes

@@ -90,7 +90,7 @@ def main() -> None:
 
 def measured(framework: str, case: str, level: Level) -> Record:
     """One process's record."""
-    from aggregator.reading.load import load_run
+    from aggregator.read.run_folder import load_run
 
     python = ROOT / ".venvs" / framework / "bin" / "python"
     threads = ["--threads", str(len(os.sched_getaffinity(0)))]

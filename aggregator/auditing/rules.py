@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from aggregator.auditing.findings import Finding, by_case, place
 from aggregator.comparison.same_work import contradict
-from aggregator.reading.load import LoadedRun
-from aggregator.reading.replicate import computed
+from aggregator.read.run_folder import LoadedRun
+from aggregator.read.replicate import computed
 from aggregator.text.quantities import count
 from method import stopping, warmup
 from method.statistic import STEP_WORKLOADS, Summary, retained

@@ -5,7 +5,7 @@ import argparse
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, load_runs
 from aggregator.comparison import aa
 from aggregator.comparison.analysis import analyse
-from aggregator.reading.load import CannotReport
+from aggregator.read.run_folder import CannotReport
 
 HELP = "count how often a program was called different from itself (A/A runs)"
 

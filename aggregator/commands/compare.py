@@ -10,8 +10,8 @@ from collections.abc import Collection, Sequence
 
 from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, known, printable, share
 from aggregator.comparison.analysis import Environment, analyse, competitors_of
-from aggregator.reading.distinct import distinct
-from aggregator.reading.load import CannotReport, LoadedRun, load_run
+from aggregator.read.duplicates import distinct
+from aggregator.read.run_folder import CannotReport, LoadedRun, load_run
 from aggregator.regression import paired, unpaired
 from aggregator.regression.changes import OTHER_MACHINE, changes, other_machine
 from aggregator.regression.chosen import Chosen, choose, refuse_unfit

@@ -18,7 +18,7 @@ from aggregator.commands.shared import (
 )
 from aggregator.comparison.analysis import analyse
 from aggregator.exports import benchmark_action, openmetrics, pyperf_suites, tables
-from aggregator.reading.load import CannotReport
+from aggregator.read.run_folder import CannotReport
 from runners.harness.record import Status
 from runners.harness.run import PILOTS
 

@@ -9,7 +9,7 @@ from aggregator.build import build_report
 from aggregator.commands.shared import OK, SOME_FAILED, known, not_writable, printable
 from aggregator.comparison.analysis import analyse, competitors_of
 from aggregator.page.write import write_report
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 
 
 def make(runs: Sequence[LoadedRun], target: Path, given: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ import argparse
 from aggregator.commands.making import make
 from aggregator.commands.report import add_choices
 from aggregator.commands.shared import RUN_HELP, load_runs, target_folder
-from aggregator.reading.load import CannotReport
+from aggregator.read.run_folder import CannotReport
 
 HELP = "put several runs and machines side by side in one report"
 

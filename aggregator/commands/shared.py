@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from aggregator.reading.distinct import distinct
-from aggregator.reading.load import CannotReport, LoadedRun, find_run, load_run
+from aggregator.read.duplicates import distinct
+from aggregator.read.run_folder import CannotReport, LoadedRun, find_run, load_run
 from aggregator.text.words import visible
 
 OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION, DEFECT, INTERRUPTED, NO_READER = 0, 1, 2, 3, 4, 70, 130, 141

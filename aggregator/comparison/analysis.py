@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from aggregator.comparison.same_work import difference_in_work
 from aggregator.comparison.sections import Section, split
 from aggregator.comparison.sides import Side
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 from method import drift, pairs, stopping
 from method.compare import ANYTIME, FIXED, Design, Paired, paired
 from method.drift import Drift

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from aggregator.reading.replicate import computed
+from aggregator.read.replicate import computed
 from runners.harness.record import Record
 
 Metric = Callable[[Record], float | None]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.sides import Side
-from aggregator.reading.replicate import computed
+from aggregator.read.replicate import computed
 from method.compare import interval_of_mean
 from runners.harness.record import Record
 

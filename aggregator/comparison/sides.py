@@ -9,7 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from aggregator.comparison import health
-from aggregator.reading.replicate import computed
+from aggregator.read.replicate import computed
 from method import drift, pairs
 from method.drift import Drift
 from method.verdict import MOST_DISTURBED

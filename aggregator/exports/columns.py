@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from aggregator.reading.replicate import computed
+from aggregator.read.replicate import computed
 from aggregator.text.words import clean
 from method.statistic import retained
 from runners.harness.case import AXES

@@ -5,7 +5,7 @@ import re
 from functools import partial
 from pathlib import Path
 
-from aggregator.forked import beside
+from aggregator.base.processes import beside
 from aggregator.leftovers import remove_leftovers
 from aggregator.model import Report
 from aggregator.page.html import render_html

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from aggregator.published.step_times import Cells, Setting, StepTime, by_setting
-from aggregator.reading.load import CannotReport
+from aggregator.read.run_folder import CannotReport
 from aggregator.text.words import clean
 
 COLUMNS = ["", "Framework", "Architecture", "Input size", "Batch size", "Mode", "GPU index", "Time", "Memory"]

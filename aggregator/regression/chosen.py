@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.reading.load import CannotReport, find_run
+from aggregator.read.run_folder import CannotReport, find_run
 
 
 @dataclass(frozen=True)

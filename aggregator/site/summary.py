@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from aggregator.comparison.analysis import Comparison, Environment
 from aggregator.model import Report
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 from aggregator.side_by_side import contests
 from aggregator.tables import hosts
 from aggregator.text.answers import ratio_text

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.health import PROCESS_SPREAD, Cause, signals
 from aggregator.comparison.sections import hardware
-from aggregator.reading.replicate import computed
+from aggregator.read.replicate import computed
 from aggregator.text.quantities import percent
 from method.verdict import Verdict
 from runners.harness.record import Record, Status

@@ -11,7 +11,7 @@ from aggregator.commands.shared import OK, SOME_FAILED, USAGE
 from aggregator.comparison import aa
 from aggregator.comparison.analysis import analyse
 from aggregator.figures import charts
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 from method.verdict import Verdict
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'

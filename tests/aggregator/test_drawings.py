@@ -15,7 +15,7 @@ from aggregator.figures.readings import reading_figures
 from aggregator.figures.samples import samples_figure
 from aggregator.figures.style import Palette
 from aggregator.page.html import inline
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 from runners.harness.case import Competitor
 
 VEGA = """<svg xmlns="http://www.w3.org/2000/svg" version="1.1" class="marks" width="20" height="10">

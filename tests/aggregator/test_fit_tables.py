@@ -11,7 +11,7 @@ from aggregator.commands.shared import OK, USAGE
 from aggregator.comparison import metrics
 from aggregator.comparison.analysis import analyse
 from aggregator.figures import charts
-from aggregator.reading.load import load_run
+from aggregator.read.run_folder import load_run
 from aggregator.tables.fit import fit_tables
 from runners.harness.case import DatasetRef
 from runners.harness.record import Epoch, Status

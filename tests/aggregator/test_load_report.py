@@ -9,7 +9,7 @@ from aggregator.build import build_report
 from aggregator.comparison.analysis import analyse
 from aggregator.figures.load import load_figures
 from aggregator.figures.style import Palette
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 from aggregator.tables.load import load_tables
 from aggregator.tables.scores import score_table
 from aggregator.text.load import load_remarks

@@ -13,7 +13,7 @@ from make_records import TF, TORCH, make_records, make_run, planned, step_case, 
 from aggregator.comparison.analysis import analyse
 from aggregator.page import packing, room
 from aggregator.page.samples import LEVELS, MIDDLE, packed_samples
-from aggregator.reading.load import load_run
+from aggregator.read.run_folder import load_run
 from runners.harness.record import Failure, Status
 
 PLENTY = 1_000_000

@@ -8,7 +8,7 @@ from make_records import HEALTH, HOST, TF, TORCH, make_record, make_records, mak
 from aggregator.comparison.analysis import analyse
 from aggregator.comparison.health import Cause, signals, summary
 from aggregator.comparison.roofline import roof_of
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 from aggregator.text.answers import notes
 from aggregator.text.quieter import REMEDIES, advice
 from aggregator.text.remarks import remarks

@@ -21,7 +21,7 @@ from aggregator.comparison.metrics import peak_gpu_memory
 from aggregator.comparison.roofline import roof_of
 from aggregator.figures.readings import READINGS, reading_figure
 from aggregator.figures.style import Palette
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 from aggregator.tables.startup import startup_table
 from aggregator.text.remarks import remarks
 from runners.harness.case import Competitor

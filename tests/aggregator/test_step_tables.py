@@ -12,8 +12,8 @@ from aggregator.comparison.analysis import analyse
 from aggregator.comparison.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
 from aggregator.figures.roofline import roofline_figures
 from aggregator.figures.style import Palette
-from aggregator.reading.load import LoadedRun
-from aggregator.reading.parse import parse_record
+from aggregator.read.run_folder import LoadedRun
+from aggregator.read.parse import parse_record
 from aggregator.tables.scores import result_tables
 from runners.harness.record import Status, to_json
 from runners.harness.run import Unavailable

@@ -23,7 +23,7 @@ from aggregator.comparison.metrics import cpu_time
 from aggregator.comparison.roofline import roof_of
 from aggregator.figures.contests import contest_figures
 from aggregator.figures.style import Palette
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 from aggregator.tables.cells import ONE_SEED
 from aggregator.tables.scores import result_tables, score_table
 

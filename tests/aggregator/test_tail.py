@@ -6,7 +6,7 @@ from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
 from aggregator.build import build_report
 from aggregator.comparison.analysis import analyse
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 
 
 def report_of(slow_every):

@@ -27,7 +27,7 @@ from scipy import stats
 from aggregator.comparison.analysis import analyse
 from aggregator.comparison.sides import ranked
 from aggregator.figures.contests import relative_rows
-from aggregator.reading.load import LoadedRun
+from aggregator.read.run_folder import LoadedRun
 from aggregator.tables.footnotes import Footnotes
 from aggregator.text.answers import answer
 from aggregator.text.undecided import bounds

@@ -12,7 +12,7 @@ from aggregator.commands.shared import OK
 from aggregator.comparison.analysis import analyse
 from aggregator.figures import charts
 from aggregator.figures.style import COLOURS, Palette
-from aggregator.reading.load import LoadedRun, load_run
+from aggregator.read.run_folder import LoadedRun, load_run
 from aggregator.tables import hosts
 from method.verdict import Verdict
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from aggregator.reading.members import is_wide, read_members
-from aggregator.reading.rules import EVIDENCE, IDENTITY, JUDGED, broken
-from aggregator.reading.schema import record_adapter
+from aggregator.read.members import is_wide, read_members
+from aggregator.read.validity import EVIDENCE, IDENTITY, JUDGED, broken
+from aggregator.read.schema import record_adapter
 from runners.harness.record import SCHEMA_VERSION, Failure, Record, Status
 
 BOM = b"\xef\xbb\xbf"

@@ -10,10 +10,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
-from aggregator.forked import helper
-from aggregator.reading.parse import BadRecord, NewerSchema, parse_record
-from aggregator.reading.replicate import compute
-from aggregator.reading.sharing import Sharing
+from aggregator.base.processes import helper
+from aggregator.read.parse import BadRecord, NewerSchema, parse_record
+from aggregator.read.replicate import compute
+from aggregator.read.sharing import Sharing
 from runners.harness.record import Record, Status
 
 SIZE_LIMIT = 32 * 2**20

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from aggregator.forked import FORK, beside, helper
+from aggregator.base.processes import FORK, beside, helper
 
 HERE = os.getpid()
 

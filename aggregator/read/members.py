@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from aggregator.reading.rules import JUDGED, broken
+from aggregator.read.validity import JUDGED, broken
 from runners.harness.record import Record
 
 BEGIN, BETWEEN, END = b'{\n "', b',\n "', b"\n}\n"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.reading.load import CannotReport, LoadedRun
+from aggregator.read.run_folder import CannotReport, LoadedRun
 from aggregator.text.words import clean
 
 Found = tuple[Path, LoadedRun]
