@@ -12,7 +12,7 @@ from aggregator.comparison.sides import Side
 from aggregator.details import detail, listed_by_competitor, settings_in_common
 from aggregator.figures.samples import samples_figure
 from aggregator.figures.style import Palette
-from aggregator.base.processes import beside
+from aggregator.base.processes import in_parallel
 from aggregator.model import Answer, AnswerGroup, Failed, Figure, Part, Report, Table
 from aggregator.page import room
 from aggregator.page.data import page_data
@@ -27,10 +27,11 @@ from aggregator.tables.scores import result_tables, score_table
 from aggregator.text.answers import ALONE, answer, scale, score
 from aggregator.text.load import load_remarks
 from aggregator.text.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
-from aggregator.text.quantities import count
+from aggregator.base.quantities import count
 from aggregator.text.quieter import needed
 from aggregator.text.undecided import answered, going_on
-from aggregator.text.words import anchor, clean, clean_lines, digest, heading, labels, settings
+from aggregator.base.case_names import anchor, digest, heading, labels, settings
+from aggregator.base.text import clean, clean_lines
 from method.verdict import Verdict
 from runners.harness.case import Case
 from runners.harness.record import Record, Status
@@ -141,9 +142,9 @@ def _part(
 
     much = len(env.records) > MUCH
     with (
-        beside(tables_made, much) as tables,
-        beside(contests_drawn, much) as contest_drawings,
-        beside(others_drawn, much) as other_drawings,
+        in_parallel(tables_made, much) as tables,
+        in_parallel(contests_drawn, much) as contest_drawings,
+        in_parallel(others_drawn, much) as other_drawings,
     ):
         axis, footnotes = scale(comparisons), Footnotes()
         common = settings_in_common(env.cases)

@@ -8,9 +8,10 @@ from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.roofline import Roof
 from aggregator.comparison.sides import Side
 from aggregator.model import Answer, CaseDetail, Cell, Command, Figure, Table
-from aggregator.text.quantities import BYTE_UNITS, DASH, count
+from aggregator.base.quantities import BYTE_UNITS, DASH, count
 from aggregator.text.remarks import remarks
-from aggregator.text.words import clean, digest
+from aggregator.base.case_names import digest
+from aggregator.base.text import clean
 from runners.harness.agreement import relative_error
 from runners.harness.case import Case, DatasetRef
 from runners.harness.record import Check, Record

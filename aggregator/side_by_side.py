@@ -13,8 +13,9 @@ from aggregator.comparison.sections import hardware
 from aggregator.model import Cell, SideBySide, Table
 from aggregator.tables import hosts
 from aggregator.text.answers import ratio_text, sentence
-from aggregator.text.quantities import DASH, count
-from aggregator.text.words import clean, digest, heading, settings
+from aggregator.base.quantities import DASH, count
+from aggregator.base.case_names import digest, heading, settings
+from aggregator.base.text import clean
 from method.verdict import Verdict
 from runners.harness.case import Case
 

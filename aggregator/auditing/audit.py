@@ -9,7 +9,7 @@ from aggregator.auditing.findings import Finding, by_case, failed_at_first, plac
 from aggregator.auditing.order import exact_schedule, order_from_seed
 from aggregator.auditing.rules import extensions, sampling, warm_up
 from aggregator.read.run_folder import NO_PLAN, LoadedRun, Quarantined
-from aggregator.text.quantities import count
+from aggregator.base.quantities import count
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record
 from runners.harness.run import PlannedCase

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 from runners.harness.case import Case, Competitor
 from runners.harness.record import LOST, Record, Status
 

@@ -6,7 +6,7 @@ from itertools import groupby
 from aggregator.auditing.findings import Finding, by_case, failed_at_first, place
 from aggregator.comparison.same_work import contradict
 from aggregator.read.run_folder import LoadedRun
-from aggregator.text.quantities import count
+from aggregator.base.quantities import count
 from method.schedule import Entry, Replicate, run_schedule, schedule
 from method.verdict import FEWEST_BLOCKS
 from runners.harness.case import Case, Competitor

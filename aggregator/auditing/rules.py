@@ -8,7 +8,7 @@ from aggregator.auditing.findings import Finding, by_case, place
 from aggregator.comparison.same_work import contradict
 from aggregator.read.run_folder import LoadedRun
 from aggregator.read.replicate import computed
-from aggregator.text.quantities import count
+from aggregator.base.quantities import count
 from method import stopping, warmup
 from method.statistic import STEP_WORKLOADS, Summary, retained
 from runners.harness.case import Case, Competitor

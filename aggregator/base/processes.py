@@ -22,7 +22,7 @@ ON_ITS_WAY = 2**20
 
 
 @contextmanager
-def beside(work: Callable[[], Made], much: bool) -> Iterator[Callable[[], Made]]:
+def in_parallel(work: Callable[[], Made], much: bool) -> Iterator[Callable[[], Made]]:
     """Have `work` done by another process while this one goes on; what is given waits for its result, which is sent.
 
     Where that process cannot, be it that there is no room for one, that it is killed or that the work fails, this one

@@ -10,14 +10,14 @@ from collections.abc import Collection, Sequence
 
 from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, known, printable, share
 from aggregator.comparison.analysis import Environment, analyse, competitors_of
-from aggregator.read.duplicates import distinct
+from aggregator.read.duplicates import without_copies
 from aggregator.read.run_folder import CannotReport, LoadedRun, load_run
 from aggregator.regression import paired, unpaired
 from aggregator.regression.changes import OTHER_MACHINE, changes, other_machine
 from aggregator.regression.chosen import Chosen, choose, refuse_unfit
 from aggregator.regression.page import page
 from aggregator.regression.sides import Opposed, oppose
-from aggregator.text.words import labels
+from aggregator.base.case_names import labels
 from runners.harness.record import Record
 
 HELP = "compare two runs, or two competitors of one run (a regression gate), as Markdown"
@@ -41,7 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the page."""
     base, head = choose(given.base), choose(given.head)
-    kept, copies = distinct([(folder, load_run(folder)) for folder in dict.fromkeys((base.folder, head.folder))])
+    kept, copies = without_copies([(folder, load_run(folder)) for folder in dict.fromkeys((base.folder, head.folder))])
     for line in copies:
         print(printable(line), file=sys.stderr)
     runs = dict(kept)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from aggregator.read.duplicates import distinct
+from aggregator.read.duplicates import without_copies
 from aggregator.read.run_folder import CannotReport, LoadedRun, find_run, load_run
-from aggregator.text.words import visible
+from aggregator.base.text import visible
 
 OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION, DEFECT, INTERRUPTED, NO_READER = 0, 1, 2, 3, 4, 70, 130, 141
 """DEFECT is EX_SOFTWARE of sysexits.h. NO_READER is what a shell says of a program that SIGPIPE ended, as it ends most
@@ -30,7 +30,7 @@ def load_runs(names: Sequence[str], meanwhile: Callable[[], object] | None = Non
     """
     folders = [find_run(name).resolve() for name in names]
     times = Counter(folders)
-    kept, copies = distinct([(folder, load_run(folder, meanwhile)) for folder in times])
+    kept, copies = without_copies([(folder, load_run(folder, meanwhile)) for folder in times])
     for line in (*(f"{folder} is given {n} times; it is taken once" for folder, n in times.items() if n > 1), *copies):
         print(printable(line), file=sys.stderr)
     _loaded[:] = kept

@@ -13,7 +13,7 @@ from scipy import stats
 
 from aggregator.comparison.analysis import Comparison, Environment
 from aggregator.model import Cell, Table
-from aggregator.text.quantities import count, percent
+from aggregator.base.quantities import count, percent
 from method.compare import ALPHA
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 

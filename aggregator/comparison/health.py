@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from aggregator.text.quantities import percent
+from aggregator.base.quantities import percent
 from runners.harness.record import Health, Record
 
 PROCESS_SPREAD = 0.10

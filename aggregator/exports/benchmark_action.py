@@ -11,7 +11,7 @@ from pathlib import Path
 from aggregator.comparison.analysis import Environment
 from aggregator.exports.names import unique_names
 from aggregator.exports.summary import Place, Summary, summaries
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 from runners.harness.files import write_atomically
 
 INERT = str.maketrans({"`": "'", "|": "/", "<": "(", ">": ")"})

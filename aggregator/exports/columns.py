@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from aggregator.read.replicate import computed
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 from method.statistic import retained
 from runners.harness.case import AXES
 from runners.harness.record import Record, Samples, Status

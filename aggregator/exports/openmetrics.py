@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from aggregator.comparison.analysis import Environment
 from aggregator.exports.summary import Summary, summaries
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 from runners.harness.files import write_atomically
 
 LABELS = ("run", "environment", "case", "competitor", "workload", "device", "framework")

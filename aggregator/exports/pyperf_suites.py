@@ -15,8 +15,8 @@ from aggregator.comparison.analysis import CaseResult, Environment
 from aggregator.comparison.sides import Side
 from aggregator.exports.names import unique_names
 from aggregator.exports.times import times_ns
-from aggregator.leftovers import remove_leftovers
-from aggregator.text.words import clean
+from aggregator.base.leftovers import remove_leftovers
+from aggregator.base.text import clean
 from method.schedule import slug
 from runners.harness.case import Competitor
 from runners.harness.files import write_atomically

@@ -10,7 +10,7 @@ from aggregator.comparison.analysis import Environment
 from aggregator.comparison.metrics import peak_memory
 from aggregator.comparison.sides import Side
 from aggregator.exports.names import unique_names
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 from method.compare import interval_of_mean
 from runners.harness.case import Case
 

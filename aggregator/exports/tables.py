@@ -15,7 +15,7 @@ from aggregator.comparison.analysis import Environment
 from aggregator.exports.columns import IDENTITY, REPLICATES, SAMPLES, Row, replicate
 from aggregator.exports.names import unique_names
 from aggregator.exports.times import times_ns
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 from runners.harness.files import open_atomically
 from runners.harness.record import Record, Status
 

@@ -11,7 +11,7 @@ from aggregator.figures.load import load_figures
 from aggregator.figures.style import Palette, Row
 from aggregator.model import Figure
 from aggregator.tables.order import natural
-from aggregator.text.words import title
+from aggregator.base.case_names import title
 from method import drift
 from method.compare import FIXED, paired, ratio
 from method.pairs import shared_blocks

@@ -11,8 +11,9 @@ from aggregator.comparison.sides import Side
 from aggregator.figures.charts import ABOUT, SAYS, colour, draw, shape
 from aggregator.figures.lighter import OF_CASE
 from aggregator.figures.style import GREY, WIDTH, Palette, Row
-from aggregator.text.quantities import significant
-from aggregator.text.words import TITLES, clean, digest, group, parameters
+from aggregator.base.quantities import significant
+from aggregator.base.case_names import TITLES, digest, group, parameters
+from aggregator.base.text import clean
 
 ROW_HEIGHT = 11
 FEWEST_TICKS = 4

@@ -11,7 +11,8 @@ from aggregator.figures.charts import SAYS, colour, dash, draw, shape
 from aggregator.figures.dot_plot import about, panels
 from aggregator.figures.style import Palette, Row
 from aggregator.model import Figure
-from aggregator.text.words import clean, group, parameters
+from aggregator.base.case_names import group, parameters
+from aggregator.base.text import clean
 from runners.harness.record import Epoch
 
 

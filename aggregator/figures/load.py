@@ -15,7 +15,7 @@ from aggregator.figures.dot_plot import panels, row_of
 from aggregator.figures.style import GREY, Palette, Row
 from aggregator.model import Figure
 from aggregator.tables.load_limits import DECODING
-from aggregator.text.words import group, parameters
+from aggregator.base.case_names import group, parameters
 from method.compare import interval_of_mean
 
 

@@ -12,7 +12,7 @@ from aggregator.figures.dot_plot import dot_plot, file_of, row_of
 from aggregator.figures.style import Palette
 from aggregator.model import Figure
 from aggregator.tables.order import natural
-from aggregator.text.words import title
+from aggregator.base.case_names import title
 
 
 @dataclass(frozen=True)

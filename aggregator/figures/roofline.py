@@ -12,7 +12,8 @@ from aggregator.figures.dot_plot import about, panels
 from aggregator.figures.style import GREY, Palette, Row
 from aggregator.model import Figure
 from aggregator.tables.order import natural
-from aggregator.text.words import clean, group, title
+from aggregator.base.case_names import group, title
+from aggregator.base.text import clean
 
 CAPTION = (
     "A point is a case and competitor; further up is faster. The line is what the machine attains: its best copy on "

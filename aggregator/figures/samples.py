@@ -15,8 +15,8 @@ import numpy as np
 from aggregator.comparison.analysis import CaseResult
 from aggregator.figures.style import GREY, INK, WIDTH, Palette
 from aggregator.model import Figure
-from aggregator.text.quantities import significant
-from aggregator.text.words import clean
+from aggregator.base.quantities import significant
+from aggregator.base.text import clean
 from runners.harness.record import Record
 
 LEFT, HEIGHT, LINE = 48, 120, 15

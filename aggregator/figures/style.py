@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, count
 from typing import Any, NamedTuple
 
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 
 # A hue a framework, from Okabe & Ito's colour-blind-safe palette; its further competitors are shades of it. All are
 # seen on a light page and on a dark one.

@@ -7,8 +7,9 @@ from typing import Any
 from aggregator.comparison.analysis import CaseResult, Comparison, Environment, compare_sides
 from aggregator.comparison.roofline import ROOF
 from aggregator.comparison.sides import Side, ranked
-from aggregator.text.quantities import ratio_and_interval
-from aggregator.text.words import clean, digest
+from aggregator.base.quantities import ratio_and_interval
+from aggregator.base.case_names import digest
+from aggregator.base.text import clean
 from method.compare import FIXED, Paired, ratio
 from runners.harness.case import AXES, Case
 

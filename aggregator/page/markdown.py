@@ -6,7 +6,7 @@ from itertools import zip_longest
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from aggregator.model import Cell, Report, Table
-from aggregator.text.words import clean_lines
+from aggregator.base.text import clean_lines
 
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 SPECIAL = re.compile(r"[\\`*\[\]|~$#]|(?<!\w)_|_(?!\w)")

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.groups import by_workload
 from aggregator.model import Failed
-from aggregator.text.quantities import count
-from aggregator.text.words import title
+from aggregator.base.quantities import count
+from aggregator.base.case_names import title
 
 MOST_DRAWN = 250
 """Cases of one workload in a figure, which has a line for every side of each."""

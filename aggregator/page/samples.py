@@ -7,8 +7,9 @@ import numpy as np
 from aggregator.comparison.analysis import CaseResult
 from aggregator.model import Packed, PackedSamples
 from aggregator.page.packing import pack
-from aggregator.text.quantities import count
-from aggregator.text.words import clean, digest
+from aggregator.base.quantities import count
+from aggregator.base.case_names import digest
+from aggregator.base.text import clean
 from runners.harness.record import Record, Samples
 
 DIGITS = 4

@@ -5,8 +5,8 @@ import re
 from functools import partial
 from pathlib import Path
 
-from aggregator.base.processes import beside
-from aggregator.leftovers import remove_leftovers
+from aggregator.base.processes import in_parallel
+from aggregator.base.leftovers import remove_leftovers
 from aggregator.model import Report
 from aggregator.page.html import render_html
 from aggregator.page.markdown import render_markdown
@@ -40,7 +40,7 @@ def write_report(report: Report, folder: Path) -> Path:
         write_atomically(path, figure.svg.encode(), lasting=False)
     remove_leftovers(drawings, made, lambda path: bool(DRAWN.fullmatch(path.name)))
     page = folder / "report.html"
-    with beside(partial(render_markdown, report), len(report.figures) > MUCH) as markdown:
+    with in_parallel(partial(render_markdown, report), len(report.figures) > MUCH) as markdown:
         html = render_html(report)
         write_atomically(folder / "report.md", markdown().encode())
     write_atomically(page, html.encode())

@@ -7,8 +7,8 @@ from aggregator.comparison.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.published.source import Source
 from aggregator.tables.footnotes import Footnotes
-from aggregator.text.quantities import DASH, ratio_and_interval
-from aggregator.text.words import clean
+from aggregator.base.quantities import DASH, ratio_and_interval
+from aggregator.base.text import clean
 from method.compare import ratio
 from method.verdict import Verdict
 from runners.harness.case import Case

@@ -12,7 +12,7 @@ from aggregator.published.beside import Rows, compared, our_ratio, row, table, t
 from aggregator.published.fit_times import FitSetting, FitTime, kept, kept_source
 from aggregator.published.ratios import printed
 from aggregator.tables.footnotes import Footnotes
-from aggregator.text.quantities import DASH
+from aggregator.base.quantities import DASH
 from method.compare import paired, ratio
 from method.pairs import shared_blocks
 from runners.harness.case import Case

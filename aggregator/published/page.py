@@ -6,8 +6,8 @@ from aggregator.model import Cell, Table
 from aggregator.page.markdown import escape
 from aggregator.published.ratios import StepTable, printed, ratio, step_tables
 from aggregator.published.step_times import Cells, StepSource, StepTime
-from aggregator.text.quantities import DASH, significant, time_unit
-from aggregator.text.words import clean
+from aggregator.base.quantities import DASH, significant, time_unit
+from aggregator.base.text import clean
 
 TITLES = {"train": "Training step", "infer": "Inference step"}
 RATIOS_ONLY = (

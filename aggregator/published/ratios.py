@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import combinations
 
 from aggregator.published.step_times import Cells, StepTime
-from aggregator.text.quantities import DASH, significant
+from aggregator.base.quantities import DASH, significant
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from aggregator.published.beside import Rows, compared, our_ratio, row, table, t
 from aggregator.published.ratios import printed, ratio
 from aggregator.published.step_times import Setting, StepTime, kept, kept_source
 from aggregator.tables.footnotes import Footnotes
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 from runners.harness.case import Case
 
 COLUMNS = ("case", "device", "ours", "theirs", "our ratio", "95 % interval", "blocks", "their ratio", "notes")

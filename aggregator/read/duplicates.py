@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aggregator.read.run_folder import CannotReport, LoadedRun
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 
 Found = tuple[Path, LoadedRun]
 
 
-def distinct(found: Sequence[Found]) -> tuple[list[Found], list[str]]:
+def without_copies(found: Sequence[Found]) -> tuple[list[Found], list[str]]:
     """The runs without copies, each with its folder, and a sentence for every copy left out.
 
     Records held twice would be counted as twice the evidence. Raises CannotReport for two folders that share some

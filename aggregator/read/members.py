@@ -27,7 +27,7 @@ WIDE = b"0" * 19
 
 
 class Member(NamedTuple):
-    """A value, and the first rule that it breaks (see rules.py)."""
+    """A value, and the first rule that it breaks (see validity.py)."""
 
     value: Any
     problem: str | None
@@ -73,7 +73,7 @@ class OtherLayout(Exception):
 
 
 def read_members(data: bytes) -> tuple[Record, dict[str, str]] | None:
-    """The record, and for each part that breaks a rule which one (see rules.py); None where it has to be read the
+    """The record, and for each part that breaks a rule which one (see validity.py); None where it has to be read the
     ordinary way, be it for its layout or because it is not valid."""
     if not data.startswith(BEGIN):
         return None

@@ -14,7 +14,7 @@ from aggregator.read.older_runs import upgraded
 from aggregator.read.parse import BadRecord, NewerSchema
 from aggregator.read.record_files import read_records, read_regular
 from aggregator.read.schema import run_adapter
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 from runners.harness.record import Record, Status
 from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, RunState, impossible
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aggregator.page.markdown import escape, table
 from aggregator.regression.findings import Findings
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 
 LONGEST = 400
 

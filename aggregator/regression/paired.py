@@ -12,8 +12,9 @@ from aggregator.regression.findings import Findings
 from aggregator.regression.sides import Opposed, oppose
 from aggregator.tables.footnotes import Footnotes
 from aggregator.text.answers import notes
-from aggregator.text.quantities import DASH, count, percent, ratio_and_interval
-from aggregator.text.words import clean, labels
+from aggregator.base.quantities import DASH, count, percent, ratio_and_interval
+from aggregator.base.case_names import labels
+from aggregator.base.text import clean
 from method.compare import ratio
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from aggregator.comparison.analysis import Environment
 from aggregator.comparison.sides import Side
 from aggregator.tables.order import of_case
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 from runners.harness.case import Case
 
 

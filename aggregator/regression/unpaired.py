@@ -12,8 +12,8 @@ from aggregator.regression.findings import Findings
 from aggregator.regression.sides import Opposed, name_of
 from aggregator.tables.footnotes import Footnotes
 from aggregator.text.answers import incomplete
-from aggregator.text.quantities import DASH, count, duration_range, significant
-from aggregator.text.words import labels
+from aggregator.base.quantities import DASH, count, duration_range, significant
+from aggregator.base.case_names import labels
 
 COLUMNS = ("case", "competitor", "BASE", "HEAD", "HEAD ÷ BASE")
 NO_VERDICT = (

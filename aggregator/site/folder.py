@@ -13,7 +13,7 @@ from aggregator.read.run_folder import CannotReport, LoadedRun
 from aggregator.read.parse import BadRecord
 from aggregator.read.record_files import read_regular
 from aggregator.site.summary import SUMMARY_VERSION, Summary, impossible, is_earlier_state, summary_adapter, to_json
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 from runners.harness.files import write_atomically
 
 MARK = "Made by Levelfield's publish.\n"

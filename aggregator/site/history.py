@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from aggregator.model import Cell, Figure, Table
 from aggregator.site.history_figure import Point, draw_history
 from aggregator.site.summary import Contest, Place, Summary
-from aggregator.text.quantities import DASH, ratio_and_interval
-from aggregator.text.words import clean
+from aggregator.base.quantities import DASH, ratio_and_interval
+from aggregator.base.text import clean
 from method.verdict import Verdict
 
 SHOWN = 20

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from aggregator.site.history import History, histories
 from aggregator.site.summary import Place, Summary
-from aggregator.text.quantities import DASH, count
-from aggregator.text.words import clean
+from aggregator.base.quantities import DASH, count
+from aggregator.base.text import clean
 
 
 @dataclass(frozen=True)

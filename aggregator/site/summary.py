@@ -15,7 +15,8 @@ from aggregator.read.run_folder import LoadedRun
 from aggregator.side_by_side import contests
 from aggregator.tables import hosts
 from aggregator.text.answers import ratio_text
-from aggregator.text.words import clean, digest, labels
+from aggregator.base.case_names import digest, labels
+from aggregator.base.text import clean
 from method.compare import ratio
 from method.verdict import Verdict
 from runners.harness.case import STRICT

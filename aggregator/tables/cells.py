@@ -11,8 +11,8 @@ from aggregator.comparison.sides import Side
 from aggregator.model import Cell
 from aggregator.tables.footnotes import Footnotes
 from aggregator.text.answers import incomplete
-from aggregator.text.quantities import DASH, amount, duration, significant, with_half_width
-from aggregator.text.words import clean
+from aggregator.base.quantities import DASH, amount, duration, significant, with_half_width
+from aggregator.base.text import clean
 from method.compare import interval_of_mean
 
 MEAN_NOTE = "± is half the 95 % t interval over n blocks (fresh processes)"

@@ -15,8 +15,9 @@ from aggregator.tables.footnotes import Footnotes
 from aggregator.tables.order import natural
 from aggregator.tables.settings import Columns, setting_cells, setting_columns
 from aggregator.text.answers import incomplete
-from aggregator.text.quantities import DASH, duration_range, number_range, percent_range, with_half_width
-from aggregator.text.words import clean, digest
+from aggregator.base.quantities import DASH, duration_range, number_range, percent_range, with_half_width
+from aggregator.base.case_names import digest
+from aggregator.base.text import clean
 from method.compare import interval_of_mean
 from runners.harness.case import Case
 

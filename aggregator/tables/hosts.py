@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from aggregator.details import size
 from aggregator.model import Cell, Table
-from aggregator.text.quantities import DASH
-from aggregator.text.words import clean
+from aggregator.base.quantities import DASH
+from aggregator.base.text import clean
 from runners.harness.case import Competitor
 from runners.harness.host import REFERENCE
 from runners.harness.record import Host, Record

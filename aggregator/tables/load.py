@@ -16,8 +16,9 @@ from aggregator.tables.load_limits import LIMITS, STORAGE, storage_bytes
 from aggregator.tables.load_pipeline import busy_stages, busy_text
 from aggregator.tables.order import natural
 from aggregator.tables.settings import setting_cells, setting_columns
-from aggregator.text.quantities import DASH, amount, bytes_range, duration_range, percent_range, rate_range
-from aggregator.text.words import clean, digest
+from aggregator.base.quantities import DASH, amount, bytes_range, duration_range, percent_range, rate_range
+from aggregator.base.case_names import digest
+from aggregator.base.text import clean
 from runners.harness.record import Record
 
 Row = tuple[CaseResult, Side]

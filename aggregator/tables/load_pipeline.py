@@ -5,8 +5,8 @@ import statistics
 from typing import NamedTuple
 
 from aggregator.comparison.sides import Side
-from aggregator.text.quantities import percent
-from aggregator.text.words import clean
+from aggregator.base.quantities import percent
+from aggregator.base.text import clean
 from runners.harness.record import Record
 
 BUSY = 0.7

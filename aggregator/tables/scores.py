@@ -14,8 +14,9 @@ from aggregator.tables.order import natural
 from aggregator.tables.startup import startup_table
 from aggregator.tables.steps import step_tables
 from aggregator.text.answers import ALONE, score
-from aggregator.text.quantities import DASH
-from aggregator.text.words import clean, digest, group, settings
+from aggregator.base.quantities import DASH
+from aggregator.base.case_names import digest, group, settings
+from aggregator.base.text import clean
 from method.verdict import Verdict
 from runners.harness.case import Case
 

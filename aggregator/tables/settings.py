@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from aggregator.model import Cell
-from aggregator.text.quantities import DASH
-from aggregator.text.words import clean
+from aggregator.base.quantities import DASH
+from aggregator.base.text import clean
 from runners.harness.axes import Axis
 from runners.harness.case import AXES, Case
 

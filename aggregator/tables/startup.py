@@ -7,8 +7,9 @@ from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.metrics import Metric
 from aggregator.model import Cell, Table
 from aggregator.tables.cells import range_cell
-from aggregator.text.quantities import bytes_range, duration_range
-from aggregator.text.words import clean, digest, heading
+from aggregator.base.quantities import bytes_range, duration_range
+from aggregator.base.case_names import digest, heading
+from aggregator.base.text import clean
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
 

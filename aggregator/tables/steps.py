@@ -15,8 +15,9 @@ from aggregator.tables.cells import MEAN_NOTE, by_column, columns, dash, rate_ce
 from aggregator.tables.footnotes import Footnotes
 from aggregator.tables.order import natural
 from aggregator.tables.settings import setting_cells, setting_columns
-from aggregator.text.quantities import DASH, duration, middle_bytes
-from aggregator.text.words import SCOPES, clean, digest, heading, parameters
+from aggregator.base.quantities import DASH, duration, middle_bytes
+from aggregator.base.case_names import SCOPES, digest, heading, parameters
+from aggregator.base.text import clean
 from runners.harness.case import AXES, Case
 from runners.harness.record import Record
 

@@ -8,8 +8,9 @@ from aggregator.comparison.sides import Side
 from aggregator.model import Answer, Axis, Interval
 from aggregator.tables.footnotes import Footnotes
 from aggregator.text import undecided
-from aggregator.text.quantities import DASH, count, percent, ratio_and_interval
-from aggregator.text.words import clean, digest
+from aggregator.base.quantities import DASH, count, percent, ratio_and_interval
+from aggregator.base.case_names import digest
+from aggregator.base.text import clean
 from method.compare import Paired, ratio
 from method.verdict import (
     DELTA,

@@ -14,8 +14,9 @@ from aggregator.tables.load import worst_mean
 from aggregator.tables.load_limits import DECODING, HANDING_OVER, STORAGE, cold_share
 from aggregator.tables.load_pipeline import BUSY, bottleneck
 from aggregator.tables.order import natural
-from aggregator.text.quantities import duration, percent
-from aggregator.text.words import clean, parameters
+from aggregator.base.quantities import duration, percent
+from aggregator.base.case_names import parameters
+from aggregator.base.text import clean
 from method.compare import interval_of_mean
 from runners.harness.case import Case
 from runners.harness.record import Record

@@ -1,6 +1,6 @@
 """The paragraphs of a report that do not depend on its records, with the constants they quote."""
 
-from aggregator.text.quantities import count, percent
+from aggregator.base.quantities import count, percent
 from method.anytime import SPREADS
 from method.compare import ALPHA, ANYTIME_ALPHA, ENDED_ALPHA
 from method.verdict import FEWEST_BLOCKS, MOST_DISTURBED, SMALLEST_DIFFERENCE

@@ -9,7 +9,7 @@ from aggregator.comparison.analysis import CaseResult
 from aggregator.comparison.health import PROCESS_SPREAD, Cause, signals
 from aggregator.comparison.sections import hardware
 from aggregator.read.replicate import computed
-from aggregator.text.quantities import percent
+from aggregator.base.quantities import percent
 from method.verdict import Verdict
 from runners.harness.record import Record, Status
 

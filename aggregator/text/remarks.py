@@ -8,9 +8,9 @@ from aggregator.comparison.health import PROCESS_SPREAD
 from aggregator.comparison.roofline import PRODUCT, Roof, Unknown
 from aggregator.comparison.sides import Side
 from aggregator.text.answers import incomplete, sentence
-from aggregator.text.quantities import amount, bytes_range, count, percent, ratio_and_interval, significant
+from aggregator.base.quantities import amount, bytes_range, count, percent, ratio_and_interval, significant
 from aggregator.text.quieter import needed
-from aggregator.text.words import clean
+from aggregator.base.text import clean
 from method.compare import Paired, ratio
 from method.statistic import STEP_WORKLOADS
 from method.verdict import FEWEST_BLOCKS, Verdict

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from aggregator.comparison.analysis import CaseResult, Comparison, Environment
-from aggregator.text.quantities import count, percent, significant
-from aggregator.text.words import clean
+from aggregator.base.quantities import count, percent, significant
+from aggregator.base.text import clean
 from method.compare import Paired, ratio
 from method.verdict import MOST_BLOCKS, SMALLEST_DIFFERENCE, Obstacle, Verdict
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from aggregator.base.processes import FORK, beside, helper
+from aggregator.base.processes import FORK, helper, in_parallel
 
 HERE = os.getpid()
 
@@ -20,7 +20,7 @@ def two_cpus(monkeypatch):
 
 def test_another_process_does_it_and_sees_what_is_here():
     seen = {"what": "only in memory"}
-    with beside(lambda: (seen, os.getpid()), True) as result:
+    with in_parallel(lambda: (seen, os.getpid()), True) as result:
         found, who = result()
     assert found == seen
     assert who != HERE
@@ -30,7 +30,7 @@ def test_another_process_does_it_and_sees_what_is_here():
 @pytest.mark.parametrize(("much", "cpus"), [(False, {0, 1}), (True, {0})])
 def test_little_work_or_one_cpu_starts_no_process(monkeypatch, much, cpus):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: cpus)
-    with beside(os.getpid, much) as result:
+    with in_parallel(os.getpid, much) as result:
         assert result() == HERE
 
 
@@ -39,7 +39,7 @@ def test_where_there_is_no_room_for_another_process_this_one_does_it(monkeypatch
         raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
     monkeypatch.setattr(FORK.Process, "_Popen", staticmethod(full))
-    with beside(os.getpid, True) as result:
+    with in_parallel(os.getpid, True) as result:
         assert result() == HERE
 
 
@@ -49,14 +49,14 @@ def test_where_the_other_process_is_killed_this_one_does_it():
             os.kill(os.getpid(), signal.SIGKILL)
         return os.getpid()
 
-    with beside(killed_elsewhere, True) as result:
+    with in_parallel(killed_elsewhere, True) as result:
         assert result() == HERE
 
 
 def test_a_result_that_was_half_sent_is_made_again():
     whole = b"x" * 10**7  # more than a pipe holds
 
-    with beside(lambda: (whole, os.getpid()), True) as result:
+    with in_parallel(lambda: (whole, os.getpid()), True) as result:
         [other] = multiprocessing.active_children()
         time.sleep(0.3)  # by then it waits for somebody to read on
         other.kill()
@@ -99,14 +99,14 @@ def test_an_error_comes_where_the_result_is_asked_for_and_is_told_once(capfd):
     def fail():
         raise ValueError("no such table")
 
-    with pytest.raises(ValueError, match="no such table"), beside(fail, True) as result:
+    with pytest.raises(ValueError, match="no such table"), in_parallel(fail, True) as result:
         result()
     assert capfd.readouterr().err == ""
 
 
 def test_nothing_of_it_is_left_when_this_process_is_stopped():
     begun = time.monotonic()
-    with pytest.raises(KeyboardInterrupt), beside(lambda: time.sleep(60), True):
+    with pytest.raises(KeyboardInterrupt), in_parallel(lambda: time.sleep(60), True):
         raise KeyboardInterrupt
     assert not multiprocessing.active_children()
     assert time.monotonic() - begun < 30
@@ -117,5 +117,5 @@ def test_ctrl_c_is_for_this_process_alone():
         os.kill(os.getpid(), signal.SIGINT)
         return os.getpid()
 
-    with beside(interrupted, True) as result:
+    with in_parallel(interrupted, True) as result:
         assert result() != HERE

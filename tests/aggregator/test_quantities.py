@@ -4,8 +4,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 from aggregator.page.markdown import escape, fence
-from aggregator.text.quantities import duration, duration_range, number_range, ratio_and_interval, with_half_width
-from aggregator.text.words import clean
+from aggregator.base.quantities import duration, duration_range, number_range, ratio_and_interval, with_half_width
+from aggregator.base.text import clean
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,15 @@
-"""Names of cases and cleaned text: what a record says in words, made safe to show."""
+"""Names of cases: the words for a workload, a short label, a digest."""
 
 import hashlib
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from functools import cache
 from json import dumps
 
+from aggregator.base.text import clean
 from runners.harness.case import Case
 
-REPLACEMENT = "\ufffd"
-LONGEST = 4000
-KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Controls, direction overrides, surrogates, unassigned: unseen in a page, and fatal to an XML parser."""
 TITLES = {
     "train": "training step",
     "infer": "inference step",
@@ -22,23 +18,6 @@ TITLES = {
     "roof": "the machine's limits",
 }
 SCOPES = {"compute": "data on the device", "transfer+compute": "data brought to the device"}
-
-
-def clean(text: str, longest: int = LONGEST) -> str:
-    """One line of text with nothing in it that is not meant to be read."""
-    return visible(" ".join(text.split()), longest)
-
-
-def clean_lines(text: str) -> str:
-    """Like `clean`, keeping line breaks and indentation: for log tails."""
-    return "\n".join(visible(line.expandtabs(4).rstrip(), LONGEST) for line in text.splitlines())
-
-
-def visible(text: str, longest: int) -> str:
-    """Like `clean`, keeping every space: for paths."""
-    if not (text.isascii() and text.isprintable()):
-        text = "".join(REPLACEMENT if unicodedata.category(char) in KINDS else char for char in text)
-    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def title(workload: str) -> str:
