@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 
-from aggregator.comparison import aa
-from aggregator.comparison.analysis import CaseResult, Environment, planned_blocks
-from aggregator.comparison.groups import by_contest
-from aggregator.comparison.roofline import ROOF, roof_of
-from aggregator.comparison.sides import Side
+from aggregator.judge import aa
+from aggregator.judge.analysis import CaseResult, Environment, planned_blocks
+from aggregator.judge.cases import by_contest
+from aggregator.judge.roofline import ROOF, roof_of
+from aggregator.judge.sides import Side
 from aggregator.details import detail, listed_by_competitor, settings_in_common
 from aggregator.figures.samples import samples_figure
 from aggregator.figures.style import Palette

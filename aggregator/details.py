@@ -4,9 +4,9 @@ import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.roofline import Roof
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.roofline import Roof
+from aggregator.judge.sides import Side
 from aggregator.model import Answer, CaseDetail, Cell, Command, Figure, Table
 from aggregator.base.quantities import BYTE_UNITS, DASH, count
 from aggregator.text.remarks import remarks

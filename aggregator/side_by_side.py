@@ -6,10 +6,10 @@ Nothing is divided across environments: a ratio stays within the one that measur
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from aggregator.comparison.analysis import CaseResult, Comparison, Environment
-from aggregator.comparison.groups import by_contest
-from aggregator.comparison.roofline import ROOF
-from aggregator.comparison.sections import hardware
+from aggregator.judge.analysis import CaseResult, Comparison, Environment
+from aggregator.judge.cases import by_contest
+from aggregator.judge.roofline import ROOF
+from aggregator.judge.sections import hardware
 from aggregator.model import Cell, SideBySide, Table
 from aggregator.tables import hosts
 from aggregator.text.answers import ratio_text, sentence

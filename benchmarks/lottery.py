@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from aggregator.comparison.metrics import faults_a_step
+from aggregator.judge.metrics import faults_a_step
 from method.statistic import summarise
 from runners.harness.host import ALLOCATOR
 from runners.harness.record import Record

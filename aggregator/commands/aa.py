@@ -3,8 +3,8 @@
 import argparse
 
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, load_runs
-from aggregator.comparison import aa
-from aggregator.comparison.analysis import analyse
+from aggregator.judge import aa
+from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import CannotReport
 
 HELP = "count how often a program was called different from itself (A/A runs)"

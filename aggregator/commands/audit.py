@@ -2,7 +2,7 @@
 
 import argparse
 
-from aggregator.auditing.audit import audit
+from aggregator.judge.auditing.audit import audit
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED
 from aggregator.read.run_folder import CannotReport, find_run, load_pilots, load_run
 from runners.harness.run import RUN_VERSION

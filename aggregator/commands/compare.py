@@ -9,7 +9,7 @@ import sys
 from collections.abc import Collection, Sequence
 
 from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, known, printable, share
-from aggregator.comparison.analysis import Environment, analyse, competitors_of
+from aggregator.judge.analysis import Environment, analyse, competitors_of
 from aggregator.read.duplicates import without_copies
 from aggregator.read.run_folder import CannotReport, LoadedRun, load_run
 from aggregator.regression import paired, unpaired

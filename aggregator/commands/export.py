@@ -16,7 +16,7 @@ from aggregator.commands.shared import (
     printable,
     target_folder,
 )
-from aggregator.comparison.analysis import analyse
+from aggregator.judge.analysis import analyse
 from aggregator.exports import benchmark_action, openmetrics, pyperf_suites, tables
 from aggregator.read.run_folder import CannotReport
 from runners.harness.record import Status

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aggregator.build import build_report
 from aggregator.commands.shared import OK, SOME_FAILED, known, not_writable, printable
-from aggregator.comparison.analysis import analyse, competitors_of
+from aggregator.judge.analysis import analyse, competitors_of
 from aggregator.page.write import write_report
 from aggregator.read.run_folder import LoadedRun
 

@@ -5,7 +5,7 @@ import sys
 
 from aggregator.build import build_report
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, load_runs, not_writable, printable, target_folder
-from aggregator.comparison.analysis import analyse
+from aggregator.judge.analysis import analyse
 from aggregator.site import folder
 from aggregator.site.index import build_index
 from aggregator.site.page import render_index

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from aggregator.comparison.analysis import Environment
+from aggregator.judge.analysis import Environment
 from aggregator.exports.names import unique_names
 from aggregator.exports.summary import Place, Summary, summaries
 from aggregator.base.text import clean

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pyperf  # type: ignore[import-untyped]
 
-from aggregator.comparison.analysis import CaseResult, Environment
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import CaseResult, Environment
+from aggregator.judge.sides import Side
 from aggregator.exports.names import unique_names
 from aggregator.exports.times import times_ns
 from aggregator.base.leftovers import remove_leftovers

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aggregator.comparison.analysis import Environment
-from aggregator.comparison.metrics import peak_memory
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import Environment
+from aggregator.judge.metrics import peak_memory
+from aggregator.judge.sides import Side
 from aggregator.exports.names import unique_names
 from aggregator.base.text import clean
 from method.compare import interval_of_mean

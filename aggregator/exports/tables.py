@@ -11,7 +11,7 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow.csv import CSVWriter  # type: ignore[import-untyped]
 from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
-from aggregator.comparison.analysis import Environment
+from aggregator.judge.analysis import Environment
 from aggregator.exports.columns import IDENTITY, REPLICATES, SAMPLES, Row, replicate
 from aggregator.exports.names import unique_names
 from aggregator.exports.times import times_ns

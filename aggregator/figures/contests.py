@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.groups import by_workload
-from aggregator.comparison.sides import ranked
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.cases import by_workload
+from aggregator.judge.sides import ranked
 from aggregator.figures.dot_plot import dot_plot, file_of, row_of
 from aggregator.figures.fit import fit_figures
 from aggregator.figures.load import load_figures

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.sides import Side
 from aggregator.figures.charts import ABOUT, SAYS, colour, draw, shape
 from aggregator.figures.lighter import OF_CASE
 from aggregator.figures.style import GREY, WIDTH, Palette, Row

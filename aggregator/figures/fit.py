@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 
 import altair as alt
 
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.sides import Side
 from aggregator.figures.charts import SAYS, colour, dash, draw, shape
 from aggregator.figures.dot_plot import about, panels
 from aggregator.figures.style import Palette, Row

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from aggregator.comparison import metrics
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.metrics import Metric
-from aggregator.comparison.sides import Side
+from aggregator.judge import metrics
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.metrics import Metric
+from aggregator.judge.sides import Side
 from aggregator.figures.charts import SAYS, colour, dash, draw, shape
 from aggregator.figures.dot_plot import panels, row_of
 from aggregator.figures.style import GREY, Palette, Row

@@ -4,10 +4,10 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aggregator.comparison import metrics
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.groups import by_workload
-from aggregator.comparison.metrics import Metric
+from aggregator.judge import metrics
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.cases import by_workload
+from aggregator.judge.metrics import Metric
 from aggregator.figures.dot_plot import dot_plot, file_of, row_of
 from aggregator.figures.style import Palette
 from aggregator.model import Figure

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.roofline import COPY_PRECISION, Rate, Roof, Unknown
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.roofline import COPY_PRECISION, Rate, Roof, Unknown
 from aggregator.figures.charts import SAYS, colour, draw, shape
 from aggregator.figures.dot_plot import about, panels
 from aggregator.figures.style import GREY, Palette, Row

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
-from aggregator.comparison.analysis import CaseResult
+from aggregator.judge.analysis import CaseResult
 from aggregator.figures.style import GREY, INK, WIDTH, Palette
 from aggregator.model import Figure
 from aggregator.base.quantities import significant

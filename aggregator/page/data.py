@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from aggregator.comparison.analysis import CaseResult, Comparison, Environment, compare_sides
-from aggregator.comparison.roofline import ROOF
-from aggregator.comparison.sides import Side, ranked
+from aggregator.judge.analysis import CaseResult, Comparison, Environment, compare_sides
+from aggregator.judge.roofline import ROOF
+from aggregator.judge.sides import Side, ranked
 from aggregator.base.quantities import ratio_and_interval
 from aggregator.base.case_names import digest
 from aggregator.base.text import clean

@@ -5,8 +5,8 @@ Verdicts, ratios, scores and tables are always of every case.
 
 from collections.abc import Sequence
 
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.groups import by_workload
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.cases import by_workload
 from aggregator.model import Failed
 from aggregator.base.quantities import count
 from aggregator.base.case_names import title

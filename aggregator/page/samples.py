@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from aggregator.comparison.analysis import CaseResult
+from aggregator.judge.analysis import CaseResult
 from aggregator.model import Packed, PackedSamples
 from aggregator.page.packing import pack
 from aggregator.base.quantities import count

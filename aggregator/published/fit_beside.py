@@ -3,10 +3,10 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from aggregator.comparison import metrics
-from aggregator.comparison.analysis import CaseResult, Comparison
-from aggregator.comparison.metrics import Metric
-from aggregator.comparison.sides import Side
+from aggregator.judge import metrics
+from aggregator.judge.analysis import CaseResult, Comparison
+from aggregator.judge.metrics import Metric
+from aggregator.judge.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.fit_times import FitSetting, FitTime, kept, kept_source

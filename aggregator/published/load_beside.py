@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from aggregator.comparison.analysis import CaseResult
+from aggregator.judge.analysis import CaseResult
 from aggregator.model import Table
 from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.load_rates import LoadSetting, kept, kept_source

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from aggregator.comparison.analysis import CaseResult
+from aggregator.judge.analysis import CaseResult
 from aggregator.model import Published, Table
 from aggregator.published.fit_beside import fit_remarks, fit_table
 from aggregator.published.load_beside import load_remarks, load_table

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from aggregator.comparison.analysis import CaseResult, Comparison
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import CaseResult, Comparison
+from aggregator.judge.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.ratios import printed, ratio

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from aggregator.comparison.sections import hardware
+from aggregator.judge.sections import hardware
 from aggregator.model import Table
 from aggregator.tables import hosts
 from aggregator.base.quantities import DASH

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from aggregator.comparison.analysis import Comparison, Environment, compare_sides, design_of, judged
-from aggregator.comparison.roofline import ROOF
+from aggregator.judge.analysis import Comparison, Environment, compare_sides, design_of, judged
+from aggregator.judge.roofline import ROOF
 from aggregator.model import Cell, Table
 from aggregator.regression.findings import Findings
 from aggregator.regression.sides import Opposed, oppose

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aggregator.comparison.analysis import Environment
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import Environment
+from aggregator.judge.sides import Side
 from aggregator.tables.order import of_case
 from aggregator.base.text import clean
 from runners.harness.case import Case

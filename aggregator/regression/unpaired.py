@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aggregator.comparison.analysis import incomparable
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import incomparable
+from aggregator.judge.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.regression.findings import Findings
 from aggregator.regression.sides import Opposed, name_of

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, TypeAdapter
 
-from aggregator.comparison.analysis import Comparison, Environment
+from aggregator.judge.analysis import Comparison, Environment
 from aggregator.model import Report
 from aggregator.read.run_folder import LoadedRun
 from aggregator.side_by_side import contests

@@ -4,10 +4,10 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.metrics import Metric, items_per_second
-from aggregator.comparison.roofline import PRODUCT, Attainable, Unknown, side_rate
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.metrics import Metric, items_per_second
+from aggregator.judge.roofline import PRODUCT, Attainable, Unknown, side_rate
+from aggregator.judge.sides import Side
 from aggregator.model import Cell
 from aggregator.tables.footnotes import Footnotes
 from aggregator.text.answers import incomplete

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from scipy.stats import ttest_1samp
 
-from aggregator.comparison import metrics
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.sides import Side
+from aggregator.judge import metrics
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.tables.cells import MEAN_NOTE, dash, range_cell, rate_cell, seed_cell, stage_cell
 from aggregator.tables.footnotes import Footnotes

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from aggregator.comparison import metrics
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.metrics import Metric
-from aggregator.comparison.sides import Side
+from aggregator.judge import metrics
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.metrics import Metric
+from aggregator.judge.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.tables.cells import MEAN_NOTE, by_column, columns, range_cell, rate_cell
 from aggregator.tables.footnotes import Footnotes

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aggregator.comparison.metrics import Metric, items_per_second, stage_rate
+from aggregator.judge.metrics import Metric, items_per_second, stage_rate
 from runners.harness.record import Record
 
 

@@ -4,7 +4,7 @@ import math
 import statistics
 from typing import NamedTuple
 
-from aggregator.comparison.sides import Side
+from aggregator.judge.sides import Side
 from aggregator.base.quantities import percent
 from aggregator.base.text import clean
 from runners.harness.record import Record

@@ -2,7 +2,7 @@
 
 import re
 
-from aggregator.comparison.analysis import CaseResult
+from aggregator.judge.analysis import CaseResult
 from runners.harness.axes import Value
 from runners.harness.case import AXES, Case
 

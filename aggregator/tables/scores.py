@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.groups import by_contest, by_workload
-from aggregator.comparison.roofline import ROOF, Roof, side_rate
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.cases import by_contest, by_workload
+from aggregator.judge.roofline import ROOF, Roof, side_rate
 from aggregator.model import Cell, Table
 from aggregator.tables.cells import MEAN_NOTE, by_column, columns, limit_cell
 from aggregator.tables.fit import fit_tables

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
-from aggregator.comparison import metrics
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.metrics import Metric
+from aggregator.judge import metrics
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.metrics import Metric
 from aggregator.model import Cell, Table
 from aggregator.tables.cells import range_cell
 from aggregator.base.quantities import bytes_range, duration_range

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from aggregator.comparison import metrics
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.metrics import Metric
-from aggregator.comparison.roofline import PRODUCT, Attainable, Roof, Unknown
-from aggregator.comparison.sides import Side
+from aggregator.judge import metrics
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.metrics import Metric
+from aggregator.judge.roofline import PRODUCT, Attainable, Roof, Unknown
+from aggregator.judge.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.tables.cells import MEAN_NOTE, by_column, columns, dash, rate_cell, share_cell, time_cell
 from aggregator.tables.footnotes import Footnotes

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from aggregator.comparison.analysis import CaseResult, Comparison
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import CaseResult, Comparison
+from aggregator.judge.sides import Side
 from aggregator.model import Answer, Axis, Interval
 from aggregator.tables.footnotes import Footnotes
 from aggregator.text import undecided

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.metrics import Metric, items_per_second
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.metrics import Metric, items_per_second
+from aggregator.judge.sides import Side
 from aggregator.model import Remarks
 from aggregator.tables.load import worst_mean
 from aggregator.tables.load_limits import DECODING, HANDING_OVER, STORAGE, cold_share

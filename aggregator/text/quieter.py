@@ -5,9 +5,9 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable
 
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.health import PROCESS_SPREAD, Cause, signals
-from aggregator.comparison.sections import hardware
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.health import PROCESS_SPREAD, Cause, signals
+from aggregator.judge.sections import hardware
 from aggregator.read.replicate import computed
 from aggregator.base.quantities import percent
 from method.verdict import Verdict

@@ -2,11 +2,11 @@
 
 import math
 
-from aggregator.comparison import metrics
-from aggregator.comparison.analysis import CaseResult, Comparison
-from aggregator.comparison.health import PROCESS_SPREAD
-from aggregator.comparison.roofline import PRODUCT, Roof, Unknown
-from aggregator.comparison.sides import Side
+from aggregator.judge import metrics
+from aggregator.judge.analysis import CaseResult, Comparison
+from aggregator.judge.health import PROCESS_SPREAD
+from aggregator.judge.roofline import PRODUCT, Roof, Unknown
+from aggregator.judge.sides import Side
 from aggregator.text.answers import incomplete, sentence
 from aggregator.base.quantities import amount, bytes_range, count, percent, ratio_and_interval, significant
 from aggregator.text.quieter import needed

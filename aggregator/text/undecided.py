@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from aggregator.comparison.analysis import CaseResult, Comparison, Environment
+from aggregator.judge.analysis import CaseResult, Comparison, Environment
 from aggregator.base.quantities import count, percent, significant
 from aggregator.base.text import clean
 from method.compare import Paired, ratio

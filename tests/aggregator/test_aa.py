@@ -8,8 +8,8 @@ from make_records import TF, TORCH, make_run, planned, scheduled, step_case, wri
 
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED, USAGE
-from aggregator.comparison import aa
-from aggregator.comparison.analysis import analyse
+from aggregator.judge import aa
+from aggregator.judge.analysis import analyse
 from aggregator.figures import charts
 from aggregator.read.run_folder import LoadedRun
 from method.verdict import Verdict

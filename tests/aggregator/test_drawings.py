@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
-from aggregator.comparison.analysis import analyse
+from aggregator.judge.analysis import analyse
 from aggregator.figures.lighter import lighter
 from aggregator.figures.readings import reading_figures
 from aggregator.figures.samples import samples_figure

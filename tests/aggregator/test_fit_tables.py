@@ -8,8 +8,8 @@ from make_records import TF_FIT, TORCH_FIT, fit_case, make_record, make_run, pla
 
 from aggregator.cli import main
 from aggregator.commands.shared import OK, USAGE
-from aggregator.comparison import metrics
-from aggregator.comparison.analysis import analyse
+from aggregator.judge import metrics
+from aggregator.judge.analysis import analyse
 from aggregator.figures import charts
 from aggregator.read.run_folder import load_run
 from aggregator.tables.fit import fit_tables

@@ -6,7 +6,7 @@ import pytest
 from make_records import SPDL, TFDATA, TORCH_LOADER, load_case, make_records, make_run, planned
 
 from aggregator.build import build_report
-from aggregator.comparison.analysis import analyse
+from aggregator.judge.analysis import analyse
 from aggregator.figures.load import load_figures
 from aggregator.figures.style import Palette
 from aggregator.read.run_folder import LoadedRun

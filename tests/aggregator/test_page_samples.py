@@ -10,7 +10,7 @@ import statistics
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
 
-from aggregator.comparison.analysis import analyse
+from aggregator.judge.analysis import analyse
 from aggregator.page import packing, room
 from aggregator.page.samples import LEVELS, MIDDLE, packed_samples
 from aggregator.read.run_folder import load_run

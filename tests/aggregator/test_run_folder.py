@@ -12,7 +12,7 @@ from make_records import TF, TORCH, make_records, make_run, planned, step_case, 
 from aggregator import cli
 from aggregator.cli import main
 from aggregator.commands.shared import OK, USAGE
-from aggregator.comparison.analysis import analyse
+from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import CannotReport, find_run, load_run
 from aggregator.read.parse import BadRecord, NewerSchema, parse_record
 from method.verdict import Verdict

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 from make_records import HEALTH, HOST, TF, TORCH, make_record, make_records, make_run, planned, step_case
 
-from aggregator.comparison.analysis import analyse
-from aggregator.comparison.health import Cause, signals, summary
-from aggregator.comparison.roofline import roof_of
+from aggregator.judge.analysis import analyse
+from aggregator.judge.health import Cause, signals, summary
+from aggregator.judge.roofline import roof_of
 from aggregator.read.run_folder import LoadedRun
 from aggregator.text.answers import notes
 from aggregator.text.quieter import REMEDIES, advice

@@ -16,9 +16,9 @@ from make_records import (
 )
 
 from aggregator.build import build_report
-from aggregator.comparison.analysis import analyse
-from aggregator.comparison.metrics import peak_gpu_memory
-from aggregator.comparison.roofline import roof_of
+from aggregator.judge.analysis import analyse
+from aggregator.judge.metrics import peak_gpu_memory
+from aggregator.judge.roofline import roof_of
 from aggregator.figures.readings import READINGS, reading_figure
 from aggregator.figures.style import Palette
 from aggregator.read.run_folder import LoadedRun

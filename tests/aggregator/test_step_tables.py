@@ -8,8 +8,8 @@ import pytest
 from make_records import TF, TORCH, failed, make_records, make_run, planned, roof_case, step_case
 
 from aggregator.build import build_report
-from aggregator.comparison.analysis import analyse
-from aggregator.comparison.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
+from aggregator.judge.analysis import analyse
+from aggregator.judge.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
 from aggregator.figures.roofline import roofline_figures
 from aggregator.figures.style import Palette
 from aggregator.read.run_folder import LoadedRun

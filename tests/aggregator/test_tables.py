@@ -18,9 +18,9 @@ from make_records import (
     step_case,
 )
 
-from aggregator.comparison.analysis import analyse
-from aggregator.comparison.metrics import cpu_time
-from aggregator.comparison.roofline import roof_of
+from aggregator.judge.analysis import analyse
+from aggregator.judge.metrics import cpu_time
+from aggregator.judge.roofline import roof_of
 from aggregator.figures.contests import contest_figures
 from aggregator.figures.style import Palette
 from aggregator.read.run_folder import LoadedRun

@@ -5,7 +5,7 @@ import re
 
 from make_records import TF, TORCH, make_run, planned, scheduled, step_case
 
-from aggregator.comparison.analysis import analyse
+from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import LoadedRun
 from aggregator.text.undecided import answered, going_on
 from runners.harness.run import Stopping

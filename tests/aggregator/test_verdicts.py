@@ -24,8 +24,8 @@ from make_records import (
 )
 from scipy import stats
 
-from aggregator.comparison.analysis import analyse
-from aggregator.comparison.sides import ranked
+from aggregator.judge.analysis import analyse
+from aggregator.judge.sides import ranked
 from aggregator.figures.contests import relative_rows
 from aggregator.read.run_folder import LoadedRun
 from aggregator.tables.footnotes import Footnotes

@@ -6,10 +6,10 @@ import itertools
 import pytest
 from make_records import HOST, TF, TORCH, make_records, make_run, planned, scheduled, step_case, write_folder
 
-from aggregator.auditing.audit import audit
+from aggregator.judge.auditing.audit import audit
 from aggregator.cli import main
 from aggregator.commands.shared import OK
-from aggregator.comparison.analysis import analyse
+from aggregator.judge.analysis import analyse
 from aggregator.figures import charts
 from aggregator.figures.style import COLOURS, Palette
 from aggregator.read.run_folder import LoadedRun, load_run

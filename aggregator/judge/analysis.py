@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from aggregator.comparison.same_work import difference_in_work
-from aggregator.comparison.sections import Section, split
-from aggregator.comparison.sides import Side
+from aggregator.judge.same_work import difference_in_work
+from aggregator.judge.sections import Section, split
+from aggregator.judge.sides import Side
 from aggregator.read.run_folder import LoadedRun
 from method import drift, pairs, stopping
 from method.compare import ANYTIME, FIXED, Design, Paired, paired

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from aggregator.auditing.findings import Finding, by_case, place
-from aggregator.comparison.same_work import contradict
+from aggregator.judge.auditing.findings import Finding, by_case, place
+from aggregator.judge.same_work import contradict
 from aggregator.read.run_folder import LoadedRun
 from aggregator.read.replicate import computed
 from aggregator.base.quantities import count

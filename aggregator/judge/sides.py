@@ -8,7 +8,7 @@ from statistics import fmean
 
 import numpy as np
 
-from aggregator.comparison import health
+from aggregator.judge import health
 from aggregator.read.replicate import computed
 from method import drift, pairs
 from method.drift import Drift

@@ -9,8 +9,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aggregator.comparison.analysis import CaseResult
-from aggregator.comparison.sides import Side
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.sides import Side
 from aggregator.read.replicate import computed
 from method.compare import interval_of_mean
 from runners.harness.record import Record

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from aggregator.comparison.analysis import Comparison, Environment
+from aggregator.judge.analysis import Comparison, Environment
 from aggregator.model import Cell, Table
 from aggregator.base.quantities import count, percent
 from method.compare import ALPHA

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aggregator.comparison.analysis import CaseResult
+from aggregator.judge.analysis import CaseResult
 
 
 def by_workload(cases: Sequence[CaseResult]) -> list[tuple[str, list[CaseResult]]]:
