@@ -10,7 +10,7 @@ from aggregator.figures.fit import fit_figures
 from aggregator.figures.load import load_figures
 from aggregator.figures.style import Palette, Row
 from aggregator.model import Figure
-from aggregator.tables.order import natural
+from aggregator.judge.cases import natural
 from aggregator.base.case_names import title
 from method import drift
 from method.compare import FIXED, paired, ratio

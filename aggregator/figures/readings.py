@@ -11,7 +11,7 @@ from aggregator.judge.metrics import Metric
 from aggregator.figures.dot_plot import dot_plot, file_of, row_of
 from aggregator.figures.style import Palette
 from aggregator.model import Figure
-from aggregator.tables.order import natural
+from aggregator.judge.cases import natural
 from aggregator.base.case_names import title
 
 

@@ -11,7 +11,7 @@ from aggregator.figures.charts import SAYS, colour, draw, shape
 from aggregator.figures.dot_plot import about, panels
 from aggregator.figures.style import GREY, Palette, Row
 from aggregator.model import Figure
-from aggregator.tables.order import natural
+from aggregator.judge.cases import natural
 from aggregator.base.case_names import group, title
 from aggregator.base.text import clean
 

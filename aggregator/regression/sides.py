@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aggregator.judge.analysis import Environment
 from aggregator.judge.sides import Side
-from aggregator.tables.order import of_case
+from aggregator.judge.cases import of_case
 from aggregator.base.text import clean
 from runners.harness.case import Case
 

@@ -12,7 +12,7 @@ from aggregator.judge.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.tables.cells import MEAN_NOTE, dash, range_cell, rate_cell, seed_cell, stage_cell
 from aggregator.tables.footnotes import Footnotes
-from aggregator.tables.order import natural
+from aggregator.judge.cases import natural
 from aggregator.tables.settings import Columns, setting_cells, setting_columns
 from aggregator.text.answers import incomplete
 from aggregator.base.quantities import DASH, duration_range, number_range, percent_range, with_half_width

@@ -14,7 +14,7 @@ from aggregator.tables.cells import MEAN_NOTE, by_column, columns, range_cell, r
 from aggregator.tables.footnotes import Footnotes
 from aggregator.tables.load_limits import LIMITS, STORAGE, storage_bytes
 from aggregator.tables.load_pipeline import busy_stages, busy_text
-from aggregator.tables.order import natural
+from aggregator.judge.cases import natural
 from aggregator.tables.settings import setting_cells, setting_columns
 from aggregator.base.quantities import DASH, amount, bytes_range, duration_range, percent_range, rate_range
 from aggregator.base.case_names import digest

@@ -10,7 +10,7 @@ from aggregator.tables.cells import MEAN_NOTE, by_column, columns, limit_cell
 from aggregator.tables.fit import fit_tables
 from aggregator.tables.footnotes import Footnotes
 from aggregator.tables.load import load_tables
-from aggregator.tables.order import natural
+from aggregator.judge.cases import natural
 from aggregator.tables.startup import startup_table
 from aggregator.tables.steps import step_tables
 from aggregator.text.answers import ALONE, score

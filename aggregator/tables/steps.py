@@ -13,7 +13,7 @@ from aggregator.judge.sides import Side
 from aggregator.model import Cell, Table
 from aggregator.tables.cells import MEAN_NOTE, by_column, columns, dash, rate_cell, share_cell, time_cell
 from aggregator.tables.footnotes import Footnotes
-from aggregator.tables.order import natural
+from aggregator.judge.cases import natural
 from aggregator.tables.settings import setting_cells, setting_columns
 from aggregator.base.quantities import DASH, duration, middle_bytes
 from aggregator.base.case_names import SCOPES, digest, heading, parameters

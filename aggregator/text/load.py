@@ -13,7 +13,7 @@ from aggregator.model import Remarks
 from aggregator.tables.load import worst_mean
 from aggregator.tables.load_limits import DECODING, HANDING_OVER, STORAGE, cold_share
 from aggregator.tables.load_pipeline import BUSY, bottleneck
-from aggregator.tables.order import natural
+from aggregator.judge.cases import natural
 from aggregator.base.quantities import duration, percent
 from aggregator.base.case_names import parameters
 from aggregator.base.text import clean
