@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.build import build_report
+from aggregator.report.build import build_report
 from aggregator.commands.shared import OK, SOME_FAILED, known, not_writable, printable
 from aggregator.judge.analysis import analyse, competitors_of
 from aggregator.page.write import write_report

@@ -7,10 +7,10 @@ import altair as alt
 
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
-from aggregator.figures.charts import SAYS, colour, dash, draw, shape
-from aggregator.figures.dot_plot import about, panels
-from aggregator.figures.style import Palette, Row
-from aggregator.model import Figure
+from aggregator.report.figures.charts import SAYS, colour, dash, draw, shape
+from aggregator.report.figures.dot_plot import about, panels
+from aggregator.report.figures.style import Palette, Row
+from aggregator.report.model import Figure
 from aggregator.base.case_names import group, parameters
 from aggregator.base.text import clean
 from runners.harness.record import Epoch

@@ -8,9 +8,9 @@ from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import by_workload
 from aggregator.judge.metrics import Metric
-from aggregator.figures.dot_plot import dot_plot, file_of, row_of
-from aggregator.figures.style import Palette
-from aggregator.model import Figure
+from aggregator.report.figures.dot_plot import dot_plot, file_of, row_of
+from aggregator.report.figures.style import Palette
+from aggregator.report.model import Figure
 from aggregator.judge.cases import natural
 from aggregator.base.case_names import title
 

@@ -7,10 +7,10 @@ import altair as alt
 
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.roofline import COPY_PRECISION, Rate, Roof, Unknown
-from aggregator.figures.charts import SAYS, colour, draw, shape
-from aggregator.figures.dot_plot import about, panels
-from aggregator.figures.style import GREY, Palette, Row
-from aggregator.model import Figure
+from aggregator.report.figures.charts import SAYS, colour, draw, shape
+from aggregator.report.figures.dot_plot import about, panels
+from aggregator.report.figures.style import GREY, Palette, Row
+from aggregator.report.model import Figure
 from aggregator.judge.cases import natural
 from aggregator.base.case_names import group, title
 from aggregator.base.text import clean

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from scipy import stats
 
 from aggregator.judge.analysis import Comparison, Environment
-from aggregator.model import Cell, Table
+from aggregator.report.model import Cell, Table
 from aggregator.base.quantities import count, percent
 from method.compare import ALPHA
 from method.verdict import SMALLEST_DIFFERENCE, Verdict

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from aggregator.model import Figure, Packed, Report
+from aggregator.report.model import Figure, Packed, Report
 from aggregator.page import room
 
 SCRIPTS = tuple(

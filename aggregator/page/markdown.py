@@ -5,7 +5,7 @@ from itertools import zip_longest
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from aggregator.model import Cell, Report, Table
+from aggregator.report.model import Cell, Report, Table
 from aggregator.base.text import clean_lines
 
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})

@@ -4,7 +4,7 @@ import base64
 import json
 import zlib
 
-from aggregator.model import Packed
+from aggregator.report.model import Packed
 
 PLAIN = 60_000
 """Bytes of JSON that go in as they are."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import by_workload
-from aggregator.model import Failed
+from aggregator.report.model import Failed
 from aggregator.base.quantities import count
 from aggregator.base.case_names import title
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from aggregator.judge.analysis import CaseResult
-from aggregator.model import Packed, PackedSamples
+from aggregator.report.model import Packed, PackedSamples
 from aggregator.page.packing import pack
 from aggregator.base.quantities import count
 from aggregator.base.case_names import digest

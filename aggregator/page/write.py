@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aggregator.base.processes import in_parallel
 from aggregator.base.leftovers import remove_leftovers
-from aggregator.model import Report
+from aggregator.report.model import Report
 from aggregator.page.html import render_html
 from aggregator.page.markdown import render_markdown
 from runners.harness.files import write_atomically

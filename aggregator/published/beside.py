@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.sides import Side
-from aggregator.model import Cell, Table
+from aggregator.report.model import Cell, Table
 from aggregator.published.source import Source
-from aggregator.tables.footnotes import Footnotes
+from aggregator.report.footnotes import Footnotes
 from aggregator.base.quantities import DASH, ratio_and_interval
 from aggregator.base.text import clean
 from method.compare import ratio

@@ -7,11 +7,11 @@ from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.metrics import Metric
 from aggregator.judge.sides import Side
-from aggregator.model import Cell, Table
+from aggregator.report.model import Cell, Table
 from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.fit_times import FitSetting, FitTime, kept, kept_source
 from aggregator.published.ratios import printed
-from aggregator.tables.footnotes import Footnotes
+from aggregator.report.footnotes import Footnotes
 from aggregator.base.quantities import DASH
 from method.compare import paired, ratio
 from method.pairs import shared_blocks

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from aggregator.judge.sections import hardware
-from aggregator.model import Table
-from aggregator.tables import hosts
+from aggregator.report.model import Table
+from aggregator.report import hosts
 from aggregator.base.quantities import DASH
 from aggregator.base.text import clean
 from runners.harness.record import Record

@@ -7,11 +7,11 @@ from enum import StrEnum
 
 from aggregator.judge.analysis import Comparison, Environment, compare_sides, design_of, judged
 from aggregator.judge.roofline import ROOF
-from aggregator.model import Cell, Table
+from aggregator.report.model import Cell, Table
 from aggregator.regression.findings import Findings
 from aggregator.regression.sides import Opposed, oppose
-from aggregator.tables.footnotes import Footnotes
-from aggregator.text.answers import notes
+from aggregator.report.footnotes import Footnotes
+from aggregator.report.answers import notes
 from aggregator.base.quantities import DASH, count, percent, ratio_and_interval
 from aggregator.base.case_names import labels
 from aggregator.base.text import clean

@@ -7,11 +7,11 @@ import numpy as np
 
 from aggregator.judge.analysis import incomparable
 from aggregator.judge.sides import Side
-from aggregator.model import Cell, Table
+from aggregator.report.model import Cell, Table
 from aggregator.regression.findings import Findings
 from aggregator.regression.sides import Opposed, name_of
-from aggregator.tables.footnotes import Footnotes
-from aggregator.text.answers import incomplete
+from aggregator.report.footnotes import Footnotes
+from aggregator.report.answers import incomplete
 from aggregator.base.quantities import DASH, count, duration_range, significant
 from aggregator.base.case_names import labels
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from aggregator.model import Report
+from aggregator.report.model import Report
 from aggregator.page.write import FIGURES, write_report
 from aggregator.read.run_folder import CannotReport, LoadedRun
 from aggregator.read.parse import BadRecord

@@ -10,11 +10,11 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, TypeAdapter
 
 from aggregator.judge.analysis import Comparison, Environment
-from aggregator.model import Report
+from aggregator.report.model import Report
 from aggregator.read.run_folder import LoadedRun
-from aggregator.side_by_side import contests
-from aggregator.tables import hosts
-from aggregator.text.answers import ratio_text
+from aggregator.report.side_by_side import contests
+from aggregator.report import hosts
+from aggregator.report.answers import ratio_text
 from aggregator.base.case_names import digest, labels
 from aggregator.base.text import clean
 from method.compare import ratio

@@ -9,12 +9,12 @@ from scipy.stats import ttest_1samp
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
-from aggregator.model import Cell, Table
-from aggregator.tables.cells import MEAN_NOTE, dash, range_cell, rate_cell, seed_cell, stage_cell
-from aggregator.tables.footnotes import Footnotes
+from aggregator.report.model import Cell, Table
+from aggregator.report.cells import MEAN_NOTE, dash, range_cell, rate_cell, seed_cell, stage_cell
+from aggregator.report.footnotes import Footnotes
 from aggregator.judge.cases import natural
-from aggregator.tables.settings import Columns, setting_cells, setting_columns
-from aggregator.text.answers import incomplete
+from aggregator.report.settings import Columns, setting_cells, setting_columns
+from aggregator.report.answers import incomplete
 from aggregator.base.quantities import DASH, duration_range, number_range, percent_range, with_half_width
 from aggregator.base.case_names import digest
 from aggregator.base.text import clean

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.metrics import Metric
-from aggregator.model import Cell, Table
-from aggregator.tables.cells import range_cell
+from aggregator.report.model import Cell, Table
+from aggregator.report.cells import range_cell
 from aggregator.base.quantities import bytes_range, duration_range
 from aggregator.base.case_names import digest, heading
 from aggregator.base.text import clean

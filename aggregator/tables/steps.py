@@ -10,11 +10,11 @@ from aggregator.judge.analysis import CaseResult
 from aggregator.judge.metrics import Metric
 from aggregator.judge.roofline import PRODUCT, Attainable, Roof, Unknown
 from aggregator.judge.sides import Side
-from aggregator.model import Cell, Table
-from aggregator.tables.cells import MEAN_NOTE, by_column, columns, dash, rate_cell, share_cell, time_cell
-from aggregator.tables.footnotes import Footnotes
+from aggregator.report.model import Cell, Table
+from aggregator.report.cells import MEAN_NOTE, by_column, columns, dash, rate_cell, share_cell, time_cell
+from aggregator.report.footnotes import Footnotes
 from aggregator.judge.cases import natural
-from aggregator.tables.settings import setting_cells, setting_columns
+from aggregator.report.settings import setting_cells, setting_columns
 from aggregator.base.quantities import DASH, duration, middle_bytes
 from aggregator.base.case_names import SCOPES, digest, heading, parameters
 from aggregator.base.text import clean

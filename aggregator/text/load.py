@@ -9,7 +9,7 @@ from typing import NamedTuple
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.metrics import Metric, items_per_second
 from aggregator.judge.sides import Side
-from aggregator.model import Remarks
+from aggregator.report.model import Remarks
 from aggregator.tables.load import worst_mean
 from aggregator.tables.load_limits import DECODING, HANDING_OVER, STORAGE, cold_share
 from aggregator.tables.load_pipeline import BUSY, bottleneck

@@ -10,7 +10,7 @@ from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED, USAGE
 from aggregator.judge import aa
 from aggregator.judge.analysis import analyse
-from aggregator.figures import charts
+from aggregator.report.figures import charts
 from aggregator.read.run_folder import LoadedRun
 from method.verdict import Verdict
 

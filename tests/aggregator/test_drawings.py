@@ -10,10 +10,10 @@ import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
 from aggregator.judge.analysis import analyse
-from aggregator.figures.lighter import lighter
+from aggregator.report.figures.svg import lighter
 from aggregator.figures.readings import reading_figures
-from aggregator.figures.samples import samples_figure
-from aggregator.figures.style import Palette
+from aggregator.report.figures.raw_samples import samples_figure
+from aggregator.report.figures.style import Palette
 from aggregator.page.html import inline
 from aggregator.read.run_folder import LoadedRun
 from runners.harness.case import Competitor

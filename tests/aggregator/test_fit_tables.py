@@ -10,7 +10,7 @@ from aggregator.cli import main
 from aggregator.commands.shared import OK, USAGE
 from aggregator.judge import metrics
 from aggregator.judge.analysis import analyse
-from aggregator.figures import charts
+from aggregator.report.figures import charts
 from aggregator.read.run_folder import load_run
 from aggregator.tables.fit import fit_tables
 from runners.harness.case import DatasetRef

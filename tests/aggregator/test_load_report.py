@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 from make_records import SPDL, TFDATA, TORCH_LOADER, load_case, make_records, make_run, planned
 
-from aggregator.build import build_report
+from aggregator.report.build import build_report
 from aggregator.judge.analysis import analyse
 from aggregator.figures.load import load_figures
-from aggregator.figures.style import Palette
+from aggregator.report.figures.style import Palette
 from aggregator.read.run_folder import LoadedRun
 from aggregator.tables.load import load_tables
-from aggregator.tables.scores import score_table
+from aggregator.report.scores import score_table
 from aggregator.text.load import load_remarks
 from method.verdict import Verdict
 from runners.harness.record import PipelineStage

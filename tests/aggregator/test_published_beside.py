@@ -21,7 +21,7 @@ from make_records import (
 
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED
-from aggregator.figures import charts
+from aggregator.report.figures import charts
 from runners.harness.case import Competitor
 from runners.harness.record import Status
 

@@ -22,7 +22,7 @@ from whole_runs import MARKUP, mixed_run, nasty_records
 
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
-from aggregator.figures import charts
+from aggregator.report.figures import charts
 from aggregator.page import room
 from runners.harness.record import Status, to_json
 from runners.harness.run import RunState, Stopping, Unavailable

@@ -15,10 +15,10 @@ from contextlib import nullcontext
 import pytest
 from make_records import TF, TORCH, failed, make_records, make_run, planned, step_case, write_folder
 
-from aggregator import build
+from aggregator.report import build
 from aggregator.base import processes
 from aggregator.cli import main
-from aggregator.figures import charts
+from aggregator.report.figures import charts
 from aggregator.page import room, write
 from aggregator.read import record_files
 from aggregator.read import replicate

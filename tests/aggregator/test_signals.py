@@ -9,9 +9,9 @@ from aggregator.judge.analysis import analyse
 from aggregator.judge.health import Cause, signals, summary
 from aggregator.judge.roofline import roof_of
 from aggregator.read.run_folder import LoadedRun
-from aggregator.text.answers import notes
-from aggregator.text.quieter import REMEDIES, advice
-from aggregator.text.remarks import remarks
+from aggregator.report.answers import notes
+from aggregator.report.machine_advice import REMEDIES, advice
+from aggregator.report.case_remarks import remarks
 from method.verdict import Verdict
 from runners.harness.record import Status
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
-from aggregator.build import build_report
+from aggregator.report.build import build_report
 from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import LoadedRun
 

@@ -10,10 +10,10 @@ from aggregator.judge.auditing.audit import audit
 from aggregator.cli import main
 from aggregator.commands.shared import OK
 from aggregator.judge.analysis import analyse
-from aggregator.figures import charts
-from aggregator.figures.style import COLOURS, Palette
+from aggregator.report.figures import charts
+from aggregator.report.figures.style import COLOURS, Palette
 from aggregator.read.run_folder import LoadedRun, load_run
-from aggregator.tables import hosts
+from aggregator.report import hosts
 from method.verdict import Verdict
 
 OLD, NEW = (dataclasses.replace(TF, version=version) for version in ("2.16.2", "2.21.0"))

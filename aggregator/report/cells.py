@@ -8,9 +8,9 @@ from aggregator.judge.analysis import CaseResult
 from aggregator.judge.metrics import Metric, items_per_second
 from aggregator.judge.roofline import PRODUCT, Attainable, Unknown, side_rate
 from aggregator.judge.sides import Side
-from aggregator.model import Cell
-from aggregator.tables.footnotes import Footnotes
-from aggregator.text.answers import incomplete
+from aggregator.report.model import Cell
+from aggregator.report.footnotes import Footnotes
+from aggregator.report.answers import incomplete
 from aggregator.base.quantities import DASH, amount, duration, significant, with_half_width
 from aggregator.base.text import clean
 from method.compare import interval_of_mean

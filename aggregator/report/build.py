@@ -9,27 +9,27 @@ from aggregator.judge.analysis import CaseResult, Environment, planned_blocks
 from aggregator.judge.cases import by_contest
 from aggregator.judge.roofline import ROOF, roof_of
 from aggregator.judge.sides import Side
-from aggregator.details import detail, listed_by_competitor, settings_in_common
-from aggregator.figures.samples import samples_figure
-from aggregator.figures.style import Palette
+from aggregator.report.case_details import detail, listed_by_competitor, settings_in_common
+from aggregator.report.figures.raw_samples import samples_figure
+from aggregator.report.figures.style import Palette
 from aggregator.base.processes import in_parallel
-from aggregator.model import Answer, AnswerGroup, Failed, Figure, Part, Report, Table
+from aggregator.report.model import Answer, AnswerGroup, Failed, Figure, Part, Report, Table
 from aggregator.page import room
 from aggregator.page.data import page_data
 from aggregator.page.packing import pack
 from aggregator.page.samples import packed_samples
 from aggregator.published.section import beside_published
 from aggregator.read.run_folder import LoadedRun
-from aggregator.side_by_side import agreement, side_by_side
-from aggregator.tables import hosts
-from aggregator.tables.footnotes import Footnotes
-from aggregator.tables.scores import result_tables, score_table
-from aggregator.text.answers import ALONE, answer, scale, score
+from aggregator.report.side_by_side import agreement, side_by_side
+from aggregator.report import hosts
+from aggregator.report.footnotes import Footnotes
+from aggregator.report.scores import result_tables, score_table
+from aggregator.report.answers import ALONE, answer, scale, score
 from aggregator.text.load import load_remarks
-from aggregator.text.prose import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
+from aggregator.report.method_text import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.base.quantities import count
-from aggregator.text.quieter import needed
-from aggregator.text.undecided import answered, going_on
+from aggregator.report.machine_advice import needed
+from aggregator.report.undecided import answered, going_on
 from aggregator.base.case_names import anchor, digest, heading, labels, settings
 from aggregator.base.text import clean, clean_lines
 from method.verdict import Verdict
@@ -129,7 +129,7 @@ def _part(
     # The library that draws takes half a second to be imported, and longer to begin: where there is much, this process
     # does without it, and two others draw half of the figures each.
     def contests_drawn() -> list[Figure]:
-        from aggregator.figures.contests import contest_figures
+        from aggregator.report.relative_time import contest_figures
 
         return contest_figures(drawn, palette, prefix)
 

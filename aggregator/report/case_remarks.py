@@ -7,9 +7,9 @@ from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.health import PROCESS_SPREAD
 from aggregator.judge.roofline import PRODUCT, Roof, Unknown
 from aggregator.judge.sides import Side
-from aggregator.text.answers import incomplete, sentence
+from aggregator.report.answers import incomplete, sentence
 from aggregator.base.quantities import amount, bytes_range, count, percent, ratio_and_interval, significant
-from aggregator.text.quieter import needed
+from aggregator.report.machine_advice import needed
 from aggregator.base.text import clean
 from method.compare import Paired, ratio
 from method.statistic import STEP_WORKLOADS

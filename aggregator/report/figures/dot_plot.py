@@ -8,9 +8,9 @@ import altair as alt
 
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
-from aggregator.figures.charts import ABOUT, SAYS, colour, draw, shape
-from aggregator.figures.lighter import OF_CASE
-from aggregator.figures.style import GREY, WIDTH, Palette, Row
+from aggregator.report.figures.charts import ABOUT, SAYS, colour, draw, shape
+from aggregator.report.figures.svg import OF_CASE
+from aggregator.report.figures.style import GREY, WIDTH, Palette, Row
 from aggregator.base.quantities import significant
 from aggregator.base.case_names import TITLES, digest, group, parameters
 from aggregator.base.text import clean

@@ -10,9 +10,9 @@ from aggregator.judge.analysis import CaseResult, Comparison, Environment
 from aggregator.judge.cases import by_contest
 from aggregator.judge.roofline import ROOF
 from aggregator.judge.sections import hardware
-from aggregator.model import Cell, SideBySide, Table
-from aggregator.tables import hosts
-from aggregator.text.answers import ratio_text, sentence
+from aggregator.report.model import Cell, SideBySide, Table
+from aggregator.report import hosts
+from aggregator.report.answers import ratio_text, sentence
 from aggregator.base.quantities import DASH, count
 from aggregator.base.case_names import digest, heading, settings
 from aggregator.base.text import clean

@@ -6,8 +6,8 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from aggregator.figures.lighter import lighter
-from aggregator.figures.style import GREY, GRID, INK, Palette, Row
+from aggregator.report.figures.svg import lighter
+from aggregator.report.figures.style import GREY, GRID, INK, Palette, Row
 
 LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400, columns=4)
 ABOUT = "about"

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.roofline import Roof
 from aggregator.judge.sides import Side
-from aggregator.model import Answer, CaseDetail, Cell, Command, Figure, Table
+from aggregator.report.model import Answer, CaseDetail, Cell, Command, Figure, Table
 from aggregator.base.quantities import BYTE_UNITS, DASH, count
-from aggregator.text.remarks import remarks
+from aggregator.report.case_remarks import remarks
 from aggregator.base.case_names import digest
 from aggregator.base.text import clean
 from runners.harness.agreement import relative_error

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.sides import Side
-from aggregator.model import Answer, Axis, Interval
-from aggregator.tables.footnotes import Footnotes
-from aggregator.text import undecided
+from aggregator.report.model import Answer, Axis, Interval
+from aggregator.report.footnotes import Footnotes
+from aggregator.report import undecided
 from aggregator.base.quantities import DASH, count, percent, ratio_and_interval
 from aggregator.base.case_names import digest
 from aggregator.base.text import clean

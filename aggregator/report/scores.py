@@ -5,15 +5,15 @@ from collections.abc import Sequence
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import by_contest, by_workload
 from aggregator.judge.roofline import ROOF, Roof, side_rate
-from aggregator.model import Cell, Table
-from aggregator.tables.cells import MEAN_NOTE, by_column, columns, limit_cell
+from aggregator.report.model import Cell, Table
+from aggregator.report.cells import MEAN_NOTE, by_column, columns, limit_cell
 from aggregator.tables.fit import fit_tables
-from aggregator.tables.footnotes import Footnotes
+from aggregator.report.footnotes import Footnotes
 from aggregator.tables.load import load_tables
 from aggregator.judge.cases import natural
 from aggregator.tables.startup import startup_table
 from aggregator.tables.steps import step_tables
-from aggregator.text.answers import ALONE, score
+from aggregator.report.answers import ALONE, score
 from aggregator.base.quantities import DASH
 from aggregator.base.case_names import digest, group, settings
 from aggregator.base.text import clean

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from aggregator.model import Cell
+from aggregator.report.model import Cell
 from aggregator.base.quantities import DASH
 from aggregator.base.text import clean
 from runners.harness.axes import Axis

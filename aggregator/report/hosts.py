@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from aggregator.details import size
-from aggregator.model import Cell, Table
+from aggregator.report.case_details import size
+from aggregator.report.model import Cell, Table
 from aggregator.base.quantities import DASH
 from aggregator.base.text import clean
 from runners.harness.case import Competitor

@@ -13,8 +13,8 @@ from xml.etree.ElementTree import Element, SubElement
 import numpy as np
 
 from aggregator.judge.analysis import CaseResult
-from aggregator.figures.style import GREY, INK, WIDTH, Palette
-from aggregator.model import Figure
+from aggregator.report.figures.style import GREY, INK, WIDTH, Palette
+from aggregator.report.model import Figure
 from aggregator.base.quantities import significant
 from aggregator.base.text import clean
 from runners.harness.record import Record

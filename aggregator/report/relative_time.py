@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import by_workload
 from aggregator.judge.sides import ranked
-from aggregator.figures.dot_plot import dot_plot, file_of, row_of
+from aggregator.report.figures.dot_plot import dot_plot, file_of, row_of
 from aggregator.figures.fit import fit_figures
 from aggregator.figures.load import load_figures
-from aggregator.figures.style import Palette, Row
-from aggregator.model import Figure
+from aggregator.report.figures.style import Palette, Row
+from aggregator.report.model import Figure
 from aggregator.judge.cases import natural
 from aggregator.base.case_names import title
 from method import drift
