@@ -134,7 +134,7 @@ def _part(
         return contest_figures(drawn, palette, prefix)
 
     def others_drawn() -> tuple[list[Figure], list[Figure | None]]:
-        from aggregator.figures.readings import reading_figures
+        from aggregator.report.resources.figures import reading_figures
         from aggregator.figures.roofline import roofline_figures
 
         samples = [samples_figure(result, links[result.case], names[result.case], palette, share) for result in told]

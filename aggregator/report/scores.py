@@ -11,7 +11,7 @@ from aggregator.tables.fit import fit_tables
 from aggregator.report.footnotes import Footnotes
 from aggregator.tables.load import load_tables
 from aggregator.judge.cases import natural
-from aggregator.tables.startup import startup_table
+from aggregator.report.resources.tables import startup_table
 from aggregator.tables.steps import step_tables
 from aggregator.report.answers import ALONE, score
 from aggregator.base.quantities import DASH

@@ -11,7 +11,7 @@ from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
 from aggregator.judge.analysis import analyse
 from aggregator.report.figures.svg import lighter
-from aggregator.figures.readings import reading_figures
+from aggregator.report.resources.figures import reading_figures
 from aggregator.report.figures.raw_samples import samples_figure
 from aggregator.report.figures.style import Palette
 from aggregator.page.html import inline

@@ -19,10 +19,10 @@ from aggregator.report.build import build_report
 from aggregator.judge.analysis import analyse
 from aggregator.judge.metrics import peak_gpu_memory
 from aggregator.judge.roofline import roof_of
-from aggregator.figures.readings import READINGS, reading_figure
+from aggregator.report.resources.figures import READINGS, reading_figure
 from aggregator.report.figures.style import Palette
 from aggregator.read.run_folder import LoadedRun
-from aggregator.tables.startup import startup_table
+from aggregator.report.resources.tables import startup_table
 from aggregator.report.case_remarks import remarks
 from runners.harness.case import Competitor
 
