@@ -135,7 +135,7 @@ def _part(
 
     def others_drawn() -> tuple[list[Figure], list[Figure | None]]:
         from aggregator.report.resources.figures import reading_figures
-        from aggregator.figures.roofline import roofline_figures
+        from aggregator.report.steps.figures import roofline_figures
 
         samples = [samples_figure(result, links[result.case], names[result.case], palette, share) for result in told]
         return [*reading_figures(drawn, palette, prefix), *roofline_figures(drawn, roof, palette, prefix)], samples

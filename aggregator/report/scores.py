@@ -12,7 +12,7 @@ from aggregator.report.footnotes import Footnotes
 from aggregator.tables.load import load_tables
 from aggregator.judge.cases import natural
 from aggregator.report.resources.tables import startup_table
-from aggregator.tables.steps import step_tables
+from aggregator.report.steps.tables import step_tables
 from aggregator.report.answers import ALONE, score
 from aggregator.base.quantities import DASH
 from aggregator.base.case_names import digest, group, settings
