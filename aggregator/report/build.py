@@ -25,7 +25,7 @@ from aggregator.report import hosts
 from aggregator.report.footnotes import Footnotes
 from aggregator.report.scores import result_tables, score_table
 from aggregator.report.answers import ALONE, answer, scale, score
-from aggregator.text.load import load_remarks
+from aggregator.report.loaders.sentences import load_remarks
 from aggregator.report.method_text import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.base.quantities import count
 from aggregator.report.machine_advice import needed

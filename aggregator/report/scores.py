@@ -9,7 +9,7 @@ from aggregator.report.model import Cell, Table
 from aggregator.report.cells import MEAN_NOTE, by_column, columns, limit_cell
 from aggregator.tables.fit import fit_tables
 from aggregator.report.footnotes import Footnotes
-from aggregator.tables.load import load_tables
+from aggregator.report.loaders.tables import load_tables
 from aggregator.judge.cases import natural
 from aggregator.report.resources.tables import startup_table
 from aggregator.report.steps.tables import step_tables

@@ -7,12 +7,12 @@ from make_records import SPDL, TFDATA, TORCH_LOADER, load_case, make_records, ma
 
 from aggregator.report.build import build_report
 from aggregator.judge.analysis import analyse
-from aggregator.figures.load import load_figures
+from aggregator.report.loaders.figures import load_figures
 from aggregator.report.figures.style import Palette
 from aggregator.read.run_folder import LoadedRun
-from aggregator.tables.load import load_tables
+from aggregator.report.loaders.tables import load_tables
 from aggregator.report.scores import score_table
-from aggregator.text.load import load_remarks
+from aggregator.report.loaders.sentences import load_remarks
 from method.verdict import Verdict
 from runners.harness.record import PipelineStage
 
@@ -299,7 +299,7 @@ def test_a_stage_that_is_not_nested_has_no_sentence():
 def drawn(monkeypatch, cases):
     """The figures by name, and the rows of each."""
     rows = []
-    monkeypatch.setattr("aggregator.figures.load.draw", lambda _, **data: rows.append(data["rows"]) or "<svg/>")
+    monkeypatch.setattr("aggregator.report.loaders.figures.draw", lambda _, **data: rows.append(data["rows"]) or "<svg/>")
     names = [(side.competitor.framework, side.label) for side in cases[0].sides]
     figures = [figure for figure in load_figures(cases, Palette([("load", names)]), "") if figure]
     return {figure.name: (figure, own) for figure, own in zip(figures, rows, strict=True)}

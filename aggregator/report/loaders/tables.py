@@ -12,8 +12,8 @@ from aggregator.judge.sides import Side
 from aggregator.report.model import Cell, Table
 from aggregator.report.cells import MEAN_NOTE, by_column, columns, range_cell, rate_cell
 from aggregator.report.footnotes import Footnotes
-from aggregator.tables.load_limits import LIMITS, STORAGE, storage_bytes
-from aggregator.tables.load_pipeline import busy_stages, busy_text
+from aggregator.report.loaders.limits import LIMITS, STORAGE, storage_bytes
+from aggregator.report.loaders.pipeline import busy_stages, busy_text
 from aggregator.judge.cases import natural
 from aggregator.report.settings import setting_cells, setting_columns
 from aggregator.base.quantities import DASH, amount, bytes_range, duration_range, percent_range, rate_range

@@ -14,7 +14,7 @@ from aggregator.report.figures.charts import SAYS, colour, dash, draw, shape
 from aggregator.report.figures.dot_plot import panels, row_of
 from aggregator.report.figures.style import GREY, Palette, Row
 from aggregator.report.model import Figure
-from aggregator.tables.load_limits import DECODING
+from aggregator.report.loaders.limits import DECODING
 from aggregator.base.case_names import group, parameters
 from method.compare import interval_of_mean
 

@@ -10,9 +10,9 @@ from aggregator.judge.analysis import CaseResult
 from aggregator.judge.metrics import Metric, items_per_second
 from aggregator.judge.sides import Side
 from aggregator.report.model import Remarks
-from aggregator.tables.load import worst_mean
-from aggregator.tables.load_limits import DECODING, HANDING_OVER, STORAGE, cold_share
-from aggregator.tables.load_pipeline import BUSY, bottleneck
+from aggregator.report.loaders.tables import worst_mean
+from aggregator.report.loaders.limits import DECODING, HANDING_OVER, STORAGE, cold_share
+from aggregator.report.loaders.pipeline import BUSY, bottleneck
 from aggregator.judge.cases import natural
 from aggregator.base.quantities import duration, percent
 from aggregator.base.case_names import parameters
