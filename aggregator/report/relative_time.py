@@ -6,7 +6,7 @@ from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import by_workload
 from aggregator.judge.sides import ranked
 from aggregator.report.figures.dot_plot import dot_plot, file_of, row_of
-from aggregator.figures.fit import fit_figures
+from aggregator.report.fit.figures import fit_figures
 from aggregator.report.loaders.figures import load_figures
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.model import Figure

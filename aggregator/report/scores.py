@@ -7,7 +7,7 @@ from aggregator.judge.cases import by_contest, by_workload
 from aggregator.judge.roofline import ROOF, Roof, side_rate
 from aggregator.report.model import Cell, Table
 from aggregator.report.cells import MEAN_NOTE, by_column, columns, limit_cell
-from aggregator.tables.fit import fit_tables
+from aggregator.report.fit.tables import fit_tables
 from aggregator.report.footnotes import Footnotes
 from aggregator.report.loaders.tables import load_tables
 from aggregator.judge.cases import natural

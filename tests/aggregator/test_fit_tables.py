@@ -12,7 +12,7 @@ from aggregator.judge import metrics
 from aggregator.judge.analysis import analyse
 from aggregator.report.figures import charts
 from aggregator.read.run_folder import load_run
-from aggregator.tables.fit import fit_tables
+from aggregator.report.fit.tables import fit_tables
 from runners.harness.case import DatasetRef
 from runners.harness.record import Epoch, Status
 
