@@ -8,7 +8,7 @@ from pathlib import Path
 from aggregator.report.build import build_report
 from aggregator.commands.shared import OK, SOME_FAILED, known, not_writable, printable
 from aggregator.judge.analysis import analyse, competitors_of
-from aggregator.page.write import write_report
+from aggregator.report.page.write import write_report
 from aggregator.read.run_folder import LoadedRun
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from aggregator.report.model import Cell, Table
-from aggregator.page.markdown import escape
+from aggregator.report.page.markdown import escape
 from aggregator.published.ratios import StepTable, printed, ratio, step_tables
 from aggregator.published.step_times import Cells, StepSource, StepTime
 from aggregator.base.quantities import DASH, significant, time_unit

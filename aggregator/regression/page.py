@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aggregator.page.markdown import escape, table
+from aggregator.report.page.markdown import escape, table
 from aggregator.regression.findings import Findings
 from aggregator.base.text import clean
 

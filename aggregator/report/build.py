@@ -14,10 +14,10 @@ from aggregator.report.figures.raw_samples import samples_figure
 from aggregator.report.figures.style import Palette
 from aggregator.base.processes import in_parallel
 from aggregator.report.model import Answer, AnswerGroup, Failed, Figure, Part, Report, Table
-from aggregator.page import room
-from aggregator.page.data import page_data
-from aggregator.page.packing import pack
-from aggregator.page.samples import packed_samples
+from aggregator.report.page import size_limits
+from aggregator.report.page.data import page_data
+from aggregator.report.page.packing import pack
+from aggregator.report.page.samples import packed_samples
 from aggregator.published.section import beside_published
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.side_by_side import agreement, side_by_side
@@ -56,11 +56,11 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     records = [record for result in results for side in result.sides for record in side.records]
     machines, software = hosts.machines(records), hosts.software(records)
     failures, quarantined = _failures(environments, names), _quarantined(runs)
-    listed, listed_files, unlisted = room.listed(failures, quarantined)
+    listed, listed_files, unlisted = size_limits.listed(failures, quarantined)
     incomplete = tuple(_incomplete(runs, environments))
     with_itself = aa.summarise(environments)
     earlier = list(accumulate((len(env.cases) for env in environments), initial=0))
-    share = room.SAMPLES / max(1, min(earlier[-1], room.MOST_TOLD))
+    share = size_limits.SAMPLES / max(1, min(earlier[-1], size_limits.MOST_TOLD))
     parts = tuple(_part(env, index, earlier, share, names, palette, target) for index, env in enumerate(environments))
     return Report(
         title=f"Levelfield: {', '.join(clean(run.name, 80) for run in runs)}",
@@ -118,8 +118,8 @@ def _part(
     # What the machine can do is no contest; it stands last.
     ordered = sorted(env.cases, key=lambda case: case.case.workload == ROOF)
     roof, of = roof_of(env.cases), len(earlier) - 1
-    drawn, undrawn = room.drawn(contests)
-    told, untold = room.told(env.cases, earlier[index])
+    drawn, undrawn = size_limits.drawn(contests)
+    told, untold = size_limits.told(env.cases, earlier[index])
     links = {result.case: anchor(result.case, index) for result in told}
     prefix = f"part-{index + 1}-" if of > 1 else ""
 

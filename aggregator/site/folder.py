@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from aggregator.report.model import Report
-from aggregator.page.write import FIGURES, write_report
+from aggregator.report.page.write import FIGURES, write_report
 from aggregator.read.run_folder import CannotReport, LoadedRun
 from aggregator.read.parse import BadRecord
 from aggregator.read.record_files import read_regular

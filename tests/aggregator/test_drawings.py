@@ -14,7 +14,7 @@ from aggregator.report.figures.svg import lighter
 from aggregator.report.resources.figures import reading_figures
 from aggregator.report.figures.raw_samples import samples_figure
 from aggregator.report.figures.style import Palette
-from aggregator.page.html import inline
+from aggregator.report.page.html import inline
 from aggregator.read.run_folder import LoadedRun
 from runners.harness.case import Competitor
 

@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from whole_runs import MARKUP, mixed_run, nasty_records
 
 from aggregator.cli import main
-from aggregator.page import packing
+from aggregator.report.page import packing
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""

@@ -19,7 +19,8 @@ from aggregator.report import build
 from aggregator.base import processes
 from aggregator.cli import main
 from aggregator.report.figures import charts
-from aggregator.page import room, write
+from aggregator.report.page import size_limits
+from aggregator.report.page import write
 from aggregator.read import record_files
 from aggregator.read import replicate
 from aggregator.read.run_folder import CannotReport, load_run
@@ -251,8 +252,8 @@ def test_a_report_made_by_several_processes_is_that_of_one(tmp_path, monkeypatch
 
 
 def test_a_report_that_has_room_leaves_nothing_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(room, "MOST_TOLD", 3)
-    monkeypatch.setattr(room, "MOST_DRAWN", 3)
+    monkeypatch.setattr(size_limits, "MOST_TOLD", 3)
+    monkeypatch.setattr(size_limits, "MOST_DRAWN", 3)
     _, page, text = report_of(tmp_path / "r", a_run(cases=3))
     assert "Told one by one" not in page + text
     assert "Not drawn" not in page + text
@@ -261,8 +262,8 @@ def test_a_report_that_has_room_leaves_nothing_out(tmp_path, monkeypatch):
 def test_a_report_without_room_says_what_it_leaves_out_and_judges_everything(tmp_path, monkeypatch):
     run = a_run(cases=5, blocks=8)
     code, whole, whole_text = report_of(tmp_path / "whole", run)
-    monkeypatch.setattr(room, "MOST_TOLD", 3)
-    monkeypatch.setattr(room, "MOST_DRAWN", 4)
+    monkeypatch.setattr(size_limits, "MOST_TOLD", 3)
+    monkeypatch.setattr(size_limits, "MOST_DRAWN", 4)
     assert report_of(tmp_path / "r", run)[0] == code
     page, text = (tmp_path / "r/report.html").read_text(), (tmp_path / "r/report.md").read_text()
     for said in (page, text):
@@ -279,12 +280,12 @@ def test_a_report_without_room_says_what_it_leaves_out_and_judges_everything(tmp
 
 def test_a_case_takes_a_bounded_part_of_the_page(tmp_path, monkeypatch):
     """200 cases of 3 sides and their samples stay below 2 MB: a fifth of them in a fifth of the room."""
-    monkeypatch.setattr(room, "SAMPLES", room.SAMPLES // 5)
-    monkeypatch.setattr(room, "PAGE", room.PAGE // 5)
+    monkeypatch.setattr(size_limits, "SAMPLES", size_limits.SAMPLES // 5)
+    monkeypatch.setattr(size_limits, "PAGE", size_limits.PAGE // 5)
     run = make_run([planned(step_case(batch_size=number + 1), [TORCH, TF, ONNX], 8) for number in range(40)])
     _, empty, _ = report_of(tmp_path / "empty", make_run(run.cases[:1]))
     _, page, _ = report_of(tmp_path / "r", run, steps=120)
     assert page.count("Raw samples: ") == 40
     assert 'id="samples"' in page
     # What every page has, however few its cases, is in the whole of it once.
-    assert len(page.encode()) - len(empty.encode()) * 4 / 5 < room.PAGE
+    assert len(page.encode()) - len(empty.encode()) * 4 / 5 < size_limits.PAGE

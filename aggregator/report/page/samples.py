@@ -6,7 +6,7 @@ import numpy as np
 
 from aggregator.judge.analysis import CaseResult
 from aggregator.report.model import Packed, PackedSamples
-from aggregator.page.packing import pack
+from aggregator.report.page.packing import pack
 from aggregator.base.quantities import count
 from aggregator.base.case_names import digest
 from aggregator.base.text import clean

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from aggregator.report.model import Figure, Packed, Report
-from aggregator.page import room
+from aggregator.report.page import size_limits
 
 SCRIPTS = tuple(
     f"page/{name}.js" for name in ("packed", "state", "tables", "filter", "relative", "copy", "samples", "main")
@@ -85,6 +85,6 @@ def render_html(report: Report) -> str:
         held_samples=HELD_SAMPLES,
     )
     # They take what room the rest has left.
-    samples = report.samples(room.for_samples(len(page.encode())))
+    samples = report.samples(size_limits.for_samples(len(page.encode())))
     packed = held(samples.packed, "samples") if samples.packed else Markup()
     return page.replace(ABOUT_SAMPLES, escape(samples.said)).replace(HELD_SAMPLES, packed)

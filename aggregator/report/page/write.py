@@ -8,8 +8,8 @@ from pathlib import Path
 from aggregator.base.processes import in_parallel
 from aggregator.base.leftovers import remove_leftovers
 from aggregator.report.model import Report
-from aggregator.page.html import render_html
-from aggregator.page.markdown import render_markdown
+from aggregator.report.page.html import render_html
+from aggregator.report.page.markdown import render_markdown
 from runners.harness.files import write_atomically
 
 FIGURES = "figures"
