@@ -17,7 +17,10 @@ from aggregator.commands.shared import (
     target_folder,
 )
 from aggregator.judge.analysis import analyse
-from aggregator.exports import benchmark_action, openmetrics, pyperf_suites, tables
+from aggregator.export import benchmark_action
+from aggregator.export import openmetrics
+from aggregator.export import pyperf_suites
+from aggregator.export import tables
 from aggregator.read.run_folder import CannotReport
 from runners.harness.record import Status
 from runners.harness.run import PILOTS

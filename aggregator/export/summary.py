@@ -9,7 +9,7 @@ import numpy as np
 from aggregator.judge.analysis import Environment
 from aggregator.judge.metrics import peak_memory
 from aggregator.judge.sides import Side
-from aggregator.exports.names import unique_names
+from aggregator.export.names import unique_names
 from aggregator.base.text import clean
 from method.compare import interval_of_mean
 from runners.harness.case import Case

@@ -12,9 +12,9 @@ from pyarrow.csv import CSVWriter  # type: ignore[import-untyped]
 from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
 from aggregator.judge.analysis import Environment
-from aggregator.exports.columns import IDENTITY, REPLICATES, SAMPLES, Row, replicate
-from aggregator.exports.names import unique_names
-from aggregator.exports.times import times_ns
+from aggregator.export.columns import IDENTITY, REPLICATES, SAMPLES, Row, replicate
+from aggregator.export.names import unique_names
+from aggregator.export.times import times_ns
 from aggregator.base.text import clean
 from runners.harness.files import open_atomically
 from runners.harness.record import Record, Status

@@ -9,7 +9,7 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from aggregator.judge.analysis import Environment
-from aggregator.exports.summary import Summary, summaries
+from aggregator.export.summary import Summary, summaries
 from aggregator.base.text import clean
 from runners.harness.files import write_atomically
 

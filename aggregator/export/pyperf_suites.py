@@ -13,8 +13,8 @@ import pyperf  # type: ignore[import-untyped]
 
 from aggregator.judge.analysis import CaseResult, Environment
 from aggregator.judge.sides import Side
-from aggregator.exports.names import unique_names
-from aggregator.exports.times import times_ns
+from aggregator.export.names import unique_names
+from aggregator.export.times import times_ns
 from aggregator.base.leftovers import remove_leftovers
 from aggregator.base.text import clean
 from method.schedule import slug

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from aggregator.judge.analysis import Environment
-from aggregator.exports.names import unique_names
-from aggregator.exports.summary import Place, Summary, summaries
+from aggregator.export.names import unique_names
+from aggregator.export.summary import Place, Summary, summaries
 from aggregator.base.text import clean
 from runners.harness.files import write_atomically
 
