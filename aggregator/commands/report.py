@@ -29,7 +29,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Write the report; its path is the last line of standard output."""
     # What comes after reading is imported while others read: the processes that do are started small, and first.
-    making = partial(import_module, "aggregator.commands.making")
+    making = partial(import_module, "aggregator.commands.reporting")
     [(folder, loaded)] = load_runs(given.runs, meanwhile=making)
     code: int = making().make([loaded], given.out or folder, given)
     return code

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from aggregator.judge.analysis import CaseResult
 from aggregator.report.model import Published, Table
-from aggregator.published.fit_beside import fit_remarks, fit_table
-from aggregator.published.load_beside import load_remarks, load_table
-from aggregator.published.step_beside import step_remarks, step_table
+from aggregator.published.fit_comparison import fit_remarks, fit_table
+from aggregator.published.loader_comparison import load_remarks, load_table
+from aggregator.published.step_comparison import step_remarks, step_table
 from runners.harness.case import Case
 
 NO_VERDICT = (

@@ -8,7 +8,7 @@ from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.metrics import Metric
 from aggregator.judge.sides import Side
 from aggregator.report.model import Cell, Table
-from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
+from aggregator.published.comparison import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.fit_times import FitSetting, FitTime, kept, kept_source
 from aggregator.published.ratios import printed
 from aggregator.report.footnotes import Footnotes

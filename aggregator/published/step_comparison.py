@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.sides import Side
 from aggregator.report.model import Cell, Table
-from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
+from aggregator.published.comparison import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.ratios import printed, ratio
 from aggregator.published.step_times import Setting, StepTime, kept, kept_source
 from aggregator.report.footnotes import Footnotes

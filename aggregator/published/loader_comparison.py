@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from aggregator.judge.analysis import CaseResult
 from aggregator.report.model import Table
-from aggregator.published.beside import Rows, compared, our_ratio, row, table, turned, unsettled
-from aggregator.published.load_rates import LoadSetting, kept, kept_source
+from aggregator.published.comparison import Rows, compared, our_ratio, row, table, turned, unsettled
+from aggregator.published.loader_rates import LoadSetting, kept, kept_source
 from aggregator.published.ratios import printed
 from aggregator.report.footnotes import Footnotes
 from runners.harness.case import Case
