@@ -10,7 +10,7 @@ from aggregator.commands.shared import (
     OK,
     RUN_HELP,
     SOME_FAILED,
-    known,
+    refuse_unknown,
     load_runs,
     not_writable,
     printable,
@@ -44,7 +44,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Write the files; each one's path is a line of standard output."""
-    known("format", given.format, tuple(FORMATS))
+    refuse_unknown("format", given.format, tuple(FORMATS))
     loaded = load_runs(given.runs)
     _refuse_records(given.out, [folder for folder, _ in loaded])
     runs = [found for _, found in loaded]

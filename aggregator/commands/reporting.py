@@ -1,22 +1,31 @@
-"""Making a report of runs that are read: all that computes and draws, which takes a second or two to be imported."""
+"""Makes the report on runs that were read. What computes and draws is imported here: it takes a second or two."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from aggregator.published.section import with_published
 from aggregator.report.build import build_report
-from aggregator.commands.shared import OK, SOME_FAILED, known, not_writable, printable
-from aggregator.judge.analysis import analyse, competitors_of
+from aggregator.commands.shared import OK, SOME_FAILED, refuse_unknown, not_writable, printable
+from aggregator.judge.analysis import Environment, analyse, competitors_of
+from aggregator.report.model import Report
 from aggregator.report.page.write import write_report
 from aggregator.read.run_folder import LoadedRun
+
+
+def complete_report(
+    runs: Sequence[LoadedRun], environments: Sequence[Environment], target: float | None = None
+) -> Report:
+    """The report and, where it has comparisons of published settings, the published figures beside them."""
+    return with_published(build_report(runs, environments, target), environments)
 
 
 def make(runs: Sequence[LoadedRun], target: Path, given: argparse.Namespace) -> int:
     """Write the report on `runs` into `target` and say what it found; gives the exit code."""
     if given.baseline is not None:
-        known("competitor", given.baseline, competitors_of(runs))
-    report = build_report(runs, analyse(runs, given.baseline), given.target_accuracy)
+        refuse_unknown("competitor", given.baseline, competitors_of(runs))
+    report = complete_report(runs, analyse(runs, given.baseline), given.target_accuracy)
     try:
         page = write_report(report, target)
     except OSError as error:

@@ -37,7 +37,7 @@ def load_runs(names: Sequence[str], meanwhile: Callable[[], object] | None = Non
     return kept
 
 
-def share(text: str) -> float:
+def percentage(text: str) -> float:
     """So many per cent as a fraction: the float next to it, which the hundredth of a float need not be.
 
     Raises ArgumentTypeError.
@@ -58,7 +58,7 @@ def target_folder(text: str) -> Path:
     return Path(text)
 
 
-def known(what: str, name: str, names: Sequence[str]) -> None:
+def refuse_unknown(what: str, name: str, names: Sequence[str]) -> None:
     """Raises CannotReport, with what it may have been, where `name` is not one of `names`."""
     if name not in names:
         close = difflib.get_close_matches(name, names, 1)

@@ -18,7 +18,7 @@ class Section:
     records: list[Record] = field(default_factory=list)
 
     def admits(self, facts: Facts) -> bool:
-        """Whether nothing known here differs from `facts`."""
+        """Whether no fact of the section differs from `facts`."""
         return all(self.facts.get(name, value) == value for name, value in facts.items())
 
     def add(self, records: Iterable[Record], facts: Facts) -> None:
@@ -100,7 +100,7 @@ class _Facts:
     """What is known of where records ran, each part looked at once."""
 
     def __init__(self) -> None:
-        self._known: dict[Parts, Facts] = {}
+        self._facts: dict[Parts, Facts] = {}
 
     def __call__(self, records: Iterable[Record]) -> Facts | None:
         """Of these records together, None where they contradict each other."""
@@ -113,14 +113,14 @@ class _Facts:
 
     def _of(self, record: Record) -> Facts:
         parts = _parts(record)
-        if parts not in self._known:
-            known = {
+        if parts not in self._facts:
+            facts = {
                 "machine": machine(record),
                 ("software", record.competitor.program): software(record),
                 ("share", record.competitor, record.case): share(record),
             }
-            self._known[parts] = {name: value for name, value in known.items() if value is not None}
-        return self._known[parts]
+            self._facts[parts] = {name: value for name, value in facts.items() if value is not None}
+        return self._facts[parts]
 
 
 def _parts(record: Record) -> Parts:

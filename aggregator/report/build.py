@@ -5,6 +5,7 @@ from functools import partial
 from itertools import accumulate
 
 from aggregator.judge import aa
+from aggregator.report import self_check
 from aggregator.judge.analysis import CaseResult, Environment, planned_blocks
 from aggregator.judge.cases import by_contest
 from aggregator.judge.roofline import ROOF, roof_of
@@ -18,7 +19,6 @@ from aggregator.report.page import size_limits
 from aggregator.report.page.data import page_data
 from aggregator.report.page.packing import pack
 from aggregator.report.page.samples import packed_samples
-from aggregator.published.section import beside_published
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.side_by_side import agreement, side_by_side
 from aggregator.report import hosts
@@ -65,7 +65,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     return Report(
         title=f"Levelfield: {', '.join(clean(run.name, 80) for run in runs)}",
         headline=(
-            *(aa.sentences(with_itself) if with_itself else ()),
+            *(self_check.sentences(with_itself) if with_itself else ()),
             *agreement(environments),
             *(
                 f"Environment {index + 1}: {line}" if len(environments) > 1 else line
@@ -73,7 +73,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
                 for line in _headline(env.cases)
             ),
         ),
-        self_check=aa.table(with_itself) if with_itself else None,
+        self_check=self_check.table(with_itself) if with_itself else None,
         facts=tuple(fact for run in runs for fact in _facts(run)),
         incomplete=incomplete,
         side_by_side=side_by_side(environments, names),
@@ -89,9 +89,6 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
         quarantined_count=len(quarantined),
         method=(*METHOD, *(stopping(clean(run.name, 80), run.plan) for run in runs)),
         limits=(*LIMITS, *([OLD_PEAKS] if any(record.schema_version < 3 for record in records) else [])),
-        published=beside_published(
-            [(part.title, env.cases) for part, env in zip(parts, environments, strict=True)], names
-        ),
         data=pack(page_data(environments, names)),
         samples=partial(packed_samples, [_told(env, part) for env, part in zip(environments, parts, strict=True)]),
         clean=not (failures or quarantined or incomplete),
@@ -156,7 +153,7 @@ def _part(
             for result in ordered
         }
         scores = score_table([case for case in contests if not case.is_self])
-        quieter = tuple(needed(contests))
+        advice = tuple(needed(contests))
         other_figures, samples = other_drawings()
         return Part(
             title=_part_title(env, index) if of > 1 else "",
@@ -165,7 +162,7 @@ def _part(
             notes=footnotes.texts,
             axis=axis.printed() if axis else None,
             going_on=going_on(env, contests),
-            quieter=quieter,
+            advice=advice,
             remarks=load_remarks([case for case in contests if case.case.workload == "load"]),
             figures=(*contest_drawings(), *other_figures),
             undrawn=undrawn,

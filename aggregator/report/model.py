@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, a quieter detail (n), the numbers of its footnotes.
+    """One cell: its text, a detail in small print (n), the numbers of its footnotes.
 
     `value` is the number behind the text, in seconds, bytes, images a second or fractions, by which a column is sorted.
     `side` names the competitor whose compared time the cell shows: the page can give it relative to another's.
@@ -142,8 +142,8 @@ class Part:
     axis: Axis | None
     going_on: tuple[str, ...]
     """How to get the answers that are still open."""
-    quieter: tuple[str, ...]
-    """What a quieter machine would need for a verdict where there is none."""
+    advice: tuple[str, ...]
+    """What to change on the machine before measuring again, where comparisons stayed open."""
     remarks: Remarks | None
     figures: tuple[Figure, ...]
     undrawn: tuple[str, ...]
@@ -228,13 +228,14 @@ class Report:
     """How many replicates failed or were unavailable, and how many files were quarantined, listed or not."""
     method: tuple[str, ...]
     limits: tuple[str, ...]
-    published: Published | None
     data: Packed
     """What the page's script needs; see page_data."""
     samples: Callable[[int], PackedSamples]
     """What becomes of the raw samples in so many bytes."""
     clean: bool = field(default=True)
     """Nothing failed, is missing or was quarantined."""
+    published: Published | None = None
+    """Added by published/, which is made of the report's own tables."""
 
     @property
     def figures(self) -> tuple[Figure, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from aggregator.report.figures.svg import lighter
+from aggregator.report.figures.svg import smaller
 from aggregator.report.figures.style import GREY, GRID, INK, Palette, Row
 
 LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400, columns=4)
@@ -51,7 +51,7 @@ def draw(chart: Any, **data: Sequence[Row]) -> str:
     spec["config"] = {**CONFIG, "axis": {**CONFIG["axis"], "labelLimit": LABEL_WIDTH if long else 0}}
     spec["background"] = "white"
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0])
-    return lighter(svg)
+    return smaller(svg)
 
 
 CONFIG: Row = {

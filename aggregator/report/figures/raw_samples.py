@@ -29,11 +29,11 @@ AROUND, START, BEND = 950, 17, 5
 
 
 def samples_figure(
-    result: CaseResult, name: str, title: str, palette: Palette, room: float = math.inf
+    result: CaseResult, name: str, title: str, palette: Palette, most_bytes: float = math.inf
 ) -> Figure | None:
     """The steps of every replicate, one after the other as they ran; None where the case has no steps.
 
-    `room` is about how many bytes it may take: with less, fewer steps are drawn, the lowest and the highest always.
+    `most_bytes` is about how many it may take: with fewer, fewer steps are drawn, the lowest and the highest always.
     """
     drawn = sorted(
         (
@@ -46,10 +46,10 @@ def samples_figure(
     )
     if not drawn:
         return None
-    return Figure(f"samples-{name}", f"Raw samples: {title}", "", _svg(drawn, palette, room))
+    return Figure(f"samples-{name}", f"Raw samples: {title}", "", _svg(drawn, palette, most_bytes))
 
 
-def _svg(drawn: Sequence[tuple[Record, str]], palette: Palette, room: float) -> str:
+def _svg(drawn: Sequence[tuple[Record, str]], palette: Palette, most_bytes: float) -> str:
     steps = [np.asarray(record.samples.step_ns if record.samples else [], dtype=float) for record, _ in drawn]
     logs = np.log(np.concatenate(steps))
     low, high = logs.min(), logs.max()
@@ -57,7 +57,7 @@ def _svg(drawn: Sequence[tuple[Record, str]], palette: Palette, room: float) -> 
     legend = _legend(palette.order([label for _, label in drawn]))
     top = max(y for _, y in legend.values()) + LINE
     place = WIDTH / len(drawn)
-    affordable = ((room - AROUND) / len(drawn) - START) / (2 * BEND)
+    affordable = ((most_bytes - AROUND) / len(drawn) - START) / (2 * BEND)
     buckets = max(1, int(min(affordable, max(2, place * FILLED / COLUMN))))
     size = {"width": str(LEFT + WIDTH), "height": str(top + HEIGHT + LINE // 2)}
     root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg", **size, "viewBox": f"0 0 {' '.join(size.values())}"})
@@ -100,15 +100,15 @@ def _write(page: Element, text: str, x: int, y: int, more: dict[str, str] | None
 
 def _line(start: float, top: int, width: float, heights: np.ndarray, buckets: int) -> str:
     """One replicate: a line in whole pixels, each of its bends relative to the one before."""
-    chosen = _chosen(heights, buckets)
+    drawn = _drawn_steps(heights, buckets)
     stretch = width * FILLED / len(heights)
-    points = [(round(start + stretch * index), round(top + float(heights[index]))) for index in chosen]
+    points = [(round(start + stretch * index), round(top + float(heights[index]))) for index in drawn]
     # A sign parts two numbers as well as a space does; nothing goes back in time, so that only heights have one.
     bends = " ".join(f"{x2 - x1:d}{y2 - y1:+d}" for (x1, y1), (x2, y2) in pairwise(points)).replace("+", " ")
     return f"M{points[0][0]} {points[0][1]}l{bends}"
 
 
-def _chosen(heights: np.ndarray, buckets: int) -> Sequence[int]:
+def _drawn_steps(heights: np.ndarray, buckets: int) -> Sequence[int]:
     """The steps that are drawn: all of few, of many the lowest and the highest of each bucket."""
     if len(heights) <= 2 * buckets:
         return range(len(heights))

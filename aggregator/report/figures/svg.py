@@ -22,18 +22,18 @@ FRACTION = re.compile(r"(?<=\d)\.(\d)\d+")
 ElementTree.register_namespace("", SVG)
 
 
-def lighter(svg: str) -> str:
+def smaller(svg: str) -> str:
     """The same drawing, its coordinates to a tenth of a pixel."""
     root = ElementTree.fromstring(svg)
-    _lighten(root)
+    _reduce(root)
     return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
 
 
-def _lighten(element: Element) -> None:
+def _reduce(element: Element) -> None:
     """Clean an element after its children, so that what they share can rise as far as it goes."""
     children: list[Element] = []
     for child in element:
-        _lighten(child)
+        _reduce(child)
         # A group that says nothing is its members.
         children += list(child) if _name(child) == "g" and not child.attrib else [child] if _seen(child) else []
     element[:] = children

@@ -64,7 +64,7 @@ def _epochs(rows: Sequence[Row]) -> Table:
         *(
             (head, _stage(stage, metrics.stage(stage), duration_range, notes))
             for head, stage in PASSES.items()
-            if any(_known(record, stage) for record in _records(rows))
+            if any(_has_stage(record, stage) for record in _records(rows))
         ),
     ]
     caption = (
@@ -197,7 +197,7 @@ def _stage(
     return cell
 
 
-def _known(record: Record, stage: str) -> bool:
+def _has_stage(record: Record, stage: str) -> bool:
     """Whether a record has this stage, or says why not."""
     return metrics.stage(stage)(record) is not None or _unknown(stage) in record.unknown
 
