@@ -35,6 +35,11 @@ def settings(case: Case) -> str:
     return "" if case.track == "matched" else f", {clean(case.track, 40)} settings"
 
 
+def contest_title(case: Case) -> str:
+    """The cases that are counted together with this case: `Training step`, `Data loading, default settings`."""
+    return f"{heading(case.workload)}{settings(case)}"
+
+
 @cache
 def digest(case: Case) -> str:
     """A stable short name for a case, the same in every report."""

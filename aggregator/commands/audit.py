@@ -2,8 +2,8 @@
 
 import argparse
 
-from aggregator.judge.auditing.audit import audit
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED
+from aggregator.judge.auditing.audit import audit
 from aggregator.read.run_folder import CannotReport, find_run, load_pilots, load_run
 from runners.harness.run import RUN_VERSION
 

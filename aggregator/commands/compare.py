@@ -10,7 +10,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, refuse_unknown, printable, percentage
+from aggregator.base.case_names import labels
+from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, percentage, printable, refuse_unknown
 from aggregator.judge.analysis import Environment, analyse, competitors_of
 from aggregator.read.duplicates import without_copies
 from aggregator.read.run_folder import CannotReport, LoadedRun, find_run, load_run
@@ -18,7 +19,6 @@ from aggregator.regression import paired, unpaired
 from aggregator.regression.changes import OTHER_MACHINE, changes, other_machine
 from aggregator.regression.page import page
 from aggregator.regression.sides import Opposed, oppose
-from aggregator.base.case_names import labels
 from runners.harness.record import Record
 
 HELP = "compare two runs, or two competitors of one run (a regression gate), as Markdown"

@@ -10,17 +10,14 @@ from aggregator.commands.shared import (
     OK,
     RUN_HELP,
     SOME_FAILED,
-    refuse_unknown,
     load_runs,
     not_writable,
     printable,
+    refuse_unknown,
     target_folder,
 )
+from aggregator.export import benchmark_action, openmetrics, pyperf_suites, tables
 from aggregator.judge.analysis import analyse
-from aggregator.export import benchmark_action
-from aggregator.export import openmetrics
-from aggregator.export import pyperf_suites
-from aggregator.export import tables
 from aggregator.read.run_folder import CannotReport
 from runners.harness.record import Status
 from runners.harness.run import PILOTS

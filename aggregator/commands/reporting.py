@@ -5,13 +5,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.published.section import with_published
-from aggregator.report.build import build_report
-from aggregator.commands.shared import OK, SOME_FAILED, refuse_unknown, not_writable, printable
+from aggregator.commands.shared import OK, SOME_FAILED, not_writable, printable, refuse_unknown
 from aggregator.judge.analysis import Environment, analyse, competitors_of
+from aggregator.published.section import with_published
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report.build import build_report
 from aggregator.report.model import Report
 from aggregator.report.page.write import write_report
-from aggregator.read.run_folder import LoadedRun
 
 
 def complete_report(

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from aggregator.judge.analysis import Environment
+from aggregator.base.text import clean
 from aggregator.export.names import unique_names
 from aggregator.export.summary import Place, Summary, summaries
-from aggregator.base.text import clean
+from aggregator.judge.analysis import Environment
 from runners.harness.files import write_atomically
 
 INERT = str.maketrans({"`": "'", "|": "/", "<": "(", ">": ")"})

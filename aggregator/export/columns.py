@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
-from aggregator.read.replicate import computed
 from aggregator.base.text import clean
+from aggregator.read.replicate import computed
 from method.statistic import retained
 from runners.harness.case import AXES
 from runners.harness.record import Record, Samples, Status

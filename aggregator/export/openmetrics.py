@@ -8,9 +8,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from aggregator.judge.analysis import Environment
-from aggregator.export.summary import Summary, summaries
 from aggregator.base.text import clean
+from aggregator.export.summary import Summary, summaries
+from aggregator.judge.analysis import Environment
 from runners.harness.files import write_atomically
 
 LABELS = ("run", "environment", "case", "competitor", "workload", "device", "framework")

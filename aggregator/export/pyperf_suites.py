@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pyperf  # type: ignore[import-untyped]
 
-from aggregator.judge.analysis import CaseResult, Environment
-from aggregator.judge.sides import Side
-from aggregator.export.names import unique_names
-from aggregator.export.times import times_ns
 from aggregator.base.leftovers import remove_leftovers
 from aggregator.base.text import clean
+from aggregator.export.names import unique_names
+from aggregator.export.times import times_ns
+from aggregator.judge.analysis import CaseResult, Environment
+from aggregator.judge.sides import Side
 from method.schedule import slug
 from runners.harness.case import Competitor
 from runners.harness.files import write_atomically

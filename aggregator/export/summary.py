@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aggregator.base.text import clean
+from aggregator.export.names import unique_names
 from aggregator.judge.analysis import Environment
 from aggregator.judge.metrics import peak_memory
 from aggregator.judge.sides import Side
-from aggregator.export.names import unique_names
-from aggregator.base.text import clean
 from method.compare import interval_of_mean
 from runners.harness.case import Case
 
@@ -60,7 +60,7 @@ def _summary(place: Place, case: Case, side: Side) -> Summary:
     logs = list(side.logs.values())
     ends = interval_of_mean(logs)
     low, high = (math.exp(ends[0]), math.exp(ends[1])) if ends else (None, None)
-    peaks = [found for record in side.ok.values() if (found := peak_memory(record)) is not None]
+    peaks = side.values(peak_memory)
     peak = float(np.median(peaks)) if peaks else None
     seconds = math.exp(math.fsum(logs) / len(logs))
     return Summary(place, case, side.competitor.framework, len(logs), seconds, low, high, peak)

@@ -11,11 +11,11 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 from pyarrow.csv import CSVWriter  # type: ignore[import-untyped]
 from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
-from aggregator.judge.analysis import Environment
+from aggregator.base.text import clean
 from aggregator.export.columns import IDENTITY, REPLICATES, SAMPLES, Row, replicate
 from aggregator.export.names import unique_names
 from aggregator.export.times import times_ns
-from aggregator.base.text import clean
+from aggregator.judge.analysis import Environment
 from runners.harness.files import open_atomically
 from runners.harness.record import Record, Status
 

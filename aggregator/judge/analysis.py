@@ -16,6 +16,9 @@ from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import Run, RunState, Warmup
 
+ROOF = "roof"
+"""The workload that measures what the machine can do: no competitor wins it."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -71,6 +74,11 @@ class CaseResult:
     def is_self(self) -> bool:
         """Its sides are programs compared with themselves (A/A), so that it is no competition."""
         return any(comparison.is_self for comparison in self.comparisons)
+
+    @property
+    def is_roof(self) -> bool:
+        """It measures the machine, not the competitors."""
+        return self.case.workload == ROOF
 
     @property
     def finished(self) -> bool:

@@ -1,7 +1,7 @@
 """Cases in groups and in order: numbers as numbers, so that 32 stands before 128."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from aggregator.judge.analysis import CaseResult
 from runners.harness.axes import Value
@@ -24,6 +24,12 @@ def by_contest(cases: Sequence[CaseResult]) -> list[list[CaseResult]]:
     for case in cases:
         grouped.setdefault((case.case.workload, case.case.track), []).append(case)
     return list(grouped.values())
+
+
+def contests(cases: Iterable[CaseResult]) -> list[CaseResult]:
+    """The cases in which competitors compete, grouped: neither A/A cases nor the limits of the machine."""
+    members = [case for case in cases if not case.is_self and not case.is_roof]
+    return [case for group in by_contest(members) for case in group]
 
 
 def natural(result: CaseResult) -> tuple[object, ...]:

@@ -10,12 +10,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aggregator.judge.analysis import CaseResult
+from aggregator.judge.means import geometric_mean
 from aggregator.judge.sides import Side
 from aggregator.read.replicate import computed
-from method.compare import interval_of_mean
 from runners.harness.record import Record
 
-ROOF = "roof"
 PRODUCT, COPY = "product", "copy"
 COPY_PRECISION = "fp32"
 
@@ -95,7 +94,7 @@ def roof_of(cases: Iterable[CaseResult]) -> Roof:
     """The best rates that any competitor reached in the `roof` cases among these."""
     products: dict[tuple[str, str], Rate] = {}
     copies: dict[tuple[str, str], Rate] = {}
-    for result in (case for case in cases if case.case.workload == ROOF):
+    for result in (case for case in cases if case.is_roof):
         best = products if result.case.stage == PRODUCT else copies if result.case.stage == COPY else {}
         key = (result.case.device, result.case.precision)
         for rate in (found for side in result.sides if (found := side_rate(side))):
@@ -106,11 +105,10 @@ def roof_of(cases: Iterable[CaseResult]) -> Roof:
 
 def side_rate(side: Side) -> Rate | None:
     """What one competitor reached in a `roof` case, over its replicates that computed in the case's precision."""
-    logs = [math.log(found) for record in side.ok.values() if (found := _rate(record)) is not None]
+    logs = [math.log(found) for found in side.values(_rate)]
     if not logs:
         return None
-    low, high = map(math.exp, interval) if (interval := interval_of_mean(logs)) else (None, None)
-    return Rate(math.exp(math.fsum(logs) / len(logs)), low, high, len(logs), side.label)
+    return Rate(*geometric_mean(logs), side.label)
 
 
 def amount(record: Record) -> int | None:

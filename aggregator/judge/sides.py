@@ -1,13 +1,14 @@
 """One competitor's replicates of one case: what may be compared, what was planned, what failed."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 
 import numpy as np
 
+from aggregator.base.text import clean
 from aggregator.judge import health
 from aggregator.read.replicate import computed
 from method import drift, pairs
@@ -31,6 +32,15 @@ class Side:
     def label(self) -> str:
         """The competitor's name in tables; one that was slowed down on purpose says so wherever its numbers are."""
         return self.competitor.label if self.slowdown == 1 else f"{self.competitor.label} (slowed {self.slowdown:g}×)"
+
+    @cached_property
+    def name(self) -> str:
+        """The label as a report shows it."""
+        return clean(self.label, 60)
+
+    def values(self, read: Callable[[Record], float | None]) -> list[float]:
+        """What `read` finds in the replicates that may be compared, where it finds anything, by block."""
+        return [value for record in self.ok.values() if (value := read(record)) is not None]
 
     @cached_property
     def slowdown(self) -> float:

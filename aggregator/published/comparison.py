@@ -2,13 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from aggregator.base.quantities import DASH, ratio_and_interval
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.sides import Side
-from aggregator.report.model import Cell, Table
 from aggregator.published.source import Source
 from aggregator.report.footnotes import Footnotes
-from aggregator.base.quantities import DASH, ratio_and_interval
-from aggregator.base.text import clean
+from aggregator.report.model import Cell, Table
 from method.compare import ratio
 from method.verdict import Verdict
 from runners.harness.case import Case
@@ -33,7 +32,7 @@ def turned(found: Comparison, source: Source) -> tuple[str, Side, Side] | None:
 
 def compared(over: Side, under: Side) -> str:
     """The two of ours, in the order of the ratio."""
-    return f"{clean(over.label, 80)} ÷ {clean(under.label, 80)}"
+    return f"{over.name} ÷ {under.name}"
 
 
 def our_ratio(found: Comparison, over: Side) -> tuple[str, str, str]:

@@ -3,16 +3,16 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from aggregator.base.quantities import DASH
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.metrics import Metric
 from aggregator.judge.sides import Side
-from aggregator.report.model import Cell, Table
 from aggregator.published.comparison import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.fit_times import FitSetting, FitTime, kept, kept_source
 from aggregator.published.ratios import printed
 from aggregator.report.footnotes import Footnotes
-from aggregator.base.quantities import DASH
+from aggregator.report.model import Cell, Table
 from method.compare import paired, ratio
 from method.pairs import shared_blocks
 from runners.harness.case import Case

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from aggregator.judge.analysis import CaseResult
-from aggregator.report.model import Table
 from aggregator.published.comparison import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.loader_rates import LoadSetting, kept, kept_source
 from aggregator.published.ratios import printed
 from aggregator.report.footnotes import Footnotes
+from aggregator.report.model import Table
 from runners.harness.case import Case
 
 COLUMNS = ("case", "ours", "theirs", "our ratio", "95 % interval", "blocks", "their ratio", "notes")

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from aggregator.base.case_names import labels
 from aggregator.judge.analysis import Environment
-from aggregator.report.model import Published, Report, Table
 from aggregator.published.fit_comparison import fit_remarks, fit_table
 from aggregator.published.loader_comparison import load_remarks, load_table
 from aggregator.published.step_comparison import step_remarks, step_table
+from aggregator.report.model import Published, Report, Table
 
 NO_VERDICT = (
     "A published figure is one run without an interval, so that it is a ratio here and never part of a verdict."

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.sides import Side
-from aggregator.report.model import Cell, Table
 from aggregator.published.comparison import Rows, compared, our_ratio, row, table, turned, unsettled
 from aggregator.published.ratios import printed, ratio
 from aggregator.published.step_times import Setting, StepTime, kept, kept_source
 from aggregator.report.footnotes import Footnotes
-from aggregator.base.text import clean
+from aggregator.report.model import Cell, Table
 from runners.harness.case import Case
 
 COLUMNS = ("case", "device", "ours", "theirs", "our ratio", "95 % interval", "blocks", "their ratio", "notes")

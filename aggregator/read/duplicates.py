@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from aggregator.read.run_folder import CannotReport, LoadedRun
 from aggregator.base.text import clean
+from aggregator.read.run_folder import CannotReport, LoadedRun
 
 Found = tuple[Path, LoadedRun]
 

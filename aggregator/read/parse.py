@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from aggregator.read.members import is_wide, read_members
-from aggregator.read.validity import EVIDENCE, IDENTITY, JUDGED, broken
 from aggregator.read.schema import record_adapter
+from aggregator.read.validity import EVIDENCE, IDENTITY, JUDGED, broken
 from runners.harness.record import SCHEMA_VERSION, Failure, Record, Status
 
 BOM = b"\xef\xbb\xbf"

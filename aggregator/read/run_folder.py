@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from aggregator.base.text import clean
 from aggregator.read.older_runs import upgraded
 from aggregator.read.parse import BadRecord, NewerSchema
 from aggregator.read.record_files import read_records, read_regular
 from aggregator.read.schema import run_adapter
-from aggregator.base.text import clean
 from runners.harness.record import Record, Status
 from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, RunState, impossible
 

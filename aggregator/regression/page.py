@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from aggregator.report.page.markdown import escape, table
-from aggregator.regression.findings import Findings
 from aggregator.base.text import clean
+from aggregator.regression.findings import Findings
+from aggregator.report.page.markdown import escape, table
 
 LONGEST = 400
 

@@ -3,14 +3,14 @@
 import math
 from dataclasses import dataclass
 
+from aggregator.base.case_names import digest
+from aggregator.base.quantities import DASH, count, percent, ratio_and_interval
+from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.sides import Side
-from aggregator.report.model import Answer, Axis, Interval
-from aggregator.report.footnotes import Footnotes
 from aggregator.report import undecided
-from aggregator.base.quantities import DASH, count, percent, ratio_and_interval
-from aggregator.base.case_names import digest
-from aggregator.base.text import clean
+from aggregator.report.footnotes import Footnotes
+from aggregator.report.model import Answer, Axis, Interval
 from method.compare import Paired, ratio
 from method.verdict import (
     DELTA,
@@ -53,7 +53,7 @@ def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, f
         anchor=anchor,
         kind=_kind(comparison),
         verdict=sentence(comparison),
-        compared=f"{clean(slow.label, 80)} ÷ {clean(fast.label, 80)}",
+        compared=f"{slow.name} ÷ {fast.name}",
         ratio=text,
         interval=interval,
         blocks=_blocks(comparison),
@@ -111,14 +111,14 @@ def incomplete(side: Side) -> str:
         return ""
     kinds = sorted({clean(record.error.kind, 40) for record in side.failures if record.error})
     reasons = f" ({', '.join(kinds)})" if kinds else ""
-    return f"{clean(side.label, 80)}: INCOMPLETE, {len(side.ok)} of {count(side.planned, 'block')}{reasons}"
+    return f"{side.name}: INCOMPLETE, {len(side.ok)} of {count(side.planned, 'block')}{reasons}"
 
 
 def _drift(comparison: Comparison) -> str:
     """Why the interval is wider than the blocks alone would make it."""
     drift = comparison.drift
     assert drift is not None
-    more = clean((comparison.right if drift.mean > 0 else comparison.left).label, 80)
+    more = (comparison.right if drift.mean > 0 else comparison.left).name
     return (
         f"{more} slowed down, or the other side became faster, by {percent(math.expm1(abs(drift.mean)), 1)} from the "
         f"first to the last quarter of its steps, on average over {drift.n} blocks: the interval is "
@@ -161,7 +161,7 @@ def sentence(comparison: Comparison) -> str:
     if winner and comparison.is_self:
         return "false verdict: a difference where there is none" if _is_false(comparison) else "the slowdown was found"
     if winner:
-        return f"{clean(winner.label, 80)} is faster"
+        return f"{winner.name} is faster"
     if comparison.verdict is Verdict.EQUIVALENT:
         return f"equivalent within {percent(SMALLEST_DIFFERENCE)}"
     if comparison.verdict is Verdict.UNDECIDED:
@@ -206,6 +206,6 @@ def _tail(comparison: Comparison) -> str:
         return ""
     text, interval = ratio_and_interval(ratio(means.log_ratio), ratio(means.low), ratio(means.high))
     return (
-        f"{clean(costly.label, 80)} has tail costs: its mean step is {text}× that of {clean(other.label, 80)} "
+        f"{costly.name} has tail costs: its mean step is {text}× that of {other.name} "
         f"(95 % CI {interval}, {means.n} blocks)"
     )

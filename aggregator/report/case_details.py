@@ -4,14 +4,14 @@ import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 
+from aggregator.base.case_names import digest
+from aggregator.base.quantities import BYTE_UNITS, DASH, count
+from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.roofline import Roof
 from aggregator.judge.sides import Side
-from aggregator.report.model import Answer, CaseDetail, Cell, Command, Figure, Table
-from aggregator.base.quantities import BYTE_UNITS, DASH, count
 from aggregator.report.case_remarks import remarks
-from aggregator.base.case_names import digest
-from aggregator.base.text import clean
+from aggregator.report.model import Answer, CaseDetail, Cell, Command, Figure, Table
 from runners.harness.agreement import relative_error
 from runners.harness.case import Case, DatasetRef
 from runners.harness.record import Check, Record
@@ -73,7 +73,7 @@ def _table(
     differing = tuple(
         (Cell(name), *(Cell(text) for text in cells)) for name, cells in rows.items() if name not in alike
     )
-    heads = (first, *(clean(side.label, 60) for side in sides))
+    heads = (first, *(side.name for side in sides))
     everybody = "The same on every side" if len(sides) > 1 else heads[-1]
     caption = f"{note} {everybody}: {_listed(alike)}." if alike else note
     return Table(caption, heads, differing, labels, title=title)
@@ -107,7 +107,7 @@ def _effective(result: CaseResult, common: Settings) -> Table:
     owners: dict[str, list[str]] = {}
     for side, column, told in zip(sides, columns, known, strict=True):
         own = _listed({name: value for name, value in column.items() if name not in shared and name not in told})
-        owners.setdefault(own, []).append(clean(side.label, 60))
+        owners.setdefault(own, []).append(side.name)
     said = "".join(f" Of {', '.join(labels)} alone: {own}." for own, labels in owners.items() if own)
     rows = {name: [column[name] for column in columns] for name in shared}
     # What is everywhere alike is told once; what differs from side to side is told beside each other here as well.
@@ -171,4 +171,4 @@ def _shown(value: object, form: str) -> str:
 
 def _command(side: Side) -> list[Command]:
     record = next((record for record in (*side.ok.values(), *side.failures) if record.command), None)
-    return [Command(clean(side.label, 80), clean(shlex.join(record.command)))] if record else []
+    return [Command(side.name, clean(shlex.join(record.command)))] if record else []

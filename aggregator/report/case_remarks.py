@@ -2,15 +2,15 @@
 
 import math
 
+from aggregator.base.quantities import amount, bytes_range, count, percent, ratio_and_interval, significant
+from aggregator.base.text import clean
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.health import PROCESS_SPREAD
 from aggregator.judge.roofline import PRODUCT, Roof, Unknown
 from aggregator.judge.sides import Side
 from aggregator.report.answers import incomplete, sentence
-from aggregator.base.quantities import amount, bytes_range, count, percent, ratio_and_interval, significant
 from aggregator.report.machine_advice import needed
-from aggregator.base.text import clean
 from method.compare import Paired, ratio
 from method.statistic import STEP_WORKLOADS
 from method.verdict import FEWEST_BLOCKS, Verdict
@@ -33,7 +33,7 @@ def remarks(result: CaseResult, roof: Roof) -> list[str]:
     advised = needed([result])
     found += [f"What a quieter machine would need: {' '.join(advised)}"] if advised else []
     for side in result.sides:
-        label = clean(side.label, 80)
+        label = side.name
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
         found += filter(None, (about(side) for about in (incomplete, _gpu_memory, _scatter, _faults, _own_drift)))
     return found
@@ -57,7 +57,7 @@ def _scatter(side: Side) -> str:
     """How much processes that do the same differ."""
     if side.scatter is None or side.scatter <= PROCESS_SPREAD:
         return ""
-    return f"{clean(side.label, 80)}: processes scatter by {percent(side.scatter)}"
+    return f"{side.name}: processes scatter by {percent(side.scatter)}"
 
 
 def _faults(side: Side) -> str:
@@ -65,12 +65,12 @@ def _faults(side: Side) -> str:
 
     A loader's workers fault for other reasons, such as a fork.
     """
-    steps = [record for record in side.ok.values() if record.case.workload in STEP_WORKLOADS]
-    rates = [rate for record in steps if (rate := metrics.faults_a_step(record)) is not None]
+    workload = side.records[0].case.workload if side.records else ""
+    rates = side.values(metrics.faults_a_step) if workload in STEP_WORKLOADS else []
     if len(rates) < FEWEST_BLOCKS or max(rates) < MANY_FAULTS or max(rates) < APART * min(rates):
         return ""
     return (
-        f"{clean(side.label, 80)}: its processes took {min(rates):.0f} to {max(rates):.0f} page faults a step: the C "
+        f"{side.name}: its processes took {min(rates):.0f} to {max(rates):.0f} page faults a step: the C "
         "library gives memory back to the kernel and takes it again, more often in some processes than in others "
         "(docs/method.md)"
     )
@@ -83,7 +83,7 @@ def _own_drift(side: Side) -> str:
         return ""
     changed = percent(math.expm1(abs(found.mean)), 1)
     return (
-        f"{clean(side.label, 80)}: the last quarter of its steps {'slower' if found.mean > 0 else 'faster'} than the "
+        f"{side.name}: the last quarter of its steps {'slower' if found.mean > 0 else 'faster'} than the "
         f"first by {changed} on average over {count(found.n, 'replicate')}"
     )
 
@@ -97,10 +97,10 @@ def _gpu_memory(side: Side) -> str:
     peaks = [
         (f"{bytes_range(values)} {what}", len(values))
         for what, read in GPU_PEAKS.items()
-        if (values := [value for record in side.ok.values() if (value := read(record)) is not None])
+        if (values := side.values(read))
     ]
     said = ", ".join(text for text, _ in peaks)
-    return f"{clean(side.label, 80)}: GPU memory at the peak {said} (n {max(n for _, n in peaks)})" if peaks else ""
+    return f"{side.name}: GPU memory at the peak {said} (n {max(n for _, n in peaks)})" if peaks else ""
 
 
 def _warmup(found: Warmup) -> str:
@@ -127,7 +127,7 @@ def _unread(result: CaseResult) -> list[str]:
 
 def _compared(comparison: Comparison) -> str:
     """The verdict and what is behind it."""
-    names = f"{clean(comparison.right.label, 80)} ÷ {clean(comparison.left.label, 80)}"
+    names = f"{comparison.right.name} ÷ {comparison.left.name}"
     return f"{names}: {'; '.join([sentence(comparison), *_statistics(comparison)])}"
 
 

@@ -4,87 +4,79 @@ import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 
+from aggregator.base.quantities import DASH, amount, duration, significant, with_half_width
+from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult
+from aggregator.judge.means import geometric_mean
 from aggregator.judge.metrics import Metric, items_per_second
 from aggregator.judge.roofline import PRODUCT, Attainable, Unknown, side_rate
 from aggregator.judge.sides import Side
-from aggregator.report.model import Cell
-from aggregator.report.footnotes import Footnotes
 from aggregator.report.answers import incomplete
-from aggregator.base.quantities import DASH, amount, duration, significant, with_half_width
-from aggregator.base.text import clean
-from method.compare import interval_of_mean
+from aggregator.report.footnotes import Footnotes
+from aggregator.report.model import Cell
 
-MEAN_NOTE = "± is half the 95 % t interval over n blocks (fresh processes)"
+MEAN_NOTE = "± is half of the 95 % t interval over n blocks (fresh processes)"
 NOT_TRIED = "NOT TRIED"
-"""What a run did not start, since a smaller batch ran out of memory: the reason is short and stands in the cell."""
+"""A run does not start a case of which a smaller batch ran out of memory. The reason is short, and is in the cell."""
+NO_RATE = "the record counts no operations, or the framework computed in another precision"
 ONE_SEED = (
-    "Every replicate starts from the same seed and ended at the same value, so this is one observation. It shows that "
-    "the training is repeatable and that it trained; one seed says nothing about which framework learns better."
+    "All replicates start from the same seed and ended at the same value: this is one observation. It shows that the "
+    "training can be repeated and that the network learned. One seed does not show which framework learns better."
 )
 
 
 def columns(cases: Iterable[CaseResult]) -> list[str]:
-    """The competitors of a table, in order of first appearance."""
+    """The labels of a table's competitors, in order of first appearance."""
     return list(dict.fromkeys(side.label for case in cases for side in case.sides))
 
 
 def by_column(
     case: CaseResult, labels: list[str], notes: Footnotes, show: Callable[[Side, Footnotes], Cell]
 ) -> list[Cell]:
-    """A cell for each of the table's competitors, a dash for those that do not run this case."""
+    """A cell for each of the table's competitors; a dash for a competitor that does not run this case."""
     sides = {side.label: side for side in case.sides}
     return [show(sides[label], notes) if label in sides else Cell(DASH) for label in labels]
 
 
 def time_cell(side: Side, notes: Footnotes) -> Cell:
-    """The statistic's geometric mean over blocks, with half its 95 % interval."""
+    """The compared time: its geometric mean over blocks, with half its 95 % interval."""
     if not side.ok:
         return dash(side, notes)
-    logs = list(side.logs.values())
-    notes_of = notes.mark(incomplete(side))
-    return Cell(_mean_duration(logs), f"n {len(logs)}", notes_of, _middle(logs), clean(side.label, 60))
+    mean = geometric_mean(list(side.logs.values()))
+    return Cell(duration(*mean[:3]), f"n {mean.n}", notes.mark(incomplete(side)), mean.value, side.name)
 
 
-def stage_cell(side: Side, value: Metric) -> Cell:
-    """The same of another time than the statistic, for a row that says n itself."""
-    logs = [math.log(found) for record in side.ok.values() if (found := value(record))]
-    return Cell(_mean_duration(logs), value=_middle(logs)) if logs else Cell(DASH)
+def stage_cell(side: Side, read: Metric) -> Cell:
+    """Another time in the same form, for a row that has a column of n."""
+    times = [found for found in side.values(read) if found]
+    if not times:
+        return Cell(DASH)
+    mean = geometric_mean([math.log(time) for time in times])
+    return Cell(duration(*mean[:3]), value=mean.value)
 
 
-def _mean_duration(logs: Sequence[float]) -> str:
-    interval = interval_of_mean(logs)
-    return duration(_middle(logs), *(map(math.exp, interval))) if interval else duration(_middle(logs))
-
-
-def _middle(logs: Sequence[float]) -> float:
-    """The geometric mean."""
-    return math.exp(math.fsum(logs) / len(logs))
-
-
-def rate_cell(side: Side, notes: Footnotes, rate: Metric = items_per_second) -> Cell:
-    """Images a second: geometric mean over blocks, with half its 95 % interval."""
+def rate_cell(side: Side, notes: Footnotes, read: Metric = items_per_second) -> Cell:
+    """Images per second: the geometric mean over blocks, with half its 95 % interval."""
     if not side.ok:
         return dash(side, notes)
-    logs = [math.log(found) for record in side.ok.values() if (found := rate(record)) is not None]
+    logs = [math.log(found) for found in side.values(read)]
     if not logs:
         return Cell(DASH)
-    interval, middle = interval_of_mean(logs), _middle(logs)
-    if interval is None:
-        text = f"{significant(middle, 2)}/s"
+    mean = geometric_mean(logs)
+    if mean.low is None or mean.high is None:
+        text = f"{significant(mean.value, 2)}/s"
     else:
-        text = with_half_width(middle, math.exp(interval[0]), math.exp(interval[1]), "/s").replace(" /s", "/s")
-    compared = clean(side.label, 60) if rate is items_per_second else ""
-    return Cell(text, f"n {len(logs)}", notes.mark(incomplete(side)), middle, compared)
+        text = with_half_width(mean.value, mean.low, mean.high, "/s").replace(" /s", "/s")
+    compared = side.name if read is items_per_second else ""
+    return Cell(text, f"n {mean.n}", notes.mark(incomplete(side)), mean.value, compared)
 
 
 def share_cell(side: Side, limit: Attainable | Unknown) -> Cell:
-    """The attainable time in per cent of the measured one; its interval is the time's, the rate taken as it is."""
-    logs = list(side.logs.values())
-    interval = interval_of_mean(logs)
-    if isinstance(limit, Unknown) or interval is None:
+    """The attainable time in per cent of the measured time, whose interval it takes over: the limit counts as exact."""
+    mean = geometric_mean(list(side.logs.values()))
+    if isinstance(limit, Unknown) or mean.low is None or mean.high is None:
         return Cell(DASH)
-    middle, *ends = (100 * limit.seconds / math.exp(log) for log in (math.fsum(logs) / len(logs), *interval))
+    middle, *ends = (100 * limit.seconds / time for time in mean[:3] if time)
     return Cell(with_half_width(middle, min(ends), max(ends), "%"), value=middle / 100)
 
 
@@ -92,16 +84,16 @@ def limit_cell(side: Side, notes: Footnotes) -> Cell:
     """What a competitor reached in a `roof` case, in operations or bytes a second."""
     found = side_rate(side)
     if found is None:
-        return dash(side, notes) if not side.ok else Cell(DASH, "", notes.mark("not counted, or not in this precision"))
+        return dash(side, notes) if not side.ok else Cell(DASH, "", notes.mark(NO_RATE))
     unit = "FLOP/s" if side.records[0].case.stage == PRODUCT else "B/s"
     text = amount(found.per_second, unit, found.low, found.high)
     return Cell(text, f"n {found.n}", notes.mark(incomplete(side)), found.per_second)
 
 
 def range_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str]) -> Cell:
-    """Median and range over the replicates that have the value; n only where it is not all of the row's."""
-    # In order, since each median and range taken of them below would put them in order again.
-    values = sorted(found for record in side.ok.values() if (found := value(record)) is not None)
+    """Median and range over the replicates that have the value; n only where some replicates of the row lack it."""
+    # Sorted here once: each median and range below would sort again.
+    values = sorted(side.values(value))
     if not values:
         return Cell(DASH)
     return Cell(
@@ -110,8 +102,8 @@ def range_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str]
 
 
 def seed_cell(side: Side, value: Metric, show: Callable[[Sequence[float]], str], notes: Footnotes) -> Cell:
-    """A result that the seed decides. Replicates that repeat it are one observation: no n, no range."""
-    values = [found for record in side.ok.values() if (found := value(record)) is not None]
+    """A result that depends on the seed. Replicates with the same seed are one observation: no n, no range."""
+    values = side.values(value)
     if len(values) < 2 or len(set(values)) > 1:
         return range_cell(side, value, show)
     return Cell(show(values[:1]), "1 seed", notes.mark(ONE_SEED), values[0])
@@ -134,5 +126,7 @@ def dash(side: Side, notes: Footnotes) -> Cell:
             notes.mark(f"{kind}: {reason} ({alike} of {len(side.records)} replicates)"),
         )
     if side.planned:
-        return Cell(f"{DASH} MISSING", "", notes.mark(f"INCOMPLETE: 0 of {side.planned} planned blocks were measured"))
+        return Cell(
+            f"{DASH} MISSING", "", notes.mark(f"INCOMPLETE: none of the {side.planned} planned blocks was measured")
+        )
     return Cell(DASH, "", notes.mark("not part of this case"))

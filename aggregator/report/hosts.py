@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from aggregator.report.case_details import size
-from aggregator.report.model import Cell, Table
 from aggregator.base.quantities import DASH
 from aggregator.base.text import clean
+from aggregator.report.case_details import size
+from aggregator.report.model import Cell, Table
 from runners.harness.case import Competitor
 from runners.harness.host import REFERENCE
 from runners.harness.record import Host, Record

@@ -5,11 +5,11 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable
 
+from aggregator.base.quantities import percent
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.health import PROCESS_SPREAD, Cause, signals
 from aggregator.judge.sections import hardware
 from aggregator.read.replicate import computed
-from aggregator.base.quantities import percent
 from method.verdict import Verdict
 from runners.harness.record import Record, Status
 

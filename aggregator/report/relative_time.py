@@ -1,17 +1,16 @@
-"""The figures of the contests, over many cases: one declarative specification each."""
+"""The figures of how the sides did: relative time for every workload, and the figures of loaders and of fit."""
 
 from collections.abc import Sequence
 
+from aggregator.base.case_names import title
 from aggregator.judge.analysis import CaseResult
-from aggregator.judge.cases import by_workload
+from aggregator.judge.cases import by_workload, natural
 from aggregator.judge.sides import ranked
 from aggregator.report.figures.dot_plot import dot_plot, file_of, row_of
-from aggregator.report.fit.figures import fit_figures
-from aggregator.report.loaders.figures import load_figures
 from aggregator.report.figures.style import Palette, Row
+from aggregator.report.fit.figures import fit_figures
+from aggregator.report.loaders.figures import loader_figures
 from aggregator.report.model import Figure
-from aggregator.judge.cases import natural
-from aggregator.base.case_names import title
 from method import drift
 from method.compare import FIXED, paired, ratio
 from method.pairs import shared_blocks
@@ -25,7 +24,7 @@ def contest_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) 
         members = sorted(unordered, key=natural)
         found.append(_relative_time(workload, [case for case in members if not case.is_self], palette, prefix))
         if workload == "load":
-            found += load_figures(members, palette, prefix)
+            found += loader_figures(members, palette, prefix)
         if workload == "fit":
             found += fit_figures(members, palette, prefix)
     return [figure for figure in found if figure]
@@ -37,13 +36,13 @@ def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, pre
         return None
     svg = dot_plot(rows, "time relative to the fastest side (1 = fastest, log scale)", palette, rule_at=1.0)
     caption = (
-        "Fastest side of each case = 1; further right is slower. Lines are 95 % intervals over n blocks, paired with "
-        "the fastest side."
+        "Time of each side over the time of the fastest side of its case; further right is slower. Lines are 95 % "
+        "intervals over n blocks, paired with the fastest side."
     )
     if len(rows) < sum(bool(side.logs) for case in cases for side in case.sides):
         caption += (
-            " Left out are cases with fewer than two paired blocks or differing work, and a side with fewer than "
-            f"{FEWEST_BLOCKS} blocks beside two that have as many."
+            " Not drawn: cases with fewer than two paired blocks, cases in which the sides did different work, and "
+            f"sides with fewer than {FEWEST_BLOCKS} blocks where two others have {FEWEST_BLOCKS} or more."
         )
     return Figure(f"{prefix}relative-time-{file_of(workload)}", f"Relative time: {title(workload)}", caption, svg)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from aggregator.report.model import Cell
 from aggregator.base.quantities import DASH
 from aggregator.base.text import clean
+from aggregator.report.model import Cell
 from runners.harness.axes import Axis
 from runners.harness.case import AXES, Case
 

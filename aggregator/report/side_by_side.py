@@ -4,18 +4,17 @@ Nothing is divided across environments: a ratio stays within the one that measur
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
-from aggregator.judge.analysis import CaseResult, Comparison, Environment
-from aggregator.judge.cases import by_contest
-from aggregator.judge.roofline import ROOF
+from aggregator.base.case_names import contest_title, digest
+from aggregator.base.quantities import DASH, count
+from aggregator.base.text import clean
+from aggregator.judge.analysis import Comparison, Environment
+from aggregator.judge.cases import contests
 from aggregator.judge.sections import hardware
-from aggregator.report.model import Cell, SideBySide, Table
 from aggregator.report import hosts
 from aggregator.report.answers import ratio_text, sentence
-from aggregator.base.quantities import DASH, count
-from aggregator.base.case_names import digest, heading, settings
-from aggregator.base.text import clean
+from aggregator.report.model import Cell, SideBySide, Table
 from method.verdict import Verdict
 from runners.harness.case import Case
 
@@ -58,8 +57,7 @@ def agreement(environments: Sequence[Environment]) -> list[str]:
     for case, pairs in _cases(environments).items():
         for labels, found in pairs.items():
             if len(found) == len(environments):
-                contest = f"{heading(case.workload)}{settings(case)}"
-                asked.setdefault((contest, labels), []).append([found[index] for index in every])
+                asked.setdefault((contest_title(case), labels), []).append([found[index] for index in every])
     where = _where(environments)
     said = [_agreement(contest, members, where) for (contest, _), members in asked.items()]
     return said or [f"No comparison was made {where}."]
@@ -75,16 +73,10 @@ def _cases(environments: Sequence[Environment]) -> dict[Case, dict[frozenset[str
     return cases
 
 
-def contests(cases: Iterable[CaseResult]) -> Iterator[CaseResult]:
-    """The cases that competitors compete in, those of one workload together: neither A/A nor the machine's limits."""
-    members = [case for case in cases if not case.is_self and case.case.workload != ROOF]
-    return (case for group in by_contest(members) for case in group)
-
-
 def _row(name: str, found: Found, case: Case, environments: Sequence[Environment]) -> tuple[Cell, ...]:
     # All environments' ratios are turned alike, whoever was the baseline there and whoever won.
     first = next(iter(found.values()))
-    cells = [Cell(name), Cell(f"{clean(first.right.label, 80)} ÷ {clean(first.left.label, 80)}")]
+    cells = [Cell(name), Cell(f"{first.right.name} ÷ {first.left.name}")]
     for index, env in enumerate(environments):
         if index in found:
             cells += _cells(found[index], first)
@@ -161,12 +153,12 @@ def _agreement(contest: str, members: Sequence[Sequence[Comparison]], where: str
     if undecided:
         said.append(f"at least one verdict is open in {undecided}")
     first = members[0][0]
-    pair = f"{clean(first.left.label, 60)} and {clean(first.right.label, 60)}"
+    pair = f"{first.left.name} and {first.right.name}"
     return f"{contest}, {pair}, {count(len(members), 'case')} compared {where}: {'; '.join(said)}."
 
 
 def _outcome(found: Comparison) -> str | None:
     """What was decided, or None where nothing was."""
     if found.winner:
-        return f"{clean(found.winner.label, 60)} is faster"
+        return f"{found.winner.name} is faster"
     return "equivalent" if found.verdict is Verdict.EQUIVALENT else None

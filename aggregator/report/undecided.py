@@ -3,9 +3,9 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from aggregator.judge.analysis import CaseResult, Comparison, Environment
 from aggregator.base.quantities import count, percent, significant
 from aggregator.base.text import clean
+from aggregator.judge.analysis import CaseResult, Comparison, Environment
 from method.compare import Paired, ratio
 from method.verdict import MOST_BLOCKS, SMALLEST_DIFFERENCE, Obstacle, Verdict
 
@@ -23,7 +23,7 @@ def sentence(comparison: Comparison) -> str:
     """`tensorflow/graph is between 4 % slower and 7 % faster than pytorch/eager; about 12 more blocks`."""
     found = comparison.paired
     assert found is not None
-    known = f"undecided: {clean(comparison.right.label, 80)} is {bounds(found)} {clean(comparison.left.label, 80)}"
+    known = f"undecided: {comparison.right.name} is {bounds(found)} {comparison.left.name}"
     return f"{known}; {_missing(comparison)}"
 
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from aggregator.report.model import Report
-from aggregator.report.page.write import FIGURES, write_report
-from aggregator.read.run_folder import CannotReport, LoadedRun
+from aggregator.base.text import clean
 from aggregator.read.parse import BadRecord
 from aggregator.read.record_files import read_regular
+from aggregator.read.run_folder import CannotReport, LoadedRun
+from aggregator.report.model import Report
+from aggregator.report.page.write import FIGURES, write_report
 from aggregator.site.summary import SUMMARY_VERSION, Summary, impossible, is_earlier_state, summary_adapter, to_json
-from aggregator.base.text import clean
 from runners.harness.files import write_atomically
 
 MARK = "Made by Levelfield's publish.\n"

@@ -64,7 +64,7 @@ class Axis:
 
 
 def axis(
-    help: str,  # noqa: A002  as argparse calls it
+    help: str,
     usual: Value | Mapping[str, Value],
     word: str = "{}",
     *,

@@ -9,10 +9,10 @@ from make_records import TF, TORCH, make_run, planned, scheduled, step_case, wri
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED, USAGE
 from aggregator.judge import aa
-from aggregator.report import self_check
 from aggregator.judge.analysis import analyse
-from aggregator.report.figures import charts
 from aggregator.read.run_folder import LoadedRun
+from aggregator.report import self_check
+from aggregator.report.figures import charts
 from method.verdict import Verdict
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'

@@ -6,9 +6,9 @@ import itertools
 import pytest
 from make_records import SPDL, TF, TORCH, failed, make_run, planned, scheduled, step_case, write_folder
 
-from aggregator.judge.auditing.audit import audit
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED, USAGE
+from aggregator.judge.auditing.audit import audit
 from aggregator.read.run_folder import LoadedRun
 from method import stopping, warmup
 from method.statistic import summarise

@@ -10,12 +10,12 @@ import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
 from aggregator.judge.analysis import analyse
-from aggregator.report.figures.svg import smaller
-from aggregator.report.resources.figures import reading_figures
+from aggregator.read.run_folder import LoadedRun
 from aggregator.report.figures.raw_samples import samples_figure
 from aggregator.report.figures.style import Palette
+from aggregator.report.figures.svg import smaller
 from aggregator.report.page.html import inline
-from aggregator.read.run_folder import LoadedRun
+from aggregator.report.resources.figures import reading_figures
 from runners.harness.case import Competitor
 
 VEGA = """<svg xmlns="http://www.w3.org/2000/svg" version="1.1" class="marks" width="20" height="10">

@@ -10,8 +10,8 @@ from aggregator.cli import main
 from aggregator.commands.shared import OK, USAGE
 from aggregator.judge import metrics
 from aggregator.judge.analysis import analyse
-from aggregator.report.figures import charts
 from aggregator.read.run_folder import load_run
+from aggregator.report.figures import charts
 from aggregator.report.fit.tables import fit_tables
 from runners.harness.case import DatasetRef
 from runners.harness.record import Epoch, Status

@@ -11,10 +11,9 @@ import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
 
 from aggregator.judge.analysis import analyse
-from aggregator.report.page import packing
-from aggregator.report.page import size_limits
-from aggregator.report.page.samples import LEVELS, MIDDLE, packed_samples
 from aggregator.read.run_folder import load_run
+from aggregator.report.page import packing, size_limits
+from aggregator.report.page.samples import LEVELS, MIDDLE, packed_samples
 from runners.harness.record import Failure, Status
 
 PLENTY = 1_000_000

@@ -13,8 +13,8 @@ from aggregator import cli
 from aggregator.cli import main
 from aggregator.commands.shared import OK, USAGE
 from aggregator.judge.analysis import analyse
-from aggregator.read.run_folder import CannotReport, find_run, load_run
 from aggregator.read.parse import BadRecord, NewerSchema, parse_record
+from aggregator.read.run_folder import CannotReport, find_run, load_run
 from method.verdict import Verdict
 from runners.harness.record import SCHEMA_VERSION, Status, to_json
 from runners.harness.run import Pilot, Stopping, Warmup

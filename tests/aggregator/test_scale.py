@@ -15,16 +15,14 @@ from contextlib import nullcontext
 import pytest
 from make_records import TF, TORCH, failed, make_records, make_run, planned, step_case, write_folder
 
-from aggregator.report import build
 from aggregator.base import processes
 from aggregator.cli import main
-from aggregator.report.figures import charts
-from aggregator.report.page import size_limits
-from aggregator.report.page import write
-from aggregator.read import record_files
-from aggregator.read import replicate
-from aggregator.read.run_folder import CannotReport, load_run
+from aggregator.read import record_files, replicate
 from aggregator.read.replicate import computed
+from aggregator.read.run_folder import CannotReport, load_run
+from aggregator.report import build
+from aggregator.report.figures import charts
+from aggregator.report.page import size_limits, write
 from method.statistic import seconds
 from runners.harness.case import Competitor
 from runners.harness.record import SCHEMA_VERSION, Status, to_json

@@ -10,8 +10,8 @@ from aggregator.judge.health import Cause, signals, summary
 from aggregator.judge.roofline import roof_of
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.answers import notes
-from aggregator.report.machine_advice import REMEDIES, advice
 from aggregator.report.case_remarks import remarks
+from aggregator.report.machine_advice import REMEDIES, advice
 from method.verdict import Verdict
 from runners.harness.record import Status
 

@@ -15,15 +15,15 @@ from make_records import (
     step_case,
 )
 
-from aggregator.report.build import build_report
 from aggregator.judge.analysis import analyse
 from aggregator.judge.metrics import peak_gpu_memory
 from aggregator.judge.roofline import roof_of
-from aggregator.report.resources.figures import READINGS, reading_figure
-from aggregator.report.figures.style import Palette
 from aggregator.read.run_folder import LoadedRun
-from aggregator.report.resources.tables import startup_table
+from aggregator.report.build import build_report
 from aggregator.report.case_remarks import remarks
+from aggregator.report.figures.style import Palette
+from aggregator.report.resources.figures import READINGS, reading_figure
+from aggregator.report.resources.tables import startup_table
 from runners.harness.case import Competitor
 
 COMPILED = Competitor("pytorch", "compile")
@@ -65,7 +65,7 @@ def test_a_column_that_nobody_fills_is_left_out():
     steps = table_of("infer", [planned(step_case(), [TORCH, TF], 2)])
     assert steps.columns == (
         *("case", "competitor", "n", "import", "set-up"),
-        *("first step, no cache", "peak memory", "CPU time an image"),
+        *("first step, no cache", "peak memory", "CPU time per image"),
     )
     assert not any("first" in head for head in table_of("fit", [planned(fit_case(), [TORCH_FIT], 2)]).columns)
 

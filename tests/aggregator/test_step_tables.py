@@ -7,14 +7,14 @@ import math
 import pytest
 from make_records import TF, TORCH, failed, make_records, make_run, planned, roof_case, step_case
 
-from aggregator.report.build import build_report
 from aggregator.judge.analysis import analyse
 from aggregator.judge.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
-from aggregator.report.steps.figures import roofline_figures
-from aggregator.report.figures.style import Palette
-from aggregator.read.run_folder import LoadedRun
 from aggregator.read.parse import parse_record
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report.build import build_report
+from aggregator.report.figures.style import Palette
 from aggregator.report.scores import result_tables
+from aggregator.report.steps.figures import roofline_figures
 from runners.harness.record import Status, to_json
 from runners.harness.run import Unavailable
 

@@ -21,10 +21,10 @@ from make_records import (
 from aggregator.judge.analysis import analyse
 from aggregator.judge.metrics import cpu_time
 from aggregator.judge.roofline import roof_of
-from aggregator.report.relative_time import contest_figures
-from aggregator.report.figures.style import Palette
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.cells import ONE_SEED
+from aggregator.report.figures.style import Palette
+from aggregator.report.relative_time import contest_figures
 from aggregator.report.scores import result_tables, score_table
 
 

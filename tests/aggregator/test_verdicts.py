@@ -26,10 +26,10 @@ from scipy import stats
 
 from aggregator.judge.analysis import analyse
 from aggregator.judge.sides import ranked
-from aggregator.report.relative_time import relative_rows
 from aggregator.read.run_folder import LoadedRun
-from aggregator.report.footnotes import Footnotes
 from aggregator.report.answers import answer
+from aggregator.report.footnotes import Footnotes
+from aggregator.report.relative_time import relative_rows
 from aggregator.report.undecided import bounds
 from method.compare import ANYTIME, ENDED_ALPHA, Design, blocks_until_narrower, paired, ratio
 from method.statistic import seconds, summarise

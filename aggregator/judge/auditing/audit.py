@@ -5,11 +5,11 @@ from collections.abc import Container, Sequence
 from datetime import datetime
 from itertools import groupby, pairwise
 
+from aggregator.base.quantities import count
 from aggregator.judge.auditing.findings import Finding, by_case, failed_at_first, place
 from aggregator.judge.auditing.order import exact_schedule, order_from_seed
 from aggregator.judge.auditing.rules import extensions, sampling, warm_up
 from aggregator.read.run_folder import NO_PLAN, LoadedRun, Quarantined
-from aggregator.base.quantities import count
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record
 from runners.harness.run import PlannedCase

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from aggregator.base.quantities import count
 from aggregator.judge.auditing.findings import Finding, by_case, failed_at_first, place
 from aggregator.judge.same_work import contradict
 from aggregator.read.run_folder import LoadedRun
-from aggregator.base.quantities import count
 from method.schedule import Entry, Replicate, run_schedule, schedule
 from method.verdict import FEWEST_BLOCKS
 from runners.harness.case import Case, Competitor

@@ -4,11 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from aggregator.base.quantities import count
 from aggregator.judge.auditing.findings import Finding, by_case, place
 from aggregator.judge.same_work import contradict
-from aggregator.read.run_folder import LoadedRun
 from aggregator.read.replicate import computed
-from aggregator.base.quantities import count
+from aggregator.read.run_folder import LoadedRun
 from method import stopping, warmup
 from method.statistic import STEP_WORKLOADS, Summary, retained
 from runners.harness.case import Case, Competitor

@@ -6,8 +6,8 @@ from typing import Any
 import altair as alt
 import vl_convert
 
-from aggregator.report.figures.svg import smaller
 from aggregator.report.figures.style import GREY, GRID, INK, Palette, Row
+from aggregator.report.figures.svg import smaller
 
 LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400, columns=4)
 ABOUT = "about"

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from aggregator.base.case_names import TITLES, digest, group, parameters
+from aggregator.base.quantities import significant
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
 from aggregator.report.figures.charts import ABOUT, SAYS, colour, draw, shape
-from aggregator.report.figures.svg import OF_CASE
 from aggregator.report.figures.style import GREY, WIDTH, Palette, Row
-from aggregator.base.quantities import significant
-from aggregator.base.case_names import TITLES, digest, group, parameters
-from aggregator.base.text import clean
+from aggregator.report.figures.svg import OF_CASE
 
 ROW_HEIGHT = 11
 FEWEST_TICKS = 4
@@ -23,13 +22,13 @@ def row_of(case: CaseResult, side: Side, value: float, low: float, high: float) 
     """A value of one side of a case with the ends of its line, in the panel of its network or stage."""
     panel, name = group(case.case), parameters(case.case)
     values = {"value": value, "low": low, "high": high}
-    return {"panel": panel, "case": name, "competitor": clean(side.label, 60), **values, **about(case, side, **values)}
+    return {"panel": panel, "case": name, "competitor": side.name, **values, **about(case, side, **values)}
 
 
 def about(case: CaseResult, side: Side, value: float, low: float | None = None, high: float | None = None) -> Row:
     """What a mark says of itself to a pointer on it, and whose it is."""
     ends = "" if low is None or high is None or low == high else f" ({significant(low, 3)}–{significant(high, 3)})"
-    where = f"{clean(side.label, 60)}, {group(case.case)} {parameters(case.case)}"
+    where = f"{side.name}, {group(case.case)} {parameters(case.case)}"
     return {ABOUT: f"{OF_CASE}{digest(case.case)} {where}: {significant(value, 3)}{ends}"}
 
 

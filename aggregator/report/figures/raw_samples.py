@@ -12,11 +12,10 @@ from xml.etree.ElementTree import Element, SubElement
 
 import numpy as np
 
+from aggregator.base.quantities import significant
 from aggregator.judge.analysis import CaseResult
 from aggregator.report.figures.style import GREY, INK, WIDTH, Palette
 from aggregator.report.model import Figure
-from aggregator.base.quantities import significant
-from aggregator.base.text import clean
 from runners.harness.record import Record
 
 LEFT, HEIGHT, LINE = 48, 120, 15
@@ -37,7 +36,7 @@ def samples_figure(
     """
     drawn = sorted(
         (
-            (record, clean(side.label, 60))
+            (record, side.name)
             for side in result.sides
             for record in side.ok.values()
             if record.samples and record.samples.step_ns

@@ -1,18 +1,17 @@
-"""Figures of end-to-end training: what was learned, by epoch and by time."""
+"""Figures of end-to-end training: loss and accuracy by epoch, test accuracy by time."""
 
 import statistics
 from collections.abc import Iterable, Sequence
 
 import altair as alt
 
+from aggregator.base.case_names import group, parameters
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
 from aggregator.report.figures.charts import SAYS, colour, dash, draw, shape
 from aggregator.report.figures.dot_plot import about, panels
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.model import Figure
-from aggregator.base.case_names import group, parameters
-from aggregator.base.text import clean
 from runners.harness.record import Epoch
 
 
@@ -27,7 +26,10 @@ def _history(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figu
     if len(epochs) < 2:
         return None
     x = alt.X("epoch:O", title="epoch", sort=epochs, axis=alt.Axis(labelAngle=0, labelOverlap=True))
-    caption = "Means over replicates, by epoch, on the training images; test accuracy on the test images after it."
+    caption = (
+        "Means over replicates. Loss and accuracy are those of the training images during the epoch; test accuracy is "
+        "that of the test images after the epoch."
+    )
     return Figure(f"{prefix}fit-history", "Training loss and accuracy by epoch", caption, _lines(rows, x, palette))
 
 
@@ -36,7 +38,9 @@ def _against_time(cases: Sequence[CaseResult], palette: Palette, prefix: str) ->
     if len({row["epoch"] for row in rows}) < 2:
         return None
     x = alt.X("seconds:Q", title="seconds of training", scale=alt.Scale(zero=True))
-    caption = "Further left and higher is better. A point an epoch, means over replicates; testing is off the clock."
+    caption = (
+        "Further left and higher is better. Each point is an epoch (means over replicates). Testing is off the clock."
+    )
     name = f"{prefix}fit-accuracy-by-time"
     return Figure(name, "Test accuracy by time of training", caption, _lines(rows, x, palette))
 
@@ -78,7 +82,7 @@ def _reached(case: CaseResult, side: Side) -> list[Row]:
 
 
 def _row(panel: str, case: CaseResult, side: Side, epoch: int, value: float) -> Row:
-    named = {"panel": panel, "competitor": clean(side.label, 60), "epoch": epoch + 1, "value": value}
+    named = {"panel": panel, "competitor": side.name, "epoch": epoch + 1, "value": value}
     return named | about(case, side, value)
 
 

@@ -1,4 +1,4 @@
-"""Figures of data loading: what further workers bring, what an image costs, how soon a batch is there."""
+"""Figures of data loading: throughput by workers, throughput by CPU time, time to the first batch."""
 
 import math
 import statistics
@@ -6,21 +6,20 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from aggregator.base.case_names import group, parameters
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
-from aggregator.judge.metrics import Metric
+from aggregator.judge.means import geometric_mean
 from aggregator.judge.sides import Side
 from aggregator.report.figures.charts import SAYS, colour, dash, draw, shape
 from aggregator.report.figures.dot_plot import panels, row_of
 from aggregator.report.figures.style import GREY, Palette, Row
-from aggregator.report.model import Figure
 from aggregator.report.loaders.limits import DECODING
-from aggregator.base.case_names import group, parameters
-from method.compare import interval_of_mean
+from aggregator.report.model import Figure
 
 
-def load_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> list[Figure | None]:
-    """Rates by workers, rates by cost, first batches by workers; None where one number a side would be drawn."""
+def loader_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> list[Figure | None]:
+    """Throughput by workers, throughput by CPU time, first batch by workers; None where each side has one number."""
     return [_throughput(cases, palette, prefix), _cost(cases, palette, prefix), _first_batch(cases, palette, prefix)]
 
 
@@ -33,14 +32,15 @@ def _throughput(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> F
         if side.ok
     ]
     caption = (
-        "Higher is better. A panel a stage, each containing the one before; lines at the points are 95 % intervals."
+        "Higher is better. Each panel is a stage, which includes the stages before it. Lines at the points are 95 % "
+        "intervals."
     )
     if any(row["limit"] for row in rows):
         caption += (
-            " Dashed grey: the reference decoder's rate on one thread, times the workers or the CPUs, whichever are "
-            "fewer; a loader with a faster decoder can pass it."
+            " Dashed grey line: the rate of the reference decoder on one thread, times the number of workers or of "
+            "CPUs, whichever is smaller. A loader with a faster decoder can exceed it."
         )
-    svg = _by_workers(rows, "images a second", palette)
+    svg = _by_workers(rows, "images per second", palette)
     return Figure(f"{prefix}loader-throughput", "Loader throughput by workers", caption, svg) if svg else None
 
 
@@ -48,11 +48,11 @@ def _first_batch(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> 
     rows = []
     for case in cases:
         for side in case.sides:
-            if found := _values(side, metrics.first_step):
+            if found := side.values(metrics.first_step):
                 rows.append(_row(case, side, statistics.median(found), min(found), max(found)))
     caption = (
-        "Lower is better. Medians over replicates, the start of the workers included; lines from the lowest to the "
-        "highest."
+        "Lower is better. Medians over replicates, including the start of the workers; lines run from the lowest to "
+        "the highest replicate."
     )
     svg = _by_workers(rows, "seconds to the first batch", palette)
     return Figure(f"{prefix}loader-first-batch", "Time to the first batch by workers", caption, svg) if svg else None
@@ -62,28 +62,28 @@ def _cost(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure 
     rows = []
     for case in cases:
         for side in case.sides:
-            if found := _values(side, metrics.cpu_time):
+            if found := side.values(metrics.cpu_time):
                 rows.append({**_row(case, side, *_rate(side)), "cost": 1e3 * statistics.median(found)})
     if len({row["workers"] for row in rows}) < 2:
         return None  # one point a side: the tables have it
     base = alt.Chart().encode(
-        x=alt.X("cost:Q", title="CPU milliseconds an image", scale=alt.Scale(zero=True)),
-        y=alt.Y("value:Q", title="images a second", scale=alt.Scale(zero=True)),
+        x=alt.X("cost:Q", title="CPU milliseconds per image", scale=alt.Scale(zero=True)),
+        y=alt.Y("value:Q", title="images per second", scale=alt.Scale(zero=True)),
     )
     line = base.mark_line(strokeWidth=1).encode(color=colour(palette, rows), order="workers:Q")
     size = alt.Size("workers:O", legend=None, scale=alt.Scale(range=[30, 130]))
     point = base.mark_point(filled=True, opacity=1)
     point = point.encode(color=colour(palette, rows), shape=shape(palette, rows), size=size, description=SAYS)
     caption = (
-        "Further up is faster, further left cheaper: CPU time is that of all processes over the timed steps. A point a "
-        "competitor and number of workers, the larger the more."
+        "Further up is faster, further left is cheaper. CPU time is the CPU time of all processes during the timed "
+        "steps. Each point is a competitor with a number of workers; larger points have more workers."
     )
     svg = draw(_faceted([line, point], rows), rows=rows)
-    return Figure(f"{prefix}loader-cost", "Loader throughput by CPU time an image", caption, svg)
+    return Figure(f"{prefix}loader-cost", "Loader throughput by CPU time per image", caption, svg)
 
 
 def _by_workers(rows: Sequence[Row], axis: str, palette: Palette) -> str:
-    """Values against workers, a panel a stage; empty where there is one number of workers, which a table tells."""
+    """Values against workers, a panel for each stage; empty where all cases have the same number of workers."""
     workers = sorted({row["workers"] for row in rows})
     if len(workers) < 2:
         return ""
@@ -111,18 +111,12 @@ def _row(case: CaseResult, side: Side, value: float, low: float, high: float) ->
 
 
 def _rate(side: Side) -> tuple[float, float, float]:
-    """Images a second: geometric mean and the ends of its 95 % interval."""
-    rates = [math.log(metrics.items_per_second(record)) for record in side.ok.values()]
-    middle = math.fsum(rates) / len(rates)
-    low, high = interval_of_mean(rates) or (middle, middle)
-    return math.exp(middle), math.exp(low), math.exp(high)
+    """Images per second: geometric mean and the ends of its 95 % interval."""
+    mean = geometric_mean([math.log(rate) for rate in side.values(metrics.items_per_second)])
+    return mean.value, *mean.ends
 
 
 def _limit(case: CaseResult) -> float | None:
-    """What decoding allows in this case, the median over all sides' replicates."""
-    found = [value for side in case.sides for value in _values(side, DECODING.rate)]
+    """The limit that decoding sets in this case: the median over the replicates of all sides."""
+    found = [value for side in case.sides for value in side.values(DECODING.rate)]
     return statistics.median(found) if found else None
-
-
-def _values(side: Side, read: Metric) -> list[float]:
-    return [value for record in side.ok.values() if (value := read(record)) is not None]

@@ -1,4 +1,4 @@
-"""What bounds a loader: how fast images can be decoded, read and handed over, measured in the same replicate."""
+"""The limits of a loader: how fast images can be decoded, read and handed over, measured in the same replicate."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from runners.harness.record import Record
 
 @dataclass(frozen=True)
 class Limit:
-    """A rate that something sets: its name, the stage of a record that measures it, images a second."""
+    """An upper limit of a loader's rate: its name, the stage of a record that measures it, images per second."""
 
     name: str
     stage: str
     rate: Metric
 
     def share(self, record: Record) -> float | None:
-        """The steady rate as a fraction of the limit; above 1 where the loader found a way past it."""
+        """The steady rate as a fraction of the limit; a loader with a faster way to do the work can be above 1."""
         limit = self.rate(record)
         return items_per_second(record) / limit if limit else None
 
@@ -35,12 +35,12 @@ LIMITS = (DECODING, STORAGE, HANDING_OVER)
 
 
 def storage_bytes(record: Record) -> float | None:
-    """Bytes a second that storage gives, at the mean size of the data set's files."""
+    """Bytes per second from storage, at the mean size of the data set's files."""
     rate, data = STORAGE.rate(record), record.case.dataset
     return rate * data.bytes / data.items if rate and data and data.items > 0 else None
 
 
 def cold_share(record: Record) -> float | None:
-    """The rate of a whole pass with a cold page cache, as a fraction of what storage gives."""
+    """The rate of a whole pass with a cold page cache, as a fraction of storage's rate."""
     rate, limit = stage_rate("cold_epoch")(record), STORAGE.rate(record)
     return rate / limit if rate and limit else None

@@ -1,22 +1,22 @@
-"""Which stage of a loader's own pipeline holds it up, by how busy each was while it was watched."""
+"""Which stage of a loader's own pipeline is its bottleneck, by how busy each stage was while it was observed."""
 
 import math
 import statistics
 from typing import NamedTuple
 
-from aggregator.judge.sides import Side
 from aggregator.base.quantities import percent
 from aggregator.base.text import clean
+from aggregator.judge.sides import Side
 from runners.harness.record import Record
 
 BUSY = 0.7
-"""From this share of their time on workers are said to hold the loader up, by the stage that takes most of it."""
+"""Workers that are busy for this share of their time bound the loader; the stage that takes most of it is named."""
 SOURCE = "stage_statistics"
-"""Where a loader's settings tell what the numbers are from."""
+"""The setting in which a loader names the source of its numbers."""
 
 
 class Busy(NamedTuple):
-    """A stage, how many of its tasks could run at once, and the share of that time in which they did."""
+    """A stage, how many of its tasks can run at once, and for what share of their time they did."""
 
     name: str
     workers: int
@@ -24,10 +24,10 @@ class Busy(NamedTuple):
 
 
 def busy_stages(side: Side) -> list[Busy]:
-    """Medians over replicates, in the pipeline's order; empty where no replicate was watched."""
+    """Medians over replicates, in the pipeline's order; empty where no replicate was observed."""
     found: dict[tuple[str, int], list[float]] = {}
     for record in side.ok.values():
-        for name, workers, share in _watched(record):
+        for name, workers, share in _observed(record):
             found.setdefault((name, workers), []).append(share)
     return [Busy(name, workers, statistics.median(shares)) for (name, workers), shares in found.items()]
 
@@ -38,7 +38,7 @@ def busy_text(side: Side) -> str:
 
 
 def bottleneck(side: Side) -> str:
-    """A clause that names the busiest stage; empty where nothing was watched."""
+    """A clause that names the busiest stage; empty where no replicate was observed."""
     stages = busy_stages(side)
     if not stages:
         return ""
@@ -46,11 +46,11 @@ def bottleneck(side: Side) -> str:
     first, *others = sorted(stages, key=lambda stage: -stage.share)
     rest = f" ({', '.join(f'{clean(stage.name, 40)} {_share(stage)}' for stage in others)})" if others else ""
     if math.fsum(stage.share for stage in stages if stage.workers == first.workers) < BUSY:
-        return f"by {source} no stage holds it up: busiest is {clean(first.name, 40)}, {_share(first)}{rest}"
-    return f"by {source} {clean(first.name, 40)} is its bottleneck, busy {_share(first)}{rest}"
+        return f"no stage is the bottleneck, the busiest is {clean(first.name, 40)}: {_share(first)}{rest}, by {source}"
+    return f"the bottleneck is {clean(first.name, 40)}, busy {_share(first)}{rest}, by {source}"
 
 
-def _watched(record: Record) -> list[Busy]:
+def _observed(record: Record) -> list[Busy]:
     samples = record.samples
     whole = samples.stage_ns.get("observed") if samples else None
     if samples is None or not whole:
@@ -63,5 +63,5 @@ def _source(record: Record) -> str:
 
 
 def _share(stage: Busy) -> str:
-    """Where several tasks could run at once, of all of them together."""
+    """Where several tasks can run at once, the share of all of them together."""
     return f"{percent(stage.share)} of {stage.workers}" if stage.workers > 1 else percent(stage.share)

@@ -1,99 +1,86 @@
-"""Tables of data loading: rates, epochs and start-up, what a loader takes, its pixels, and what bounds it."""
+"""Tables of data loading: rates, epochs and start-up, resources, pixels, and the limits of a loader."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from aggregator.base.quantities import DASH, amount, bytes_range, duration_range, percent_range, rate_range
+from aggregator.base.text import clean
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
+from aggregator.judge.cases import natural
 from aggregator.judge.metrics import Metric
 from aggregator.judge.sides import Side
-from aggregator.report.model import Cell, Table
-from aggregator.report.cells import MEAN_NOTE, by_column, columns, range_cell, rate_cell
+from aggregator.report.cells import MEAN_NOTE, range_cell, rate_cell
 from aggregator.report.footnotes import Footnotes
 from aggregator.report.loaders.limits import LIMITS, STORAGE, storage_bytes
 from aggregator.report.loaders.pipeline import busy_stages, busy_text
-from aggregator.judge.cases import natural
-from aggregator.report.settings import setting_cells, setting_columns
-from aggregator.base.quantities import DASH, amount, bytes_range, duration_range, percent_range, rate_range
-from aggregator.base.case_names import digest
-from aggregator.base.text import clean
+from aggregator.report.model import Cell, Table
+from aggregator.report.settings import setting_columns
+from aggregator.report.tables import COUNT, Column, Row, by_competitor, by_side, spread
 from runners.harness.record import Record
 
-Row = tuple[CaseResult, Side]
 SETTINGS = ("stage", "workers", "batch_size")
-Column = tuple[str, Callable[[Side], Cell]]
 RANGES = "Medians (lowest–highest) over n replicates."
 PASSES = {"second epoch": "second_epoch", "epoch, cold page cache": "cold_epoch"}
 POOLS = ("workers_alive", "private_threadpool_size")
-"""Where a loader's settings tell how many workers were seen; the second is how many threads tf.data's pool has."""
+"""The settings in which a loader tells how many workers ran; tf.data tells the threads of its pool."""
 
 
-def load_tables(cases: Sequence[CaseResult]) -> list[Table]:
+def loader_tables(cases: Sequence[CaseResult]) -> list[Table]:
     """Every table that these cases of `load` fill."""
     ordered = sorted(cases, key=natural)
     rows = [(result, side) for result in ordered for side in result.sides if side.ok]
-    found = [_rates(ordered)]
+    rates = f"Data loading: images per second, from delivery to delivery. {MEAN_NOTE}."
+    found = [by_competitor(ordered, SETTINGS, rate_cell, rates)]
     if rows:
         found += [_epochs(rows), _resources(rows), _pixels(rows)]
     limits = _limits(rows)
     return [*found, limits] if limits else found
 
 
-def _rates(cases: Sequence[CaseResult]) -> Table:
-    notes, labels, named = Footnotes(), columns(cases), setting_columns([result.case for result in cases], SETTINGS)
-    rows = [
-        (*setting_cells(named, result.case), *by_column(result, labels, notes, rate_cell))
-        for result in cases
-    ]
-    heads = (*named, *(clean(label, 60) for label in labels))
-    caption = f"Data loading: images a second, delivery to delivery. {MEAN_NOTE}."
-    return Table(
-        caption, heads, tuple(rows), len(named), notes.texts, cases=tuple(digest(result.case) for result in cases)
-    )
-
-
 def _epochs(rows: Sequence[Row]) -> Table:
     notes = Footnotes()
     shown = [
-        ("import", _range(metrics.import_time, duration_range)),
-        ("set-up", _range(metrics.setup_time, duration_range)),
-        ("first batch", _range(metrics.first_step, duration_range)),
-        ("first epoch", _stage("epoch", metrics.stage("epoch"), duration_range, notes)),
+        spread("import", metrics.import_time, duration_range),
+        spread("set-up", metrics.setup_time, duration_range),
+        spread("first batch", metrics.first_step, duration_range),
+        _stage("first epoch", "epoch", metrics.stage("epoch"), duration_range, notes),
         *(
-            (head, _stage(stage, metrics.stage(stage), duration_range, notes))
+            _stage(head, stage, metrics.stage(stage), duration_range, notes)
             for head, stage in PASSES.items()
             if any(_has_stage(record, stage) for record in _records(rows))
         ),
     ]
     caption = (
-        f"{RANGES} The first batch and the first epoch are those of a fresh pass, the start of its workers included; "
-        "the second epoch is of the same loader. Files lie in the page cache, but for the epoch with a cold one, a "
-        "fresh pass too."
+        f"{RANGES} The first batch, the first epoch and the epoch with a cold page cache include the start of the "
+        "workers; the second epoch goes on with the same loader. Files are in the page cache, except in the epoch with "
+        "a cold page cache."
     )
     return _per_side("Data loading: epochs and start-up", caption, rows, shown, notes)
 
 
 def _resources(rows: Sequence[Row]) -> Table:
-    gpu = any(metrics.peak_gpu_memory(record) is not None for record in _records(rows))
+    gpu = any(side.values(metrics.peak_gpu_memory) for _, side in rows)
     queued = any(_queue(record) for record in _records(rows))
     watched = any(busy_stages(side) for _, side in rows)
     shown = [
-        ("CPU time an image", _range(metrics.cpu_time, duration_range)),
-        ("peak memory", _range(metrics.peak_memory, bytes_range)),
-        *([("peak GPU memory", _range(metrics.peak_gpu_memory, bytes_range))] if gpu else []),
-        ("workers seen", _texts(_workers_seen)),
-        *([("batches queued", _texts(_queue))] if queued else []),
-        *([("stages busy", lambda side: Cell(busy_text(side) or DASH))] if watched else []),
+        spread("CPU time per image", metrics.cpu_time, duration_range),
+        spread("peak memory", metrics.peak_memory, bytes_range),
+        *([spread("peak GPU memory", metrics.peak_gpu_memory, bytes_range)] if gpu else []),
+        _texts("workers seen", _workers_seen),
+        *([_texts("batches queued", _queue)] if queued else []),
+        *([("stages busy", lambda _, side: Cell(busy_text(side) or DASH))] if watched else []),
     ]
     caption = (
-        f"{RANGES} CPU time is that of all processes over the timed steps, warm-up included, without the whole passes; "
-        "memory is the peak of the process tree. Workers seen are those found while they ran, or the threads of the "
-        "loader's pool; batches queued are how many may be ready at once. Stages busy: of the loader's own pipeline, "
-        "medians, of all the tasks that could run at once."
+        f"{RANGES} CPU time is the CPU time of all processes during the timed steps and their warm-up, without the "
+        "epochs. Memory is the peak of the process tree. Workers seen: how many workers ran, or how many threads the "
+        "pool of the loader has. Batches queued: how many finished batches the loader may hold. Stages busy: the share "
+        "of time in which each stage of the loader's pipeline was busy, of the time of all tasks that the stage can "
+        "run at once (medians)."
     )
-    return _per_side("Data loading: what it takes", caption, rows, shown, Footnotes())
+    return _per_side("Data loading: resources", caption, rows, shown, Footnotes())
 
 
 def _pixels(rows: Sequence[Row]) -> Table:
@@ -101,7 +88,7 @@ def _pixels(rows: Sequence[Row]) -> Table:
     found: dict[tuple[str, str, str], list[Record]] = {}
     for result, side in rows:
         data = clean(result.case.dataset.id, 40) if result.case.dataset else DASH
-        found.setdefault((clean(side.label, 60), clean(result.case.track, 40), data), []).extend(side.ok.values())
+        found.setdefault((side.name, clean(result.case.track, 40), data), []).extend(side.ok.values())
     cells = tuple(
         (
             *map(Cell, name),
@@ -112,27 +99,26 @@ def _pixels(rows: Sequence[Row]) -> Table:
         for name, records in found.items()
     )
     caption = (
-        "Absolute differences to the reference decoder, of 255, over the whole data set and in its worst image: the "
-        "highest over all stages and replicates. In the track matched a loader that is further off than allowed is "
-        "not timed; in any other track pixels, and so the work, may differ."
+        "Absolute difference from the reference decoder on a scale of 0 to 255: the mean over the whole data set, and "
+        "the mean of the worst image. Each is the highest of all stages and replicates. In the track matched, a loader "
+        "beyond the allowed difference is not timed; in any other track the pixels, and so the work, may differ."
     )
     heads = ("competitor", "track", "data", "decoder", "mean difference", "worst image")
     return Table(caption, heads, cells, 4, title="Data loading: pixels")
 
 
 def worst_mean(records: Sequence[Record]) -> str:
-    """The largest mean difference to the reference decoder, of 255."""
-    values = [record.check.pixel_mean_difference for record in records if record.check]
-    return _largest([value for value in values if value is not None])
+    """The largest mean difference from the reference decoder, of 255."""
+    return _largest([record.check.pixel_mean_difference for record in records if record.check])
 
 
 def _worst_image(records: Sequence[Record]) -> str:
-    values = [record.check.pixel_worst_image for record in records if record.check]
-    return _largest([value for value in values if value is not None])
+    return _largest([record.check.pixel_worst_image for record in records if record.check])
 
 
-def _largest(values: Sequence[float]) -> str:
-    return f"{max(values):.2f}" if values else DASH
+def _largest(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{max(known):.2f}" if known else DASH
 
 
 def _limits(rows: Sequence[Row]) -> Table | None:
@@ -140,61 +126,44 @@ def _limits(rows: Sequence[Row]) -> Table | None:
     shown: list[Column] = []
     groups = []
     for limit in LIMITS:
-        if any(limit.rate(record) is not None for record in _records(rows)):
-            own = [("images", _stage(limit.stage, limit.rate, rate_range, notes))]
-            own += [("bytes", _range(storage_bytes, _bandwidth))] if limit is STORAGE else []
-            own += [("share", _range(limit.share, percent_range))]
+        if any(side.values(limit.rate) for _, side in rows):
+            own = [_stage("images", limit.stage, limit.rate, rate_range, notes)]
+            own += [spread("bytes", storage_bytes, _bandwidth)] if limit is STORAGE else []
+            own += [spread("share", limit.share, percent_range)]
             shown += own
             groups.append((limit.name, len(own)))
     if not shown:
         return None
     caption = (
-        f"{RANGES} What a loader could deliver if one thing alone took time, and its steady rate as a share of that. "
-        "Decoding: the reference decoder on one thread, times the workers or the CPUs, whichever are fewer; a loader "
-        "with a faster decoder can pass 100 %. Storage: the files read one after the other with a cold page cache; "
-        "steady rates are with a warm one and can pass it, and so can reading several files at once. Handing over: "
-        "the loader's own machinery with images that lie decoded in memory."
+        f"{RANGES} A limit is the rate that a loader would have if one part of the work took all the time; the share "
+        "is the loader's steady rate over that limit. Decoding: the reference decoder on one thread, times the number "
+        "of workers or of CPUs, whichever is smaller. A loader with a faster decoder can exceed 100 %. Storage: the "
+        "files are read one after the other with a cold page cache. Steady rates are measured with a warm page cache "
+        "and can exceed this limit, and so can a loader that reads several files at once. Handing over: the loader's "
+        "own overhead, measured with images that are decoded and in memory."
     )
     table = _per_side("Data loading: limits", caption, rows, shown, notes)
     return replace(table, groups=(("", len(table.columns) - len(shown)), *groups))
 
 
 def _per_side(title: str, caption: str, rows: Sequence[Row], shown: Sequence[Column], notes: Footnotes) -> Table:
-    """A row a case and competitor, those columns behind its name and n."""
     named = setting_columns([result.case for result, _ in rows], SETTINGS)
-    cells = tuple(
-        (
-            *setting_cells(named, result.case),
-            Cell(clean(side.label, 60)),
-            Cell(str(len(side.ok))),
-            *(show(side) for _, show in shown),
-        )
-        for result, side in rows
-    )
-    heads = (*named, "competitor", "n", *(head for head, _ in shown))
-    cases = tuple(digest(result.case) for result, _ in rows)
-    return Table(caption, heads, cells, len(named) + 1, notes.texts, title, cases=cases)
+    return by_side(rows, named, [COUNT, *shown], caption, title, notes)
 
 
 def _records(rows: Sequence[Row]) -> list[Record]:
     return [record for _, side in rows for record in side.ok.values()]
 
 
-def _range(read: Metric, show: Callable[[Sequence[float]], str]) -> Callable[[Side], Cell]:
-    return lambda side: range_cell(side, read, show)
+def _stage(head: str, stage: str, read: Metric, show: Callable[[Sequence[float]], str], notes: Footnotes) -> Column:
+    """A column of medians and ranges; the records say why a stage is missing."""
 
-
-def _stage(
-    stage: str, read: Metric, show: Callable[[Sequence[float]], str], notes: Footnotes
-) -> Callable[[Side], Cell]:
-    """The same of a stage, whose absence has its reason in the records."""
-
-    def cell(side: Side) -> Cell:
+    def cell(_: CaseResult, side: Side) -> Cell:
         found = range_cell(side, read, show)
         reasons = [record.unknown[name] for record in side.ok.values() if (name := _unknown(stage)) in record.unknown]
         return Cell(DASH, "", notes.mark(clean(reasons[0], 300))) if found.text == DASH and reasons else found
 
-    return cell
+    return head, cell
 
 
 def _has_stage(record: Record, stage: str) -> bool:
@@ -206,8 +175,8 @@ def _unknown(stage: str) -> str:
     return f"samples.stage_ns.{stage}"
 
 
-def _texts(read: Callable[[Record], str]) -> Callable[[Side], Cell]:
-    return lambda side: Cell(_listed(map(read, side.ok.values())))
+def _texts(head: str, read: Callable[[Record], str]) -> Column:
+    return head, lambda _, side: Cell(_listed(map(read, side.ok.values())))
 
 
 def _listed(texts: Iterable[str]) -> str:

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-from aggregator.judge.analysis import CaseResult, Comparison, Environment, compare_sides
-from aggregator.judge.roofline import ROOF
-from aggregator.judge.sides import Side, ranked
-from aggregator.base.quantities import ratio_and_interval
 from aggregator.base.case_names import digest
+from aggregator.base.quantities import ratio_and_interval
 from aggregator.base.text import clean
+from aggregator.judge.analysis import CaseResult, Comparison, Environment, compare_sides
+from aggregator.judge.sides import Side, ranked
 from method.compare import FIXED, Paired, ratio
 from runners.harness.case import AXES, Case
 
@@ -23,7 +22,7 @@ def page_data(environments: Sequence[Environment], names: dict[Case, str]) -> Da
     return {
         "cases": {name: {"title": names[case], "settings": _settings(case)} for name, case in cases.items()},
         "parts": [
-            {digest(result.case): _relative(result) for result in env.cases if result.case.workload != ROOF}
+            {digest(result.case): _relative(result) for result in env.cases if not result.is_roof}
             for env in environments
         ],
     }
@@ -57,7 +56,7 @@ def _relative(result: CaseResult) -> Data:
 
 
 def _label(side: Side) -> str:
-    return clean(side.label, 60)
+    return side.name
 
 
 def _shown(found: Paired, comparison: Comparison) -> Data | None:

@@ -5,8 +5,8 @@ from itertools import zip_longest
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from aggregator.report.model import Cell, Report, Table
 from aggregator.base.text import clean_lines
+from aggregator.report.model import Cell, Report, Table
 
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 SPECIAL = re.compile(r"[\\`*\[\]|~$#]|(?<!\w)_|_(?!\w)")

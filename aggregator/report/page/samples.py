@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from aggregator.base.case_names import digest
+from aggregator.base.quantities import count
 from aggregator.judge.analysis import CaseResult
 from aggregator.report.model import Packed, PackedSamples
 from aggregator.report.page.packing import pack
-from aggregator.base.quantities import count
-from aggregator.base.case_names import digest
-from aggregator.base.text import clean
 from runners.harness.record import Record, Samples
 
 DIGITS = 4
@@ -70,7 +69,7 @@ def _samples(result: CaseResult) -> Iterator[Samples]:
 
 def _replicates(result: CaseResult, finer: int | None) -> list[tuple[str, int, int, int, int, str]]:
     found: list[tuple[Record, str]] = sorted(
-        ((record, clean(side.label, 60)) for side in result.sides for record in side.ok.values()),
+        ((record, side.name) for side in result.sides for record in side.ok.values()),
         key=lambda entry: (entry[0].block.sequence, entry[0].record_id),
     )
     return [

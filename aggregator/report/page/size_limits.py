@@ -1,20 +1,20 @@
-"""How much one report draws and tells in full. Beyond that it says in words what it leaves out, and where that is.
+"""How much one report draws and describes in full. Sentences say what is left out, and where to find it.
 
 Verdicts, ratios, scores and tables are always of every case.
 """
 
 from collections.abc import Sequence
 
+from aggregator.base.case_names import title
+from aggregator.base.quantities import count
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import by_workload
 from aggregator.report.model import Failed
-from aggregator.base.quantities import count
-from aggregator.base.case_names import title
 
 MOST_DRAWN = 250
-"""Cases of one workload in a figure, which has a line for every side of each."""
+"""Cases of one workload in a figure, which has a line for each side of a case."""
 MOST_TOLD = 250
-"""Cases told one by one, in the order of the plan."""
+"""Cases that a report describes in full, in the order of the plan."""
 MOST_LISTED = 300
 """Failed replicates in the list of failures, and quarantined files."""
 SAMPLES = 200_000
@@ -22,7 +22,7 @@ SAMPLES = 200_000
 SPARE = 1_000
 """Bytes of a page around its samples."""
 PAGE, MOST_PACKED = 2_000_000, 1_000_000
-"""Bytes of a page, and the most of them for raw samples as numbers."""
+"""Bytes of a page, and how many of them raw samples may take as numbers."""
 
 
 def for_samples(page: int) -> int:
@@ -34,15 +34,15 @@ def drawn(cases: Sequence[CaseResult]) -> tuple[list[CaseResult], tuple[str, ...
     """The cases that figures can show, and a sentence on each workload that has too many."""
     crowded = {name: len(members) for name, members in by_workload(cases) if len(members) > MOST_DRAWN}
     said = tuple(
-        f"Not drawn: {title(name)}, whose {number} cases are more than the {MOST_DRAWN} that a figure can show. "
-        "The tables have all of them."
+        f"Not drawn: {title(name)}, which has {number} cases; a figure can show {MOST_DRAWN}. The tables have all "
+        "cases."
         for name, number in crowded.items()
     )
     return [case for case in cases if case.case.workload not in crowded], said
 
 
 def listed(failures: Sequence[Failed], quarantined: Sequence[Failed]) -> tuple[Sequence[Failed], Sequence[Failed], str]:
-    """Those of both that are listed, and a sentence on the others."""
+    """The failures and the files that are listed, and a sentence on the others."""
     left = [
         count(len(found) - MOST_LISTED, one)
         for found, one in ((failures, "further failure"), (quarantined, "further quarantined file"))
@@ -52,14 +52,18 @@ def listed(failures: Sequence[Failed], quarantined: Sequence[Failed]) -> tuple[S
     return failures[:MOST_LISTED], quarantined[:MOST_LISTED], said
 
 
-def told(cases: Sequence[CaseResult], before: int) -> tuple[Sequence[CaseResult], str]:
-    """The cases told one by one, `before` others having been, and a sentence on those that are not."""
-    shown = cases[: max(0, MOST_TOLD - before)]
-    left = len(cases) - len(shown)
-    if not left:
-        return shown, ""
-    return shown, (
-        f"Told one by one are the first {MOST_TOLD} cases of this report. The settings, evidence, commands and raw "
-        f"samples of {count(left, 'further case')} are in the records alone; their answers are above, their numbers in "
-        "the tables."
-    )
+def told(parts: Sequence[Sequence[CaseResult]]) -> list[tuple[Sequence[CaseResult], str]]:
+    """For each part of a report, the cases that it describes in full, and a sentence on the other cases."""
+    found: list[tuple[Sequence[CaseResult], str]] = []
+    left = MOST_TOLD
+    for cases in parts:
+        shown = cases[:left]
+        left -= len(shown)
+        others = len(cases) - len(shown)
+        said = (
+            f"The first {MOST_TOLD} cases of this report are described in full. The settings, evidence, commands and "
+            f"raw samples of {count(others, 'further case')} are only in the records; the answers are above, the "
+            "numbers in the tables."
+        )
+        found.append((shown, said if others else ""))
+    return found

@@ -5,8 +5,8 @@ import re
 from functools import partial
 from pathlib import Path
 
-from aggregator.base.processes import in_parallel
 from aggregator.base.leftovers import remove_leftovers
+from aggregator.base.processes import in_parallel
 from aggregator.report.model import Report
 from aggregator.report.page.html import render_html
 from aggregator.report.page.markdown import render_markdown

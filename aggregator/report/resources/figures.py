@@ -1,25 +1,24 @@
-"""Memory and first steps, drawn for every case."""
+"""Figures of peak memory and of the first step, for every workload."""
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from aggregator.base.case_names import title
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
-from aggregator.judge.cases import by_workload
+from aggregator.judge.cases import by_workload, natural
 from aggregator.judge.metrics import Metric
 from aggregator.report.figures.dot_plot import dot_plot, file_of, row_of
 from aggregator.report.figures.style import Palette
 from aggregator.report.model import Figure
-from aggregator.judge.cases import natural
-from aggregator.base.case_names import title
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A number of a record that is drawn for every case, and another one that is drawn hollow beside it.
+    """A number of a record that is drawn for every case; `hollow` is a second number, drawn as a hollow mark.
 
-    `elsewhere` are workloads that have it in a figure of their own.
+    `elsewhere` are workloads that have another figure of this number.
     """
 
     file: str
@@ -28,7 +27,7 @@ class Reading:
     unit: float
     read: Metric
     hollow: Metric | None = None
-    caption: str = "Medians over replicates; lines from the lowest to the highest."
+    caption: str = "Medians over replicates; lines run from the lowest to the highest replicate."
     elsewhere: tuple[str, ...] = ()
 
 
@@ -42,8 +41,8 @@ READINGS = (
         1.0,
         metrics.first_step_unaided,
         metrics.first_step_from("warm"),
-        "Medians over replicates; lines from the lowest to the highest. Filled: without compiled code from before; "
-        "hollow: with what the first replicate left in the compiler's cache.",
+        "Medians over replicates; lines run from the lowest to the highest replicate. Filled marks: no compiled code "
+        "from an earlier replicate. Hollow marks: with the code that the first replicate left in the compiler's cache.",
         elsewhere=("load",),
     ),
 )
@@ -64,17 +63,16 @@ def reading_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) 
 def reading_figure(
     reading: Reading, workload: str, cases: Sequence[CaseResult], palette: Palette, prefix: str
 ) -> Figure | None:
-    """The medians of one reading; None where one side alone has it, which a table tells as well."""
+    """The medians of one reading; None where only one side has it: the table shows it as well."""
     rows = []
     series = [(read, hollow) for read, hollow in ((reading.read, False), (reading.hollow, True)) if read]
     for case, side, (read, hollow) in ((c, side, one) for c in cases for side in c.sides for one in series):
-        found = [value for record in side.ok.values() if (value := read(record)) is not None]
-        values = [value / reading.unit for value in found if value > 0]
+        values = [value / reading.unit for value in side.values(read) if value > 0]
         if values:
             row = row_of(case, side, statistics.median(values), min(values), max(values))
             rows.append({**row, "hollow": hollow})
     if len({row["competitor"] for row in rows}) < 2:
-        return None  # nothing beside it: the table has it
+        return None
     svg = dot_plot(rows, f"{reading.axis} (log scale)", palette)
     name = f"{prefix}{reading.file}-{file_of(workload)}"
     return Figure(name, f"{reading.title}: {title(workload)}", reading.caption, svg)

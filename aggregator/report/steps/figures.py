@@ -1,23 +1,24 @@
-"""The classical roofline plot: operations a byte against operations a second, both limits, a point a case and side."""
+"""The roofline plot: operations per byte against operations per second, with both limits of the machine."""
 
-import math
 from collections.abc import Sequence
 
 import altair as alt
 
+from aggregator.base.case_names import group, title
+from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult
+from aggregator.judge.cases import natural
+from aggregator.judge.means import geometric_mean
 from aggregator.judge.roofline import COPY_PRECISION, Rate, Roof, Unknown
 from aggregator.report.figures.charts import SAYS, colour, draw, shape
 from aggregator.report.figures.dot_plot import about, panels
 from aggregator.report.figures.style import GREY, Palette, Row
 from aggregator.report.model import Figure
-from aggregator.judge.cases import natural
-from aggregator.base.case_names import group, title
-from aggregator.base.text import clean
 
 CAPTION = (
-    "A point is a case and competitor; further up is faster. The line is what the machine attains: its best copy on "
-    "the slope, its best matrix product on the level. Both scales are logarithmic."
+    "Each point is a competitor in a case; further up is faster. The line is the limit of the machine: memory "
+    "bandwidth (its best copy) on the slope, computing (its best matrix product) on the level part. Both scales are "
+    "logarithmic."
 )
 
 
@@ -42,11 +43,11 @@ def _points(result: CaseResult, roof: Roof) -> list[Row]:
     if isinstance(limit, Unknown):
         return []
     sides = [side for side in result.sides if side.logs]
-    levels = [math.exp(math.fsum(side.logs.values()) / len(side.logs)) for side in sides]
+    levels = [geometric_mean(list(side.logs.values())).value for side in sides]
     return [
         {
             "panel": group(result.case),
-            "competitor": clean(side.label, 60),
+            "competitor": side.name,
             "intensity": limit.intensity,
             "rate": limit.flops / level / 1e9,
             **about(result, side, limit.flops / level / 1e9),
@@ -65,7 +66,7 @@ def _ceiling(rows: Sequence[Row], product: Rate, copy: Rate) -> list[Row]:
 
 def _plot(rows: Sequence[Row], ceiling: Sequence[Row], palette: Palette) -> str:
     def x(field: str) -> alt.X:
-        return alt.X(field, title="operations a byte, FLOP/B", scale=alt.Scale(type="log", nice=False))
+        return alt.X(field, title="operations per byte, FLOP/B", scale=alt.Scale(type="log", nice=False))
 
     def y(field: str) -> alt.Y:
         return alt.Y(field, title="GFLOP/s", scale=alt.Scale(type="log", nice=False, padding=8))
