@@ -71,7 +71,7 @@ def main() -> None:
     if sys.argv[8] == "--switches":
         print(json.dumps({"switches": own.SWITCHES[workload]}))
         return
-    case = Case(workload, "cpu", batch, 25, network=network, input_size=size, scope="compute")
+    case = Case(workload, "cpu", batch_size=batch, seed=25, network=network, input_size=size, scope="compute")
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         request = Request(case, Competitor(framework, variant), int(sys.argv[9]), folder, folder)

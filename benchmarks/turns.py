@@ -113,8 +113,8 @@ def serve(framework: str, variant: str, case: str) -> None:
         made = Case(
             workload,
             "cpu",
-            int(asked["--batch-size"]),
-            25,
+            batch_size=int(asked["--batch-size"]),
+            seed=25,
             network=asked["--network"],
             input_size=int(asked["--input-size"]),
             scope="compute",

@@ -108,20 +108,18 @@ def _sampling(usual: Sampling, group: CaseGroup) -> Sampling:
     return changed
 
 
-def _matrix(
-    group: CaseGroup, device: str, dataset: DatasetRef | None, declared: Sequence[Workload]
-) -> Iterator[Case]:
+def _matrix(group: CaseGroup, device: str, dataset: DatasetRef | None, declared: Sequence[Workload]) -> Iterator[Case]:
     """Every combination of the group's values, the usual ones where it names none."""
     values: list[Sequence[Value | None]] = []
     for axis in AXES:
-        asked, usual = group.asked(axis), axis.usual_of(group.workload)
+        asked, usual = group.asked(axis.name), axis.usual_of(group.workload)
         if asked is not None and usual is None and group.workload in WORKLOADS:
             has = ", ".join(one.name for one in AXES if one.usual_of(group.workload) is not None)
             raise UsageError(f"{group.workload}: {axis.name} does not apply to it; it has {has}")
         values.append([usual] if asked is None else asked)
     for chosen in itertools.product(*values):
         parameters: dict[str, Any] = dict(zip((axis.name for axis in AXES), chosen, strict=True))
-        if group.input_size is None and parameters["network"]:
+        if group.asked("input_size") is None and parameters["network"]:
             sizes = [offer.usual_size(parameters["network"]) for offer in declared]
             parameters["input_size"] = next(filter(None, sizes), parameters["input_size"])
         yield Case(group.workload, device, dataset=dataset, **parameters)

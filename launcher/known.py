@@ -26,9 +26,9 @@ def require_known(group: CaseGroup, declared: Sequence[Workload], device: str) -
     if not declared:
         return
     _require_names(group, declared)
-    for network in group.network or ():
+    for network in group.asked("network") or ():
         _require_sizes(group, network, [offer for offer in declared if network in offer.networks])
-    for name in group.precision or ():
+    for name in group.asked("precision") or ():
         if reason := lacking(device, name):
             precisions = dict.fromkeys(one for offer in declared for one in offer.precisions)
             has = ", ".join(one for one in precisions if not lacking(device, one))
@@ -37,7 +37,7 @@ def require_known(group: CaseGroup, declared: Sequence[Workload], device: str) -
 
 def _require_names(group: CaseGroup, declared: Sequence[Workload]) -> None:
     asked = [
-        (axis.name, group.asked(axis) or [], {name for offer in declared for name in getattr(offer, axis.offers)})
+        (axis.name, group.asked(axis.name) or [], {name for offer in declared for name in getattr(offer, axis.offers)})
         for axis in AXES
         if axis.offers
     ]
@@ -54,7 +54,7 @@ def _require_names(group: CaseGroup, declared: Sequence[Workload]) -> None:
 def _require_sizes(group: CaseGroup, network: str, declared: Sequence[Workload]) -> None:
     taken = [offer.sizes.get(network, ()) for offer in declared]
     known = sorted({size for sizes in taken for size in sizes})
-    for size in group.input_size or ():
+    for size in group.asked("input_size") or ():
         if all(taken) and size not in known:
             can = ", ".join(map(str, known))
             raise UsageError(

@@ -87,7 +87,7 @@ def planned_cases(drafted: Draft, options: Options, assigned: data.Assigned) -> 
     if options.slowdown != 1 and not any(case.planned.case.workload in STEP_WORKLOADS for case in cases):
         raise UsageError("--slowdown slows the steps of train and infer, and none of these cases has any")
     cases = [_refused(case, "DATA", assigned.reasons.get(case.planned.case.workload)) for case in cases]
-    if not options.selection.workers:
+    if "workers" not in options.selection:
         cpus = len(machine.cpu_set(options.cpus))
         cases = [_refused(case, "UNSUPPORTED", _crowd(case.planned.case, cpus)) for case in cases]
     if not any(case.planned.competitors for case in cases):

@@ -4,11 +4,20 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    ValidationError,
+    create_model,
+    field_validator,
+)
 
 from launcher.budget import seconds as budget_seconds
 from launcher.errors import UsageError, unknown
-from runners.harness.axes import Axis, Value
+from runners.harness.axes import Axis
 from runners.harness.case import AXES
 from runners.harness.run import Warmup
 
@@ -59,7 +68,9 @@ class SamplingOverride(_Strict):
     min_seconds: Seconds | None = None
 
 
-class _Group(_Strict):
+class CaseGroup(_Strict):
+    """A matrix of cases: every combination of the values that it names for each axis."""
+
     workload: str
     variants: Literal["usual", "all"] | list[str] = "usual"
     loaders: Literal["usual", "all"] | list[str] = "usual"
@@ -67,21 +78,20 @@ class _Group(_Strict):
     timeout: Annotated[float, Field(gt=0, le=604_800)] | None = None
     blocks: Annotated[int, Field(ge=1, le=1000)] | None = None
 
-    def asked(self, axis: Axis) -> list[Value] | None:
+    def asked(self, axis: str) -> list[Any] | None:
         """The values that the group names of an axis; None where it names none."""
-        found: list[Value] | None = getattr(self, axis.name)
+        found: list[Any] | None = getattr(self, axis)
         return found
 
 
 def _values(axis: Axis) -> Any:
-    one: Any = axis.kind
-    if axis.kind is int:
-        one = Annotated[int, Field(ge=axis.least, le=1_000_000)]
-    return Annotated[list[one], BeforeValidator(_listed), Field(min_length=1)] | None
+    """The type of an axis's key: a value, or a list of values."""
+    value: Any = Annotated[int, Field(ge=axis.least, le=1_000_000)] if axis.kind is int else axis.kind
+    return Annotated[list[value], BeforeValidator(_listed), Field(min_length=1)] | None
 
 
-CaseGroup = create_model("CaseGroup", __base__=_Group, **{axis.name: (_values(axis), None) for axis in AXES})
-"""A matrix of cases: every combination of the values listed for each axis."""
+_KEYED: dict[str, Any] = {axis.name: (_values(axis), None) for axis in AXES}
+_Group = create_model("CaseGroup", __base__=CaseGroup, **_KEYED)
 
 
 class Profile(_Strict):
@@ -97,7 +107,7 @@ class Profile(_Strict):
     """The time that measuring may take, like 15m; empty for no bound."""
     stopping: Stopping | None = None
     sampling: Sampling = Sampling()
-    cases: Annotated[list[CaseGroup], Field(min_length=1)]
+    cases: Annotated[list[Annotated[CaseGroup, GetPydanticSchema(lambda _, read: read(_Group))]], Field(min_length=1)]
 
     @field_validator("budget")
     @classmethod
@@ -113,7 +123,7 @@ _KEYS: dict[tuple[str, ...], type[BaseModel]] = {
     (): Profile,
     ("sampling",): Sampling,
     ("stopping",): Stopping,
-    ("cases",): CaseGroup,
+    ("cases",): _Group,
     ("cases", "sampling"): SamplingOverride,
 }
 

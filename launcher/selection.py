@@ -41,15 +41,15 @@ def selected(
 
 def _parts(group: CaseGroup) -> list[CaseGroup]:
     """The machine's copy rate apart from its other rates: bytes have no precision to choose."""
-    if group.workload != "roof" or group.stage is None:
+    stages = group.asked("stage")
+    if group.workload != "roof" or stages is None:
         return [group]
-    others = [stage for stage in group.stage if stage != COPY]
-    parts = (others, [stage for stage in group.stage if stage == COPY])
+    parts = ([stage for stage in stages if stage != COPY], [stage for stage in stages if stage == COPY])
     return [group.model_copy(update={"stage": stages}) for stages in parts if stages]
 
 
 def _changed(group: CaseGroup, selection: Selection, known: Mapping[str, Collection[str]]) -> CaseGroup:
-    if group.workload == "roof" and group.stage == [COPY]:
+    if group.workload == "roof" and group.asked("stage") == [COPY]:
         return group
     update: dict[str, object] = {}
     for name, values in selection.items():

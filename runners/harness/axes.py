@@ -21,8 +21,8 @@ class Axis:
     line names one: the same for every workload, or by workload; a workload that it leaves out does not have the axis.
     `option` is the launcher's option for one or several values, in capitals make's variable; it applies to the
     workloads `chosen_for`. `offers` is the field of a framework's `Workload` that lists the values which it knows.
-    `word` is how a value reads in a label, where it differs from `unsaid`. `column` heads its column in tables and names
-    it as a filter; `unit` follows a value there.
+    `word` is how a value reads in a label, where it differs from `unsaid`. `column` is the axis's name in tables and
+    filters; `unit` follows a value there.
     """
 
     name: str
@@ -77,8 +77,11 @@ def axis(
     offers: str = "",
     required: bool = False,
 ) -> Any:
-    """Declare a field of `Case` as an axis. A `required` field stands in every record; others are None by default,
-    or their usual value where it is the same for all workloads."""
+    """Declare a field of `Case` as an axis.
+
+    A `required` field stands in every record. The others are None by default, or their usual value where it is the same
+    for all workloads.
+    """
     declared = {
         "help": help,
         "usual": usual,

@@ -74,7 +74,7 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     add("--loader", help="which data loader (load, fit)")
     for axis in AXES:
         kind = {"action": argparse.BooleanOptionalAction} if axis.kind is bool else {"type": _typed(axis)}
-        add(f"--{axis.flag}", help=_described(axis), **kind)  # type: ignore[arg-type]
+        add(f"--{axis.flag}", help=_described(axis), **kind)
     add("--device", default="cpu", choices=("cpu", "gpu"))
     add("--threads", type=_positive, default=visible_cpus(), help="compute threads (default: the visible CPUs)")
     add("--manifest", type=Path, help="manifest.json of the data set (load, fit)")

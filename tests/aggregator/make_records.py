@@ -78,12 +78,12 @@ def check_of(workload: str) -> Check:
 
 def step_case(network: str = "resnet18", batch_size: int = 8, workload: str = "infer", size: int = 224) -> Case:
     """A training or inference step."""
-    return Case(workload, "cpu", batch_size, 25, network=network, input_size=size, scope="compute")
+    return Case(workload, "cpu", batch_size=batch_size, seed=25, network=network, input_size=size, scope="compute")
 
 
 def roof_case(stage: str = "product", precision: str = "fp32") -> Case:
     """A measurement of what the machine can do."""
-    return Case("roof", "cpu", 1, 25, stage=stage, precision=precision)
+    return Case("roof", "cpu", batch_size=1, seed=25, stage=stage, precision=precision)
 
 
 def cost_of(case: Case) -> tuple[int | None, int | None]:
@@ -95,7 +95,9 @@ def cost_of(case: Case) -> tuple[int | None, int | None]:
 
 def load_case(stage: str = "decode", workers: int = 2, track: str = "matched") -> Case:
     """A loader's stage."""
-    return Case("load", "cpu", 32, 25, track, input_size=224, stage=stage, workers=workers, dataset=DATA)
+    return Case(
+        "load", "cpu", batch_size=32, seed=25, track=track, input_size=224, stage=stage, workers=workers, dataset=DATA
+    )
 
 
 def stages_of(case: Case, level: float) -> dict[str, tuple[int, int]]:
@@ -127,7 +129,7 @@ def pipeline_of(case: Case, watched_ns: int) -> list[PipelineStage]:
 def fit_case(epochs: int = 3) -> Case:
     """An end-to-end training."""
     more = {"workers": 2, "cache": True, "augment": False, "epochs": epochs, "dataset": DATA}
-    return Case("fit", "cpu", 32, 25, network="cnn4", input_size=32, **more)  # type: ignore[arg-type]
+    return Case("fit", "cpu", batch_size=32, seed=25, network="cnn4", input_size=32, **more)  # type: ignore[arg-type]
 
 
 def make_record(

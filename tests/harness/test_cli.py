@@ -247,7 +247,7 @@ def test_check_prints_the_evidence_and_writes_nothing(tmp_path, prepare, capsys)
 
 
 def test_check_accepts_what_pytorch_s_evidence_is(prepare, capsys):
-    kept = expected(Case("train", "cpu", 2, 25, network="cnn4", input_size=32))
+    kept = expected(Case("train", "cpu", batch_size=2, seed=25, network="cnn4", input_size=32))
     prepare(lambda _request: step_work(check=lambda: kept))
     assert main(FAKE, ["train", "--check"]) == 0
     said = "PyTorch's train cnn4 32px batch 2 fp32 cpu: logits differ by 0e+00, allowed 1e-04\nok\n"

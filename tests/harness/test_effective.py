@@ -9,7 +9,7 @@ from runners.harness.case import Case, Competitor
 from runners.harness.effective import effective
 from runners.harness.workload import Invalid, Request, Seen
 
-CASE = Case("infer", "cpu", 1, 25, network="cnn4", input_size=32)
+CASE = Case("infer", "cpu", batch_size=1, seed=25, network="cnn4", input_size=32)
 SEEN = Seen("cpu", "fp32", 2, 2, "NHWC", "fp32", settings={"xla": "off"})
 
 

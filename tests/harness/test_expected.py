@@ -10,14 +10,14 @@ from runners.harness.expected import expected, shortcoming
 from runners.harness.record import Check
 from runners.reference.layers import CLASSES, SIZES
 
-INFER = Case("infer", "cpu", 2, 25, network="resnet18", input_size=224)
+INFER = Case("infer", "cpu", batch_size=2, seed=25, network="resnet18", input_size=224)
 TRAIN = replace(INFER, workload="train")
 
 
 @pytest.mark.parametrize("network", CLASSES)
 @pytest.mark.parametrize("workload", ["infer", "train"])
 def test_every_network_s_evidence_is_kept(workload, network):
-    case = Case(workload, "cpu", 2, 25, network=network, input_size=SIZES[network][0])
+    case = Case(workload, "cpu", batch_size=2, seed=25, network=network, input_size=SIZES[network][0])
     kept = expected(case)
     assert kept is not None
     assert (kept.trainable, kept.non_trainable) == (PUBLISHED[network].trainable, PUBLISHED[network].non_trainable)
@@ -59,7 +59,7 @@ def test_where_nothing_is_kept_it_says_so_and_evidence_is_wanted_all_the_same():
 
 
 def test_other_workloads_are_compared_by_a_run():
-    assert shortcoming(Case("load", "cpu", 2, 25), Check()) == (
+    assert shortcoming(Case("load", "cpu", batch_size=2, seed=25), Check()) == (
         None,
         "NOT COMPARED: nothing is kept of load; make bench PROFILE=line compares frameworks",
     )

@@ -7,7 +7,7 @@ import pytest
 
 from runners.harness.case import Case, Competitor, DatasetRef
 
-CASE = Case("load", "cpu", 32, 25, stage="batch", workers=2, dataset=DatasetRef("d", "sha256:0", 3, 4))
+CASE = Case("load", "cpu", batch_size=32, seed=25, stage="batch", workers=2, dataset=DatasetRef("d", "sha256:0", 3, 4))
 WHO = Competitor("pytorch", "plain", "torch")
 
 

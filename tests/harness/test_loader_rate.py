@@ -68,7 +68,7 @@ class Loader:
 def reading(loader: Loader) -> Record:
     """What the production loop records of a loader."""
     times, discarded = sample_deliveries(loader.work(), SAMPLING, lambda: loader.now)
-    case = Case("load", "cpu", 32, 25, input_size=224, stage="decode", workers=loader.workers)
+    case = Case("load", "cpu", batch_size=32, seed=25, input_size=224, stage="decode", workers=loader.workers)
     samples = Samples(times, discarded, 32, times[0], 0, 0, queue_batches=loader.workers * loader.prefetch)
     who, block = Competitor("pytorch", "plain", "torch"), Block(0, 0, 0, 1, "")
     return Record(SCHEMA_VERSION, "one", "run", Status.OK, None, case, who, block, [], samples=samples)

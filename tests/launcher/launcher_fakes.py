@@ -23,7 +23,7 @@ Behaviour = Callable[[Record, Job, Stop], Outcome]
 
 def case(**changes: object) -> Case:
     """A small inference case."""
-    plain = Case("infer", "cpu", 8, 25, network="cnn4", input_size=32, scope="compute")
+    plain = Case("infer", "cpu", batch_size=8, seed=25, network="cnn4", input_size=32, scope="compute")
     return dataclasses.replace(plain, **changes)
 
 

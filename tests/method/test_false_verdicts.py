@@ -36,7 +36,7 @@ FEW, MANY = 250, 2000
 BLOCKS = 10
 RULE = Stopping(most_blocks=30, every=1, half_width=0.02)
 ADAPTIVE = Design(False, RULE)
-CASE = Case("infer", "cpu", 8, 25, network="resnet18", input_size=224, scope="compute")
+CASE = Case("infer", "cpu", batch_size=8, seed=25, network="resnet18", input_size=224, scope="compute")
 
 
 def most(rate: float, of: int) -> float:

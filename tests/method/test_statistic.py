@@ -12,7 +12,7 @@ from runners.harness.case import Block, Case, Competitor
 from runners.harness.record import SCHEMA_VERSION, Record, Samples, Status
 
 CASE, TORCH = (
-    Case("train", "cpu", 8, 25, network="cnn4", input_size=32, scope="compute"),
+    Case("train", "cpu", batch_size=8, seed=25, network="cnn4", input_size=32, scope="compute"),
     Competitor("pytorch", "eager"),
 )
 

@@ -17,7 +17,7 @@ A = Competitor("pytorch", "eager")
 B = Competitor("tensorflow", "graph")
 C = Competitor("onnxruntime", "ort")
 RULE = Stopping(most_blocks=30, every=1, half_width=0.02)
-CASE = Case("infer", "cpu", 8, 25, network="cnn4", input_size=32, scope="compute")
+CASE = Case("infer", "cpu", batch_size=8, seed=25, network="cnn4", input_size=32, scope="compute")
 
 
 def sides(*series: list[float], drift: float | None = None) -> dict[Competitor, dict[int, Summary]]:

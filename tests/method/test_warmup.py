@@ -17,7 +17,7 @@ from runners.harness.loop import Sampling, sample_steps
 from runners.harness.record import SCHEMA_VERSION, Check, Record, Samples, Status
 from runners.harness.workload import StepWork
 
-CASE = Case("train", "cpu", 32, 25, network="cnn4", input_size=32, scope="compute")
+CASE = Case("train", "cpu", batch_size=32, seed=25, network="cnn4", input_size=32, scope="compute")
 TORCH, TF = Competitor("pytorch", "eager"), Competitor("tensorflow", "graph")
 
 LEVEL = 0.020

@@ -27,7 +27,7 @@ from runners.tensorflow.framework import FRAMEWORK
 from runners.tensorflow.network import build
 
 THREADS = 2
-CASE = Case("infer", "cpu", 2, 25, network="cnn4", input_size=32, scope="compute")
+CASE = Case("infer", "cpu", batch_size=2, seed=25, network="cnn4", input_size=32, scope="compute")
 
 
 def request(folder, case=CASE):

@@ -11,7 +11,7 @@ from runners.harness.workload import Invalid, Request, Seen
 from runners.reference import evidence
 from runners.reference.evidence import inference, shared_sizes, training
 
-CASE = Case("infer", "cpu", 3, 25, network="cnn4", input_size=32, scope="compute")
+CASE = Case("infer", "cpu", batch_size=3, seed=25, network="cnn4", input_size=32, scope="compute")
 SIZES = shared_sizes("cnn4", 100)
 SEEN = Seen("cpu", "fp32", 1, 1)
 

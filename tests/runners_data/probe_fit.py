@@ -33,7 +33,7 @@ def main(name: str, loader: str, variant: str, manifest_path: str, cache: str) -
 
     def request(batch_size: int, workers: int = 0) -> Request:
         case = Case(
-            "fit", "cpu", batch_size, 25, network="cnn4", input_size=32, workers=workers, cache=cache == "yes",
+            "fit", "cpu", batch_size=batch_size, seed=25, network="cnn4", input_size=32, workers=workers, cache=cache == "yes",
             augment=True, epochs=2,
         )  # fmt: skip
         return Request(case, Competitor(name, variant, loader), 1, scratch, scratch, manifest, Path(manifest.root))

@@ -42,7 +42,7 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
             for stage in declared.stages if sabotage in ("", "unlocked") else ("batch",):
                 track = "default" if sabotage == "default" else "matched"
                 workers = 0 if sabotage == "alone" else 2
-                case = Case("load", "cpu", BATCH, 25, track=track, stage=stage, workers=workers)
+                case = Case("load", "cpu", batch_size=BATCH, seed=25, track=track, stage=stage, workers=workers)
                 with tempfile.TemporaryDirectory() as scratch:
                     request = Request(
                         case,
