@@ -33,6 +33,19 @@ ALLOWED = {
         "vl_convert",
     },
 }
+FLOORS = {
+    "aggregator": (
+        ("base",),
+        ("read",),
+        ("judge",),
+        ("report",),
+        ("export", "published", "regression", "site"),
+        ("commands",),
+        ("cli", "__main__"),
+    ),
+}
+"""The rooms of a package from the ground up. A file imports from its own room and from lower floors: no room depends on
+another of its floor, nor on whoever uses it."""
 FRAMEWORKS = sorted(
     folder.name
     for folder in (ROOT / "runners").iterdir()
@@ -58,6 +71,13 @@ def package(name: str) -> str:
     """`runners.harness.clock` → `runners.harness`; `numpy.linalg` → `numpy`."""
     parts = name.split(".")
     return ".".join(parts[:2]) if parts[0] == "runners" else parts[0]
+
+
+def climbs(folder: str, room: str, names: set[str]) -> set[str]:
+    """The rooms of the package that a file of `room` may not import, though these names are imported there."""
+    floor = {name: height for height, rooms in enumerate(FLOORS[folder]) for name in rooms}
+    reached = {name.split(".")[1] for name in names if name.startswith(f"{folder}.")}
+    return {other for other in reached if other != room and floor[other] >= floor[room]}
 
 
 def files(folder: str) -> list[Path]:
@@ -96,6 +116,31 @@ def test_the_catalogue_of_networks_needs_nothing() -> None:
     for name in ("__init__", "layers"):
         found = {package(module) for module in imported(ROOT / "runners" / "reference" / f"{name}.py")}
         assert found <= sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("folder", FLOORS)
+def test_a_room_imports_from_lower_floors_alone(folder: str) -> None:
+    rooms = {name for floor in FLOORS[folder] for name in floor}
+    for path in files(folder):
+        room = path.relative_to(ROOT / folder).parts[0].removesuffix(".py")
+        if room != "__init__":
+            assert room in rooms, f"{path.relative_to(ROOT)} lies in no room of FLOORS"
+            wrong = climbs(folder, room, imported(path))
+            assert not wrong, f"{path.relative_to(ROOT)} imports {sorted(wrong)}, which is not below {room}"
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "wrong"),
+    [
+        ("read", "aggregator.judge.sides.Side", {"judge"}),
+        ("site", "aggregator.published.source.Source", {"published"}),
+        ("judge", "aggregator.read.schema.record_adapter", set()),
+        ("judge", "aggregator.judge.sides.Side", set()),
+        ("judge", "numpy.linalg", set()),
+    ],
+)
+def test_the_rule_of_floors_can_fail(room: str, name: str, wrong: set[str]) -> None:
+    assert climbs("aggregator", room, {name}) == wrong
 
 
 def test_the_rule_can_fail(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import argparse
 
-from aggregator.auditing.audit import audit
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED
-from aggregator.reading.load import CannotReport, find_run, load_pilots, load_run
+from aggregator.judge.auditing.audit import audit
+from aggregator.read.run_folder import CannotReport, find_run, load_pilots, load_run
 from runners.harness.run import RUN_VERSION
 
 HELP = "prove from the records that the run kept to its order and rules"
