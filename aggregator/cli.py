@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Protocol, TextIO, cast
 
 from aggregator.commands.shared import DEFECT, INTERRUPTED, NO_READER, NOT_WRITABLE, OK, USAGE, printable
-from aggregator.reading.load import CannotReport
+from aggregator.read.run_folder import CannotReport
 
 
 class Command(Protocol):

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from aggregator.comparison.metrics import faults_a_step
+from aggregator.judge.metrics import faults_a_step
 from method.statistic import summarise
 from runners.harness.host import ALLOCATOR
 from runners.harness.record import Record
@@ -90,7 +90,7 @@ def main() -> None:
 
 def measured(framework: str, case: str, level: Level) -> Record:
     """One process's record."""
-    from aggregator.reading.load import load_run
+    from aggregator.read.run_folder import load_run
 
     python = ROOT / ".venvs" / framework / "bin" / "python"
     threads = ["--threads", str(len(os.sched_getaffinity(0)))]

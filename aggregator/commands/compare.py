@@ -7,21 +7,30 @@ import argparse
 import dataclasses
 import sys
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, known, printable, share
-from aggregator.comparison.analysis import Environment, analyse, competitors_of
-from aggregator.reading.distinct import distinct
-from aggregator.reading.load import CannotReport, LoadedRun, load_run
+from aggregator.base.case_names import labels
+from aggregator.commands.shared import OK, REGRESSION, SOME_FAILED, percentage, printable, refuse_unknown
+from aggregator.judge.analysis import Environment, analyse, competitors_of
+from aggregator.read.duplicates import without_copies
+from aggregator.read.run_folder import CannotReport, LoadedRun, find_run, load_run
 from aggregator.regression import paired, unpaired
 from aggregator.regression.changes import OTHER_MACHINE, changes, other_machine
-from aggregator.regression.chosen import Chosen, choose, refuse_unfit
 from aggregator.regression.page import page
 from aggregator.regression.sides import Opposed, oppose
-from aggregator.text.words import labels
 from runners.harness.record import Record
 
 HELP = "compare two runs, or two competitors of one run (a regression gate), as Markdown"
 CHOICE_HELP = "a run's folder or its id under results/, or RUN:COMPETITOR"
+
+
+@dataclass(frozen=True)
+class Named:
+    """What BASE or HEAD names: a run's folder, and one competitor's label in it; None stands for all of them."""
+
+    folder: Path
+    competitor: str | None
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -40,14 +49,14 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the page."""
-    base, head = choose(given.base), choose(given.head)
-    kept, copies = distinct([(folder, load_run(folder)) for folder in dict.fromkeys((base.folder, head.folder))])
+    base, head = _named(given.base), _named(given.head)
+    kept, copies = without_copies([(folder, load_run(folder)) for folder in dict.fromkeys((base.folder, head.folder))])
     for line in copies:
         print(printable(line), file=sys.stderr)
     runs = dict(kept)
     if len(runs) == 1:
         head = dataclasses.replace(head, folder=base.folder)
-    refuse_unfit(base, head)
+    _refuse_unfit(base, head)
     environments = {folder: analyse([loaded]) for folder, loaded in runs.items()}
     before, after = environments[base.folder], environments[head.folder]
     if before is after:
@@ -71,19 +80,38 @@ def run(given: argparse.Namespace) -> int:
     return SOME_FAILED if failed or doubts or findings.untested else OK
 
 
+def _named(argument: str) -> Named:
+    """What `RUN` or `RUN:COMPETITOR` names; a path or a label may hold colons too. Raises CannotReport."""
+    colons = [place for place, char in enumerate(argument) if char == ":"]
+    for end in (len(argument), *reversed(colons)):
+        try:
+            return Named(find_run(argument[:end]).resolve(), argument[end + 1 :] or None)
+        except CannotReport:
+            continue
+    return Named(find_run(argument.partition(":")[0]), None)
+
+
+def _refuse_unfit(base: Named, head: Named) -> None:
+    """Raises CannotReport where the two cannot be compared, with what to ask instead."""
+    if (base.competitor is None) != (head.competitor is None):
+        raise CannotReport("name a competitor in both, RUN:ONE and RUN:OTHER, or in neither")
+    if base == head:
+        raise CannotReport("BASE and HEAD are the same; name two competitors of the run: RUN:ONE RUN:OTHER")
+
+
 def _names(
-    base: Chosen, head: Chosen, before: LoadedRun, after: LoadedRun, wanted: Sequence[str] | None
+    base: Named, head: Named, before: LoadedRun, after: LoadedRun, wanted: Sequence[str] | None
 ) -> dict[str, str]:
     """HEAD's competitor for each of BASE's. Raises CannotReport for one that is not there."""
     if base.competitor is None or head.competitor is None:
         both = competitors_of([before, after], unavailable=True)
         for name in wanted or ():
-            known("competitor", name, both)
+            refuse_unknown("competitor", name, both)
         return {name: name for name in wanted or both}
     if wanted:
         raise CannotReport("--competitor chooses among those of two whole runs; BASE and HEAD name theirs already")
-    known("competitor", base.competitor, competitors_of([before], unavailable=True))
-    known("competitor", head.competitor, competitors_of([after], unavailable=True))
+    refuse_unknown("competitor", base.competitor, competitors_of([before], unavailable=True))
+    refuse_unknown("competitor", head.competitor, competitors_of([after], unavailable=True))
     return {base.competitor: head.competitor}
 
 
@@ -106,7 +134,7 @@ def _doubts(loaded: LoadedRun) -> list[str]:
 
 
 def _threshold(text: str) -> float:
-    found = share(text)
+    found = percentage(text)
     if found < 0:
         raise argparse.ArgumentTypeError(f"{text}: must be a percentage, 0 or more")
     return found

@@ -10,15 +10,15 @@ from aggregator.commands.shared import (
     OK,
     RUN_HELP,
     SOME_FAILED,
-    known,
     load_runs,
     not_writable,
     printable,
+    refuse_unknown,
     target_folder,
 )
-from aggregator.comparison.analysis import analyse
-from aggregator.exports import benchmark_action, openmetrics, pyperf_suites, tables
-from aggregator.reading.load import CannotReport
+from aggregator.export import benchmark_action, openmetrics, pyperf_suites, tables
+from aggregator.judge.analysis import analyse
+from aggregator.read.run_folder import CannotReport
 from runners.harness.record import Status
 from runners.harness.run import PILOTS
 
@@ -41,7 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Write the files; each one's path is a line of standard output."""
-    known("format", given.format, tuple(FORMATS))
+    refuse_unknown("format", given.format, tuple(FORMATS))
     loaded = load_runs(given.runs)
     _refuse_records(given.out, [folder for folder, _ in loaded])
     runs = [found for _, found in loaded]

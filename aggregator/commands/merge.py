@@ -2,10 +2,10 @@
 
 import argparse
 
-from aggregator.commands.making import make
 from aggregator.commands.report import add_choices
+from aggregator.commands.reporting import make
 from aggregator.commands.shared import RUN_HELP, load_runs, target_folder
-from aggregator.reading.load import CannotReport
+from aggregator.read.run_folder import CannotReport
 
 HELP = "put several runs and machines side by side in one report"
 

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from aggregator.build import build_report
+from aggregator.commands.reporting import complete_report
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, load_runs, not_writable, printable, target_folder
-from aggregator.comparison.analysis import analyse
+from aggregator.judge.analysis import analyse
 from aggregator.site import folder
 from aggregator.site.index import build_index
 from aggregator.site.page import render_index
@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
         folder.claim(given.site)
         for one, target in zip(runs, targets, strict=True):
             environments = analyse([one])
-            report = build_report([one], environments)
+            report = complete_report([one], environments)
             folder.write_run(target, report, summarise(one, environments, report))
             clean &= report.clean
         summaries, left_out = folder.read_runs(given.site)

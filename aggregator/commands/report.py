@@ -4,7 +4,7 @@ import argparse
 from functools import partial
 from importlib import import_module
 
-from aggregator.commands.shared import RUN_HELP, load_runs, share, target_folder
+from aggregator.commands.shared import RUN_HELP, load_runs, percentage, target_folder
 
 HELP = "compare a run's records and write report.md and report.html"
 
@@ -29,14 +29,14 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Write the report; its path is the last line of standard output."""
     # What comes after reading is imported while others read: the processes that do are started small, and first.
-    making = partial(import_module, "aggregator.commands.making")
-    [(folder, loaded)] = load_runs(given.runs, meanwhile=making)
-    code: int = making().make([loaded], given.out or folder, given)
+    reporting = partial(import_module, "aggregator.commands.reporting")
+    [(folder, loaded)] = load_runs(given.runs, meanwhile=reporting)
+    code: int = reporting().make([loaded], given.out or folder, given)
     return code
 
 
 def _accuracy(text: str) -> float:
-    found = share(text)
+    found = percentage(text)
     if not 0 < found <= 1:
         raise argparse.ArgumentTypeError(f"{text}: must be above 0 and at most 100 per cent")
     return found

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from aggregator.commands.shared import OK
-from aggregator.reading.schema import json_schema, reference_page
+from aggregator.read.schema import json_schema, reference_page
 
 HELP = "print the JSON Schema of a record"
 

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from aggregator.reading.distinct import distinct
-from aggregator.reading.load import CannotReport, LoadedRun, find_run, load_run
-from aggregator.text.words import visible
+from aggregator.base.text import visible
+from aggregator.read.duplicates import without_copies
+from aggregator.read.run_folder import CannotReport, LoadedRun, find_run, load_run
 
 OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION, DEFECT, INTERRUPTED, NO_READER = 0, 1, 2, 3, 4, 70, 130, 141
 """DEFECT is EX_SOFTWARE of sysexits.h. NO_READER is what a shell says of a program that SIGPIPE ended, as it ends most
@@ -30,14 +30,14 @@ def load_runs(names: Sequence[str], meanwhile: Callable[[], object] | None = Non
     """
     folders = [find_run(name).resolve() for name in names]
     times = Counter(folders)
-    kept, copies = distinct([(folder, load_run(folder, meanwhile)) for folder in times])
+    kept, copies = without_copies([(folder, load_run(folder, meanwhile)) for folder in times])
     for line in (*(f"{folder} is given {n} times; it is taken once" for folder, n in times.items() if n > 1), *copies):
         print(printable(line), file=sys.stderr)
     _loaded[:] = kept
     return kept
 
 
-def share(text: str) -> float:
+def percentage(text: str) -> float:
     """So many per cent as a fraction: the float next to it, which the hundredth of a float need not be.
 
     Raises ArgumentTypeError.
@@ -58,7 +58,7 @@ def target_folder(text: str) -> Path:
     return Path(text)
 
 
-def known(what: str, name: str, names: Sequence[str]) -> None:
+def refuse_unknown(what: str, name: str, names: Sequence[str]) -> None:
     """Raises CannotReport, with what it may have been, where `name` is not one of `names`."""
     if name not in names:
         close = difflib.get_close_matches(name, names, 1)

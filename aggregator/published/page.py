@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from aggregator.model import Cell, Table
-from aggregator.page.markdown import escape
+from aggregator.base.quantities import DASH, significant, time_unit
+from aggregator.base.text import clean
 from aggregator.published.ratios import StepTable, printed, ratio, step_tables
 from aggregator.published.step_times import Cells, StepSource, StepTime
-from aggregator.text.quantities import DASH, significant, time_unit
-from aggregator.text.words import clean
+from aggregator.report.model import Cell, Table
+from aggregator.report.page.markdown import escape
 
 TITLES = {"train": "Training step", "infer": "Inference step"}
 RATIOS_ONLY = (

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
+from aggregator.base.quantities import DASH, significant
 from aggregator.published.step_times import Cells, StepTime
-from aggregator.text.quantities import DASH, significant
 
 
 @dataclass(frozen=True)

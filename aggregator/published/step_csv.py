@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from aggregator.base.text import clean
 from aggregator.published.step_times import Cells, Setting, StepTime, by_setting
-from aggregator.reading.load import CannotReport
-from aggregator.text.words import clean
+from aggregator.read.run_folder import CannotReport
 
 COLUMNS = ["", "Framework", "Architecture", "Input size", "Batch size", "Mode", "GPU index", "Time", "Memory"]
 MODES = {"train": ("train", ("cpu", "gpu")), "inference_cpu": ("infer", ("cpu",)), "inference_gpu": ("infer", ("gpu",))}

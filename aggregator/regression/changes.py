@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from aggregator.comparison.sections import hardware
-from aggregator.model import Table
-from aggregator.tables import hosts
-from aggregator.text.quantities import DASH
-from aggregator.text.words import clean
+from aggregator.base.quantities import DASH
+from aggregator.base.text import clean
+from aggregator.judge.sections import hardware
+from aggregator.report import hosts
+from aggregator.report.model import Table
 from runners.harness.record import Record
 
 OTHER_MACHINE = (

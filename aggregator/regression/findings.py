@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aggregator.model import Table
+from aggregator.report.model import Table
 
 
 @dataclass(frozen=True)

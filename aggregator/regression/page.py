@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from aggregator.page.markdown import escape, table
+from aggregator.base.text import clean
 from aggregator.regression.findings import Findings
-from aggregator.text.words import clean
+from aggregator.report.page.markdown import escape, table
 
 LONGEST = 400
 

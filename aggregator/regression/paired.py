@@ -5,15 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from aggregator.comparison.analysis import Comparison, Environment, compare_sides, design_of, judged
-from aggregator.comparison.roofline import ROOF
-from aggregator.model import Cell, Table
+from aggregator.base.case_names import labels
+from aggregator.base.quantities import DASH, count, percent, ratio_and_interval
+from aggregator.judge.analysis import Comparison, Environment, compare_sides, design_of, judged
 from aggregator.regression.findings import Findings
 from aggregator.regression.sides import Opposed, oppose
-from aggregator.tables.footnotes import Footnotes
-from aggregator.text.answers import notes
-from aggregator.text.quantities import DASH, count, percent, ratio_and_interval
-from aggregator.text.words import clean, labels
+from aggregator.report.answers import notes
+from aggregator.report.footnotes import Footnotes
+from aggregator.report.model import Cell, Table
 from method.compare import ratio
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 
@@ -48,7 +47,7 @@ def finding(comparison: Comparison, threshold: float) -> Finding | None:
 
 def counted(environments: Sequence[Environment]) -> list[Environment]:
     """The environments with the cases that count in the gate: what the machine can do is nobody's merit."""
-    return [replace(env, cases=tuple(case for case in env.cases if case.case.workload != ROOF)) for env in environments]
+    return [replace(env, cases=tuple(case for case in env.cases if not case.is_roof)) for env in environments]
 
 
 def compare(environments: Sequence[Environment], names: Mapping[str, str], threshold: float) -> Findings:
@@ -59,9 +58,7 @@ def compare(environments: Sequence[Environment], names: Mapping[str, str], thres
     found = judged([_comparison(met, environments[index - 1]) for index, met in rows])
     said = [finding(comparison, threshold) for comparison in found]
     titles, footnotes = labels(met.case for _, met in rows), Footnotes()
-    sides = dict.fromkeys(
-        f"HEAD is {clean(one.right.label, 80)}, BASE is {clean(one.left.label, 80)}." for one in found
-    )
+    sides = dict.fromkeys(f"HEAD is {one.right.name}, BASE is {one.left.name}." for one in found)
     table = Table(
         " ".join(sides),
         COLUMNS,

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aggregator.comparison.analysis import Environment
-from aggregator.comparison.sides import Side
-from aggregator.tables.order import of_case
-from aggregator.text.words import clean
+from aggregator.base.text import clean
+from aggregator.judge.analysis import Environment
+from aggregator.judge.cases import of_case
+from aggregator.judge.sides import Side
 from runners.harness.case import Case
 
 

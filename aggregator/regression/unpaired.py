@@ -5,15 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aggregator.comparison.analysis import incomparable
-from aggregator.comparison.sides import Side
-from aggregator.model import Cell, Table
+from aggregator.base.case_names import labels
+from aggregator.base.quantities import DASH, count, duration_range, significant
+from aggregator.judge.analysis import incomparable
+from aggregator.judge.sides import Side
 from aggregator.regression.findings import Findings
 from aggregator.regression.sides import Opposed, name_of
-from aggregator.tables.footnotes import Footnotes
-from aggregator.text.answers import incomplete
-from aggregator.text.quantities import DASH, count, duration_range, significant
-from aggregator.text.words import labels
+from aggregator.report.answers import incomplete
+from aggregator.report.footnotes import Footnotes
+from aggregator.report.model import Cell, Table
 
 COLUMNS = ("case", "competitor", "BASE", "HEAD", "HEAD ÷ BASE")
 NO_VERDICT = (

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from aggregator.model import Report
-from aggregator.page.write import FIGURES, write_report
-from aggregator.reading.load import CannotReport, LoadedRun
-from aggregator.reading.parse import BadRecord
-from aggregator.reading.read import read_regular
+from aggregator.base.text import clean
+from aggregator.read.parse import BadRecord
+from aggregator.read.record_files import read_regular
+from aggregator.read.run_folder import CannotReport, LoadedRun
+from aggregator.report.model import Report
+from aggregator.report.page.write import FIGURES, write_report
 from aggregator.site.summary import SUMMARY_VERSION, Summary, impossible, is_earlier_state, summary_adapter, to_json
-from aggregator.text.words import clean
 from runners.harness.files import write_atomically
 
 MARK = "Made by Levelfield's publish.\n"

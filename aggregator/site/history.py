@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from aggregator.model import Cell, Figure, Table
+from aggregator.base.quantities import DASH, ratio_and_interval
+from aggregator.base.text import clean
+from aggregator.report.model import Cell, Figure, Table
 from aggregator.site.history_figure import Point, draw_history
 from aggregator.site.summary import Contest, Place, Summary
-from aggregator.text.quantities import DASH, ratio_and_interval
-from aggregator.text.words import clean
 from method.verdict import Verdict
 
 SHOWN = 20

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 
 import altair as alt
 
-from aggregator.figures.charts import draw
-from aggregator.figures.style import COLOURS, GREY
-from aggregator.model import Figure
+from aggregator.report.figures.charts import draw
+from aggregator.report.figures.style import COLOURS, GREY
+from aggregator.report.model import Figure
 
 PANELS = 40
 """More would be longer than anybody scrolls; the table has them all."""

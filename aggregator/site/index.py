@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from aggregator.base.quantities import DASH, count
+from aggregator.base.text import clean
 from aggregator.site.history import History, histories
 from aggregator.site.summary import Place, Summary
-from aggregator.text.quantities import DASH, count
-from aggregator.text.words import clean
 
 
 @dataclass(frozen=True)

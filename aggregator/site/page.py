@@ -3,7 +3,7 @@
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from aggregator.page.html import inline
+from aggregator.report.page.html import inline
 from aggregator.site.index import Index
 
 

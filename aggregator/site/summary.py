@@ -9,13 +9,14 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, TypeAdapter
 
-from aggregator.comparison.analysis import Comparison, Environment
-from aggregator.model import Report
-from aggregator.reading.load import LoadedRun
-from aggregator.side_by_side import contests
-from aggregator.tables import hosts
-from aggregator.text.answers import ratio_text
-from aggregator.text.words import clean, digest, labels
+from aggregator.base.case_names import digest, labels
+from aggregator.base.text import clean
+from aggregator.judge.analysis import Comparison, Environment
+from aggregator.judge.cases import contests
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report import hosts
+from aggregator.report.answers import ratio_text
+from aggregator.report.model import Report
 from method.compare import ratio
 from method.verdict import Verdict
 from runners.harness.case import STRICT

@@ -3,8 +3,9 @@
 The identity of a measurement is these frozen values; it is never parsed out of a file name.
 """
 
+import json
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, fields, replace
+from dataclasses import KW_ONLY, asdict, dataclass, fields, replace
 from functools import cache
 from operator import itemgetter
 from typing import Any, ClassVar
@@ -60,8 +61,8 @@ STEPS = ("train", "infer")
 class Case(KeptHash):
     """A workload with all its parameters fixed, less framework, variant and loader.
 
-    Competitors are compared on a case. A parameter that a workload does not have is None. The order of the axes is the
-    order of options, columns and the words of a label.
+    Competitors are compared on a case. A parameter that a workload does not have is None. Options, columns and the
+    words of a label stand in the order of the fields.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -90,6 +91,7 @@ class Case(KeptHash):
         "images a step",
         32,
         "batch {}",
+        unsaid={"roof": 1},
         column="batch",
         option="batches",
         chosen_for=(*STEPS, "fit"),
@@ -123,7 +125,7 @@ class Case(KeptHash):
     precision: str = axis(
         "fp32, tf32, bf16 or fp16, as the device has it",
         "fp32",
-        unsaid="fp32",
+        unsaid=dict.fromkeys((*STEPS, "load", "fit"), "fp32"),
         option="precision",
         chosen_for=(*STEPS, "roof"),
         offers="precisions",
@@ -158,6 +160,14 @@ class Case(KeptHash):
     __hash__ = KeptHash.__hash__
 
     @property
+    def key(self) -> str:
+        """Names the case, however labels are worded and whatever axes are declared later: what has a value, as JSON.
+
+        The order of a run is drawn from it, and links into reports are made of it.
+        """
+        return json.dumps({name: value for name, value in asdict(self).items() if value is not None}, sort_keys=True)
+
+    @property
     def subject(self) -> str:
         """What the work is done on or with: its network or its stage."""
         return self.network or self.stage or self.workload
@@ -165,7 +175,7 @@ class Case(KeptHash):
     def settings(self, *without: str) -> list[str]:
         """In words, what tells the case from others of its workload, subject, device and data: every axis but these."""
         left_out = ("network", "stage", *without)
-        said = [axis.said(getattr(self, axis.name)) for axis in AXES if axis.name not in left_out]
+        said = [axis.said(getattr(self, axis.name), self.workload) for axis in AXES if axis.name not in left_out]
         return [text for text in said if text]
 
     @property

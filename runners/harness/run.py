@@ -15,7 +15,10 @@ from runners.harness.sampling import Sampling
 
 RUN_VERSION = 6
 """1 had another order, and neither pilots nor a stopping rule; 2 stopped on width alone and could not be continued; in
-3 all programs of a case shared the longest warm-up of any; up to 5 what resuming needs was in a file of its own."""
+3 all programs of a case shared the longest warm-up of any; up to 4 the order was drawn from the labels of cases; up to
+5 a second file held what resuming needs."""
+ORDER_SINCE = 5
+"""The first version whose order of replicates is the one of today."""
 RUN_NAME = "run.json"
 PILOTS = "pilots"
 """The folder in a run's where its pilots lie, as a small run of their own."""

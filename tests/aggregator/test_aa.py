@@ -8,10 +8,11 @@ from make_records import TF, TORCH, make_run, planned, scheduled, step_case, wri
 
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED, USAGE
-from aggregator.comparison import aa
-from aggregator.comparison.analysis import analyse
-from aggregator.figures import charts
-from aggregator.reading.load import LoadedRun
+from aggregator.judge import aa
+from aggregator.judge.analysis import analyse
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report import self_check
+from aggregator.report.figures import charts
 from method.verdict import Verdict
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
@@ -135,13 +136,13 @@ def test_a_slowdown_has_to_be_held_and_named(covered, narrow_named, passes):
     slowed = aa.Slowed(1.05, 40, covered, narrow_named, 40, narrow_named)
     assert slowed.passes is passes
     assert aa.Summary(aa.Same(0, 0, 0), (slowed,), 0).passes is passes
-    said = aa.sentences(aa.Summary(aa.Same(0, 0, 0), (slowed,), 0))[0]
+    said = self_check.sentences(aa.Summary(aa.Same(0, 0, 0), (slowed,), 0))[0]
     assert ("does NOT pass" in said) is not passes
     assert "narrow enough" not in said
 
 
 def test_a_machine_too_noisy_to_name_a_slowdown_is_told_so():
-    said = aa.sentences(aa.Summary(aa.Same(0, 0, 0), (aa.Slowed(1.05, 2, 2, 0, 0, 0),), 0))[0]
+    said = self_check.sentences(aa.Summary(aa.Same(0, 0, 0), (aa.Slowed(1.05, 2, 2, 0, 0, 0),), 0))[0]
     assert said.endswith("No interval was narrow enough to ask for the name.")
 
 
@@ -162,9 +163,9 @@ def test_a_thousand_comparisons_through_the_whole_path_to_a_verdict():
 
 
 def test_the_counts_read_as_sentences():
-    [said, _] = aa.sentences(aa.Summary(aa.Same(1, 0, 0), (), 0))
+    [said, _] = self_check.sentences(aa.Summary(aa.Same(1, 0, 0), (), 0))
     assert "Of 1 comparison the interval leaves out a ratio of 1 in none (exact 95 % interval of the rate " in said
-    [said] = aa.sentences(aa.Summary(aa.Same(40, 2, 3), (), 0))
+    [said] = self_check.sentences(aa.Summary(aa.Same(40, 2, 3), (), 0))
     assert "Of 40 comparisons the interval leaves out a ratio of 1 in 3 (exact" in said
-    [said] = aa.sentences(aa.Summary(aa.Same(0, 0, 0), (aa.Slowed(1.05, 1, 0, 0, 1, 0),), 0))
+    [said] = self_check.sentences(aa.Summary(aa.Same(0, 0, 0), (aa.Slowed(1.05, 1, 0, 0, 1, 0),), 0))
     assert "of 1 comparison the interval holds it in none; the slower label is named in 0" in said

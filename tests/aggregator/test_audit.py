@@ -6,10 +6,10 @@ import itertools
 import pytest
 from make_records import SPDL, TF, TORCH, failed, make_run, planned, scheduled, step_case, write_folder
 
-from aggregator.auditing.audit import audit
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED, USAGE
-from aggregator.reading.load import LoadedRun
+from aggregator.judge.auditing.audit import audit
+from aggregator.read.run_folder import LoadedRun
 from method import stopping, warmup
 from method.statistic import summarise
 from runners.harness.record import Status

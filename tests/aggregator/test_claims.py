@@ -10,7 +10,7 @@ from varied_run import varied_records, varied_run
 
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED
-from aggregator.figures import charts
+from aggregator.report.figures import charts
 from runners.harness.run import Pilot, PlannedCase, RunState, Stopping, Warmup
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'

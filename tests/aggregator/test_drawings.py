@@ -1,4 +1,4 @@
-"""Drawings that are drawn here or made lighter: the same picture in less, and nothing hostile in it."""
+"""Drawings that are drawn here or made smaller: the same picture in less, and nothing hostile in it."""
 
 import dataclasses
 import math
@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
-from aggregator.comparison.analysis import analyse
-from aggregator.figures.lighter import lighter
-from aggregator.figures.readings import reading_figures
-from aggregator.figures.samples import samples_figure
-from aggregator.figures.style import Palette
-from aggregator.page.html import inline
-from aggregator.reading.load import LoadedRun
+from aggregator.judge.analysis import analyse
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report.figures.raw_samples import samples_figure
+from aggregator.report.figures.style import Palette
+from aggregator.report.figures.svg import smaller
+from aggregator.report.page.html import inline
+from aggregator.report.resources.figures import reading_figures
 from runners.harness.case import Competitor
 
 VEGA = """<svg xmlns="http://www.w3.org/2000/svg" version="1.1" class="marks" width="20" height="10">
@@ -28,7 +28,7 @@ VEGA = """<svg xmlns="http://www.w3.org/2000/svg" version="1.1" class="marks" wi
 
 
 def test_a_lighter_drawing_says_once_what_its_parts_share():
-    assert re.sub(r"\n", "", lighter(VEGA)) == (
+    assert re.sub(r"\n", "", smaller(VEGA)) == (
         '<svg xmlns="http://www.w3.org/2000/svg" version="1.1" width="20" height="10">'
         '<g class="role-axis-grid" stroke="#ddd"><path d="M3.1 0v-5.0M0 0v7"/></g>'
         '<g fill="#444" font-size="11px"><text x="4" y="5">1.2345</text></g><path d="M0,0h1" fill="#0072B2"/></svg>'
@@ -42,7 +42,7 @@ def test_shapes_that_look_alike_are_one_path_where_each_of_them_was():
         '<path transform="translate(30,20)" fill="#111" d="M0,-3.6L-4.1,3.6Z"/>'
         '<path transform="rotate(9)" fill="#111" d="M0,0h9"/>'
     )
-    assert lighter(f'<svg xmlns="http://www.w3.org/2000/svg">{shapes}</svg>') == (
+    assert smaller(f'<svg xmlns="http://www.w3.org/2000/svg">{shapes}</svg>') == (
         '<svg xmlns="http://www.w3.org/2000/svg">'
         '<path fill="#111" d="M14,20A4,4,0,1,1,6,20A4,4,0,1,1,14,20M30,16.4L25.9,23.6Z"/>'
         '<path fill="#222" d="M1.5,0H3.5V2h-2Z"/><path transform="rotate(9)" fill="#111" d="M0,0h9"/></svg>'

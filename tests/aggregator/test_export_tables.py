@@ -25,7 +25,7 @@ from make_records import SPDL as LOADER
 
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, USAGE
-from aggregator.exports import tables
+from aggregator.export import tables
 from method.statistic import seconds
 from runners.harness.case import Competitor
 from runners.harness.record import Status

@@ -8,11 +8,11 @@ from make_records import TF_FIT, TORCH_FIT, fit_case, make_record, make_run, pla
 
 from aggregator.cli import main
 from aggregator.commands.shared import OK, USAGE
-from aggregator.comparison import metrics
-from aggregator.comparison.analysis import analyse
-from aggregator.figures import charts
-from aggregator.reading.load import load_run
-from aggregator.tables.fit import fit_tables
+from aggregator.judge import metrics
+from aggregator.judge.analysis import analyse
+from aggregator.read.run_folder import load_run
+from aggregator.report.figures import charts
+from aggregator.report.fit.tables import fit_tables
 from runners.harness.case import DatasetRef
 from runners.harness.record import Epoch, Status
 

@@ -6,10 +6,10 @@ import pytest
 from make_records import TORCH, make_record, step_case
 from whole_runs import mixed_run, nasty_records
 
-from aggregator.reading import members
-from aggregator.reading.members import read_members
-from aggregator.reading.parse import parse_record
-from aggregator.reading.schema import record_adapter
+from aggregator.read import members
+from aggregator.read.members import read_members
+from aggregator.read.parse import parse_record
+from aggregator.read.schema import record_adapter
 from runners.harness.record import to_json
 
 ORDINARY = record_adapter().validate_json

@@ -9,7 +9,7 @@ from make_records import HOST, TF, TORCH, make_run, planned, scheduled, step_cas
 
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, USAGE
-from aggregator.figures import charts
+from aggregator.report.figures import charts
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
 ALIKE, APART, TIED, ALONE = (step_case("cnn4", batch) for batch in (1, 2, 4, 8))

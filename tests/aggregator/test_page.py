@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from whole_runs import MARKUP, mixed_run, nasty_records
 
 from aggregator.cli import main
-from aggregator.page import packing
+from aggregator.report.page import packing
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
@@ -244,10 +244,10 @@ def test_a_link_with_settings_that_are_not_here_hides_nothing(read):
 
 def test_sorts_by_number_and_naturally_with_dashes_last(read):
     reader = read()
-    table = reader.table("Data loading: what it takes")
+    table = reader.table("Data loading: resources")
     heads = table.locator("thead tr").last.locator("th")
     names = [head.inner_text() for head in heads.all()]
-    time = names.index("CPU time an image")
+    time = names.index("CPU time per image")
 
     def values():
         cells = table.locator(f"tbody tr > :nth-child({time + 1})")

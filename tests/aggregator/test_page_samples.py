@@ -10,10 +10,10 @@ import statistics
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
 
-from aggregator.comparison.analysis import analyse
-from aggregator.page import packing, room
-from aggregator.page.samples import LEVELS, MIDDLE, packed_samples
-from aggregator.reading.load import load_run
+from aggregator.judge.analysis import analyse
+from aggregator.read.run_folder import load_run
+from aggregator.report.page import packing, size_limits
+from aggregator.report.page.samples import LEVELS, MIDDLE, packed_samples
 from runners.harness.record import Failure, Status
 
 PLENTY = 1_000_000
@@ -126,6 +126,6 @@ def test_too_many_samples_are_named_with_where_they_are(parts, left):
 
 
 def test_the_longer_the_page_the_less_room_for_samples():
-    assert room.for_samples(100_000) == room.MOST_PACKED
-    assert room.for_samples(1_500_000) == room.PAGE - room.SPARE - 1_500_000
-    assert room.for_samples(3_000_000) == 0
+    assert size_limits.for_samples(100_000) == size_limits.MOST_PACKED
+    assert size_limits.for_samples(1_500_000) == size_limits.PAGE - size_limits.SPARE - 1_500_000
+    assert size_limits.for_samples(3_000_000) == 0

@@ -12,8 +12,8 @@ from make_records import HOST, TF, TORCH, failed, make_run, planned, scheduled, 
 
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
-from aggregator.figures import charts
-from aggregator.reading.parse import parse_record
+from aggregator.read.parse import parse_record
+from aggregator.report.figures import charts
 from aggregator.site.summary import SUMMARY_VERSION
 from runners.harness.record import Status, to_json
 

@@ -3,9 +3,9 @@
 import pytest
 from markdown_it import MarkdownIt
 
-from aggregator.page.markdown import escape, fence
-from aggregator.text.quantities import duration, duration_range, number_range, ratio_and_interval, with_half_width
-from aggregator.text.words import clean
+from aggregator.base.quantities import duration, duration_range, number_range, ratio_and_interval, with_half_width
+from aggregator.base.text import clean
+from aggregator.report.page.markdown import escape, fence
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 from make_records import TF, TFDATA, TORCH, TORCH_LOADER, make_run, planned, roof_case, scheduled, write_folder
 from varied_run import CLEAR, LOAD, seconds, varied_records, varied_run
 
-from aggregator.comparison.analysis import analyse
-from aggregator.reading.load import load_run
+from aggregator.judge.analysis import analyse
+from aggregator.read.run_folder import load_run
 from method.compare import ANYTIME, ratio
 from method.verdict import Verdict
 from runners.harness.run import Stopping

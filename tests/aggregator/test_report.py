@@ -22,8 +22,8 @@ from whole_runs import MARKUP, mixed_run, nasty_records
 
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, SOME_FAILED, USAGE
-from aggregator.figures import charts
-from aggregator.page import room
+from aggregator.report.figures import charts
+from aggregator.report.page import size_limits
 from runners.harness.record import Status, to_json
 from runners.harness.run import RunState, Stopping, Unavailable
 
@@ -241,7 +241,7 @@ def test_a_long_list_of_failures_ends_with_how_many_more_there_are(tmp_path, mon
     main(["report", str(folder)])
     whole, told = (folder / "report.md").read_text(), capsys.readouterr().err
     failures = len(re.findall(r"^- \*\*(?!quarantined)", whole.split("## Failures")[1], re.M))
-    monkeypatch.setattr(room, "MOST_LISTED", 3)
+    monkeypatch.setattr(size_limits, "MOST_LISTED", 3)
     main(["report", str(folder)])
     assert capsys.readouterr().err == told
     for name in ("report.md", "report.html"):

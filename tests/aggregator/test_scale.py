@@ -15,13 +15,14 @@ from contextlib import nullcontext
 import pytest
 from make_records import TF, TORCH, failed, make_records, make_run, planned, step_case, write_folder
 
-from aggregator import build, forked
+from aggregator.base import processes
 from aggregator.cli import main
-from aggregator.figures import charts
-from aggregator.page import room, write
-from aggregator.reading import read, replicate
-from aggregator.reading.load import CannotReport, load_run
-from aggregator.reading.replicate import computed
+from aggregator.read import record_files, replicate
+from aggregator.read.replicate import computed
+from aggregator.read.run_folder import CannotReport, load_run
+from aggregator.report import build
+from aggregator.report.figures import charts
+from aggregator.report.page import size_limits, write
 from method.statistic import seconds
 from runners.harness.case import Competitor
 from runners.harness.record import SCHEMA_VERSION, Status, to_json
@@ -39,8 +40,8 @@ def blank_figures(monkeypatch):
 @pytest.fixture
 def several(monkeypatch):
     """Three processes, this one among them, read two files at a time, however few there are."""
-    monkeypatch.setattr(read, "ALONE", 0)
-    monkeypatch.setattr(read, "CHUNK", 2)
+    monkeypatch.setattr(record_files, "ALONE", 0)
+    monkeypatch.setattr(record_files, "CHUNK", 2)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
 
 
@@ -113,7 +114,7 @@ def test_a_newer_record_ends_several_processes_as_it_ends_one(mixed):
 def test_what_a_killed_reader_had_begun_is_read_by_this_process(mixed, monkeypatch, before):
     """At its first file or later: nothing is lost, nothing is there twice, and nobody waits for it."""
     whole = load_run(mixed)
-    ours, parse, elsewhere = os.getpid(), read.parse_record, []
+    ours, parse, elsewhere = os.getpid(), record_files.parse_record, []
 
     def parse_or_die(data):
         if os.getpid() == ours:
@@ -124,7 +125,7 @@ def test_what_a_killed_reader_had_begun_is_read_by_this_process(mixed, monkeypat
             elsewhere.append(data)
         return parse(data)
 
-    monkeypatch.setattr(read, "parse_record", parse_or_die)
+    monkeypatch.setattr(record_files, "parse_record", parse_or_die)
     assert load_run(mixed) == whole
     assert not multiprocessing.active_children()
 
@@ -141,14 +142,14 @@ def test_whoever_reads_a_record_first_the_same_is_kept(tmp_path, request, monkey
         path.write_text(json.dumps(document, indent=1) + "\n")
     alone = [to_json(record) for record in load_run(folder).records]
     request.getfixturevalue("several")
-    ours, parse = os.getpid(), read.parse_record
+    ours, parse = os.getpid(), record_files.parse_record
 
     def slowly_elsewhere(data):
         if os.getpid() != ours:
             time.sleep(0.3)
         return parse(data)
 
-    monkeypatch.setattr(read, "parse_record", slowly_elsewhere)
+    monkeypatch.setattr(record_files, "parse_record", slowly_elsewhere)
     assert [to_json(record) for record in load_run(folder, lambda: time.sleep(0.1)).records] == alone
 
 
@@ -173,9 +174,9 @@ def test_where_there_is_no_room_for_another_process_this_one_reads(mixed, monkey
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     if full == "Pipe":
-        monkeypatch.setattr(forked.FORK, "Pipe", refuse)
+        monkeypatch.setattr(processes.FORK, "Pipe", refuse)
     else:
-        monkeypatch.setattr(forked.FORK.Process, "start", refuse)
+        monkeypatch.setattr(processes.FORK.Process, "start", refuse)
     before = set(os.listdir("/proc/self/fd"))
     assert load_run(mixed) == alone
     assert set(os.listdir("/proc/self/fd")) == before
@@ -188,7 +189,7 @@ def test_of_reading_that_is_stopped_nothing_is_left(mixed, monkeypatch):
         raise KeyboardInterrupt
 
     before = set(os.listdir("/proc/self/fd"))
-    monkeypatch.setattr(read, "parse_record", stop)
+    monkeypatch.setattr(record_files, "parse_record", stop)
     with pytest.raises(KeyboardInterrupt):
         load_run(mixed)
     assert not multiprocessing.active_children()
@@ -199,12 +200,12 @@ def test_of_reading_that_is_stopped_nothing_is_left(mixed, monkeypatch):
 def test_very_many_files_are_read_in_larger_chunks(mixed, monkeypatch):
     """Of whose numbers a pipe holds all, however small it is."""
     whole = load_run(mixed)
-    assert read.MOST_CHUNKS * read.NUMBER <= select.PIPE_BUF
-    sizes, chunk = [], read._read_chunk
-    monkeypatch.setattr(read, "MOST_CHUNKS", 3)
-    monkeypatch.setattr(read, "_numbers", lambda count: sizes.append(count) or nullcontext(iter(range(count))))
-    monkeypatch.setattr(read, "helper", lambda _: nullcontext(closed()))
-    monkeypatch.setattr(read, "_read_chunk", lambda *given: sizes.append(len(given[1])) or chunk(*given))
+    assert record_files.MOST_CHUNKS * record_files.NUMBER <= select.PIPE_BUF
+    sizes, chunk = [], record_files._read_chunk
+    monkeypatch.setattr(record_files, "MOST_CHUNKS", 3)
+    monkeypatch.setattr(record_files, "_numbers", lambda count: sizes.append(count) or nullcontext(iter(range(count))))
+    monkeypatch.setattr(record_files, "helper", lambda _: nullcontext(closed()))
+    monkeypatch.setattr(record_files, "_read_chunk", lambda *given: sizes.append(len(given[1])) or chunk(*given))
     assert load_run(mixed) == whole
     assert sizes[0] == 3
     assert max(sizes[1:]) > 2
@@ -239,8 +240,8 @@ def report_of(folder, run, **more):
 def test_a_report_made_by_several_processes_is_that_of_one(tmp_path, monkeypatch):
     code, page, text = report_of(tmp_path / "one", a_run(blocks=8))
     started = []
-    fork = forked.FORK.Process
-    monkeypatch.setattr(forked.FORK, "Process", lambda **given: started.append(given) or fork(**given))
+    fork = processes.FORK.Process
+    monkeypatch.setattr(processes.FORK, "Process", lambda **given: started.append(given) or fork(**given))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(build, "MUCH", 0)
     monkeypatch.setattr(write, "MUCH", 0)
@@ -249,8 +250,8 @@ def test_a_report_made_by_several_processes_is_that_of_one(tmp_path, monkeypatch
 
 
 def test_a_report_that_has_room_leaves_nothing_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(room, "MOST_TOLD", 3)
-    monkeypatch.setattr(room, "MOST_DRAWN", 3)
+    monkeypatch.setattr(size_limits, "MOST_TOLD", 3)
+    monkeypatch.setattr(size_limits, "MOST_DRAWN", 3)
     _, page, text = report_of(tmp_path / "r", a_run(cases=3))
     assert "Told one by one" not in page + text
     assert "Not drawn" not in page + text
@@ -259,8 +260,8 @@ def test_a_report_that_has_room_leaves_nothing_out(tmp_path, monkeypatch):
 def test_a_report_without_room_says_what_it_leaves_out_and_judges_everything(tmp_path, monkeypatch):
     run = a_run(cases=5, blocks=8)
     code, whole, whole_text = report_of(tmp_path / "whole", run)
-    monkeypatch.setattr(room, "MOST_TOLD", 3)
-    monkeypatch.setattr(room, "MOST_DRAWN", 4)
+    monkeypatch.setattr(size_limits, "MOST_TOLD", 3)
+    monkeypatch.setattr(size_limits, "MOST_DRAWN", 4)
     assert report_of(tmp_path / "r", run)[0] == code
     page, text = (tmp_path / "r/report.html").read_text(), (tmp_path / "r/report.md").read_text()
     for said in (page, text):
@@ -277,12 +278,12 @@ def test_a_report_without_room_says_what_it_leaves_out_and_judges_everything(tmp
 
 def test_a_case_takes_a_bounded_part_of_the_page(tmp_path, monkeypatch):
     """200 cases of 3 sides and their samples stay below 2 MB: a fifth of them in a fifth of the room."""
-    monkeypatch.setattr(room, "SAMPLES", room.SAMPLES // 5)
-    monkeypatch.setattr(room, "PAGE", room.PAGE // 5)
+    monkeypatch.setattr(size_limits, "SAMPLES", size_limits.SAMPLES // 5)
+    monkeypatch.setattr(size_limits, "PAGE", size_limits.PAGE // 5)
     run = make_run([planned(step_case(batch_size=number + 1), [TORCH, TF, ONNX], 8) for number in range(40)])
     _, empty, _ = report_of(tmp_path / "empty", make_run(run.cases[:1]))
     _, page, _ = report_of(tmp_path / "r", run, steps=120)
     assert page.count("Raw samples: ") == 40
     assert 'id="samples"' in page
     # What every page has, however few its cases, is in the whole of it once.
-    assert len(page.encode()) - len(empty.encode()) * 4 / 5 < room.PAGE
+    assert len(page.encode()) - len(empty.encode()) * 4 / 5 < size_limits.PAGE

@@ -5,13 +5,13 @@ import dataclasses
 import pytest
 from make_records import HEALTH, HOST, TF, TORCH, make_record, make_records, make_run, planned, step_case
 
-from aggregator.comparison.analysis import analyse
-from aggregator.comparison.health import Cause, signals, summary
-from aggregator.comparison.roofline import roof_of
-from aggregator.reading.load import LoadedRun
-from aggregator.text.answers import notes
-from aggregator.text.quieter import REMEDIES, advice
-from aggregator.text.remarks import remarks
+from aggregator.judge.analysis import analyse
+from aggregator.judge.health import Cause, signals, summary
+from aggregator.judge.roofline import roof_of
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report.answers import notes
+from aggregator.report.case_remarks import remarks
+from aggregator.report.machine_advice import REMEDIES, advice
 from method.verdict import Verdict
 from runners.harness.record import Status
 

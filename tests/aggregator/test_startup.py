@@ -15,15 +15,15 @@ from make_records import (
     step_case,
 )
 
-from aggregator.build import build_report
-from aggregator.comparison.analysis import analyse
-from aggregator.comparison.metrics import peak_gpu_memory
-from aggregator.comparison.roofline import roof_of
-from aggregator.figures.readings import READINGS, reading_figure
-from aggregator.figures.style import Palette
-from aggregator.reading.load import LoadedRun
-from aggregator.tables.startup import startup_table
-from aggregator.text.remarks import remarks
+from aggregator.judge.analysis import analyse
+from aggregator.judge.metrics import peak_gpu_memory
+from aggregator.judge.roofline import roof_of
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report.build import build_report
+from aggregator.report.case_remarks import remarks
+from aggregator.report.figures.style import Palette
+from aggregator.report.resources.figures import READINGS, reading_figure
+from aggregator.report.resources.tables import startup_table
 from runners.harness.case import Competitor
 
 COMPILED = Competitor("pytorch", "compile")
@@ -65,7 +65,7 @@ def test_a_column_that_nobody_fills_is_left_out():
     steps = table_of("infer", [planned(step_case(), [TORCH, TF], 2)])
     assert steps.columns == (
         *("case", "competitor", "n", "import", "set-up"),
-        *("first step, no cache", "peak memory", "CPU time an image"),
+        *("first step, no cache", "peak memory", "CPU time per image"),
     )
     assert not any("first" in head for head in table_of("fit", [planned(fit_case(), [TORCH_FIT], 2)]).columns)
 
@@ -82,7 +82,7 @@ def test_each_workload_has_its_table_and_the_machines_limits_have_none():
 def drawn(monkeypatch, reading, cases):
     """The rows of one figure, and the report's figure itself."""
     seen = []
-    monkeypatch.setattr("aggregator.figures.dot_plot.draw", lambda _, rows, **__: seen.extend(rows) or "<svg/>")
+    monkeypatch.setattr("aggregator.report.figures.dot_plot.draw", lambda _, rows, **__: seen.extend(rows) or "<svg/>")
     names = [(side.competitor.framework, side.label) for side in cases[0].sides]
     return reading_figure(reading, "infer", cases, Palette([("infer", names)]), ""), seen
 

@@ -7,14 +7,14 @@ import math
 import pytest
 from make_records import TF, TORCH, failed, make_records, make_run, planned, roof_case, step_case
 
-from aggregator.build import build_report
-from aggregator.comparison.analysis import analyse
-from aggregator.comparison.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
-from aggregator.figures.roofline import roofline_figures
-from aggregator.figures.style import Palette
-from aggregator.reading.load import LoadedRun
-from aggregator.reading.parse import parse_record
-from aggregator.tables.scores import result_tables
+from aggregator.judge.analysis import analyse
+from aggregator.judge.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
+from aggregator.read.parse import parse_record
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report.build import build_report
+from aggregator.report.figures.style import Palette
+from aggregator.report.scores import result_tables
+from aggregator.report.steps.figures import roofline_figures
 from runners.harness.record import Status, to_json
 from runners.harness.run import Unavailable
 
@@ -209,7 +209,7 @@ def test_precisions_scopes_and_tracks_never_share_a_table():
         "Inference step, fp32, data on the device, CPU",
         "Inference step, bf16, data on the device, CPU",
         "Inference step, fp32, data brought to the device, CPU",
-        "Inference step, fp32, data on the device, CPU, defaults",
+        "Inference step, fp32, data on the device, CPU, defaults settings",
         "Training step, fp32, data on the device, CPU",
     ]
 
@@ -271,7 +271,7 @@ def test_winners_of_roof_cases_count_for_nothing_else():
 
 def test_the_roofline_plot_has_a_point_a_case_and_competitor_below_both_limits(monkeypatch):
     seen = {}
-    monkeypatch.setattr("aggregator.figures.roofline.draw", lambda _, **data: seen.update(data) or "<svg/>")
+    monkeypatch.setattr("aggregator.report.steps.figures.draw", lambda _, **data: seen.update(data) or "<svg/>")
     other = dataclasses.replace(step_case("vgg16", 1), precision="bf16")
     cases = cases_of([planned(case, [TORCH, TF], 8) for case in (step_case(), other)] + ROOFS)
     names = [("pytorch", TORCH.label), ("tensorflow", TF.label)]

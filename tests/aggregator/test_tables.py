@@ -18,14 +18,14 @@ from make_records import (
     step_case,
 )
 
-from aggregator.comparison.analysis import analyse
-from aggregator.comparison.metrics import cpu_time
-from aggregator.comparison.roofline import roof_of
-from aggregator.figures.contests import contest_figures
-from aggregator.figures.style import Palette
-from aggregator.reading.load import LoadedRun
-from aggregator.tables.cells import ONE_SEED
-from aggregator.tables.scores import result_tables, score_table
+from aggregator.judge.analysis import analyse
+from aggregator.judge.metrics import cpu_time
+from aggregator.judge.roofline import roof_of
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report.cells import ONE_SEED
+from aggregator.report.figures.style import Palette
+from aggregator.report.relative_time import contest_figures
+from aggregator.report.scores import result_tables, score_table
 
 
 def tables_of(run, records):

@@ -4,9 +4,9 @@ import dataclasses
 
 from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
-from aggregator.build import build_report
-from aggregator.comparison.analysis import analyse
-from aggregator.reading.load import LoadedRun
+from aggregator.judge.analysis import analyse
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report.build import build_report
 
 
 def report_of(slow_every):

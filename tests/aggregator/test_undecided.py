@@ -5,9 +5,9 @@ import re
 
 from make_records import TF, TORCH, make_run, planned, scheduled, step_case
 
-from aggregator.comparison.analysis import analyse
-from aggregator.reading.load import LoadedRun
-from aggregator.text.undecided import answered, going_on
+from aggregator.judge.analysis import analyse
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report.undecided import answered, going_on
 from runners.harness.run import Stopping
 
 RULE = Stopping(most_blocks=30, every=1, half_width=0.02)

@@ -24,13 +24,13 @@ from make_records import (
 )
 from scipy import stats
 
-from aggregator.comparison.analysis import analyse
-from aggregator.comparison.sides import ranked
-from aggregator.figures.contests import relative_rows
-from aggregator.reading.load import LoadedRun
-from aggregator.tables.footnotes import Footnotes
-from aggregator.text.answers import answer
-from aggregator.text.undecided import bounds
+from aggregator.judge.analysis import analyse
+from aggregator.judge.sides import ranked
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report.answers import answer
+from aggregator.report.footnotes import Footnotes
+from aggregator.report.relative_time import relative_rows
+from aggregator.report.undecided import bounds
 from method.compare import ANYTIME, ENDED_ALPHA, Design, blocks_until_narrower, paired, ratio
 from method.statistic import seconds, summarise
 from method.verdict import ALPHA, DELTA, MOST_BLOCKS, Obstacle, Verdict, doubted_by_permutation, judge_all

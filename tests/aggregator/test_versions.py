@@ -6,14 +6,14 @@ import itertools
 import pytest
 from make_records import HOST, TF, TORCH, make_records, make_run, planned, scheduled, step_case, write_folder
 
-from aggregator.auditing.audit import audit
 from aggregator.cli import main
 from aggregator.commands.shared import OK
-from aggregator.comparison.analysis import analyse
-from aggregator.figures import charts
-from aggregator.figures.style import COLOURS, Palette
-from aggregator.reading.load import LoadedRun, load_run
-from aggregator.tables import hosts
+from aggregator.judge.analysis import analyse
+from aggregator.judge.auditing.audit import audit
+from aggregator.read.run_folder import LoadedRun, load_run
+from aggregator.report import hosts
+from aggregator.report.figures import charts
+from aggregator.report.figures.style import COLOURS, Palette
 from method.verdict import Verdict
 
 OLD, NEW = (dataclasses.replace(TF, version=version) for version in ("2.16.2", "2.21.0"))

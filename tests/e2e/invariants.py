@@ -9,7 +9,7 @@ from pathlib import Path
 
 from needs import ROOT
 
-from aggregator.reading.load import LoadedRun, load_run
+from aggregator.read.run_folder import LoadedRun, load_run
 from method.schedule import run_schedule
 from runners.harness.agreement import disagreement
 from runners.harness.record import Record, Status

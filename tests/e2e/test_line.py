@@ -8,7 +8,7 @@ from invariants import INVARIANTS
 from needs import KNOWN, ROOT, asked, frameworks, lacking
 from real_runs import bench
 
-from aggregator.reading.load import load_run
+from aggregator.read.run_folder import load_run
 from launcher.plan.discovery import discover
 from runners.harness.record import Status
 

@@ -11,7 +11,7 @@ from invariants import INVARIANTS, ok
 from needs import ROOT
 from real_runs import bench
 
-from aggregator.reading.load import LoadedRun, load_run
+from aggregator.read.run_folder import LoadedRun, load_run
 from launcher.plan.discovery import choose, discover
 from runners.harness.record import Status
 

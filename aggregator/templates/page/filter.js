@@ -17,14 +17,14 @@ function patterns() {
   return joined.map(pattern);
 }
 
-function chosen(digest) {
+function isSelected(digest) {
   const about = data.cases[digest];
   return [...state.facets].every(([name, value]) => about.settings[name] === value);
 }
 
 function applyFilter() {
   const sought = patterns(), active = Boolean(sought.length || state.facets.size);
-  const fits = (digest, text) => chosen(digest) && sought.every((one) => one.test(`${data.cases[digest].title} ${text}`));
+  const fits = (digest, text) => isSelected(digest) && sought.every((one) => one.test(`${data.cases[digest].title} ${text}`));
   const found = new Set();
   for (const table of tables) {
     const heads = headings(table).map(textOf).join(" ") + [...table.querySelectorAll("th[colspan]")].map(textOf).join(" ");
@@ -72,9 +72,9 @@ function makeChoosers(form) {
   for (const { settings } of Object.values(data.cases)) {
     for (const [name, value] of Object.entries(settings)) values.set(name, (values.get(name) ?? new Set()).add(value));
   }
-  for (const [name, known] of values) {
-    if (known.size < 2) continue;
-    const sorted = [...known].sort(collator.compare);
+  for (const [name, present] of values) {
+    if (present.size < 2) continue;
+    const sorted = [...present].sort(collator.compare);
     const chooser = choose(name, [["", "all"], ...sorted.map((value) => [value, value])], (value) => {
       if (value) state.facets.set(name, value);
       else state.facets.delete(name);

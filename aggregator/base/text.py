@@ -1,0 +1,25 @@
+"""Text of records, made safe to show."""
+
+import unicodedata
+
+REPLACEMENT = "\ufffd"
+LONGEST = 4000
+KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+"""Controls, direction overrides, surrogates, unassigned: unseen in a page, and fatal to an XML parser."""
+
+
+def clean(text: str, longest: int = LONGEST) -> str:
+    """One line of text with nothing in it that is not meant to be read."""
+    return visible(" ".join(text.split()), longest)
+
+
+def clean_lines(text: str) -> str:
+    """Like `clean`, keeping line breaks and indentation: for log tails."""
+    return "\n".join(visible(line.expandtabs(4).rstrip(), LONGEST) for line in text.splitlines())
+
+
+def visible(text: str, longest: int) -> str:
+    """Like `clean`, keeping every space: for paths."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(REPLACEMENT if unicodedata.category(char) in KINDS else char for char in text)
+    return text if len(text) <= longest else text[: longest - 1] + "…"

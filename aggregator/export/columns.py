@@ -1,0 +1,100 @@
+"""The columns of the tables of replicates and samples. Units stand in their names; what is unknown is null."""
+
+import json
+import math
+from collections.abc import Iterable
+
+import pyarrow as pa  # type: ignore[import-untyped]
+
+from aggregator.base.text import clean
+from aggregator.read.replicate import computed
+from method.statistic import retained
+from runners.harness.case import AXES
+from runners.harness.record import Record, Samples, Status
+
+Row = dict[str, str | int | float | bool | None]
+TEXT, WHOLE, NUMBER, TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+IDENTITY = {
+    "run": TEXT,
+    "environment": WHOLE,
+    **dict.fromkeys(("record_id", "case", "competitor"), TEXT),
+    **dict.fromkeys(("framework", "version", "variant", "loader", "alias"), TEXT),
+    **dict.fromkeys(("workload", "device"), TEXT),
+    **{axis.name: {str: TEXT, int: WHOLE, bool: TRUTH}[axis.kind] for axis in AXES},
+    **dict.fromkeys(("dataset", "dataset_digest"), TEXT),
+    **dict.fromkeys(("block", "position", "sequence"), WHOLE),
+}
+"""What both tables begin with. `environment` tells machines and sets of versions apart: nothing is pooled across."""
+SAMPLE = {"step": WHOLE, "warm_up": TRUTH, "seconds": NUMBER}
+REPLICATE = {
+    **dict.fromkeys(("started_at", "status", "error_kind", "error_message"), TEXT),
+    **dict.fromkeys(("seconds", "mean_seconds"), NUMBER),
+    "last_quarter_over_first": NUMBER,
+    **dict.fromkeys(("steps", "warmup_steps", "items_per_step"), WHOLE),
+    **dict.fromkeys(("first_step_seconds", "import_seconds", "setup_seconds", "injected_slowdown"), NUMBER),
+    **dict.fromkeys(("rss_peak_bytes", "cgroup_peak_bytes"), WHOLE),
+    **dict.fromkeys(("gpu_allocated_peak_bytes", "gpu_reserved_peak_bytes", "gpu_process_peak_bytes"), WHOLE),
+    **dict.fromkeys(("cpu_seconds", "energy_joules"), NUMBER),
+    **dict.fromkeys(("host", "cpu_model", "kernel", "os", "governor", "gpu", "driver", "cuda", "cudnn"), TEXT),
+    **dict.fromkeys(("cpus", "memory_bytes"), WHOLE),
+    **dict.fromkeys(("engine", "python", "packages", "image_id", "image_base_digest", "commit", "allocator"), TEXT),
+    "dirty": TRUTH,
+}
+REPLICATES, SAMPLES = pa.schema({**IDENTITY, **REPLICATE}), pa.schema({**IDENTITY, **SAMPLE})
+
+
+def replicate(record: Record, run: str, environment: int, case: str, competitor: str) -> Row:
+    """The row of a replicate, whatever became of it; text is cleaned, and `packages` is a JSON object.
+
+    `case` and `competitor` are names that tell them from all others of the table even so.
+    """
+    row: Row = {"run": run, "environment": environment, **_identity(record), "case": case, "competitor": competitor}
+    row |= _outcome(record)
+    if record.samples:
+        row |= _samples(record.samples)
+    if record.host:
+        # The machine's name only as the digest that the record holds.
+        packages = json.dumps(record.host.packages, sort_keys=True)
+        row |= {**_fields(record.host, REPLICATE), "host": record.host.hostname_digest, "packages": packages}
+    row |= _fields(record.resources, REPLICATE)
+    return {name: clean(value) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def _identity(record: Record) -> Row:
+    case, competitor, block = record.case, record.competitor, record.block
+    return {
+        "record_id": record.record_id,
+        **_fields(case, IDENTITY),
+        **_fields(competitor, IDENTITY),
+        **_fields(block, IDENTITY),
+        "dataset": case.dataset.id if case.dataset else None,
+        "dataset_digest": case.dataset.digest if case.dataset else None,
+        "block": block.number,
+    }
+
+
+def _outcome(record: Record) -> Row:
+    """How it ended, and the compared statistic of one that may be compared."""
+    found: Row = {"started_at": record.block.started_at, "status": record.status.value}
+    if record.error:
+        found |= {"error_kind": record.error.kind, "error_message": record.error.message}
+    if record.status is Status.OK:
+        summary = computed(record)
+        found |= {"seconds": summary.seconds, "mean_seconds": summary.mean_seconds}
+        found["last_quarter_over_first"] = None if summary.drift is None else math.exp(summary.drift)
+    return found
+
+
+def _samples(samples: Samples) -> Row:
+    return {
+        **_fields(samples, REPLICATE),
+        "steps": len(retained(samples)),
+        "first_step_seconds": None if samples.first_step_ns is None else samples.first_step_ns / 1e9,
+        "import_seconds": samples.import_ns / 1e9,
+        "setup_seconds": samples.setup_ns / 1e9,
+    }
+
+
+def _fields(source: object, columns: Iterable[str]) -> Row:
+    """What `source` has under the names of these columns."""
+    return {name: getattr(source, name) for name in columns if hasattr(source, name)}

@@ -1,1 +1,0 @@
-"""The report's figures: declarative specifications, drawn as SVG."""

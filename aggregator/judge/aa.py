@@ -1,0 +1,142 @@
+"""A/A: one program under two labels. How often it is called two, and whether a slowdown put into it is found.
+
+The bound is the largest number of false findings that 5 % explain at the 95 % quantile of the binomial distribution:
+4 of 40, 9 of 100. Counted against it is every interval that leaves out 1, each taken alone; Holm's adjustment over
+many comparisons would hide what this check is for.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+from aggregator.judge.analysis import Comparison, Environment
+from method.compare import ALPHA
+from method.verdict import SMALLEST_DIFFERENCE, Verdict
+
+QUANTILE = 0.95
+COVERED, NAMED = 0.90, 0.80
+"""How often an interval must hold an injected slowdown, and how often a narrow one must name it."""
+ENOUGH = 40
+"""With fewer comparisons, a machine that finds differences far too often may well stay within its bound."""
+
+
+@dataclass(frozen=True)
+class Same:
+    """Comparisons of a program with itself: how many winners were named, and how many intervals alone leave out 1."""
+
+    compared: int
+    named: int
+    apart: int
+
+    @property
+    def bound(self) -> int:
+        """The largest number of intervals apart that is not suspicious."""
+        return int(stats.binom.ppf(QUANTILE, self.compared, ALPHA))
+
+    @property
+    def passes(self) -> bool:
+        """Neither count is beyond the bound."""
+        return max(self.named, self.apart) <= self.bound
+
+
+@dataclass(frozen=True)
+class Slowed:
+    """Comparisons with a side slowed down on purpose, by `factor`; `narrow` ones have half an interval within δ."""
+
+    factor: float
+    compared: int
+    covered: int
+    named: int
+    narrow: int
+    narrow_named: int
+
+    @property
+    def passes(self) -> bool:
+        """Neither share is below what it should be by more than chance explains."""
+        covered = _may_be(self.covered, self.compared, COVERED)
+        return covered and _may_be(self.narrow_named, self.narrow, NAMED)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the A/A comparisons of some runs show; `left_out` have no interval or differ in their work."""
+
+    same: Same
+    slowed: tuple[Slowed, ...]
+    left_out: int
+
+    @property
+    def passes(self) -> bool:
+        """Whether this machine tells a program from itself no more often than chance would, and finds a slowdown."""
+        found = bool(self.same.compared or self.slowed)
+        return found and self.same.passes and all(one.passes for one in self.slowed)
+
+
+def summarise(environments: Iterable[Environment]) -> Summary | None:
+    """The A/A comparisons among all, or None where there is none."""
+    every = [found for env in environments for case in env.cases for found in case.comparisons if found.is_self]
+    if not every:
+        return None
+    usable = [found for found in every if _bounds(found) is not None]
+    factors = sorted({factor for found in usable if (factor := _injected(found)) != 1})
+    plain = [found for found in usable if _injected(found) == 1]
+    same = Same(
+        len(plain), sum(found.winner is not None for found in plain), sum(not _covers(found) for found in plain)
+    )
+    slowed = tuple(_slowed(factor, [found for found in usable if _injected(found) == factor]) for factor in factors)
+    return Summary(same, slowed, len(every) - len(usable))
+
+
+def rate_interval(number: int, of: int) -> tuple[float, float]:
+    """The exact 95 % interval of a rate (Clopper & Pearson 1934)."""
+    interval = stats.binomtest(number, of).proportion_ci(0.95, method="exact")
+    return float(interval.low), float(interval.high)
+
+
+def _may_be(number: int, of: int, share: float) -> bool:
+    """Whether so many are not too few for this share, at the 5 % level."""
+    return of == 0 or float(stats.binomtest(number, of, share, alternative="less").pvalue) >= 1 - QUANTILE
+
+
+def _slowed(factor: float, members: Sequence[Comparison]) -> Slowed:
+    narrow = [found for found in members if _is_narrow(found)]
+    return Slowed(
+        factor,
+        len(members),
+        covered=sum(_covers(found) for found in members),
+        named=sum(_is_named(found) for found in members),
+        narrow=len(narrow),
+        narrow_named=sum(_is_named(found) for found in narrow),
+    )
+
+
+def _injected(found: Comparison) -> float:
+    """The slowdown between the two sides, never below 1; 1 where nothing was put in."""
+    low, high = sorted((found.left.slowdown, found.right.slowdown))
+    return high / low
+
+
+def _bounds(found: Comparison) -> tuple[float, float] | None:
+    pair = found.paired
+    if pair is None or pair.low is None or pair.high is None or found.verdict is Verdict.NOT_COMPARABLE:
+        return None
+    return pair.low, pair.high
+
+
+def _covers(found: Comparison) -> bool:
+    """The interval holds the true ratio: 1, or what was put in."""
+    bounds = _bounds(found)
+    return bounds is not None and bounds[0] <= math.log(found.right.slowdown / found.left.slowdown) <= bounds[1]
+
+
+def _is_narrow(found: Comparison) -> bool:
+    bounds = _bounds(found)
+    return bounds is not None and (bounds[1] - bounds[0]) / 2 <= math.log1p(SMALLEST_DIFFERENCE)
+
+
+def _is_named(found: Comparison) -> bool:
+    """A winner was named, and it is the side that was slowed down less."""
+    slower = max((found.left, found.right), key=lambda side: side.slowdown)
+    return found.winner is not None and found.winner is not slower

@@ -1,0 +1,271 @@
+"""From loaded runs to compared cases. Knows numbers and verdicts, nothing of how they are shown."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from aggregator.judge.same_work import difference_in_work
+from aggregator.judge.sections import Section, split
+from aggregator.judge.sides import Side
+from aggregator.read.run_folder import LoadedRun
+from method import drift, pairs, stopping
+from method.compare import ANYTIME, FIXED, Design, Paired, paired
+from method.drift import Drift
+from method.verdict import FEWEST_BLOCKS, Judged, Verdict, before_testing, judge_all
+from runners.harness.case import Case, Competitor
+from runners.harness.record import Record, Status
+from runners.harness.run import Run, RunState, Warmup
+
+ROOF = "roof"
+"""The workload that measures what the machine can do: no competitor wins it."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides of one case: `paired` is log(time of right / time of left), by medians where steps are compared.
+
+    `means` is the same by mean steps, `tails` how much further apart the means are than the medians; `drift` is how
+    much more the right side drifted than the left one, which `paired` was widened by where it is significant.
+    """
+
+    case: Case
+    left: Side
+    right: Side
+    paired: Paired | None
+    means: Paired | None
+    tails: Paired | None
+    drift: Drift | None
+    incomparable: str | None
+    disturbed: str | None
+    decides: bool = False
+    judged: Judged | None = None
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict, once judged."""
+        if self.judged is None:
+            raise ValueError("not judged yet")
+        return self.judged.verdict
+
+    @property
+    def winner(self) -> Side | None:
+        """The faster side, only where the verdict names one."""
+        return {Verdict.FASTER: self.right, Verdict.SLOWER: self.left}.get(self.verdict)
+
+    @property
+    def is_self(self) -> bool:
+        """Both sides are one program under two aliases (A/A): there is nothing to win."""
+        return self.left.competitor.without_alias == self.right.competitor.without_alias
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """One case: its sides in the plan's order and the comparisons between them.
+
+    The comparison marked `decides` is the best side against its runner-up: the case is won only there.
+    """
+
+    case: Case
+    sides: tuple[Side, ...]
+    comparisons: tuple[Comparison, ...]
+    warmups: Sequence[Warmup] = ()
+
+    @property
+    def is_self(self) -> bool:
+        """Its sides are programs compared with themselves (A/A), so that it is no competition."""
+        return any(comparison.is_self for comparison in self.comparisons)
+
+    @property
+    def is_roof(self) -> bool:
+        """It measures the machine, not the competitors."""
+        return self.case.workload == ROOF
+
+    @property
+    def finished(self) -> bool:
+        """Every side did all that was planned."""
+        return bool(self.sides) and all(side.finished for side in self.sides)
+
+    @property
+    def deciding(self) -> Comparison | None:
+        """Best against runner-up, or None where fewer than two sides can be compared."""
+        return next((comparison for comparison in self.comparisons if comparison.decides), None)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What one run measured on one machine with one set of software; nothing is compared across."""
+
+    run: LoadedRun
+    records: tuple[Record, ...]
+    cases: tuple[CaseResult, ...] = field(default=())
+
+
+def analyse(runs: Iterable[LoadedRun], baseline: str | None = None) -> list[Environment]:
+    """Compare every case of every run and judge all comparisons together."""
+    found = []
+    for run in runs:
+        for index, section in enumerate(split(run.records)):
+            cases = tuple(_case_results(run, section, index == 0, baseline))
+            found.append(Environment(run, tuple(section.records), cases))
+    return _judge(found)
+
+
+def competitors_of(runs: Iterable[LoadedRun], unavailable: bool = False) -> list[str]:
+    """Every competitor's label, in order of first appearance.
+
+    One that no case could run, such as an image that failed to build, is there only where `unavailable` asks for it.
+    """
+    labels: dict[str, None] = {}
+    for run in runs:
+        for planned in run.plan.cases if run.plan else []:
+            named = [*planned.competitors, *(one.competitor for one in planned.unavailable if unavailable)]
+            labels.update(dict.fromkeys(competitor.label for competitor in named))
+        labels.update(dict.fromkeys(record.competitor.label for record in run.records))
+    return list(labels)
+
+
+def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str | None) -> Iterator[CaseResult]:
+    by_case: defaultdict[Case, list[Record]] = defaultdict(list)
+    for record in section.records:
+        by_case[record.case].append(record)
+    plan = {planned.case: index for index, planned in enumerate(run.plan.cases if run.plan else [])}
+    unplanned = sorted((case for case in by_case if case not in plan), key=repr)
+    started = {record.case for record in run.records} if first and not plan.keys() <= by_case.keys() else set()
+    for case in [*plan, *unplanned]:
+        # What was planned and never started has no machine; it is told once, with the run's first section.
+        if case in by_case or (first and case not in started):
+            index = plan.get(case)
+            sides = _sides(run, index, by_case.get(case, []))
+            warmups = run.plan.cases[index].warmups if run.plan and index is not None else ()
+            yield CaseResult(
+                case, sides, tuple(_comparisons(case, sides, baseline, design_of(run.plan, index))), warmups
+            )
+
+
+def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
+    """How many blocks the case was to have. Where a time budget ended the run, the last blocks added need not be."""
+    blocks, case = plan.blocks(index), plan.cases[index].case
+    may_be_cut = plan.budget_seconds is not None and plan.state is RunState.COMPLETE
+    if plan.stopping is None or not may_be_cut or plan.extensions[-1:] != [index]:
+        return blocks
+    started = max((record.block.number + 1 for record in run.records if record.case == case), default=0)
+    return min(blocks, max(started, blocks - plan.stopping.every))
+
+
+def design_of(plan: Run | None, index: int | None) -> Design:
+    """How the case with this index came to its blocks; without run.json it is unknown, so that the strictest holds."""
+    if plan is None or index is None:
+        return ANYTIME
+    if plan.stopping is None:
+        return FIXED
+    return ANYTIME if stopping.extended(plan, index) else Design(False, plan.stopping)
+
+
+def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Side, ...]:
+    planned = run.plan.cases[index] if run.plan and index is not None else None
+    blocks = planned_blocks(run, run.plan, index) if run.plan and index is not None else None
+    unavailable = {entry.competitor: entry for entry in planned.unavailable} if planned else {}
+    order = dict.fromkeys([*(planned.competitors if planned else []), *unavailable])
+    own: defaultdict[Competitor, list[Record]] = defaultdict(list)
+    for record in records:
+        own[record.competitor].append(record)
+    order |= dict.fromkeys(sorted(own))
+    return tuple(
+        Side(
+            competitor,
+            blocks if planned and competitor in planned.competitors else None,
+            tuple(own.get(competitor, ())),
+            unavailable.get(competitor),
+        )
+        for competitor in order
+    )
+
+
+def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, design: Design) -> Iterator[Comparison]:
+    contenders = {side.competitor: side for side in sides if side.unavailable is None}
+    levels = {one: side.logs for one, side in contenders.items()}
+    reference = next((one for one, side in contenders.items() if side.label == baseline), None)
+    for pair in pairs.compared(list(contenders), levels, reference):
+        yield compare_sides(case, contenders[pair.left], contenders[pair.right], design, pair.decides)
+
+
+def compare_sides(case: Case, left: Side, right: Side, design: Design, decides: bool = False) -> Comparison:
+    """Two sides of one run by the blocks that both finished; not judged yet."""
+    shared = sorted(set(left.ok) & set(right.ok))
+    logs = [right.logs[number] - left.logs[number] for number in shared]
+    means = [right.log_means[n] - left.log_means[n] for n in shared if n in right.log_means and n in left.log_means]
+    tails = [mean - median for mean, median in zip(means, logs, strict=True)] if means else []
+    apart = drift.between(left.drifts, right.drifts)
+    compared = paired(logs, design, apart.bound if apart else 0.0) if logs else None
+    return Comparison(
+        case,
+        left,
+        right,
+        paired=compared,
+        means=paired(means) if means else None,
+        tails=paired(tails) if tails else None,
+        drift=apart,
+        incomparable=incomparable(case, left, right, [(left.ok[number], right.ok[number]) for number in shared]),
+        disturbed=_disturbed(left, right, compared),
+        decides=decides,
+    )
+
+
+def incomparable(case: Case, left: Side, right: Side, pairs: Iterable[tuple[Record, Record]]) -> str | None:
+    """Why the sides cannot be compared: a failed check of either, or work that differs in one of the `pairs`."""
+    return _by_track(case, left, right) or _different_work(left, right, pairs)
+
+
+def _by_track(case: Case, left: Side, right: Side) -> str | None:
+    """Verdicts are about the matched track alone; only a program and itself do the same work in any."""
+    if case.track == "matched" or left.competitor.without_alias == right.competitor.without_alias:
+        return None
+    return f"{case.track} settings: the sides need not do the same work"
+
+
+def _different_work(left: Side, right: Side, pairs: Iterable[tuple[Record, Record]]) -> str | None:
+    for record in (*left.failures, *right.failures):
+        if record.status is Status.INVALID:
+            reason = f"{record.error.kind}: {record.error.message}" if record.error else "invalid"
+            return f"{record.competitor.label}, block {record.block.number}: {reason}"
+    seen = set()
+    for one, other in pairs:
+        # Replicates mostly share one piece of evidence, which is looked at once.
+        evidence = id(one.effective), id(one.check), id(other.effective), id(other.check)
+        difference = None if evidence in seen else difference_in_work(one, other)
+        if difference:
+            return f"block {other.block.number}: {difference}"
+        seen.add(evidence)
+    return None
+
+
+def _disturbed(left: Side, right: Side, compared: Paired | None) -> str | None:
+    if compared and compared.identical and compared.n >= FEWEST_BLOCKS:
+        return (
+            f"the same ratio to the last digit in all {compared.n} blocks: a clock that stood still, or copied records"
+        )
+    return next((f"{side.label}: {side.disturbance}" for side in (left, right) if side.disturbance), None)
+
+
+def judged(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """All comparisons of one report with their verdicts: Holm's adjustment spans them, so judging comes last."""
+    early = [before_testing(found.paired, bool(found.incomparable), bool(found.disturbed)) for found in comparisons]
+    tested = [found.paired for found, known in zip(comparisons, early, strict=True) if known is None and found.paired]
+    late = iter(judge_all(tested))
+    return [
+        replace(found, judged=Judged(known) if known else next(late))
+        for found, known in zip(comparisons, early, strict=True)
+    ]
+
+
+def _judge(environments: list[Environment]) -> list[Environment]:
+    verdicts = iter(judged([found for env in environments for case in env.cases for found in case.comparisons]))
+    return [
+        replace(
+            env,
+            cases=tuple(
+                replace(case, comparisons=tuple(next(verdicts) for _ in case.comparisons)) for case in env.cases
+            ),
+        )
+        for env in environments
+    ]

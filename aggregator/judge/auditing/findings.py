@@ -1,0 +1,58 @@
+"""What one check of an audit found."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from aggregator.base.text import clean
+from runners.harness.case import Case, Competitor
+from runners.harness.record import LOST, Record, Status
+
+SHOWN = 5
+"""Problems of one check that are printed; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A check by its name: its problems or, where there are none, what was seen; `skipped` is why it had no object."""
+
+    name: str
+    problems: Sequence[str]
+    seen: str = ""
+    skipped: bool = False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run broke this rule."""
+        return bool(self.problems)
+
+    def lines(self) -> list[str]:
+        """A line with the outcome, then one for each of the first problems."""
+        if not self.failed:
+            return [f"{'–' if self.skipped else 'ok':<6}  {self.name}: {clean(self.seen, 300)}"]
+        more = len(self.problems) - SHOWN
+        shown = [f"        {clean(text, 300)}" for text in self.problems[:SHOWN]]
+        return [f"FAILED  {self.name}", *shown, *([f"        and {more} more"] if more > 0 else [])]
+
+
+def place(record: Record) -> str:
+    """Where a replicate stands, for a sentence."""
+    return f"{record.case.label}, block {record.block.number}, {record.competitor.label}"
+
+
+def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
+    """The records of each case, in the order of the run."""
+    found: dict[Case, list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.block.sequence):
+        found.setdefault(record.case, []).append(record)
+    return found
+
+
+def failed_at_first(case_records: Iterable[Record], competitor: Competitor) -> bool:
+    """Whether the competitor's first attempt at the case failed, after which a run tries it no more.
+
+    A later failure is tried again, and so is what was lost with its engine.
+    """
+    own = [record for record in case_records if record.competitor == competitor]
+    first = min(own, key=lambda record: record.block.number, default=None)
+    lost = first is not None and first.error is not None and first.error.kind == LOST
+    return first is not None and first.status is not Status.OK and not lost

@@ -1,0 +1,180 @@
+"""What tables and figures read from one record beside the compared statistic, in seconds, bytes and fractions."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from aggregator.read.replicate import computed
+from runners.harness.record import Record
+
+Metric = Callable[[Record], float | None]
+
+
+def items_per_second(record: Record) -> float:
+    """Images a second at the compared statistic, of an `ok` record."""
+    assert record.samples is not None
+    return record.samples.items_per_step / computed(record).seconds
+
+
+def import_time(record: Record) -> float | None:
+    """Seconds to import the framework."""
+    return record.samples.import_ns / 1e9 if record.samples else None
+
+
+def setup_time(record: Record) -> float | None:
+    """Seconds from the import to the first step."""
+    return record.samples.setup_ns / 1e9 if record.samples else None
+
+
+def first_step(record: Record) -> float | None:
+    """Seconds of step 0: tracing, compiling, autotuning; for loaders the time to the first batch."""
+    if record.samples is None or record.samples.first_step_ns is None:
+        return None
+    return record.samples.first_step_ns / 1e9
+
+
+def first_step_from(cache: str | None) -> Metric:
+    """Reads the seconds of step 0 where the compiler's cache was so: `cold`, `warm`, or None where none is kept."""
+
+    def read(record: Record) -> float | None:
+        return first_step(record) if record.samples and record.samples.compiler_cache == cache else None
+
+    return read
+
+
+def first_step_unaided(record: Record) -> float | None:
+    """Seconds of step 0 where no compiled code was there before it."""
+    return None if record.samples and record.samples.compiler_cache == "warm" else first_step(record)
+
+
+def faults_a_step(record: Record) -> float | None:
+    """Minor page faults in the window, by its steps; None where they were not counted, or no steps were."""
+    faults = record.health.minor_faults if record.health else None
+    steps = len(record.samples.step_ns) if record.samples else 0
+    return faults / steps if faults is not None and steps else None
+
+
+def throughput(record: Record) -> float | None:
+    """Images a second while the device is fed without waiting for each step; None where that was not measured."""
+    samples = record.samples
+    if samples is None or not samples.group_ns:
+        return None
+    return samples.items_per_step * samples.group_steps * 1e9 / float(np.median(samples.group_ns))
+
+
+def stage(name: str) -> Metric:
+    """Reads the seconds of one whole stage."""
+
+    def read(record: Record) -> float | None:
+        value = record.samples.stage_ns.get(name) if record.samples else None
+        return None if value is None else value / 1e9
+
+    return read
+
+
+def stage_rate(name: str) -> Metric:
+    """Reads the images a second of one whole stage."""
+
+    def read(record: Record) -> float | None:
+        seconds, items = stage(name)(record), record.samples.stage_items.get(name) if record.samples else None
+        return items / seconds if items and seconds else None
+
+    return read
+
+
+def cpu_time(record: Record) -> float | None:
+    """CPU seconds an image of the measured window, whose length differs from side to side.
+
+    The window holds every step, warm-up and throughput groups included, or all stages of `fit`, whose images are those
+    of its epochs. None where the window was too short for the kernel's ticks.
+    """
+    samples, resources = record.samples, record.resources
+    if samples is None or resources is None or resources.cpu_seconds <= 0:
+        return None
+    steps = len(samples.step_ns) + len(samples.group_ns) * samples.group_steps
+    passes = (record.case.epochs or 1) if record.case.workload == "fit" else steps
+    return resources.cpu_seconds / (passes * samples.items_per_step)
+
+
+def peak_memory(record: Record) -> float | None:
+    """Bytes at the peak of the process tree."""
+    return record.resources.rss_peak_bytes if record.resources else None
+
+
+def peak_gpu_memory(record: Record) -> float | None:
+    """Bytes at the peak on the device: what the process took, else what its allocator gave out."""
+    return gpu_process(record) or gpu_allocated(record)
+
+
+def gpu_process(record: Record) -> float | None:
+    """Bytes that the process held of the device at the peak, as the driver tells it."""
+    return record.resources.gpu_process_peak_bytes if record.resources else None
+
+
+def gpu_allocated(record: Record) -> float | None:
+    """Bytes that the framework's allocator had given out at the peak."""
+    return record.resources.gpu_allocated_peak_bytes if record.resources else None
+
+
+def gpu_reserved(record: Record) -> float | None:
+    """Bytes that the framework's allocator had taken from the device at the peak."""
+    return record.resources.gpu_reserved_peak_bytes if record.resources else None
+
+
+def first_epoch(record: Record) -> float | None:
+    """Seconds of the first epoch: workers start, caches fill, graphs are traced."""
+    return record.history[0].seconds_ns / 1e9 if record.history else None
+
+
+def steady_epoch(record: Record) -> float | None:
+    """Median seconds of the epochs after the first; None where there is no other."""
+    later = [entry.seconds_ns / 1e9 for entry in (record.history or [])[1:]]
+    return float(np.median(later)) if later else None
+
+
+def steady_rate(record: Record) -> float | None:
+    """Images a second in the epochs after the first."""
+    seconds = steady_epoch(record)
+    return record.samples.items_per_step / seconds if record.samples and seconds else None
+
+
+def waiting(record: Record) -> float | None:
+    """Share of the training's time that its loop stood waiting for a batch."""
+    waits = [entry.waited_ns for entry in record.history or [] if entry.waited_ns is not None]
+    total = sum(entry.seconds_ns for entry in record.history or [] if entry.waited_ns is not None)
+    return sum(waits) / total if total else None
+
+
+def time_to(target: float) -> Metric:
+    """Reads the seconds of training after which the test accuracy was `target` or more; None where it never was."""
+
+    def read(record: Record) -> float | None:
+        spent = 0
+        for entry in record.history or []:
+            spent += entry.seconds_ns
+            if entry.test_accuracy is not None and entry.test_accuracy >= target:
+                return spent / 1e9
+        return None
+
+    return read
+
+
+def best_test_accuracy(record: Record) -> float | None:
+    """The highest accuracy on the test images after any epoch, where they were asked each time."""
+    found = [entry.test_accuracy for entry in record.history or [] if entry.test_accuracy is not None]
+    return max(found, default=None)
+
+
+def accuracy(record: Record) -> float | None:
+    """Accuracy on the test images of the model in memory."""
+    return record.check.accuracy if record.check else None
+
+
+def accuracy_restored(record: Record) -> float | None:
+    """Accuracy on the test images of the model saved and restored."""
+    return record.check.accuracy_restored if record.check else None
+
+
+def last_loss(record: Record) -> float | None:
+    """Training loss of the last epoch."""
+    return record.history[-1].loss if record.history else None

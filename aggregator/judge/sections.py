@@ -1,0 +1,138 @@
+"""Which records may be looked at together: same run, same machine, same software on each side."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from runners.harness.record import Record
+
+Facts = dict[object, tuple[object, ...]]
+Parts = tuple[int, int, int, int]
+
+
+@dataclass
+class Section:
+    """Records of one environment. A record without host facts (it died early) contradicts nothing."""
+
+    facts: Facts = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+
+    def admits(self, facts: Facts) -> bool:
+        """Whether no fact of the section differs from `facts`."""
+        return all(self.facts.get(name, value) == value for name, value in facts.items())
+
+    def add(self, records: Iterable[Record], facts: Facts) -> None:
+        """Take `records` in, and remember where they ran."""
+        self.records.extend(records)
+        self.facts.update(facts)
+
+
+def split(records: Sequence[Record]) -> list[Section]:
+    """Put whole blocks into the first section that admits them; a block that contradicts itself is taken apart.
+
+    The records are in run order, as they are loaded.
+    """
+    facts_of = _Facts()
+    everywhere = facts_of({_parts(record): record for record in records}.values())
+    if everywhere is not None:  # as in most runs
+        return [Section(everywhere, list(records))]
+    blocks: defaultdict[object, list[Record]] = defaultdict(list)
+    for record in records:
+        blocks[record.run_id, record.case, record.block.number].append(record)
+    sections: list[Section] = []
+    placed: dict[tuple[Parts, ...], Section] = {}
+    for members in blocks.values():
+        # Sections only learn: where a block of these very parts went, this one would go too.
+        parts = tuple(map(_parts, members))
+        if parts in placed:
+            placed[parts].records.extend(members)
+            continue
+        together = facts_of(members)
+        if together is not None:
+            placed[parts] = _place(sections, members, together)
+            continue
+        for member in members:
+            _place(sections, [member], facts_of([member]) or {})
+    return sections
+
+
+def machine(record: Record) -> tuple[object, ...] | None:
+    """What must be equal for all competitors."""
+    host = record.host
+    if host is None:
+        return None
+    base = (host.hostname_digest, host.cpu_model, host.cpus, host.memory_bytes, host.kernel, host.governor)
+    return (*base, host.gpu, host.driver, host.engine, host.allocator)
+
+
+def hardware(record: Record) -> tuple[object, ...] | None:
+    """Which machine it was, whatever it was set to that day. Its name alone does not tell: two virtual machines made
+    from one image have had the same."""
+    host = record.host
+    return (host.hostname_digest, host.cpu_model, host.cpus) if host else None
+
+
+def software(record: Record) -> tuple[object, ...] | None:
+    """What must be equal for one framework in one chosen version throughout: image, packages, this project's commit."""
+    host = record.host
+    if host is None:
+        return None
+    packages = tuple(sorted(host.packages.items()))
+    image = (host.image_id, host.image_base_digest, host.os, host.python, packages)
+    return (*image, host.cuda, host.cudnn, host.commit, host.dirty)
+
+
+def share(record: Record) -> tuple[object, ...] | None:
+    """What one competitor must have been given throughout a case; between competitors the case's checks ask."""
+    effective = record.effective
+    if effective is None:
+        return None
+    return (
+        effective.visible_cpus,
+        effective.cgroup_cpu_quota,
+        effective.threads_intra,
+        effective.precision,
+        effective.tf32,
+    )
+
+
+class _Facts:
+    """What is known of where records ran, each part looked at once."""
+
+    def __init__(self) -> None:
+        self._facts: dict[Parts, Facts] = {}
+
+    def __call__(self, records: Iterable[Record]) -> Facts | None:
+        """Of these records together, None where they contradict each other."""
+        facts: Facts = {}
+        for record in records:
+            for name, value in self._of(record).items():
+                if facts.setdefault(name, value) != value:
+                    return None
+        return facts
+
+    def _of(self, record: Record) -> Facts:
+        parts = _parts(record)
+        if parts not in self._facts:
+            facts = {
+                "machine": machine(record),
+                ("software", record.competitor.program): software(record),
+                ("share", record.competitor, record.case): share(record),
+            }
+            self._facts[parts] = {name: value for name, value in facts.items() if value is not None}
+        return self._facts[parts]
+
+
+def _parts(record: Record) -> Parts:
+    """By identity: thousands of records share a host, and so do sides theirs."""
+    return id(record.host), id(record.effective), id(record.competitor), id(record.case)
+
+
+def _place(sections: list[Section], records: list[Record], facts: Facts) -> Section:
+    """The first section that admits these records, which are added to it; a new one where there is none."""
+    section = next((section for section in sections if section.admits(facts)), None)
+    if section is None:
+        section = Section()
+        sections.append(section)
+    section.add(records, facts)
+    return section

@@ -1,0 +1,88 @@
+"""The whole report: frozen text, tables and drawings that the templates lay out."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from aggregator.base.case_names import labels
+from aggregator.base.text import clean
+from aggregator.judge import aa
+from aggregator.judge.analysis import Environment
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report import hosts, missing, self_check
+from aggregator.report.figures.style import Palette
+from aggregator.report.method_text import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
+from aggregator.report.model import Report
+from aggregator.report.page import size_limits
+from aggregator.report.page.data import page_data
+from aggregator.report.page.packing import pack
+from aggregator.report.page.samples import packed_samples
+from aggregator.report.part import Shared, build_part
+from aggregator.report.scores import headline
+from aggregator.report.side_by_side import agreement, side_by_side
+from runners.harness.record import Status
+
+
+def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment], target: float | None = None) -> Report:
+    """The whole report. Nothing in it depends on the clock or on the order of files.
+
+    `target` is the test accuracy of the time to accuracy; without it, each case has the highest that all reached.
+    """
+    results = [result for env in environments for result in env.cases]
+    names = labels([result.case for result in results])
+    palette = Palette(
+        (result.case.workload, [(side.competitor.framework, side.label) for side in result.sides]) for result in results
+    )
+    # Side by side, as their files were read, they lie together in memory; in run order this takes twice as long.
+    records = [record for result in results for side in result.sides for record in side.records]
+    machines, software = hosts.machines(records), hosts.software(records)
+    failures, quarantined = missing.failures(environments, names), missing.quarantined(runs)
+    listed, listed_files, unlisted = size_limits.listed(failures, quarantined)
+    incomplete = tuple(missing.incomplete(runs, environments))
+    with_itself = aa.summarise(environments)
+    shown = size_limits.told([env.cases for env in environments])
+    share = size_limits.SAMPLES / max(1, sum(len(cases) for cases, _ in shown))
+    shared = Shared(names, palette, share, target, several=len(environments) > 1)
+    parts = [build_part(env, index, *shown[index], shared) for index, env in enumerate(environments)]
+    return Report(
+        title=f"Levelfield: {', '.join(clean(run.name, 80) for run in runs)}",
+        headline=(
+            *(self_check.sentences(with_itself) if with_itself else ()),
+            *agreement(environments),
+            *(
+                f"Environment {index + 1}: {line}" if len(environments) > 1 else line
+                for index, env in enumerate(environments)
+                for line in headline(env.cases)
+            ),
+        ),
+        self_check=self_check.table(with_itself) if with_itself else None,
+        facts=tuple(fact for run in runs for fact in _facts(run)),
+        incomplete=incomplete,
+        side_by_side=side_by_side(environments, names),
+        parts=tuple(parts),
+        machines=machines,
+        software=software,
+        differences=hosts.differences(machines, software),
+        warnings=tuple(clean(text, 300) for run in runs if run.plan for text in run.plan.warnings),
+        failures=tuple(listed),
+        quarantined=tuple(listed_files),
+        unlisted=unlisted,
+        failed_count=len(failures),
+        quarantined_count=len(quarantined),
+        method=(*METHOD, *(stopping(clean(run.name, 80), run.plan) for run in runs)),
+        limits=(*LIMITS, *([OLD_PEAKS] if any(record.schema_version < 3 for record in records) else [])),
+        data=pack(page_data(environments, names)),
+        samples=partial(packed_samples, [cases for cases, _ in shown]),
+        clean=not (failures or quarantined or incomplete),
+    )
+
+
+def _facts(run: LoadedRun) -> list[tuple[str, str]]:
+    ok = sum(record.status is Status.OK for record in run.records)
+    facts = [("run", clean(run.name, 80))]
+    if run.plan:
+        facts += [("profile", clean(run.plan.profile, 80)), ("engine", clean(run.plan.engine, 40))]
+        if run.plan.budget_seconds:
+            whole = "" if run.plan.budget_cuts_planned else ", planned blocks uncut"
+            facts += [("time budget", budget_time(run.plan.budget_seconds) + whole)]
+        facts += [("started", clean(run.plan.started_at, 40)), ("order seed", str(run.plan.order_seed))]
+    return [*facts, ("replicates", f"{ok} ok of {len(run.records)} recorded")]

@@ -1,0 +1,1 @@
+"""End-to-end training: its tables and its figures."""

@@ -1,0 +1,1 @@
+"""Data loading: its tables, its figures, and what bounds a loader."""

@@ -1,0 +1,244 @@
+"""The report as frozen text and drawings. Templates lay it out and compute nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, a detail in small print (n), the numbers of its footnotes.
+
+    `value` is the number behind the text, in seconds, bytes, images a second or fractions, by which a column is sorted.
+    `side` names the competitor whose compared time the cell shows: the page can give it relative to another's.
+    """
+
+    text: str
+    detail: str = ""
+    notes: tuple[int, ...] = ()
+    value: float | None = None
+    side: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in print: the first `labels` columns name the row, the others hold numbers.
+
+    `groups` are headings above the columns, each with how many it spans; none where every column stands for itself.
+    `cases` has the digest of each row's case (see words.digest); none where rows are about something else.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    labels: int = 1
+    footnotes: tuple[str, ...] = ()
+    title: str = ""
+    groups: tuple[tuple[str, int], ...] = ()
+    cases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One drawing: file name without suffix, title, what it shows in words, the SVG."""
+
+    name: str
+    title: str
+    caption: str
+    svg: str
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where a mark and its whiskers stand on the small axis of the answer, in per cent of its width."""
+
+    low: str
+    width: str
+    middle: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One comparison in one line. `ratio` is empty where none may be shown; `marks` number the notes in the part.
+
+    `anchor` is empty where the case is not told by itself.
+    """
+
+    case: str
+    digest: str
+    anchor: str
+    kind: str
+    verdict: str
+    compared: str
+    ratio: str
+    interval: str
+    blocks: str
+    notes: tuple[str, ...] = ()
+    marks: tuple[int, ...] = ()
+    mark: Interval | None = None
+    value: float | None = None
+    """The ratio as a number, where it is shown."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """How to repeat one side of a case by hand."""
+
+    competitor: str
+    line: str
+
+
+@dataclass(frozen=True)
+class CaseDetail:
+    """Everything about one case."""
+
+    title: str
+    digest: str
+    anchor: str
+    summary: str
+    answers: tuple[Answer, ...]
+    settings: str
+    effective: Table
+    checks: Table
+    figure: Figure | None
+    commands: tuple[Command, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The small axis of the answers: labels of its two ends, and where 1 stands in per cent."""
+
+    left: str
+    one: str
+    right: str
+
+
+@dataclass(frozen=True)
+class AnswerGroup:
+    """The answers of one workload, `open` where there are not too many to read through."""
+
+    title: str
+    answers: tuple[Answer, ...]
+    open: bool
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """Sentences about the cases of one workload together, and how to read them."""
+
+    title: str
+    note: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One environment's results."""
+
+    title: str
+    scores: Table
+    groups: tuple[AnswerGroup, ...]
+    notes: tuple[str, ...]
+    axis: Axis | None
+    going_on: tuple[str, ...]
+    """How to get the answers that are still open."""
+    advice: tuple[str, ...]
+    """What to change on the machine before measuring again, where comparisons stayed open."""
+    remarks: Remarks | None
+    figures: tuple[Figure, ...]
+    undrawn: tuple[str, ...]
+    """What has no figure, in sentences."""
+    tables: tuple[Table, ...]
+    in_common: tuple[str, ...]
+    """Each competitor's settings in effect that were the same in all its cases, and are not told in each."""
+    cases: tuple[CaseDetail, ...]
+    untold: str
+    """How many cases are not among `cases`; empty where all are."""
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """All of them, in order."""
+        return tuple(answer for group in self.groups for answer in group.answers)
+
+
+@dataclass(frozen=True)
+class Published:
+    """Our ratios beside those that others published, and what to know of the source."""
+
+    tables: tuple[Table, ...]
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """What several environments found next to one another, and where each of them is."""
+
+    verdicts: Table
+    places: Table
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A replicate, a competitor or a file that gives no number, and why."""
+
+    what: str
+    where: str
+    kind: str
+    reason: str
+    log: str = ""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """`text` is JSON or, where `zipped`, base64 of it in gzip."""
+
+    text: str
+    zipped: bool = False
+
+
+@dataclass(frozen=True)
+class PackedSamples:
+    """Raw samples as numbers, and in a sentence how fine they are; without any, why and where they are."""
+
+    packed: Packed | None = None
+    said: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole report, in the order in which it is read."""
+
+    title: str
+    headline: tuple[str, ...]
+    self_check: Table | None
+    facts: tuple[tuple[str, str], ...]
+    incomplete: tuple[str, ...]
+    side_by_side: SideBySide | None
+    parts: tuple[Part, ...]
+    machines: Table
+    software: Table
+    differences: tuple[str, ...]
+    warnings: tuple[str, ...]
+    failures: tuple[Failed, ...]
+    quarantined: tuple[Failed, ...]
+    unlisted: str
+    """What of both there was no room for."""
+    failed_count: int
+    quarantined_count: int
+    """How many replicates failed or were unavailable, and how many files were quarantined, listed or not."""
+    method: tuple[str, ...]
+    limits: tuple[str, ...]
+    data: Packed
+    """What the page's script needs; see page_data."""
+    samples: Callable[[int], PackedSamples]
+    """What becomes of the raw samples in so many bytes."""
+    clean: bool = field(default=True)
+    """Nothing failed, is missing or was quarantined."""
+    published: Published | None = None
+    """Added by published/, which is made of the report's own tables."""
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """Every figure that goes into a file."""
+        details = [detail.figure for part in self.parts for detail in part.cases if detail.figure]
+        return tuple([figure for part in self.parts for figure in part.figures] + details)

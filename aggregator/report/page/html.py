@@ -1,0 +1,90 @@
+"""report.html: one file, nothing fetched, complete without its script."""
+
+import base64
+import hashlib
+import re
+from xml.etree import ElementTree
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from aggregator.report.model import Figure, Packed, Report
+from aggregator.report.page import size_limits
+
+SCRIPTS = tuple(
+    f"page/{name}.js" for name in ("packed", "state", "tables", "filter", "relative", "copy", "samples", "main")
+)
+ALLOWED = {"svg", "g", "path", "rect", "line", "text", "tspan", "title", "defs", "clipPath"}
+BACKGROUND = re.compile(r'<rect width="[\d.%]+" height="[\d.%]+" fill="white"/>')
+"""Of drawings that stand alone; in the page they are on its paper, light or dark."""
+ABOUT_SAMPLES, HELD_SAMPLES = Markup("<!--about samples-->"), Markup("<!--samples-->")
+"""Where the raw samples go. No text of a record can be one of these: its angle brackets are escaped."""
+
+
+class UnsafeDrawing(Exception):
+    """A drawing holds something other than shapes and text."""
+
+
+def inline(figure: Figure) -> Markup:
+    """The figure's SVG for the page, after a look that it is nothing but shapes and text."""
+    root = ElementTree.fromstring(figure.svg)
+    for element in root.iter():
+        name = element.tag.rpartition("}")[2]
+        active = [key for key in element.attrib if key.lower().startswith("on") or key.lower().endswith("href")]
+        if name not in ALLOWED or active:
+            raise UnsafeDrawing(f"figure {figure.name}: unexpected {name} {active}")
+    opened = f'<svg role="img" aria-label="{Markup.escape(figure.title)}"'
+    start = re.compile(r'^<svg( xmlns="[^"]*")?( xmlns:xlink="[^"]*")?( version="[^"]*")?')
+    # A function, since a title's backslashes would mean something in a replacement's text.
+    body = BACKGROUND.sub("", start.sub(lambda _: opened, figure.svg.strip()), count=1)
+    return Markup(_unique_ids(body, figure.name))
+
+
+def _unique_ids(svg: str, name: str) -> str:
+    """Clip paths are named the same in every drawing; in one page they must not be."""
+    svg = re.sub(r'\bid="(\w+)"', rf'id="{name}-\1"', svg)
+    return re.sub(r"url\(#(\w+)\)", rf"url(#{name}-\1)", svg)
+
+
+def held(packed: Packed, name: str) -> Markup:
+    """Data for the page's script, in an element of that id. No parser of HTML takes anything in it for markup."""
+    kind = "text/plain" if packed.zipped else "application/json"
+    inert = packed.text.translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"})
+    return Markup(f'<script type="{kind}" id="{name}">{inert}</script>')
+
+
+def _source(environment: Environment, *names: str) -> Markup:
+    """Files of ours, as they are."""
+    assert environment.loader is not None
+    return Markup("".join(environment.loader.get_source(environment, name)[0] for name in names))
+
+
+def _hash(text: str) -> str:
+    """How a Content-Security-Policy names the one script that may run."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def render_html(report: Report) -> str:
+    """report.html."""
+    environment = Environment(
+        loader=PackageLoader("aggregator"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(inline=inline, held=held)
+    script = _source(environment, *SCRIPTS)
+    template = environment.get_template("report.html.j2")
+    page = template.render(
+        report=report,
+        style=_source(environment, "style.css"),
+        script=script,
+        script_hash=_hash(script),
+        about_samples=ABOUT_SAMPLES,
+        held_samples=HELD_SAMPLES,
+    )
+    # They take what room the rest has left.
+    samples = report.samples(size_limits.for_samples(len(page.encode())))
+    packed = held(samples.packed, "samples") if samples.packed else Markup()
+    return page.replace(ABOUT_SAMPLES, escape(samples.said)).replace(HELD_SAMPLES, packed)

@@ -1,0 +1,100 @@
+"""Raw samples for the page's script: every step of every replicate, as finely as the page has room for."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from aggregator.base.case_names import digest
+from aggregator.base.quantities import count
+from aggregator.judge.analysis import CaseResult
+from aggregator.report.model import Packed, PackedSamples
+from aggregator.report.page.packing import pack
+from runners.harness.record import Record, Samples
+
+DIGITS = 4
+"""A step is rounded to so many where there is room: far finer than any difference that a verdict rests on."""
+ROUNDED_TO = {
+    None: "four digits",
+    8: "an eighth of the spread of its replicate's middle half",
+    4: "a quarter of the spread of its replicate's middle half",
+    2: "half the spread of its replicate's middle half",
+}
+"""By how many times finer than that spread; the first that fits is taken."""
+LEVELS = " !#$%'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}"
+"""A sign for each level around the middle: what JSON and HTML leave as it is, but for the one that begins a number."""
+FAR = "~"
+MIDDLE = len(LEVELS) // 2
+EVERY, HOPELESS = 10, 1.2
+"""Of many cases every tenth is packed first: where these are that much too long for their share of the steps, the
+whole is not tried."""
+_SIGNS = np.frombuffer(LEVELS.encode("ascii"), np.uint8)
+
+
+def packed_samples(parts: Sequence[Sequence[CaseResult]], left: int) -> PackedSamples:
+    """The samples of the cases that each part tells one by one, `parts`: by case digest
+    `[competitor, block, warm-up steps, ns a unit, middle in units, steps]`, a replicate each, in run order. They take
+    at most `left` bytes.
+
+    Of the steps each is one sign of LEVELS, so many units from the middle, or its units between two of FAR.
+    """
+    steps = _steps(parts)
+    few = [[result for result in part if any(each.step_ns for each in _samples(result))][::EVERY] for part in parts]
+    # No step that scatters goes into half a byte: of more than these nothing need be packed to see that it is too much.
+    for finer in ROUNDED_TO if steps <= 2 * left else ():
+        if len(_packed(few, finer, always=True).text) * steps > HOPELESS * left * _steps(few):
+            continue
+        found = _packed(parts, finer)
+        if len(found.text) <= left:
+            return PackedSamples(
+                found, f"Where scripts run, each case's can be saved as CSV, rounded to {ROUNDED_TO[finer]}."
+            )
+    return PackedSamples(
+        said=f"The {count(steps, 'raw sample')} would make this page too long: they are in the run's records, and "
+        "`python -m aggregator export --format parquet` makes a table of them."
+    )
+
+
+def _packed(parts: Sequence[Sequence[CaseResult]], finer: int | None, always: bool = False) -> Packed:
+    cases = [{digest(result.case): _replicates(result, finer) for result in part} for part in parts]
+    return pack({"levels": LEVELS, "parts": cases}, always)
+
+
+def _steps(parts: Sequence[Sequence[CaseResult]]) -> int:
+    return sum(len(samples.step_ns) for part in parts for result in part for samples in _samples(result))
+
+
+def _samples(result: CaseResult) -> Iterator[Samples]:
+    return (record.samples for side in result.sides for record in side.ok.values() if record.samples)
+
+
+def _replicates(result: CaseResult, finer: int | None) -> list[tuple[str, int, int, int, int, str]]:
+    found: list[tuple[Record, str]] = sorted(
+        ((record, side.name) for side in result.sides for record in side.ok.values()),
+        key=lambda entry: (entry[0].block.sequence, entry[0].record_id),
+    )
+    return [
+        (label, record.block.number, record.samples.warmup_steps, *_signs(record.samples, finer))
+        for record, label in found
+        if record.samples and record.samples.step_ns
+    ]
+
+
+def _signs(samples: Samples, finer: int | None) -> tuple[int, int, str]:
+    """The unit in ns, the middle in units, and the steps."""
+    steps = np.asarray(samples.step_ns, dtype=np.int64)
+    ordered = np.sort(steps).tolist()
+    unit = 10 ** max(0, len(str(ordered[0])) - DIGITS)
+    if finer:
+        unit = max(unit, (ordered[len(ordered) * 3 // 4] - ordered[len(ordered) // 4]) // finer)
+    units = np.rint(steps / unit).astype(np.int64)
+    middle = round(ordered[len(ordered) // 2] / unit)
+    levels = units - middle + MIDDLE
+    near = (levels >= 0) & (levels < len(LEVELS))
+    signs = _SIGNS[np.where(near, levels, 0)].tobytes().decode("ascii")
+    if near.all():
+        return unit, middle, signs
+    pieces, begin = [], 0
+    for at in np.flatnonzero(~near).tolist():
+        pieces += [signs[begin:at], f"{FAR}{units[at]}{FAR}"]
+        begin = at + 1
+    return unit, middle, "".join([*pieces, signs[begin:]])

@@ -1,0 +1,47 @@
+"""A report on disk: report.html, report.md and the figures."""
+
+import errno
+import re
+from functools import partial
+from pathlib import Path
+
+from aggregator.base.leftovers import remove_leftovers
+from aggregator.base.processes import in_parallel
+from aggregator.report.model import Report
+from aggregator.report.page.html import render_html
+from aggregator.report.page.markdown import render_markdown
+from runners.harness.files import write_atomically
+
+FIGURES = "figures"
+DRAWN = re.compile(
+    r"""samples-case-\d+-[0-9a-f]{10}\.svg
+    | (part-\d+-)? (
+        (relative-time | peak-memory | peak-gpu-memory | first-step) - ([a-z]+ | [0-9a-f]{8})
+        | roofline-\d+ | loader-(throughput | first-batch | cost) | fit-(history | accuracy-by-time)
+    ) \.svg""",
+    re.VERBOSE | re.ASCII,
+)
+"""The names that a report's figures can have."""
+MUCH = 50
+"""With more figures, report.md is worth a process of its own while this one renders report.html."""
+
+
+def write_report(report: Report, folder: Path) -> Path:
+    """Write report.md, report.html and figures/ into `folder`, which keeps none of an earlier report's figures.
+
+    Gives report.html's path. Raises OSError.
+    """
+    drawings = folder / FIGURES
+    if drawings.is_symlink():
+        raise NotADirectoryError(errno.ENOTDIR, f"{FIGURES} in it is a link, which is not followed")
+    drawings.mkdir(parents=True, exist_ok=True)
+    made = [drawings / f"{figure.name}.svg" for figure in report.figures]
+    for figure, path in zip(report.figures, made, strict=True):
+        write_atomically(path, figure.svg.encode(), lasting=False)
+    remove_leftovers(drawings, made, lambda path: bool(DRAWN.fullmatch(path.name)))
+    page = folder / "report.html"
+    with in_parallel(partial(render_markdown, report), len(report.figures) > MUCH) as markdown:
+        html = render_html(report)
+        write_atomically(folder / "report.md", markdown().encode())
+    write_atomically(page, html.encode())
+    return page

@@ -1,0 +1,144 @@
+"""The results of one environment: answers, figures, tables, each case."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from aggregator.base.case_names import anchor, contest_title
+from aggregator.base.processes import in_parallel
+from aggregator.base.quantities import count
+from aggregator.base.text import clean
+from aggregator.judge.analysis import CaseResult, Environment
+from aggregator.judge.cases import by_contest, by_workload
+from aggregator.judge.roofline import Roof, roof_of
+from aggregator.report.answers import answer, scale
+from aggregator.report.case_details import detail, listed_by_competitor, settings_in_common
+from aggregator.report.figures.raw_samples import samples_figure
+from aggregator.report.figures.style import Palette
+from aggregator.report.fit.tables import fit_tables
+from aggregator.report.footnotes import Footnotes
+from aggregator.report.loaders.sentences import loader_remarks
+from aggregator.report.loaders.tables import loader_tables
+from aggregator.report.machine_advice import needed
+from aggregator.report.model import Answer, AnswerGroup, Figure, Part, Table
+from aggregator.report.page import size_limits
+from aggregator.report.resources.tables import startup_table
+from aggregator.report.scores import score_table
+from aggregator.report.steps.tables import roof_table, step_tables
+from aggregator.report.undecided import going_on
+from runners.harness.case import Case
+
+READ_THROUGH = 60
+"""Lists of more comparisons are folded, below the numbers of cases that each side won."""
+MUCH = 2000
+"""With more records several processes make the parts of a report: below this number, starting them takes longer."""
+
+
+class Shared(NamedTuple):
+    """What all parts of a report share: names of cases, marks of competitors, bytes for the samples of a case."""
+
+    names: dict[Case, str]
+    palette: Palette
+    sample_bytes: float
+    target: float | None
+    several: bool
+
+
+def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold: str, shared: Shared) -> Part:
+    """The results of environment `index`; `told` are the cases that the part describes in full."""
+    competed = [case for case in env.cases if not case.is_roof]
+    ordered = [*competed, *(case for case in env.cases if case.is_roof)]
+    roof = roof_of(env.cases)
+    drawn, undrawn = size_limits.drawn(competed)
+    links = {result.case: anchor(result.case, index) for result in told}
+    names, palette, prefix = shared.names, shared.palette, f"part-{index + 1}-" if shared.several else ""
+
+    def tables_made() -> tuple[Table, ...]:
+        return result_tables(env.cases, names, roof, shared.target)
+
+    # The library that draws takes half a second to be imported, and longer to begin. In a large report this process
+    # does without it, and two others draw half of the figures each.
+    def contests_drawn() -> list[Figure]:
+        from aggregator.report.relative_time import contest_figures
+
+        return contest_figures(drawn, palette, prefix)
+
+    def others_drawn() -> tuple[list[Figure], list[Figure | None]]:
+        from aggregator.report.resources.figures import reading_figures
+        from aggregator.report.steps.figures import roofline_figures
+
+        samples = [
+            samples_figure(result, links[result.case], names[result.case], palette, shared.sample_bytes)
+            for result in told
+        ]
+        return [*reading_figures(drawn, palette, prefix), *roofline_figures(drawn, roof, palette, prefix)], samples
+
+    much = len(env.records) > MUCH
+    with (
+        in_parallel(tables_made, much) as tables,
+        in_parallel(contests_drawn, much) as contest_drawings,
+        in_parallel(others_drawn, much) as other_drawings,
+    ):
+        axis, footnotes = scale([found for result in env.cases for found in result.comparisons]), Footnotes()
+        common = settings_in_common(env.cases)
+        lines = {
+            result.case: tuple(
+                answer(found, names[result.case], links.get(result.case, ""), axis, footnotes)
+                for found in result.comparisons
+            )
+            for result in ordered
+        }
+        scores = score_table([case for case in competed if not case.is_self])
+        advice = tuple(needed(competed))
+        other_figures, samples = other_drawings()
+        return Part(
+            title=_title(env, index) if shared.several else "",
+            scores=scores,
+            groups=tuple(_groups(ordered, lines)),
+            notes=footnotes.texts,
+            axis=axis.printed() if axis else None,
+            going_on=going_on(env, competed),
+            advice=advice,
+            remarks=loader_remarks([case for case in competed if case.case.workload == "load"]),
+            figures=(*contest_drawings(), *other_figures),
+            undrawn=undrawn,
+            tables=tables(),
+            in_common=listed_by_competitor(common),
+            cases=tuple(
+                detail(result, names[result.case], links[result.case], lines[result.case], drawing, roof, common)
+                for result, drawing in zip(told, samples, strict=True)
+            ),
+            untold=untold,
+        )
+
+
+def result_tables(
+    cases: Sequence[CaseResult], names: dict[Case, str], roof: Roof, target: float | None = None
+) -> tuple[Table, ...]:
+    """Every table that these cases fill."""
+    found = []
+    for workload, members in by_workload(cases):
+        if workload == "fit":
+            found += fit_tables(members, target)
+        elif workload == "load":
+            found += loader_tables(members)
+        elif members[0].is_roof:
+            found.append(roof_table(members))
+        else:
+            found += step_tables(members, roof)
+    others = [(name, members) for name, members in by_workload(cases) if name != "load" and not members[0].is_roof]
+    return (*found, *(table for name, members in others if (table := startup_table(name, members, names))))
+
+
+def _groups(cases: Sequence[CaseResult], lines: Mapping[Case, tuple[Answer, ...]]) -> Iterator[AnswerGroup]:
+    every = sum(map(len, lines.values()))
+    for members in by_contest(cases):
+        answers = tuple(line for result in members for line in lines[result.case])
+        if answers:
+            title = f"{contest_title(members[0].case)}: {count(len(answers), 'comparison')}"
+            yield AnswerGroup(title, answers, every <= READ_THROUGH)
+
+
+def _title(env: Environment, index: int) -> str:
+    host = next((record.host for record in env.records if record.host), None)
+    where = f" on {clean(host.cpu_model, 80)}, {clean(host.engine, 40)}" if host else ""
+    return f"Environment {index + 1}: run {clean(env.run.name, 80)}{where}"

@@ -1,0 +1,1 @@
+"""Training and inference steps: their tables, and the roofline."""

@@ -1,1 +1,0 @@
-"""The report's tables, in the shapes that the field publishes."""

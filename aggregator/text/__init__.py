@@ -1,1 +1,0 @@
-"""What the report says in words, and names and numbers made safe to show."""

@@ -1,0 +1,334 @@
+"""What the report says about loaders: epochs, cost, pixels, limits, and in words what bounds them."""
+
+import dataclasses
+
+import pytest
+from make_records import SPDL, TFDATA, TORCH_LOADER, load_case, make_records, make_run, planned
+
+from aggregator.judge.analysis import analyse
+from aggregator.read.run_folder import LoadedRun
+from aggregator.report.build import build_report
+from aggregator.report.figures.style import Palette
+from aggregator.report.loaders import figures
+from aggregator.report.loaders.sentences import loader_remarks
+from aggregator.report.loaders.tables import loader_tables
+from aggregator.report.scores import score_table
+from method.verdict import Verdict
+from runners.harness.record import PipelineStage
+
+NEW_STAGES = ("second_epoch", "cold_epoch", "decode_alone", "read_cold", "headspace", "observed")
+EPOCHS, TAKES, PIXELS, LIMITS = (
+    f"Data loading: {name}" for name in ("epochs and start-up", "resources", "pixels", "limits")
+)
+
+
+def cases_of(cases, change=lambda record: record, seconds=lambda *_: 0.05, who=(TORCH_LOADER, TFDATA)):
+    """The analysed cases of a run without scatter between processes, its records changed."""
+    run = make_run([planned(case, who, 2) for case in cases])
+    records = tuple(map(change, make_records(run, seconds, scatter=0.0)))
+    return analyse([LoadedRun(run.run_id, run, records, ())])[0].cases
+
+
+def tables_of(*arguments, **more):
+    return {table.title: table for table in loader_tables(cases_of(*arguments, **more))}
+
+
+def column(table, head):
+    return [row[table.columns.index(head)].text for row in table.rows]
+
+
+def lines_of(*arguments, **more):
+    found = loader_remarks(cases_of(*arguments, **more))
+    return list(found.lines) if found else []
+
+
+def with_times(**times):
+    """Makes a record whose stages took so many seconds an image; None leaves a stage out, with a reason."""
+
+    def change(record):
+        samples = record.samples
+        ns = {**samples.stage_ns}
+        for name, seconds in times.items():
+            ns.pop(name)
+            if seconds is not None:
+                ns[name] = int(seconds * samples.stage_items[name] * 1e9)
+        items = {name: number for name, number in samples.stage_items.items() if name in ns}
+        unknown = {f"samples.stage_ns.{name}": f"no {name}" for name in times if times[name] is None}
+        samples = dataclasses.replace(samples, stage_ns=ns, stage_items=items)
+        return dataclasses.replace(record, samples=samples, unknown=unknown)
+
+    return change
+
+
+def older(record):
+    """The record as schema 4 had it."""
+    ns = {name: value for name, value in record.samples.stage_ns.items() if name not in NEW_STAGES}
+    return dataclasses.replace(record, samples=dataclasses.replace(record.samples, stage_ns=ns, stage_items={}))
+
+
+def with_settings(**settings):
+    def change(record):
+        return dataclasses.replace(record, effective=dataclasses.replace(record.effective, settings=settings))
+
+    return change
+
+
+def test_epochs_stand_beside_each_other():
+    table = tables_of([load_case()], with_times(epoch=0.002, second_epoch=0.001, cold_epoch=0.003))[EPOCHS]
+    epochs = [column(table, head)[0] for head in ("first epoch", "second epoch", "epoch, cold page cache")]
+    assert epochs == ["480 ms", "240 ms", "720 ms"]
+
+
+def test_an_epoch_that_could_not_be_had_is_a_dash_with_its_reason():
+    table = tables_of([load_case()], with_times(cold_epoch=None))[EPOCHS]
+    cell = table.rows[0][table.columns.index("epoch, cold page cache")]
+    assert cell.text == "–"
+    assert table.footnotes[cell.notes[0] - 1] == "no cold_epoch"
+
+
+def test_older_records_have_the_epochs_that_they_know_and_no_limits():
+    tables = tables_of([load_case()], older)
+    assert LIMITS not in tables
+    assert tables[EPOCHS].columns[-2:] == ("first batch", "first epoch")
+    assert lines_of([load_case()], older) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"workers_alive": "3", "worker_kind": "process"}, "3 (process)"),
+        ({"private_threadpool_size": "2", "worker_kind": "thread"}, "2 (thread)"),
+        ({"workers_alive": "1"}, "1"),
+        ({}, "–"),
+    ],
+)
+def test_workers_asked_stand_beside_those_seen(settings, said):
+    table = tables_of([load_case(workers=4)], with_settings(**settings))[TAKES]
+    assert (column(table, "workers")[0], column(table, "workers seen")[0]) == ("4", said)
+
+
+def test_queued_batches_are_told_where_a_record_does():
+    def queued(record):
+        return dataclasses.replace(record, samples=dataclasses.replace(record.samples, queue_batches=8))
+
+    assert "batches queued" not in tables_of([load_case()])[TAKES].columns
+    assert column(tables_of([load_case()], queued)[TAKES], "batches queued") == ["8", "8"]
+
+
+def test_no_number_of_a_loader_is_told_in_two_tables():
+    run = make_run([planned(load_case(), [TORCH_LOADER, TFDATA], 2)])
+    loaded = LoadedRun(run.run_id, run, tuple(make_records(run)), ())
+    [part] = build_report([loaded], analyse([loaded])).parts
+    heads = [head for table in part.tables for head in table.columns]
+    for head in ("first batch", "peak memory", "CPU time per image", "import"):
+        assert heads.count(head) == 1
+
+
+def off_by(mean, worst):
+    def change(record):
+        check = dataclasses.replace(record.check, pixel_mean_difference=mean, pixel_worst_image=worst)
+        return dataclasses.replace(record, check=check) if record.case.track == "default" else record
+
+    return change
+
+
+BOTH_TRACKS = [load_case(track=track) for track in ("default", "matched")]
+
+
+def test_pixels_are_told_by_competitor_and_track():
+    table = tables_of(BOTH_TRACKS, off_by(3.456, 12.0), who=[SPDL])[PIXELS]
+    rows = zip(*(column(table, head) for head in ("track", "mean difference", "worst image")), strict=True)
+    assert list(rows) == [("matched", "0.21", "1.20"), ("default", "3.46", "12.00")]
+
+
+def test_no_winner_is_named_where_the_work_need_not_be_the_same():
+    run = make_run([planned(case, [TORCH_LOADER, TFDATA], 8) for case in BOTH_TRACKS])
+    records = make_records(run, lambda _, who: 0.05 if who == TFDATA else 0.1)
+    unequal, equal = analyse([LoadedRun(run.run_id, run, tuple(records), ())])[0].cases
+    assert unequal.comparisons[0].verdict is Verdict.NOT_COMPARABLE
+    assert equal.comparisons[0].winner.competitor == TFDATA
+
+
+def test_work_that_is_not_the_same_is_counted_apart_and_said_to_differ():
+    cases = cases_of(BOTH_TRACKS, off_by(3.456, 12.0))
+    assert [row[0].text for row in score_table(cases).rows] == ["load, default settings", "load"]
+    said = "of 255: pytorch/torch/plain 3.46, tensorflow/tfdata/plain 3.46."
+    assert loader_remarks(cases).lines[-1].startswith("With default settings the loaders do not do the same work.")
+    assert loader_remarks(cases).lines[-1].endswith(said)
+    assert not any("not do the same" in line for line in lines_of([load_case()]))
+
+
+def test_a_track_of_its_own_has_a_column_only_beside_another():
+    assert "track" in tables_of(BOTH_TRACKS)[""].columns
+    assert "track" not in tables_of([load_case()])[""].columns
+
+
+def test_decoding_is_bounded_by_the_workers_or_by_the_cpus():
+    table = tables_of([load_case(workers=number) for number in (1, 2, 4)], with_times(decode_alone=0.002))[LIMITS]
+    decoding = table.columns.index("images")
+    assert table.groups[1] == ("decoding", 2)
+    assert [row[decoding].text for row in table.rows[::2]] == ["500/s", "1000/s", "1000/s"]
+
+
+def test_storage_is_told_in_images_and_in_bytes():
+    table = tables_of([load_case()], with_times(read_cold=0.001))[LIMITS]
+    at = table.columns.index("bytes")
+    assert [table.rows[0][at - 1].text, table.rows[0][at].text] == ["1000/s", "100 MB/s"]
+
+
+def test_a_share_of_more_than_all_is_shown_as_it_is():
+    table = tables_of([load_case(workers=1)], with_times(decode_alone=0.004))[LIMITS]
+    share = column(table, "share")[0]  # 640 images a second of 250
+    assert float(share.split()[0]) == pytest.approx(256, rel=0.01)
+    assert "can exceed 100 %" in table.caption
+
+
+def test_a_limit_that_could_not_be_had_is_a_dash_with_its_reason():
+    def change(record):
+        return with_times(headspace=None)(record) if record.competitor == TFDATA else record
+
+    table = tables_of([load_case()], change)[LIMITS]
+    cells = [row[-2] for row in table.rows]
+    assert [cell.text for cell in cells] == ["4000/s", "–"]
+    assert table.footnotes[cells[1].notes[0] - 1] == "no headspace"
+
+
+SLOW = {"decode_alone": 1e-4, "read_cold": 1e-5, "headspace": 1e-5, "cold_epoch": 0.01}
+"""Limits far from a loader of 640 images a second."""
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ({}, "not bound by a single limit; closest to decoding (6 %), then handing over (1 %)."),
+        ({"decode_alone": 0.0014}, "bound by decoding (90 %)."),
+        ({"headspace": 0.0014}, "bound by handing over (90 %)."),
+        ({"decode_alone": 0.0016, "headspace": 0.0014}, "bound by decoding (102 %) and handing over (90 %)."),
+        (
+            {"decode_alone": 0.004},
+            "reference decoder (256 %); not bound by a single limit; closest to hand",
+        ),
+        (
+            {"decode_alone": 0.004, "headspace": 0.0014},
+            "reference decoder (256 %); bound by handing over",
+        ),
+        ({"read_cold": 0.009}, "bound by storage when the page cache is cold (90 %)."),
+        ({"read_cold": 0.003, "cold_epoch": None}, "%), which would bind the loader without the page cache."),
+        ({"headspace": None, "decode_alone": None, "read_cold": None, "observed": None}, None),
+    ],
+)
+def test_what_bounds_a_loader_is_said(times, said):
+    lines = lines_of([load_case(workers=1)], with_times(**{**SLOW, **times}), who=[SPDL])
+    if said is None:
+        assert lines == []
+    else:
+        assert len(lines) == 1
+        assert lines[0].startswith("pytorch/spdl/plain, batch 32, workers 1: ")
+        assert said in lines[0]
+
+
+def watched(*stages):
+    """Makes a record whose loader was watched for a second: name, workers, and how busy they were together."""
+
+    def change(record):
+        pipeline = [PipelineStage(name, workers, 9, int(busy * 1e9)) for name, workers, busy in stages]
+        ns = record.samples.stage_ns | {"observed": 10**9}
+        return dataclasses.replace(record, samples=dataclasses.replace(record.samples, stage_ns=ns, pipeline=pipeline))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        (
+            [("decode", 4, 3.8), ("batch", 1, 0.3)],
+            "the bottleneck is decode, busy 95 % of 4 (batch 30 %), by its own clock;",
+        ),
+        (
+            [("decode", 4, 2.0), ("batch", 1, 0.98), ("normalize", 2, 0.5)],
+            "the bottleneck is batch, busy 98 % (decode 50 % of 4, normalize 25 % of 2), by its own clock;",
+        ),
+        (
+            [("decode", 2, 1.3), ("batch", 2, 0.4), ("normalize", 1, 0.9)],
+            "the bottleneck is normalize, busy 90 % (decode 65 % of 2, batch 20 % of 2), by its own clock;",
+        ),
+        (
+            [("decode", 2, 1.3), ("batch", 2, 0.4), ("normalize", 1, 0.6)],
+            "the bottleneck is decode, busy 65 % of 2 (normalize 60 %, batch 20 % of 2), by its own clock;",
+        ),
+        ([("load", 2, 1.0)], "no stage is the bottleneck, the busiest is load: 50 % of 2, by its own clock;"),
+    ],
+)
+def test_the_busiest_stage_of_a_loader_is_its_bottleneck(stages, said):
+    [line] = lines_of([load_case()], watched(*stages), who=[SPDL])
+    assert said in line
+    table = tables_of([load_case()], watched(*stages), who=[SPDL])[TAKES]
+    [cell] = column(table, "stages busy")
+    assert cell.startswith(stages[0][0])
+    assert cell.count("%") == len(stages)
+
+
+def test_loaders_of_which_none_was_watched_have_no_column_for_it():
+    assert "stages busy" not in tables_of([load_case()], older)[TAKES].columns
+
+
+def by_stage(**seconds):
+    return lambda case, _: seconds[case.stage]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ({"decode": 0.04, "batch": 0.045, "normalize": 0.05}, "decoding 80 %, batching 10 %, normalising 10 %"),
+        ({"decode": 0.04, "batch": 0.036, "normalize": 0.05}, "decoding 80 %, batching not measurable, normal"),
+        ({"decode": 0.04, "normalize": 0.05}, "decoding 80 %, batching and normalising 20 %"),
+        ({"batch": 0.04, "normalize": 0.05}, "decoding and batching 80 %, normalising 20 %"),
+        ({"decode": 0.052, "batch": 0.05}, "decoding 100 %, batching not measurable"),
+    ],
+)
+def test_stages_share_an_images_time(seconds, said):
+    cases = [load_case(stage) for stage in seconds]
+    [line] = lines_of(cases, with_times(**SLOW), seconds=by_stage(**seconds), who=[SPDL])
+    assert f"ms: {said}" in line
+
+
+def test_stages_of_other_workers_are_not_subtracted():
+    cases = [load_case("decode", 1), load_case("batch", 2)]
+    assert not any("an image takes" in line for line in lines_of(cases, who=[SPDL]))
+
+
+def test_a_stage_that_is_not_nested_has_no_sentence():
+    assert lines_of([load_case("elsewhere")]) == []
+
+
+def drawn(monkeypatch, cases):
+    """The figures by name, and the rows of each."""
+    rows = []
+    monkeypatch.setattr(figures, "draw", lambda _, **data: rows.append(data["rows"]) or "<svg/>")
+    names = [(side.competitor.framework, side.label) for side in cases[0].sides]
+    made = [figure for figure in figures.loader_figures(cases, Palette([("load", names)]), "") if figure]
+    return {figure.name: (figure, own) for figure, own in zip(made, rows, strict=True)}
+
+
+TWO = [load_case(workers=number) for number in (1, 2)]
+
+
+def test_rates_are_drawn_beside_what_decoding_allows(monkeypatch):
+    figure, rows = drawn(monkeypatch, cases_of(TWO, with_times(decode_alone=0.002)))["loader-throughput"]
+    assert [(row["workers"], round(row["limit"])) for row in rows[::2]] == [(1, 500), (2, 1000)]
+    assert "Dashed grey" in figure.caption
+    figure, rows = drawn(monkeypatch, cases_of(TWO, older))["loader-throughput"]
+    assert "Dashed grey" not in figure.caption
+    assert {row["limit"] for row in rows} == {None}
+
+
+def test_unequal_work_has_a_panel_of_its_own(monkeypatch):
+    cases = cases_of([*TWO, *(dataclasses.replace(case, track="default") for case in TWO)])
+    for _, rows in drawn(monkeypatch, cases).values():
+        assert {row["panel"] for row in rows} == {"decode, batch 32", "decode, batch 32, default settings"}
+
+
+def test_one_number_of_workers_is_left_to_the_tables(monkeypatch):
+    assert set(drawn(monkeypatch, cases_of(TWO))) == {"loader-throughput", "loader-cost", "loader-first-batch"}
+    assert drawn(monkeypatch, cases_of(TWO[:1])) == {}
