@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from launcher.errors import Interrupted
-from launcher.ownership.owner import ENVIRONMENT, Owner, parse_owner, this_launcher
+from launcher.ownership.owner import ENVIRONMENT, parse_owner, this_launcher
 from launcher.ownership.temporary import temporary_folder
 from launcher.stop import Ending, Stop, supervise
 from runners.harness.record import log_tail
@@ -81,32 +83,17 @@ def _signal(child: subprocess.Popen[bytes], kind: signal.Signals) -> None:
         os.killpg(child.pid, kind)
 
 
-def orphans() -> list[tuple[int, Owner]]:
-    """(process id, launcher) of every process of this user whose launcher on this machine is dead."""
-    found = []
-    for name in os.listdir("/proc"):
-        owner = _launcher_of(name) if name.isdigit() else None
-        if owner and owner.is_local() and not owner.is_alive():
-            found.append((int(name), owner))
-    return found
+def orphans() -> list[psutil.Process]:
+    """Every process of this user whose launcher on this machine is dead."""
+    variables = ((process, process.info["environ"] or {}) for process in psutil.process_iter(["environ"]))
+    found = ((process, parse_owner(environment.get(ENVIRONMENT, ""))) for process, environment in variables)
+    return [process for process, owner in found if owner and owner.is_local() and not owner.is_alive()]
 
 
 def kill_orphans() -> int:
     """Kill what dead launchers left running; returns how many processes."""
     left = orphans()
-    for pid, _ in left:
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(pid, signal.SIGKILL)
+    for process in left:
+        with suppress(psutil.Error):
+            process.kill()
     return len(left)
-
-
-def _launcher_of(pid: str) -> Owner | None:
-    try:
-        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    except OSError:
-        return None
-    prefix = ENVIRONMENT.encode() + b"="
-    for variable in variables:
-        if variable.startswith(prefix):
-            return parse_owner(variable[len(prefix) :].decode(errors="replace"))
-    return None

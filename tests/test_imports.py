@@ -14,7 +14,17 @@ ALLOWED = {
     "runners/reference": {"runners.reference", "runners.harness", "numpy", "PIL"},
     "dataset_prep": {"dataset_prep", "runners.harness", "numpy", "PIL"},
     "method": {"method", "runners.harness", "arch", "numpy", "scipy", "statsmodels"},
-    "launcher": {"launcher", "method", "runners.harness", "docker", "requests", "rich", "pydantic"},
+    "launcher": {
+        "launcher",
+        "method",
+        "runners.harness",
+        "docker",
+        "psutil",
+        "pydantic",
+        "requests",
+        "rich",
+        "tenacity",
+    },
     "aggregator": {
         "aggregator",
         "method",

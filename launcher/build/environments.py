@@ -9,7 +9,7 @@ from pathlib import Path
 
 from launcher.build import sources
 from launcher.build.programs import ARGUMENT, ingredients, requirement_files, split
-from launcher.build.retry import is_transient, tries
+from launcher.build.retry import with_retries
 from launcher.errors import BuildFailed
 from launcher.processes import run_logged
 from launcher.stop import Stop
@@ -78,13 +78,7 @@ def _install(root: Path, program: str, files: list[Path], bare: bool, stop: Stop
     # An optional index that cannot be reached is a warning to pip; without retries it costs a second, not a minute.
     extra = ["--retries", "0", "--timeout", "15", "--extra-index-url", extra_index] if extra_index else []
     command = [*pip, "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off", *extra, *wanted]
-    for attempt in tries(stop):
-        try:
-            _run(command, root, stop, program)
-            return
-        except BuildFailed as error:
-            if attempt.last or not is_transient(error.tail):
-                raise
+    with_retries(lambda: _run(command, root, stop, program), stop)
 
 
 def _run(command: list[str], root: Path, stop: Stop, program: str) -> None:

@@ -10,7 +10,7 @@ from docker.models.images import Image
 
 from launcher.build import sources
 from launcher.build.programs import ARGUMENT, split
-from launcher.build.retry import is_transient, tries
+from launcher.build.retry import with_retries
 from launcher.errors import BuildFailed
 from launcher.processes import run_logged
 from launcher.stop import Stop
@@ -106,12 +106,12 @@ class ImageBuilder:
             *label,
             str(self._root),
         ]
-        for attempt in tries(self._stop):
-            code, tail = run_logged(command, self._root, self._stop, BUILD_SECONDS, f"building {program}")
-            if code == 0:
-                return
-            if attempt.last or not is_transient(tail):
-                raise BuildFailed(f"{program}: its image could not be built", tail)
+        with_retries(lambda: self._run(command, program), self._stop)
+
+    def _run(self, command: list[str], program: str) -> None:
+        code, tail = run_logged(command, self._root, self._stop, BUILD_SECONDS, f"building {program}")
+        if code != 0:
+            raise BuildFailed(f"{program}: its image could not be built", tail)
 
     def _digest(self, program: str, device: str) -> str:
         """One digest over all that goes into the image."""

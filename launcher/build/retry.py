@@ -1,13 +1,12 @@
 """Three tries with growing pauses, for registries and package indexes that fail for a moment."""
 
 import re
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from launcher.errors import Interrupted
-from launcher.stop import POLL_SECONDS, Stop
-from runners.harness.clock import now_ns
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed
+
+from launcher.errors import BuildFailed
+from launcher.stop import Stop
 
 PAUSES = (2.0, 8.0)
 
@@ -19,25 +18,18 @@ _TRANSIENT = re.compile(
 )
 
 
-def is_transient(log: str) -> bool:
-    """Whether a log's end speaks of a registry or an index out of reach rather than of a mistake."""
-    return bool(_TRANSIENT.search(log))
+def is_transient(error: BaseException) -> bool:
+    """Whether the end of a build's log speaks of a registry or an index out of reach rather than of a mistake."""
+    return isinstance(error, BuildFailed) and bool(_TRANSIENT.search(error.tail))
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One try; after the last there is no other."""
-
-    last: bool
-
-
-def tries(stop: Stop) -> Iterator[Attempt]:
-    """Yield up to three attempts; the caller leaves the loop on success and re-raises on the last."""
-    for pause in PAUSES:
-        yield Attempt(last=False)
-        deadline = now_ns() + int(pause * 1e9)
-        while now_ns() < deadline:
-            if stop.requested:
-                raise Interrupted("interrupted between two tries")
-            time.sleep(POLL_SECONDS)
-    yield Attempt(last=True)
+def with_retries(build: Callable[[], None], stop: Stop) -> None:
+    """Call `build`, up to three times while it fails for a transient reason. Raises its last BuildFailed."""
+    tries = Retrying(
+        stop=stop_after_attempt(len(PAUSES) + 1),
+        wait=wait_chain(*map(wait_fixed, PAUSES)),
+        retry=retry_if_exception(is_transient),
+        sleep=stop.sleep,
+        reraise=True,
+    )
+    tries(build)

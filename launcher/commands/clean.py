@@ -1,7 +1,5 @@
 """`clean`: removes what launchers left."""
 
-import fcntl
-import os
 import shutil
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -14,7 +12,7 @@ from launcher.datasets.preparation import remove_unfinished
 from launcher.engines.connection import connect
 from launcher.engines.leftovers import remove_leftovers
 from launcher.errors import ExitCode, NotReady
-from launcher.ownership.lock import LOCK_NAME
+from launcher.ownership.lock import LOCK_NAME, locked
 from launcher.stop import Stop
 from runners.harness.run import RUN_NAME
 
@@ -31,17 +29,19 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
     print(f"processes, containers, temporary folders of dead launchers: {remove_leftovers()} removed")
     print(f"unfinished data sets: {remove_unfinished(root / 'data')} removed")
     runs = sorted(path.parent for path in given.out.glob(f"*/{RUN_NAME}")) if given.out.is_dir() else []
-    for path in (path for run in runs if not _in_use(run) for path in run.rglob(".*.tmp")):
-        path.unlink(missing_ok=True)
     if given.images:
         _remove_images()
     if given.venvs:
         _remove(root / ".venvs")
-    for run in runs if given.results else ():
-        if _in_use(run):
-            print(f"{run}: in use, kept")
-        else:
-            _remove(run)
+    for run in runs:
+        with locked(run / LOCK_NAME) as ours:
+            if ours and given.results:
+                _remove(run)
+            elif ours:
+                for path in run.rglob(".*.tmp"):
+                    path.unlink(missing_ok=True)
+            elif given.results:
+                print(f"{run}: in use, kept")
     return ExitCode.OK
 
 
@@ -54,20 +54,6 @@ def _remove_images() -> None:
             print(f"image: {name} removed")
         except APIError as error:
             print(f"image: {name} kept ({error.explanation})")
-
-
-def _in_use(run: Path) -> bool:
-    try:
-        handle = os.open(run / LOCK_NAME, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(handle)
-    return False
 
 
 def _remove(path: Path) -> None:

@@ -1,6 +1,5 @@
 """Has a data set prepared where its manifest is missing, and removes what dead preparations left."""
 
-import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 from launcher.datasets.assignment import Dataset, read
 from launcher.datasets.sources import Source
 from launcher.errors import ExitCode, Interrupted, NotReady, UsageError
+from launcher.ownership.lock import locked
 from launcher.ownership.temporary import temporary_folder
 from launcher.processes import run_child
 from launcher.stop import Ending, Stop
@@ -34,17 +34,9 @@ def prepare(root: Path, source: Source, stop: Stop) -> Dataset:
 def remove_unfinished(folder: Path) -> int:
     """Remove what preparations left that are dead: each holds a lock on its own; returns how many."""
     removed = 0
-    for shop in folder.glob(".*.preparing"):
-        try:
-            handle = os.open(shop, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError:
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(shop, ignore_errors=True)
-            removed += 1
-        except BlockingIOError:
-            continue
-        finally:
-            os.close(handle)
+    for unfinished in folder.glob(".*.preparing"):
+        with locked(unfinished) as ours:
+            if ours and unfinished.is_dir() and not unfinished.is_symlink():
+                shutil.rmtree(unfinished, ignore_errors=True)
+                removed += 1
     return removed

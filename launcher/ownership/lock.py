@@ -1,4 +1,4 @@
-"""One launcher a run folder. The kernel drops the lock of a launcher that dies, so a dead holder never blocks."""
+"""Locks on files and folders. The kernel drops the lock of a process that dies, so a dead holder never blocks."""
 
 import fcntl
 import os
@@ -29,12 +29,31 @@ def hold(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _acquire(handle: int, path: Path) -> None:
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Lock the file or folder, if it is there. False where another process holds the lock."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        yield True
+        return
+    try:
+        yield _lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Whether the lock is ours now."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held = False
     except BlockingIOError:
-        held = True
+        return False
+    return True
+
+
+def _acquire(handle: int, path: Path) -> None:
+    held = not _lock(handle)
     owner = parse_owner(os.pread(handle, 4096, 0).decode(errors="replace"))
     if held or (owner and not owner.is_local()):
         who = f"process {owner.pid} on {owner.host}" if owner else "another launcher"
