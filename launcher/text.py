@@ -19,11 +19,13 @@ def seconds(text: str) -> float:
 
 
 def duration(seconds: float) -> str:
-    """`8 s`, `3 min`, `1 h 05 min`."""
+    """`8 s`, `3 min`, `1 h 05 min`, `4 days`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 48 * 60 else f"{minutes / 60 / 24:.0f} days"
 
 
 def printable(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from launcher.plan.estimate import Durations, expected_seconds, replicates
+from launcher.plan.estimate import TRAINED_PER_SECOND, Durations, expected_seconds, replicates
 from launcher.text import duration
 from runners.harness.run import PlannedCase, Stopping
 
@@ -44,11 +44,13 @@ def estimate(cases: Sequence[PlannedCase], durations: Durations, pilots: int) ->
     """How long the pilots and the planned replicates will take, and from what that is known."""
     pairs = [(planned.case, one) for planned in cases for one in planned.competitors]
     measured = sum(durations.knows(case, one) for case, one in pairs)
-    basis = "rough constants for each workload"
-    if measured:
-        basis = f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"
+    basis = [f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"] if measured else []
+    if measured < len(pairs):
+        basis.append("rough constants for each workload")
+    rates = {TRAINED_PER_SECOND[case.device] for case, one in pairs if case.epochs and not durations.knows(case, one)}
+    basis += [f"{rate:g} trained images a second" for rate in rates]
     time = duration(expected_seconds(cases, durations, pilots))
-    return f"about {time} of measuring, from {basis}; preparing data and frameworks comes on top"
+    return f"about {time} of measuring, from {' and '.join(basis)}; preparing data and frameworks comes on top"
 
 
 def shortfall(expected: float, budget: float | None) -> list[str]:

@@ -1,8 +1,10 @@
 """The launcher's small parts: waiting, connecting, expanding, environments."""
 
+import re
 import shutil
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,18 +17,20 @@ from requests.exceptions import ConnectionError as Disconnected
 from launcher import machine
 from launcher.build.environments import is_ready, make_environment
 from launcher.build.images import ImageBuilder
-from launcher.build.retry import is_transient
+from launcher.build.retry import PAUSES, with_retries
 from launcher.cli import main
 from launcher.commands import doctor
 from launcher.engines import connection, selection, waiting
 from launcher.engines import docker as docker_engine
 from launcher.engines.engine import Job, Limits
-from launcher.errors import BuildFailed, NotReady, UsageError
+from launcher.errors import BuildFailed, Interrupted, NotReady, UsageError
 from launcher.plan.cases import expand
 from launcher.plan.discovery import Contestant
+from launcher.plan.estimate import OTHER_SECONDS, Durations, guess
 from launcher.plan.profile import load_profile
 from launcher.stop import Ending, Stop, supervise
 from method.schedule import run_schedule
+from runners.harness.case import DatasetRef
 from runners.harness.run import PlannedCase
 from runners.harness.workload import Framework, Workload
 
@@ -320,6 +324,32 @@ def test_the_a_a_profile_has_forty_comparisons(capsys: pytest.CaptureFixture[str
     assert "UNSUPPORTED" not in text
 
 
+def test_a_plan_of_the_published_trainings_says_that_they_take_days(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One published training took 1,400 s on a CPU; this profile has hundreds."""
+    assert main(["plan", "--profile", "cifar100", "--out", str(tmp_path)], REPOSITORY) == 0
+    text = capsys.readouterr().out
+    found = re.search(r"about (\d+) days of measuring, from rough constants .* 600 trained images a second", text)
+    assert found, text
+    assert 4 <= int(found[1]) <= 14
+
+
+def test_an_unknown_training_takes_as_long_as_its_epochs_images_and_device_say() -> None:
+    fit = case(workload="fit", epochs=2, dataset=DatasetRef("mine", "0" * 64, 30_000, 1))
+    seconds = [guess(one) for one in (fit, replace(fit, epochs=4), replace(fit, input_size=64))]
+    assert seconds == [pytest.approx(OTHER_SECONDS + training) for training in (100, 200, 400)]
+    assert guess(replace(fit, device="gpu")) < guess(fit) / 4
+
+
+def test_a_short_training_says_nothing_about_a_long_one() -> None:
+    durations = Durations()
+    fit = case(workload="fit", epochs=1, dataset=DatasetRef("mine", "0" * 64, 600, 1))
+    durations.add(fit.label, "fit", A.label, 7.0)
+    assert durations.seconds(fit, A) == 7.0
+    assert durations.seconds(replace(fit, epochs=20), A) == pytest.approx(OTHER_SECONDS + 20)
+
+
 def test_the_steps_of_the_published_matrix_are_all_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--profile", "steps", "--workloads", "train,infer"], REPOSITORY) == 0
     assert f"{7 * 3 * 4 * 2} cases" in capsys.readouterr().out
@@ -388,10 +418,32 @@ def test_an_engine_without_the_gpu_toolkit_is_refused_before_anything_is_built(
             docker_engine.require_toolkit(client)
 
 
-def test_only_trouble_with_the_network_is_tried_again() -> None:
-    assert is_transient("Get https://registry/v2/: net/http: TLS handshake timeout")
-    assert is_transient("WARNING: Retrying ... NewConnectionError")
-    assert not is_transient("error: invalid syntax in Dockerfile line 3")
+@pytest.mark.parametrize(
+    ("tail", "times"),
+    [
+        ("Get https://registry/v2/: net/http: TLS handshake timeout", 3),
+        ("WARNING: Retrying ... NewConnectionError", 3),
+        ("error: invalid syntax in Dockerfile line 3", 1),
+    ],
+)
+def test_only_trouble_with_the_network_is_tried_again(monkeypatch: pytest.MonkeyPatch, tail: str, times: int) -> None:
+    tried: list[float] = []
+    stop = Stop()
+    monkeypatch.setattr(stop, "sleep", lambda seconds: tried.append(seconds))
+
+    def build() -> None:
+        raise BuildFailed("no", tail)
+
+    with pytest.raises(BuildFailed, match="no"):
+        with_retries(build, stop)
+    assert tried == list(PAUSES[: times - 1])
+
+
+def test_a_stop_ends_the_tries() -> None:
+    stop = Stop()
+    stop.request()
+    with pytest.raises(Interrupted):
+        with_retries(lambda: (_ for _ in ()).throw(BuildFailed("no", "timed out")), stop)
 
 
 def test_a_memory_limit_that_nothing_enforces_is_a_warning(tmp_path: Path, capsys: Any) -> None:
