@@ -1,4 +1,4 @@
-"""The programs' virtual environments in .venvs/, made from the requirements that their images have."""
+"""The programs' virtual environments in .venvs/, made from the same requirements as their images."""
 
 import hashlib
 import importlib.util
@@ -18,7 +18,7 @@ from launcher.text import say
 STAMP_NAME = "levelfield-stamp"
 INSTALL_SECONDS = 3600.0
 OTHER_PYTHON = "rm -rf .venv .venvs && make setup PYTHON=python3.11"
-"""Makes all environments again with another interpreter: one that is there keeps its own."""
+"""The commands that make all environments with another interpreter: an existing environment keeps its own."""
 
 
 def python_of(root: Path, program: str) -> Path:
@@ -27,9 +27,9 @@ def python_of(root: Path, program: str) -> Path:
 
 
 def is_ready(root: Path, program: str, device: str, extra_index: str = "") -> bool:
-    """Whether the environment holds just what the requirements name; one that a person linked in is left to them.
+    """Whether the environment was made from these requirements. A linked environment is its owner's concern, so it is.
 
-    Any package index will do where none is asked for.
+    Without `extra_index` it does not matter which package index it came from.
     """
     folder = root / ".venvs" / program
     if not python_of(root, program).exists():
@@ -41,13 +41,13 @@ def is_ready(root: Path, program: str, device: str, extra_index: str = "") -> bo
 
 
 def build_digest(root: Path, program: str, device: str) -> str:
-    """One digest over the environment's contents and the sources that run in it."""
+    """A digest of the environment's requirements and of the sources that run in it."""
     whole = f"{_digest(root, program, device)}\n{sources.digest(root, split(program)[0])}"
     return "sha256:" + hashlib.sha256(whole.encode()).hexdigest()
 
 
 def make_environment(root: Path, program: str, device: str, stop: Stop, extra_index: str = "") -> None:
-    """Make or update `.venvs/<program>`; nothing to do where its stamp matches. Raises BuildFailed."""
+    """Make `.venvs/<program>`, or make it again where it is not up to date. Raises BuildFailed."""
     if is_ready(root, program, device, extra_index):
         return
     folder = root / ".venvs" / program
@@ -67,7 +67,7 @@ def make_environment(root: Path, program: str, device: str, stop: Stop, extra_in
 
 
 def _install(root: Path, program: str, files: list[Path], bare: bool, stop: Stop, extra_index: str) -> None:
-    """pip install, three tries; the host's own pip where Debian's Python came without one."""
+    """Install the requirements, with the host's pip where the environment has none."""
     target = str(python_of(root, program))
     if bare and importlib.util.find_spec("pip") is None:
         raise BuildFailed(
@@ -102,7 +102,7 @@ def _message(program: str, tail: str) -> str:
 
 
 def _stamp(folder: Path) -> tuple[str, str]:
-    """(digest of the requirements, digest of the index) that the environment was made with."""
+    """The digests of the requirements and of the package index that the environment was made with."""
     try:
         lines = (folder / STAMP_NAME).read_text(encoding="ascii").splitlines()
     except (OSError, UnicodeDecodeError):

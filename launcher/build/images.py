@@ -1,4 +1,4 @@
-"""The frameworks' images, built with the `docker` command, since the engine's API cannot drive BuildKit."""
+"""The frameworks' images. The `docker` command builds them, since the engine's API cannot drive BuildKit."""
 
 import hashlib
 import shutil
@@ -30,7 +30,7 @@ def tag(program: str, device: str) -> str:
 
 
 class ImageBuilder:
-    """Builds what is missing or out of date."""
+    """Builds images that are missing or out of date."""
 
     def __init__(
         self, root: Path, client: docker.DockerClient, stop: Stop, base: str = "", extra_index: str = ""
@@ -39,14 +39,14 @@ class ImageBuilder:
         self._base, self._extra_index = base or DEFAULT_BASE, extra_index
 
     def is_current(self, program: str, device: str) -> bool:
-        """Whether the image is there and made from these sources; any package index will do where none is asked for."""
+        """Whether the image was made from these sources, and from the extra package index where there is one."""
         image = self._find(tag(program, device))
         if image is None or image.labels.get(SOURCE_LABEL) != self._digest(program, device):
             return False
         return not self._extra_index or image.labels.get(INDEX_LABEL) == sources.index_digest(self._extra_index)
 
     def build(self, program: str, device: str) -> Build:
-        """The program's image, built first where its sources changed. Raises BuildFailed."""
+        """Build the program's image, unless it is current. Raises BuildFailed."""
         if not self.is_current(program, device):
             self._build(program, device)
         image = self._find(tag(program, device))
@@ -114,7 +114,7 @@ class ImageBuilder:
             raise BuildFailed(f"{program}: its image could not be built", tail)
 
     def _digest(self, program: str, device: str) -> str:
-        """One digest over all that goes into the image."""
+        """A digest of everything that goes into the image."""
         framework, version = split(program)
         total = hashlib.sha256(f"{device}\0{version}\0{self._base}\0".encode())
         total.update(sources.digest(self._root, framework).encode())

@@ -1,4 +1,4 @@
-"""Takes the engine asked for, or the best that answers."""
+"""Selects the engine, and prepares programs on it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from runners.harness.run import Build
 def select(
     root: Path, wanted: str, limits: Limits, device: str, stop: Stop, base_image: str = "", extra_index: str = ""
 ) -> tuple[Engine, str]:
-    """(engine, why this one). Raises NotReady where the engine asked for does not answer."""
+    """The engine that is `wanted`, or for `auto` the best that answers, and the reason. Raises NotReady without any."""
     if wanted == "venv":
         return VenvEngine(root, limits, device, stop, extra_index), "asked for"
     try:
@@ -35,7 +35,7 @@ def select(
 
 
 def prepare(engine: Engine, programs: Sequence[str]) -> tuple[dict[str, Build], dict[str, str]]:
-    """Prepare the programs: (what they run from, the reason for each that cannot be prepared, which stops no other)."""
+    """Prepare the programs: the build of each, and the reason for each that cannot be prepared."""
     builds, unbuilt = {}, {}
     for program in programs:
         try:

@@ -1,4 +1,4 @@
-"""Engine without containers: one virtual environment a program, one fresh process a replicate."""
+"""The engine without containers: a virtual environment for each program, a fresh process for each replicate."""
 
 import os
 from dataclasses import replace
@@ -18,7 +18,7 @@ KEPT_VARIABLES = (
     *("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE"),
     *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", ALLOCATOR),
 )
-"""All that a replicate inherits: a thread count in the caller's shell, or settings in their home, would bend a side."""
+"""All that a replicate inherits: a thread count in the caller's shell would change what one competitor measures."""
 
 
 class VenvEngine:

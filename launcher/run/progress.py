@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: one line a replicate, and on a terminal a bar with the time left."""
+"""Shows the progress of a run: a line for each replicate, and on a terminal a bar with the time left."""
 
 from types import TracebackType
 
@@ -35,7 +35,7 @@ class Display:
         self._bar.stop()
 
     def plan(self, total: int) -> None:
-        """So many replicates there are, by now."""
+        """Set the number of replicates."""
         self._total = total
         self._bar.update(self._task, total=total)
 
@@ -62,7 +62,7 @@ class Display:
         self._bar.update(self._task, completed=self._done)
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line above the bar."""
         self._console.print(escape(text))
 
     def _draw(self) -> None:
