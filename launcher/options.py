@@ -223,7 +223,7 @@ def words(given: Mapping[str, str]) -> list[str]:
     return [word for name, value in given.items() for word in (flag(name), *([] if name == "aa" else [value]))]
 
 
-def from_make(names: str | None, options: Sequence[str]) -> list[str]:
+def from_make(names: str | None, command: str, options: Sequence[str]) -> list[str]:
     """The command line for variables of make, which the Makefile exports: `--networks=vgg16` for `NETWORKS=vgg16`.
 
     `names` are the variables on make's own command line, None where make did not start this. Such a name that is none
@@ -231,6 +231,6 @@ def from_make(names: str | None, options: Sequence[str]) -> list[str]:
     """
     variables = {name.upper(): name for name in options}
     for name in (names or "").split():
-        require_name("variable", name, variables)
+        require_name(f"variable of {command}", name, variables)
     taken = variables if names is not None else {"BASE_IMAGE", "EXTRA_INDEX"} & variables.keys()
     return [f"{flag(variables[name])}={os.environ[name]}" for name in taken if os.environ.get(name)]

@@ -1,5 +1,6 @@
 """Programs: a framework at its pinned version, or at a version that a run asks for (`tensorflow@2.16.2`)."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -42,3 +43,8 @@ def ingredients(root: Path, program: str) -> list[Path]:
     framework, version = split(program)
     files = sorted((root / "images" / framework).glob("*.txt"))
     return [path for path in files if path.name.startswith(_OF_VERSION) == bool(version)]
+
+
+def index_digest(index: str) -> str:
+    """A digest of a package index's address, which itself may hold a password."""
+    return hashlib.sha256(index.encode("utf-8", "surrogateescape")).hexdigest()[:16] if index else ""

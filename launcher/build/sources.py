@@ -41,11 +41,6 @@ def version(root: Path) -> str:
         return ""
 
 
-def index_digest(index: str) -> str:
-    """A digest of a package index's address, which itself may hold a password."""
-    return hashlib.sha256(index.encode("utf-8", "surrogateescape")).hexdigest()[:16] if index else ""
-
-
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]

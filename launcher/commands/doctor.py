@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launcher import machine, options
-from launcher.build.environments import OTHER_PYTHON, is_ready
+from launcher.build.environments import OTHER_PYTHON, EnvironmentBuilder
 from launcher.build.images import tag
 from launcher.build.programs import ARGUMENT, requirement_files, split
 from launcher.engines.connection import address, connect, require_command
@@ -64,14 +64,14 @@ def add(parser: ArgumentParser) -> None:
     options.add(parser, "device", "engine", "frameworks", "out")
 
 
-def run(root: Path, given: Namespace, _stop: Stop) -> int:
+def run(root: Path, given: Namespace, stop: Stop) -> int:
     """Print all findings; NOT_READY where no engine could run anything."""
     programs = list(choose(root, discover(root), given.frameworks))
     client, engine = _engine(given.engine)
     findings = [
         *_software(),
         engine,
-        *_programs(root, programs, given, client),
+        *_programs(root, programs, given, client, stop),
         _ffmpeg(root),
         *_processor(),
         *_memory(),
@@ -114,10 +114,10 @@ def _software() -> Iterator[Finding]:
 
 
 def _programs(
-    root: Path, programs: list[str], given: Namespace, client: docker.DockerClient | None
+    root: Path, programs: list[str], given: Namespace, client: docker.DockerClient | None, stop: Stop
 ) -> Iterator[Finding]:
     """Each program's image and environment; a program that no engine can run here is a lack."""
-    index = _Index()
+    index, environments = _Index(), EnvironmentBuilder(root, given.device, stop)
     for program in programs:
         if client is not None:
             image = tag(program, given.device)
@@ -127,7 +127,7 @@ def _programs(
                 else Finding(f"{program}: image", f"{image} is not built yet", "make images")
             )
         environment = f"{program}: environment"
-        if is_ready(root, program, given.device):
+        if environments.is_current(program):
             yield Finding(environment, f".venvs/{program} is up to date")
         elif lacking := _without_wheels(root, program, given.device, index):
             found = f"no wheel for Python {sys.version_info.major}.{sys.version_info.minor}: {', '.join(lacking)}"

@@ -57,11 +57,11 @@ class DockerEngine:
 
     def is_ready(self, program: str) -> bool:
         """Whether the program's image is up to date."""
-        return self._builder.is_current(program, self._device)
+        return self._builder.is_current(program)
 
     def prepare(self, program: str) -> Build:
         """Build the program's image where its sources changed, and remember the id to run."""
-        image = self._images[program] = self._builder.build(program, self._device)
+        image = self._images[program] = self._builder.build(program)
         if self._device == "gpu":
             self._prove_gpu(image.id)
         return image

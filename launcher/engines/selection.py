@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from launcher.build.environments import EnvironmentBuilder
 from launcher.build.images import ImageBuilder
 from launcher.engines.connection import address, connect, require_command
 from launcher.engines.docker import DockerEngine, require_toolkit
@@ -18,18 +19,19 @@ def select(
     root: Path, wanted: str, limits: Limits, device: str, stop: Stop, base_image: str = "", extra_index: str = ""
 ) -> tuple[Engine, str]:
     """The engine that is `wanted`, or for `auto` the best that answers, and the reason. Raises NotReady without any."""
+    environments = EnvironmentBuilder(root, device, stop, extra_index)
     if wanted == "venv":
-        return VenvEngine(root, limits, device, stop, extra_index), "asked for"
+        return VenvEngine(root, environments, limits), "asked for"
     try:
         client = connect()
         require_command()
     except NotReady as error:
         if wanted == "docker":
             raise
-        return VenvEngine(root, limits, device, stop, extra_index), f"auto: {error}"
+        return VenvEngine(root, environments, limits), f"auto: {error}"
     if device == "gpu":
         require_toolkit(client)
-    builder = ImageBuilder(root, client, stop, base_image, extra_index)
+    builder = ImageBuilder(root, client, device, stop, base_image, extra_index)
     reason = "asked for" if wanted == "docker" else f"auto: a Docker engine answers at {address()[0]}"
     return DockerEngine(client, builder, limits, device), reason
 
