@@ -10,7 +10,7 @@ from launcher.text import duration
 
 
 class Display:
-    """Writes to stderr. The bar is drawn at events only: a ticking display would run beside what is measured."""
+    """Writes to stderr. The bar is drawn at events only: a ticking display would take time from what is measured."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
