@@ -192,9 +192,9 @@ def _lacks(case: Case, offer: Workload | None) -> str:
     """What the case needs and the framework does not declare; empty where nothing is missing."""
     if offer is None:
         return f"does not declare the workload {case.workload}"
-    needs = [(axis.name, getattr(case, axis.name), getattr(offer, axis.offers)) for axis in AXES if axis.offers]
-    needs.append(("device", case.device, offer.devices))
-    missing = [f"{what} {value}" for what, value, offered in needs if value is not None and value not in offered]
+    values = [(axis, getattr(case, axis.name)) for axis in AXES]
+    missing = [f"{axis.name} {value}" for axis, value in values if not offer.does(axis, case.workload, value)]
+    missing += [f"device {case.device}"] if case.device not in offer.devices else []
     sizes = offer.sizes.get(case.network or "", ())
     if sizes and case.input_size not in sizes:
         missing.append(f"size {case.input_size} of {case.network}")
