@@ -78,21 +78,6 @@ def _run_name(text: str) -> str:
     return text
 
 
-def _slowdown(text: str) -> float:
-    try:
-        return _number(1, 10)(text)
-    except ValueError as error:
-        raise ValueError("from 1 (none) to 10 times") from error
-
-
-def _gibibytes(text: str) -> int:
-    return int(_number(0.125)(text) * 2**30)
-
-
-def _folder(text: str) -> Path:
-    return Path(text).absolute()
-
-
 def _of_axis(axis: Axis) -> Option:
     read = _switch if axis.kind is bool else str if axis.kind is str else _whole(axis.least)
     return Option(f"{', '.join(axis.chosen_for)}: {axis.help}", read, listed=True)
@@ -114,13 +99,15 @@ OPTIONS = {
     "filter": Option("only cases whose name in the plan or a report contains this, or matches this glob", default=""),
     "blocks": Option("how often each case is repeated, no more and no less (default: the profile's)", _whole(1, 1000)),
     "budget": Option(f"{_BUDGET}; for a run that has ended, so much more", seconds),
-    "slowdown": Option("with --aa: make the steps of the second label last this many times as long", _slowdown, 1.0),
+    "slowdown": Option(
+        "with --aa: make the steps of the second label last this many times as long", _number(1, 10), 1.0
+    ),
     "data": Option("class folders or prepared data sets, separated by commas (default: synthetic)", default=""),
     "run": Option("name of the run to resume; with --budget, to continue a run that has ended", _run_name, ""),
     "timeout": Option("seconds until a replicate is given up (default: the profile's)", _number(0.1)),
-    "out": Option("folder that runs are written to (default: results)", _folder),
+    "out": Option("folder that runs are written to (default: results)", lambda text: Path(text).absolute()),
     "cpus": Option("CPU set like 0-3,6 (default: all visible)", default=""),
-    "memory": Option("memory limit of a replicate in GiB (default: 85 %% of the machine's)", _gibibytes),
+    "memory": Option("memory limit of a replicate in GiB (default: 85 %% of the machine's)", _number(0.125)),
     "seed": Option("seed of the order (default: random, recorded)", _whole(0, 2**31 - 1)),
     "base_image": Option("base of the images", default=""),
     "extra_index": Option("a further package index; a build does not fail where it is out of reach", default=""),
@@ -176,7 +163,7 @@ def add(parser: ArgumentParser, *names: str) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """What to measure. `given` holds the text of the options that were given."""
+    """What to measure. `memory` is in GiB; `given` holds the text of the options that were given."""
 
     profile: str
     device: str
@@ -193,7 +180,7 @@ class Options:
     timeout: float | None
     out: Path
     cpus: str
-    memory: int | None
+    memory: float | None
     seed: int | None
     strict: bool
     base_image: str

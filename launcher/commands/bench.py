@@ -55,7 +55,8 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
 
 
 def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
-    limits = Limits(machine.cpu_set(asked.cpus), asked.memory or machine.default_memory())
+    memory = machine.default_memory() if asked.memory is None else int(asked.memory * 2**30)
+    limits = Limits(machine.cpu_set(asked.cpus), memory)
     engine, reason = _engine(root, asked.engine, asked.device, asked, limits, stop)
     assigned = assign(drafted.reading, [(source, prepare(root, source, stop)) for source in drafted.sources])
     for name, why in assigned.reasons.items():

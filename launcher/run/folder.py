@@ -124,7 +124,7 @@ _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 
 
 class BadRecord(ValueError):
-    """A record cannot be used, and why; `invalid` where it can be decoded but holds a forbidden value."""
+    """Why a record cannot be used; `invalid` where it can be decoded but holds a forbidden value."""
 
     def __init__(self, message: str, invalid: bool = False) -> None:
         super().__init__(message)

@@ -416,7 +416,7 @@ def test_a_second_launcher_in_the_same_run_is_refused_and_told_who_holds_it(
         (["--workloads", "train"], "no case of workload train"),
         (["--budget", "30"], "--budget '30'"),
         (["--slowdown", "1.05"], "only with --aa"),
-        (["--aa", "--slowdown", "11"], "from 1 (none) to 10"),
+        (["--aa", "--slowdown", "11"], "--slowdown '11': a number from 1 to 10"),
         (["--aa", "--slowdown", "0.5"], "--slowdown '0.5'"),
         (["--aa", "--frameworks", "fake,other"], "one framework under two labels"),
     ],
