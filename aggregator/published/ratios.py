@@ -55,7 +55,7 @@ def ratio(row: Mapping[str, StepTime], left: str, right: str) -> float | None:
 
 
 def printed(value: float | None) -> str:
-    """Two decimals, or as many digits of a small one: without an interval nobody knows how many it supports."""
+    """Two decimals, or two digits of a small ratio: without an interval, more may mean nothing."""
     return DASH if value is None else significant(value, 3 if value >= 1 else 2)
 
 

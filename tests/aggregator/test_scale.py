@@ -20,7 +20,7 @@ from aggregator.cli import main
 from aggregator.read import record_files, replicate
 from aggregator.read.replicate import computed
 from aggregator.read.run_folder import CannotReport, load_run
-from aggregator.report import build
+from aggregator.report import part
 from aggregator.report.figures import charts
 from aggregator.report.page import size_limits, write
 from method.statistic import seconds
@@ -243,7 +243,7 @@ def test_a_report_made_by_several_processes_is_that_of_one(tmp_path, monkeypatch
     fork = processes.FORK.Process
     monkeypatch.setattr(processes.FORK, "Process", lambda **given: started.append(given) or fork(**given))
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    monkeypatch.setattr(build, "MUCH", 0)
+    monkeypatch.setattr(part, "MUCH", 0)
     monkeypatch.setattr(write, "MUCH", 0)
     assert report_of(tmp_path / "several", a_run(blocks=8)) == (code, page, text)
     assert len(started) == 4
@@ -271,8 +271,8 @@ def test_a_report_without_room_says_what_it_leaves_out_and_judges_everything(tmp
     assert page.count("Raw samples: ") == 3
     assert set(re.findall(r'href="#(case-[\w-]+)"', page)) == set(re.findall(r'id="(case-\d[\w-]+)"', page))
     answers, tables = (r"## The answer.*?(?=## Figures)", r"## Tables.*?(?=## Each case)")
-    for part in (answers, tables):
-        assert re.search(part, text, re.DOTALL)[0] == re.search(part, whole_text, re.DOTALL)[0]
+    for section in (answers, tables):
+        assert re.search(section, text, re.DOTALL)[0] == re.search(section, whole_text, re.DOTALL)[0]
     assert re.findall(r"<b>[\d.]+×</b>", page)[:5] == re.findall(r"<b>[\d.]+×</b>", whole)[:5]
 
 

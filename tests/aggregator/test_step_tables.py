@@ -13,7 +13,7 @@ from aggregator.read.parse import parse_record
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
 from aggregator.report.figures.style import Palette
-from aggregator.report.scores import result_tables
+from aggregator.report.part import result_tables
 from aggregator.report.steps.figures import roofline_figures
 from runners.harness.record import Status, to_json
 from runners.harness.run import Unavailable

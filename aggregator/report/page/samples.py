@@ -15,11 +15,11 @@ DIGITS = 4
 """A step is rounded to so many where there is room: far finer than any difference that a verdict rests on."""
 ROUNDED_TO = {
     None: "four digits",
-    8: "an eighth of the spread of its replicate's middle half",
-    4: "a quarter of the spread of its replicate's middle half",
-    2: "half the spread of its replicate's middle half",
+    8: "an eighth of the interquartile range of its replicate",
+    4: "a quarter of the interquartile range of its replicate",
+    2: "half of the interquartile range of its replicate",
 }
-"""By how many times finer than that spread; the first that fits is taken."""
+"""By how many times finer than the interquartile range; the first that fits is taken."""
 LEVELS = " !#$%'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}"
 """A sign for each level around the middle: what JSON and HTML leave as it is, but for the one that begins a number."""
 FAR = "~"
@@ -46,10 +46,10 @@ def packed_samples(parts: Sequence[Sequence[CaseResult]], left: int) -> PackedSa
         found = _packed(parts, finer)
         if len(found.text) <= left:
             return PackedSamples(
-                found, f"Where scripts run, each case's can be saved as CSV, rounded to {ROUNDED_TO[finer]}."
+                found, f"With JavaScript, the samples of a case can be saved as CSV, rounded to {ROUNDED_TO[finer]}."
             )
     return PackedSamples(
-        said=f"The {count(steps, 'raw sample')} would make this page too long: they are in the run's records, and "
+        said=f"This page has no room for {count(steps, 'raw sample')}: they are in the records of the run, and "
         "`python -m aggregator export --format parquet` makes a table of them."
     )
 
