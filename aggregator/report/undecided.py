@@ -47,7 +47,7 @@ def going_on(env: Environment, cases: Sequence[CaseResult]) -> tuple[str, ...]:
     if not undecided or plan is None:
         return ()
     are = "is" if len(undecided) == 1 else "are"
-    said = f"{count(len(undecided), 'comparison')} {are} undecided; the table above has their bounds."
+    said = f"{count(len(undecided), 'comparison')} {are} undecided; the table above has the bounds."
     near = [(result, more) for result, found in undecided if 0 < (more := _blocks(found)) <= NEAR]
     if not near:
         return (f"{said} {NEAR} more blocks are not expected to answer any of them.",)
