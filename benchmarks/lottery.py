@@ -26,7 +26,7 @@ import numpy as np
 from scipy import stats
 
 from aggregator.judge.metrics import faults_a_step
-from method.statistic import summarise
+from method.statistic import seconds
 from runners.harness.host import ALLOCATOR
 from runners.harness.record import Record
 
@@ -109,7 +109,7 @@ def measured(framework: str, case: str, level: Level) -> Record:
 
 def row(name: str, records: Sequence[Record]) -> str:
     """A line of the table."""
-    medians = np.array([one.seconds for one in summarise(records)])
+    medians = np.array([seconds(one) for one in records])
     slow = np.mean(medians > (1 + APART) * np.quantile(medians, 0.1))
     faults = [faults_a_step(record) or 0.0 for record in records]
     together = stats.spearmanr(medians, faults).statistic

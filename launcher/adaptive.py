@@ -21,7 +21,7 @@ class Looks:
         if record.status is not Status.OK or record.samples is None:
             return
         try:
-            (found,) = summarise([record])
+            found = summarise(record)
         except (ValueError, KeyError, ArithmeticError):
             return
         if found.seconds > 0:

@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Entry:
-    """One case as the schedule sees it: its label, who runs it and its fixed number of blocks."""
+    """One case as the schedule sees it: its key, who runs it and its fixed number of blocks."""
 
-    label: str
+    key: str
     competitors: Sequence[Competitor]
     blocks: int
 
@@ -52,7 +52,7 @@ def schedule(cases: Sequence[Entry], seed: int, extensions: Sequence[int] = (), 
     places: list[tuple[int, int]] = []
     for block in range(max((case.blocks for case in cases), default=0)):
         due = [index for index, case in enumerate(cases) if block < case.blocks]
-        due.sort(key=lambda index: cases[index].label)
+        due.sort(key=lambda index: cases[index].key)
         places += [(index, block) for index in _shuffled(due, f"{seed}/round {block}")]
     reached = [case.blocks for case in cases]
     for index in extensions:
@@ -60,27 +60,27 @@ def schedule(cases: Sequence[Entry], seed: int, extensions: Sequence[int] = (), 
         reached[index] += every
     replicates: list[Replicate] = []
     for index, block in places:
-        for position, competitor in enumerate(block_order(cases[index].competitors, seed, cases[index].label, block)):
+        for position, competitor in enumerate(block_order(cases[index].competitors, seed, cases[index].key, block)):
             replicates.append(Replicate(len(replicates), index, block, position, competitor))
     return replicates
 
 
 def run_schedule(run: Run) -> list[Replicate]:
     """The schedule of a run so far, from what its run.json holds."""
-    entries = [Entry(case.case.label, case.competitors, case.blocks) for case in run.cases]
+    entries = [Entry(case.case.key, case.competitors, case.blocks) for case in run.cases]
     return schedule(entries, run.order_seed, run.extensions, run.stopping.every if run.stopping else 0)
 
 
-def block_order(competitors: Sequence[Competitor], seed: int, label: str, block: int) -> list[Competitor]:
-    """The order of the competitors inside one block of the case with this label."""
+def block_order(competitors: Sequence[Competitor], seed: int, case: str, block: int) -> list[Competitor]:
+    """The order of the competitors inside one block of the case with this key."""
     count = len(competitors)
     if count < 2:
         return list(competitors)
     square, row = divmod(block, count)
-    first = _shuffled(sorted(competitors), f"{seed}/{label}/square {square}")
+    first = _shuffled(sorted(competitors), f"{seed}/{case}/square {square}")
     if count == 2:
         return first if row == 0 else first[::-1]
-    shift = _shuffled(list(range(count)), f"{seed}/{label}/rows {square}")[row]
+    shift = _shuffled(list(range(count)), f"{seed}/{case}/rows {square}")[row]
     return first[shift:] + first[:shift]
 
 

@@ -1,12 +1,9 @@
 """One number from one replicate, and how far its beginning and its end were apart."""
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
-from statistics import fmean
+from statistics import fmean, median
 from typing import NamedTuple
-
-import numpy as np
 
 from runners.harness.case import Case
 from runners.harness.record import Record, Samples
@@ -15,8 +12,6 @@ FEWEST_IN_QUARTER = 2
 """Of shorter quarters the drift is not taken."""
 BURSTS_IN_QUARTER = 5
 """The same of a loader, whose workers deliver in bursts."""
-TOGETHER = 2**20
-"""So many steps are in memory a second time at most, unless one replicate has more."""
 STEP_WORKLOADS = ("train", "infer", "roof")
 
 
@@ -41,51 +36,30 @@ class Summary(NamedTuple):
     taken: float
 
 
-def summarise(records: Sequence[Record]) -> list[Summary]:
-    """What each of these `ok` records comes to. Those with equally many steps are taken together: where thousands are
-    read, one after the other takes five times as long.
+def summarise(record: Record) -> Summary:
+    """What an `ok` record comes to.
 
-    Raises ArithmeticError for a step beyond 64 bits, and that or KeyError where there is nothing to compare.
+    Raises ArithmeticError or KeyError where it holds nothing to compare.
     """
-    found: dict[int, Summary] = {}
-    alike: defaultdict[int, list[int]] = defaultdict(list)
-    for place, record in enumerate(records):
-        samples = _samples(record)
-        if record.case.workload in STEP_WORKLOADS:
-            alike[len(retained(samples))].append(place)
-        else:
-            found[place] = _whole_stage(samples) if record.case.workload == "fit" else _batches(record.case, samples)
-    for steps, places in alike.items():
-        at_once = max(1, TOGETHER // max(1, steps))
-        for start in range(0, len(places), at_once):
-            some = places[start : start + at_once]
-            found |= zip(some, _steps([_samples(records[place]) for place in some]), strict=True)
-    return [found[place] for place in range(len(records))]
+    if record.samples is None:
+        raise KeyError(f"record {record.record_id} has no samples")
+    if record.case.workload in STEP_WORKLOADS:
+        return _steps(record.samples)
+    return _whole_stage(record.samples) if record.case.workload == "fit" else _batches(record.case, record.samples)
 
 
 def seconds(record: Record) -> float:
     """The compared statistic, in seconds, of an `ok` record."""
-    return summarise([record])[0].seconds
+    return summarise(record).seconds
 
 
-def _steps(alike: Sequence[Samples]) -> list[Summary]:
-    """All have kept equally many steps."""
-    series = [retained(samples) for samples in alike]
-    steps = np.array(series, dtype=np.int64)
-    count = steps.shape[1]
-    means = [sum(times) / count / 1e9 for times in series]
-    quarter = count // 4
-    drifts: Sequence[float | None] = [None] * len(series)
+def _steps(samples: Samples) -> Summary:
+    steps = retained(samples)
+    mean = sum(steps) / len(steps) / 1e9
+    quarter, drift = len(steps) // 4, None
     if quarter >= FEWEST_IN_QUARTER:
-        first, last = _medians(steps[:, :quarter]), _medians(steps[:, -quarter:])
-        drifts = [_log_ratio(end, start) for start, end in zip(first.tolist(), last.tolist(), strict=True)]
-    return list(map(Summary, (_medians(steps) / 1e9).tolist(), means, drifts, map(_taken, alike)))
-
-
-def _medians(rows: np.ndarray) -> np.ndarray:
-    """Of each row of whole numbers; NumPy's own looks for what is not a number, which takes longer."""
-    ordered, count = np.sort(rows, axis=1), rows.shape[1]
-    return np.asarray(np.mean(ordered[:, [(count - 1) // 2, count // 2]], axis=1))
+        drift = _log_ratio(median(steps[-quarter:]), median(steps[:quarter]))
+    return Summary(median(steps) / 1e9, mean, drift, _taken(samples))
 
 
 def _whole_stage(samples: Samples) -> Summary:
@@ -109,9 +83,3 @@ def _taken(samples: Samples) -> float:
 def _log_ratio(end: float, start: float) -> float | None:
     """None where a clock stood still."""
     return math.log(end / start) if end > 0 and start > 0 else None
-
-
-def _samples(record: Record) -> Samples:
-    if record.samples is None:
-        raise ValueError(f"record {record.record_id} has no samples")
-    return record.samples

@@ -3,9 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
 from functools import cache
-from json import dumps
 
 from aggregator.base.text import clean
 from runners.harness.case import Case
@@ -43,7 +41,7 @@ def contest_title(case: Case) -> str:
 @cache
 def digest(case: Case) -> str:
     """A stable short name for a case, the same in every report."""
-    return hashlib.sha256(dumps(asdict(case), sort_keys=True).encode("ascii")).hexdigest()[:10]
+    return hashlib.sha256(case.key.encode("ascii")).hexdigest()[:10]
 
 
 def anchor(case: Case, section: int) -> str:

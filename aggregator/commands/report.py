@@ -1,9 +1,8 @@
 """`report`: compare a run's records and write report.md, report.html and the figures."""
 
 import argparse
-from functools import partial
-from importlib import import_module
 
+from aggregator.commands.reporting import make
 from aggregator.commands.shared import RUN_HELP, load_runs, percentage, target_folder
 
 HELP = "compare a run's records and write report.md and report.html"
@@ -28,11 +27,8 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Write the report; its path is the last line of standard output."""
-    # What comes after reading is imported while others read: the processes that do are started small, and first.
-    reporting = partial(import_module, "aggregator.commands.reporting")
-    [(folder, loaded)] = load_runs(given.runs, meanwhile=reporting)
-    code: int = reporting().make([loaded], given.out or folder, given)
-    return code
+    [(folder, loaded)] = load_runs(given.runs)
+    return make([loaded], given.out or folder, given)
 
 
 def _accuracy(text: str) -> float:

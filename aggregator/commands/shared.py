@@ -5,7 +5,7 @@ import difflib
 import math
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,22 +18,16 @@ OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION, DEFECT, INTERRUPTED, NO_READER
 whose reader goes: a script with pipefail knows it, and none takes it for a success."""
 LONGEST = 8192
 """Characters of a line at most: more than a path can have."""
-_loaded: list[tuple[Path, LoadedRun]] = []
-"""The last command's runs, which end with the process: to take a hundred thousand records apart takes half a second."""
 RUN_HELP = "a run's folder, or its id under results/"
 
 
-def load_runs(names: Sequence[str], meanwhile: Callable[[], object] | None = None) -> list[tuple[Path, LoadedRun]]:
-    """The runs that `names` name with their folders, each once; one left out is said. Raises CannotReport.
-
-    `meanwhile` is done while other processes read, where there is so much to read.
-    """
+def load_runs(names: Sequence[str]) -> list[tuple[Path, LoadedRun]]:
+    """The runs that `names` name with their folders, each once; one left out is said. Raises CannotReport."""
     folders = [find_run(name).resolve() for name in names]
     times = Counter(folders)
-    kept, copies = without_copies([(folder, load_run(folder, meanwhile)) for folder in times])
+    kept, copies = without_copies([(folder, load_run(folder)) for folder in times])
     for line in (*(f"{folder} is given {n} times; it is taken once" for folder, n in times.items() if n > 1), *copies):
         print(printable(line), file=sys.stderr)
-    _loaded[:] = kept
     return kept
 
 

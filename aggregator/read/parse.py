@@ -6,7 +6,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from aggregator.read.members import is_wide, read_members
 from aggregator.read.schema import record_adapter
 from aggregator.read.validity import EVIDENCE, IDENTITY, JUDGED, broken
 from runners.harness.record import SCHEMA_VERSION, Failure, Record, Status
@@ -31,9 +30,6 @@ def parse_record(data: bytes) -> Record:
 
     Raises BadRecord where not even its case can be told, NewerSchema where the schema is newer.
     """
-    found = read_members(data)
-    if found:
-        return _judged(*found)
     try:
         record = record_adapter().validate_json(data)
     except ValidationError as error:
@@ -41,7 +37,7 @@ def parse_record(data: bytes) -> Record:
             return _salvage(data, error)
         except RecursionError:
             raise BadRecord("nested too deeply", 0) from error
-    return _judged(record, _problems(record, is_wide(data)))
+    return _judged(record, _problems(record))
 
 
 def _salvage(data: bytes, error: ValidationError) -> Record:
@@ -82,9 +78,8 @@ def _refuse_identity(problems: dict[str, str]) -> None:
             raise BadRecord(f"not a record: {problems[name]}")
 
 
-def _problems(record: Record, wide: bool = True) -> dict[str, str]:
-    """`wide` says whether any of its numbers may be beyond 64 bits."""
-    found = {name: broken(name, getattr(record, name), wide) for name in JUDGED}
+def _problems(record: Record) -> dict[str, str]:
+    found = {name: broken(name, getattr(record, name)) for name in JUDGED}
     return {name: problem for name, problem in found.items() if problem}
 
 

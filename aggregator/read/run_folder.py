@@ -3,7 +3,6 @@
 import difflib
 import json
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
@@ -72,13 +71,10 @@ def _runs(results: Path) -> list[str]:
         return []
 
 
-def load_run(folder: Path, meanwhile: Callable[[], object] | None = None) -> LoadedRun:
-    """Read run.json and every record of `folder`. Raises CannotReport where there is nothing to report.
-
-    `meanwhile` is done while other processes read, where there is so much to read.
-    """
+def load_run(folder: Path) -> LoadedRun:
+    """Read run.json and every record of `folder`. Raises CannotReport where there is nothing to report."""
     plan, problems = _read_plan(folder)
-    read, quarantined = _read(folder / "records", meanwhile)
+    read, quarantined = _read(folder / "records")
     kept, refused = _consistent(read, plan)
     if not kept and not quarantined and not refused and not (plan and plan.cases):
         raise CannotReport(f"{folder}: no records and no planned case; run the benchmark first")
@@ -99,11 +95,9 @@ def load_pilots(folder: Path) -> tuple[tuple[Record, ...], tuple[Quarantined, ..
     return tuple(kept), (*quarantined, *refused)
 
 
-def _read(
-    folder: Path, meanwhile: Callable[[], object] | None = None
-) -> tuple[list[tuple[str, Record]], list[Quarantined]]:
+def _read(folder: Path) -> tuple[list[tuple[str, Record]], list[Quarantined]]:
     try:
-        read, refused = read_records(folder, meanwhile)
+        read, refused = read_records(folder)
     except NewerSchema as error:
         raise CannotReport(f"{error}; upgrade this program to read it") from error
     except OSError as error:
@@ -154,8 +148,6 @@ def _refuse_newer_plan(path: Path, data: bytes) -> None:
 
 def _consistent(read: list[tuple[str, Record]], plan: Run | None) -> tuple[list[Record], list[Quarantined]]:
     """Drop records of another run, second records of one id, and second attempts at one replicate."""
-    if _all_apart(read, plan):
-        return sorted((record for _, record in read), key=RUN_ORDER), []
     kept: list[Record] = []
     refused: list[Quarantined] = []
     ids: set[str] = set()
@@ -178,14 +170,6 @@ def _consistent(read: list[tuple[str, Record]], plan: Run | None) -> tuple[list[
             ids.add(record.record_id)
             kept.append(record)
     return sorted(kept, key=RUN_ORDER), refused
-
-
-def _all_apart(read: list[tuple[str, Record]], plan: Run | None) -> bool:
-    """Whether there is nothing to drop, as in most runs: to see that takes no order."""
-    ids = {record.record_id for _, record in read}
-    slots = {_slot(record) for _, record in read}
-    runs = {record.run_id for _, record in read}
-    return len(ids) == len(slots) == len(read) and (plan is None or runs <= {plan.run_id})
 
 
 def _slot(record: Record) -> tuple[object, ...]:

@@ -17,14 +17,14 @@ EVIDENCE = ("effective", "samples", "resources", "check", "host", "health", "his
 JUDGED = (*IDENTITY, *EVIDENCE)
 
 
-def broken(name: str, part: Any, wide: bool = True) -> str | None:
+def broken(name: str, part: Any) -> str | None:
     """The first rule that this part of a record breaks, in words. None where it is as it must be, or is null.
 
-    `name` is one of JUDGED. `wide` says whether any of its numbers may be beyond 64 bits.
+    `name` is one of JUDGED.
     """
     if part is None:
         return None
-    problem = _unbounded(part, name) if wide else None
+    problem = _unbounded(part, name)
     return RULES[name](part) if problem is None and name in RULES else problem
 
 

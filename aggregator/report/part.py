@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from aggregator.base.case_names import anchor, contest_title
-from aggregator.base.processes import in_parallel
 from aggregator.base.quantities import count
 from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult, Environment
@@ -19,18 +18,19 @@ from aggregator.report.footnotes import Footnotes
 from aggregator.report.loaders.sentences import loader_remarks
 from aggregator.report.loaders.tables import loader_tables
 from aggregator.report.machine_advice import needed
-from aggregator.report.model import Answer, AnswerGroup, Figure, Part, Table
+from aggregator.report.model import Answer, AnswerGroup, Part, Table
 from aggregator.report.page import size_limits
+from aggregator.report.relative_time import contest_figures
+from aggregator.report.resources.figures import reading_figures
 from aggregator.report.resources.tables import startup_table
 from aggregator.report.scores import score_table
+from aggregator.report.steps.figures import roofline_figures
 from aggregator.report.steps.tables import roof_table, step_tables
 from aggregator.report.undecided import going_on
 from runners.harness.case import Case
 
 READ_THROUGH = 60
 """Lists of more comparisons are folded, below the numbers of cases that each side won."""
-MUCH = 2000
-"""With more records several processes make the parts of a report: below this number, starting them takes longer."""
 
 
 class Shared(NamedTuple):
@@ -52,63 +52,43 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
     links = {result.case: anchor(result.case, index) for result in told}
     names, palette, prefix = shared.names, shared.palette, f"part-{index + 1}-" if shared.several else ""
 
-    def tables_made() -> tuple[Table, ...]:
-        return result_tables(env.cases, names, roof, shared.target)
-
-    # The library that draws takes half a second to be imported, and longer to begin. In a large report this process
-    # does without it, and two others draw half of the figures each.
-    def contests_drawn() -> list[Figure]:
-        from aggregator.report.relative_time import contest_figures
-
-        return contest_figures(drawn, palette, prefix)
-
-    def others_drawn() -> tuple[list[Figure], list[Figure | None]]:
-        from aggregator.report.resources.figures import reading_figures
-        from aggregator.report.steps.figures import roofline_figures
-
-        samples = [
-            samples_figure(result, links[result.case], names[result.case], palette, shared.sample_bytes)
-            for result in told
-        ]
-        return [*reading_figures(drawn, palette, prefix), *roofline_figures(drawn, roof, palette, prefix)], samples
-
-    much = len(env.records) > MUCH
-    with (
-        in_parallel(tables_made, much) as tables,
-        in_parallel(contests_drawn, much) as contest_drawings,
-        in_parallel(others_drawn, much) as other_drawings,
-    ):
-        axis, footnotes = scale([found for result in env.cases for found in result.comparisons]), Footnotes()
-        common = settings_in_common(env.cases)
-        lines = {
-            result.case: tuple(
-                answer(found, names[result.case], links.get(result.case, ""), axis, footnotes)
-                for found in result.comparisons
-            )
-            for result in ordered
-        }
-        scores = score_table([case for case in competed if not case.is_self])
-        advice = tuple(needed(competed))
-        other_figures, samples = other_drawings()
-        return Part(
-            title=_title(env, index) if shared.several else "",
-            scores=scores,
-            groups=tuple(_groups(ordered, lines)),
-            notes=footnotes.texts,
-            axis=axis.printed() if axis else None,
-            going_on=going_on(env, competed),
-            advice=advice,
-            remarks=loader_remarks([case for case in competed if case.case.workload == "load"]),
-            figures=(*contest_drawings(), *other_figures),
-            undrawn=undrawn,
-            tables=tables(),
-            in_common=listed_by_competitor(common),
-            cases=tuple(
-                detail(result, names[result.case], links[result.case], lines[result.case], drawing, roof, common)
-                for result, drawing in zip(told, samples, strict=True)
-            ),
-            untold=untold,
+    axis, footnotes = scale([found for result in env.cases for found in result.comparisons]), Footnotes()
+    common = settings_in_common(env.cases)
+    lines = {
+        result.case: tuple(
+            answer(found, names[result.case], links.get(result.case, ""), axis, footnotes)
+            for found in result.comparisons
         )
+        for result in ordered
+    }
+    scores = score_table([case for case in competed if not case.is_self])
+    advice = tuple(needed(competed))
+    samples = [
+        samples_figure(result, links[result.case], names[result.case], palette, shared.sample_bytes) for result in told
+    ]
+    return Part(
+        title=_title(env, index) if shared.several else "",
+        scores=scores,
+        groups=tuple(_groups(ordered, lines)),
+        notes=footnotes.texts,
+        axis=axis.printed() if axis else None,
+        going_on=going_on(env, competed),
+        advice=advice,
+        remarks=loader_remarks([case for case in competed if case.case.workload == "load"]),
+        figures=(
+            *contest_figures(drawn, palette, prefix),
+            *reading_figures(drawn, palette, prefix),
+            *roofline_figures(drawn, roof, palette, prefix),
+        ),
+        undrawn=undrawn,
+        tables=result_tables(env.cases, names, roof, shared.target),
+        in_common=listed_by_competitor(common),
+        cases=tuple(
+            detail(result, names[result.case], links[result.case], lines[result.case], drawing, roof, common)
+            for result, drawing in zip(told, samples, strict=True)
+        ),
+        untold=untold,
+    )
 
 
 def result_tables(

@@ -21,8 +21,8 @@ class Axis:
     line names one: the same for every workload, or by workload; a workload that it leaves out does not have the axis.
     `option` is the launcher's option for one or several values, in capitals make's variable; it applies to the
     workloads `chosen_for`. `offers` is the field of a framework's `Workload` that lists the values which it knows.
-    `word` is how a value reads in a label, where it differs from `unsaid`. `column` is the axis's name in tables and
-    filters; `unit` follows a value there.
+    `word` is how a value reads in a label, where it differs from `unsaid` (for every workload, or by workload).
+    `column` is the axis's name in tables and filters; `unit` follows a value there.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Axis:
     help: str
     usual: Value | Mapping[str, Value]
     word: str
-    unsaid: Value | None
+    unsaid: Value | Mapping[str, Value] | None
     column: str
     unit: str
     least: int
@@ -58,9 +58,10 @@ class Axis:
             return "yes" if value else "no"
         return f"{value} {self.unit}".rstrip()
 
-    def said(self, value: Value | None) -> str:
+    def said(self, value: Value | None, workload: str) -> str:
         """How a value reads in a label; empty where the axis does not apply or the value goes without saying."""
-        return "" if value is None or value == self.unsaid else self.word.format(value)
+        unsaid = self.unsaid.get(workload) if isinstance(self.unsaid, Mapping) else self.unsaid
+        return "" if value is None or value == unsaid else self.word.format(value)
 
 
 def axis(
@@ -68,7 +69,7 @@ def axis(
     usual: Value | Mapping[str, Value],
     word: str = "{}",
     *,
-    unsaid: Value | None = None,
+    unsaid: Value | Mapping[str, Value] | None = None,
     column: str = "",
     unit: str = "",
     least: int = 1,

@@ -3,42 +3,14 @@
 The identity of a measurement is these frozen values; it is never parsed out of a file name.
 """
 
-from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass, fields, replace
-from functools import cache
-from operator import itemgetter
-from typing import Any, ClassVar
+import json
+from dataclasses import KW_ONLY, asdict, dataclass, replace
+from typing import ClassVar
 
 from runners.harness.axes import axes_of, axis
 
 STRICT = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
 """How strictly a loader (pydantic) reads these dataclasses: no unknown key, no coercion, finite numbers."""
-
-
-_KEPT = "_hash"
-
-
-@cache
-def _values(kind: Any) -> Callable[[dict[str, object]], object]:
-    return itemgetter(*(field.name for field in fields(kind)))
-
-
-class KeptHash:
-    """A hash computed once, since a report looks up the case of every record many times.
-
-    A dataclass names it in its own body, or makes one of its own. Another process may hash otherwise, so that it is
-    left behind where the value is sent there.
-    """
-
-    def __hash__(self) -> int:
-        kept = self.__dict__
-        if _KEPT not in kept:
-            kept[_KEPT] = hash(_values(type(self))(kept))  # type: ignore[arg-type]
-        found: int = kept[_KEPT]
-        return found
-
-    def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in self.__dict__.items() if name != _KEPT}
 
 
 @dataclass(frozen=True)
@@ -57,11 +29,11 @@ STEPS = ("train", "infer")
 
 
 @dataclass(frozen=True)
-class Case(KeptHash):
+class Case:
     """A workload with all its parameters fixed, less framework, variant and loader.
 
-    Competitors are compared on a case. A parameter that a workload does not have is None. The order of the axes is the
-    order of options, columns and the words of a label.
+    Competitors are compared on a case. A parameter that a workload does not have is None. Options, columns and the
+    words of a label stand in the order of the fields.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -90,6 +62,7 @@ class Case(KeptHash):
         "images a step",
         32,
         "batch {}",
+        unsaid={"roof": 1},
         column="batch",
         option="batches",
         chosen_for=(*STEPS, "fit"),
@@ -123,7 +96,7 @@ class Case(KeptHash):
     precision: str = axis(
         "fp32, tf32, bf16 or fp16, as the device has it",
         "fp32",
-        unsaid="fp32",
+        unsaid=dict.fromkeys((*STEPS, "load", "fit"), "fp32"),
         option="precision",
         chosen_for=(*STEPS, "roof"),
         offers="precisions",
@@ -155,7 +128,13 @@ class Case(KeptHash):
     )
     dataset: DatasetRef | None = None
 
-    __hash__ = KeptHash.__hash__
+    @property
+    def key(self) -> str:
+        """Names the case, however labels are worded and whatever axes are declared later: what has a value, as JSON.
+
+        The order of a run is drawn from it, and links into reports are made of it.
+        """
+        return json.dumps({name: value for name, value in asdict(self).items() if value is not None}, sort_keys=True)
 
     @property
     def subject(self) -> str:
@@ -165,7 +144,7 @@ class Case(KeptHash):
     def settings(self, *without: str) -> list[str]:
         """In words, what tells the case from others of its workload, subject, device and data: every axis but these."""
         left_out = ("network", "stage", *without)
-        said = [axis.said(getattr(self, axis.name)) for axis in AXES if axis.name not in left_out]
+        said = [axis.said(getattr(self, axis.name), self.workload) for axis in AXES if axis.name not in left_out]
         return [text for text in said if text]
 
     @property
@@ -180,7 +159,7 @@ AXES = axes_of(Case)
 
 
 @dataclass(frozen=True, order=True)
-class Competitor(KeptHash):
+class Competitor:
     """Who runs a case: a framework in one of its variants; `loader` only where the workload reads data.
 
     `alias` tells two competitors apart that are the same program: the labels of an A/A run. `version` is set where a
@@ -194,8 +173,6 @@ class Competitor(KeptHash):
     loader: str = ""
     alias: str = ""
     version: str = ""
-
-    __hash__ = KeptHash.__hash__
 
     @property
     def program(self) -> str:

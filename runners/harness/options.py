@@ -157,7 +157,8 @@ def _complete(parse: argparse.ArgumentParser, given: argparse.Namespace, offered
         value, usual = getattr(given, axis.name), _usual(axis, given, offered)
         known = getattr(offered, axis.offers) if axis.offers else ()
         if value is not None and usual is None:
-            parse.error(f"--{axis.flag} does not apply to {given.workload}")
+            workloads = ", ".join(axis.usual) if isinstance(axis.usual, Mapping) else "others"
+            parse.error(f"--{axis.flag} does not apply to {given.workload}; it applies to {workloads}")
         setattr(given, axis.name, usual if value is None else value)
         if known and getattr(given, axis.name) is not None:
             _known(parse, axis.flag, getattr(given, axis.name), known)

@@ -12,9 +12,9 @@ from typing import ClassVar
 from runners.harness.case import STRICT, Case, Competitor
 from runners.harness.files import write_atomically
 
-RUN_VERSION = 4
+RUN_VERSION = 5
 """1 had another order, and neither pilots nor a stopping rule; 2 stopped on width alone and could not be continued; in
-3 all programs of a case shared the longest warm-up of any."""
+3 all programs of a case shared the longest warm-up of any; up to 4 the order was drawn from the labels of cases."""
 RUN_NAME = "run.json"
 PILOTS = "pilots"
 """The folder in a run's where its pilots lie, as a small run of their own."""

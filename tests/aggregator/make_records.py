@@ -95,9 +95,7 @@ def cost_of(case: Case) -> tuple[int | None, int | None]:
 
 def load_case(stage: str = "decode", workers: int = 2, track: str = "matched") -> Case:
     """A loader's stage."""
-    return Case(
-        "load", "cpu", batch_size=32, seed=25, track=track, input_size=224, stage=stage, workers=workers, dataset=DATA
-    )
+    return Case("load", "cpu", batch_size=32, seed=25, track=track, stage=stage, workers=workers, dataset=DATA)
 
 
 def stages_of(case: Case, level: float) -> dict[str, tuple[int, int]]:
@@ -132,6 +130,29 @@ def fit_case(epochs: int = 3) -> Case:
     return Case("fit", "cpu", batch_size=32, seed=25, network="cnn4", input_size=32, **more)  # type: ignore[arg-type]
 
 
+def _drawn_for(case: Case) -> str:
+    """Names a case for its random numbers, the same however labels are worded: golden figures rest on them."""
+    size = 224 if case.workload == "load" else case.input_size
+    switch = {True: "on", False: "off"}
+    parts = [
+        *(case.workload, case.network, case.stage),
+        f"{size}px" if size else "",
+        f"batch {case.batch_size}",
+        f"workers {case.workers}" if case.workers is not None else "",
+        f"cache {switch[case.cache]}" if case.cache is not None else "",
+        f"augment {switch[case.augment]}" if case.augment is not None else "",
+        f"epochs {case.epochs}" if case.epochs is not None else "",
+        "tested each epoch" if case.test_each_epoch else "",
+        case.dataset.id if case.dataset else "",
+        case.precision,
+        case.scope if case.scope != "compute" else "",
+        case.track if case.track != "matched" else "",
+        f"seed {case.seed}" if case.seed != 25 else "",
+        case.device,
+    ]
+    return " ".join(part for part in parts if part)
+
+
 def make_record(
     case: Case,
     competitor: Competitor,
@@ -145,7 +166,7 @@ def make_record(
     run_id: str = "run-1",
 ) -> Record:
     """One `ok` replicate whose statistic lies about `seconds`: scatter between processes, less within."""
-    draw = random.Random(f"{SEED} {case.label} {competitor.label} {number}")
+    draw = random.Random(f"{SEED} {_drawn_for(case)} {competitor.label} {number}")
     level = seconds * draw.lognormvariate(0, scatter)
     times = [
         int(level * 1e9 * draw.lognormvariate(0, 0.004) * (1.6 if index < warmup else 1)) for index in range(steps)
@@ -252,7 +273,7 @@ def scheduled(
     run: Run, seconds: Callable[[Case, Competitor], float] = lambda _case, _who: 0.05, pilots: bool = False, **more: Any
 ) -> list[Record]:
     """Every record that `run` plans with its extensions, in the order and with the names that its seed gives."""
-    entries = [Entry(case.case.label, case.competitors, case.blocks) for case in run.cases]
+    entries = [Entry(case.case.key, case.competitors, case.blocks) for case in run.cases]
     found = []
     for one in schedule(entries, run.order_seed, run.extensions, run.stopping.every if run.stopping else 0):
         planned = run.cases[one.case]

@@ -48,7 +48,7 @@ def standing_of(run, index, records):
 
 def replicates(records, case, who):
     found = [one for one in records if (one.case, one.competitor) == (case, who)]
-    return {one.block.number: summary for one, summary in zip(found, summarise(found), strict=True)}
+    return {one.block.number: summarise(one) for one in found}
 
 
 def test_a_run_that_was_continued_passes_where_it_kept_to_the_rule_again():

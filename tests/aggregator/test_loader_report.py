@@ -223,7 +223,7 @@ def test_what_bounds_a_loader_is_said(times, said):
         assert lines == []
     else:
         assert len(lines) == 1
-        assert lines[0].startswith("pytorch/spdl/plain, batch 32, 1 worker: ")
+        assert lines[0].startswith("pytorch/spdl/plain, batch 32, workers 1: ")
         assert said in lines[0]
 
 

@@ -209,7 +209,7 @@ def test_precisions_scopes_and_tracks_never_share_a_table():
         "Inference step, fp32, data on the device, CPU",
         "Inference step, bf16, data on the device, CPU",
         "Inference step, fp32, data brought to the device, CPU",
-        "Inference step, fp32, data on the device, CPU, defaults",
+        "Inference step, fp32, data on the device, CPU, defaults settings",
         "Training step, fp32, data on the device, CPU",
     ]
 

@@ -344,8 +344,8 @@ def test_a_figure_says_which_case_is_disturbed():
 
 def test_a_drift_needs_quarters_of_two_steps():
     run = make_run([planned(CASE, [TORCH], 1)])
-    assert [found.drift for found in summarise(make_records(run, steps=12))] == [None]
-    assert summarise(make_records(run, steps=13))[0].drift is not None
+    assert [summarise(record).drift for record in make_records(run, steps=12)] == [None]
+    assert summarise(make_records(run, steps=13)[0]).drift is not None
 
 
 def loader_record(steps, workers=2, queue=4):
@@ -372,14 +372,14 @@ EVEN = [40.0, 0.4]
     ],
 )
 def test_a_loader_s_drift_is_taken_over_whole_bursts(steps, drift):
-    found = summarise([loader_record(steps)])[0].drift
+    found = summarise(loader_record(steps)).drift
     assert found is None if drift is None else found == pytest.approx(drift, abs=1e-3)
 
 
 def test_bursts_of_a_loader_neither_move_its_rate_nor_make_it_drift():
     bursty = loader_record([80.0 if index % 8 == 0 else 1e-6 for index in range(8 * 21)], workers=8, queue=8)
     assert seconds(bursty) == pytest.approx(0.01, rel=1e-6)
-    assert summarise([bursty])[0].drift == pytest.approx(0.0)
+    assert summarise(bursty).drift == pytest.approx(0.0)
 
 
 WEAK = [0.03 + 0.05 * math.sin(7 * n) for n in range(12)]

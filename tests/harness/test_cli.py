@@ -250,7 +250,7 @@ def test_check_accepts_what_pytorch_s_evidence_is(prepare, capsys):
     kept = expected(Case("train", "cpu", batch_size=2, seed=25, network="cnn4", input_size=32))
     prepare(lambda _request: step_work(check=lambda: kept))
     assert main(FAKE, ["train", "--check"]) == 0
-    said = "PyTorch's train cnn4 32px batch 2 fp32 cpu: logits differ by 0e+00, allowed 1e-04\nok\n"
+    said = "PyTorch's train cnn4 32 px batch 2 cpu: logits differ by 0e+00, allowed 1e-04\nok\n"
     assert capsys.readouterr().err.endswith(said)
 
 
@@ -276,7 +276,7 @@ def test_check_looks_at_what_was_in_effect_too(prepare, capsys):
         (["train", "--batch-size", "0"], "must be 1 or more"),
         (["train", "--batch-size", "many"], "invalid"),
         (["train", "--workers", "2"], "does not apply"),
-        (["train", "--epochs", "2"], "fit only"),
+        (["train", "--epochs", "2"], "applies to fit"),
         (["train", "--stage", "decode"], "does not apply"),
         (["train", "--min-seconds", "-1"], "between 0 and"),
         (["train", "--min-seconds", "nan"], "between 0 and"),

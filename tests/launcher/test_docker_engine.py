@@ -226,7 +226,7 @@ def test_what_the_limit_killed_is_not_tried_with_a_larger_batch(tmp_path: Path) 
 def seed_with_32_before_128(tree: Path) -> int:
     options = read(parser().parse_args(["plan", "--profile", "tiny"]), tree)
     cases = [one.planned for one in planned_cases(draft(tree, options), options, Assigned())]
-    entries = [Entry(one.case.label, one.competitors, one.blocks) for one in cases]
+    entries = [Entry(one.case.key, one.competitors, one.blocks) for one in cases]
     for seed in range(100):
         order = [cases[one.case].case.batch_size for one in schedule(entries, seed) if one.block == 0]
         if order.index(32) < order.index(128):

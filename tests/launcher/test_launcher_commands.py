@@ -65,7 +65,7 @@ def test_resuming_a_finished_run_starts_nothing(tree: Path) -> None:
     bench(tree)
     run = only_run(tree)
     before = {path: path.stat().st_mtime_ns for path in (run / "records").iterdir()}
-    assert main(["bench", "--profile", "quick", "--device", "cpu", "--engine", "auto", "--run", run.name], tree) == 0
+    assert main(["bench", "--engine", "venv", "--run", run.name], tree) == 0
     assert {path: path.stat().st_mtime_ns for path in (run / "records").iterdir()} == before
 
 
@@ -471,7 +471,7 @@ def test_an_output_folder_that_cannot_be_written_is_refused_with_the_remedy(
 def test_a_plan_starts_nothing_and_says_how_long(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--profile", "tiny", "--seed", "5"], tree) == 0
     text = capsys.readouterr().out
-    assert "infer cnn4 32px batch 4 fp32 cpu   2 blocks" in text
+    assert "infer cnn4 32 px batch 4 cpu   2 blocks" in text
     assert "1 case, 2 replicates, order seed 5" in text
     assert "rough constants" in text
     assert not (tree / "results").exists()
@@ -480,7 +480,7 @@ def test_a_plan_starts_nothing_and_says_how_long(tree: Path, capsys: pytest.Capt
 
 def test_a_plan_learns_from_earlier_runs(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     entry = {
-        "case": "infer cnn4 32px batch 4 fp32 cpu",
+        "case": "infer cnn4 32 px batch 4 cpu",
         "workload": "infer",
         "competitor": "fake/only",
         "seconds": 30,

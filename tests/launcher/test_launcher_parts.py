@@ -239,7 +239,7 @@ def test_a_track_is_an_axis_of_loaders_alone(tmp_path: Path) -> None:
     group = "[[cases]]\nworkload='load'\nbatch_size=1\ntrack=['matched','default']\n"
     matched, default = cases_of(tmp_path, group)
     assert (matched.case.track, default.case.track) == ("matched", "default")
-    assert default.case.label == matched.case.label.replace("fp32", "fp32 default")
+    assert default.case.label == matched.case.label.replace("cpu", "default settings cpu")
     with pytest.raises(UsageError, match=r"unknown track 'defualt'.*did you mean default"):
         cases_of(tmp_path, group.replace("'default'", "'defualt'"))
     with pytest.raises(UsageError, match="unknown track 'default'; known: matched"):
@@ -286,7 +286,7 @@ def test_the_same_case_in_two_groups_is_one_case(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pattern", ["batch 8", "infer*batch 8*"])
 def test_a_filter_is_a_part_or_a_glob_of_the_label(tmp_path: Path, pattern: str) -> None:
     cases = cases_of(tmp_path, "[[cases]]\nworkload='infer'\nbatch_size=[1,8]\n", pattern)
-    assert [one.case.label for one in cases] == ["infer cnn4 32px batch 8 fp32 cpu"]
+    assert [one.case.label for one in cases] == ["infer cnn4 224 px batch 8 cpu"]
 
 
 def test_max_steps_below_min_steps_is_a_usage_error(tmp_path: Path) -> None:

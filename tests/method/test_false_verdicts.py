@@ -62,7 +62,7 @@ class Experiment:
     @cached_property
     def summaries(self) -> dict[Competitor, list[Summary]]:
         blocks = self.times.shape[1]
-        found = summarise(self.records(blocks))
+        found = [summarise(record) for record in self.records(blocks)]
         return {A: found[:blocks], B: found[blocks:]}
 
     def compared(self, blocks: int, design: Design) -> Paired:
@@ -279,7 +279,7 @@ def test_swapped_labels_mirror_and_shuffled_records_change_nothing(noise: Noise,
     def compared(records: Sequence[Record]) -> Paired:
         logs: dict[Competitor, dict[int, float]] = {A: {}, B: {}}
         for record in records:
-            logs[record.competitor][record.block.number] = math.log(summarise([record])[0].seconds)
+            logs[record.competitor][record.block.number] = math.log(summarise(record).seconds)
         return paired([logs[B][n] - logs[A][n] for n in sorted(logs[A])], design)
 
     for index, times in enumerate(experiments(noise, 50, BLOCKS, seed=25)):

@@ -60,8 +60,8 @@ def test_record_ids_are_unique_and_safe_in_file_names() -> None:
 def test_neither_the_plans_order_nor_the_competitors_changes_the_schedule() -> None:
     cases = [Entry("one", [A, B], 4), Entry("two", [A, B, C], 4)]
     turned = [Entry("two", [C, B, A], 4), Entry("one", [B, A], 4)]
-    names = [(cases[one.case].label, one.block, one.competitor) for one in schedule(cases, 3)]
-    assert names == [(turned[one.case].label, one.block, one.competitor) for one in schedule(turned, 3)]
+    names = [(cases[one.case].key, one.block, one.competitor) for one in schedule(cases, 3)]
+    assert names == [(turned[one.case].key, one.block, one.competitor) for one in schedule(turned, 3)]
 
 
 def test_extensions_only_ever_add_at_the_end() -> None:

@@ -1,4 +1,4 @@
-"""What replicates come to: the same whether they are taken together or each by itself."""
+"""What a replicate comes to."""
 
 import math
 import statistics
@@ -6,7 +6,6 @@ import statistics
 import numpy as np
 import pytest
 
-from method import statistic
 from method.statistic import FEWEST_IN_QUARTER, retained, seconds, summarise
 from runners.harness.case import Block, Case, Competitor
 from runners.harness.record import SCHEMA_VERSION, Record, Samples, Status
@@ -28,12 +27,9 @@ def records_of(*lengths):
         yield Record(SCHEMA_VERSION, "", "", Status.OK, None, CASE, TORCH, block, [], samples=samples)
 
 
-@pytest.mark.parametrize("together", [1, 100, 2**20])
-def test_replicates_taken_together_are_what_each_is_by_itself(monkeypatch, together):
-    monkeypatch.setattr(statistic, "TOGETHER", together)
+def test_steps_come_to_their_median_their_mean_and_their_drift():
     records = list(records_of(*[85, 86, 85, 6, 64, 65, 7, 200, 85, 66, 67, 68, 85, 85]))
-    found = summarise(records)
-    assert found == [summarise([record])[0] for record in records]
+    found = [summarise(record) for record in records]
     assert {one.drift is None for one in found} == {True, False}
     for record, one in zip(records, found, strict=True):
         steps = retained(record.samples)
@@ -47,5 +43,7 @@ def test_replicates_taken_together_are_what_each_is_by_itself(monkeypatch, toget
             assert one.drift == pytest.approx(math.log(last / first))
 
 
-def test_nothing_comes_to_nothing():
-    assert summarise([]) == []
+def test_no_step_is_nothing_to_compare():
+    (record,) = records_of(5)
+    with pytest.raises(ArithmeticError):
+        summarise(record)

@@ -108,7 +108,7 @@ def simulated(shape) -> tuple[np.ndarray, np.ndarray]:
         for number in range(REPLICATES):
             level, record = process(draw, shape_of, sampling)
             off.append(abs(seconds(record) / level - 1))
-            drifts[number] = summarise([record])[0].drift
+            drifts[number] = summarise(record).drift
         drifted = drift.of_side(drifts)
         flagged.append(unsettled or (drifted is not None and drifted.significant and drifted.bound > DRIFT))
     return np.array(off), np.array(flagged)

@@ -32,10 +32,8 @@ def main(name: str, loader: str, variant: str, manifest_path: str, cache: str) -
     manifest = read_manifest(Path(manifest_path))
 
     def request(batch_size: int, workers: int = 0) -> Request:
-        case = Case(
-            "fit", "cpu", batch_size=batch_size, seed=25, network="cnn4", input_size=32, workers=workers, cache=cache == "yes",
-            augment=True, epochs=2,
-        )  # fmt: skip
+        parameters = {"workers": workers, "cache": cache == "yes", "augment": True, "epochs": 2}
+        case = Case("fit", "cpu", network="cnn4", input_size=32, batch_size=batch_size, seed=25, **parameters)
         return Request(case, Competitor(name, variant, loader), 1, scratch, scratch, manifest, Path(manifest.root))
 
     with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ from runners.harness.case import Case, Competitor
 from runners.harness.record import Record
 from runners.harness.run import Run, RunState
 
-Step = tuple[str, int, Competitor]
+Step = tuple[Case, int, Competitor]
 
 
 def order_from_seed(run: LoadedRun) -> Finding:
@@ -29,7 +29,7 @@ def order_from_seed(run: LoadedRun) -> Finding:
         return Finding(name, [], "no record", skipped=True)
     if len(seeds) > 1:
         return Finding(name, [f"the records name {len(seeds)} seeds: {', '.join(map(str, sorted(seeds)))}"])
-    actual = [(record.case.label, record.block.number, record.competitor) for record in ordered]
+    actual = [(record.case, record.block.number, record.competitor) for record in ordered]
     there, rebuilt = set(actual), []
     for steps in _candidates(run, ordered, seeds.pop()):
         rebuilt = [step for step in steps if step in there]
@@ -47,19 +47,19 @@ def _candidates(run: LoadedRun, ordered: Sequence[Record], seed: int) -> Iterato
     for record in ordered:
         members.setdefault(record.case, set()).add(record.competitor)
         blocks[record.case] = max(blocks.get(record.case, 0), record.block.number + 1)
-    cases = sorted(members, key=lambda case: (case.label, repr(case)))
+    cases = sorted(members, key=lambda case: case.key)
     fewest = min(blocks.values())
-    rounds = [Entry(case.label, sorted(members[case]), blocks.get(case, fewest)) for case in cases]
-    yield _steps(rounds, schedule(rounds, seed))
+    rounds = [Entry(case.key, sorted(members[case]), blocks.get(case, fewest)) for case in cases]
+    yield _steps(cases, schedule(rounds, seed))
     walked = dict.fromkeys(key for key, _ in groupby(ordered, lambda record: (record.case, record.block.number)))
     for first in range(fewest, min(fewest, FEWEST_BLOCKS) - 1, -1):
-        equal = [Entry(entry.label, entry.competitors, first) for entry in rounds]
+        equal = [Entry(entry.key, entry.competitors, first) for entry in rounds]
         added = [cases.index(case) for case, number in walked if number >= first]
-        yield _steps(equal, schedule(equal, seed, added, 1))
+        yield _steps(cases, schedule(equal, seed, added, 1))
 
 
-def _steps(entries: Sequence[Entry], replicates: Sequence[Replicate]) -> list[Step]:
-    return [(entries[one.case].label, one.block, one.competitor) for one in replicates]
+def _steps(cases: Sequence[Case], replicates: Sequence[Replicate]) -> list[Step]:
+    return [(cases[one.case], one.block, one.competitor) for one in replicates]
 
 
 def _first_difference(actual: Sequence[Step], rebuilt: Sequence[Step]) -> str:
@@ -70,7 +70,7 @@ def _first_difference(actual: Sequence[Step], rebuilt: Sequence[Step]) -> str:
 
 
 def _named(step: Step) -> str:
-    return f"{step[0]}, block {step[1]}, {step[2].label}"
+    return f"{step[0].label}, block {step[1]}, {step[2].label}"
 
 
 def exact_schedule(run: LoadedRun) -> Finding:
@@ -105,7 +105,7 @@ def _missing(run: LoadedRun, plan: Run, due: dict[tuple[Case, int, Competitor], 
     cut = plan.state is not RunState.COMPLETE or plan.budget_seconds is not None
     end = max((due[key].sequence for key in there if key in due), default=-1)
     return [
-        f"{_named((case.label, number, competitor))}: no record, and no failure before it says why"
+        f"{_named((case, number, competitor))}: no record, and no failure before it says why"
         for (case, number, competitor), one in due.items()
         if (case, number, competitor) not in there
         and not failed_at_first(cases.get(case, []), competitor)

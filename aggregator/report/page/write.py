@@ -2,11 +2,9 @@
 
 import errno
 import re
-from functools import partial
 from pathlib import Path
 
 from aggregator.base.leftovers import remove_leftovers
-from aggregator.base.processes import in_parallel
 from aggregator.report.model import Report
 from aggregator.report.page.html import render_html
 from aggregator.report.page.markdown import render_markdown
@@ -22,8 +20,6 @@ DRAWN = re.compile(
     re.VERBOSE | re.ASCII,
 )
 """The names that a report's figures can have."""
-MUCH = 50
-"""With more figures, report.md is worth a process of its own while this one renders report.html."""
 
 
 def write_report(report: Report, folder: Path) -> Path:
@@ -40,8 +36,6 @@ def write_report(report: Report, folder: Path) -> Path:
         write_atomically(path, figure.svg.encode(), lasting=False)
     remove_leftovers(drawings, made, lambda path: bool(DRAWN.fullmatch(path.name)))
     page = folder / "report.html"
-    with in_parallel(partial(render_markdown, report), len(report.figures) > MUCH) as markdown:
-        html = render_html(report)
-        write_atomically(folder / "report.md", markdown().encode())
-    write_atomically(page, html.encode())
+    write_atomically(folder / "report.md", render_markdown(report).encode())
+    write_atomically(page, render_html(report).encode())
     return page
