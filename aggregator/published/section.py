@@ -9,8 +9,8 @@ from aggregator.published import fit, loaders, steps
 from aggregator.report.model import Published, Report, Table
 
 NO_VERDICT = (
-    "A published figure is one run without an interval. Ratios of such figures are shown here; they are never part of a "
-    "verdict."
+    "A published figure is one run without an interval. Ratios of such figures are shown here, and never "
+    "part of a verdict."
 )
 SECTIONS = (steps.SECTION, loaders.SECTION, fit.SECTION)
 

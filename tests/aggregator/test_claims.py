@@ -124,7 +124,7 @@ def test_what_pilots_found_and_how_the_run_stopped_is_told(tmp_path):
         assert "pytorch/eager: 17 steps of warm-up discarded, 60 or more steps kept" in text
         assert "in its pilots the warm-up took 11 of 100, 6 of 100 steps" in text
         assert "51 of 100 steps and did not end in 1 pilot" in text
-        assert "2 more at a time" in text
+        assert "blocks were added 2 at a time" in text
         assert "±2.0 %" in text
         assert "α = 0.025 for the test after every block, 0.0175 for the t test" in text
         assert "within 30 min" in text

@@ -170,7 +170,7 @@ def test_ours_says_where_it_is_unsettled_and_shows_no_ratio_of_unequal_work(tmp_
     assert unequal[4:8] == ["–", "–", "7", "0.93"]
     assert re.match(r"1\.\d+×$", busy[4])
     assert absent[4:7] == ["–", "–", "–"]
-    assert [text for text in notes(markdown) if text.startswith("ours")] == [
+    assert [text for text in notes(markdown) if text.startswith("our comparison")] == [
         f"our comparison: {verdict}; its line under The answer says why"
         for verdict in ("not comparable", "disturbed", "incomplete")
     ]
