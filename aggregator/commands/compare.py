@@ -17,8 +17,8 @@ from aggregator.read.duplicates import without_copies
 from aggregator.read.run_folder import CannotReport, LoadedRun, find_run, load_run
 from aggregator.regression import paired, unpaired
 from aggregator.regression.changes import OTHER_MACHINE, changes, other_machine
+from aggregator.regression.opposed import Opposed, oppose
 from aggregator.regression.page import page
-from aggregator.regression.sides import Opposed, oppose
 from runners.harness.record import Record
 
 HELP = "compare two runs, or two competitors of one run (a regression gate), as Markdown"

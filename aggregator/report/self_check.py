@@ -1,13 +1,13 @@
 """The A/A check in a report: the result of comparing a program with itself, in sentences and as a table."""
 
 from aggregator.base.quantities import count, percent
-from aggregator.judge.aa import COVERED, ENOUGH, NAMED, Summary, rate_interval
+from aggregator.judge.aa import COVERED, ENOUGH, NAMED, SelfCheck, rate_interval
 from aggregator.report.model import Cell, Table
 from method.compare import ALPHA
 from method.verdict import SMALLEST_DIFFERENCE
 
 
-def sentences(summary: Summary) -> list[str]:
+def sentences(summary: SelfCheck) -> list[str]:
     """The result in sentences."""
     same, found = summary.same, []
     if same.compared:
@@ -37,7 +37,7 @@ def sentences(summary: Summary) -> list[str]:
     return found
 
 
-def table(summary: Summary) -> Table:
+def table(summary: SelfCheck) -> Table:
     """The counts, a row for each."""
     same = summary.same
     rows: list[tuple[str, str, str, str]] = []

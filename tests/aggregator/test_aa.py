@@ -126,7 +126,7 @@ def test_an_injected_slowdown_is_said_wherever_the_competitor_is_named(tmp_path)
 
 
 def test_nothing_compared_is_no_pass():
-    assert not aa.Summary(aa.Same(0, 0, 0), (), 3).passes
+    assert not aa.SelfCheck(aa.Same(0, 0, 0), (), 3).passes
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,14 @@ def test_nothing_compared_is_no_pass():
 def test_a_slowdown_has_to_be_held_and_named(covered, narrow_named, passes):
     slowed = aa.Slowed(1.05, 40, covered, narrow_named, 40, narrow_named)
     assert slowed.passes is passes
-    assert aa.Summary(aa.Same(0, 0, 0), (slowed,), 0).passes is passes
-    said = self_check.sentences(aa.Summary(aa.Same(0, 0, 0), (slowed,), 0))[0]
+    assert aa.SelfCheck(aa.Same(0, 0, 0), (slowed,), 0).passes is passes
+    said = self_check.sentences(aa.SelfCheck(aa.Same(0, 0, 0), (slowed,), 0))[0]
     assert ("does NOT pass" in said) is not passes
     assert "narrow enough" not in said
 
 
 def test_a_machine_too_noisy_to_name_a_slowdown_is_told_so():
-    said = self_check.sentences(aa.Summary(aa.Same(0, 0, 0), (aa.Slowed(1.05, 2, 2, 0, 0, 0),), 0))[0]
+    said = self_check.sentences(aa.SelfCheck(aa.Same(0, 0, 0), (aa.Slowed(1.05, 2, 2, 0, 0, 0),), 0))[0]
     assert said.endswith("No interval was narrow enough for the second requirement.")
 
 
@@ -163,9 +163,9 @@ def test_a_thousand_comparisons_through_the_whole_path_to_a_verdict():
 
 
 def test_the_counts_read_as_sentences():
-    [said, _] = self_check.sentences(aa.Summary(aa.Same(1, 0, 0), (), 0))
+    [said, _] = self_check.sentences(aa.SelfCheck(aa.Same(1, 0, 0), (), 0))
     assert "In none of 1 comparison the interval excludes a ratio of 1 (exact 95 % interval of the rate: " in said
-    [said] = self_check.sentences(aa.Summary(aa.Same(40, 2, 3), (), 0))
+    [said] = self_check.sentences(aa.SelfCheck(aa.Same(40, 2, 3), (), 0))
     assert "In 3 of 40 comparisons the interval excludes a ratio of 1 (exact" in said
-    [said] = self_check.sentences(aa.Summary(aa.Same(0, 0, 0), (aa.Slowed(1.05, 1, 0, 0, 1, 0),), 0))
+    [said] = self_check.sentences(aa.SelfCheck(aa.Same(0, 0, 0), (aa.Slowed(1.05, 1, 0, 0, 1, 0),), 0))
     assert "the interval contains the slowdown in none of 1 comparison" in said

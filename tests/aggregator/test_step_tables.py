@@ -144,7 +144,7 @@ def no_count(record):
     [
         ([], lambda record: record, "no matrix product in fp32 was measured on this CPU: add `roof` cases"),
         (ROOFS[:1], lambda record: record, "no copy was measured on this CPU: add `roof` cases"),
-        (ROOFS, other_count, "its records count different work"),
+        (ROOFS, other_count, "its records count different numbers of operations"),
         (ROOFS, no_count, "no record counts operations and bytes"),
     ],
 )
