@@ -1,7 +1,7 @@
 """Faults a person can act on; each carries the exit code that a script can act on."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import IntEnum
 
 
@@ -47,9 +47,15 @@ class BuildFailed(LauncherError):
         self.tail = tail
 
 
-def unknown(what: str, word: str, known: Iterable[str]) -> str:
+def unknown(what: str, word: str, names: Iterable[str]) -> str:
     """`unknown network 'resnet81'; known: …; did you mean resnet18?`"""
-    names = sorted(set(known))
+    names = sorted(set(names))
     near = difflib.get_close_matches(word, names, 1)
     question = f"; did you mean {near[0]}?" if near else ""
     return f"unknown {what} {word!r}; known: {', '.join(names) or 'none'}{question}"
+
+
+def require_name(what: str, word: str, names: Collection[str]) -> None:
+    """Raise UsageError unless the word is one of the names."""
+    if word not in names:
+        raise UsageError(unknown(what, word, names))

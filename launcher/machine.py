@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,17 +28,17 @@ def cpu_set(text: str) -> tuple[int, ...]:
     visible = visible_cpus()
     if not text:
         return visible
-    chosen: set[int] = set()
+    cpus: set[int] = set()
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?\s*", part)
         if not match or int(match[2] or match[1]) < int(match[1]):
             raise UsageError(f"--cpus {text!r}: write it like 0-3,6")
-        chosen |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
-    beyond = sorted(chosen - set(visible))
+        cpus |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+    beyond = sorted(cpus - set(visible))
     if beyond:
         missing, present = ", ".join(map(str, beyond)), ", ".join(map(str, visible))
         raise NotReady(f"--cpus {text}: CPU {missing} is not available here; visible: {present}")
-    return tuple(sorted(chosen))
+    return tuple(sorted(cpus))
 
 
 def default_memory() -> int:
@@ -104,20 +103,6 @@ def worker_warnings(workers: Iterable[int | None], cpus: int) -> list[str]:
     """Loaders that ask for more workers than there are CPUs measure the scheduler as well."""
     most = max((count for count in workers if count is not None), default=0)
     return [f"cases ask for up to {most} workers, {cpus} CPUs are visible"] if most > cpus else []
-
-
-def commit(root: Path) -> tuple[str | None, bool | None]:
-    """(commit, whether there are changes beyond it), or (None, None) outside a repository."""
-    try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=20, check=True
-        )
-        status = subprocess.run(
-            ["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, timeout=20, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None, None
-    return head.stdout.strip(), bool(status.stdout.strip())
 
 
 def _gib(size: int) -> str:

@@ -5,10 +5,12 @@ Once means: stop what runs, keep what is done, write the report. Twice means: ki
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
+from launcher.errors import Interrupted
 from runners.harness.clock import now_ns
 
 GRACE_SECONDS = 10.0
@@ -37,6 +39,14 @@ class Stop:
     def urgent(self) -> bool:
         """Someone asked again."""
         return self.count > 1
+
+    def sleep(self, seconds: float) -> None:
+        """Wait so long between two tries. Raises Interrupted once someone asks to stop."""
+        deadline = now_ns() + int(seconds * 1e9)
+        while now_ns() < deadline:
+            if self.requested:
+                raise Interrupted("interrupted between two tries")
+            time.sleep(POLL_SECONDS)
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

@@ -12,16 +12,16 @@ from docker.errors import APIError
 from docker.models.containers import Container
 from docker.types import DeviceRequest, LogConfig, Mount
 
-from launcher.arguments import Places
-from launcher.engines import Build, Job, Limits, Outcome
+from launcher.build.images import ImageBuilder, tag
+from launcher.engines.engine import Job, Limits, Outcome, Places
+from launcher.engines.provenance import handed_down
 from launcher.engines.waiting import CONNECTION_ERRORS, Waiter, reconnected
 from launcher.errors import NotReady, UsageError
-from launcher.identity import mine, parse
-from launcher.images import ImageBuilder, tag
-from launcher.provenance import handed_down
-from launcher.scratch import scratch
+from launcher.ownership.owner import parse_owner, this_launcher
+from launcher.ownership.temporary import temporary_folder
 from launcher.stop import Ending, Stop, supervise
 from runners.harness.host import ALLOCATOR
+from runners.harness.run import Build
 
 RUN_LABEL = "levelfield.run"
 RECORD_LABEL = "levelfield.record"
@@ -74,7 +74,7 @@ class DockerEngine:
 
     def run(self, job: Job, stop: Stop) -> Outcome:
         """Run one replicate in a container of its own, which is removed whatever happens."""
-        with scratch() as links:
+        with temporary_folder() as links:
             return self._run(job, stop, links)
 
     def _run(self, job: Job, stop: Stop, links: Path) -> Outcome:
@@ -140,7 +140,7 @@ class DockerEngine:
         return self._client.containers.create(
             image.id,
             [*job.case_arguments, *job.order_arguments, *places.arguments()],
-            labels={RUN_LABEL: job.run_id, RECORD_LABEL: job.record_id, LAUNCHER_LABEL: str(mine())},
+            labels={RUN_LABEL: job.run_id, RECORD_LABEL: job.record_id, LAUNCHER_LABEL: str(this_launcher())},
             environment={
                 "LEVELFIELD_PROVENANCE": facts,
                 "HOME": "/tmp",
@@ -202,7 +202,7 @@ class DockerEngine:
     def _prove_gpu(self, image: str) -> None:
         """Start one container with a GPU: only that shows whether the engine's toolkit is there."""
         request = DeviceRequest(count=-1, capabilities=[["gpu"]])
-        labels = {LAUNCHER_LABEL: str(mine())}
+        labels = {LAUNCHER_LABEL: str(this_launcher())}
         container = self._client.containers.create(
             image, [], entrypoint=["true"], device_requests=[request], labels=labels
         )
@@ -218,7 +218,7 @@ def remove_orphans(client: docker.DockerClient) -> int:
     """Remove the containers of dead launchers of this machine; returns how many."""
     removed = 0
     for container in client.containers.list(all=True, filters={"label": LAUNCHER_LABEL}):
-        owner = parse(container.labels.get(LAUNCHER_LABEL, ""))
+        owner = parse_owner(container.labels.get(LAUNCHER_LABEL, ""))
         if owner and owner.is_local() and not owner.is_alive():
             with suppress(APIError):
                 container.remove(force=True, v=True)
@@ -230,9 +230,9 @@ def require_toolkit(client: docker.DockerClient) -> None:
     """Raise NotReady where nothing says that the engine can give a container a GPU, before anything is built."""
     facts = client.info()
     devices = [str(one.get("ID", "")) for one in facts.get("DiscoveredDevices") or []]
-    known = "nvidia" in (facts.get("Runtimes") or {}) or any("nvidia" in device for device in devices)
+    has_toolkit = "nvidia" in (facts.get("Runtimes") or {}) or any("nvidia" in device for device in devices)
     # An engine also takes the toolkit's hook from its path, without a word about it in what it tells of itself.
-    if not known and not shutil.which("nvidia-container-runtime-hook"):
+    if not has_toolkit and not shutil.which("nvidia-container-runtime-hook"):
         raise NotReady(NO_TOOLKIT)
 
 

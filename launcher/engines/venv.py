@@ -4,15 +4,15 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from launcher.arguments import Places
-from launcher.children import run_child
-from launcher.engines import Build, Job, Limits, Outcome
-from launcher.environments import build_digest, is_ready, make_environment, python_of
+from launcher.build.environments import build_digest, is_ready, make_environment, python_of
+from launcher.engines.engine import Job, Limits, Outcome, Places
+from launcher.engines.provenance import handed_down
 from launcher.errors import UsageError
-from launcher.provenance import handed_down
-from launcher.scratch import scratch
+from launcher.ownership.temporary import temporary_folder
+from launcher.processes import run_child
 from launcher.stop import Ending, Stop
 from runners.harness.host import ALLOCATOR
+from runners.harness.run import Build
 
 KEPT_VARIABLES = (
     *("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE"),
@@ -53,7 +53,7 @@ class VenvEngine:
         places = replace(by_hand, out=str(job.records.absolute()), compiled=str(job.compiled.absolute()))
         command = [os.path.relpath(python, self._root), *module[1:], *job.case_arguments, *by_hand.arguments()]
         try:
-            with scratch() as folder, job.log.open("wb") as log:
+            with temporary_folder() as folder, job.log.open("wb") as log:
                 ended = run_child(
                     [*module, *job.case_arguments, *job.order_arguments, *places.arguments()],
                     self._root,

@@ -19,6 +19,8 @@ class Axis:
 
     `kind` is str, int or bool; a number is `least` or more. `usual` is the value where neither a profile nor a command
     line names one: the same for every workload, or by workload; a workload that it leaves out does not have the axis.
+    A framework does another value than the usual one only where its `Workload` lists it, or names the axis in `takes`;
+    of a `mandatory` axis every framework takes every value.
     `option` is the launcher's option for one or several values, in capitals make's variable; it applies to the
     workloads `chosen_for`. `offers` is the field of a framework's `Workload` that lists the values which it knows.
     `word` is how a value reads in a label, where it differs from `unsaid` (for every workload, or by workload).
@@ -37,6 +39,7 @@ class Axis:
     option: str
     chosen_for: Sequence[str]
     offers: str
+    mandatory: bool
 
     @property
     def flag(self) -> str:
@@ -76,6 +79,7 @@ def axis(
     option: str = "",
     chosen_for: Sequence[str] = (),
     offers: str = "",
+    mandatory: bool = False,
     required: bool = False,
 ) -> Any:
     """Declare a field of `Case` as an axis.
@@ -94,6 +98,7 @@ def axis(
         "option": option,
         "chosen_for": chosen_for,
         "offers": offers,
+        "mandatory": mandatory,
     }
     if required:
         return field(metadata={_KEY: declared})

@@ -7,9 +7,9 @@ import contextlib
 import dataclasses
 import gc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from runners.harness.clock import now_ns
+from runners.harness.sampling import Sampling
 from runners.harness.workload import StepWork
 
 QUEUE_DEPTHS_DISCARDED = 2
@@ -17,17 +17,6 @@ QUEUE_DEPTHS_MEASURED = 20
 ROUNDS_MEASURED = 40
 GROUP_STEPS = 10
 """Steps between two waits for the device where throughput is measured."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How long to measure: `warmup_steps` first, then until `min_steps` and `min_seconds` are both reached,
-    but never more than `max_steps` kept steps."""
-
-    warmup_steps: int
-    min_steps: int
-    max_steps: int
-    min_seconds: float
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from runners.harness.case import AXES, Block, Competitor
 from runners.harness.clock import wall_time
 from runners.harness.expected import BATCH_SIZE
 from runners.harness.host import visible_cpus
-from runners.harness.loop import Sampling
 from runners.harness.precision import lacking
+from runners.harness.sampling import Sampling
 from runners.harness.workload import Framework, Workload
 
 USAGE = 2
@@ -162,6 +162,8 @@ def _complete(parse: argparse.ArgumentParser, given: argparse.Namespace, offered
         setattr(given, axis.name, usual if value is None else value)
         if known and getattr(given, axis.name) is not None:
             _known(parse, axis.flag, getattr(given, axis.name), known)
+        elif not offered.does(axis, given.workload, getattr(given, axis.name)):
+            parse.error(f"--{axis.flag} {value}: {parse.prog} does not have it for {given.workload}")
     if missing := lacking(given.device, given.precision):
         has = ", ".join(one for one in offered.precisions if not lacking(given.device, one))
         parse.error(f"precision {given.precision!r}: {missing}; it has {has}")

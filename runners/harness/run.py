@@ -11,10 +11,14 @@ from typing import ClassVar
 
 from runners.harness.case import STRICT, Case, Competitor
 from runners.harness.files import write_atomically
+from runners.harness.sampling import Sampling
 
-RUN_VERSION = 5
+RUN_VERSION = 6
 """1 had another order, and neither pilots nor a stopping rule; 2 stopped on width alone and could not be continued; in
-3 all programs of a case shared the longest warm-up of any; up to 4 the order was drawn from the labels of cases."""
+3 all programs of a case shared the longest warm-up of any; up to 4 the order was drawn from the labels of cases; up to
+5 a second file held what resuming needs."""
+ORDER_SINCE = 5
+"""The first version whose order of replicates is the one of today."""
 RUN_NAME = "run.json"
 PILOTS = "pilots"
 """The folder in a run's where its pilots lie, as a small run of their own."""
@@ -71,7 +75,8 @@ class Warmup:
 class PlannedCase:
     """One case, the competitors to measure on it and how many blocks; an adaptive run may add to them.
 
-    `warmups` holds what pilots fixed, by program; a program without any keeps to the profile's sampling.
+    `sampling` is the profile's; `warmups` holds what pilots fixed instead, by program. A replicate is given up after
+    `timeout` seconds.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -81,10 +86,20 @@ class PlannedCase:
     blocks: int
     unavailable: list[Unavailable] = field(default_factory=list)
     warmups: list[Warmup] = field(default_factory=list)
+    sampling: Sampling = field(default_factory=Sampling)
+    timeout: float = 600.0
 
     def warmup(self, competitor: Competitor) -> Warmup | None:
         """What the competitor's pilots fixed."""
         return next((one for one in self.warmups if one.competitor == competitor.without_alias), None)
+
+    def sampling_of(self, competitor: Competitor) -> Sampling:
+        """How the competitor's replicates are sampled: as its pilots fixed it, where they did."""
+        warmup = self.warmup(competitor)
+        if warmup is None:
+            return self.sampling
+        most = max(self.sampling.max_steps, warmup.kept_steps)
+        return Sampling(warmup.warmup_steps, warmup.kept_steps, most, self.sampling.min_seconds)
 
 
 @dataclass(frozen=True)
@@ -100,6 +115,16 @@ class Stopping:
 
 
 @dataclass(frozen=True)
+class Build:
+    """What a program's replicates run from: an image by its id, or a digest of environment and sources."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    id: str
+    base: str | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """One run. `settings` are the launcher's options as given, for the report and for resuming.
 
@@ -107,6 +132,11 @@ class Run:
     that got further blocks, in that order: with the seed, they rebuild the schedule. `budget_seconds` bounds the time
     spent on measuring: all of it where somebody asked for that, else what comes after the planned blocks. `continued`
     holds how many extensions there were each time that somebody went on with a run that had ended.
+
+    What follows is what replicates are started with. `manifests` names the data set of each workload; a path's bytes
+    are kept as Latin-1. `builds` is what each program runs from; `commit` and `dirty` are the state of the sources when
+    the run began. `pilots` is how many pilots of each competitor are still to fix its warm-up. `slowdown` is injected
+    into the second label of an A/A run.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -127,6 +157,14 @@ class Run:
     extensions: list[int] = field(default_factory=list)
     continued: list[int] = field(default_factory=list)
     budget_seconds: float | None = None
+    cpus: list[int] = field(default_factory=list)
+    memory_bytes: int = 0
+    manifests: dict[str, str] = field(default_factory=dict)
+    builds: dict[str, Build] = field(default_factory=dict)
+    commit: str | None = None
+    dirty: bool | None = None
+    pilots: int = 0
+    slowdown: float = 1.0
 
     @property
     def budget_cuts_planned(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runners.harness.axes import Axis, Value
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import Manifest
 from runners.harness.record import Check, PipelineStage
@@ -34,6 +35,7 @@ class Workload:
     all, or names them. For `load` the competitors are loader × variant. In the track
     `matched` all do the same work; in `default` each does what its own defaults are. `sizes` are the
     input sizes that a network can take, in pixels a side, its usual one first; a network without any takes all.
+    `takes` names the axes of a case that are neither listed here nor mandatory, and that this framework works with.
     """
 
     variants: tuple[str, ...]
@@ -46,11 +48,20 @@ class Workload:
     precisions: tuple[str, ...] = ("fp32",)
     devices: tuple[str, ...] = ("cpu", "gpu")
     tracks: tuple[str, ...] = ("matched",)
+    takes: tuple[str, ...] = ()
 
     @property
     def every_loader(self) -> tuple[str, ...]:
         """The usual loaders, then the others."""
         return self.loaders + self.more_loaders
+
+    def does(self, axis: Axis, workload: str, value: Value | None) -> bool:
+        """Whether a case may have this value of an axis."""
+        if value is None or axis.mandatory:
+            return True
+        if axis.offers:
+            return value in getattr(self, axis.offers)
+        return value == axis.usual_of(workload) or axis.name in self.takes
 
     def usual_size(self, network: str | None) -> int | None:
         """The first input size of a network that does not take all."""

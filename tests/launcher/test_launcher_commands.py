@@ -17,7 +17,8 @@ from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 from PIL import Image
 
 from launcher.cli import main
-from launcher.data import assign, expected, sources
+from launcher.datasets.assignment import assign, expected
+from launcher.datasets.sources import sources
 from runners.harness.case import DatasetRef
 from runners.harness.manifest import Item, Manifest, write_manifest
 
@@ -65,7 +66,7 @@ def test_resuming_a_finished_run_starts_nothing(tree: Path) -> None:
     bench(tree)
     run = only_run(tree)
     before = {path: path.stat().st_mtime_ns for path in (run / "records").iterdir()}
-    assert main(["bench", "--engine", "venv", "--run", run.name], tree) == 0
+    assert main(["bench", "--profile", "tiny", "--device", "cpu", "--engine", "venv", "--run", run.name], tree) == 0
     assert {path: path.stat().st_mtime_ns for path in (run / "records").iterdir()} == before
 
 
@@ -244,7 +245,7 @@ def test_a_run_goes_on_only_with_what_it_began_with(tree: Path, capsys: pytest.C
     source.write_text(before)
     assert main(["bench", "--run", run.name], tree) == 0
     (record,) = read_records(run)
-    assert record["host"]["commit"] is json.loads((run / "setup.json").read_bytes())["commit"] is None
+    assert record["host"]["commit"] is json.loads((run / "run.json").read_bytes())["commit"] is None
 
 
 def test_settings_of_the_user_s_home_do_not_reach_a_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,7 +56,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "runners" / "fake" / "framework.py").write_text(DECLARATION)
     (tmp_path / "runners" / "other" / "framework.py").write_text(OTHER)
     (tmp_path / "profiles" / "steps.toml").write_text(PROFILE)
-    monkeypatch.setattr("launcher.known.lacking", lambda _, name: "no TF32 here" if name == "tf32" else "")
+    monkeypatch.setattr("launcher.plan.validation.lacking", lambda _, name: "no TF32 here" if name == "tf32" else "")
     return tmp_path
 
 

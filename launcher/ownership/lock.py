@@ -1,0 +1,63 @@
+"""Locks on files and folders. The kernel drops the lock of a process that dies, so a dead holder never blocks."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from launcher.errors import NotReady
+from launcher.ownership.owner import parse_owner, this_launcher
+
+LOCK_NAME = ".lock"
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Hold the run folder; a second launcher gets NotReady that names the first."""
+    path = folder / LOCK_NAME
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        _acquire(handle, path)
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"{this_launcher()}\n".encode(), 0)
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Lock the file or folder, if it is there. False where another process holds the lock."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        yield True
+        return
+    try:
+        yield _lock(handle)
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int) -> bool:
+    """Whether the lock is ours now."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _acquire(handle: int, path: Path) -> None:
+    held = not _lock(handle)
+    owner = parse_owner(os.pread(handle, 4096, 0).decode(errors="replace"))
+    if held or (owner and not owner.is_local()):
+        who = f"process {owner.pid} on {owner.host}" if owner else "another launcher"
+        remedy = "wait for it, or stop it" if held else f"if it is dead, remove {path}"
+        raise NotReady(f"{path.parent} is in use by {who}; {remedy}")
+    if not path.exists() or os.fstat(handle).st_ino != path.stat().st_ino:
+        raise NotReady(f"{path.parent} was released this moment by another launcher; try again")

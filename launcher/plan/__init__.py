@@ -1,0 +1,1 @@
+"""What a run would do: its profile, its cases, its competitors and how long that takes. Starts nothing."""

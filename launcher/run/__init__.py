@@ -1,0 +1,1 @@
+"""Carries a run out: replicate after replicate, until every comparison is answered."""
