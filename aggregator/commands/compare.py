@@ -92,7 +92,7 @@ def _named(argument: str) -> Named:
 
 
 def _refuse_unfit(base: Named, head: Named) -> None:
-    """Raises CannotReport where the two cannot be compared, with what to ask instead."""
+    """Raises CannotReport if the two cannot be compared, with what to write instead."""
     if (base.competitor is None) != (head.competitor is None):
         raise CannotReport("name a competitor in both, RUN:ONE and RUN:OTHER, or in neither")
     if base == head:

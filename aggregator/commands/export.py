@@ -61,8 +61,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _refuse_records(out: Path, folders: Sequence[Path]) -> None:
-    """Raises CannotReport where the next report would take what is exported for records."""
+    """Raises CannotReport if the next report would take the exported files for records."""
     target = Path(os.path.realpath(out))
     for records in (folder / part / "records" for folder in folders for part in ("", PILOTS)):
         if target.is_relative_to(os.path.realpath(records)):
-            raise CannotReport(f"{out} is for the run's records alone; give another --out DIR")
+            raise CannotReport(f"{out} is reserved for the records of the run; give another --out DIR")

@@ -41,7 +41,7 @@ def _where(environments: Sequence[Environment]) -> list[str]:
 
 
 def _machine(env: Environment) -> str:
-    host = next((record.host for record in env.records if record.host), None)
+    host = env.host
     if host is None:
         return ""
     return f" · {clean(host.cpu_model, 80)}, {host.cpus} CPUs, machine {clean(host.hostname_digest, 40)}"

@@ -29,7 +29,7 @@ Metadata = dict[str, str | int | float]
 
 
 def write(environments: Iterable[Environment], folder: Path) -> list[Path]:
-    """Write the suites into `folder`, those of a second machine or set of versions apart, and remove earlier ones.
+    """Write the suites into `folder`, with a subfolder for each further environment, and remove earlier suites.
 
     Raises OSError.
     """

@@ -54,7 +54,7 @@ class Slowed:
 
     @property
     def passes(self) -> bool:
-        """Neither share is below what it should be by more than chance explains."""
+        """Neither share is below the required share by more than chance explains."""
         covered = _may_be(self.covered, self.compared, COVERED)
         return covered and _may_be(self.narrow_named, self.narrow, NAMED)
 

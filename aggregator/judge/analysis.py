@@ -13,7 +13,7 @@ from method.compare import ANYTIME, FIXED, Design, Paired, paired
 from method.drift import Drift
 from method.verdict import FEWEST_BLOCKS, Judged, Verdict, before_testing, judge_all
 from runners.harness.case import Case, Competitor
-from runners.harness.record import Record, Status
+from runners.harness.record import Host, Record, Status
 from runners.harness.run import Run, RunState, Warmup
 
 ROOF = "roof"
@@ -86,6 +86,13 @@ class CaseResult:
         return bool(self.sides) and all(side.finished for side in self.sides)
 
     @property
+    def in_run_order(self) -> list[tuple[Record, Side]]:
+        """The replicates with steps that may be compared, in run order."""
+        found = [(record, side) for side in self.sides for record in side.ok.values()]
+        timed = [entry for entry in found if entry[0].samples and entry[0].samples.step_ns]
+        return sorted(timed, key=lambda entry: (entry[0].block.sequence, entry[0].record_id))
+
+    @property
     def deciding(self) -> Comparison | None:
         """Best against runner-up, or None where fewer than two sides can be compared."""
         return next((comparison for comparison in self.comparisons if comparison.decides), None)
@@ -98,6 +105,11 @@ class Environment:
     run: LoadedRun
     records: tuple[Record, ...]
     cases: tuple[CaseResult, ...] = field(default=())
+
+    @property
+    def host(self) -> Host | None:
+        """The machine, from the first record that describes it."""
+        return next((record.host for record in self.records if record.host), None)
 
 
 def analyse(runs: Iterable[LoadedRun], baseline: str | None = None) -> list[Environment]:

@@ -19,7 +19,7 @@ Rows = Iterator[tuple[Cell, ...]]
 
 @dataclass(frozen=True)
 class Section:
-    """The comparisons with one source: `same` says what must be the same, `rows` gives those of a case.
+    """The comparisons with one source: `same` says which settings must be the same, `rows` gives the rows of a case.
 
     The first `labels` columns name what is compared, the others are figures.
     """

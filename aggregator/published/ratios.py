@@ -49,7 +49,7 @@ class StepTable:
 
 
 def ratio(row: Mapping[str, StepTime], left: str, right: str) -> float | None:
-    """Left's time / right's, or None where one of them has no figure."""
+    """Left's time / right's, or None if a figure is missing."""
     times = [row[name].seconds if name in row else None for name in (left, right)]
     return None if times[0] is None or times[1] is None else times[0] / times[1]
 

@@ -33,7 +33,7 @@ class StepTime:
 
 @dataclass(frozen=True, kw_only=True)
 class StepSource(Source):
-    """A source of step times: what they span, and why some are missing."""
+    """A source of step times: their scope, and why some are missing."""
 
     no_figure: str
     scope: str

@@ -41,7 +41,7 @@ def differences(machines_found: Table, software_found: Table) -> tuple[str, ...]
 
 
 def versions(records: Iterable[Record]) -> dict[str, str]:
-    """The version of each program: that of its framework's own package, a dash if none is recorded.
+    """The version of each program, from its framework's own package; a dash if none is recorded.
 
     Earlier schemas do not say which package is the framework's own: all but the reference's are listed.
     """

@@ -14,7 +14,7 @@ from aggregator.judge.cases import contests
 from aggregator.judge.sections import hardware
 from aggregator.report import hosts
 from aggregator.report.answers import ratio_text, sentence
-from aggregator.report.model import Cell, SideBySide, Table
+from aggregator.report.model import Cell, Table
 from method.verdict import Verdict
 from runners.harness.case import Case
 
@@ -28,11 +28,11 @@ Found = dict[int, Comparison]
 """A comparison of the same two competitors on the same case, by the environment's index."""
 
 
-def side_by_side(environments: Sequence[Environment], names: dict[Case, str]) -> SideBySide | None:
-    """The environments side by side; None if there is only one, or if nothing was compared."""
+def side_by_side(environments: Sequence[Environment], names: dict[Case, str]) -> tuple[Table, ...]:
+    """A table of verdicts and a table of environments; none if there is only one environment, or no comparison."""
     cases = _cases(environments)
     if len(environments) < 2 or not cases:
-        return None
+        return ()
     pair = ("verdict", "ratio of times")
     groups = tuple((_name(env, index), len(pair)) for index, env in enumerate(environments))
     verdicts = Table(
@@ -45,7 +45,7 @@ def side_by_side(environments: Sequence[Environment], names: dict[Case, str]) ->
         groups=(("", 2), *groups),
         cases=tuple(digest(case) for case, pairs in cases.items() for _ in pairs),
     )
-    return SideBySide(verdicts, _places(environments))
+    return verdicts, _places(environments)
 
 
 def agreement(environments: Sequence[Environment]) -> list[str]:
@@ -74,7 +74,7 @@ def _cases(environments: Sequence[Environment]) -> dict[Case, dict[frozenset[str
 
 
 def _row(name: str, found: Found, case: Case, environments: Sequence[Environment]) -> tuple[Cell, ...]:
-    # All environments' ratios are turned alike, whoever was the baseline there and whoever won.
+    # The ratios of all environments have the same order of sides, whichever side was the baseline or won.
     first = next(iter(found.values()))
     cells = [Cell(name), Cell(f"{first.right.name} ÷ {first.left.name}")]
     for index, env in enumerate(environments):
@@ -95,7 +95,7 @@ def _cells(comparison: Comparison, first: Comparison) -> tuple[Cell, Cell]:
 
 
 def _name(env: Environment, index: int) -> str:
-    host = next((record.host for record in env.records if record.host), None)
+    host = env.host
     machine = f", {clean(host.cpu_model, 40)}" if host else ""
     return f"Environment {index + 1}: run {clean(env.run.name, 40)}{machine}"
 

@@ -91,7 +91,7 @@ def _history(
 
 
 def _names(series: dict[Key, Series]) -> dict[Key, tuple[str, str]]:
-    """The newest name of each case, and what is compared; cases of one name are told apart by their digests."""
+    """The newest name of each case, and its two sides; digests distinguish cases of the same name."""
     names = {}
     for key, one in series.items():
         newest = one[max(one)]

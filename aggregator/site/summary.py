@@ -162,7 +162,7 @@ def _began(run: LoadedRun) -> tuple[int | None, str]:
 
 
 def _place(env: Environment, names: dict[Any, str]) -> Place:
-    host = next((record.host for record in env.records if record.host), None)
+    host = env.host
     found = [
         _contest(comparison, names[result.case]) for result in contests(env.cases) for comparison in result.comparisons
     ]

@@ -16,7 +16,7 @@ from runners.harness.run import PlannedCase
 
 
 def audit(run: LoadedRun, pilots: Sequence[Record] = (), refused: Sequence[Quarantined] = ()) -> list[Finding]:
-    """Every check in turn; `pilots` are the records of the run's pilots, `refused` those that cannot be read."""
+    """All checks; `pilots` are the records of the run's pilots, `refused` the files that cannot be read."""
     return [
         readable(run, refused),
         balance(run),

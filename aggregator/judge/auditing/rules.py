@@ -67,7 +67,7 @@ def _standings(
 
 
 def _choice(standings: Mapping[int, stopping.Standing | None], rule: Stopping, continued: bool) -> int | None:
-    """The index of the case that the rule chooses among those that are open."""
+    """The index of the case that the rule chooses among the open cases."""
     still_open = [(index, found) for index, found in sorted(standings.items()) if found is not None]
     chosen = stopping.next_case([found for _, found in still_open], rule, continued)
     return None if chosen is None else still_open[chosen][0]

@@ -42,7 +42,7 @@ NOTE = (
 
 
 def loader_remarks(cases: Sequence[CaseResult]) -> Remarks | None:
-    """A sentence for each competitor and setting whose records tell what bounds it, and for each track in which pixels
+    """A sentence for each competitor and setting whose records show what bounds it, and for each track in which pixels
     may differ; None where there are no sentences."""
     pipelines: dict[tuple[Case, str], dict[str, Side]] = {}
     for result in sorted(cases, key=natural):

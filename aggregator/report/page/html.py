@@ -1,4 +1,4 @@
-"""report.html: one file, nothing fetched, complete without its script."""
+"""report.html: one file that fetches nothing and is complete without its script."""
 
 import base64
 import hashlib
@@ -17,7 +17,7 @@ SCRIPTS = tuple(
 )
 ALLOWED = {"svg", "g", "path", "rect", "line", "text", "tspan", "title", "defs", "clipPath"}
 BACKGROUND = re.compile(r'<rect width="[\d.%]+" height="[\d.%]+" fill="white"/>')
-"""Of drawings that stand alone; in the page they are on its paper, light or dark."""
+"""The background of a drawing; in the page, drawings have the page's background, light or dark."""
 ABOUT_SAMPLES, HELD_SAMPLES = Markup("<!--about samples-->"), Markup("<!--samples-->")
 """Where the raw samples go. No text of a record can be one of these: its angle brackets are escaped."""
 
