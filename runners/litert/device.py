@@ -8,13 +8,13 @@ from ai_edge_litert.interpreter import Interpreter
 from runners.harness.workload import Invalid, Request, Seen
 from runners.reference.precision import precision
 
-WHY = "LiteRT does not report its threads; it was given the number that was asked for"
+WHY = "LiteRT does not report its threads; it was given the number that was requested"
 
 
 def configure(request: Request) -> None:
     """Raise Invalid where the case's device is none that this contestant runs on."""
     if request.case.device != "cpu":
-        raise Invalid("DEVICE", "a GPU was asked for, this contestant runs LiteRT on a CPU alone")
+        raise Invalid("DEVICE", "a GPU was requested, this contestant runs LiteRT on a CPU alone")
 
 
 def interpreter_of(request: Request, path: Path) -> Interpreter:

@@ -22,7 +22,7 @@ def configure(request: Request) -> None:
         raise Unsupported("on a CPU ONNX Runtime computes convolutions in float32, whatever the model; use a GPU")
     if case.device == "gpu":
         if PROVIDERS["gpu"] not in ort.get_available_providers():
-            raise Invalid("DEVICE", "a GPU was asked for, this ONNX Runtime is built for CPUs; make images DEVICE=gpu")
+            raise Invalid("DEVICE", "a GPU was requested, this ONNX Runtime is built for CPUs; make images DEVICE=gpu")
         ort.preload_dlls()  # CUDA and cuDNN are Python packages, where the loader does not look by itself
     _rounds_to_tf32(request)  # computes something before anything is measured
 

@@ -44,13 +44,13 @@ def open_session(request: Request, model: Path | bytes) -> ort.InferenceSession:
     except Fail as error:
         # Where CUDA cannot be loaded ONNX Runtime only warns, and puts the graph on the CPU.
         if "assigned to the default CPU EP" in str(error):
-            raise Invalid("DEVICE", f"a GPU was asked for, CUDA does not take the whole graph: {error}") from error
+            raise Invalid("DEVICE", f"a GPU was requested, CUDA does not take the whole graph: {error}") from error
         raise
     except RuntimeError as error:
         found = NO_DEVICE.search(str(error)) if case.device == "gpu" else None
         if found is None:
             raise
-        why = f"a GPU was asked for, ONNX Runtime can use none ({found[0]}); check the driver, or ask for the CPU"
+        why = f"a GPU was requested, ONNX Runtime can use none ({found[0]}); check the driver, or ask for the CPU"
         raise Invalid("DEVICE", why) from error
 
 

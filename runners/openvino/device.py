@@ -11,7 +11,7 @@ PRECISIONS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
 def configure(request: Request) -> None:
     """Raise Invalid where the case's device is none that this contestant runs on."""
     if request.case.device != "cpu":
-        raise Invalid("DEVICE", "a GPU was asked for, this contestant runs OpenVINO on a CPU alone")
+        raise Invalid("DEVICE", "a GPU was requested, this contestant runs OpenVINO on a CPU alone")
 
 
 def compiled(request: Request, model: ov.Model) -> ov.CompiledModel:

@@ -29,7 +29,7 @@ def configure(request: Request) -> torch.device:
     elif torch.cuda.is_available():
         device = torch.device("cuda:0")
     else:
-        raise Invalid("DEVICE", "a GPU was asked for, PyTorch sees none; check the driver, or ask for the CPU")
+        raise Invalid("DEVICE", "a GPU was requested, PyTorch sees none; check the driver, or ask for the CPU")
     rounds_factors(device)  # computes something before anything is measured
     return device
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from runners.harness.record import Check
 from runners.harness.waiting import Waiting
-from runners.harness.workload import FitWork, Invalid, Passed, Request, Seen, Unsupported
+from runners.harness.workload import EpochResult, FitWork, Invalid, Request, Seen, Unsupported
 from runners.pytorch import device as devices
 from runners.pytorch.double import TrainStep, in_double, losses_of
 from runners.pytorch.fit_images import scaled
@@ -41,7 +41,7 @@ def prepare(request: Request) -> FitWork:
     memory = torch.channels_last if tuned else torch.contiguous_format
     model = train_step = restored = train_loader = None
     delivered, layout = 0, ""
-    history: list[Passed] = []
+    history: list[EpochResult] = []
     waiting = Waiting()
     predicted: dict[str, torch.Tensor] = {}
     settings: dict[str, str] = {}
@@ -63,7 +63,7 @@ def prepare(request: Request) -> FitWork:
         assert_parameters(case.network, classes, sizes(model))
         train_step = stepping(model)
 
-    def train_epoch(_epoch: int) -> Passed:
+    def train_epoch(_epoch: int) -> EpochResult:
         nonlocal train_loader, delivered, layout
         train_loader = train_loader or data.loader(train_images, case.seed, pinned)
         model.train()
@@ -75,7 +75,7 @@ def prepare(request: Request) -> FitWork:
             correct += (logits.argmax(1) == labels).sum()
         layout = devices.layout(batch)
         count = len(train_images.paths)
-        history.append(Passed(loss_sum.item() / count, correct.item() / count, waiting.taken()))
+        history.append(EpochResult(loss_sum.item() / count, correct.item() / count, waiting.taken()))
         return history[-1]
 
     def save(path: Path) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from runners.harness.agreement import LOSS_STEPS
 from runners.harness.faults import is_out_of_memory
-from runners.harness.memory import room_for_double
+from runners.harness.memory import enough_for_float64
 from runners.harness.record import Check
 from runners.harness.workload import Invalid, Request, Seen, Stage, StepWork
 from runners.reference.batch import REFERENCE_IMAGES, images, shared_batch
@@ -149,7 +149,7 @@ def _in_double(
     request: Request, classes: int, double: Double, reference: Array
 ) -> tuple[list[float] | None, list[float] | None]:
     """(the first losses in float64, a sketch of the logits afterwards); None for both where memory does not suffice."""
-    if request.case.device == "cpu" and not room_for_double():
+    if request.case.device == "cpu" and not enough_for_float64():
         return None, None
     try:
         batch, targets = shared_batch(request, classes)

@@ -129,7 +129,7 @@ def _choose_device(device: str) -> None:
         tf.config.set_visible_devices([], "GPU")
         return
     if not gpus:
-        raise Invalid("DEVICE", "a GPU was asked for, TensorFlow sees none; check the driver, or ask for the CPU")
+        raise Invalid("DEVICE", "a GPU was requested, TensorFlow sees none; check the driver, or ask for the CPU")
     tf.config.set_visible_devices(gpus[:1], "GPU")
     # Otherwise it takes nearly all memory at once and its peak says nothing.
     tf.config.experimental.set_memory_growth(gpus[0], True)
@@ -142,7 +142,7 @@ def _rounds_to_tf32(device: str) -> bool:
     def squared(matrix: np.ndarray) -> np.ndarray:
         product = tf.matmul(matrix, matrix)
         if product.device.split(":")[-2] != device:
-            raise Invalid("DEVICE", f"{device} was asked for, TensorFlow computed on {product.device}")
+            raise Invalid("DEVICE", f"{device} was requested, TensorFlow computed on {product.device}")
         return product.numpy()
 
     return multiplies_in_tf32(squared)

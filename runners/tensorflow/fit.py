@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from runners.harness.record import Check
 from runners.harness.waiting import Waiting
-from runners.harness.workload import FitWork, Invalid, Passed, Request, Seen, Unsupported
+from runners.harness.workload import EpochResult, FitWork, Invalid, Request, Seen, Unsupported
 from runners.reference.batch import shared_batch
 from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, of_training
 from runners.reference.labelled import REPEATABLE, assert_same_pixels, of_split, plainly, unfit
@@ -45,7 +45,7 @@ def prepare(request: Request) -> FitWork:
     delivered, layout = 0, ""
     loss_sum = tf.Variable(0.0, trainable=False)
     correct = tf.Variable(0.0, trainable=False)
-    history: list[Passed] = []
+    history: list[EpochResult] = []
     waiting = Waiting()
     predicted: dict[str, np.ndarray] = {}
 
@@ -78,14 +78,14 @@ def prepare(request: Request) -> FitWork:
         correct.assign(0.0)
         return means
 
-    def train_epoch(_epoch: int) -> Passed:
+    def train_epoch(_epoch: int) -> EpochResult:
         nonlocal train_loader, delivered, layout
         train_loader = train_loader or data.loader(train_images, case.seed)
         for batch, labels in waiting.watched(batches(train_loader)):
             train_step(batch, labels)
             delivered += len(labels)
         layout = devices.layout(batch)
-        history.append(Passed(*accumulated(len(train_images.paths)), waiting.taken()))
+        history.append(EpochResult(*accumulated(len(train_images.paths)), waiting.taken()))
         return history[-1]
 
     def save(path: Path) -> None:
