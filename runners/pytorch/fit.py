@@ -18,8 +18,8 @@ from runners.pytorch.fit_images import scaled
 from runners.pytorch.networks import build, sizes
 from runners.pytorch.train import evaluated, train_step_of
 from runners.reference.batch import shared_batch
-from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, of_training
-from runners.reference.labelled import REPEATABLE, assert_same_pixels, of_split, plainly, unfit
+from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, training_check
+from runners.reference.labelled import REPEATABLE, assert_same_pixels, for_inspection, of_split, too_little_data
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
 
@@ -29,7 +29,7 @@ def prepare(request: Request) -> FitWork:
     case, manifest = request.case, request.manifest
     device = devices.configure(request)
     classes = len(manifest.classes)
-    if reason := unfit(len(manifest.splits["train"]), classes, case.batch_size):
+    if reason := too_little_data(len(manifest.splits["train"]), classes, case.batch_size):
         raise Unsupported(reason)
     arrays = weights(case.network, case.seed, classes)
     data = importlib.import_module(f"runners.pytorch.fit_{request.competitor.loader}")
@@ -115,7 +115,7 @@ def prepare(request: Request) -> FitWork:
         """After the clock: was it the same training, and does the model in memory say what the restored one said?"""
         pixels, untrained = inspected(), fresh(torch.float32)
         found = dataclasses.replace(
-            of_training(
+            training_check(
                 request,
                 classes,
                 sizes(untrained),
@@ -145,7 +145,7 @@ def prepare(request: Request) -> FitWork:
         )
 
     def inspected() -> Delivered:
-        source = plainly(train_images, case.seed)
+        source = for_inspection(train_images, case.seed)
         loader = data.loader(source, case.seed, pinned)
         if source.cache:
             for _ in batches(loader):  # what comes out of the cache is compared

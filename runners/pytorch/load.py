@@ -13,7 +13,7 @@ from runners.harness.record import Check
 from runners.harness.workload import Invalid, Request, Seen, StepWork
 from runners.pytorch import device as devices
 from runners.pytorch.tally import Tally, timed
-from runners.reference.passes import Observed, Passes
+from runners.reference.passes import ObservedPass, Passes
 from runners.reference.pixels import inspect
 from runners.reference.source import Source, source_of
 
@@ -36,7 +36,7 @@ def prepare(request: Request) -> StepWork:
         copy = timed(tally, "transfer", partial(copied, device=device))
         return (lambda: on_device(passes(), copy)) if source.stage == "transfer" else passes
 
-    def observed(source: Source) -> Observed:
+    def observed(source: Source) -> ObservedPass:
         copying = {"transfer": 1} if source.stage == "transfer" else {}
         tally = Tally(loader.stages(source) | copying, writers=source.workers)
         return opened(source, True, tally)(), tally.read

@@ -12,8 +12,8 @@ from runners.harness.record import Check
 from runners.harness.waiting import Waiting
 from runners.harness.workload import EpochResult, FitWork, Invalid, Request, Seen, Unsupported
 from runners.reference.batch import shared_batch
-from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, of_training
-from runners.reference.labelled import REPEATABLE, assert_same_pixels, of_split, plainly, unfit
+from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, training_check
+from runners.reference.labelled import REPEATABLE, assert_same_pixels, for_inspection, of_split, too_little_data
 from runners.reference.layout import nhwc
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
@@ -29,7 +29,7 @@ def prepare(request: Request) -> FitWork:
     case, manifest = request.case, request.manifest
     devices.configure(request)
     classes, tuned = len(manifest.classes), request.competitor.variant == "tuned"
-    if reason := unfit(len(manifest.splits["train"]), classes, case.batch_size):
+    if reason := too_little_data(len(manifest.splits["train"]), classes, case.batch_size):
         raise Unsupported(reason)
     arrays = weights(case.network, case.seed, classes)
     data = importlib.import_module(f"runners.tensorflow.fit_{request.competitor.loader}")
@@ -119,7 +119,7 @@ def prepare(request: Request) -> FitWork:
         """After the clock: was it the same training, and does the model in memory say what the restored one said?"""
         pixels = inspected()
         found = dataclasses.replace(
-            of_training(
+            training_check(
                 request,
                 classes,
                 sizes(fresh(), classes),
@@ -155,7 +155,7 @@ def prepare(request: Request) -> FitWork:
         return losses
 
     def inspected() -> Delivered:
-        source = plainly(train_images, case.seed)
+        source = for_inspection(train_images, case.seed)
         loader = data.loader(source, case.seed)
         if source.cache:
             for _ in batches(loader):  # what comes out of the cache is compared

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from runners.harness.record import PipelineStage
 from runners.harness.workload import Invalid
-from runners.reference.passes import Observed
+from runners.reference.passes import ObservedPass
 from runners.reference.pixels import affine
 from runners.reference.source import SIDE, Source
 
@@ -48,7 +48,7 @@ def opened(source: Source, endless: bool) -> Callable[[], Iterator[tf.Tensor | l
     return lambda: _pass(made, source)
 
 
-def observed(source: Source) -> Observed:
+def observed(source: Source) -> ObservedPass:
     """A pass without end, and what tf.data's own model of it tells of each map.
 
     tf.data keeps that model only where it may tune; with every number set, nothing is left to tune.
