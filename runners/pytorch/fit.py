@@ -25,7 +25,7 @@ from runners.reference.weights import weights
 
 
 def prepare(request: Request) -> FitWork:
-    """Data described, nothing decoded, nothing built: the stages do that, on the clock."""
+    """Describe the data, but decode and build nothing: the stages do that, on the clock."""
     case, manifest = request.case, request.manifest
     device = devices.configure(request)
     classes = len(manifest.classes)
@@ -54,14 +54,14 @@ def prepare(request: Request) -> FitWork:
     def fresh(dtype: torch.dtype) -> nn.Module:
         return build(case.network, classes, arrays, dtype).to(device, memory_format=memory)
 
-    def stepping(network: nn.Module) -> TrainStep:
+    def new_train_step(network: nn.Module) -> TrainStep:
         return train_step_of(network, fused=tuned)
 
     def build_model() -> None:
         nonlocal model, train_step
         model = fresh(torch.float32)
         assert_parameters(case.network, classes, sizes(model))
-        train_step = stepping(model)
+        train_step = new_train_step(model)
 
     def train_epoch(_epoch: int) -> EpochResult:
         nonlocal train_loader, delivered, layout
@@ -79,7 +79,7 @@ def prepare(request: Request) -> FitWork:
         return history[-1]
 
     def save(path: Path) -> None:
-        # Not straight into the file: where the disk is full, that ends the whole process (SIGABRT).
+        # To memory first: if the disk is full, saving straight to a file ends the whole process (SIGABRT).
         saved = io.BytesIO()
         torch.jit.save(torch.jit.script(model.eval()), saved)
         path.with_suffix(".pt").write_bytes(saved.getbuffer())
@@ -112,7 +112,7 @@ def prepare(request: Request) -> FitWork:
             raise Invalid("DATA", str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from None
 
     def check() -> Check:
-        """After the clock: was it the same training, and does the model in memory say what the restored one said?"""
+        """After the clock: the evidence, and whether the model in memory gives the restored model's answers."""
         pixels, untrained = inspected(), fresh(torch.float32)
         found = dataclasses.replace(
             training_check(
@@ -121,7 +121,9 @@ def prepare(request: Request) -> FitWork:
                 sizes(untrained),
                 logits=lambda part: evaluated(fresh(torch.float32), part),
                 double=in_double(fresh, train_step_of),
-                losses=losses_of(stepping(untrained), untrained, *shared_batch(request, classes), COMPARED_LOSSES),
+                losses=losses_of(
+                    new_train_step(untrained), untrained, *shared_batch(request, classes), COMPARED_LOSSES
+                ),
             ),
             pixel_mean_difference=pixels.mean_difference,
             pixel_worst_image=pixels.worst_image,
@@ -148,7 +150,7 @@ def prepare(request: Request) -> FitWork:
         source = for_inspection(train_images, case.seed)
         loader = data.loader(source, case.seed, pinned)
         if source.cache:
-            for _ in batches(loader):  # what comes out of the cache is compared
+            for _ in batches(loader):  # fill the cache, so that the comparison reads from it
                 pass
         arrived = ((batch.cpu().contiguous().numpy(), labels.tolist()) for batch, labels in batches(loader))
         return assert_same_pixels(arrived, source, channels_first=True)
@@ -161,7 +163,7 @@ def prepare(request: Request) -> FitWork:
 
     def close() -> None:
         nonlocal train_loader
-        train_loader = None  # its persistent workers end with it
+        train_loader = None  # ends its persistent workers
 
     return FitWork(
         load=load,

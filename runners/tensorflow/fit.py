@@ -25,7 +25,7 @@ from runners.tensorflow.train import TrainStep, train_step_of
 
 
 def prepare(request: Request) -> FitWork:
-    """Data described, nothing decoded, nothing built: the stages do that, on the clock."""
+    """Describe the data, but decode and build nothing: the stages do that, on the clock."""
     case, manifest = request.case, request.manifest
     devices.configure(request)
     classes, tuned = len(manifest.classes), request.competitor.variant == "tuned"
@@ -59,9 +59,9 @@ def prepare(request: Request) -> FitWork:
         nonlocal model, train_step
         model = fresh()
         assert_parameters(case.network, classes, sizes(model, classes))
-        train_step = stepping(model)
+        train_step = new_train_step(model)
 
-    def stepping(network: keras.Model) -> TrainStep:
+    def new_train_step(network: keras.Model) -> TrainStep:
         step = train_step_of(network, criterion, accumulate, compiled_update=tuned)
         return tf.function(step, input_signature=signature, jit_compile=False)
 
@@ -72,7 +72,7 @@ def prepare(request: Request) -> FitWork:
         return predictions
 
     def accumulated(count: int) -> tuple[float, float]:
-        """The means since the last call: the one time an epoch that the device is waited for."""
+        """The means since the last call. Once in each epoch, this waits for the device."""
         means = float(loss_sum) / count, float(correct) / count
         loss_sum.assign(0.0)
         correct.assign(0.0)
@@ -116,7 +116,7 @@ def prepare(request: Request) -> FitWork:
             raise unreadable(error, (*train_images.paths, *test_images.paths)) from None
 
     def check() -> Check:
-        """After the clock: was it the same training, and does the model in memory say what the restored one said?"""
+        """After the clock: the evidence, and whether the model in memory gives the restored model's answers."""
         pixels = inspected()
         found = dataclasses.replace(
             training_check(
@@ -148,17 +148,17 @@ def prepare(request: Request) -> FitWork:
         )
 
     def first_losses() -> list[float]:
-        """Those of a fresh model on the batch of the step workloads."""
-        step, (batch, labels) = stepping(fresh()), shared_batch(request, classes)
+        """The losses of a fresh model on the shared batch."""
+        step, (batch, labels) = new_train_step(fresh()), shared_batch(request, classes)
         losses = [float(step(tf.constant(nhwc(batch)), tf.constant(labels))) for _ in range(COMPARED_LOSSES)]
-        accumulated(1)  # forget what those steps summed up
+        accumulated(1)  # resets the sums, to which these steps have added
         return losses
 
     def inspected() -> Delivered:
         source = for_inspection(train_images, case.seed)
         loader = data.loader(source, case.seed)
         if source.cache:
-            for _ in batches(loader):  # what comes out of the cache is compared
+            for _ in batches(loader):  # fill the cache, so that the comparison reads from it
                 pass
         arrived = ((batch.numpy(), labels.numpy()) for batch, labels in batches(loader))
         return assert_same_pixels(arrived, source, channels_first=False)
