@@ -11,10 +11,10 @@ from aggregator.report.figures.svg import smaller
 
 LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400, columns=4)
 ABOUT = "about"
-"""The field of a row that its marks say of themselves."""
+"""The field of a row with the text of its marks."""
 SAYS = alt.Description(f"{ABOUT}:N")
 MOST_NAMED = 60
-"""Rows of a drawing whose marks say what they are; of more than these the names would take more room than the marks."""
+"""In a drawing of more rows, marks have no text: the texts would take more bytes than the marks."""
 LABEL_WIDTH, SHORT = 260, 40
 """Pixels that the label of a row may take, and characters that fit into them."""
 

@@ -25,7 +25,7 @@ SETTINGS = ("stage", "workers", "batch_size")
 RANGES = "Medians (lowest–highest) over n replicates."
 PASSES = {"second epoch": "second_epoch", "epoch, cold page cache": "cold_epoch"}
 POOLS = ("workers_alive", "private_threadpool_size")
-"""The settings in which a loader tells how many workers ran; tf.data tells the threads of its pool."""
+"""The settings in which a loader reports how many workers ran; tf.data reports the threads of its pool."""
 
 
 def loader_tables(cases: Sequence[CaseResult]) -> list[Table]:

@@ -13,19 +13,19 @@ from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]
 
 from aggregator.base.text import clean
 from aggregator.export.columns import IDENTITY, REPLICATES, SAMPLES, Row, replicate
-from aggregator.export.names import unique_names
+from aggregator.export.names import case_names, unique_names
 from aggregator.export.times import times_ns
 from aggregator.judge.analysis import Environment
 from runners.harness.files import open_atomically
 from runners.harness.record import Record, Status
 
 BATCH = 100_000
-"""Samples of a batch, about: what is in memory at a time beside the records."""
+"""About how many samples a batch has: it is in memory in addition to the records."""
 FORMULA = r"^[=+\-@\t\r]"
 
 
 def write_csv(environments: Iterable[Environment], folder: Path) -> list[Path]:
-    """Write replicates.csv and samples.csv; a spreadsheet takes no cell of them for a formula. Raises OSError."""
+    """Write replicates.csv and samples.csv; a spreadsheet takes no cell for a formula. Raises OSError."""
     return _write(environments, folder, "csv", CSVWriter, _inert)
 
 
@@ -59,7 +59,7 @@ def _batches(environments: Sequence[Environment]) -> Iterator[tuple[pa.RecordBat
     times: list[tuple[Sequence[int], Sequence[int]]] = []
     held = 0
     results = [result for env in environments for result in env.cases]
-    cases = unique_names((result.case for result in results), lambda case: clean(case.label, 300))
+    cases = case_names(results)
     sides = (side.competitor for result in results for side in result.sides)
     names = unique_names(sides, lambda competitor: clean(competitor.label, 300))
     for number, env in enumerate(environments, 1):
@@ -90,7 +90,7 @@ def _tables(rows: list[Row], times: list[tuple[Sequence[int], Sequence[int]]]) -
 
 
 def _inert(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Text that a spreadsheet would compute gets an apostrophe before it."""
+    """Text that a spreadsheet would take for a formula gets an apostrophe before it."""
     columns = [
         pc.if_else(pc.match_substring_regex(column, FORMULA), pc.binary_join_element_wise("'", column, ""), column)
         if pa.types.is_string(column.type)

@@ -1,4 +1,4 @@
-"""Which side of HEAD stands against which side of BASE."""
+"""Which side of HEAD is compared with which side of BASE."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,7 @@ from runners.harness.case import Case
 
 @dataclass(frozen=True)
 class Opposed:
-    """One case with the sides that stand for BASE and for HEAD.
-
-    Each has a side for every environment (machine and set of versions) that measured the case, none where nobody did.
-    """
+    """One case with the sides of BASE and of HEAD: a side for each environment that measured the case."""
 
     case: Case
     name: str
@@ -37,7 +34,7 @@ class Opposed:
 
     @property
     def missing(self) -> str | None:
-        """Why BASE gives nothing to compare with, or None where it does, or where the failure is HEAD's alone."""
+        """Why BASE has nothing to compare with; None if it has, or if only HEAD failed."""
         if not self.base or not self.head:
             return "only in BASE" if self.base else "only in HEAD"
         return None if _any_ok(self.base) else f"BASE: {_why(self.base)}"
@@ -60,7 +57,7 @@ def oppose(base: Sequence[Environment], head: Sequence[Environment], names: Mapp
 
 
 def name_of(base: str, head: str) -> str:
-    """One label where both are one competitor, else both."""
+    """One label if both are the same competitor, else both labels."""
     return clean(base, 80) if base == head else f"{clean(base, 80)} → {clean(head, 80)}"
 
 
