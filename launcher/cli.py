@@ -42,7 +42,7 @@ def read(argv: list[str], root: Path = ROOT) -> Namespace:
     if extra:
         has = [name for name in vars(given) if name in options.OPTIONS or name in options.SWITCHES]
         raise UsageError(unknown(f"option of {given.command}", extra[0].partition("=")[0], map(options.flag, has)))
-    given = parse.parse_args([argv[0], *options.from_make(given.make, names), *argv[1:]])
+    given = parse.parse_args([argv[0], *options.from_make(given.make, given.command, names), *argv[1:]])
     if "out" in names:
         given.out = given.out or root / "results"
     return given

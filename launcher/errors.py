@@ -1,4 +1,4 @@
-"""Faults a person can act on; each carries the exit code that a script can act on."""
+"""Faults that a person can mend, each with its exit code."""
 
 import difflib
 from collections.abc import Collection, Iterable
@@ -22,7 +22,7 @@ class LauncherError(Exception):
 
 
 class UsageError(LauncherError):
-    """The request cannot be meant: an unknown name, a bad number, settings that contradict."""
+    """The request makes no sense: an unknown name, a bad number, settings that contradict each other."""
 
     code = ExitCode.USAGE
 
@@ -40,7 +40,7 @@ class Interrupted(LauncherError):
 
 
 class BuildFailed(LauncherError):
-    """One framework's image or virtual environment cannot be made; the others go on."""
+    """The image or virtual environment of one framework cannot be made; the run goes on without it."""
 
     def __init__(self, message: str, tail: str = "") -> None:
         super().__init__(message)

@@ -23,12 +23,12 @@ USUAL = {"profile": "quick", "device": "cpu", "engine": "auto"}
 AA_PROFILE = "aa"
 
 Overrides = Mapping[str, Sequence[Value]]
-"""Values that replace those of a profile, by option; values that are not given stay the profile's."""
+"""Values that replace those of a profile, by option."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option: `read` makes a value of a word or raises ValueError; a `listed` option takes several words."""
+    """An option. `read` turns a word into a value or raises ValueError; a `listed` option takes several words."""
 
     help: str
     read: Callable[[str], Any] = str
@@ -133,13 +133,13 @@ SWITCHES = {
     "results": "remove results too",
 }
 MEASURED = tuple(name for name in (*OPTIONS, "aa", "strict") if name != "run")
-"""The options of what is measured: bench has them, and plan, which shows what bench would do with them."""
+"""The options of bench, which plan has too: it shows what bench would do with them."""
 SETTINGS = tuple(name for name in MEASURED if name not in ("out", "strict"))
 """Options that shape what is measured: kept in run.json, and not to be changed when a run is resumed."""
 
 
 class _Read(Action):
-    """Reads a value; keeps its text too, for the settings of a run."""
+    """Reads the value of an option, and keeps its text for the settings of a run."""
 
     def __call__(self, _parser: ArgumentParser, into: Namespace, text: Any, _flag: str | None = None) -> None:
         name, text = self.dest, text.strip()
@@ -163,7 +163,7 @@ def flag(name: str) -> str:
 
 
 def add(parser: ArgumentParser, *names: str) -> None:
-    """Let the command line have these options."""
+    """Add these options to a command."""
     for name in names:
         if name in SWITCHES:
             parser.add_argument(flag(name), action="store_true", help=SWITCHES[name])
@@ -176,7 +176,7 @@ def add(parser: ArgumentParser, *names: str) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """What to measure, as it was asked for. `given` holds the options that were given, as text."""
+    """What to measure. `given` holds the text of the options that were given."""
 
     profile: str
     device: str
@@ -202,7 +202,7 @@ class Options:
 
 
 def measured(arguments: Namespace) -> Options:
-    """The options of what is measured, as a command line gave them. Raises UsageError where two contradict."""
+    """The options of `bench` or `plan`. Raises UsageError where two of them contradict each other."""
     values = vars(arguments)
     aa, frameworks = values["aa"], values["frameworks"]
     if values["slowdown"] != 1.0 and not aa:
@@ -223,7 +223,7 @@ def words(given: Mapping[str, str]) -> list[str]:
     return [word for name, value in given.items() for word in (flag(name), *([] if name == "aa" else [value]))]
 
 
-def from_make(names: str | None, options: Sequence[str]) -> list[str]:
+def from_make(names: str | None, command: str, options: Sequence[str]) -> list[str]:
     """The command line for variables of make, which the Makefile exports: `--networks=vgg16` for `NETWORKS=vgg16`.
 
     `names` are the variables on make's own command line, None where make did not start this. Such a name that is none
@@ -231,6 +231,6 @@ def from_make(names: str | None, options: Sequence[str]) -> list[str]:
     """
     variables = {name.upper(): name for name in options}
     for name in (names or "").split():
-        require_name("variable", name, variables)
+        require_name(f"variable of {command}", name, variables)
     taken = variables if names is not None else {"BASE_IMAGE", "EXTRA_INDEX"} & variables.keys()
     return [f"{flag(variables[name])}={os.environ[name]}" for name in taken if os.environ.get(name)]

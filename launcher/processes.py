@@ -1,4 +1,4 @@
-"""Child processes that end when the launcher is told to stop, with all they started."""
+"""Child processes. They end when the launcher is told to stop, and so does everything that they started."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def run_child(
     environment: Mapping[str, str] | None = None,
     before: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run `argv` in a session of its own, both its streams going to `output`; leaves no process of it behind."""
+    """Run `argv` in its own session, with both its streams in `output`, and leave no process of it behind."""
     child = subprocess.Popen(
         argv,
         cwd=cwd,
@@ -67,7 +67,10 @@ def run_child(
 def run_logged(
     argv: Sequence[str], cwd: Path, stop: Stop, seconds: float, what: str, environment: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
-    """(exit code, end of the log) of `argv`, whose temporary files go with it. Raises Interrupted, naming `what`."""
+    """Run `argv` and remove its temporary files; returns its exit code and the end of its log.
+
+    `what` is what it does, for the message of Interrupted.
+    """
     with temporary_folder() as folder, tempfile.TemporaryFile() as log:
         ended = run_child(argv, cwd, log, stop, seconds, {**(environment or os.environ), "TMPDIR": str(folder)})
         log.seek(0)
@@ -78,22 +81,18 @@ def run_logged(
 
 
 def _signal(child: subprocess.Popen[bytes], kind: signal.Signals) -> None:
-    """Reach the whole group: the child's own workers outlive it otherwise."""
+    """Signal the child's whole group: its workers would outlive it otherwise."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, kind)
 
 
-def orphans() -> list[psutil.Process]:
-    """Every process of this user whose launcher on this machine is dead."""
-    variables = ((process, process.info["environ"] or {}) for process in psutil.process_iter(["environ"]))
-    found = ((process, parse_owner(environment.get(ENVIRONMENT, ""))) for process, environment in variables)
-    return [process for process, owner in found if owner and owner.is_local() and not owner.is_alive()]
-
-
 def kill_orphans() -> int:
-    """Kill what dead launchers left running; returns how many processes."""
-    left = orphans()
-    for process in left:
-        with suppress(psutil.Error):
-            process.kill()
-    return len(left)
+    """Kill this user's processes whose launcher on this machine is dead; returns how many."""
+    killed = 0
+    for process in psutil.process_iter(["environ"]):
+        owner = parse_owner((process.info["environ"] or {}).get(ENVIRONMENT, ""))
+        if owner and owner.is_local() and not owner.is_alive():
+            with suppress(psutil.Error):
+                process.kill()
+                killed += 1
+    return killed

@@ -1,6 +1,6 @@
-"""Ctrl-C, SIGTERM and a closed terminal as a question that loops ask, so that nothing is cut off half-way.
+"""Requests to stop: Ctrl-C, SIGTERM or a closed terminal. Loops ask whether one came, so that nothing is cut half-way.
 
-Once means: stop what runs, keep what is done, write the report. Twice means: kill at once.
+The first request ends what runs, keeps the records and writes the report. The second kills at once.
 """
 
 import signal
@@ -50,7 +50,7 @@ class Stop:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Let SIGINT, SIGTERM and SIGHUP ask, for as long as the context lasts; `nohup` keeps its meaning."""
+        """Count SIGINT, SIGTERM and SIGHUP as requests while the context lasts; under `nohup` SIGHUP stays ignored."""
         kinds = [signal.SIGINT, signal.SIGTERM]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             kinds.append(signal.SIGHUP)
@@ -79,7 +79,7 @@ def supervise(
     kill: Callable[[], None],
     clock: Callable[[], int] = now_ns,
 ) -> Ending:
-    """Wait until `finished`, a deadline or a request to stop; after the last two terminate, and kill what stays."""
+    """Wait until `finished`, the deadline or a request to stop. After the last two, terminate, then kill."""
     ending = _wait(finished, stop, seconds, clock)
     if ending is not Ending.EXITED:
         if not stop.urgent:

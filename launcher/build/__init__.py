@@ -1,1 +1,1 @@
-"""What is built before a run: images or virtual environments of the frameworks."""
+"""Builds the frameworks' images and virtual environments."""

@@ -1,4 +1,4 @@
-"""The frameworks' images, built with the `docker` command, since the engine's API cannot drive BuildKit."""
+"""The frameworks' images. The `docker` command builds them, since the engine's API cannot drive BuildKit."""
 
 import hashlib
 import shutil
@@ -9,7 +9,7 @@ from docker.errors import ImageNotFound
 from docker.models.images import Image
 
 from launcher.build import sources
-from launcher.build.programs import ARGUMENT, split
+from launcher.build.programs import ARGUMENT, index_digest, split
 from launcher.build.retry import with_retries
 from launcher.errors import BuildFailed
 from launcher.processes import run_logged
@@ -30,28 +30,30 @@ def tag(program: str, device: str) -> str:
 
 
 class ImageBuilder:
-    """Builds what is missing or out of date."""
+    """Builds images that are missing or out of date."""
 
     def __init__(
-        self, root: Path, client: docker.DockerClient, stop: Stop, base: str = "", extra_index: str = ""
+        self, root: Path, client: docker.DockerClient, device: str, stop: Stop, base: str = "", extra_index: str = ""
     ) -> None:
-        self._root, self._client, self._stop = root, client, stop
+        self._root, self._client, self._device, self._stop = root, client, device, stop
         self._base, self._extra_index = base or DEFAULT_BASE, extra_index
 
-    def is_current(self, program: str, device: str) -> bool:
-        """Whether the image is there and made from these sources; any package index will do where none is asked for."""
-        image = self._find(tag(program, device))
-        if image is None or image.labels.get(SOURCE_LABEL) != self._digest(program, device):
+    def is_current(self, program: str) -> bool:
+        """Whether the image was made from these sources, and from the extra package index where there is one."""
+        image = self._find(tag(program, self._device))
+        if image is None or image.labels.get(SOURCE_LABEL) != self._digest(program):
             return False
-        return not self._extra_index or image.labels.get(INDEX_LABEL) == sources.index_digest(self._extra_index)
+        return not self._extra_index or image.labels.get(INDEX_LABEL) == index_digest(self._extra_index)
 
-    def build(self, program: str, device: str) -> Build:
-        """The program's image, built first where its sources changed. Raises BuildFailed."""
-        if not self.is_current(program, device):
-            self._build(program, device)
-        image = self._find(tag(program, device))
+    def build(self, program: str) -> Build:
+        """Build the program's image, unless it is current. Raises BuildFailed."""
+        if not self.is_current(program):
+            self._build(program)
+        image = self._find(tag(program, self._device))
         if image is None:
-            raise BuildFailed(f"{tag(program, device)} is not there after its build; does `docker` use another engine?")
+            raise BuildFailed(
+                f"{tag(program, self._device)} is not there after its build; does `docker` use another engine?"
+            )
         return Build(str(image.id), self._base_digest())
 
     def has(self, image_id: str) -> bool:
@@ -71,26 +73,26 @@ class ImageBuilder:
         digests = base.attrs.get("RepoDigests") or []
         return str(digests[0] if digests else base.id)
 
-    def _build(self, program: str, device: str) -> None:
+    def _build(self, program: str) -> None:
         framework, version = split(program)
         if not (self._root / "images" / framework).is_dir():
             raise BuildFailed(f"images/{framework} is missing, which names what the image has")
         if shutil.which("docker") is None:
             raise BuildFailed("the `docker` command is missing, which builds the images; install the Docker client")
-        say(f"building {tag(program, device)}")
+        say(f"building {tag(program, self._device)}")
         given = {
             "BASE_IMAGE": self._base,
             "EXTRA_INDEX": self._extra_index,
             "VERSION": sources.version(self._root),
             "COMMIT": sources.commit(self._root)[0],
             "FRAMEWORK": framework,
-            "DEVICE": device,
+            "DEVICE": self._device,
             ARGUMENT: version,
         }
         arguments = [word for name, value in given.items() if value for word in ("--build-arg", f"{name}={value}")]
         labels = {
-            SOURCE_LABEL: self._digest(program, device),
-            INDEX_LABEL: sources.index_digest(self._extra_index),
+            SOURCE_LABEL: self._digest(program),
+            INDEX_LABEL: index_digest(self._extra_index),
         }
         label = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
         # Without --force-rm the classic builder leaves a container of each build that fails.
@@ -101,7 +103,7 @@ class ImageBuilder:
             "-f",
             str(self._root / sources.RECIPE),
             "-t",
-            tag(program, device),
+            tag(program, self._device),
             *arguments,
             *label,
             str(self._root),
@@ -113,9 +115,9 @@ class ImageBuilder:
         if code != 0:
             raise BuildFailed(f"{program}: its image could not be built", tail)
 
-    def _digest(self, program: str, device: str) -> str:
-        """One digest over all that goes into the image."""
+    def _digest(self, program: str) -> str:
+        """A digest of everything that goes into the image."""
         framework, version = split(program)
-        total = hashlib.sha256(f"{device}\0{version}\0{self._base}\0".encode())
+        total = hashlib.sha256(f"{self._device}\0{version}\0{self._base}\0".encode())
         total.update(sources.digest(self._root, framework).encode())
         return total.hexdigest()

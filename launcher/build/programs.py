@@ -1,25 +1,26 @@
-"""What is built and started: a framework at its pinned version, or at one that a run chose (`tensorflow@2.16.2`)."""
+"""Programs: a framework at its pinned version, or at a version that a run asks for (`tensorflow@2.16.2`)."""
 
+import hashlib
 import re
 from pathlib import Path
 
 from launcher.errors import UsageError
 
 ARGUMENT = "FRAMEWORK_VERSION"
-"""The build argument, and the variable in requirements, that a chosen version stands in."""
+"""The build argument, and the variable in requirements, for the version that a run asks for."""
 
 _OF_VERSION = "requirements-version"
 _VERSION = re.compile(r"\d[0-9A-Za-z.]*(\+[0-9A-Za-z.]+)?", re.ASCII)
 
 
 def split(program: str) -> tuple[str, str]:
-    """(framework, version); the version is empty where the pinned one is meant."""
+    """The framework and the version of a program; the version is empty for the pinned version."""
     framework, _, version = program.partition("@")
     return framework, version
 
 
 def require_version(root: Path, program: str) -> None:
-    """Raise UsageError unless a version may be chosen so: whether the index has it, only its installation shows."""
+    """Raise UsageError unless a run may ask for this version. Only its installation shows whether the index has it."""
     framework, version = split(program)
     if not _VERSION.fullmatch(version):
         raise UsageError(f"framework {program!r}: a version is written like {framework}@2.16.2")
@@ -31,14 +32,19 @@ def require_version(root: Path, program: str) -> None:
 
 
 def requirement_files(root: Path, program: str, device: str) -> list[Path]:
-    """The program's requirements that exist: those of every device, then those of this one."""
+    """The program's requirement files that exist: the file for every device, then the file for this device."""
     framework, version = split(program)
     folder, stem = root / "images" / framework, _OF_VERSION if version else "requirements"
     return [path for path in (folder / f"{stem}.txt", folder / f"{stem}-{device}.txt") if path.is_file()]
 
 
 def ingredients(root: Path, program: str) -> list[Path]:
-    """All files that the program's requirements may name; those of a chosen version are nothing to the pinned one."""
+    """All files from which the program's requirements are read, on any device."""
     framework, version = split(program)
     files = sorted((root / "images" / framework).glob("*.txt"))
     return [path for path in files if path.name.startswith(_OF_VERSION) == bool(version)]
+
+
+def index_digest(index: str) -> str:
+    """A digest of a package index's address, which itself may hold a password."""
+    return hashlib.sha256(index.encode("utf-8", "surrogateescape")).hexdigest()[:16] if index else ""

@@ -1,4 +1,4 @@
-"""Three tries with growing pauses, for registries and package indexes that fail for a moment."""
+"""Tries a build again where a registry or a package index failed for a moment."""
 
 import re
 from collections.abc import Callable
@@ -19,12 +19,12 @@ _TRANSIENT = re.compile(
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the end of a build's log speaks of a registry or an index out of reach rather than of a mistake."""
+    """Whether the end of a build's log shows a registry or an index out of reach, rather than a mistake."""
     return isinstance(error, BuildFailed) and bool(_TRANSIENT.search(error.tail))
 
 
 def with_retries(build: Callable[[], None], stop: Stop) -> None:
-    """Call `build`, up to three times while it fails for a transient reason. Raises its last BuildFailed."""
+    """Call `build` up to three times, as long as it fails for such a reason. Raises its last BuildFailed."""
     tries = Retrying(
         stop=stop_after_attempt(len(PAUSES) + 1),
         wait=wait_chain(*map(wait_fixed, PAUSES)),

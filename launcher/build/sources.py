@@ -11,7 +11,7 @@ SHARED = (RECIPE, "runners/__init__.py", "runners/harness", "runners/reference")
 
 
 def digest(root: Path, framework: str) -> str:
-    """One digest over the framework's own sources, its requirements, and what all frameworks share."""
+    """A digest of the framework's sources and requirements and of the sources that all frameworks share."""
     total = hashlib.sha256()
     for part in (*SHARED, f"runners/{framework}", f"images/{framework}"):
         for path in _files(root / part):
@@ -20,7 +20,7 @@ def digest(root: Path, framework: str) -> str:
 
 
 def commit(root: Path) -> tuple[str | None, bool | None]:
-    """(commit, whether there are changes beyond it), or (None, None) outside a repository."""
+    """The commit, and whether the tree differs from it; None twice outside a repository."""
     try:
         head = subprocess.run(
             ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=20, check=True
@@ -39,11 +39,6 @@ def version(root: Path) -> str:
         return str(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
     except (OSError, tomllib.TOMLDecodeError, KeyError):
         return ""
-
-
-def index_digest(index: str) -> str:
-    """Tells package indexes apart without keeping their addresses, which may hold a password."""
-    return hashlib.sha256(index.encode("utf-8", "surrogateescape")).hexdigest()[:16] if index else ""
 
 
 def _files(path: Path) -> list[Path]:

@@ -1,1 +1,1 @@
-"""One file a subcommand: its options and what it does."""
+"""The subcommands: each file has the options and the work of one."""

@@ -1,4 +1,4 @@
-"""`bench`: prepares a run, measures it and has it reported; or goes on where an earlier launcher stopped."""
+"""`bench`: prepares a run, measures it and has it reported; or resumes an earlier run."""
 
 import secrets
 from argparse import ArgumentParser, Namespace
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from launcher import machine, options
 from launcher.build.sources import commit
-from launcher.datasets.assignment import require_images
+from launcher.datasets.assignment import assign, require_images
 from launcher.datasets.preparation import prepare
 from launcher.engines.engine import Engine, Limits
 from launcher.engines.leftovers import remove_leftovers
@@ -47,7 +47,7 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
             with lock.hold(folder.path):
                 return _resumed(root, asked, stop, resume(folder, asked))
         drafted = draft(root, asked)
-        with_data(drafted.cases, drafted.expected_data())
+        with_data(drafted.cases, drafted.expected)
         machine.require_folder(asked.out)
         if stop.requested:
             raise Interrupted("interrupted before anything started")
@@ -57,7 +57,7 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
 def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
     limits = Limits(machine.cpu_set(asked.cpus), asked.memory or machine.default_memory())
     engine, reason = _engine(root, asked.engine, asked.device, asked, limits, stop)
-    assigned = drafted.assigned([prepare(root, source, stop) for source in drafted.sources])
+    assigned = assign(drafted.reading, [(source, prepare(root, source, stop)) for source in drafted.sources])
     for name, why in assigned.reasons.items():
         say(f"left out: {name}: {why}")
     cases = with_data(drafted.cases, assigned)
@@ -108,7 +108,7 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
 
 
 def _resumed(root: Path, asked: Options, stop: Stop, session: Session) -> int:
-    """Resume: with the engine, the images or sources, the CPUs and the memory limit that the run began with."""
+    """Resume with the engine, the builds, the CPUs and the memory limit that the run began with."""
     limits = Limits(machine.cpu_set(",".join(map(str, session.run.cpus))), session.run.memory_bytes)
     device = session.run.settings.get("device", "cpu")
     engine, _ = _engine(root, session.run.engine, device, asked, limits, stop)
@@ -129,7 +129,7 @@ def _engine(root: Path, name: str, device: str, asked: Options, limits: Limits, 
     say(f"engine {engine.name} ({reason})")
     removed = remove_leftovers()
     if removed:
-        say(f"removed {removed} left over from a launcher that died")
+        say(f"removed {removed} leftovers of dead launchers")
     return engine, reason
 
 

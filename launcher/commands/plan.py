@@ -25,7 +25,7 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
     """Print the plan."""
     asked = options.measured(given)
     drafted = draft(root, asked)
-    cases = with_data(drafted.cases, drafted.expected_data())
+    cases = with_data(drafted.cases, drafted.expected)
     seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
     print(f"profile {asked.profile}: {drafted.profile.description}\n")
     pilots, durations = drafted.profile.pilots, earlier(asked.out)

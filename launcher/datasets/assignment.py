@@ -14,7 +14,7 @@ LEARNS, FEWEST_CLASSES = "fit", 2
 
 @dataclass(frozen=True)
 class Dataset:
-    """A manifest and where its images are."""
+    """A prepared data set: its manifest and the folder of its images."""
 
     path: Path
     manifest: Manifest
@@ -27,18 +27,18 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Assigned:
-    """The data set of each workload that reads one, or why it has none."""
+    """The data set of each workload that reads data, or the reason why it has none."""
 
     datasets: dict[str, Dataset] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
 
     def references(self) -> dict[str, DatasetRef]:
-        """What the cases of each workload store of their data set."""
+        """The reference to its data set that the cases of each workload store."""
         return {name: one.manifest.reference(*splits_read(name, one.manifest)) for name, one in self.datasets.items()}
 
 
 def read(manifest: Path) -> Dataset:
-    """A prepared data set. A manifest that cannot be used is a UsageError."""
+    """Read a prepared data set. A manifest that cannot be used is a UsageError."""
     try:
         dataset = Dataset(manifest.absolute(), read_manifest(manifest))
     except ManifestError as error:
@@ -47,13 +47,13 @@ def read(manifest: Path) -> Dataset:
         raise UsageError(f"{manifest}: its name {dataset.manifest.id!a} cannot be stored; prepare the data again")
     if not dataset.root.is_dir():
         raise UsageError(
-            f"{manifest}: its images should be in {dataset.root}, which is no folder; prepare the data again"
+            f"{manifest}: its images should be in {dataset.root}, which is not a folder; prepare the data again"
         )
     return dataset
 
 
 def expected(source: Source) -> Dataset:
-    """The data set, or what it will look like once it is prepared."""
+    """The data set, or an empty one with the splits that it will have once it is prepared."""
     if source.ready:
         return read(source.manifest)
     splits: dict[str, tuple[Item, ...]] = dict.fromkeys(source.splits, ())
@@ -77,7 +77,7 @@ def assign(workloads: Sequence[str], found: Sequence[tuple[Source, Dataset]]) ->
 
 
 def is_still(dataset: Dataset, case: Case) -> bool:
-    """Whether the data set on disk is still the one that the case was planned with."""
+    """Whether the data set on disk is still the same as when the case was planned."""
     try:
         manifest = read_manifest(dataset.path)
         return manifest.reference(*splits_read(case.workload, manifest)) == case.dataset
@@ -86,10 +86,7 @@ def is_still(dataset: Dataset, case: Case) -> bool:
 
 
 def require_images(assigned: Assigned, cases: Sequence[Case]) -> None:
-    """Refuse a data set that cannot fill one batch of its workload, or has nothing to tell apart.
-
-    It is the first split that batches are timed on.
-    """
+    """Raise UsageError where a data set does not fill one batch of a workload, or has too few classes."""
     for workload, dataset in assigned.datasets.items():
         split = splits_read(workload, dataset.manifest)[0]
         images = len(dataset.manifest.splits[split])

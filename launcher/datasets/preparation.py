@@ -1,4 +1,4 @@
-"""Has a data set prepared where its manifest is missing, and removes what dead preparations left."""
+"""Prepares data sets, and removes unfinished ones."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ STDERR = 2
 
 
 def prepare(root: Path, source: Source, stop: Stop) -> Dataset:
-    """Read the manifest, having it made or brought up to date first where the source is not prepared data itself."""
+    """Have the data set prepared or brought up to date, unless the source is prepared data itself; then read it."""
     if source.command:
         with temporary_folder() as folder:
             environment = {**os.environ, "TMPDIR": str(folder)}
@@ -32,7 +32,7 @@ def prepare(root: Path, source: Source, stop: Stop) -> Dataset:
 
 
 def remove_unfinished(folder: Path) -> int:
-    """Remove what preparations left that are dead: each holds a lock on its own; returns how many."""
+    """Remove the unfinished data sets that no preparation has a lock on any more; returns how many."""
     removed = 0
     for unfinished in folder.glob(".*.preparing"):
         with locked(unfinished) as ours:

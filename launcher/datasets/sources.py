@@ -1,4 +1,4 @@
-"""The data sets that `--data` names, or the synthetic ones: where their manifests are and what prepares them."""
+"""Where data sets come from: those that `--data` names, or the synthetic ones."""
 
 import hashlib
 import os
@@ -13,16 +13,16 @@ from runners.harness.manifest import MANIFEST_NAME, ManifestError, read_manifest
 
 SPLITS = ("train", "test", "val")
 DOWNLOADED = {"cifar100": ("train", "test")}
-"""Data sets that go by a name, with the splits that each has: prepared on first use."""
+"""Data sets that `--data` may name, with their splits. They are prepared on first use."""
 SYNTHETIC = {"photos": ("train",), "labelled": ("train", "test")}
-"""Kinds of the synthetic default, with the splits that each has."""
+"""The kinds of synthetic data, with their splits."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set as asked for; `command` prepares it where its manifest is missing.
+    """Where a data set comes from; `command` prepares it, and is empty for prepared data.
 
-    `workloads` are those that it is made for, empty where it may serve any.
+    `workloads` are the workloads that it is made for; empty where it may serve any.
     """
 
     manifest: Path
@@ -32,12 +32,12 @@ class Source:
 
     @property
     def ready(self) -> bool:
-        """Whether the manifest is there."""
+        """Whether the data set is prepared."""
         return self.manifest.is_file()
 
 
 def sources(root: Path, given: str, workloads: Sequence[str], strict: bool = False) -> list[Source]:
-    """The data sets named by `--data`, or the synthetic default of each workload. An unusable name is a UsageError."""
+    """The data sets that `given` names, or the synthetic data of each workload. An unusable name is a UsageError."""
     if not given.strip():
         kinds = {name: "labelled" if name == "fit" else "photos" for name in workloads}
         return [_synthetic(root, kind, kinds) for kind in dict.fromkeys(kinds.values())]
@@ -82,7 +82,7 @@ def _preparation(*words: str) -> list[str]:
 
 
 def _target(root: Path, path: Path) -> Path:
-    """data/<name> for a folder of images; another name where that one belongs to other images."""
+    """The folder data/<name> for a folder of images; with a suffix where that folder belongs to other images."""
     real = os.path.realpath(path)
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(real)).strip("-.") or "images"
     target = root / "data" / slug

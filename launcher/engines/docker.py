@@ -1,4 +1,4 @@
-"""Engine with containers: each replicate in a fresh, hardened container, started by image id."""
+"""The engine with containers: each replicate runs in a fresh, hardened container, started by image id."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ LAUNCHER_LABEL = "levelfield.launcher"
 INSIDE = Places("/results", "/manifest/manifest.json", "/data")
 COMPILED = "/compiled"
 IMAGE_USER = "1000:1000"
-"""The images' own user, for a launcher run as root: what runs inside should not be root all the same."""
+"""The images' own user. A launcher that runs as root starts replicates as this user, not as root."""
 
 PIDS_LIMIT = 4096
 SHM_BYTES = 2 * 2**30
@@ -57,17 +57,17 @@ class DockerEngine:
 
     def is_ready(self, program: str) -> bool:
         """Whether the program's image is up to date."""
-        return self._builder.is_current(program, self._device)
+        return self._builder.is_current(program)
 
     def prepare(self, program: str) -> Build:
         """Build the program's image where its sources changed, and remember the id to run."""
-        image = self._images[program] = self._builder.build(program, self._device)
+        image = self._images[program] = self._builder.build(program)
         if self._device == "gpu":
             self._prove_gpu(image.id)
         return image
 
     def restore(self, program: str, build: Build) -> None:
-        """Go on with the very image that the run began with, whatever its tag names by now."""
+        """Use the image that the run began with, whatever its tag names by now."""
         if not self._builder.has(build.id):
             raise UsageError(f"{program}: the image that the run began with is gone ({build.id}); start a new run")
         self._images[program] = build
@@ -182,9 +182,9 @@ class DockerEngine:
         ]
 
     def _user(self, job: Job) -> str:
-        """The caller, so that the records are the caller's; in a rootless engine that is what root inside means.
+        """The caller's user, so that records belong to the caller; in a rootless engine, root inside is the caller.
 
-        For a caller who is root, whoever owns the data: nobody else may be allowed to read it.
+        Where the caller is root, the owner of the data: nobody else may be allowed to read it.
         """
         if os.getuid() == 0:
             owner = job.data.stat() if job.data else None
@@ -193,14 +193,14 @@ class DockerEngine:
         return "0:0" if any("rootless" in option for option in options) else f"{os.getuid()}:{os.getgid()}"
 
     def _own(self, job: Job) -> None:
-        """Let who runs inside write records and compiled code for a launcher that is root."""
+        """Where the launcher is root, let the container's user write records and compiled code."""
         if os.getuid() == 0:
             user, group = (int(part) for part in self._user(job).split(":"))
             for folder in (job.records, job.compiled):
                 os.chown(folder, user, group)
 
     def _prove_gpu(self, image: str) -> None:
-        """Start one container with a GPU: only that shows whether the engine's toolkit is there."""
+        """Start one container with a GPU: nothing else shows whether the engine has the toolkit."""
         request = DeviceRequest(count=-1, capabilities=[["gpu"]])
         labels = {LAUNCHER_LABEL: str(this_launcher())}
         container = self._client.containers.create(
@@ -227,11 +227,11 @@ def remove_orphans(client: docker.DockerClient) -> int:
 
 
 def require_toolkit(client: docker.DockerClient) -> None:
-    """Raise NotReady where nothing says that the engine can give a container a GPU, before anything is built."""
+    """Raise NotReady, before anything is built, unless the engine seems able to give a container a GPU."""
     facts = client.info()
     devices = [str(one.get("ID", "")) for one in facts.get("DiscoveredDevices") or []]
     has_toolkit = "nvidia" in (facts.get("Runtimes") or {}) or any("nvidia" in device for device in devices)
-    # An engine also takes the toolkit's hook from its path, without a word about it in what it tells of itself.
+    # An engine also finds the toolkit's hook on its path; it does not mention it in what it reports about itself.
     if not has_toolkit and not shutil.which("nvidia-container-runtime-hook"):
         raise NotReady(NO_TOOLKIT)
 

@@ -1,4 +1,4 @@
-"""What starts a replicate. An engine is one file behind this small interface."""
+"""The interface of an engine, which starts replicates."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +11,9 @@ from runners.harness.run import Build
 
 @dataclass(frozen=True)
 class Job:
-    """One replicate to start: `case_arguments` say what is measured, `order_arguments` where it stands.
+    """One replicate to start. `case_arguments` say what it measures, `order_arguments` its place in the run.
 
-    `compiled` is where the run keeps compiled code from replicate to replicate.
+    In `compiled` the run keeps compiled code from replicate to replicate.
     """
 
     run_id: str
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Places:
-    """Where an engine puts the folders of a replicate, as the runner sees them."""
+    """The folders of a replicate, as its runner sees them."""
 
     out: str
     manifest: str = ""
@@ -53,7 +53,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Limits:
-    """What every replicate of a run may use, the same in every engine."""
+    """CPUs and memory that every replicate of a run may use, in every engine."""
 
     cpus: tuple[int, ...]
     memory_bytes: int
@@ -61,7 +61,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a replicate's process ended; `code` is negative for a signal, None where nobody can know."""
+    """How a replicate's process ended; `code` is negative for a signal, None where it is unknown."""
 
     ending: Ending
     code: int | None
@@ -74,16 +74,16 @@ class Engine(Protocol):
 
     name: str
     shares_host_memory: bool
-    """Whether replicates use this machine's own memory and /dev/shm, under no limit of theirs."""
+    """Whether replicates share this machine's memory and /dev/shm, without a limit."""
 
     def is_ready(self, program: str) -> bool:
-        """Whether preparing the program would find all done."""
+        """Whether the program is prepared already."""
 
     def prepare(self, program: str) -> Build:
-        """Make the program runnable, or raise BuildFailed; cheap where that was done before."""
+        """Make the program runnable, or raise BuildFailed; quick where it is prepared already."""
 
     def restore(self, program: str, build: Build) -> None:
-        """Take up what an earlier launcher's `prepare` gave, or raise UsageError where that is no more."""
+        """Use the build of an earlier launcher, or raise UsageError where it no longer exists."""
 
     def run(self, job: Job, stop: Stop) -> Outcome:
-        """Run one replicate to its end, deadline or interruption, and leave no process of it behind."""
+        """Run one replicate until it ends, is late or is interrupted, and leave no process of it behind."""

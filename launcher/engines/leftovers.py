@@ -1,4 +1,4 @@
-"""Removes what dead launchers left, on whichever engine: the next run may use the other."""
+"""Removes what dead launchers left on either engine: the next run may use the other engine."""
 
 from launcher.engines.connection import connect
 from launcher.engines.docker import remove_orphans as remove_containers
@@ -8,7 +8,7 @@ from launcher.processes import kill_orphans
 
 
 def remove_leftovers() -> int:
-    """Kill processes, remove containers and folders of launchers that are dead; returns how many."""
+    """Remove processes, containers and temporary folders of dead launchers; returns how many."""
     removed = kill_orphans() + remove_folders()
     try:
         return removed + remove_containers(connect())

@@ -1,4 +1,4 @@
-"""What an ending means: from a process's exit to a status and the short reason shown in a table's cell."""
+"""From the way a process ended to a status and the short reason that stands in a table's cell."""
 
 import signal
 

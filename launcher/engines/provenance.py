@@ -1,4 +1,4 @@
-"""Facts that only the launcher knows, handed down to the runner, which writes them into the record."""
+"""Facts that only the launcher knows. It passes them to the runner, which writes them into the record."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ VARIABLE = "LEVELFIELD_PROVENANCE"
 
 
 def handed_down(job: Job, engine: str, command: list[str], **more: object) -> str:
-    """The value of the environment variable: engine, commit, and the command that repeats the case by hand."""
+    """The value of the environment variable: engine, commit, host, and the command that repeats the case by hand."""
     facts = {
         **job.provenance,
         "engine": engine,

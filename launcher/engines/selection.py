@@ -1,8 +1,9 @@
-"""Takes the engine asked for, or the best that answers."""
+"""Selects the engine, and prepares programs on it."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from launcher.build.environments import EnvironmentBuilder
 from launcher.build.images import ImageBuilder
 from launcher.engines.connection import address, connect, require_command
 from launcher.engines.docker import DockerEngine, require_toolkit
@@ -17,25 +18,26 @@ from runners.harness.run import Build
 def select(
     root: Path, wanted: str, limits: Limits, device: str, stop: Stop, base_image: str = "", extra_index: str = ""
 ) -> tuple[Engine, str]:
-    """(engine, why this one). Raises NotReady where the engine asked for does not answer."""
+    """The engine that is `wanted`, or for `auto` the best that answers, and the reason. Raises NotReady without any."""
+    environments = EnvironmentBuilder(root, device, stop, extra_index)
     if wanted == "venv":
-        return VenvEngine(root, limits, device, stop, extra_index), "asked for"
+        return VenvEngine(root, environments, limits), "asked for"
     try:
         client = connect()
         require_command()
     except NotReady as error:
         if wanted == "docker":
             raise
-        return VenvEngine(root, limits, device, stop, extra_index), f"auto: {error}"
+        return VenvEngine(root, environments, limits), f"auto: {error}"
     if device == "gpu":
         require_toolkit(client)
-    builder = ImageBuilder(root, client, stop, base_image, extra_index)
+    builder = ImageBuilder(root, client, device, stop, base_image, extra_index)
     reason = "asked for" if wanted == "docker" else f"auto: a Docker engine answers at {address()[0]}"
     return DockerEngine(client, builder, limits, device), reason
 
 
 def prepare(engine: Engine, programs: Sequence[str]) -> tuple[dict[str, Build], dict[str, str]]:
-    """Prepare the programs: (what they run from, the reason for each that cannot be prepared, which stops no other)."""
+    """Prepare the programs: the build of each, and the reason for each that cannot be prepared."""
     builds, unbuilt = {}, {}
     for program in programs:
         try:

@@ -14,7 +14,7 @@ LOCK_NAME = ".lock"
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Hold the run folder; a second launcher gets NotReady that names the first."""
+    """Keep the run folder for this launcher. Raises NotReady with the name of a launcher that has it already."""
     path = folder / LOCK_NAME
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -31,7 +31,10 @@ def hold(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """Lock the file or folder, if it is there. False where another process holds the lock."""
+    """Lock a file or folder, if there is one; False where another process holds the lock.
+
+    filelock locks no folders, and leaves a marker behind where the file system has no locks.
+    """
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
@@ -44,7 +47,7 @@ def locked(path: Path) -> Iterator[bool]:
 
 
 def _lock(handle: int) -> bool:
-    """Whether the lock is ours now."""
+    """Try to lock; whether that worked."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

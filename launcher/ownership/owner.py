@@ -1,4 +1,4 @@
-"""Which launcher a process, container or lock belongs to, told apart from a later process with the same id."""
+"""Names a launcher process, so that a later process with the same id is not taken for it."""
 
 import os
 import re
@@ -14,7 +14,7 @@ _TEXT = re.compile(r"^(?P<host>[^/]*)/(?P<boot>[^/]*)/(?P<pid>\d{1,10})/(?P<star
 
 @dataclass(frozen=True)
 class Owner:
-    """One launcher process: host, boot, process id and when that process started."""
+    """A launcher process: its host, the boot of that host, its process id and its start time."""
 
     host: str
     boot: str
@@ -25,18 +25,18 @@ class Owner:
         return f"{self.host}/{self.boot}/{self.pid}/{self.start}"
 
     def is_local(self) -> bool:
-        """Whether it ran on this machine, where alone its life can be asked about."""
+        """Whether it runs or ran on this machine."""
         return self.host == _host()
 
     def is_alive(self) -> bool:
-        """Whether that very process still runs; always True for another machine's, which nobody here can ask."""
+        """Whether this very process still runs; True for another machine's, since it cannot be asked from here."""
         if not self.is_local():
             return True
         return self.boot == _boot() and start_time(self.pid) == self.start
 
 
 def this_launcher() -> Owner:
-    """The identity of this process."""
+    """The launcher that runs this code."""
     return Owner(_host(), _boot(), os.getpid(), start_time(os.getpid()) or 0)
 
 
@@ -47,7 +47,10 @@ def parse_owner(text: str) -> Owner | None:
 
 
 def start_time(pid: int) -> int | None:
-    """When a process started, in kernel ticks since boot, or None where there is none (a zombie is none)."""
+    """When a process started, in kernel ticks since boot; None where it has ended, a zombie included.
+
+    psutil gives times of day, which a corrected clock moves: a living launcher would pass for a dead one.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

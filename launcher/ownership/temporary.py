@@ -1,4 +1,4 @@
-"""Temporary folders that carry their launcher's identity, so that a dead launcher's can be found and removed."""
+"""Temporary folders that are named after their launcher, so that those of a dead launcher can be removed."""
 
 import os
 import shutil
@@ -25,13 +25,13 @@ def temporary_folder() -> Iterator[Path]:
 
 
 def other_launchers() -> list[Owner]:
-    """The other launchers that are at work on this machine, anyone's."""
+    """The other launchers at work on this machine, those of other users too."""
     alive = {owner for _, owner in _folders() if owner.is_alive()}
     return sorted(alive - {this_launcher()}, key=lambda owner: owner.pid)
 
 
 def remove_orphans() -> int:
-    """Remove this user's folders of launchers that are dead; returns how many."""
+    """Remove the folders that dead launchers of this user left; returns how many."""
     removed = 0
     for folder, owner in _folders():
         if not owner.is_alive() and not folder.is_symlink() and folder.stat().st_uid == os.getuid():
@@ -41,7 +41,7 @@ def remove_orphans() -> int:
 
 
 def _folders() -> Iterator[tuple[Path, Owner]]:
-    """(folder, launcher) of this machine."""
+    """Each temporary folder on this machine, with its launcher."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         owner = parse_owner(folder.name.removeprefix(PREFIX).rpartition(SEPARATOR)[0].replace(SEPARATOR, "/"))
         if owner is not None and owner.is_local():

@@ -1,1 +1,1 @@
-"""What a run would do: its profile, its cases, its competitors and how long that takes. Starts nothing."""
+"""Plans a run: its cases, their competitors and the time that they take. Starts nothing."""

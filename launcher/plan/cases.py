@@ -1,4 +1,4 @@
-"""From a profile and what the frameworks declare to cases with their competitors."""
+"""Makes planned cases of a profile and the frameworks' declarations."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,19 +18,19 @@ from runners.harness.sampling import Sampling
 from runners.harness.workload import Workload
 
 SLOWED = "B"
-"""The label of an A/A check that an injected slowdown goes to."""
+"""The label of an A/A check whose steps an injected slowdown slows."""
 
 WORKLOADS = frozenset(name for axis in AXES if isinstance(axis.usual, Mapping) for name in axis.usual)
-"""Workloads whose axes are declared; another takes what its profile names."""
+"""Workloads whose axes are declared. Any other workload takes the axes that its profile names."""
 
 
 def reads_data(workload: str, contestants: Mapping[str, Contestant]) -> bool:
-    """Whether any framework's declaration of the workload names a loader."""
+    """Whether any framework declares loaders for the workload."""
     return any(offer.loaders for offer in offers(workload, contestants))
 
 
 def workloads_of(profile: Profile, wanted: Sequence[str], contestants: Mapping[str, Contestant]) -> list[str]:
-    """The profile's workloads in order, less those not wanted. An unknown name is a UsageError."""
+    """The profile's workloads in order, or only those wanted. An unknown name is a UsageError."""
     declared = {name for found in contestants.values() if found.declaration for name in found.declaration.workloads}
     for name in [*wanted, *(group.workload for group in profile.cases)]:
         require_name("workload", name, declared | WORKLOADS)
@@ -47,9 +47,9 @@ def expand(
     blocks: int | None,
     pattern: str = "",
 ) -> list[PlannedCase]:
-    """All cases of the `workloads`, in the profile's order; the same case in two groups is one case.
+    """All cases of the `workloads`, in the profile's order. A case that two groups have is one case.
 
-    `everyone` is what names are known from, `contestants` who takes part.
+    `contestants` take part; `everyone` declares which names exist.
     """
     found: dict[Case, PlannedCase] = {}
     for group in profile.cases:
@@ -78,7 +78,7 @@ def expand(
 
 
 def refused(case: PlannedCase, kind: str, reason: str | None) -> PlannedCase:
-    """The case without competitors, where there is a reason for it."""
+    """The case without competitors, each with the reason; the case itself where there is no reason."""
     if reason is None:
         return case
     gone = [Unavailable(one, kind, reason) for one in case.competitors]
@@ -86,20 +86,20 @@ def refused(case: PlannedCase, kind: str, reason: str | None) -> PlannedCase:
 
 
 def without(case: PlannedCase, unbuilt: Mapping[str, str]) -> PlannedCase:
-    """The case without the competitors whose programs could not be built, with the reason for each."""
+    """The case without the competitors whose programs could not be built, each with the reason."""
     staying = [one for one in case.competitors if one.program not in unbuilt]
     gone = [Unavailable(one, "BUILD", unbuilt[one.program]) for one in case.competitors if one.program in unbuilt]
     return replace(case, competitors=staying, unavailable=[*case.unavailable, *gone])
 
 
 def doubled(case: PlannedCase) -> PlannedCase:
-    """The case as an A/A check runs it: its first competitor under two labels, and nobody else."""
+    """The case as an A/A check runs it: its first competitor alone, under two labels."""
     labels = [replace(one, alias=alias) for one in case.competitors[:1] for alias in ("A", SLOWED)]
     return replace(case, competitors=labels)
 
 
 def with_data(cases: Sequence[PlannedCase], assigned: Assigned) -> list[PlannedCase]:
-    """The cases with the data sets that they read; a case without one has no competitors, and the reason for that."""
+    """The cases with references to their data sets. A case whose data set is missing has no competitors."""
     if all(one.case.workload in assigned.reasons for one in cases):
         raise UsageError("; ".join(dict.fromkeys(assigned.reasons.values())))
     references = assigned.references()
@@ -113,12 +113,12 @@ def with_data(cases: Sequence[PlannedCase], assigned: Assigned) -> list[PlannedC
     ]
     if not any(one.competitors for one in found):
         reasons = {f"{gone.competitor.program}: {gone.reason}" for one in found for gone in one.unavailable}
-        raise UsageError("nobody can run any of these cases: " + "; ".join(sorted(reasons)))
+        raise UsageError("no competitor can run any of these cases: " + "; ".join(sorted(reasons)))
     return found
 
 
 def pilot_competitors(competitors: Sequence[Competitor]) -> list[Competitor]:
-    """Who has pilots: each competitor, and the two labels of an A/A run once."""
+    """The competitors that have pilots: of the two labels of an A/A run only the first."""
     first: dict[Competitor, Competitor] = {}
     for one in competitors:
         first.setdefault(one.without_alias, one)
@@ -140,7 +140,7 @@ def _sampling(profile: Profile, group: CaseGroup) -> Sampling:
 
 
 def _matrix(group: CaseGroup, device: str, dataset: DatasetRef | None, declared: Sequence[Workload]) -> Iterator[Case]:
-    """Every combination of the group's values, the usual ones where it names none."""
+    """Every combination of the group's values; an axis that it does not name has its usual value."""
     values: list[Sequence[Value | None]] = []
     for axis in AXES:
         asked, usual = group.asked(axis.name), axis.usual_of(group.workload)
@@ -178,21 +178,18 @@ def _competitors(
 
 
 def _taking_part(workload: str, contestants: Mapping[str, Contestant]) -> list[Contestant]:
-    """Who declares the workload, or could not be asked: one that never meant to take part has not failed to finish.
-
-    Where nobody declares it, all are shown with that reason.
-    """
+    """The contestants that declare the workload, or whose declaration failed; all of them where none declares it."""
     taking = [one for one in contestants.values() if not one.declaration or workload in one.declaration.workloads]
     return taking or list(contestants.values())
 
 
 def _in_order(contestants: Sequence[Contestant]) -> list[Contestant]:
-    """Who declares the most workloads comes first: it is in most cases, and a report compares the others with it."""
+    """Sorted by the number of workloads that they declare: a report compares the others with the first."""
     return sorted(contestants, key=lambda one: -len(one.declaration.workloads) if one.declaration else 0)
 
 
 def _lacks(case: Case, offer: Workload | None) -> str:
-    """What the case needs and the framework does not declare, or nothing."""
+    """What the case needs and the framework does not declare; empty where nothing is missing."""
     if offer is None:
         return f"does not declare the workload {case.workload}"
     values = [(axis, getattr(case, axis.name)) for axis in AXES]

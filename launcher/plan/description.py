@@ -1,4 +1,4 @@
-"""What a run is going to do and how long that will take, in words."""
+"""Says in words what a run will do and how long that takes."""
 
 from collections.abc import Sequence
 
@@ -27,12 +27,12 @@ def extent(cases: Sequence[PlannedCase]) -> str:
 
 
 def describe_stopping(rule: Stopping | None, budget: float | None, cuts_planned: bool) -> str:
-    """In a sentence, when the run ends."""
+    """When the run ends, in a sentence."""
     bound = f"measuring ends after about {duration(budget)}" if budget else "no time budget"
     if rule is None:
         return f"a fixed number of blocks; {bound}"
     if budget and not cuts_planned:
-        bound = f"none of these is begun that would end after {duration(budget)} of measuring"
+        bound = f"none of these blocks is begun that would end after {duration(budget)} of measuring"
     block = "a block at a time" if rule.every == 1 else f"{rule.every} blocks at a time"
     return (
         f"then {block} where the next winner is expected soonest, until every comparison has a winner, is within "
@@ -41,7 +41,7 @@ def describe_stopping(rule: Stopping | None, budget: float | None, cuts_planned:
 
 
 def estimate(cases: Sequence[PlannedCase], durations: Durations, pilots: int) -> str:
-    """How long the pilots and the planned replicates will take, and from what that is known."""
+    """How long the pilots and the planned replicates take, and what this estimate rests on."""
     pairs = [(planned.case, one) for planned in cases for one in planned.competitors]
     measured = sum(durations.knows(case, one) for case, one in pairs)
     basis = [f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"] if measured else []
@@ -54,7 +54,7 @@ def estimate(cases: Sequence[PlannedCase], durations: Durations, pilots: int) ->
 
 
 def shortfall(expected: float, budget: float | None) -> list[str]:
-    """A warning where the time budget will hardly hold what is planned at the least."""
+    """A warning where the planned blocks alone are expected to take longer than the time budget."""
     if budget is None or expected <= budget:
         return []
     return [

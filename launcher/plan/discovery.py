@@ -1,4 +1,4 @@
-"""Finds the frameworks: folders under images/ and runners/, described by what they declare themselves."""
+"""Finds the frameworks: each is a folder under images/ and runners/ that declares what it can do."""
 
 import dataclasses
 import json
@@ -21,10 +21,7 @@ LIST_SECONDS = 60
 
 @dataclass(frozen=True)
 class Contestant:
-    """One framework's folders; `problem` says why it declares nothing, where it does not.
-
-    `version` is set where a run chose one.
-    """
+    """A framework and its declaration; `problem` says why there is none. `version` is set where a run asks for one."""
 
     name: str
     declaration: Framework | None
@@ -46,8 +43,8 @@ def discover(root: Path, python: str = sys.executable) -> dict[str, Contestant]:
 def choose(root: Path, contestants: dict[str, Contestant], wanted: list[str]) -> dict[str, Contestant]:
     """The wanted programs (`tensorflow`, `tensorflow@2.16.2`) by name; `all` stands for every framework.
 
-    Where none is wanted: the frameworks that take part without being named. An unknown name, or a version that cannot
-    be chosen, is a UsageError.
+    Where none is wanted: the frameworks that take part without being named. An unknown name or a version that cannot
+    be installed is a UsageError.
     """
     if ALL in wanted:
         wanted = list(dict.fromkeys([*contestants, *(program for program in wanted if program != ALL)]))

@@ -1,11 +1,11 @@
-"""What a run would do, as far as the options, the profile and the frameworks' declarations say. Starts nothing."""
+"""Drafts a run from the options, the profile and the frameworks' declarations."""
 
 from collections.abc import Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from launcher import machine
-from launcher.datasets.assignment import Assigned, Dataset, assign, expected
+from launcher.datasets.assignment import Assigned, assign, expected
 from launcher.datasets.sources import Source, sources
 from launcher.errors import UsageError
 from launcher.options import Options
@@ -22,27 +22,20 @@ from runners.harness.run import PlannedCase, Stopping, cuts_planned
 
 @dataclass(frozen=True)
 class Draft:
-    """A plan before its data sets and frameworks are prepared: `cases` name the data sets as they are expected to be.
+    """A plan before data and frameworks are prepared.
 
-    `reading` are the workloads that read data, `sources` where it comes from. The time budget bounds planned blocks
-    only where `budget_cuts_planned`.
+    `reading` are the workloads that read data, from `sources`; `expected` is what these are likely to come to. The time
+    budget bounds planned blocks only where `budget_cuts_planned`.
     """
 
     profile: Profile
     cases: list[PlannedCase]
     reading: list[str]
     sources: list[Source]
+    expected: Assigned
     stopping: Stopping | None
     budget_seconds: float | None
     budget_cuts_planned: bool
-
-    def expected_data(self) -> Assigned:
-        """The data set of each workload, as far as it can be told before data is prepared."""
-        return self.assigned([expected(source) for source in self.sources])
-
-    def assigned(self, datasets: list[Dataset]) -> Assigned:
-        """The data set of each workload, once there is one for each source."""
-        return assign(self.reading, list(zip(self.sources, datasets, strict=True)))
 
 
 def draft(root: Path, options: Options) -> Draft:
@@ -63,13 +56,9 @@ def draft(root: Path, options: Options) -> Draft:
         raise UsageError(f"profile {options.profile} has no case of workload {', '.join(options.workloads)}")
     reading = [name for name in workloads if reads_data(name, everyone)]
     found = sources(root, options.data or profile.data, reading, options.strict) if reading else []
-    stopping = None if options.blocks is not None or not profile.stopping else Stopping(**profile.stopping.model_dump())
-    drafted = Draft(
-        profile, [], reading, found, stopping, _budget(profile, options), cuts_planned(stopping, options.given)
-    )
-    references = drafted.expected_data().references()
+    data = assign(reading, [(source, expected(source)) for source in found])
     cases = expand(
-        profile, workloads, contestants, everyone, options.device, references, options.blocks, options.filter
+        profile, workloads, contestants, everyone, options.device, data.references(), options.blocks, options.filter
     )
     if not cases:
         raise UsageError(f"no case matches --filter {options.filter!r}; `make plan` without FILTER lists all")
@@ -80,11 +69,13 @@ def draft(root: Path, options: Options) -> Draft:
     if "workers" not in options.overrides:
         cpus = len(machine.cpu_set(options.cpus))
         cases = [refused(one, "UNSUPPORTED", _too_many_workers(one.case, cpus)) for one in cases]
-    return replace(drafted, cases=cases)
+    stopping = Stopping(**profile.stopping.model_dump()) if profile.stopping and options.blocks is None else None
+    cuts = cuts_planned(stopping, options.given)
+    return Draft(profile, cases, reading, found, data, stopping, _budget(profile, options), cuts)
 
 
 def _most_able(contestants: dict[str, Contestant], workloads: Set[str]) -> dict[str, Contestant]:
-    """The one that declares most of the workloads; of equals the first."""
+    """The contestant that declares most of the workloads; the first of several."""
 
     def declared(name: str) -> int:
         found = contestants[name].declaration
@@ -95,14 +86,14 @@ def _most_able(contestants: dict[str, Contestant], workloads: Set[str]) -> dict[
 
 
 def _budget(profile: Profile, options: Options) -> float | None:
-    """The time budget: as asked, else the profile's, which --blocks lifts and which leaves the planned blocks alone."""
+    """The time budget that was asked for, else the profile's, unless --blocks fixes the number of blocks."""
     if options.budget is not None:
         return options.budget
     return seconds(profile.budget) if profile.budget and options.blocks is None else None
 
 
 def _too_many_workers(case: Case, cpus: int) -> str | None:
-    """Loaders with more workers than CPUs measure the scheduler; who wants that has to say so."""
+    """The reason not to run a loader that has more workers than there are CPUs: it would measure the scheduler."""
     if case.workload != "load" or case.workers is None or case.workers <= cpus:
         return None
     return f"more workers ({case.workers}) than CPUs ({cpus}); --workers {case.workers} measures it all the same"

@@ -1,4 +1,4 @@
-"""How long replicates take: as earlier runs measured it, else a rough guess."""
+"""Estimates how long replicates take: from earlier runs, else from rough constants."""
 
 import contextlib
 import json
@@ -16,16 +16,16 @@ TIMINGS_NAME = "timings.jsonl"
 
 USUAL_SECONDS = {"train": 9.0, "infer": 8.0, "roof": 8.0, "load": 15.0}
 OTHER_SECONDS = 6.0
-"""Start, imports, gate and window of a small case on two cores. A deep network takes two to four times as long."""
+"""Seconds of a replicate of a small case on two cores. A deep network takes two to four times as long."""
 TRAINED_PER_SECOND = {"cpu": 600.0, "gpu": 5000.0}
-"""Images of 32 px that a small network trains on in a second: a round number below the published trainings of 2025."""
+"""Images of 32 px that cnn4 trains on in a second. The trainings published in 2025 came to 700 and 6,000."""
 TRAINED_SIZE = 32
 UNPREPARED_IMAGES = {"cifar100": 50_000, "synthetic-labelled": 2_000}
-"""Training images of the data sets that the launcher can prepare, as long as no manifest counts them."""
+"""Training images of data sets that the launcher prepares, for the time before there is a manifest."""
 
 
 class Durations:
-    """Whole seconds of replicates, by what was measured; medians, so that one slow start does not mislead."""
+    """Seconds that replicates took. The estimate is their median, so that one slow start matters little."""
 
     def __init__(self) -> None:
         self._exact: dict[tuple[str, str], list[float]] = defaultdict(list)
@@ -37,7 +37,10 @@ class Durations:
         self._alike[workload, competitor].append(seconds)
 
     def seconds(self, case: Case, competitor: Competitor) -> float:
-        """The best guess for one replicate."""
+        """The estimate for one replicate: from the same case, else from the same workload, else a guess.
+
+        A training is never estimated from another training: epochs and images differ too much.
+        """
         measured = self._exact.get((case.label, competitor.label))
         if not measured and case.epochs is None:
             measured = self._alike.get((case.workload, competitor.label))
@@ -49,7 +52,7 @@ class Durations:
 
 
 def guess(case: Case) -> float:
-    """Seconds of a replicate that nobody has measured; roughly right, since a training's epochs and images count."""
+    """A rough estimate without any measurement: for a training, from its epochs, images and device."""
     if case.epochs is None or case.dataset is None:
         return USUAL_SECONDS.get(case.workload, OTHER_SECONDS)
     images = case.dataset.items or UNPREPARED_IMAGES.get(case.dataset.id, 0)
@@ -58,7 +61,7 @@ def guess(case: Case) -> float:
 
 
 def earlier(results: Path) -> Durations:
-    """What earlier runs under `results` took. Damaged lines are passed over: this is only an estimate."""
+    """The durations in earlier runs under `results`. Damaged lines are passed over: this is only an estimate."""
     durations = Durations()
     for path in sorted(results.glob(f"*/{TIMINGS_NAME}")):
         for line in _lines(path):
@@ -98,7 +101,7 @@ def note(folder: Path, case: Case, competitor: Competitor, seconds: float, ok: b
 
 
 def expected_seconds(cases: Sequence[PlannedCase], durations: Durations, pilots: int) -> float:
-    """Of all pilots and planned replicates; blocks that an adaptive run may add are not among them."""
+    """The estimate for all pilots and planned replicates, without the blocks that an adaptive run may add."""
     total = 0.0
     for case in cases:
         total += case.blocks * sum(durations.seconds(case.case, one) for one in case.competitors)
@@ -108,7 +111,7 @@ def expected_seconds(cases: Sequence[PlannedCase], durations: Durations, pilots:
 
 
 def replicates(cases: Sequence[PlannedCase], pilots: int = 0, most_blocks: int = 0) -> int:
-    """How many processes the plan starts, were every case to have at least `most_blocks`, its pilots included."""
+    """How many processes the plan starts, pilots included, if every case gets at least `most_blocks`."""
     return sum(len(case.competitors) * (max(case.blocks, most_blocks) + pilots) for case in cases)
 
 

@@ -1,4 +1,4 @@
-"""What a person asks for instead of a profile's own values: `make bench NETWORKS=vgg16 SIZES=128`."""
+"""Replaces values of a profile by those of the command line: `make bench NETWORKS=vgg16 SIZES=128`."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -14,19 +14,19 @@ REPLACED: dict[str, tuple[str, tuple[str, ...]]] = {
     "variants": ("variants", ("train", "infer", "load", "fit")),
     "loaders": ("loaders", ("load", "fit")),
 }
-"""Each option with the key of a profile's cases that it replaces, and the workloads where it does."""
+"""The key of a profile's cases that each option replaces, and the workloads to which it applies."""
 
 
 def overridden(
     profile: Profile, wanted: Sequence[str], overrides: Overrides, variants: Callable[[str], Collection[str]]
 ) -> Profile:
-    """The profile with the values asked for. One that none of the `wanted` workloads could feel is a UsageError."""
+    """The profile with other values. An option that applies to none of the `wanted` workloads is a UsageError."""
     workloads = {group.workload for group in profile.cases if not wanted or group.workload in wanted}
     for name in overrides:
-        _, feel = REPLACED[name]
-        if not workloads & {*feel}:
+        _, applies_to = REPLACED[name]
+        if not workloads & {*applies_to}:
             others = ", ".join(sorted(workloads))
-            raise UsageError(f"{flag(name)} applies to {', '.join(feel)}; these cases are of {others}")
+            raise UsageError(f"{flag(name)} applies to {', '.join(applies_to)}; these cases are of {others}")
     declared = {name: variants(name) for name in workloads & {*REPLACED["variants"][1]}}
     for name in map(str, overrides.get("variants", ())):
         everywhere = {each for names in declared.values() for each in names}
@@ -37,7 +37,7 @@ def overridden(
 
 
 def _parts(group: CaseGroup) -> list[CaseGroup]:
-    """The machine's copy rate apart from its other rates: bytes have no precision to choose."""
+    """The group, with the machine's copy rate in a group of its own: copied bytes have no precision."""
     stages = group.asked("stage")
     if group.workload != "roof" or stages is None:
         return [group]
@@ -50,14 +50,14 @@ def _changed(group: CaseGroup, overrides: Overrides, declared: Mapping[str, Coll
         return group
     update: dict[str, object] = {}
     for name, values in overrides.items():
-        key, feel = REPLACED[name]
-        if group.workload not in feel:
+        key, applies_to = REPLACED[name]
+        if group.workload not in applies_to:
             continue
         if len(values) == 1 and values[0] in CHOICES:
             update[key] = values[0]
         elif key != "variants":
             update[key] = list(values)
-        elif at_home := [value for value in values if value in declared.get(group.workload, ())]:
-            # `graph` says nothing to a loader, nor `plain` to a step: who knows none of them runs as ever.
-            update[key] = at_home
+        elif applicable := [value for value in values if value in declared.get(group.workload, ())]:
+            # A loader has no variant `graph`, and a step none called `plain`: a group without any keeps its own.
+            update[key] = applicable
     return group.model_copy(update=update)

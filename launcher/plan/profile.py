@@ -84,7 +84,7 @@ class Profile(_Strict):
     timeout: Annotated[float, Field(gt=0, le=604_800)] = 600.0
     pilots: Annotated[int, Field(ge=0, le=100)] = 0
     data: str = ""
-    """What `--data` is where it is not given; empty for the synthetic default."""
+    """The data set where `--data` is not given; empty for synthetic data."""
     budget: str = ""
     """The time that measuring may take, like 15m; empty for no bound."""
     stopping: Stopping | None = None

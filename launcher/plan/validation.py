@@ -1,4 +1,4 @@
-"""What a profile or a command line may name: the frameworks' declarations say, and the device."""
+"""Checks what a profile or a command line names against the frameworks' declarations and the device."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,18 +11,21 @@ from runners.harness.workload import Workload
 
 
 def offers(workload: str, contestants: Mapping[str, Contestant]) -> list[Workload]:
-    """What each framework declares of a workload."""
+    """The declarations of a workload, one for each framework that has it."""
     declarations = [found.declaration for found in contestants.values() if found.declaration]
     return [one.workloads[workload] for one in declarations if workload in one.workloads]
 
 
 def variants(workload: str, contestants: Mapping[str, Contestant]) -> set[str]:
-    """Every name that some framework has for a way to run a workload."""
+    """The variants of a workload that any framework declares."""
     return {name for offer in offers(workload, contestants) for name in offer.variants}
 
 
 def require_declared(group: CaseGroup, declared: Sequence[Workload], device: str) -> None:
-    """What no framework declares, or the device lacks, is a UsageError; what only some declare is a dash for others."""
+    """Raise UsageError for a value that no framework declares or that the device lacks.
+
+    A value that only some frameworks declare is a dash for the others.
+    """
     if not declared:
         return
     _require_names(group, declared)

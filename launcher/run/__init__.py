@@ -1,1 +1,1 @@
-"""Carries a run out: replicate after replicate, until every comparison is answered."""
+"""Carries a run out: it starts replicates, keeps their records and decides when there are enough."""

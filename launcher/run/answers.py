@@ -1,4 +1,4 @@
-"""What a run has found out so far, a line a comparison, for who watches it."""
+"""Says while a run goes on what it has found, with a line for each comparison."""
 
 from collections.abc import Iterator
 

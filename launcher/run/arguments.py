@@ -1,4 +1,4 @@
-"""The command line of one replicate; the same in every engine, save where the folders are."""
+"""The command line of a replicate. It is the same in every engine, apart from the folders."""
 
 from launcher.plan.cases import SLOWED
 from method.schedule import Replicate
@@ -10,7 +10,7 @@ from runners.harness.sampling import Sampling
 def case_arguments(
     case: Case, replicate: Replicate, sampling: Sampling, threads: int, slowdown: float = 1.0
 ) -> list[str]:
-    """What is measured: all that a person needs to measure it again by hand."""
+    """The options that say what to measure: a person can repeat the case by hand with them."""
     competitor = replicate.competitor
     slowed = slowdown != 1.0 and competitor.alias == SLOWED and case.workload in STEP_WORKLOADS
     argv = [case.workload, "--variant", competitor.variant]
@@ -36,7 +36,7 @@ def case_arguments(
 
 
 def order_arguments(replicate: Replicate, run_id: str, order_seed: int) -> list[str]:
-    """Where the replicate stands in the run."""
+    """The options that say where the replicate stands in the run."""
     pairs: list[tuple[str, object]] = [
         ("--run-id", run_id),
         ("--record-id", replicate.record_id),

@@ -1,4 +1,4 @@
-"""The folder of one run: its plan, its records, its logs."""
+"""The folder of a run: its plan, its records and its logs."""
 
 import dataclasses
 import os
@@ -25,7 +25,7 @@ class _Version:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Names inside the folder."""
+    """The names in the folder of a run."""
 
     path: Path
 
@@ -36,43 +36,43 @@ class RunFolder:
 
     @property
     def logs(self) -> Path:
-        """What each replicate printed."""
+        """The output of each replicate."""
         return self.path / "logs"
 
     @property
     def compiled(self) -> Path:
-        """The run's own compiler cache: a variant compiles for a case once, cold, and its other blocks find that.
+        """The run's compiler cache: a variant compiles for a case in its first block, and its other blocks use that.
 
-        Another run would take it for its own, and find its first steps warm: it goes once the run is complete.
+        It is removed once the run is complete, since another run would find its first steps compiled.
         """
         return self.path / "compiled"
 
     def record_path(self, replicate: Replicate) -> Path:
-        """Where the replicate's record is, or will be."""
+        """The path of the replicate's record."""
         return self.records / f"{replicate.record_id}.json"
 
     @property
     def pilots(self) -> "RunFolder":
-        """Where the pilots are: a small run of its own, of the same form."""
+        """The folder of the pilots, which has the same form."""
         return RunFolder(self.path / PILOTS)
 
     def make(self) -> None:
-        """Make the folder's parts."""
+        """Make the folders in it."""
         for path in (self.records, self.logs, self.compiled):
             path.mkdir(parents=True, exist_ok=True)
 
     def forget_compiled(self) -> None:
-        """Remove the compiler cache, and what the pilots may have left of theirs."""
+        """Remove the compiler caches of the run and of its pilots."""
         for folder in (self, self.pilots):
             shutil.rmtree(folder.compiled, ignore_errors=True)
 
     def write(self, run: Run) -> None:
-        """Keep the plan and its state."""
+        """Write the plan and its state."""
         write_run(run, self.path)
 
 
 def create(out: Path, profile: str) -> RunFolder:
-    """A fresh folder named by the time of day and the profile."""
+    """Make a folder that is named after the time and the profile."""
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{profile}"
     for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
         folder = RunFolder(out / f"{stem}{suffix}")
@@ -124,7 +124,7 @@ _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 
 
 class BadRecord(ValueError):
-    """A record that cannot be used, and why; `invalid` where it is whole but holds what no record may hold."""
+    """A record cannot be used, and why; `invalid` where it can be decoded but holds a forbidden value."""
 
     def __init__(self, message: str, invalid: bool = False) -> None:
         super().__init__(message)
@@ -132,7 +132,7 @@ class BadRecord(ValueError):
 
 
 def read_record(folder: RunFolder, run: Run, replicate: Replicate) -> Record | None:
-    """The replicate's record where it is whole and about this replicate; a BadRecord says what is wrong with it."""
+    """The replicate's record, or None where there is none. Raises BadRecord for a damaged or a wrong record."""
     path = folder.record_path(replicate)
     try:
         if path.is_symlink() or path.stat().st_size > RECORD_LIMIT_BYTES:

@@ -1,4 +1,4 @@
-"""Carries a run out: one replicate after the other, each record safe before the next starts."""
+"""Starts one replicate after the other. Each record is safe before the next replicate starts."""
 
 import dataclasses
 import errno
@@ -21,8 +21,7 @@ from runners.harness.run import Run, RunState
 
 
 class Measurement:
-    """One pass over a run's schedule, which grows as an adaptive run asks for more; what is measured already is
-    passed over."""
+    """One pass over a run's schedule, which an adaptive run makes longer. Replicates with a record are not repeated."""
 
     def __init__(
         self,
@@ -46,7 +45,7 @@ class Measurement:
         self._over_budget = False
 
     def carry_out(self, display: Display) -> Run:
-        """Measure what is missing; returns the run as it then stands, and keeps it."""
+        """Measure what is missing. Writes the run as it then stands, and returns it."""
         state = RunState.INCOMPLETE
         try:
             with display:
@@ -76,7 +75,7 @@ class Measurement:
         )
 
     def _scheduled_part(self, display: Display) -> bool:
-        """What the schedule holds by now and is not done yet; False where that ends early."""
+        """Do the replicates of the schedule that are not done; False where the run ends early."""
         for index in range(self._done, len(self._schedule)):
             if not self._step(index, self._schedule[index], display):
                 return False
@@ -84,7 +83,7 @@ class Measurement:
         return True
 
     def _further_blocks(self, display: Display) -> bool:
-        """In an adaptive run, a block more at a time to the case that the rule chooses; False where cut off."""
+        """Add blocks to the cases of an adaptive run as its rule says; False where the run ends early."""
         if self._run.stopping is None:
             return True
         for index in range(len(self._run.cases)):
@@ -119,7 +118,7 @@ class Measurement:
             place = (replicate.case, replicate.block)
             if self._stop.requested:
                 return False
-            if self._begun != place and not self._owed(index) and not self._fits(block, display):
+            if self._begun != place and not self._is_due(index) and not self._fits(block, display):
                 return False
             self._begun = place
             record = self._measured(index, replicate, display)
@@ -130,14 +129,14 @@ class Measurement:
         return True
 
     def _block(self, replicate: Replicate) -> list[Replicate]:
-        """The replicate's whole block, which stands together in the schedule."""
+        """All replicates of the replicate's block, which are neighbours in the schedule."""
         first = replicate.sequence - replicate.position
         return self._schedule[first : first + len(self._run.cases[replicate.case].competitors)]
 
     def _earlier(self, block: Sequence[Replicate]) -> dict[Competitor, Record]:
-        """What an earlier launcher measured of the block, if it is whole: processes hours apart are no pair.
+        """The block's records from an earlier launcher, if none is missing: processes hours apart are no pair.
 
-        Asked once a block, before any of it is measured.
+        They are read once for each block, before any of it is measured.
         """
         place = (block[0].case, block[0].block)
         if place not in self._whole:
@@ -147,12 +146,12 @@ class Measurement:
         return self._whole[place]
 
     def _observe(self, replicate: Replicate, record: Record, display: Display) -> None:
-        known = len(self._skipping.warnings)
+        before = len(self._skipping.warnings)
         self._skipping.observe(replicate, record)
         self._looks.observe(replicate, record)
-        bad = record.status not in (Status.OK, Status.UNSUPPORTED) or len(self._skipping.warnings) > known
+        bad = record.status not in (Status.OK, Status.UNSUPPORTED) or len(self._skipping.warnings) > before
         self.failed |= bad or bool(self._replicator.flags)
-        for warning in self._skipping.warnings[known:]:
+        for warning in self._skipping.warnings[before:]:
             display.say(warning)
 
     def _measured(self, index: int, replicate: Replicate, display: Display) -> Record | None:
@@ -179,16 +178,16 @@ class Measurement:
             for one in self._schedule[index:]
             if not self._folder.record_path(one).exists()
         )
-        return left if self._budget.left is None or self._owed(index) else min(left, self._budget.left)
+        return left if self._budget.left is None or self._is_due(index) else min(left, self._budget.left)
 
-    def _owed(self, index: int) -> bool:
-        """Whether it is measured however long that takes: what was planned, unless the budget may cut that."""
+    def _is_due(self, index: int) -> bool:
+        """Whether the budget does not matter: for a planned block, unless the budget may cut planned blocks."""
         return index < self._fixed and not self._budget.cuts_planned
 
-    def _fits(self, next_ones: Sequence[Replicate], display: Display) -> bool:
-        """Whether the budget still holds these replicates; if not, it is said, and the run ends."""
+    def _fits(self, replicates: Sequence[Replicate], display: Display) -> bool:
+        """Whether the budget has room for these replicates; if not, says so."""
         cases = self._run.cases
-        due = [one for one in next_ones if not self._skipping.skips(one)]
+        due = [one for one in replicates if not self._skipping.skips(one)]
         if not self._budget.allows(sum(self._durations.seconds(cases[one.case].case, one.competitor) for one in due)):
             self._over_budget = True
             total = duration(self._budget.total or 0)

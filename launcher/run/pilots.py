@@ -1,4 +1,4 @@
-"""Pilots: a few processes of each step case before it is measured, from which its warm-up is found and then frozen."""
+"""Pilots: processes that run before a step case is measured, to fix its warm-up."""
 
 import dataclasses
 from collections import Counter
@@ -15,13 +15,13 @@ from runners.harness.run import PlannedCase, Run, RunState
 from runners.harness.sampling import Sampling
 
 MOST_ENDLESS = 0.25
-"""In more of a case's pilots the warm-up may not go on to the end without a warning."""
+"""The share of a case's pilots whose warm-up may last to their end without a warning."""
 TWICE = 2
-"""So much longer than a replicate is a pilot: a warm-up can only be seen against the level that follows it."""
+"""How much longer than a replicate a pilot is: a warm-up shows only against the level that follows it."""
 
 
 def pilot_run(run: Run) -> Run | None:
-    """The pilots of `run` as a small run of their own, with the same case numbers; None where none are wanted."""
+    """The pilots of `run`, as a small run with the same case numbers; None where none are due."""
     due = [_due(case, run.pilots) for case in run.cases]
     if not any(due):
         return None
@@ -48,16 +48,16 @@ def pilot_run(run: Run) -> Run | None:
 
 
 def settle(run: Run, pilots: Run, folder: RunFolder) -> Run:
-    """The run with the warm-ups and the numbers of steps that its pilots found, frozen from here on.
+    """The run with the warm-ups and the numbers of steps that its pilots fixed.
 
-    No pilot is ever taken again: half of a case's blocks with another warm-up would be another case.
+    They stay fixed: blocks with another warm-up would measure another case.
     """
     cases, warnings = list(run.cases), list(run.warnings)
     found, out_of_memory = _records(pilots, folder), OutOfMemory()
     for record in (record for records in found for record in records):
         out_of_memory.observe(record)
     for index, records in enumerate(found):
-        cases[index] = _less_what_is_too_large(cases[index], records, out_of_memory)
+        cases[index] = _without_too_large(cases[index], records, out_of_memory)
         warnings += _missing(pilots.cases[index], records, out_of_memory)
         warmups = warmup.plans(records)
         cases[index] = dataclasses.replace(cases[index], warmups=warmups)
@@ -69,15 +69,15 @@ def settle(run: Run, pilots: Run, folder: RunFolder) -> Run:
     return dataclasses.replace(run, cases=cases, warnings=warnings, pilots=0)
 
 
-def _less_what_is_too_large(planned: PlannedCase, records: Sequence[Record], out_of_memory: OutOfMemory) -> PlannedCase:
-    """The case with a reason for each competitor that ran out of memory in the pilots of a smaller batch."""
+def _without_too_large(planned: PlannedCase, records: Sequence[Record], out_of_memory: OutOfMemory) -> PlannedCase:
+    """The case with a reason for each competitor that ran out of memory at a smaller batch in its pilots."""
     fitted = {record.competitor for record in records if record.status is Status.OK}
     refusals = [out_of_memory.refuses(planned.case, one) for one in planned.competitors if one not in fitted]
     return dataclasses.replace(planned, unavailable=[*planned.unavailable, *filter(None, refusals)])
 
 
 def _missing(planned: PlannedCase, records: Sequence[Record], out_of_memory: OutOfMemory) -> list[str]:
-    """What the warm-up of a case does not rest on, though it should. Who is a dash in the table is not missed."""
+    """A warning for each competitor with fewer usable pilots than planned, unless it is a dash in the tables."""
     counted = Counter(record.competitor for record in records if warmup.usable(record))
     dashes = {record.competitor for record in records if record.status in (Status.OOM, Status.UNSUPPORTED)}
     return [
@@ -92,7 +92,7 @@ def _due(case: PlannedCase, pilots: int) -> bool:
 
 
 def longer(usual: Sampling) -> Sampling:
-    """How the pilots of a case are sampled: all their steps may be warm-up."""
+    """How pilots are sampled where replicates are sampled so: all steps of a pilot may be warm-up."""
     steps = TWICE * usual.min_steps
     return Sampling(0, steps, max(usual.max_steps, steps), TWICE * usual.min_seconds)
 

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: one line a replicate, and on a terminal a bar with the time left."""
+"""Shows the progress of a run: a line for each replicate, and on a terminal a bar with the time left."""
 
 from types import TracebackType
 
@@ -10,7 +10,7 @@ from launcher.text import duration
 
 
 class Display:
-    """Writes to stderr. The bar is drawn at events only: a ticking display would run beside what is measured."""
+    """Writes to stderr. The bar is drawn at events only: a ticking display would take time from what is measured."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
@@ -35,7 +35,7 @@ class Display:
         self._bar.stop()
 
     def plan(self, total: int) -> None:
-        """So many replicates there are, by now."""
+        """Set the number of replicates."""
         self._total = total
         self._bar.update(self._task, total=total)
 
@@ -62,7 +62,7 @@ class Display:
         self._bar.update(self._task, completed=self._done)
 
     def say(self, text: str) -> None:
-        """A line that stays."""
+        """Print a line above the bar."""
         self._console.print(escape(text))
 
     def _draw(self) -> None:

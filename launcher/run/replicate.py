@@ -1,4 +1,4 @@
-"""One replicate on an engine, from the job to the one record it leaves, whatever happens to its process."""
+"""Runs a replicate on an engine and sees to it that it leaves one record, whatever happens to its process."""
 
 import dataclasses
 import signal
@@ -25,7 +25,7 @@ TERMINATED = (-signal.SIGTERM, 128 + signal.SIGTERM)
 
 
 class Replicator:
-    """Starts replicates of one run, one at a time; `flags` are sentences about records that ended oddly."""
+    """Starts the replicates of a run, one at a time; `flags` are warnings about their records."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Replicator:
         self._datasets, self._stop, self._clock = datasets, stop, clock
 
     def earlier(self, replicate: Replicate) -> Record | None:
-        """A record that is there already; LOST ones are measured again."""
+        """The replicate's record, if it has one; a LOST replicate is measured again."""
         try:
             record = read_record(self._folder, self._run, replicate)
         except BadRecord:
@@ -49,7 +49,7 @@ class Replicator:
         return None if record and record.error and record.error.kind == LOST else record
 
     def measure(self, replicate: Replicate) -> tuple[Record, float] | None:
-        """Measure it now: its record and how many seconds that took, or None where all is to end."""
+        """Measure the replicate: its record and the seconds that it took, or None where the run is to end."""
         self._folder.make()
         self._clear(replicate)
         began, started_at = self._clock(), wall_time()
@@ -81,7 +81,7 @@ class Replicator:
         )
 
     def _settled(self, replicate: Replicate, job: Job, outcome: Outcome, started_at: str) -> Record | None:
-        """The replicate's one record: the runner's where it left a valid one, else ours that says why there is none."""
+        """The runner's record, or a record that says why it left none; None where the run is to end."""
         problem: BadRecord | None = None
         try:
             record = read_record(self._folder, self._run, replicate)
@@ -104,9 +104,9 @@ class Replicator:
         return self._write_failure(replicate, job, outcome, started_at, problem)
 
     def _stopping(self, outcome: Outcome) -> bool:
-        """Whether this ended because all is to end: what was cut off is measured again when the run is resumed."""
+        """Whether the replicate ended because the run is to end: then it is measured again when the run is resumed."""
         if outcome.ending is Ending.EXITED and outcome.code in TERMINATED:
-            # Who stops a whole job signals us as well, but not always first.
+            # A scheduler that stops the whole job signals the launcher too, but maybe later.
             time.sleep(POLL_SECONDS)
         return self._stop.requested or outcome.ending is Ending.INTERRUPTED
 
@@ -139,12 +139,12 @@ class Replicator:
         return record
 
     def _clear(self, replicate: Replicate) -> None:
-        """What a damaged or lost attempt left must not pass for this one's record."""
+        """Remove what an earlier attempt left, so that it does not pass for this replicate's record."""
         self._remove_temporary(replicate)
         self._set_aside(replicate)
 
     def _set_aside(self, replicate: Replicate) -> Path:
-        """Move what passes for the replicate's record to where nobody takes it for one."""
+        """Move the replicate's record, if there is one, out of the folder of records."""
         path, rejected = self._folder.record_path(replicate), self._folder.logs / f"{replicate.record_id}.rejected"
         if path.is_symlink() or path.exists():
             path.replace(rejected)

@@ -1,4 +1,4 @@
-"""Takes an earlier run up again: with its settings, its data and what is left of its time."""
+"""Resumes a run: with its settings, its data sets and the rest of its time budget."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from runners.harness.run import Run, RunState
 
 
 def resume(folder: RunFolder, options: Options) -> Session:
-    """The run as it can be gone on with. Raises UsageError where it was asked for otherwise, or its data changed."""
+    """The run of the folder. Raises UsageError where other settings are asked for, or where the data changed."""
     run = load(folder)
     for name in (name for name in SETTINGS if name != "budget"):
         asked, before = options.given.get(name), run.settings.get(name)
@@ -41,7 +41,7 @@ def resume(folder: RunFolder, options: Options) -> Session:
 
 
 def _continued(run: Run, folder: RunFolder, seconds: float) -> Run:
-    """The ended run with so much more time for the comparisons that are still open."""
+    """The complete run with more time for the comparisons that are still open."""
     if run.stopping is None:
         raise UsageError(
             f"run {run.run_id} is complete, and its number of blocks was fixed: to add some after looking at the "

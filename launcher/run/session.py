@@ -1,4 +1,4 @@
-"""Measures a prepared run as far as it goes, pilots first, then has what there is reported."""
+"""Carries a prepared run out: the pilots, the replicates, the report."""
 
 import dataclasses
 import shlex
@@ -27,7 +27,7 @@ REPORT_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Session:
-    """What one launcher does of a run: a run that can be measured, with its folder and its data."""
+    """A run that this launcher can go on with, its folder and its data sets."""
 
     folder: RunFolder
     run: Run
@@ -35,7 +35,7 @@ class Session:
 
 
 def carry_out(root: Path, results: Path, stop: Stop, engine: Engine, session: Session) -> int:
-    """Carry the run out as far as it goes, then report what there is."""
+    """Measure as far as possible, then have the run reported. Returns the exit code."""
     session = dataclasses.replace(session, run=_warned_of_others(session.run))
     run, failed = session.run, False
     fault: NotReady | OSError | None = None
@@ -47,12 +47,12 @@ def carry_out(root: Path, results: Path, stop: Stop, engine: Engine, session: Se
     if fault:
         raise fault
     if stop.requested:
-        raise Interrupted(f"interrupted; what is measured is kept, and RUN={run.run_id} goes on from there")
+        raise Interrupted(f"interrupted; the records are kept, and RUN={run.run_id} resumes the run")
     return ExitCode.CASES_FAILED if failed or not reported else ExitCode.OK
 
 
 def _measured(session: Session, engine: Engine, durations: Durations, stop: Stop) -> bool:
-    """The pilots where they are wanted, then the run; whether anything failed or was left out."""
+    """Measure the pilots that are due, then the run; whether anything failed or was left out."""
     folder, run = session.folder, session.run
     budget = Budget(run.budget_seconds, spent(folder.path), run.budget_cuts_planned)
 
@@ -79,27 +79,28 @@ def _measured(session: Session, engine: Engine, durations: Durations, stop: Stop
 
 
 def _warned_of_others(run: Run) -> Run:
-    """The run, with a warning where other launchers are at work: two runs on one machine ruin each other."""
+    """The run, with a warning where other launchers are at work on this machine."""
     pids = ", ".join(str(one.pid) for one in other_launchers())
     if not pids:
         return run
-    warning = f"another launcher works on this machine meanwhile (process {pids}): the times of both are worthless"
+    warning = f"another launcher works on this machine too (process {pids}): the times of both runs are worthless"
     say(f"WARNING: {warning}")
     return dataclasses.replace(run, warnings=[*run.warnings, warning])
 
 
 def report(root: Path, folder: Path) -> bool:
-    """Have the aggregator report the run; whether it did. Its last words close ours. Ctrl-C raises Interrupted."""
+    """Have the aggregator report the run; whether there is a new page. Ctrl-C raises Interrupted."""
     stop, before = Stop(), _made_at(folder)
     with stop.on_signals():
         sys.stdout.flush()
         ended = run_child([sys.executable, "-m", "aggregator", "report", str(folder)], root, 1, stop, REPORT_SECONDS)
     if ended.ending is Ending.INTERRUPTED:
         raise Interrupted(f"interrupted during the report; make report RUN={folder.name}")
-    # Its exit code says what became of the cases, which is known here already: whether there is a page is not.
+    # The exit code says whether cases failed, not whether there is a page.
     made = _made_at(folder) != before
     if not made:
-        say(f"no complete report (exit code {ended.code}); python -m aggregator report {shlex.quote(str(folder))}")
+        command = f"python -m aggregator report {shlex.quote(str(folder))}"
+        say(f"no complete report (exit code {ended.code}); to make it: {command}")
     return made
 
 

@@ -1,4 +1,4 @@
-"""What is not worth measuring again: a competitor that failed at first, and a case whose competitors disagree."""
+"""Which replicates to leave out: of a competitor that failed at first, or of a case whose competitors disagree."""
 
 import dataclasses
 from collections.abc import Collection, Sequence
@@ -13,7 +13,10 @@ NOT_TRIED = "NOT TRIED"
 
 
 class OutOfMemory:
-    """Learns from records. A row is cases that differ in their batch alone; both labels of an A/A run are one."""
+    """Remembers the smallest batch at which a competitor ran out of memory, for each row.
+
+    A row is the cases that differ in their batch alone. Both labels of an A/A run are one competitor.
+    """
 
     def __init__(self) -> None:
         self._too_large: dict[tuple[Case, Competitor], int] = {}
@@ -25,7 +28,7 @@ class OutOfMemory:
             self._too_large[row] = min(batch, self._too_large.get(row, batch))
 
     def refuses(self, case: Case, competitor: Competitor) -> Unavailable | None:
-        """Why the competitor is not to be started on the case; None where nothing speaks against it."""
+        """The reason not to start the competitor on the case, or None."""
         smallest = self._too_large.get(_row(case, competitor))
         if smallest is None or case.batch_size <= smallest:
             return None
@@ -33,11 +36,11 @@ class OutOfMemory:
 
 
 class Skipping:
-    """Learns from every record, in the order of the schedule, and says what to leave out."""
+    """Learns from the records, in the order of the schedule, which replicates to leave out."""
 
     def __init__(self, cases: Sequence[PlannedCase]) -> None:
         self.warnings: list[str] = []
-        # What the pilots, or an earlier launcher, found out stands in the plan.
+        # The plan holds what the pilots or an earlier launcher found out.
         self.not_tried: dict[tuple[int, Competitor], Unavailable] = {
             (index, one.competitor): one
             for index, planned in enumerate(cases)
@@ -53,7 +56,7 @@ class Skipping:
 
     @property
     def closed(self) -> Collection[int]:
-        """The cases whose competitors were seen to disagree: no further block of them is worth its time."""
+        """The cases whose competitors disagree: they get no further blocks."""
         return self._stopped_after.keys()
 
     def skips(self, replicate: Replicate) -> bool:
@@ -62,7 +65,7 @@ class Skipping:
         if place in self._failed or replicate.block > self._stopped_after.get(replicate.case, replicate.block):
             return True
         refused = self._out_of_memory.refuses(self._cases[replicate.case].case, replicate.competitor)
-        if refused and place not in self._seen:  # what was tried is no longer "not tried"
+        if refused and place not in self._seen:  # a competitor that ran there is never "not tried"
             self.not_tried[place] = refused
         return place in self.not_tried
 

@@ -1,4 +1,4 @@
-"""When a run has measured enough: a time budget bounds it, and the answers of an adaptive run decide the next block."""
+"""Decides when a run has measured enough: by its time budget, and in an adaptive run by its answers."""
 
 from collections.abc import Collection
 
@@ -11,13 +11,13 @@ from runners.harness.run import Run
 
 
 class Looks:
-    """Learns what every replicate comes to, and where that leaves each case."""
+    """Learns from the records where each case of a run stands."""
 
     def __init__(self, run: Run) -> None:
         self._found: list[dict[Competitor, dict[int, Summary]]] = [{} for _ in run.cases]
 
     def observe(self, replicate: Replicate, record: Record) -> None:
-        """Take in a record; one that no report could use says nothing here either."""
+        """Take in a record, unless a report could not use it either."""
         if record.status is not Status.OK or record.samples is None:
             return
         try:
@@ -32,7 +32,7 @@ class Looks:
         return stopping.of_case(run, case, self._found[case])
 
     def next_case(self, run: Run, closed: Collection[int]) -> int | None:
-        """The index of the case that gets the next blocks, or None when none is to; `closed` ones get no more."""
+        """The index of the case that gets the next blocks, or None. A case in `closed` gets none."""
         assert run.stopping is not None
         open_cases = [index for index in range(len(self._found)) if index not in closed]
         found = [self.standing(run, index) for index in open_cases]
@@ -41,9 +41,9 @@ class Looks:
 
 
 class Budget:
-    """What is left of it: replicates and pilots count, from start to end; what was cut off does not.
+    """The time that a run may spend on replicates and pilots; a replicate that was cut off does not count.
 
-    One that does not `cut_planned` blocks bounds only those that are added to them.
+    It bounds planned blocks only where it `cuts_planned`, else only the blocks that an adaptive run adds.
     """
 
     def __init__(self, total: float | None, spent: float = 0.0, cuts_planned: bool = True) -> None:
@@ -55,9 +55,9 @@ class Budget:
 
     @property
     def left(self) -> float | None:
-        """Seconds left, at least 0; None where nothing bounds the run."""
+        """Seconds left; None where nothing bounds the run."""
         return None if self.total is None else max(0.0, self.total - self.spent)
 
     def allows(self, seconds: float) -> bool:
-        """Whether what is expected to take this long still fits."""
+        """Whether there is room for so many seconds."""
         return self.left is None or seconds <= self.left

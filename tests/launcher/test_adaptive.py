@@ -367,7 +367,7 @@ def test_a_pilot_without_times_is_no_pilot(tmp_path: Path, spoilt: dict[str, obj
 
 
 @pytest.mark.parametrize(
-    "change", [{"extensions": [7]}, {"stopping": Stopping(30, 0, 0.02)}, {"run_version": 1}, {"budget_seconds": -1.0}]
+    "change", [{"extensions": [7]}, {"stopping": Stopping(30, 0, 0.02)}, {"run_version": 5}, {"budget_seconds": -1.0}]
 )
 def test_what_no_run_can_have_had_is_not_resumed(tmp_path: Path, change: dict[str, object]) -> None:
     folder, run = RunFolder(tmp_path), dataclasses.replace(two_cases(), **change)

@@ -15,7 +15,7 @@ from launcher_fakes import REPOSITORY, A, B, case, framework_tree, run_of
 from requests.exceptions import ConnectionError as Disconnected
 
 from launcher import machine
-from launcher.build.environments import is_ready, make_environment
+from launcher.build.environments import EnvironmentBuilder
 from launcher.build.images import ImageBuilder
 from launcher.build.retry import PAUSES, with_retries
 from launcher.cli import main
@@ -153,7 +153,7 @@ def test_what_an_engine_s_restart_ended_is_lost_not_crashed(tmp_path: Path, code
     )
     client: Any = Engine([Disconnected(), {"StatusCode": code}], [True])
     limits = Limits((0,), 2**30)
-    engine = docker_engine.DockerEngine(client, ImageBuilder(tmp_path, client, Stop()), limits, "cpu")
+    engine = docker_engine.DockerEngine(client, ImageBuilder(tmp_path, client, "cpu", Stop()), limits, "cpu")
     job = Job("run-1", "id", A, [], [], tmp_path, tmp_path, tmp_path / "log", "cpu", 60)
     assert engine._supervised(container, job, Stop()).ending is ending
 
@@ -362,27 +362,27 @@ def test_the_schedule_needs_only_what_run_json_holds() -> None:
 
 def test_an_environment_is_made_once_until_its_requirements_change(tmp_path: Path) -> None:
     tree = framework_tree(tmp_path)
-    assert not is_ready(tree, "fake", "cpu")
-    make_environment(tree, "fake", "cpu", Stop())
-    assert is_ready(tree, "fake", "cpu")
-    assert not is_ready(tree, "fake", "gpu")
+    assert not EnvironmentBuilder(tree, "cpu", Stop()).is_current("fake")
+    EnvironmentBuilder(tree, "cpu", Stop()).build("fake")
+    assert EnvironmentBuilder(tree, "cpu", Stop()).is_current("fake")
+    assert not EnvironmentBuilder(tree, "gpu", Stop()).is_current("fake")
     (tree / "images" / "fake" / "requirements-cpu.txt").write_text("# changed\n")
-    assert not is_ready(tree, "fake", "cpu")
+    assert not EnvironmentBuilder(tree, "cpu", Stop()).is_current("fake")
 
 
 def test_another_package_index_makes_an_environment_again_and_none_takes_what_is_there(tmp_path: Path) -> None:
     tree = framework_tree(tmp_path)
-    make_environment(tree, "fake", "cpu", Stop(), "https://one.example/simple")
-    assert is_ready(tree, "fake", "cpu")
-    assert is_ready(tree, "fake", "cpu", "https://one.example/simple")
-    assert not is_ready(tree, "fake", "cpu", "https://two.example/simple")
+    EnvironmentBuilder(tree, "cpu", Stop(), "https://one.example/simple").build("fake")
+    assert EnvironmentBuilder(tree, "cpu", Stop()).is_current("fake")
+    assert EnvironmentBuilder(tree, "cpu", Stop(), "https://one.example/simple").is_current("fake")
+    assert not EnvironmentBuilder(tree, "cpu", Stop(), "https://two.example/simple").is_current("fake")
 
 
 def test_requirements_that_cannot_be_met_fail_with_the_log_s_end(tmp_path: Path) -> None:
     tree = framework_tree(tmp_path)
     (tree / "images" / "fake" / "requirements.txt").write_text("./no-such-folder-here\n")
     with pytest.raises(BuildFailed, match="virtual environment could not be made") as fault:
-        make_environment(tree, "fake", "cpu", Stop())
+        EnvironmentBuilder(tree, "cpu", Stop()).build("fake")
     assert "no-such-folder-here" in fault.value.tail
     assert not (tree / ".venvs" / "fake").exists()
 

@@ -66,9 +66,12 @@ def test_a_variable_of_the_environment_that_a_command_does_not_have_is_ignored(
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        (["images", "--make", "DEVICE BLOCKS"], "unknown variable 'BLOCKS'; known: BASE_IMAGE, DEVICE, ENGINE"),
+        (
+            ["images", "--make", "DEVICE BLOCKS"],
+            "unknown variable of images 'BLOCKS'; known: BASE_IMAGE, DEVICE, ENGINE",
+        ),
         (["bench", "--make", "NETWROKS"], "did you mean NETWORKS?"),
-        (["data", "--make", "MAKE"], "unknown variable 'MAKE'; known: DATA"),
+        (["data", "--make", "MAKE"], "unknown variable of data 'MAKE'; known: DATA"),
     ],
 )
 def test_a_name_on_make_s_command_line_that_a_command_does_not_have_is_refused(
