@@ -80,14 +80,6 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Command:
-    """How to repeat one side of a case by hand."""
-
-    competitor: str
-    line: str
-
-
-@dataclass(frozen=True)
 class CaseDetail:
     """Everything about one case."""
 
@@ -100,7 +92,8 @@ class CaseDetail:
     effective: Table
     checks: Table
     figure: Figure | None
-    commands: tuple[Command, ...]
+    commands: tuple[tuple[str, str], ...]
+    """Each competitor with the command that repeats its side of the case."""
     remarks: tuple[str, ...]
 
 
