@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from runners.harness.case import USUAL_SEED
-from runners.harness.expected import BATCH_SIZE, KEPT, WORKLOADS, evidence, key
+from runners.harness.expected import BATCH_SIZE, EXPECTED, WORKLOADS, evidence, key
 from runners.harness.files import write_atomically
 from runners.reference.layers import CLASSES, SIZES
 
@@ -36,7 +36,7 @@ def main() -> None:
                 name: _rounded(answer[name]) for name in evidence(workload)
             }
     lines = (f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in found.items())
-    write_atomically(KEPT, ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii"))
+    write_atomically(EXPECTED, ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii"))
 
 
 def _rounded(value: object) -> object:

@@ -1,12 +1,12 @@
-"""The paired comparison: one log-ratio a block, an interval of their mean, a test of "no difference".
+"""The paired comparison: one log-ratio for each block, an interval of their mean, a test of "no difference".
 
-The unit is the process, not the step: pooled steps of one process are not independent, and tests on them
-call two labels of the same program different far more often than they promise.
+The unit is the process, not the step. Steps of one process are not independent, and tests on pooled steps call two
+labels of the same program different far more often than they promise.
 
-Where the number of blocks was fixed beforehand, interval and test are those of the t distribution. Where a case gets
-blocks until it is answered, they are the anytime-valid ones (method/anytime.py), which may be looked at after every
-block; once the case has ended on width or has had its most blocks, the t test of that moment is asked as well. The two
-share the level, so that together they err no more often than it says.
+If the number of blocks was fixed beforehand, interval and test come from the t distribution. If a case gets blocks
+until it is answered, they are anytime-valid (method/anytime.py), which allows a look after every block. When such a
+case has ended, because its interval is narrow or it has had its most blocks, the t test of that moment counts too. Both
+tests share the level, so that together they do not err more often than the level says.
 """
 
 import math
@@ -21,27 +21,26 @@ from method import anytime
 from runners.harness.run import Stopping
 
 ALPHA = 0.05
-"""The level of a comparison, and of a whole report: how often it may call equals different."""
+"""The level of a comparison and of a whole report: how often it may call equal programs different."""
 ANYTIME_ALPHA = ALPHA / 2
-"""The anytime-valid test's share of it."""
+"""The share of the anytime-valid test in ALPHA."""
 ENDED_ALPHA = 0.0175
-"""The level of the t test where a case has ended on width or on its most blocks, whose share is the other half.
+"""The level of the t test of a case that has ended. Its share in ALPHA is the other half.
 
-Who stops on width stops more readily where the scatter seen so far is by chance too small, so that the interval misses
-the true ratio more often than a t interval promises. At this level it does so in less than half of ALPHA
-(benchmarks/false_verdicts.py).
+A case stops on width more readily if the scatter so far is too small by chance. So the interval misses the true ratio
+more often than a t interval promises; at this level, in less than half of ALPHA (benchmarks/false_verdicts.py).
 """
 RESAMPLES = 9999
 SAME = 1e-12
-"""Sums that differ by less, as a fraction, differ by rounding alone."""
+"""Sums with a smaller relative difference differ by rounding alone."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """How a case came to its number of blocks: fixed beforehand, or by a rule that looked at its answer.
+    """How the number of blocks of a case came about: fixed beforehand, or by a rule that looked at the data.
 
-    Without the `rule`, as where it is unknown or somebody went on after it had ended, the anytime-valid part stands
-    alone.
+    Without a `rule`, because it is unknown or because the run was continued after it had ended, only the anytime-valid
+    test counts.
     """
 
     fixed: bool
@@ -53,11 +52,11 @@ FIXED, ANYTIME = Design(fixed=True), Design(fixed=False)
 
 @dataclass(frozen=True)
 class Paired:
-    """log(time of B / time of A) over blocks: mean, interval that holds the true one in 95 %, p of "no difference".
+    """log(time of B / time of A) over `n` blocks: its mean, the 95 % interval, and p of "no difference".
 
-    `p` is valid at ALPHA whatever stopped the run, `p_t` is the plain t test's. `differences` are in the order of the
-    blocks. `widened` is by how much drift that the sides do not share moved the interval's ends (method/drift.py);
-    `anytime` says that the interval is a confidence sequence.
+    `p` is valid at ALPHA for every way of stopping; `p_t` is the p of the plain t test. `differences` are in the order
+    of the blocks. `widened` is how far drift that A and B do not share moved the ends of the interval, in logs
+    (method/drift.py). `anytime` says that the interval is a confidence sequence.
     """
 
     n: int
@@ -74,72 +73,76 @@ class Paired:
 
     @property
     def identical(self) -> bool:
-        """Every block gave the same difference to the last digit, which no clock that runs ever does."""
+        """Whether every block gave the same difference to the last digit, which no running clock does."""
         return self.n > 1 and self.sd == 0.0
 
     @cached_property
     def p_permutation(self) -> float | None:
-        """The sign-flip test's two-sided p: exact up to 13 blocks, drawn with a fixed seed beyond."""
+        """The two-sided p of the sign-flip test: exact up to 13 blocks, else with patterns drawn from a fixed seed."""
         return None if self.p_t is None else _sign_flip(max(_both_signs(self.differences))[1])
 
     def swapped(self) -> "Paired":
-        """The same comparison with A and B exchanged: the reciprocal ratio and the mirrored interval."""
-        mirrored = (None, None) if self.low is None or self.high is None else (-self.high, -self.low)
-        turned = tuple(-value for value in self.differences)
-        return replace(self, log_ratio=-self.log_ratio, low=mirrored[0], high=mirrored[1], differences=turned)
+        """The comparison with A and B exchanged: the reciprocal ratio and the mirrored interval."""
+        low, high = (None, None) if self.low is None or self.high is None else (-self.high, -self.low)
+        negated = tuple(-value for value in self.differences)
+        return replace(self, log_ratio=-self.log_ratio, low=low, high=high, differences=negated)
 
 
 def ratio(log_ratio: float) -> float:
-    """exp, made so that ratio(-x) is exactly 1 / ratio(x) for x ≥ 0."""
+    """exp(log_ratio), computed so that ratio(-x) is exactly 1 / ratio(x) for x ≥ 0."""
     return math.exp(log_ratio) if log_ratio >= 0 else 1 / math.exp(-log_ratio)
 
 
 def paired(differences: Sequence[float], design: Design = FIXED, widened: float = 0.0) -> Paired:
-    """Compare from the blocks' log-ratios, in the order of the blocks; needs at least one.
+    """Compare A and B from the log-ratios of one or more blocks, in the order of the blocks.
 
-    `widened` is by how much, in logs, drift moves the ends of the interval.
+    `widened` is how far, in logs, drift moves the ends of the interval.
 
-    Computed for one of the two signs and mirrored for the other, so that exchanging the labels cannot change a digit.
+    The result is computed for one order of the labels and mirrored for the other, so that exchanging them cannot change
+    a digit.
     """
-    given, turned = _both_signs(differences)
-    if turned > given:
+    as_given, exchanged = _both_signs(differences)
+    if exchanged > as_given:
         return paired([-value for value in differences], design, widened).swapped()
-    mean, ordered = given
-    n, kept, rule = len(ordered), tuple(map(float, differences)), design.rule
+    mean, ordered = as_given
+    n, in_order, rule = len(ordered), tuple(map(float, differences)), design.rule
     if n == 1:
-        return Paired(1, mean, None, None, None, None, None, kept, design)
+        return Paired(1, mean, None, None, None, None, None, in_order, design)
     if math.isclose(ordered[0], ordered[-1], rel_tol=1e-12, abs_tol=1e-15):
-        return Paired(n, mean, None, None, 0.0, None, None, kept, design)
+        return Paired(n, mean, None, None, 0.0, None, None, in_order, design)
     sd = float(np.std(ordered, ddof=1))
     p_t = 2 * float(special.stdtr(n - 1, -abs(mean) * math.sqrt(n) / sd))
     p, half, sequence = p_t, half_width(n, sd, ALPHA), False
     if not design.fixed:
         sequence = rule is None or not has_ended(n, sd, rule)
-        p = min(1.0, anytime.p_value(kept) * ALPHA / ANYTIME_ALPHA)
+        p = min(1.0, anytime.p_value(in_order) * ALPHA / ANYTIME_ALPHA)
         if sequence:
             half = anytime.half_width(n, sd, ANYTIME_ALPHA)
         else:
             p, half = min(p, p_t * ALPHA / ENDED_ALPHA), half_width(n, sd, ENDED_ALPHA)
     if math.isinf(half):
-        return Paired(n, mean, None, None, sd, p, p_t, kept, design, sequence)
+        return Paired(n, mean, None, None, sd, p, p_t, in_order, design, sequence)
     low, high = _towards_one(mean - half, mean + half, widened)
-    return Paired(n, mean, low, high, sd, p, p_t, kept, design, sequence, widened)
+    return Paired(n, mean, low, high, sd, p, p_t, in_order, design, sequence, widened)
 
 
 def has_ended(n: int, sd: float, rule: Stopping) -> bool:
-    """Whether the rule gives a pair with this scatter no further block, whatever its mean: narrow enough, or long."""
+    """Whether the rule gives a pair no more blocks: its interval is narrow enough, or it has had its most blocks."""
     if n < anytime.FIRST_LOOK:
         return False
     return n >= rule.most_blocks or half_width(n, sd, ENDED_ALPHA) <= math.log1p(rule.half_width)
 
 
 def _towards_one(low: float, high: float, widened: float) -> tuple[float, float]:
-    """The interval with the end that is nearer to 1 moved towards it and beyond; both ends where it holds 1."""
+    """The interval (in logs) with its end nearer to ratio 1 moved by `widened` towards 1, or past it.
+
+    If the interval holds 1, both ends move outwards.
+    """
     return (low if high < 0 else low - widened), (high if low > 0 else high + widened)
 
 
 def interval_of_mean(values: Sequence[float], alpha: float = ALPHA) -> tuple[float, float] | None:
-    """The t interval of the mean of `values` at this level, or None from fewer than two."""
+    """The t interval of the mean of `values`, or None for fewer than two values."""
     if len(values) < 2:
         return None
     mean, half = float(np.mean(values)), half_width(len(values), float(np.std(values, ddof=1)), alpha)
@@ -147,19 +150,22 @@ def interval_of_mean(values: Sequence[float], alpha: float = ALPHA) -> tuple[flo
 
 
 def half_width(n: int, sd: float, alpha: float) -> float:
-    """Half the t interval of a mean of `n` values with this scatter."""
+    """Half the width of the t interval of a mean of `n` values with standard deviation `sd`."""
     return _quantile(n - 1, alpha) * sd / math.sqrt(n)
 
 
 def blocks_until_narrower(
     sd: float, width: float, most: int, alpha: float = ALPHA, of: Callable[[int, float, float], float] = half_width
 ) -> int | None:
-    """How many blocks in all make half the interval less than `width` at this scatter; None beyond `most`."""
+    """The total number of blocks that makes half the interval less than `width` at this scatter; None if above `most`.
+
+    `of` computes half the width from (n, sd, alpha).
+    """
     return _fewest(lambda n: of(n, sd, alpha) < width, most)
 
 
 def blocks_until_significant(sd: float, mean: float, alpha: float, most: int) -> int | None:
-    """How many blocks in all bring the t test of this mean and scatter below `alpha`; None beyond `most`."""
+    """The total number of blocks that brings the t test's p below `alpha` at this scatter; None if above `most`."""
 
     def significant(n: int) -> bool:
         return 2 * float(stats.t.sf(abs(mean) * math.sqrt(n) / sd, n - 1)) < alpha
@@ -175,14 +181,14 @@ def _quantile(freedom: int, alpha: float) -> float:
 def _both_signs(
     differences: Sequence[float],
 ) -> tuple[tuple[float, tuple[float, ...]], tuple[float, tuple[float, ...]]]:
-    """The mean and the ordered differences as given and with A and B exchanged: the greater of the two decides."""
+    """(mean, ordered differences) as given, and with A and B exchanged. `paired` computes with the greater."""
     ordered = tuple(sorted(map(float, differences)))
     mean = math.fsum(ordered) / len(ordered)
     return (mean, ordered), (-mean, tuple(-value for value in reversed(ordered)))
 
 
 def _fewest(settled: Callable[[int], bool], most: int) -> int | None:
-    """The least number of blocks that settles it: more blocks never unsettle it."""
+    """The least number of blocks for which `settled` is true, by bisection; None if above `most`."""
     if not settled(most):
         return None
     low, high = 2, most
@@ -193,7 +199,7 @@ def _fewest(settled: Callable[[int], bool], most: int) -> int | None:
 
 
 def _sign_flip(values: Sequence[float]) -> float:
-    """All rows of signs in one product: SciPy's general test calls back for each, which takes 20 ms a comparison."""
+    """p of the sign-flip test, all patterns in one product. SciPy's general test takes 20 ms for each comparison."""
     signs, observed = _signs(len(values)), abs(math.fsum(values))
     as_far = np.count_nonzero(np.abs(np.einsum("ij,j", signs, np.asarray(values))) >= observed * (1 - SAME))
     drawn = len(signs) < 2 ** len(values)
@@ -202,7 +208,7 @@ def _sign_flip(values: Sequence[float]) -> float:
 
 @lru_cache(maxsize=8)
 def _signs(n: int) -> np.ndarray:
-    """Signs for `n` differences, a row a pattern: all where these are few enough, else drawn, the same ever."""
+    """Patterns of signs for `n` differences (patterns × n): all patterns, or of many always the same sample."""
     if 2**n <= RESAMPLES:
         return 2.0 * (np.arange(2**n)[:, None] >> np.arange(n) & 1) - 1.0
     return np.random.default_rng(0).choice((-1.0, 1.0), (RESAMPLES, n))

@@ -1,8 +1,8 @@
-"""Whether a side still warmed up, or slowed down, while it was measured: judged over all its replicates.
+"""Whether a competitor still warmed up, or slowed down, while it was measured: judged over all its replicates.
 
-Of one replicate the drift is D = log(last quarter / first quarter) of what it kept. Times that wander at random give D
-of either sign, and their mean over replicates tends to 0; they are in the scatter of the blocks already. A warm-up that
-had not ended gives D of one sign in every replicate, which no number of blocks takes out of the ratio.
+The drift of a replicate is D = log(last quarter / first quarter) of its steps after the warm-up. Times that wander at
+random give D of either sign; the mean of D over replicates tends to 0, and the scatter of the blocks covers them. A
+warm-up that had not ended gives D of the same sign in every replicate, and no number of blocks removes this error.
 """
 
 import math
@@ -15,7 +15,10 @@ from method.compare import ALPHA, interval_of_mean
 
 @dataclass(frozen=True)
 class Drift:
-    """Mean D of a side, or of one side less another's, in logs, with its 95 % t interval over `n` replicates."""
+    """The mean D of a side, or the mean difference between two sides, in logs, with its 95 % t interval.
+
+    `n` is the number of replicates or of shared blocks.
+    """
 
     n: int
     mean: float
@@ -24,22 +27,22 @@ class Drift:
 
     @property
     def significant(self) -> bool:
-        """Its interval leaves 0 out."""
+        """Whether the interval excludes 0."""
         return self.low > 0 or self.high < 0
 
     @property
     def bound(self) -> float:
-        """The most by which it may have moved a ratio, in logs; 0 where it may as well be chance."""
+        """The largest likely effect of the drift on a ratio, in logs; 0 if the drift may be chance."""
         return max(abs(self.low), abs(self.high)) if self.significant else 0.0
 
 
 def of_side(drifts: Mapping[int, float]) -> Drift | None:
-    """A side's own drift from D by block; None from fewer than three."""
+    """The drift of a side, from D by block; None for fewer than three blocks."""
     return _over(list(drifts.values()))
 
 
 def between(left: Mapping[int, float], right: Mapping[int, float]) -> Drift | None:
-    """How much more `right` drifted than `left`, block by block."""
+    """How much more `right` drifted than `left`, from D by block; None for fewer than three shared blocks."""
     return _over([right[block] - left[block] for block in sorted(left.keys() & right.keys())])
 
 

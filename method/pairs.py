@@ -1,4 +1,4 @@
-"""Which competitors of a case are compared with each other, and who is ahead."""
+"""Which competitors of a case are compared with each other, and which competitor is the fastest."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,12 +9,12 @@ from method.anytime import FIRST_LOOK
 from runners.harness.case import Competitor
 
 Levels = Mapping[Competitor, Mapping[int, float]]
-"""By competitor and block: z, the log of what is compared."""
+"""z, the log of the compared number, by competitor and block."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two competitors; `decides` marks the best against its runner-up: the case is won only there."""
+    """Two competitors. `decides` marks the fastest and its runner-up: their comparison decides who wins the case."""
 
     left: Competitor
     right: Competitor
@@ -22,13 +22,13 @@ class Pair:
 
 
 def compared(competitors: Sequence[Competitor], levels: Levels, baseline: Competitor | None = None) -> Iterator[Pair]:
-    """The first competitor, or the `baseline`, with each other; best and runner-up with each other.
+    """The pairs of a case: the `baseline` (by default the first) with every other, and the fastest with its runner-up.
 
-    Where programs run under aliases (A/A), each program only with itself.
+    In an A/A run, which has aliases, each program is compared only with itself.
     """
     programs: dict[Competitor, list[Competitor]] = {}
-    for one in competitors:
-        programs.setdefault(one.without_alias, []).append(one)
+    for competitor in competitors:
+        programs.setdefault(competitor.without_alias, []).append(competitor)
     if len(programs) < len(competitors):
         for aliases in programs.values():
             yield from (Pair(*pair) for pair in combinations(aliases, 2))
@@ -36,7 +36,7 @@ def compared(competitors: Sequence[Competitor], levels: Levels, baseline: Compet
     if len(competitors) < 2:
         return
     reference = baseline or competitors[0]
-    ranking = ranked({one: levels.get(one, {}) for one in competitors})
+    ranking = ranked({competitor: levels.get(competitor, {}) for competitor in competitors})
     decisive = set(ranking[:2]) if len(ranking) > 1 else set()
     for other in competitors:
         if other != reference:
@@ -46,30 +46,30 @@ def compared(competitors: Sequence[Competitor], levels: Levels, baseline: Compet
 
 
 def most_compared(competitors: Sequence[Competitor]) -> int:
-    """How many comparisons a case with these competitors can come to."""
+    """The largest number of comparisons of a case with these competitors."""
     count = len(competitors)
-    different = len({one.without_alias for one in competitors})
-    return sum(1 for _ in compared(competitors, {})) + (different == count and count > 2)
+    programs = len({competitor.without_alias for competitor in competitors})
+    return sum(1 for _ in compared(competitors, {})) + (programs == count and count > 2)
 
 
 def ranked(levels: Levels) -> list[Competitor]:
-    """Those with data, fastest first, over the blocks all of them finished (over their own where there is none).
+    """The competitors with data, fastest first, by their mean over the blocks that all of them finished.
 
-    Where two or more have enough blocks for a verdict, the others are left out: one that failed early would shrink the
-    ranking to the few blocks that it finished.
+    Without such a block, each competitor's own blocks count. If two or more competitors have enough blocks for a
+    verdict, the others are left out: a competitor that failed early would shrink the ranking to its few blocks.
     """
-    with_data = [one for one in levels if levels[one]]
-    enough = [one for one in with_data if len(levels[one]) >= FIRST_LOOK]
-    rivals = enough if len(enough) > 1 else with_data
-    shared = shared_blocks([levels[one] for one in rivals])
+    with_data = [competitor for competitor in levels if levels[competitor]]
+    enough = [competitor for competitor in with_data if len(levels[competitor]) >= FIRST_LOOK]
+    candidates = enough if len(enough) > 1 else with_data
+    shared = shared_blocks([levels[competitor] for competitor in candidates])
 
-    def level(one: Competitor) -> float:
-        blocks = shared or sorted(levels[one])
-        return math.fsum(levels[one][number] for number in blocks) / len(blocks)
+    def level(competitor: Competitor) -> float:
+        blocks = shared or sorted(levels[competitor])
+        return math.fsum(levels[competitor][number] for number in blocks) / len(blocks)
 
-    return sorted(rivals, key=lambda one: (level(one), one))
+    return sorted(candidates, key=lambda competitor: (level(competitor), competitor))
 
 
 def shared_blocks(levels: Sequence[Mapping[int, float]]) -> list[int]:
-    """The blocks that all of them finished."""
+    """The numbers of the blocks that all competitors finished."""
     return sorted(set.intersection(*map(set, levels))) if levels else []

@@ -1,9 +1,9 @@
-"""The order of a run, rebuilt from its seed alone.
+"""The order of a run, which its seed rebuilds.
 
-Competitors of a case run back to back in blocks, so that what drifts on a machine hits all of them alike.
-For two, a coin picks AB or BA and the next block is its mirror; for more, the blocks walk through random
-cyclic Latin squares, so that everyone stands in every place equally often. Cases are shuffled each round.
-All shuffling starts from sorted names, so that the records alone, without the plan, rebuild the same order.
+The competitors of a case run back to back in blocks, so that a machine's drift affects all of them alike. With two
+competitors, a coin picks AB or BA, and the next block is the mirror. With more competitors, the blocks follow random
+cyclic Latin squares, so that every competitor takes every place equally often. The cases are shuffled in each round.
+Every shuffle starts from sorted names, so that the records alone, without the plan, rebuild the order.
 """
 
 import random
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Entry:
-    """One case as the schedule sees it: its key, who runs it and its fixed number of blocks."""
+    """A case in the schedule: its key, its competitors and its planned number of blocks."""
 
     key: str
     competitors: Sequence[Competitor]
@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Replicate:
-    """One fresh process: which case, which block of it, which place in the block, which place in the run."""
+    """One fresh process: its place in the run, its case, its block, and its place in the block."""
 
     sequence: int
     case: int
@@ -39,15 +39,15 @@ class Replicate:
 
     @property
     def record_id(self) -> str:
-        """The record's name: the same when the run is resumed."""
+        """The record's name, which stays the same if the run is resumed."""
         return f"c{self.case:03d}-b{self.block:03d}-{slug(self.competitor)}"
 
 
 def schedule(cases: Sequence[Entry], seed: int, extensions: Sequence[int] = (), every: int = 0) -> list[Replicate]:
     """The replicates of a run in their order.
 
-    First come rounds of one block for each case; then, for each case's index in `extensions`, `every` more blocks of
-    it. So a longer list of extensions only ever adds replicates at the end.
+    First come rounds with one block of each case. Then each entry of `extensions`, the index of a case, adds `every`
+    more blocks of that case. So a longer list of extensions only adds replicates at the end.
     """
     places: list[tuple[int, int]] = []
     for block in range(max((case.blocks for case in cases), default=0)):
@@ -66,13 +66,13 @@ def schedule(cases: Sequence[Entry], seed: int, extensions: Sequence[int] = (), 
 
 
 def run_schedule(run: Run) -> list[Replicate]:
-    """The schedule of a run so far, from what its run.json holds."""
+    """The schedule of a run so far."""
     entries = [Entry(case.case.key, case.competitors, case.blocks) for case in run.cases]
     return schedule(entries, run.order_seed, run.extensions, run.stopping.every if run.stopping else 0)
 
 
 def block_order(competitors: Sequence[Competitor], seed: int, case: str, block: int) -> list[Competitor]:
-    """The order of the competitors inside one block of the case with this key."""
+    """The order of the competitors in a block. `case` is the case's key."""
     count = len(competitors)
     if count < 2:
         return list(competitors)
@@ -85,7 +85,7 @@ def block_order(competitors: Sequence[Competitor], seed: int, case: str, block: 
 
 
 def slug(competitor: Competitor) -> str:
-    """The competitor's name as part of a file's."""
+    """The competitor's name in a form that fits into a file name."""
     parts = (competitor.program, competitor.loader, competitor.variant, competitor.alias)
     return ".".join(re.sub(r"[^A-Za-z0-9_-]", "_", part) for part in parts if part)
 

@@ -1,4 +1,4 @@
-"""One number from one replicate, and how far its beginning and its end were apart."""
+"""The compared number of a replicate, and its drift from beginning to end."""
 
 import math
 from collections.abc import Sequence
@@ -9,25 +9,25 @@ from runners.harness.case import Case
 from runners.harness.record import Record, Samples
 
 FEWEST_IN_QUARTER = 2
-"""Of shorter quarters the drift is not taken."""
+"""The fewest steps in a quarter for a drift."""
 BURSTS_IN_QUARTER = 5
-"""The same of a loader, whose workers deliver in bursts."""
+"""The fewest bursts of a loader's workers in a quarter for a drift."""
 STEP_WORKLOADS = ("train", "infer", "roof")
 
 
 def retained(samples: Samples) -> Sequence[int]:
-    """The steps after warm-up, in ns; none is dropped for its size."""
+    """All steps after the warm-up, in ns."""
     return samples.step_ns[samples.warmup_steps :]
 
 
 class Summary(NamedTuple):
-    """What one replicate comes to: the compared statistic and the mean step, in seconds, its drift, and the seconds
-    that it took in all, as far as its record tells.
+    """The numbers of a replicate.
 
-    The statistic of steps is their median. Of loaders it is the elapsed time per batch, since a pool of workers
-    delivers in bursts and the median interval between batches says nothing; of `fit` the whole `train` stage. The mean
-    step is there only where the median is what is compared. The drift is log(last quarter / first quarter) of what was
-    kept, by medians of steps and by means of a loader's batches; None where a quarter is too short, and of `fit`.
+    `seconds` is the compared number: for steps the median step; for a loader the time per batch over the whole window,
+    because workers deliver in bursts and the median interval says nothing; for `fit` the whole stage `train`.
+    `mean_seconds` is the mean step, only if the median is compared. `drift` is log(last quarter / first quarter) of the
+    steps after the warm-up, by medians of steps or means of a loader's batches; None if a quarter is too short, and for
+    `fit`. `taken` is how many seconds the replicate took in all, as far as its record shows.
     """
 
     seconds: float
@@ -37,10 +37,7 @@ class Summary(NamedTuple):
 
 
 def summarise(record: Record) -> Summary:
-    """What an `ok` record comes to.
-
-    Raises ArithmeticError or KeyError where it holds nothing to compare.
-    """
+    """The numbers of an `ok` record. Raises ArithmeticError or KeyError if it holds nothing to compare."""
     if record.samples is None:
         raise KeyError(f"record {record.record_id} has no samples")
     if record.case.workload in STEP_WORKLOADS:
@@ -49,7 +46,7 @@ def summarise(record: Record) -> Summary:
 
 
 def seconds(record: Record) -> float:
-    """The compared statistic, in seconds, of an `ok` record."""
+    """The compared number of an `ok` record, in seconds."""
     return summarise(record).seconds
 
 
@@ -68,7 +65,7 @@ def _whole_stage(samples: Samples) -> Summary:
 
 def _batches(case: Case, samples: Samples) -> Summary:
     steps, workers = retained(samples), max(case.workers or 1, 1)
-    # Whole rounds of the workers, so that both quarters hold whole bursts of an even delivery.
+    # Whole rounds of the workers, so that both quarters hold whole bursts.
     quarter = len(steps) // 4 // workers * workers
     long_enough = quarter >= BURSTS_IN_QUARTER * max(workers, samples.queue_batches)
     drift = _log_ratio(fmean(steps[-quarter:]), fmean(steps[:quarter])) if long_enough else None
@@ -81,5 +78,5 @@ def _taken(samples: Samples) -> float:
 
 
 def _log_ratio(end: float, start: float) -> float | None:
-    """None where a clock stood still."""
+    """log(end / start), or None if a time is zero because the clock stood still."""
     return math.log(end / start) if end > 0 and start > 0 else None

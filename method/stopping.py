@@ -1,7 +1,7 @@
-"""Which case gets the next block: the one that is expected to be decided soonest; none once all is answered.
+"""Which case gets the next block: the case that is expected to be decided soonest, until all cases are answered.
 
-Looking at the answer after every block costs nothing, since the test may be looked at as often as one likes
-(method/anytime.py). The launcher asks while it measures, an audit asks again from the records.
+The rule looks at the data after every block. The test allows any number of looks (method/anytime.py). The launcher
+applies the rule while it measures, an audit applies it again to the records.
 """
 
 import math
@@ -21,9 +21,10 @@ from runners.harness.run import Run, Stopping
 
 @dataclass(frozen=True)
 class Look:
-    """What is known of a pair of competitors at one moment.
+    """The state of a pair of competitors at one moment.
 
-    `further` is about how many more blocks answer it, MOST_BLOCKS where so many would not; 0 where it is done.
+    `named` says whether a winner is named. `further` is about how many more blocks the pair needs: 0 if it is done,
+    MOST_BLOCKS if that many are not enough.
     """
 
     pair: Pair
@@ -34,7 +35,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a case stands after `blocks` blocks, whatever became of them; a block takes about so many seconds."""
+    """The state of a case after `blocks` blocks, failed blocks included. A block takes about `block_seconds`."""
 
     blocks: int
     looks: tuple[Look, ...] = ()
@@ -42,11 +43,11 @@ class Standing:
 
     @property
     def further(self) -> int | None:
-        """About how many more blocks bring its next answer; None where all is done."""
+        """About how many more blocks the next answer needs; None if the case is done."""
         return min((look.further for look in self.looks if look.further), default=None)
 
     def decided_after(self, most: int) -> int | None:
-        """About how many more blocks decide the case, where `most` blocks in all are enough for that."""
+        """About how many more blocks decide the case; None if `most` blocks in all are not enough."""
         needed = [look.further for look in self.looks if look.pair.decides and look.further]
         return needed[0] if needed and self.blocks + needed[0] <= most else None
 
@@ -60,34 +61,36 @@ def standing(
     continued: bool = False,
     extended: bool = False,
 ) -> Standing:
-    """Where a case stands, from what each ok replicate comes to, by competitor and block.
+    """The state of a case, from the summaries of its ok replicates by competitor and block.
 
-    `asked` is how many comparisons the whole run can come to. Each is held to a level that is as much stricter
-    (Bonferroni), so that a report, which adjusts less (Holm), names whatever was named here. Pairs of which a side
-    fails more often than not get no block on their account. In a run that was `continued` no case ends on width; one
-    that was `extended` since then keeps the anytime-valid test alone.
+    `asked` is the largest number of comparisons of the whole run. Each comparison uses the level divided by it
+    (Bonferroni), so that a report, which adjusts less strictly (Holm), names every winner that is named here. A pair
+    gets no blocks if one of its sides fails more often than not. In a run that was `continued`, no case ends on width.
+    A case that was `extended` since then is judged by the anytime-valid test alone.
     """
-    taking_part = [one for one in competitors if len(replicates.get(one, ())) >= max(1, blocks / 2)]
-    levels = {one: {block: math.log(it.seconds) for block, it in replicates[one].items()} for one in taking_part}
-    drifts = {
-        one: {block: it.drift for block, it in replicates[one].items() if it.drift is not None} for one in taking_part
-    }
-    found = []
-    for pair in compared(taking_part, levels):
+    active = [competitor for competitor in competitors if len(replicates.get(competitor, ())) >= max(1, blocks / 2)]
+    levels: dict[Competitor, dict[int, float]] = {}
+    drifts: dict[Competitor, dict[int, float]] = {}
+    for competitor in active:
+        summaries = replicates[competitor]
+        levels[competitor] = {block: math.log(summary.seconds) for block, summary in summaries.items()}
+        drifts[competitor] = {block: each.drift for block, each in summaries.items() if each.drift is not None}
+    looks = []
+    for pair in compared(active, levels):
         left, right = levels[pair.left], levels[pair.right]
         shared = sorted(left.keys() & right.keys())
         if len(shared) >= max(1, blocks / 2):
-            apart = drift.between(drifts[pair.left], drifts[pair.right])
-            differences = [right[block] - left[block] for block in shared]
-            widened = apart.bound if apart else 0.0
-            seen = paired(differences, ANYTIME if extended else Design(False, rule), widened)
-            found.append(_look(pair, seen, rule, asked, continued))
-    seconds = sum(fmean(one.taken for one in side.values()) for side in replicates.values() if side)
-    return Standing(blocks, tuple(found), seconds)
+            difference = drift.between(drifts[pair.left], drifts[pair.right])
+            widened = difference.bound if difference else 0.0
+            log_ratios = [right[block] - left[block] for block in shared]
+            comparison = paired(log_ratios, ANYTIME if extended else Design(False, rule), widened)
+            looks.append(_look(pair, comparison, rule, asked, continued))
+    seconds = sum(fmean(summary.taken for summary in side.values()) for side in replicates.values() if side)
+    return Standing(blocks, tuple(looks), seconds)
 
 
 def of_case(run: Run, case: int, replicates: Mapping[Competitor, Mapping[int, Summary]]) -> Standing:
-    """Where the case with this index stands in an adaptive run, from what its replicates so far come to."""
+    """The state of the case with this index in an adaptive run, from the summaries of its replicates so far."""
     assert run.stopping is not None
     return standing(
         run.blocks(case),
@@ -101,28 +104,28 @@ def of_case(run: Run, case: int, replicates: Mapping[Competitor, Mapping[int, Su
 
 
 def next_case(standings: Sequence[Standing], rule: Stopping, continued: bool = False) -> int | None:
-    """The index of the case that gets the next `every` blocks; None when every case is done.
+    """The index of the case that gets the next `every` blocks; None if every case is done.
 
-    Cases that can be decided come first, and of these the one that is expected to be decided soonest. Once there are no
-    more of them, the other open comparisons are answered, again the soonest first.
+    Cases that can be decided come first, in the order of the expected time to their decision. Then come cases with
+    other open comparisons, in the order of the expected time to their next answer.
     """
     most = MOST_BLOCKS if continued else rule.most_blocks
     due = []
-    for index, found in enumerate(standings):
-        if found.further is not None and found.blocks + rule.every <= most:
-            decided = found.decided_after(most)
-            needed = found.further if decided is None else decided
-            due.append((decided is None, needed * found.block_seconds, index))
+    for index, case in enumerate(standings):
+        if case.further is not None and case.blocks + rule.every <= most:
+            decided = case.decided_after(most)
+            needed = case.further if decided is None else decided
+            due.append((decided is None, needed * case.block_seconds, index))
     return min(due)[2] if due else None
 
 
 def extended(run: Run, case: int) -> bool:
-    """Whether the case with this index got blocks after the run had ended once."""
+    """Whether the case with this index got blocks after the run had first ended."""
     return bool(run.continued) and case in run.extensions[run.continued[0] :]
 
 
 def comparisons(run: Run) -> int:
-    """How many comparisons the run can come to."""
+    """The largest number of comparisons of the run."""
     return sum(most_compared(case.competitors) for case in run.cases)
 
 
@@ -130,7 +133,7 @@ def _look(pair: Pair, found: Paired, rule: Stopping, asked: int, continued: bool
     if found.n < FIRST_LOOK:
         return Look(pair, found, False, FIRST_LOOK - found.n)
     if found.p is None or found.sd is None:
-        return Look(pair, found, False, 0)  # the same to the last digit: no number of blocks makes that a measurement
+        return Look(pair, found, False, 0)  # all blocks are equal to the last digit, so more blocks would not help
     named = is_named(found, min(1.0, found.p * asked))
     if named or _within(found) or (not continued and has_ended(found.n, found.sd, rule)):
         return Look(pair, found, named, 0)

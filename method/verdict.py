@@ -1,4 +1,4 @@
-"""What may be said of a comparison. The table of docs/method.md, in its order."""
+"""The verdict of a comparison: the table of docs/method.md, in its order."""
 
 import math
 from collections.abc import Sequence
@@ -11,20 +11,20 @@ from method import anytime
 from method.compare import ALPHA, ANYTIME_ALPHA, Paired, blocks_until_narrower, blocks_until_significant
 
 SMALLEST_DIFFERENCE = 0.02
-"""δ: a smaller difference does not matter."""
+"""δ: smaller differences do not matter."""
 FEWEST_BLOCKS = anytime.FIRST_LOOK
-"""With fewer there is no verdict."""
+"""The fewest blocks for a verdict."""
 FEWEST_SIGNS = 8
-"""From so many blocks on the sign-flip test can find anything: 2 / 2⁸ is below 0.05 by a margin."""
+"""The fewest blocks for the sign-flip test: 2 / 2⁸ is well below 0.05."""
 MOST_DISTURBED = 0.25
-"""The share of a side's replicates for which the machine may have been another one."""
+"""The largest share of disturbed replicates of a side."""
 DELTA = math.log1p(SMALLEST_DIFFERENCE)
 MOST_BLOCKS = 1000
-"""Nobody runs more: beyond this, a number of blocks is no advice."""
+"""The largest number of blocks to advise; nobody runs more."""
 
 
 class Verdict(StrEnum):
-    """The whole vocabulary; `faster` and `slower` say how B did against A."""
+    """All verdicts. `faster` and `slower` say how B compares with A."""
 
     FASTER = "faster"
     SLOWER = "slower"
@@ -37,7 +37,7 @@ class Verdict(StrEnum):
 
 
 class Obstacle(StrEnum):
-    """What keeps a comparison open however many blocks are run."""
+    """Why a comparison stays open for any number of blocks."""
 
     NEAR = "too near the smallest difference that matters"
     NOISE = "too much scatter"
@@ -46,7 +46,7 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True)
 class Judged:
-    """A verdict with the p-value it rests on (Holm-adjusted) and, where it is open, what would settle it."""
+    """A verdict with its Holm-adjusted p-value. For an undecided comparison, `missing` says what would settle it."""
 
     verdict: Verdict
     p_holm: float | None = None
@@ -54,7 +54,7 @@ class Judged:
 
 
 def before_testing(paired: Paired | None, incomparable: bool, disturbed: bool) -> Verdict | None:
-    """The verdict where no test may be made, else None. No winner comes from such data."""
+    """The verdict of a comparison that must not be tested; None if it may be tested."""
     if incomparable:
         return Verdict.NOT_COMPARABLE
     if disturbed:
@@ -65,28 +65,28 @@ def before_testing(paired: Paired | None, incomparable: bool, disturbed: bool) -
 
 
 def judge_all(tested: Sequence[Paired]) -> list[Judged]:
-    """Verdicts over all comparisons of one report together: the more questions, the stronger each answer must be."""
+    """The verdicts of all comparisons of a report together, with Holm's correction."""
     if not tested:
         return []
-    adjusted = multipletests([1.0 if found.p is None else found.p for found in tested], alpha=ALPHA, method="holm")[1]
+    adjusted = multipletests([1.0 if pair.p is None else pair.p for pair in tested], alpha=ALPHA, method="holm")[1]
     return [_judge(paired, float(p_holm), len(tested)) for paired, p_holm in zip(tested, adjusted, strict=True)]
 
 
 def is_named(paired: Paired, p: float) -> bool:
-    """Whether a winner may be named at this (adjusted) p: the difference matters, and the interval leaves 1 out.
+    """Whether a winner may be named at this adjusted p: the interval excludes 1, and the difference is at least δ.
 
-    The interval is asked too, since drift may have widened it, and since the anytime p is that of the best look.
+    p alone is not enough: drift may have widened the interval, and the anytime p comes from the best look so far.
     """
-    apart = paired.low is not None and paired.high is not None and (paired.low > 0 or paired.high < 0)
-    return p < ALPHA and apart and abs(paired.log_ratio) >= DELTA
+    excludes_one = paired.low is not None and paired.high is not None and (paired.low > 0 or paired.high < 0)
+    return p < ALPHA and excludes_one and abs(paired.log_ratio) >= DELTA
 
 
 def missing(paired: Paired, comparisons: int) -> int | Obstacle:
-    """About how many more blocks settle an open comparison, were its mean and scatter to stay as they are.
+    """About how many more blocks settle an open comparison if its mean and scatter stay as they are.
 
-    A mean below δ can only become `equivalent`, by an interval inside ±δ. One beyond can only become a winner's, by a
-    test below its level divided by the number of comparisons: what Holm asks of the smallest p, and so never too
-    little. Where the number of blocks was fixed, they are those of a new run; else more of this one.
+    A mean below δ can only become `equivalent`, with an interval inside ±δ. A mean above δ can only become a winner,
+    with a p below the level divided by the number of comparisons. Holm demands this of the smallest p, so the estimate
+    is never too low. If the number of blocks was fixed, the estimate is for a new run, else for this run.
     """
     fixed = paired.design.fixed
     mean, sd = abs(paired.log_ratio), paired.sd or 0.0
@@ -113,10 +113,10 @@ def _blocks_until_within(sd: float, width: float, fixed: bool) -> int | None:
 
 
 def doubted_by_permutation(paired: Paired) -> bool:
-    """One test finds a difference (p < α) that the other does not even nearly find (p > 2α), both before Holm.
+    """Whether one of t test and sign-flip test finds a difference (p < α) and the other clearly does not (p > 2α).
 
-    No stricter level can be asked of the sign-flip test: with 8 blocks its smallest p is 2/256, which a correction for
-    more than six comparisons would lift above 0.05.
+    Both p are taken before Holm's correction. With 8 blocks the smallest p of the sign-flip test is 2/256; a correction
+    for more than six comparisons would lift it above 0.05.
     """
     if paired.p_t is None or paired.p_permutation is None or paired.n < FEWEST_SIGNS:
         return False

@@ -1,8 +1,8 @@
-"""How many steps the replicates of a program discard and keep on a case, from a few pilots.
+"""How many steps the replicates of a program discard as warm-up and then keep, found from a few pilots of a case.
 
 Warm-up: MSER-5 (White: An effective truncation heuristic for bias reduction in simulation output, Simulation 1997;
-Franklin, White: Stationarity tests and MSER-5, WSC 2008). Steps to keep: the optimal number of iterations of Kalibera,
-Jones: Rigorous benchmarking in reasonable time, ISMM 2013, section 5.
+Franklin, White: Stationarity tests and MSER-5, WSC 2008). Steps to keep: the optimal number of iterations (Kalibera,
+Jones: Rigorous benchmarking in reasonable time, ISMM 2013, section 5).
 """
 
 import math
@@ -18,30 +18,30 @@ from runners.harness.record import Record, Samples, Status
 from runners.harness.run import Pilot, Warmup
 
 BATCH = 5
-"""MSER-5: the series is one of medians of five steps each."""
+"""MSER-5 works on medians of five steps each."""
 LEVEL_SPREAD = 0.03
-"""Parts of a pilot that differ by no more are on one level."""
+"""Parts of a pilot with a smaller relative difference are on one level."""
 MARGIN = 1.5
-"""The longest warm-up of a program's pilots, times this, is what each of its replicates discards."""
+"""Each replicate discards the longest warm-up of its program's pilots times this."""
 FEWEST_STEPS, MOST_STEPS = 40, 200
-"""Steps to keep, whatever the pilots' variances say."""
+"""Bounds of the steps to keep."""
 KEPT_SECONDS, FEWEST_SLOW_STEPS = 5.0, 10
-"""Slow steps are kept for KEPT_SECONDS, but FEWEST_SLOW_STEPS of them at the least. A process takes about five seconds
-to start; to measure for as long as a start takes is never far from the best use of the time."""
+"""Slow steps are kept for KEPT_SECONDS, but at least FEWEST_SLOW_STEPS of them. A process takes about five seconds to
+start, and to measure for as long as a start takes is always near the best use of the time."""
 RHYTHM_P = 0.01
-"""A rhythm that one in a hundred shuffled series shows as well is taken for noise."""
+"""A swing counts as noise if one in a hundred shuffled series has it too."""
 FEWEST_CORRELATED = 10
-"""Of fewer steps it cannot be told how much they resemble their neighbours."""
+"""The fewest steps for an estimate of their correlation."""
 SHUFFLES, RESAMPLES, SEED = 499, 200, 25
 
 
 def pilot(record: Record) -> Pilot:
     """Where the warm-up of this pilot ended.
 
-    Step 0 is a metric of its own and always warm-up, so the series judged begins with step 1. `settled` is False where
-    no end was found: MSER-5 went as far as it may and the halves lie more than LEVEL_SPREAD apart (in a level series
-    it may go that far by chance), or what it left swings by more than that, crest to trough, in one sine (half a sine
-    being a trend), which it does not when shuffled.
+    Step 0 is always warm-up and a metric of its own, so the series begins with step 1. `settled` is False in two cases.
+    First, MSER-5 cut off as much as it may, and the two halves differ by more than LEVEL_SPREAD (in a level series
+    MSER-5 may cut that far by chance). Second, a sine fits a swing larger than LEVEL_SPREAD, crest to trough, into the
+    rest, and chance does not explain it (half a sine is a trend).
     """
     steps = _samples(record).step_ns
     medians = _medians(np.asarray(steps[1:], dtype=float))
@@ -52,7 +52,7 @@ def pilot(record: Record) -> Pilot:
 
 
 def usable(record: Record) -> bool:
-    """Whether anything can be learned from the pilot: it went well, and its times are times."""
+    """Whether the record can serve as a pilot: it is ok, has two or more steps, and all its times are positive."""
     samples = record.samples
     if record.status is not Status.OK or samples is None or len(samples.step_ns) < 2:
         return False
@@ -60,28 +60,28 @@ def usable(record: Record) -> bool:
 
 
 def plans(pilots: Iterable[Record]) -> list[Warmup]:
-    """What the pilots of a case call for, by program; those that are not `usable` are passed over.
+    """The warm-up of each program, from the pilots of a case. Pilots that are not `usable` are ignored.
 
-    Each program has a warm-up of its own. If the program that needs most steps decided for all, a program whose steps
-    last ten times as long would discard as many of them.
+    Each program has a warm-up of its own. A common warm-up would make a program with steps ten times as long discard as
+    many of them as the program that needs most.
     """
-    found: defaultdict[Competitor, list[Record]] = defaultdict(list)
+    by_program: defaultdict[Competitor, list[Record]] = defaultdict(list)
     for record in filter(usable, pilots):
-        found[record.competitor.without_alias].append(record)
-    return [plan(found[competitor]) for competitor in sorted(found)]
+        by_program[record.competitor.without_alias].append(record)
+    return [plan(by_program[program]) for program in sorted(by_program)]
 
 
 def plan(pilots: Sequence[Record]) -> Warmup:
-    """What all replicates of these pilots' program discard and keep at least; one `usable` pilot or more."""
+    """The steps that a program's replicates discard and keep at least, from one or more `usable` pilots of it."""
     judged = [pilot(record) for record in pilots]
-    discarded = math.ceil(MARGIN * max(found.unsettled for found in judged))
-    costs = [_cost(_samples(record), found.unsettled, discarded) for record, found in zip(pilots, judged, strict=True)]
+    discarded = math.ceil(MARGIN * max(each.unsettled for each in judged))
+    costs = [_cost(_samples(record), each.unsettled, discarded) for record, each in zip(pilots, judged, strict=True)]
     affordable = max(FEWEST_SLOW_STEPS, math.floor(KEPT_SECONDS / max(cost.step for cost in costs)))
     return Warmup(pilots[0].competitor.without_alias, judged, discarded, min(_optimal(costs), affordable))
 
 
 def mser(series: np.ndarray) -> int:
-    """The k ≤ n / 2 that minimises var(series[k:]) / (n − k): to drop more would lose more than it mends."""
+    """The k ≤ n / 2 that minimises var(series[k:]) / (n − k): the number of leading values to cut off."""
     count = len(series)
     scores = [float(np.var(series[k:])) / (count - k) for k in range(count // 2 + 1)] if count else [0.0]
     return int(np.argmin(scores))
@@ -89,7 +89,11 @@ def mser(series: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class _Cost:
-    """What one pilot says: seconds a step and until the first kept step; log of its level, variances thereof."""
+    """The costs in a pilot.
+
+    `step` is seconds a step, `start` seconds until the first kept step. `level` is the log of the median step,
+    `variance` the variance of `level`.
+    """
 
     step: float
     start: float
@@ -107,13 +111,13 @@ def _cost(samples: Samples, unsettled: int, discarded: int) -> _Cost:
 
 
 def _optimal(costs: Sequence[_Cost]) -> int:
-    """Kalibera & Jones: sqrt(cost of a process / cost of a step × variance within / variance between), in bounds.
+    """Kalibera & Jones: sqrt(cost of a process / cost of a step × variance within / variance between), within bounds.
 
-    Where the pilots scatter no more than their steps explain, or there is only one, many steps are worth their time.
+    With a single pilot, or if the pilots scatter no more than their steps explain, it is MOST_STEPS.
     """
     within = float(np.mean([cost.variance_of_one_step for cost in costs]))
-    seen = float(np.var([cost.level for cost in costs], ddof=1)) if len(costs) > 1 else 0.0
-    between = seen - float(np.mean([cost.variance for cost in costs]))
+    total = float(np.var([cost.level for cost in costs], ddof=1)) if len(costs) > 1 else 0.0
+    between = total - float(np.mean([cost.variance for cost in costs]))
     if between <= 0:
         return MOST_STEPS
     process = float(np.mean([cost.start for cost in costs])) / float(np.mean([cost.step for cost in costs]))
@@ -121,13 +125,13 @@ def _optimal(costs: Sequence[_Cost]) -> int:
 
 
 def _variance_of_median(series: np.ndarray) -> float:
-    """By the stationary bootstrap, since the steps of a process resemble their neighbours."""
-    # Imported where it is needed: it takes longer than most commands that never ask for it.
+    """The variance of the median by the stationary bootstrap, because steps of a process are correlated."""
+    # Imported here, because the import takes longer than most commands, which do not need it.
     from arch.bootstrap import StationaryBootstrap, optimal_block_length
 
     block = math.nan
     if len(series) >= FEWEST_CORRELATED:
-        with np.errstate(divide="ignore", invalid="ignore"):  # where steps are equal to the nanosecond
+        with np.errstate(divide="ignore", invalid="ignore"):  # steps may be equal to the nanosecond
             block = float(optimal_block_length(series)["stationary"].iloc[0])
     bootstrap = StationaryBootstrap(math.ceil(block) if block > 1 else 1, series, seed=SEED)
     return float(np.asarray(bootstrap.var(np.median, reps=RESAMPLES)).item())
@@ -144,7 +148,7 @@ def _apart(before: np.ndarray, after: np.ndarray) -> bool:
 
 
 def _swings(series: np.ndarray) -> bool:
-    """Whether one sine fits a swing larger than LEVEL_SPREAD into the series, beyond what chance does."""
+    """Whether a sine fits a swing larger than LEVEL_SPREAD into the series, and chance does not explain it."""
     relative = series / np.median(series)
     if len(series) < 4 or _swing(relative) <= LEVEL_SPREAD:
         return False
@@ -155,8 +159,8 @@ def _swings(series: np.ndarray) -> bool:
 
 
 def _swing(series: np.ndarray, axis: int = -1) -> np.ndarray:
-    """From crest to trough of the largest sine: the periodogram's height is half the square of an amplitude."""
-    # Imported where it is needed, as above: every command loads this module, and few ask for a swing.
+    """The largest sine from crest to trough: the periodogram's height is half the square of its amplitude."""
+    # Imported here, because every command loads this module, and few need it.
     from scipy import signal
 
     _, power = signal.periodogram(series, nfft=4 * series.shape[axis], scaling="spectrum", axis=axis)

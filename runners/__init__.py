@@ -1,1 +1,1 @@
-"""What runs inside a framework's image: the harness, the reference, one folder a framework."""
+"""The code that runs inside a framework's image: the harness, the reference, and a folder for each framework."""

@@ -8,7 +8,7 @@ from torch import nn
 
 from runners.harness.workload import Request
 from runners.pytorch.networks import build
-from runners.pytorch.variants import NCHW_SUITS_SINGLES, ONEDNN_SUITS
+from runners.pytorch.variants import FASTER_IN_NCHW, FASTER_WITH_ONEDNN
 from runners.reference.batch import images, labels
 from runners.reference.layers import CLASSES
 from runners.reference.weights import weights
@@ -42,12 +42,12 @@ def loop_of(request: Request, name: str) -> Loop:
         model = build(case.network, classes, weights(case.network, case.seed, classes))
     batch = torch.from_numpy(images(case.seed, case.batch_size, case.input_size))
     if name == "tuned" and case.workload == "infer":
-        batched = case.batch_size > 1 and case.network in ONEDNN_SUITS
+        batched = case.batch_size > 1 and case.network in FASTER_WITH_ONEDNN
         name = f"script_channels_last, {'optimize_for_inference' if batched else 'frozen'}"
     if case.workload == "infer":
         return infer(model, batch, name)
     if name == "tuned":
-        single = case.batch_size == 1 and case.network in NCHW_SUITS_SINGLES
+        single = case.batch_size == 1 and case.network in FASTER_IN_NCHW
         name = f"{'eager' if single else 'channels_last'}, fused Adam"
     return train(model, batch, torch.from_numpy(labels(case.seed, case.batch_size, classes)), name)
 

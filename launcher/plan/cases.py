@@ -193,7 +193,7 @@ def _lacks(case: Case, offer: Workload | None) -> str:
     if offer is None:
         return f"does not declare the workload {case.workload}"
     values = [(axis, getattr(case, axis.name)) for axis in AXES]
-    missing = [f"{axis.name} {value}" for axis, value in values if not offer.does(axis, case.workload, value)]
+    missing = [f"{axis.name} {value}" for axis, value in values if not offer.supports(axis, case.workload, value)]
     missing += [f"device {case.device}"] if case.device not in offer.devices else []
     sizes = offer.sizes.get(case.network or "", ())
     if sizes and case.input_size not in sizes:

@@ -1,1 +1,1 @@
-"""The only clock, the only loop, the record: standard library only, so every image can run it."""
+"""The only clock, the only timing loop, the record. Standard library only, so that every image can run it."""

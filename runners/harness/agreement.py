@@ -1,6 +1,6 @@
-"""Did two replicates of one case do the same work? Read from their checks alone.
+"""Did two replicates of one case do the same work? Their checks alone decide.
 
-The launcher asks before it spends further blocks on a case, the aggregator before it ranks anyone.
+The launcher asks before it spends more blocks on a case, the aggregator before it compares competitors.
 """
 
 import math
@@ -11,18 +11,20 @@ from runners.harness.record import Check
 LOGITS_TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 2e-2, "fp16": 2e-2}
 LOSS_TOLERANCE = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 2e-2, "fp16": 2e-2}
 FP64_TOLERANCE = 1e-5
-"""Between the float64 runs of two frameworks, which differ by rounding alone: the sharpest gate there is."""
+"""The relative tolerance between the float64 runs of two frameworks, which differ by rounding alone."""
 LOSS_STEPS = (1, 3)
 """The loss is compared after this many optimiser steps from the shared weights."""
-WIDENED_AT_MOST: Mapping[str, Mapping[int, float]] = {
+WIDEST_LOSS_TOLERANCE: Mapping[str, Mapping[int, float]] = {
     "fp32": {1: 1e-2, 3: 5e-2},
     "tf32": {1: 1e-2, 3: 1e-1},
     "bf16": {1: 2e-2, 3: 1e-1},
     "fp16": {1: 2e-2, 3: 1e-1},
 }
-"""After so many steps no rounding excuses more. The float64 run does not execute what was timed: without a limit, a
-mistake in the timed step would be its own excuse. Seen were 2e-3 after one step (VGG16; ResNet-50 9e-4;
-Keras's ε is part of it) and 2e-2 after three; a learning rate a tenth too high makes 6e-1 of VGG16's."""
+"""The upper limit of the loss tolerance, by precision and number of steps.
+
+The float64 run does not execute the timed step, so a mistake in the timed step would widen its own tolerance without
+a limit. The largest differences between correct frameworks were 2e-3 after one step (VGG16; ResNet-50 9e-4; Keras's ε
+is part of it) and 2e-2 after three steps. A learning rate that is a tenth too high makes 6e-1 for VGG16."""
 
 _MODEL = ("trainable", "non_trainable", "weights_digest", "logits_sketch")
 _PIXELS = ("delivered_items", "pixel_mean_difference", "pixel_worst_image")
@@ -33,11 +35,11 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "load": _PIXELS,
     "fit": (*_MODEL, "losses", *_PIXELS, "accuracy", "accuracy_restored"),
 }
-"""The evidence without which nobody is compared; of any other workload, what both sides have is compared."""
+"""The evidence that a comparison requires, by workload. For other workloads no evidence is required."""
 
 
 def disagreement(left: Check, right: Check, precision: str, workload: str) -> str | None:
-    """Why the two are not shown to have done the same work, in one sentence, or None where they are."""
+    """One sentence on why the two checks do not show the same work, or None if they do."""
     for name in ("trainable", "non_trainable", "weights_digest", "delivered_items"):
         ours, theirs = getattr(left, name), getattr(right, name)
         if ours is not None and theirs is not None and ours != theirs:
@@ -47,7 +49,7 @@ def disagreement(left: Check, right: Check, precision: str, workload: str) -> st
 
 
 def relative_error(left: Sequence[float], right: Sequence[float]) -> float:
-    """‖left − right‖ / ‖right‖, infinite where the lengths differ or nothing is there to compare with."""
+    """‖left − right‖ / ‖right‖; infinite if the lengths differ or `right` is empty or zero."""
     size = math.hypot(*right)
     if len(left) != len(right) or size == 0:
         return math.inf
@@ -55,20 +57,24 @@ def relative_error(left: Sequence[float], right: Sequence[float]) -> float:
 
 
 def loss_tolerance(left: Check, right: Check, step: int, precision: str) -> float:
-    """The larger of the precision's tolerance (1e-3 in float32) and, within limits, ten times what either framework
-    differs from its own float64 run."""
-    own = [
+    """The relative tolerance of the loss after `step` steps.
+
+    It is the precision's tolerance (1e-3 in float32), or, if that is more, ten times the distance of either framework
+    from its own float64 run, up to WIDEST_LOSS_TOLERANCE.
+    """
+    distances = [
         abs(check.losses[step] - check.losses_fp64[step]) / abs(check.losses_fp64[step])
         for check in (left, right)
         if check.losses and check.losses_fp64 and len(check.losses_fp64) > step and check.losses_fp64[step]
     ]
-    return min(WIDENED_AT_MOST[precision][step], max([LOSS_TOLERANCE[precision], *(10 * found for found in own)]))
+    wanted = max([LOSS_TOLERANCE[precision], *(10 * distance for distance in distances)])
+    return min(WIDEST_LOSS_TOLERANCE[precision][step], wanted)
 
 
 def _logits_disagreement(left: Check, right: Check, precision: str) -> str | None:
     if left.logits_sketch and right.logits_sketch:
         if precision not in LOGITS_TOLERANCE:
-            return f"no tolerance is known for precision {precision}"
+            return f"there is no tolerance for precision {precision}"
         error, allowed = relative_error(left.logits_sketch, right.logits_sketch), LOGITS_TOLERANCE[precision]
         if not error <= allowed:
             return f"logits of the reference batch differ by {error:.1e}, allowed {allowed:.0e}"

@@ -1,6 +1,6 @@
-"""How an axis of a case is declared: once, beside its field on `Case`.
+"""How an axis of a case is declared: once, in the metadata of its field on `Case`.
 
-Options of the runner and the launcher, variables of make, keys of profiles, labels, columns of exports and filters of
+Options of the runner and of the launcher, make's variables, keys of profiles, labels, columns of exports and filters of
 the page follow from the declaration. docs/add-a-workload.md shows how to add an axis.
 """
 
@@ -15,15 +15,16 @@ _KEY = "axis"
 
 @dataclass(frozen=True)
 class Axis:
-    """A parameter that cases differ in.
+    """A parameter in which cases differ.
 
-    `kind` is str, int or bool; a number is `least` or more. `usual` is the value where neither a profile nor a command
-    line names one: the same for every workload, or by workload; a workload that it leaves out does not have the axis.
-    A framework does another value than the usual one only where its `Workload` lists it, or names the axis in `takes`;
-    of a `mandatory` axis every framework takes every value.
-    `option` is the launcher's option for one or several values, in capitals make's variable; it applies to the
-    workloads `chosen_for`. `offers` is the field of a framework's `Workload` that lists the values which it knows.
-    `word` is how a value reads in a label, where it differs from `unsaid` (for every workload, or by workload).
+    `kind` is str, int or bool; a number must be at least `least`. `usual` is the default value: one for all workloads,
+    or one for each workload in a mapping; a workload that is missing in the mapping does not have the axis. `offers` is
+    the field of a framework's `Workload` that lists the values which the framework supports. Of an axis without
+    `offers`, a framework supports the usual value only, unless its `Workload` names the axis in `takes`. Of a
+    `mandatory` axis every framework supports every value.
+    `option` is the launcher's option for one or several values, and in capitals make's variable; it applies to the
+    workloads `chosen_for`.
+    `word` formats a value for a label. A label leaves out the value `unsaid` (one for all workloads, or one for each).
     `column` is the axis's name in tables and filters; `unit` follows a value there.
     """
 
@@ -43,7 +44,7 @@ class Axis:
 
     @property
     def flag(self) -> str:
-        """The runner's option for one value, without its dashes."""
+        """The runner's option, without its leading dashes."""
         return self.name.replace("_", "-")
 
     @property
@@ -62,7 +63,7 @@ class Axis:
         return f"{value} {self.unit}".rstrip()
 
     def said(self, value: Value | None, workload: str) -> str:
-        """How a value reads in a label; empty where the axis does not apply or the value goes without saying."""
+        """A value in a label; empty if the axis does not apply or the value goes without saying."""
         unsaid = self.unsaid.get(workload) if isinstance(self.unsaid, Mapping) else self.unsaid
         return "" if value is None or value == unsaid else self.word.format(value)
 
@@ -84,8 +85,8 @@ def axis(
 ) -> Any:
     """Declare a field of `Case` as an axis.
 
-    A `required` field stands in every record. The others are None by default, or their usual value where it is the same
-    for all workloads.
+    A `required` field has no default, so every record must contain it. Any other field defaults to its usual value if
+    that is the same for all workloads, else to None.
     """
     declared = {
         "help": help,
@@ -109,11 +110,11 @@ def axis(
 def axes_of(case: type) -> tuple[Axis, ...]:
     """The axes that a dataclass declares, in the order of its fields."""
     hints = get_type_hints(case)
-    found = []
-    for one in fields(case):
-        if _KEY in one.metadata:
-            (kind,) = {*(get_args(hints[one.name]) or (hints[one.name],))} - {type(None)}
-            declared = one.metadata[_KEY]
-            column = declared["column"] or one.name.replace("_", " ")
-            found.append(Axis(**declared | {"name": one.name, "kind": kind, "column": column}))
-    return tuple(found)
+    axes = []
+    for entry in fields(case):
+        if _KEY in entry.metadata:
+            (kind,) = {*(get_args(hints[entry.name]) or (hints[entry.name],))} - {type(None)}
+            declared = entry.metadata[_KEY]
+            column = declared["column"] or entry.name.replace("_", " ")
+            axes.append(Axis(**declared | {"name": entry.name, "kind": kind, "column": column}))
+    return tuple(axes)

@@ -1,6 +1,6 @@
-"""What is measured: a case, the competitors that run it, and where a replicate stands in the order.
+"""The identity of a measurement: a case, a competitor, and the replicate's place in the order.
 
-The identity of a measurement is these frozen values; it is never parsed out of a file name.
+A replicate is identified by these frozen values, never by its file name.
 """
 
 import json
@@ -10,12 +10,12 @@ from typing import ClassVar
 from runners.harness.axes import axes_of, axis
 
 STRICT = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
-"""How strictly a loader (pydantic) reads these dataclasses: no unknown key, no coercion, finite numbers."""
+"""How pydantic reads these dataclasses: no unknown key, no coercion, finite numbers only."""
 
 
 @dataclass(frozen=True)
 class DatasetRef:
-    """The data a case reads: `digest` covers every path, label and byte of the split used."""
+    """The data that a case reads. `digest` covers every path, label and byte of the splits used."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -30,10 +30,10 @@ STEPS = ("train", "infer")
 
 @dataclass(frozen=True)
 class Case:
-    """A workload with all its parameters fixed, less framework, variant and loader.
+    """A workload with all its parameters fixed, except framework, variant and loader.
 
     Competitors are compared on a case. A parameter that a workload does not have is None. Options, columns and the
-    words of a label stand in the order of the fields.
+    words of a label have the order of the fields.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -45,7 +45,7 @@ class Case:
         "which network", dict.fromkeys((*STEPS, "fit"), "cnn4"), option="networks", chosen_for=STEPS, offers="networks"
     )
     stage: str | None = axis(
-        "how far a loader goes: decode, batch, normalize, transfer; what a machine is measured at: product, copy",
+        "load: how far a loader goes (decode, batch, normalize, transfer); roof: what is measured (product, copy)",
         {"load": "batch", "roof": "product"},
         offers="stages",
     )
@@ -126,14 +126,14 @@ class Case:
         offers="scopes",
     )
     track: str = axis(
-        "matched: the same work on every side; default: each its own default settings",
+        "matched: the same work for every competitor; default: every competitor with its own default settings",
         "matched",
         "{} settings",
         unsaid="matched",
         offers="tracks",
     )
     seed: int = axis(
-        "of the training: its order of images and its flips",
+        "seed of the training's order of images and of its flips",
         25,
         "seed {}",
         unsaid=25,
@@ -147,26 +147,26 @@ class Case:
 
     @property
     def key(self) -> str:
-        """Names the case, however labels are worded and whatever axes are declared later: what has a value, as JSON.
+        """The case's fields that have a value, as JSON: a name that survives new axes and other words in labels.
 
-        The order of a run is drawn from it, and links into reports are made of it.
+        It seeds the order of a run, and links into reports contain it.
         """
         return json.dumps({name: value for name, value in asdict(self).items() if value is not None}, sort_keys=True)
 
     @property
     def subject(self) -> str:
-        """What the work is done on or with: its network or its stage."""
+        """The case's network or stage, or else its workload."""
         return self.network or self.stage or self.workload
 
     def settings(self, *without: str) -> list[str]:
-        """In words, what tells the case from others of its workload, subject, device and data: every axis but these."""
+        """The words of a label for all axes except network, stage and the axes `without`."""
         left_out = ("network", "stage", *without)
-        said = [axis.said(getattr(self, axis.name), self.workload) for axis in AXES if axis.name not in left_out]
-        return [text for text in said if text]
+        words = [axis.said(getattr(self, axis.name), self.workload) for axis in AXES if axis.name not in left_out]
+        return [word for word in words if word]
 
     @property
     def label(self) -> str:
-        """The name in lists: `train cnn4 32 px batch 32 cpu`; unique among the cases of one data set."""
+        """The name in lists, such as `train cnn4 32 px batch 32 cpu`. It is unique among the cases of one data set."""
         subject = [name for name in (self.network, self.stage) if name]
         data = [self.dataset.id] if self.dataset else []
         return " ".join([self.workload, *subject, *self.settings(), *data, self.device])
@@ -177,10 +177,10 @@ AXES = axes_of(Case)
 
 @dataclass(frozen=True, order=True)
 class Competitor:
-    """Who runs a case: a framework in one of its variants; `loader` only where the workload reads data.
+    """A framework in one of its variants, with a loader if the workload reads data.
 
-    `alias` tells two competitors apart that are the same program: the labels of an A/A run. `version` is set where a
-    run chose the framework's version, so that two of them can compete; empty stands for the pinned one.
+    `alias` is the label of a program in an A/A run, which runs one program under two labels. `version` is the
+    framework's version if the run chose it, so that two versions can compete; empty means the pinned version.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -193,12 +193,12 @@ class Competitor:
 
     @property
     def program(self) -> str:
-        """What is built and started: `tensorflow`, or `tensorflow@2.16.2` where a version was chosen."""
+        """The framework, with its version if the run chose it: `tensorflow`, `tensorflow@2.16.2`."""
         return f"{self.framework}@{self.version}" if self.version else self.framework
 
     @property
     def without_alias(self) -> "Competitor":
-        """What is measured: all of the name but its alias."""
+        """The same competitor without its alias: the program that is measured."""
         return replace(self, alias="") if self.alias else self
 
     @property
@@ -210,10 +210,10 @@ class Competitor:
 
 @dataclass(frozen=True)
 class Block:
-    """Where a replicate stands: block `number` (from 0) of its case, `position` (from 0) inside it.
+    """A replicate's place in the run: block `number` of its case and `position` in the block, both from 0.
 
-    `sequence` counts the replicates of the whole run in the order they were started, from which
-    the order can be audited; `order_seed` rebuilds the schedule.
+    `sequence` counts all replicates of the run in the order in which they started, so that the order can be audited.
+    `order_seed` rebuilds the schedule.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT

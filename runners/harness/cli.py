@@ -23,7 +23,7 @@ NOT_READY = 3
 def main(framework: Framework, argv: list[str] | None = None) -> int:
     """Run one replicate.
 
-    Exit code 0: a record that is `ok`; 1: a record that says what went wrong; 2: usage; 3: no place for a record.
+    Exit code 0: the record is `ok`; 1: the record says what went wrong; 2: usage; 3: the record cannot be written.
     """
     signal.signal(signal.SIGTERM, _terminated)
     arguments = sys.argv[1:] if argv is None else argv
@@ -54,14 +54,14 @@ def main(framework: Framework, argv: list[str] | None = None) -> int:
     if record.error:
         print(f"{record.status}: {record.error.kind}: {record.error.message}", file=sys.stderr)
     if options.check_only:
-        return _told(record)
+        return _report_check(record)
     if not _written(record, options.out):
         return NOT_READY
     return 0 if record.status is Status.OK else 1
 
 
-def _told(record: Record) -> int:
-    """Print the evidence of a `--check`, and how it compares. 1 where it does not show the case's work."""
+def _report_check(record: Record) -> int:
+    """Print the evidence of a `--check` and the comparison. Returns 1 unless the evidence shows the case's work."""
     print(json.dumps(dataclasses.asdict(record.check) if record.check else None, indent=1))
     if record.check is None or record.status is not Status.OK:
         return 1
@@ -79,9 +79,8 @@ def _case(options: Options) -> tuple[Case, Manifest | None]:
     given = options.parameters
     manifest = read_manifest(options.manifest) if options.manifest else None
     dataset = manifest.reference(*splits_read(options.workload, manifest)) if manifest else None
-    chosen = {axis.name: getattr(given, axis.name) for axis in AXES}
-    case = Case(options.workload, given.device, dataset=dataset, **chosen)
-    return case, manifest
+    values = {axis.name: getattr(given, axis.name) for axis in AXES}
+    return Case(options.workload, given.device, dataset=dataset, **values), manifest
 
 
 def _writable(folder: Path) -> bool:
@@ -90,10 +89,10 @@ def _writable(folder: Path) -> bool:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".levelfield-"):
             return True
     except OSError as error:
-        return _refused(folder, error)
+        return _say_unwritable(folder, error)
 
 
-def _refused(folder: Path, error: OSError) -> bool:
+def _say_unwritable(folder: Path, error: OSError) -> bool:
     print(f"{folder}: cannot write there ({error.strerror}); {writing_remedy(folder, error)}", file=sys.stderr)
     return False
 
@@ -103,9 +102,9 @@ def _written(record: Record, folder: Path) -> bool:
         print(write_record(record, folder), file=sys.stderr)
         return True
     except OSError as error:
-        return _refused(folder, error)
+        return _say_unwritable(folder, error)
 
 
 def _terminated(_signal: int, _frame: object) -> NoReturn:
-    """SIGTERM ends the process through its `finally` clauses, so that no worker or scratch folder stays behind."""
+    """On SIGTERM, run the `finally` clauses before the process ends: no worker or scratch folder stays behind."""
     raise SystemExit(128 + signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What the kernel counts, at one moment: CPU time, pressure, throttling, switches, faults, clocks."""
+"""The kernel's counters at one moment: CPU time, pressure, throttling, context switches, page faults, clocks."""
 
 import os
 import resource
@@ -10,7 +10,7 @@ from runners.harness.proc import control_groups, fields, read_int, read_text
 
 @dataclass(frozen=True)
 class CpuTicks:
-    """Time of the CPUs this process may use, in ticks: in all, at work for this machine, and taken by its host."""
+    """Ticks of the CPUs that this process may use: all ticks, ticks at work, and ticks that the VM's host took."""
 
     total: int
     busy: int
@@ -19,7 +19,7 @@ class CpuTicks:
 
 @dataclass(frozen=True)
 class Counters:
-    """The counters at one moment; None where the kernel does not show one."""
+    """The counters at one moment. A counter that the kernel does not show is None."""
 
     at_ns: int
     load1: float | None
@@ -35,7 +35,7 @@ class Counters:
 
 
 def counters() -> Counters:
-    """Read them all; takes a fraction of a millisecond."""
+    """Read all counters, in a fraction of a millisecond."""
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     return Counters(
         at_ns=now_ns(),
@@ -53,7 +53,7 @@ def counters() -> Counters:
 
 
 def huge_page_fraction() -> float | None:
-    """What share of this process's anonymous memory lies in huge pages."""
+    """The share of this process's anonymous memory that lies in huge pages."""
     found = fields("/proc/self/smaps_rollup")
     kilobytes = [_whole(found.get(name, "").removesuffix(" kB").strip()) for name in ("AnonHugePages", "Anonymous")]
     huge, all_of_it = kilobytes
@@ -61,15 +61,15 @@ def huge_page_fraction() -> float | None:
 
 
 def temperature() -> float | None:
-    """Degrees of the first thermal zone."""
+    """The temperature of the first thermal zone in °C."""
     value = read_int("/sys/class/thermal/thermal_zone0/temp")
     return None if value is None else value / 1000
 
 
 def clock_mhz() -> float | None:
-    """The clock of the fastest CPU this process may use.
+    """The clock of the fastest CPU that this process may use, in MHz.
 
-    The fastest, since a CPU that idles may show whatever it is parked at: only a busy one's clock says something.
+    An idle CPU may show any clock; the fastest CPU is likely to be busy.
     """
     cpus = os.sched_getaffinity(0)
     khz = [read_int(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq") for cpu in cpus]
@@ -99,9 +99,9 @@ def _load1() -> float | None:
 
 
 def _cpu_ticks() -> CpuTicks | None:
-    """Of the CPUs this process may use: on a large machine the others would drown what happens to these.
+    """The ticks of the CPUs that this process may use. On a large machine the other CPUs would hide a disturbance.
 
-    Guest time is already in user time and is not added again.
+    Guest time is part of user time already.
     """
     names = {f"cpu{cpu}" for cpu in os.sched_getaffinity(0)}
     lines = [line.split() for line in (read_text("/proc/stat") or "").splitlines()]
@@ -121,7 +121,7 @@ def _pressure_us() -> int | None:
 
 
 def _throttled() -> int | None:
-    """Of this process's control group and those above it: each may have a quota."""
+    """Throttled periods of this process's control group and of all groups above it: each may have a quota."""
     counts = [_whole(fields(str(group / "cpu.stat")).get("nr_throttled")) for group in control_groups()]
     known = [number for number in counts if number is not None]
     return sum(known) if known else _whole(fields("/sys/fs/cgroup/cpu/cpu.stat").get("nr_throttled"))

@@ -1,4 +1,4 @@
-"""What was in effect, as the record has it: what a framework tells, held against what was asked for."""
+"""The settings in effect: what the framework reports, compared with the request."""
 
 from runners.harness.host import cgroup_cpu_quota, gpu_and_driver, shm_bytes, visible_cpus
 from runners.harness.record import Effective
@@ -8,7 +8,7 @@ THREADS = ("threads_intra", "threads_inter")
 
 
 def effective(request: Request, seen: Seen) -> tuple[Effective, dict[str, str]]:
-    """The settings in effect, and why some are unknown. Raises Invalid where others were asked for."""
+    """The settings in effect, and a reason for each unknown one. Raises Invalid if they differ from the request."""
     case = request.case
     unknown = {name: seen.unknown.get(name, "") for name in THREADS if getattr(seen, name) is None}
     for name in THREADS:
@@ -16,12 +16,12 @@ def effective(request: Request, seen: Seen) -> tuple[Effective, dict[str, str]]:
         if found is None and not unknown[name]:
             raise Invalid("THREADS", f"{name} is unknown, and Seen.unknown[{name!r}] gives no reason")
         if found not in (None, request.threads):
-            raise Invalid("THREADS", f"{request.threads} threads were asked for, {name} is {found}")
+            raise Invalid("THREADS", f"{request.threads} threads were requested, {name} is {found}")
     if seen.device != case.device and case.workload != "load":  # loaders deliver in the host's memory
-        raise Invalid("DEVICE", f"{case.device} was asked for, {seen.device} was used")
+        raise Invalid("DEVICE", f"{case.device} was requested, {seen.device} was used")
     computed = "tf32" if seen.tf32 and seen.precision == "fp32" else seen.precision
     if case.network and computed != case.precision:
-        raise Invalid("PRECISION", f"{case.precision} was asked for, {computed} is in effect")
+        raise Invalid("PRECISION", f"{case.precision} was requested, {computed} is in effect")
     parameters = {"parameters": seen.parameters} if seen.parameters else {}
     found = Effective(
         device=seen.device,

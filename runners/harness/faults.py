@@ -1,4 +1,4 @@
-"""What went wrong, as the record has it: every error of a replicate ends in a status, a kind and a sentence."""
+"""How an error becomes a part of the record: a status, a kind and a sentence."""
 
 import contextlib
 import importlib
@@ -29,22 +29,22 @@ def fault(framework: str, device: str, error: Exception) -> tuple[Status, Failur
 
 
 def is_out_of_memory(framework: str, error: BaseException) -> bool:
-    """Whether memory was full: Python's own error, or what the framework's `device` module knows as such.
+    """Whether the error, or one of its causes, says that memory is full.
 
-    An error that was raised from one of full memory counts as one too.
+    It does if it is a MemoryError, or if `is_out_of_memory` of the framework's `device` module says so.
     """
-    return any(isinstance(one, MemoryError) or _known(framework, one) for one in _with_causes(error))
+    return any(isinstance(part, MemoryError) or _framework_says(framework, part) for part in _with_causes(error))
 
 
-def _known(framework: str, error: BaseException) -> bool:
-    # Where the framework cannot be imported, whatever its import raises, none of its errors can have come up.
+def _framework_says(framework: str, error: BaseException) -> bool:
+    # A framework that cannot be imported, whatever the reason, has raised no errors of its own.
     with contextlib.suppress(Exception):
         return bool(importlib.import_module(f"runners.{framework}.device").is_out_of_memory(error))
     return False
 
 
 def _of_python(error: BaseException) -> bool:
-    return any(isinstance(one, MemoryError) for one in _with_causes(error))
+    return any(isinstance(part, MemoryError) for part in _with_causes(error))
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,4 +1,4 @@
-"""Files that are either whole or absent."""
+"""Files that are written completely or not at all."""
 
 import contextlib
 import os
@@ -9,19 +9,18 @@ from typing import BinaryIO
 
 
 def write_atomically(path: Path, data: bytes, lasting: bool = True) -> None:
-    """Write `data` to `path`, whole or not at all. Raises OSError (disk full, no permission)."""
+    """Write `data` to `path`, completely or not at all. Raises OSError (disk full, no permission)."""
     with open_atomically(path, lasting) as file:
         file.write(data)
 
 
 @contextlib.contextmanager
 def open_atomically(path: Path, lasting: bool = True) -> Iterator[BinaryIO]:
-    """A file to write that becomes `path` where the block ends well: a temporary name, flushed and renamed.
+    """A file that becomes `path` if the `with` block ends without an error: it is flushed, then renamed.
 
-    A reader, or a machine that loses power, sees the old file or the new one, never half. What can be made again need
-    not be `lasting`: it is not flushed, which of hundreds of files takes longer than all else, so that losing power may
-    cost it.
-    Raises OSError (disk full, no permission); the temporary file is removed then.
+    A reader sees the old file or the new file, never a half, even after a loss of power. A file that can be made again
+    need not be `lasting`: without the flush, which takes long for hundreds of files, a loss of power may cost it.
+    Raises OSError (disk full, no permission) and then removes the temporary file.
     """
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".tmp")
     try:

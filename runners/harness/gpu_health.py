@@ -1,8 +1,8 @@
-"""What NVIDIA's driver says of the GPU around the timed window: what held its clock back, and who else computes on it.
+"""What limited the GPU's clock around the timed window, and who else computed on the GPU, as NVIDIA's driver reports.
 
-Asked through `nvidia-smi`, which comes with every driver, on either side of the window and never within it. New drivers
-count the microseconds for which a limit held the clock back, so that nothing is missed; older ones only tell what does
-so at the moment, by then of a GPU that has nothing to do: heat is still seen there, a power cap hardly ever.
+`nvidia-smi` comes with every driver. It is called before and after the window, never within it. New drivers count the
+microseconds for which each limit held the clock back, so nothing is missed. Older drivers report only the limits of the
+moment, when the GPU is already idle: heat still shows then, a power cap hardly ever.
 """
 
 import os
@@ -19,7 +19,7 @@ LIMITS = {
     0x40: "hw_thermal_slowdown",
     0x80: "hw_power_brake_slowdown",
 }
-"""Bits of the driver's clock event reasons (nvml.h, nvmlClocksEventReason*); idling and chosen clocks are no limits."""
+"""Bits of the driver's clock event reasons (nvml.h, nvmlClocksEventReason*), without idling and user-set clocks."""
 
 COUNTED = ("sw_power_cap", "sw_thermal_slowdown", "hw_thermal_slowdown", "hw_power_brake_slowdown")
 COUNTERS = [f"clocks_event_reasons_counters.{name}" for name in COUNTED]
@@ -28,13 +28,16 @@ QUERIES = (
     ["temperature.gpu", "clocks_event_reasons.active"],
     ["temperature.gpu", "clocks_throttle_reasons.active"],
 )
-"""What to ask for, newest drivers first: a driver refuses a question with a word that it does not know."""
+"""Queries, for the newest drivers first: a driver refuses a query that contains an unknown field."""
 
 
 @dataclass(frozen=True)
 class GpuReading:
-    """The GPU at one moment, `process_bytes` the memory that this process tree holds there; `unknown` says why
-    something is None."""
+    """The GPU at one moment.
+
+    `active` are the limits in force, `limited_us` the microseconds of each limit in COUNTED, `process_bytes` the GPU
+    memory that this process tree holds. `unknown` gives the reason for any None.
+    """
 
     active: frozenset[str] | None = None
     limited_us: tuple[int | None, ...] = ()
@@ -45,13 +48,13 @@ class GpuReading:
 
 
 def read(device: str) -> GpuReading:
-    """Ask for the first GPU that this process may use."""
+    """Read the first GPU that this process may use."""
     if device != "gpu":
-        return GpuReading(unknown="no GPU was asked for")
+        return GpuReading(unknown="no GPU was requested")
     try:
         values = next((values for query in QUERIES if (values := _values(query))), None)
         if values is None:
-            return GpuReading(unknown="nvidia-smi did not answer in a form that is known")
+            return GpuReading(unknown="nvidia-smi answered in an unknown format")
         holders = _holders()
         return GpuReading(
             _active(values[1]),
@@ -61,7 +64,7 @@ def read(device: str) -> GpuReading:
             _process_bytes(holders),
         )
     except FileNotFoundError:
-        return GpuReading(unknown="nvidia-smi is not there")
+        return GpuReading(unknown="nvidia-smi is not installed")
     except subprocess.TimeoutExpired:
         return GpuReading(unknown=f"nvidia-smi did not answer within {TIMEOUT_SECONDS:g} s")
     except OSError as error:
@@ -69,7 +72,7 @@ def read(device: str) -> GpuReading:
 
 
 def between(before: GpuReading, after: GpuReading) -> tuple[list[str] | None, int | None, str]:
-    """(limits that held the clock back, most processes seen, why one of these is None)."""
+    """(limits that held the clock back, largest number of processes, reason if one of the two is None)."""
     why = after.unknown if after.active is None or after.processes is None else before.unknown
     limits = None
     if before.active is not None and after.active is not None:
@@ -81,7 +84,7 @@ def between(before: GpuReading, after: GpuReading) -> tuple[list[str] | None, in
 
 
 def _ask(question: str) -> list[str] | None:
-    """The lines of the answer, or None where there is none."""
+    """The lines of nvidia-smi's answer, or None if it failed."""
     gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip() or "0"
     command = ["nvidia-smi", f"--id={gpu}", question, "--format=csv,noheader,nounits"]
     answer = subprocess.run(command, capture_output=True, timeout=TIMEOUT_SECONDS, stdin=subprocess.DEVNULL)
@@ -105,7 +108,7 @@ def _active(mask: str) -> frozenset[str] | None:
 
 
 def _holders() -> list[tuple[int, int | None]] | None:
-    """(process id, bytes of GPU memory) of who computes there; None where the answer is none."""
+    """(process id, bytes of GPU memory) of each process that computes on the GPU; None if the answer is unusable."""
     lines = _ask("--query-compute-apps=pid,used_memory")
     if lines is None:
         return None
@@ -117,21 +120,21 @@ def _holders() -> list[tuple[int, int | None]] | None:
 
 
 def _processes(holders: list[tuple[int, int | None]] | None) -> int | None:
-    """How many processes compute on the GPU, those of this tree taken as one.
+    """How many processes compute on the GPU, with this process tree counted as one.
 
-    In a container the driver names processes as the machine outside knows them, or names none, so that a strange id
-    may be our own: only the number can be judged, and more than one means that somebody else is there.
+    In a container the driver reports the process ids of the machine outside, or none at all, so an unknown id may be
+    our own. Only the number counts: more than one means that another program uses the GPU.
     """
     if holders is None:
         return None
     seen = {pid for pid, _ in holders}
     own = set(process_tree())
-    # Nobody at all cannot be: this process itself computes there.
+    # 0 would be wrong, because this process itself computes on the GPU: then the number is unknown.
     return len(seen - own) + bool(seen & own) or None
 
 
 def _process_bytes(holders: list[tuple[int, int | None]] | None) -> int | None:
-    """What this process tree holds of the GPU's memory; where it is not known by its id, what the only holder does."""
+    """The GPU memory of this process tree. If no process id is ours, the memory of the only process on the GPU."""
     own = set(process_tree())
     mine = [held for pid, held in holders or [] if pid in own] or [held for _, held in holders or []]
     known = [held for held in mine if held is not None]

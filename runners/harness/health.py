@@ -1,8 +1,8 @@
-"""The machine around the timed window: was it ours, was it quiet, and did it stay as fast as it was?
+"""The machine around the timed window: was it quiet, and did its speed change?
 
-The load average is recorded and judges nothing: it remembers a minute, so it is full of the replicate before, our own.
-What other processes took of the CPUs within the window does that instead. In a container that is still the whole
-machine's, unless its kernel shows a /proc of the container's own; then there is nobody else to be seen.
+The load average is recorded, but no rule uses it: it covers the last minute, so it is full of our previous replicate.
+The rules use the CPU time of other processes within the window. In a container this covers the whole machine, unless
+the container has a /proc of its own, which shows no other processes.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from runners.harness.resources import TICKS
 
 @dataclass(frozen=True)
 class Reading:
-    """The machine at one edge of the window."""
+    """The machine at the start or the end of the window."""
 
     counters: Counters
     product_ns: int | None
@@ -26,14 +26,14 @@ class Reading:
 
 
 def opening(device: str) -> Reading:
-    """The reading before a timed window: what takes time first, the counters last, so that they span the window."""
+    """The reading before a timed window. The counters come last, so that nothing but the window lies between them."""
     gpu = gpu_health.read(device)
     product_ns, mhz = product.fastest_ns(), clock_mhz()
     return Reading(counters(), product_ns, mhz, gpu)
 
 
 def closing(device: str) -> Reading:
-    """The reading after a timed window: the counters at once, then what takes time; the GPU before it cools down."""
+    """The reading after a timed window: the counters at once, then the GPU before it cools down, then the rest."""
     counted, huge = counters(), huge_page_fraction()
     gpu = gpu_health.read(device)
     product_ns, mhz = product.fastest_ns(), clock_mhz()
@@ -41,9 +41,9 @@ def closing(device: str) -> Reading:
 
 
 def health(before: Reading, after: Reading, cpu_seconds: float) -> tuple[Health, dict[str, str]]:
-    """The record's health between two readings, and the reasons for what is unknown.
+    """The record's health between two readings, and a reason for each unknown value.
 
-    `cpu_seconds` is what this process and its children used of the CPUs meanwhile.
+    `cpu_seconds` is the CPU time of this process and its children between the readings.
     """
     early, late = before.counters, after.counters
     window_ns = late.at_ns - early.at_ns
@@ -91,7 +91,7 @@ REASONS = {
     "others_cpu_fraction": "the kernel counts no CPU time, or counted backwards",
     "product_ns_before": "this process's own threads did not come to rest",
     "product_ns_after": "this process's own threads did not come to rest",
-    "huge_page_fraction": "the kernel does not tell which memory lies in huge pages",
+    "huge_page_fraction": "the kernel does not show which memory lies in huge pages",
     "mhz_low": "the kernel shows no CPU clock",
     "mhz_high": "the kernel shows no CPU clock",
 }
@@ -102,7 +102,7 @@ def _difference(before: int | None, after: int | None) -> int | None:
 
 
 def _ticks(before: CpuTicks | None, after: CpuTicks | None) -> CpuTicks | None:
-    """The ticks between two readings, or None where none were counted."""
+    """The ticks between two readings, or None if they cannot be known."""
     if before is None or after is None or after.total <= before.total or after.stolen < before.stolen:
-        return None  # a virtual machine that moved to another host has had its counters set back
+        return None  # counters go back when a virtual machine moves to another host
     return CpuTicks(after.total - before.total, after.busy - before.busy, after.stolen - before.stolen)

@@ -14,18 +14,18 @@ from runners.harness.proc import control_groups, fields, read_int, read_text
 from runners.harness.record import Host, provenance
 
 REFERENCE = ("numpy", "pillow")
-"""What runners/reference needs, whatever the framework."""
+"""The packages that runners/reference needs."""
 ALLOCATOR = "GLIBC_TUNABLES"
-"""The variable that tells the C library's allocator what to do; who sets it sets it for every contestant."""
+"""The environment variable with settings of the C library's allocator. A user sets it for all competitors alike."""
 
 
 def visible_cpus() -> int:
-    """CPUs this process may run on; os.cpu_count() does not see a CPU set."""
+    """How many CPUs this process may run on; os.cpu_count() ignores the process's CPU set."""
     return len(os.sched_getaffinity(0))
 
 
 def cgroup_cpu_quota() -> float | None:
-    """CPUs' worth of time the control group and those above it allow, or None where none sets a limit."""
+    """The CPU quota in CPUs: the smallest of this control group and of all groups above it; None without a limit."""
     limits = [read_text(str(group / "cpu.max")) for group in control_groups()]
     if any(limits):
         quotas = [limit.split() for limit in limits if limit and not limit.startswith("max")]
@@ -38,9 +38,11 @@ def cgroup_cpu_quota() -> float | None:
 
 
 def writing_remedy(folder: Path, error: OSError) -> str:
-    """What to do where `folder` cannot be written to. To change an owner helps on no read-only file system, and of a
-    folder that one may not even enter, such as somebody's home, it would be bad advice."""
-    # Path.exists would raise where one may not look.
+    """Advice for a user whose `folder` cannot be written to.
+
+    It is to change the owner only if that helps: the file system is writable and the user may enter the folder.
+    """
+    # Path.exists would raise PermissionError for a folder that this user may not enter.
     place = next(path for path in (folder.absolute(), *folder.absolute().parents) if os.path.exists(path))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "make room, or choose another --out"
@@ -50,7 +52,7 @@ def writing_remedy(folder: Path, error: OSError) -> str:
 
 
 def shm_bytes() -> int | None:
-    """Size of /dev/shm, or None where there is none."""
+    """The size of /dev/shm, or None if it does not exist."""
     try:
         status = os.statvfs("/dev/shm")
     except OSError:
@@ -59,7 +61,7 @@ def shm_bytes() -> int | None:
 
 
 def governor() -> str | None:
-    """The first CPU's frequency governor, or None where the kernel shows none (most virtual machines)."""
+    """The first CPU's frequency governor, or None if the kernel shows none (most virtual machines)."""
     return read_text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 
@@ -72,7 +74,7 @@ def cpu_model() -> str:
 
 
 def memory_bytes() -> int:
-    """The machine's memory, as the kernel counts it."""
+    """The machine's memory."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -88,7 +90,7 @@ def gpu_and_driver() -> tuple[str | None, str | None]:
 
 
 def package_versions(distributions: tuple[str, ...]) -> dict[str, str]:
-    """Installed versions of the named distributions, in that order, then of the reference's and of NVIDIA's wheels."""
+    """Versions of installed packages: first `distributions` in their order, then the reference's, then NVIDIA's."""
     installed = {
         (distribution.metadata["Name"] or "").lower(): distribution.version
         for distribution in importlib.metadata.distributions()
@@ -98,7 +100,7 @@ def package_versions(distributions: tuple[str, ...]) -> dict[str, str]:
 
 
 def host(distributions: tuple[str, ...], device: str) -> tuple[Host, dict[str, str]]:
-    """The record's host facts and the reasons for what is unknown."""
+    """The facts about this host, and a reason for each unknown fact."""
     facts = provenance()
     packages = package_versions(distributions)
     gpu, driver = gpu_and_driver() if device == "gpu" else (None, None)
@@ -110,7 +112,7 @@ def host(distributions: tuple[str, ...], device: str) -> tuple[Host, dict[str, s
         cpus=os.cpu_count() or 1,
         memory_bytes=memory_bytes(),
         kernel=platform.release(),
-        os=fields_of_os_release(),
+        os=_os_name(),
         governor=governor(),
         gpu=gpu,
         driver=driver,
@@ -129,7 +131,7 @@ def host(distributions: tuple[str, ...], device: str) -> tuple[Host, dict[str, s
 
 
 def _unknown(found: Host, device: str) -> dict[str, str]:
-    no_gpu = "no GPU was asked for" if device != "gpu" else "the driver's tools did not answer"
+    no_gpu = "no GPU was requested" if device != "gpu" else "the driver's tools did not answer"
     reasons = {
         "governor": "the kernel shows no frequency governor",
         "gpu": no_gpu,
@@ -138,21 +140,24 @@ def _unknown(found: Host, device: str) -> dict[str, str]:
         "cudnn": "no cuDNN wheel is installed",
         "image_id": "not started from an image by the launcher",
         "image_base_digest": "not started from an image by the launcher, or its base has no digest",
-        "commit": "neither the launcher nor the image said",
-        "dirty": "neither the launcher nor the image said",
+        "commit": "neither the launcher nor the image names a commit",
+        "dirty": "neither the launcher nor the image says whether the tree was dirty",
         "allocator": f"{ALLOCATOR} is not set",
     }
     return {f"host.{name}": reason for name, reason in reasons.items() if getattr(found, name) is None}
 
 
 def _hostname_digest() -> str:
-    """Tells machines apart without publishing their names; the launcher's, since a container has its own."""
+    """A digest that tells machines apart without publishing their names.
+
+    The launcher hands down the machine's name, because a container has a name of its own.
+    """
     name = str(provenance().get("hostname") or socket.gethostname())
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
-def fields_of_os_release() -> str:
-    """The distribution's pretty name."""
+def _os_name() -> str:
+    """The name of the Linux distribution."""
     for line in (read_text("/etc/os-release") or "").splitlines():
         if line.startswith("PRETTY_NAME="):
             return line.partition("=")[2].strip('"')

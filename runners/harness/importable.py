@@ -1,6 +1,6 @@
 """`python -m runners.harness.importable jax` imports every module of a framework's folder.
 
-Where a package is missing, the build of an image fails, and not its first run.
+It runs while an image is built, so that a missing package fails the build and not the first run.
 """
 
 import importlib
@@ -9,7 +9,7 @@ import sys
 
 
 def modules(framework: str) -> list[str]:
-    """The names of all modules in a framework's folder, except the one that runs a replicate when it is imported."""
+    """The names of all modules in a framework's folder, except `__main__`, whose import runs a replicate."""
     package = importlib.import_module(f"runners.{framework}")
     found = (module.name for module in pkgutil.iter_modules(package.__path__))
     return [f"runners.{framework}.{name}" for name in found if name != "__main__"]

@@ -1,6 +1,6 @@
-"""The only loop: repeats a step and keeps every time it took.
+"""The only timing loop: it repeats a step and keeps the time of every repetition.
 
-Nothing is averaged here and no sample is dropped; what to compare is the aggregator's business.
+It neither averages nor drops samples; the aggregator decides what to compare.
 """
 
 import contextlib
@@ -16,14 +16,14 @@ QUEUE_DEPTHS_DISCARDED = 2
 QUEUE_DEPTHS_MEASURED = 20
 ROUNDS_MEASURED = 40
 GROUP_STEPS = 10
-"""Steps between two waits for the device where throughput is measured."""
+"""Steps between two waits for the device, when throughput is measured."""
 
 
 @contextlib.contextmanager
 def quiet_collector(clock: Callable[[], int] = now_ns) -> Iterator[list[int]]:
-    """Freeze what is alive out of the garbage collector's sight; yields the pauses it still makes, in ns.
+    """Hide all living objects from the garbage collector. Yields the list of the collector's pauses, in ns.
 
-    Collection stays on: a framework that makes garbage every step pays for it, as it would for its user.
+    Collection stays on: a framework that makes garbage in every step pays for it, as it does for its users.
     """
     pauses: list[int] = []
     began = 0
@@ -46,7 +46,7 @@ def quiet_collector(clock: Callable[[], int] = now_ns) -> Iterator[list[int]]:
 
 
 def sample_steps(work: StepWork, sampling: Sampling, clock: Callable[[], int] = now_ns) -> list[int]:
-    """Time each step on its own, the device synchronised at both edges. Returns ns, warm-up included."""
+    """Time each step, with a wait for the device before and after it. Returns ns, the warm-up included."""
     step, synchronize = work.step, work.synchronize
     times: list[int] = []
     append = times.append
@@ -68,9 +68,9 @@ def sample_steps(work: StepWork, sampling: Sampling, clock: Callable[[], int] = 
 
 
 def sample_groups(work: StepWork, sampling: Sampling, clock: Callable[[], int] = now_ns) -> list[int]:
-    """Time groups of steps with one wait for the device after each. Returns ns a group; the steps are warm already.
+    """Time groups of steps, with one wait for the device after each group. Returns ns a group, without a warm-up.
 
-    At least as many steps and seconds as for latency, and never more groups than steps there.
+    It takes at least as many steps and seconds as for latency, and at most `max_steps` groups.
     """
     step = work.step
 
@@ -83,25 +83,27 @@ def sample_groups(work: StepWork, sampling: Sampling, clock: Callable[[], int] =
 
 
 def delivery_counts(work: StepWork, sampling: Sampling) -> tuple[int, int]:
-    """(discarded, measured at least) deliveries of a loader: the queue is drained of what it gathered while
-    nobody was timing, and the window spans whole rounds of the workers and many queue depths.
+    """How many deliveries of a loader to discard, and how many to measure at least.
 
-    Workers that waited in front of a full queue start together, so they deliver a whole round at once, and with time
-    drift apart. Counted from the end of such a round the window would lose half a round to that (2.5 % of 20 rounds);
-    counted from the middle of a round it does not.
+    The discarded deliveries empty the queue, which filled up before the clock started. The measured deliveries are
+    whole rounds of the workers and many times the queue's depth.
+
+    Workers that waited at a full queue start together: they deliver a whole round at once, and drift apart with time.
+    A window that starts at the end of such a round would lose half a round (2.5 % of 20 rounds); a window that starts
+    in the middle of a round does not.
     """
     workers = max(1, work.workers)
-    drained = max(sampling.warmup_steps, QUEUE_DEPTHS_DISCARDED * work.queue_batches, 1)
-    wanted = max(sampling.min_steps, QUEUE_DEPTHS_MEASURED * work.queue_batches, ROUNDS_MEASURED * workers)
-    return drained + workers // 2, -(-wanted // workers) * workers
+    discarded = max(sampling.warmup_steps, QUEUE_DEPTHS_DISCARDED * work.queue_batches, 1)
+    measured = max(sampling.min_steps, QUEUE_DEPTHS_MEASURED * work.queue_batches, ROUNDS_MEASURED * workers)
+    return discarded + workers // 2, -(-measured // workers) * workers
 
 
 def sample_deliveries(work: StepWork, sampling: Sampling, clock: Callable[[], int] = now_ns) -> tuple[list[int], int]:
     """Time a loader from delivery to delivery without ever pausing it.
 
-    One interval means nothing by itself (a worker pool delivers in bursts); their sum over the window does.
-    Returns (intervals in ns with the discarded ones first, number discarded). The first interval runs from
-    the call to the first delivery.
+    A single interval means nothing, because workers deliver in bursts; the sum over the window counts. Returns all
+    intervals in ns, and how many of them at the start are to be discarded. The first interval runs from the call to the
+    first delivery.
     """
     step = work.step
     workers = max(1, work.workers)

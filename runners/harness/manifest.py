@@ -1,7 +1,7 @@
-"""The data set's manifest: which images, in which order, with which bytes. All frameworks read the same one.
+"""The manifest of a data set: which images, in which order, with which bytes. All frameworks read the same manifest.
 
-Written by dataset_prep, read by runners and launcher. Paths are relative to the data's root, with `/`;
-names that are not UTF-8 travel as surrogate escapes (os.fsdecode).
+`dataset_prep` writes it; runners and launcher read it. Paths use `/` and are relative to the data's root. Bytes of a
+name that are not UTF-8 become surrogate escapes (os.fsdecode).
 """
 
 import hashlib
@@ -17,12 +17,12 @@ MANIFEST_NAME = "manifest.json"
 
 
 class ManifestError(Exception):
-    """The manifest or the data it lists cannot be used; the message says what and where."""
+    """The manifest, or the data that it lists, cannot be used."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """One image: where, its class, its exact bytes."""
+    """One image: its path, its class, its exact bytes, its size in pixels."""
 
     path: str
     label: int
@@ -34,7 +34,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Excluded:
-    """One image left out for every framework, and why."""
+    """An image that is left out for every framework, with the reason."""
 
     path: str
     reason: str
@@ -42,7 +42,7 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Manifest:
-    """A validated data set. `root` is absolute, or None where the images lie beside the manifest."""
+    """A validated data set. `root` is absolute, or None if the images lie in the manifest's folder."""
 
     id: str
     kind: str
@@ -59,14 +59,14 @@ class Manifest:
         return _digest(self.splits)
 
     def reference(self, *splits: str) -> DatasetRef:
-        """What a case stores of the `splits` it reads."""
-        chosen = {name: self.splits[name] for name in splits}
+        """The reference to `splits` that a case stores."""
         items = [item for name in splits for item in self.splits[name]]
-        return DatasetRef(self.id, _digest(chosen), len(items), sum(item.bytes for item in items))
+        digest = _digest({name: self.splits[name] for name in splits})
+        return DatasetRef(self.id, digest, len(items), sum(item.bytes for item in items))
 
 
 def splits_read(workload: str, manifest: Manifest) -> tuple[str, ...]:
-    """The splits a workload reads of this data set. Raises ManifestError where it has none that fit."""
+    """The splits of this data set that a workload reads. Raises ManifestError if the required splits are missing."""
     if workload == "fit":
         if not {"train", "test"} <= manifest.splits.keys():
             raise ManifestError(f"data set {manifest.id}: fit needs train/ and test/, it has {_names(manifest)}")
@@ -99,7 +99,7 @@ def write_manifest(manifest: Manifest, folder: Path) -> Path:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read and verify a manifest (its digest must match its items). Raises ManifestError."""
+    """Read a manifest and verify its digest. Raises ManifestError."""
     try:
         document = json.loads(path.read_bytes())
         version = document.pop("manifest_version")
@@ -126,7 +126,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _check_item(item: Item) -> None:
-    """Raise ValueError unless the item has the types it must have and stays inside the data's root."""
+    """Raise ValueError unless all fields have the right type and the path stays inside the data's root."""
     if not (isinstance(item.path, str) and isinstance(item.sha256, str)):
         raise ValueError("a path or checksum is not a string")
     if any(type(value) is not int or value < 0 for value in (item.label, item.bytes, item.width, item.height)):
@@ -136,12 +136,12 @@ def _check_item(item: Item) -> None:
 
 
 def verify_bytes(root: Path, items: tuple[Item, ...]) -> None:
-    """Read every file and compare its SHA-256; also what warms the page cache. Raises ManifestError."""
+    """Read every file and compare its SHA-256, which also warms the page cache. Raises ManifestError."""
     for item in items:
         path = root / item.path
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise ManifestError(f"{str(path)!r}: in the manifest, cannot be read ({error.strerror})") from error
+            raise ManifestError(f"{str(path)!r}: listed in the manifest, cannot be read ({error.strerror})") from error
         if len(data) != item.bytes or hashlib.sha256(data).hexdigest() != item.sha256:
             raise ManifestError(f"{str(path)!r}: changed since the manifest was written; prepare the data again")

@@ -1,4 +1,4 @@
-"""How much memory this process can still have: what it checks after the clock must not have it killed."""
+"""How much memory this process can still get. A check after the clock must not get the process killed."""
 
 from collections.abc import Iterator
 
@@ -14,22 +14,26 @@ GROUPS = (
         "total_inactive_file",
     ),
 )
-"""A container's limit, what counts towards it, and which part of that is cache that gives way; version 2, then 1."""
+"""Files with a container's memory limit, its usage, its statistics, and the name of the cache that the kernel can drop,
+for control groups of version 2, then of version 1."""
 
 
-def spare_bytes() -> int | None:
-    """Bytes that the machine and the control group still have to give, None where neither says."""
-    return min(_spare(), default=None)
+def available_bytes() -> int | None:
+    """Bytes that both the machine and the control group can still give, or None if neither says."""
+    return min(_limits(), default=None)
 
 
-def room_for_double() -> bool:
-    """Whether the steps can be repeated in float64: they need at most twice what they took in float32, and being
-    killed for it would throw away what was measured."""
-    spare = spare_bytes()
-    return spare is None or spare >= 2 * peak_rss_bytes()
+def enough_for_float64() -> bool:
+    """Whether there is enough memory to repeat the steps in float64.
+
+    They need at most twice the memory of the float32 steps. If the kernel killed the process, its measurement would be
+    lost.
+    """
+    available = available_bytes()
+    return available is None or available >= 2 * peak_rss_bytes()
 
 
-def _spare() -> Iterator[int]:
+def _limits() -> Iterator[int]:
     available = fields("/proc/meminfo").get("MemAvailable", "").split()
     if available:
         yield int(available[0]) * 1024

@@ -23,7 +23,7 @@ USAGE = 2
 
 @dataclass(frozen=True)
 class Options:
-    """One replicate, as asked for on the command line. The case is made later, once the data set is known."""
+    """The command line of one replicate. The case is made later, when the data set is known."""
 
     workload: str
     competitor: Competitor
@@ -42,7 +42,7 @@ class Options:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse, with the nearest known word named beside an unknown one."""
+    """argparse with short errors: the usage and one line."""
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -50,10 +50,10 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(USAGE)
 
 
-def nearest(word: str, known: tuple[str, ...]) -> str:
-    """`unknown "resnet81"; known: …; did you mean resnet18?` without the question where nothing is near."""
-    close = difflib.get_close_matches(word, known, 1)
-    return f"known: {', '.join(known) or 'none'}" + (f"; did you mean {close[0]}?" if close else "")
+def suggestion(word: str, valid: tuple[str, ...]) -> str:
+    """The end of an error about an unknown word: `known: cnn4, resnet18; did you mean resnet18?`."""
+    close = difflib.get_close_matches(word, valid, 1)
+    return f"known: {', '.join(valid) or 'none'}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def parser(framework: Framework) -> argparse.ArgumentParser:
@@ -68,31 +68,31 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     add(
         "--check",
         action="store_true",
-        help="time nothing: print the evidence and compare it with PyTorch's; 1: it differs",
+        help="time nothing; print the evidence and compare it with PyTorch's (exit code 1: they differ)",
     )
-    add("--variant", help="how the framework does it (default: its usual way)")
-    add("--loader", help="which data loader (load, fit)")
+    add("--variant", help="the framework's variant (default: its first)")
+    add("--loader", help="the data loader (load, fit)")
     for axis in AXES:
         kind = {"action": argparse.BooleanOptionalAction} if axis.kind is bool else {"type": _typed(axis)}
         add(f"--{axis.flag}", help=_described(axis), **kind)
     add("--device", default="cpu", choices=("cpu", "gpu"))
     add("--threads", type=_positive, default=visible_cpus(), help="compute threads (default: the visible CPUs)")
     add("--manifest", type=Path, help="manifest.json of the data set (load, fit)")
-    add("--data", type=Path, help="where the manifest's images are (default: where it says)")
-    add("--warmup-steps", type=_not_negative, default=5, help="leading steps that are kept but never compared")
-    add("--min-steps", type=_positive, default=40, help="steps kept at least (default 40)")
-    add("--max-steps", type=_positive, default=10_000, help="a bound for very fast steps (default 10000)")
-    add("--min-seconds", type=_seconds, default=2.0, help="seconds that the kept steps last at least (default 2)")
+    add("--data", type=Path, help="folder of the manifest's images (default: the folder that the manifest names)")
+    add("--warmup-steps", type=_not_negative, default=5, help="leading steps that are recorded but never compared")
+    add("--min-steps", type=_positive, default=40, help="least number of steps after the warm-up (default 40)")
+    add("--max-steps", type=_positive, default=10_000, help="most steps after the warm-up (default 10000)")
+    add("--min-seconds", type=_seconds, default=2.0, help="least time of the steps after the warm-up (default 2)")
     add("--run-id", default="by-hand")
-    add("--record-id", default="", help="name of the record (default: a fresh one)")
-    add("--framework-version", default="", help="the version that must be installed (default: whichever is)")
-    add("--compiler-cache", type=Path, help="folder where compiled code is kept from replicate to replicate")
-    add("--alias", default="", help="a label that tells this competitor from the same program under another")
+    add("--record-id", default="", help="name of the record (default: a random name)")
+    add("--framework-version", default="", help="the version that must be installed (default: any)")
+    add("--compiler-cache", type=Path, help="folder where replicates share compiled code")
+    add("--alias", default="", help="label of this competitor where the same program runs under two labels")
     add(
         "--inject-slowdown",
         type=_slowdown,
         default=1.0,
-        help="make every step of train or infer last this many times as long, to check that a report finds it",
+        help="multiply the time of every step of train or infer by this factor, to check that a report finds it",
     )
     add("--block", type=_not_negative, default=0)
     add("--position", type=_not_negative, default=0)
@@ -103,23 +103,23 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
 
 
 def read(framework: Framework, argv: list[str]) -> Options | None:
-    """The options of one replicate, or None for --list. Exits with 2 on anything that cannot be meant."""
+    """The options of one replicate, or None for --list. Exits with 2 on an invalid command line."""
     parse = parser(framework)
     given = parse.parse_args(argv)
     if given.list:
         return None
     if given.workload is None:
-        parse.error(f"which workload? {nearest('', tuple(framework.workloads))}")
+        parse.error(f"which workload? {suggestion('', tuple(framework.workloads))}")
     offered = framework.workloads.get(given.workload)
     if offered is None:
-        parse.error(f"unknown workload {given.workload!r}; {nearest(given.workload, tuple(framework.workloads))}")
+        parse.error(f"unknown workload {given.workload!r}; {suggestion(given.workload, tuple(framework.workloads))}")
     if given.check and given.batch_size is None:
         given.batch_size = BATCH_SIZE
     given.variant = given.variant or offered.variants[0]
-    _known(parse, "variant", given.variant, offered.variants)
+    _require_valid(parse, "variant", given.variant, offered.variants)
     if offered.loaders:
         given.loader = given.loader or offered.loaders[0]
-        _known(parse, "loader", given.loader, offered.every_loader)
+        _require_valid(parse, "loader", given.loader, offered.every_loader)
         if given.manifest is None:
             parse.error(f"{given.workload} needs --manifest FILE (make data prepares one)")
     _complete(parse, given, offered)
@@ -152,46 +152,47 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
 
 
 def _complete(parse: argparse.ArgumentParser, given: argparse.Namespace, offered: Workload) -> None:
-    """Fill in what the workload has and was not given; refuse what it does not have."""
+    """Give every axis of the workload a value; refuse axes that it does not have and values that are not offered."""
     for axis in AXES:
         value, usual = getattr(given, axis.name), _usual(axis, given, offered)
-        known = getattr(offered, axis.offers) if axis.offers else ()
+        valid = getattr(offered, axis.offers) if axis.offers else ()
         if value is not None and usual is None:
             workloads = ", ".join(axis.usual) if isinstance(axis.usual, Mapping) else "others"
             parse.error(f"--{axis.flag} does not apply to {given.workload}; it applies to {workloads}")
         setattr(given, axis.name, usual if value is None else value)
-        if known and getattr(given, axis.name) is not None:
-            _known(parse, axis.flag, getattr(given, axis.name), known)
-        elif not offered.does(axis, given.workload, getattr(given, axis.name)):
-            parse.error(f"--{axis.flag} {value}: {parse.prog} does not have it for {given.workload}")
+        if valid and getattr(given, axis.name) is not None:
+            _require_valid(parse, axis.flag, getattr(given, axis.name), valid)
+        elif not offered.supports(axis, given.workload, getattr(given, axis.name)):
+            parse.error(f"--{axis.flag} {value}: {parse.prog} does not support it for {given.workload}")
     if missing := lacking(given.device, given.precision):
-        has = ", ".join(one for one in offered.precisions if not lacking(given.device, one))
+        has = ", ".join(precision for precision in offered.precisions if not lacking(given.device, precision))
         parse.error(f"precision {given.precision!r}: {missing}; it has {has}")
     sizes = offered.sizes.get(given.network or "", ())
     if sizes and given.input_size not in sizes:
-        can = ", ".join(map(str, sorted(sizes)))
-        parse.error(f"--input-size {given.input_size}: {given.network} is measured at {can}")
+        parse.error(
+            f"--input-size {given.input_size}: {given.network} is measured at {', '.join(map(str, sorted(sizes)))}"
+        )
 
 
 def _usual(axis: Axis, given: argparse.Namespace, offered: Workload) -> Value | None:
-    """The axis's usual value, or the framework's first where it does not know that; None: the axis does not apply."""
+    """The axis's usual value, or the framework's first if it does not offer that; None if the axis does not apply."""
     usual = axis.usual_of(given.workload)
     if axis.name == "input_size":
         return offered.usual_size(given.network) or usual
-    known: tuple[str, ...] = getattr(offered, axis.offers) if axis.offers else ()
-    return known[0] if known and usual not in known else usual
+    valid: tuple[str, ...] = getattr(offered, axis.offers) if axis.offers else ()
+    return valid[0] if valid and usual not in valid else usual
 
 
-def _known(parse: argparse.ArgumentParser, name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        parse.error(f"unknown {name} {value!r}; {nearest(value, known)}")
+def _require_valid(parse: argparse.ArgumentParser, name: str, value: str, valid: tuple[str, ...]) -> None:
+    if value not in valid:
+        parse.error(f"unknown {name} {value!r}; {suggestion(value, valid)}")
 
 
 def _described(axis: Axis) -> str:
-    """The axis in `--help`: what it is, where it applies, what it is by default."""
+    """The axis in `--help`: its meaning, its workloads, its default."""
     usual = axis.usual if isinstance(axis.usual, Mapping) else {"": axis.usual}
     values = dict.fromkeys("off" if value is False else str(value) for value in usual.values())
-    checked = f"; with --check {BATCH_SIZE}, as the evidence that is kept" if axis.name == "batch_size" else ""
+    checked = f"; with --check {BATCH_SIZE}, as in the stored evidence" if axis.name == "batch_size" else ""
     where = f" ({', '.join(usual)})" if "" not in usual else ""
     return f"{axis.help}{where}; default {' or '.join(values)}{checked}"
 

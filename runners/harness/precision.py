@@ -1,4 +1,4 @@
-"""Which number formats a device computes in: a request for one that it lacks is refused before anything starts."""
+"""Which number formats a device computes in, so that a case it cannot compute is refused before anything starts."""
 
 import functools
 import subprocess
@@ -9,14 +9,14 @@ CPU_FLAGS = {
     "bf16": ("avx512_bf16", "amx_bf16", "bf16"),
     "fp16": ("avx512_fp16", "amx_fp16", "fphp"),
 }
-"""What /proc/cpuinfo calls a processor's own arithmetic in a format; one of the names is enough."""
+"""The flags in /proc/cpuinfo for arithmetic in a format. Any of them is enough."""
 
 GPU_SINCE = {"tf32": 8.0, "bf16": 8.0, "fp16": 5.3}
-"""The compute capability from which NVIDIA's GPUs have the format."""
+"""The lowest compute capability of NVIDIA's GPUs with the format."""
 
 
 def lacking(device: str, precision: str) -> str:
-    """Why the device cannot compute in `precision`, or nothing where it can or where that is not known."""
+    """Why the device cannot compute in `precision`; empty if it can, or if that is unknown."""
     if device == "cpu":
         return _cpu_lacks(precision)
     capability, since = gpu_capability(), GPU_SINCE.get(precision, 0.0)
@@ -37,7 +37,7 @@ def _cpu_lacks(precision: str) -> str:
 
 @functools.cache
 def cpu_flags() -> frozenset[str]:
-    """The processor's features as the kernel names them; empty where it does not say."""
+    """The kernel's names of the processor's features; empty if it shows none."""
     for line in (read_text("/proc/cpuinfo") or "").splitlines():
         name, _, value = line.partition(":")
         if name.strip() in ("flags", "Features"):
@@ -47,7 +47,7 @@ def cpu_flags() -> frozenset[str]:
 
 @functools.cache
 def gpu_capability() -> float | None:
-    """The first GPU's compute capability, None where nobody answers."""
+    """The first GPU's compute capability, or None if nvidia-smi does not answer."""
     try:
         answer = subprocess.run(
             ["nvidia-smi", "--query-gpu=compute_cap", "--format=csv,noheader", "--id=0"],

@@ -1,4 +1,4 @@
-"""Readers of Linux's /proc and /sys that answer None where the kernel does not say."""
+"""Readers of Linux's /proc and /sys. They return None for values that the kernel does not show."""
 
 import os
 import threading
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def read_text(path: str) -> str | None:
-    """A small kernel file's text, stripped, or None where it is absent or refused."""
+    """The stripped text of a small kernel file, or None if it cannot be read."""
     try:
         return Path(path).read_text().strip()
     except (OSError, UnicodeDecodeError):
@@ -14,7 +14,7 @@ def read_text(path: str) -> str | None:
 
 
 def read_int(path: str) -> int | None:
-    """A kernel file that holds one integer, or None."""
+    """The integer in a kernel file, or None."""
     text = read_text(path)
     try:
         return int(text) if text is not None else None
@@ -23,7 +23,7 @@ def read_int(path: str) -> int | None:
 
 
 def fields(path: str) -> dict[str, str]:
-    """A file of `name value` or `name: value` lines as a dict; empty where there is no such file."""
+    """A file of `name value` or `name: value` lines as a dict; empty if the file cannot be read."""
     pairs = {}
     for line in (read_text(path) or "").splitlines():
         name, _, value = line.replace(":", " ", 1).partition(" ")
@@ -32,7 +32,7 @@ def fields(path: str) -> dict[str, str]:
 
 
 def control_groups() -> list[Path]:
-    """This process's control group (version 2) and those above it, its own first."""
+    """The folder of this process's control group (version 2), then the folders of all groups above it."""
     own = next((line[3:] for line in (read_text("/proc/self/cgroup") or "").splitlines() if line[:3] == "0::"), "/")
     path = Path("/sys/fs/cgroup") / own.strip("/")
     return [path, *path.parents]
@@ -56,16 +56,16 @@ def process_tree(root: int | None = None) -> list[int]:
 
 
 def threads_named(name: str) -> int:
-    """How many threads of this process the kernel knows by this name, of which it keeps fifteen characters."""
+    """How many threads of this process have this name, of which the kernel keeps fifteen characters."""
     return sum(read_text(f"/proc/self/task/{thread}/comm") == name[:15] for thread in os.listdir("/proc/self/task"))
 
 
-def anybody_runs(pids: list[int]) -> bool:
-    """Whether a thread of these processes, other than the one that asks, is running or waits for a CPU."""
+def any_thread_runs(pids: list[int]) -> bool:
+    """Whether a thread of these processes, other than the calling thread, is running or waits for a CPU."""
     for pid in pids:
         try:
             threads = os.listdir(f"/proc/{pid}/task")
-        except OSError:  # it has ended meanwhile
+        except OSError:  # the process has ended
             continue
         for thread in threads:
             if int(thread) != threading.get_native_id():

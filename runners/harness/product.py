@@ -1,16 +1,16 @@
-"""One fixed piece of work, timed on either side of the window: did the machine itself become faster or slower?
+"""A fixed matrix product, timed before and after the window: did the machine itself become faster or slower?
 
-A product of two matrices in plain Python takes half a millisecond and depends on nothing but the CPU. Only the fastest
-of all products within a tenth of a second counts. It has to be that long, and the process's own threads have to sleep:
-a CPU whose twin is busy, be it with a neighbour's burst or with a thread pool that spins after its last step (libgomp
-does so for 6 ms, others for 200 ms), takes half as long again.
+A product in plain Python takes half a millisecond and depends on nothing but the CPU. Only the fastest of all products
+within a tenth of a second counts, and the process's own threads have to sleep meanwhile. Otherwise a CPU takes half as
+long again if its hyper-threading twin is busy with a neighbour's burst, or with a thread pool that still spins after
+its last step (libgomp for 6 ms, others for 200 ms).
 """
 
 import os
 import time
 
 from runners.harness.clock import now_ns
-from runners.harness.proc import anybody_runs, process_tree
+from runners.harness.proc import any_thread_runs, process_tree
 
 SIZE = 20
 SPAN_NS = 100_000_000
@@ -22,7 +22,7 @@ _COLUMNS = [list(column) for column in zip(*_ROWS, strict=True)]
 
 
 def fastest_ns() -> int | None:
-    """The shortest time of one product, or None where this process's own threads did not come to rest."""
+    """The shortest time of one product, or None if this process's own threads did not come to rest."""
     if not _at_rest():
         return None
     end = now_ns() + SPAN_NS
@@ -43,7 +43,7 @@ def _once_ns() -> int:
 def _at_rest() -> bool:
     """Wait until no other thread of this process and its children runs."""
     end = now_ns() + PATIENCE_NS
-    while anybody_runs(process_tree(os.getpid())):
+    while any_thread_runs(process_tree(os.getpid())):
         if now_ns() >= end:
             return False
         time.sleep(POLL_SECONDS)

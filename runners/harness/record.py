@@ -1,8 +1,8 @@
 """The record: one immutable JSON file for each replicate.
 
-Times are integer nanoseconds of a monotonic clock, sizes are bytes, units live in field names.
-What is unknown is null, with its reason in `unknown` under the field's dotted name; never 0.
-Raw samples are kept; statistics are derived later, by the aggregator.
+Times are integer nanoseconds of a monotonic clock, sizes are bytes, and field names carry the units.
+An unknown value is null, never 0, and `unknown` holds the reason under the field's dotted name.
+A record keeps raw samples; the aggregator derives all statistics from them.
 """
 
 import dataclasses
@@ -22,21 +22,21 @@ SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
     3: "chosen versions, the step's arithmetic and traffic, the state of the compiler's cache; peaks without set-up",
-    4: "fit: waiting for data, and the test images after each epoch where they are asked",
-    5: "load: how many images each stage handled; a second epoch, one with a cold page cache, and the limits",
+    4: "fit: time spent waiting for data; on request, loss and accuracy on the test images after each epoch",
+    5: "load: images handled by each stage; a second epoch, an epoch with a cold page cache, and the limits",
     6: "load: how busy each stage of the loader's own pipeline is",
     7: "health: minor faults, and the share of memory in huge pages",
-    8: "host: what the C library's allocator was told",
-    9: "host: the first of the packages is the framework's own",
+    8: "host: the settings of the C library's allocator",
+    9: "host: the first package is the framework's own",
 }
 
 
 LOST = "LOST"
-"""The kind of failure where the engine died, which says nothing about the competitor."""
+"""The kind of a failure of the engine, which says nothing about the competitor."""
 
 
 class Status(StrEnum):
-    """How a replicate ended; only `ok` is ever compared."""
+    """How a replicate ended. Only `ok` replicates are compared."""
 
     OK = "ok"
     FAILED = "failed"
@@ -51,7 +51,7 @@ class Status(StrEnum):
 class Failure:
     """Why a replicate is not `ok`.
 
-    `kind` is a short constant shown in a table's cell: BUILD, OOM(host), OOM(gpu), CRASH(SIGSEGV), SHM,
+    `kind` is a short constant that a table shows in the cell: BUILD, OOM(host), OOM(gpu), CRASH(SIGSEGV), SHM,
     TIMEOUT, LOST, PARITY, PARAMETERS, DATA, DEVICE, UNSUPPORTED, ERROR …
     """
 
@@ -84,9 +84,9 @@ class Effective:
 
 @dataclass(frozen=True)
 class PipelineStage:
-    """What one stage of a loader's own pipeline did while it was watched (`stage_ns.observed`).
+    """The work of one stage of a loader's own pipeline during the epoch `stage_ns.observed`.
 
-    `busy_ns` is summed over `tasks`, of which `workers` could run at once.
+    `busy_ns` is the sum over all `tasks`; up to `workers` tasks could run at once.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -101,18 +101,19 @@ class PipelineStage:
 class Samples:
     """Raw times.
 
-    `step_ns` holds every step, the `warmup_steps` leading ones included; for loaders a step is one batch
-    delivered and its time runs from delivery to delivery. `first_step_ns` is step 0 (tracing, compiling,
-    autotuning) and, where a variant compiles ahead of it, its stage `compile`; for loaders the time to the first batch.
-    `compiler_cache` says whether compiled code was there already (`warm`) or not (`cold`), null where none is kept.
-    `stage_ns` holds whole stages (fit: load, build, train, save, restore, evaluate; load: those of
-    runners/reference/passes.py; steps: compile), `stage_items` how many images a stage of `load` handled, `pipeline`
-    what its loader's own stages did in the one called `observed`. `queue_batches` is how many batches a loader may have
-    ready.
-    `step_ns` is latency: the device is waited for after every step. `group_ns` is throughput, on a device that works
-    beside the CPU: each entry is `group_steps` steps with one wait after the last. `injected_slowdown` is 1 unless
-    the run was told to slow this competitor down, to see whether the verdicts find it. `flops_per_step` and
-    `bytes_per_step` are what the case's step needs at the least, counted from the network (runners/reference/cost.py).
+    `step_ns` is latency: the time of every step, each followed by a wait for the device. The first `warmup_steps` steps
+    are warm-up. For loaders a step is one batch, and its time runs from delivery to delivery. `group_ns` is throughput,
+    measured on a GPU: each entry is the time of `group_steps` steps with one wait after the last.
+    `first_step_ns` is step 0 (tracing, compiling, autotuning) plus the stage `compile` of variants that compile ahead;
+    for loaders it is the time to the first batch. `compiler_cache` is `warm` if compiled code was there before the
+    first step, `cold` if not, and null for variants that keep no compiled code.
+    `stage_ns` holds the times of whole stages. `fit` has load, build, train, save, restore and evaluate, `load` has the
+    stages of runners/reference/passes.py, steps have compile. `stage_items` counts the images that a stage of `load`
+    handled. `pipeline` tells about the loader's own stages during the stage `observed`. `queue_batches` is the largest
+    number of batches that a loader holds ready.
+    `injected_slowdown` is 1 unless the run slowed this competitor down on purpose, to see whether the verdicts find it.
+    `flops_per_step` and `bytes_per_step` are the least that a step of the case needs, counted from the network
+    (runners/reference/cost.py).
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -138,10 +139,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class Resources:
-    """Peaks in bytes; `rss_peak_bytes` is of the process tree, from the first step on: what set-up alone took, such as
-    generating weights, is not in it. `cgroup_peak_bytes` is of the whole replicate.
+    """Memory peaks in bytes, CPU time and energy.
 
-    `cpu_seconds` and `energy_joules` are of the timed window: the process tree's, and the whole package's.
+    `rss_peak_bytes` belongs to the process tree and counts from the first step on, so that memory needed for set-up
+    alone, such as generating weights, is not in it. `cgroup_peak_bytes` covers the whole replicate. `cpu_seconds` (of
+    the process tree) and `energy_joules` (of the whole CPU package) cover the timed window.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -157,13 +159,13 @@ class Resources:
 
 @dataclass(frozen=True)
 class Check:
-    """Evidence that this replicate did the work its case names.
+    """Evidence that this replicate did the work of its case.
 
-    `logits_sketch` is a fixed random projection of the reference batch's logits
-    (runners/reference/sketch.py); `losses` are the training loss before the 1st, 2nd … optimiser step from
-    the shared weights, `losses_fp64` the same from the framework's own float64 run, `evaluated_fp64` a sketch of
-    that run's logits in evaluation mode afterwards, which show its running statistics; `pixel_mean_difference`
-    and `pixel_worst_image` are absolute differences to the reference decoder, of 255.
+    `logits_sketch` is a fixed random projection of the logits of the reference batch (runners/reference/sketch.py).
+    `losses` are the training losses before the 1st, 2nd … optimiser step from the shared weights, `losses_fp64` the
+    losses of the framework's own float64 run. `evaluated_fp64` is a sketch of the logits in evaluation mode after the
+    float64 run; it depends on the running statistics. `pixel_mean_difference` and `pixel_worst_image` are absolute
+    differences to the reference decoder, out of 255.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -187,7 +189,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Host:
-    """The machine and the software: what a reader needs to find the same again."""
+    """The machine and the software: the facts that a reader needs to repeat the measurement."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -214,15 +216,16 @@ class Host:
 
 @dataclass(frozen=True)
 class Health:
-    """Counters of the machine, read around the timed window; differences unless the name says otherwise.
+    """The state of the machine around the timed window. Counters are differences between its end and its start.
 
-    Context switches and faults are this process's and its ended children's; `threads` is how many it had at the end.
-    `swapped_in_pages` is the whole machine's. `steal_fraction` and `others_cpu_fraction` are shares of the time of the
-    CPUs it may use: what the host took, and what went to processes other than this one and its children.
-    `product_ns_before` and `product_ns_after` are how long one fixed matrix product took on either side of the window;
-    `mhz_low` and `mhz_high` the clock of the fastest CPU it may use, at the two edges. `gpu_limits` names what held the
-    GPU's clock back; `gpu_processes` counts who computed on it. `huge_page_fraction` is the share of this process's
-    anonymous memory that lay in huge pages at the end.
+    Context switches and page faults count this process and its ended children. `threads` is the number of threads of
+    this process at the end. `swapped_in_pages` counts the whole machine. `steal_fraction` and `others_cpu_fraction` are
+    shares of the time of the CPUs that this process may use: the share that the virtual machine's host took, and the
+    share of all processes other than this one and its children. `product_ns_before` and `product_ns_after` are the
+    times of one fixed matrix product before and after the window. `mhz_low` and `mhz_high` are the clock of the fastest
+    CPU that this process may use, at the two edges. `gpu_limits` names the limits that held the GPU's clock back.
+    `gpu_processes` is the number of processes that computed on the GPU. `huge_page_fraction` is the share of this
+    process's anonymous memory in huge pages at the end.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -253,10 +256,10 @@ class Health:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch of `fit`: mean loss and accuracy over it, and how long it took.
+    """One epoch of `fit`: its mean loss, its accuracy and its time.
 
-    `waited_ns` is how much of that the training loop stood waiting for a batch. `test_loss` and `test_accuracy` are of
-    the test images after it, outside its time, null where the case does not ask for them.
+    For `waited_ns` of this time the training loop waited for a batch. `test_loss` and `test_accuracy` are measured on
+    the test images after the epoch, outside its time; they are null unless the case asks for them.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -272,7 +275,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Record:
-    """One replicate, whole."""
+    """One replicate."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -296,9 +299,9 @@ class Record:
 
 
 def to_json(record: Record) -> bytes:
-    """The record as UTF-8 JSON, whatever sequences its times are in.
+    """The record as JSON in ASCII. Its times may be any sequences.
 
-    A non-finite number raises ValueError, since no reader could trust it.
+    Raises ValueError for a number that is not finite: no reader could trust such a record.
     """
     text = json.dumps(dataclasses.asdict(record), indent=1, allow_nan=False, default=list)
     return (text + "\n").encode("ascii")
@@ -312,12 +315,12 @@ def write_record(record: Record, folder: Path) -> Path:
 
 
 def log_tail(text: str, lines: int = 30, characters: int = 4000) -> str:
-    """The end of a log, small enough to travel in a record."""
+    """The end of a log, short enough for a record."""
     return "\n".join(text.splitlines()[-lines:])[-characters:]
 
 
 def provenance() -> dict[str, Any]:
-    """Facts only the engine knows (its name, image id, commit), handed down in LEVELFIELD_PROVENANCE as JSON."""
+    """Facts that only the engine knows (its name, image id, commit), as JSON from LEVELFIELD_PROVENANCE."""
     try:
         facts = json.loads(os.environ.get("LEVELFIELD_PROVENANCE", "{}"))
     except json.JSONDecodeError:

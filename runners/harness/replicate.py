@@ -1,4 +1,4 @@
-"""One replicate: prepare, check, measure; whatever goes wrong becomes a record that says so."""
+"""One replicate: prepare, check, measure. Any error becomes a record that describes it."""
 
 import contextlib
 import dataclasses
@@ -25,14 +25,14 @@ from runners.harness.stages import time_stages
 from runners.harness.workload import FitWork, Framework, Invalid, Request, StepWork, Unsupported
 
 CHECK_STEPS = 4
-"""Steps taken before a check is read: the losses after 1 and 3 optimiser steps are part of it."""
+"""Steps before a `--check` reads its evidence, which needs the losses after 1 and 3 optimiser steps."""
 
 
 def attempt(framework: Framework, options: Options, record: Record, manifest: Manifest | None, scratch: Path) -> Record:
-    """Measure, and complete `record` with what was seen or with why nothing could be."""
+    """Measure, and complete `record` with the results or with the error."""
     try:
         return _replicate(framework, options, record, manifest, scratch)
-    except Exception as error:  # the process's edge: an unknown fault is a result too
+    except Exception as error:  # the process's edge: an unexpected error becomes a record too
         status, failure = fault(framework.name, record.case.device, error)
     facts, unknown = host(framework.distributions, record.case.device)
     return dataclasses.replace(record, status=status, error=failure, host=facts, unknown=unknown)
@@ -53,7 +53,7 @@ def _replicate(
     import_ns = now_ns() - began
     compiled = _cache_of(options.compiler_cache or scratch / "compiled", record)
     warm = any(compiled.iterdir())
-    # A loader's workers are what `load` measures: the framework itself computes on one thread in each of them.
+    # `load` measures a loader's workers, so the framework computes on one thread in each of them.
     threads = 1 if case.workload == "load" else options.threads
     request = Request(case, record.competitor, threads, scratch, compiled, manifest, data_root)
     began = now_ns()
@@ -75,7 +75,7 @@ def _replicate(
             *timed.usage, rss_peak, gpu_peaks, timed.health[1].gpu.process_bytes
         )
         condition, unknown_health = health.health(*timed.health, consumed.cpu_seconds)
-        cache, unknown_cache = _state_of(compiled, warm)
+        cache, unknown_cache = _cache_state(compiled, warm)
         in_effect, unknown_settings = effective(request, seen)
         facts, unknown_host = host(framework.distributions, case.device)
         return dataclasses.replace(
@@ -114,35 +114,35 @@ def _workload_module(framework: Framework, workload: str) -> ModuleType:
 
 
 def _assert_version(framework: Framework, competitor: Competitor) -> None:
-    """Raise Invalid where a version was chosen and another one is installed."""
+    """Raise Invalid if the run chose a version and another version is installed."""
     if not competitor.version:
         return
     for name in framework.distributions:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found = importlib.metadata.version(name)
             if found.partition("+")[0] != competitor.version.partition("+")[0]:
-                raise Invalid("VERSION", f"{name} {competitor.version} was asked for, {found} is installed")
+                raise Invalid("VERSION", f"{name} {competitor.version} was requested, {found} is installed")
             return
     raise Unsupported(f"none of {', '.join(framework.distributions)} is installed; `make setup` installs it")
 
 
 def _cache_of(folder: Path, record: Record) -> Path:
-    """The part of the compiler's cache that this competitor has on this case; others' code would only look warm."""
+    """The compiler's cache of this competitor on this case. Code of other competitors would make it look warm."""
     identity = f"{dataclasses.astuple(record.case)} {dataclasses.astuple(record.competitor)}"
     own = folder / hashlib.sha256(identity.encode()).hexdigest()[:16]
     own.mkdir(parents=True, exist_ok=True)
     return own
 
 
-def _state_of(compiled: Path, warm: bool) -> tuple[str | None, dict[str, str]]:
-    """Whether compiled code was there before the first step, and why that is unknown where it is."""
+def _cache_state(compiled: Path, warm: bool) -> tuple[str | None, dict[str, str]]:
+    """Whether compiled code was there before the first step (`warm`, `cold`), and the reason if that is unknown."""
     if not any(compiled.iterdir()):
         return None, {"samples.compiler_cache": "this variant keeps no compiled code"}
     return ("warm" if warm else "cold"), {}
 
 
 def _check_only(work: StepWork | FitWork, request: Request, record: Record) -> Record:
-    """The record with the evidence and what was in effect; nothing is timed."""
+    """The record with its evidence and the settings in effect. Nothing is timed."""
     if isinstance(work, FitWork):
         work.build()
         return dataclasses.replace(record, check=_finite(work.check()))
@@ -158,7 +158,7 @@ def _check_only(work: StepWork | FitWork, request: Request, record: Record) -> R
 
 @dataclasses.dataclass(frozen=True)
 class _Timed:
-    """The timed window: its samples, and the counters read at its two edges."""
+    """The timed window: its samples, and the counters at its start and its end."""
 
     samples: Samples
     usage: tuple[resources.Usage, resources.Usage]
@@ -206,7 +206,7 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
         pipeline=list(work.pipeline()),
     )
     if not groups:
-        unknown["samples.group_ns"] = "measured only for steps on a device that works beside the CPU"
+        unknown["samples.group_ns"] = "measured only for steps on a GPU"
     return _Timed(samples, (usage_before, usage_after), (health_before, health_after), unknown=unknown)
 
 
@@ -220,7 +220,7 @@ def _time_fit(work: FitWork, case: Case, scratch: Path) -> _Timed:
 
 
 def _finite(check: Check) -> Check:
-    """A check that holds a NaN or an infinity proves the opposite of what it is for."""
+    """The check. Raises Invalid if it holds a NaN or an infinity."""
     for name, value in dataclasses.asdict(check).items():
         numbers = value if isinstance(value, list) else [value]
         if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):

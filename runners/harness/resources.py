@@ -1,4 +1,4 @@
-"""What a replicate used: memory peaks of the process tree, CPU time, energy where the machine counts it."""
+"""The resources of a replicate: memory peaks of the process tree, CPU time, and energy if the machine counts it."""
 
 import contextlib
 import ctypes
@@ -15,14 +15,14 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Usage:
-    """Counters at one moment."""
+    """CPU time and energy up to one moment."""
 
     cpu_ticks: int
     energy_microjoules: int | None
 
 
 def usage() -> Usage:
-    """CPU ticks of the process tree, children that have ended included, and the package's energy counter."""
+    """CPU ticks of the process tree, including ended children, and the energy counter of the CPU package."""
     ticks = 0
     for pid in process_tree():
         stat = read_text(f"/proc/{pid}/stat")
@@ -32,9 +32,9 @@ def usage() -> Usage:
 
 
 def reset_peak() -> None:
-    """Let this process's peak start from what it holds now; where the kernel refuses, set-up stays in it.
+    """Restart this process's memory peak at what it holds now. If the kernel refuses, the peak includes set-up.
 
-    What set-up let go of is given back first: the C library keeps some of it, half of what a small network holds.
+    First the C library returns freed memory to the kernel: it keeps some, half as much as a small network holds.
     """
     with contextlib.suppress(OSError, AttributeError):  # other C libraries than glibc have no such call
         ctypes.CDLL(None).malloc_trim(0)
@@ -43,12 +43,12 @@ def reset_peak() -> None:
 
 
 def peak_rss_bytes() -> int:
-    """Sum of the peaks (VmHWM) of all processes of the tree: an upper bound of what they held at once."""
+    """The sum of the peaks (VmHWM) of all processes in the tree: an upper bound of what they held at one time."""
     return sum(int(fields(f"/proc/{pid}/status").get("VmHWM", "0 kB").split()[0]) * 1024 for pid in process_tree())
 
 
 def cgroup_peak_bytes() -> int | None:
-    """The container's own peak, page cache included; None outside a container, where the group is everybody's."""
+    """The container's peak, including page cache; None outside a container, where other programs share the group."""
     if provenance().get("engine") != "docker":
         return None
     version_2 = read_int("/sys/fs/cgroup/memory.peak")
@@ -62,10 +62,11 @@ def resources(
     gpu_peaks: tuple[int | None, int | None],
     gpu_process: int | None = None,
 ) -> tuple[Resources, dict[str, str]]:
-    """The record's resources for the window between two readings, and the reasons for what is unknown.
+    """The record's resources for the window between two readings, and a reason for each unknown value.
 
-    `gpu_process` is what the process held of the GPU at the window's end. Where its allocator had more than that at its
-    peak (cuDNN's autotuning in PyTorch: 2.7 GiB, of which 1.4 GiB was left), the process held that much.
+    `gpu_peaks` are the allocator's peaks (allocated, reserved), `gpu_process` is the GPU memory that the process held
+    at the window's end, all in bytes. The process's peak is at least its allocator's: in PyTorch, cuDNN's autotuning
+    took 2.7 GiB, of which 1.4 GiB were left at the end.
     """
     unknown = {}
     energy = None
@@ -79,17 +80,17 @@ def resources(
         unknown["resources.energy_joules"] = "no readable energy counter"
     group = cgroup_peak_bytes()
     if group is None:
-        unknown["resources.cgroup_peak_bytes"] = "not in a container of its own, or its group does not say"
+        unknown["resources.cgroup_peak_bytes"] = "not in a container of its own, or its group reports no peak"
     allocated, reserved = gpu_peaks
     if allocated is None:
-        unknown["resources.gpu_allocated_peak_bytes"] = "no GPU in use, or its allocator does not say"
+        unknown["resources.gpu_allocated_peak_bytes"] = "no GPU in use, or its allocator reports no peak"
     if reserved is None:
-        unknown["resources.gpu_reserved_peak_bytes"] = "no GPU in use, or its allocator does not say"
+        unknown["resources.gpu_reserved_peak_bytes"] = "no GPU in use, or its allocator reports no peak"
     if gpu_process is not None:
         gpu_process = max(gpu_process, allocated or 0, reserved or 0)
     else:
         unknown["resources.gpu_process_peak_bytes"] = (
-            "no GPU in use, or its driver does not tell what this process holds"
+            "no GPU in use, or its driver does not report the memory of this process"
         )
     used = Resources(
         rss_peak_bytes=rss_peak,

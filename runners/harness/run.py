@@ -1,4 +1,4 @@
-"""The run: what one `make bench` set out to do, kept beside its records so that a report can name what is missing."""
+"""The plan of a run, stored with its records so that a report can name the missing replicates."""
 
 import dataclasses
 import json
@@ -14,20 +14,20 @@ from runners.harness.files import write_atomically
 from runners.harness.sampling import Sampling
 
 RUN_VERSION = 6
-"""1 had another order, and neither pilots nor a stopping rule; 2 stopped on width alone and could not be continued; in
-3 all programs of a case shared the longest warm-up of any; up to 4 the order was drawn from the labels of cases; up to
-5 a second file held what resuming needs."""
+"""Version 1 had another order, no pilots and no stopping rule. Version 2 stopped on width alone and could not be
+continued. In version 3 all programs of a case shared the longest warm-up. Up to version 4 the order was drawn from the
+labels of the cases. Up to version 5 a second file held the other half of what resuming needs."""
 ORDER_SINCE = 5
-"""The first version whose order of replicates is the one of today."""
+"""The first version with today's order of replicates."""
 RUN_NAME = "run.json"
 PILOTS = "pilots"
-"""The folder in a run's where its pilots lie, as a small run of their own."""
+"""The subfolder of a run's folder with its pilots, which are a small run of their own."""
 MOST_BLOCKS = 100_000
-"""Blocks of one run; more would take years."""
+"""The largest number of blocks of a run; more would take years."""
 
 
 class RunState(StrEnum):
-    """Whether the run did all it set out to do; an interrupted run's report is marked INCOMPLETE."""
+    """Whether the run measured everything that it planned. A report marks an interrupted run as INCOMPLETE."""
 
     RUNNING = "running"
     COMPLETE = "complete"
@@ -36,7 +36,7 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True)
 class Unavailable:
-    """A competitor that a case names but that cannot run it at all, with the reason shown in its cell."""
+    """A competitor that cannot run the case, with the reason that a table shows in its cell."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -47,7 +47,7 @@ class Unavailable:
 
 @dataclass(frozen=True)
 class Pilot:
-    """One pilot: of its `steps`, the first `unsettled` are warm-up; `settled` is False where no end of it was found."""
+    """A pilot: the first `unsettled` of its `steps` are warm-up. `settled` is False if the warm-up did not end."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -58,9 +58,10 @@ class Pilot:
 
 @dataclass(frozen=True)
 class Warmup:
-    """What a program's pilots of a case fixed for all its replicates there: steps to discard, then to keep at least.
+    """The sampling that pilots of a program found for all its replicates of a case.
 
-    `competitor` has no alias: the labels of an A/A run share the pilots of their program.
+    `warmup_steps` are discarded, then at least `kept_steps` are kept. `competitor` has no alias: both labels of an A/A
+    run share the pilots of their program.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -73,10 +74,10 @@ class Warmup:
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """One case, the competitors to measure on it and how many blocks; an adaptive run may add to them.
+    """A case, its competitors and its number of blocks, to which an adaptive run may add.
 
-    `sampling` is the profile's; `warmups` holds what pilots fixed instead, by program. A replicate is given up after
-    `timeout` seconds.
+    `sampling` is the profile's. `warmups` has an entry for every program with pilots, which replaces it. A replicate is
+    given up after `timeout` seconds.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -90,8 +91,8 @@ class PlannedCase:
     timeout: float = 600.0
 
     def warmup(self, competitor: Competitor) -> Warmup | None:
-        """What the competitor's pilots fixed."""
-        return next((one for one in self.warmups if one.competitor == competitor.without_alias), None)
+        """The sampling that the competitor's pilots found, or None without pilots."""
+        return next((warmup for warmup in self.warmups if warmup.competitor == competitor.without_alias), None)
 
     def sampling_of(self, competitor: Competitor) -> Sampling:
         """How the competitor's replicates are sampled: as its pilots fixed it, where they did."""
@@ -104,8 +105,11 @@ class PlannedCase:
 
 @dataclass(frozen=True)
 class Stopping:
-    """How an adaptive run ends: a case gets `every` further blocks at a time, up to `most_blocks`, until each of its
-    comparisons is answered or half its interval is within `half_width` (0.02: 2 % of the ratio)."""
+    """How an adaptive run ends.
+
+    A case gets `every` more blocks at a time, up to `most_blocks`, until each of its comparisons has a winner or half
+    its interval is at most `half_width` wide (0.02: 2 % of the ratio).
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -128,15 +132,15 @@ class Build:
 class Run:
     """One run. `settings` are the launcher's options as given, for the report and for resuming.
 
-    Without `stopping` every case has its fixed number of blocks. With it, `extensions` holds the indices of the cases
-    that got further blocks, in that order: with the seed, they rebuild the schedule. `budget_seconds` bounds the time
-    spent on measuring: all of it where somebody asked for that, else what comes after the planned blocks. `continued`
-    holds how many extensions there were each time that somebody went on with a run that had ended.
+    Without `stopping` every case has a fixed number of blocks. With `stopping`, `extensions` holds the index of a case
+    for each time that a case got more blocks, in order. Together with the seed it rebuilds the schedule.
+    `budget_seconds` bounds all measuring if the user set the budget, else the measuring after the planned blocks.
+    Each time that a user continues a finished run, `continued` gets the number of extensions up to then.
 
-    What follows is what replicates are started with. `manifests` names the data set of each workload; a path's bytes
-    are kept as Latin-1. `builds` is what each program runs from; `commit` and `dirty` are the state of the sources when
-    the run began. `pilots` is how many pilots of each competitor are still to fix its warm-up. `slowdown` is injected
-    into the second label of an A/A run.
+    The other fields are what replicates are started with. `manifests` names the data set of each workload; a path's
+    bytes are kept as Latin-1. `builds` is what each program runs from; `commit` and `dirty` are the state of the
+    sources when the run began. `pilots` is the number of pilots of each competitor that are still due. `slowdown` is
+    injected into the second label of an A/A run.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -178,13 +182,15 @@ class Run:
 
 
 def cuts_planned(stopping: Stopping | None, settings: Mapping[str, str]) -> bool:
-    """Whether a time budget bounds planned blocks too: one that was asked for, or in a run that adds none. A profile's
-    own would on a slow machine leave every case of an adaptive run without a verdict."""
+    """Whether a time budget bounds the planned blocks too: if the user set it, or if the run adds no blocks.
+
+    On a slow machine, a profile's own budget would leave every case of an adaptive run without a verdict.
+    """
     return stopping is None or "budget" in settings
 
 
 def impossible(run: Run) -> str | None:
-    """What no run can have planned, in words; to be asked before anything is counted by a file from outside."""
+    """Why no run can have this plan, or None. Ask it before anything loops over numbers from an untrusted file."""
     if any(not 0 <= index < len(run.cases) for index in run.extensions):
         return "extensions: a case that does not exist"
     if run.continued != sorted(run.continued) or any(not 0 <= at <= len(run.extensions) for at in run.continued):
@@ -202,7 +208,7 @@ def impossible(run: Run) -> str | None:
 
 
 def write_run(run: Run, folder: Path) -> Path:
-    """Write `run` into the run's folder, whole or not at all."""
+    """Write `run` into the run's folder, completely or not at all."""
     path = folder / RUN_NAME
     write_atomically(path, (json.dumps(dataclasses.asdict(run), indent=1) + "\n").encode("ascii"))
     return path

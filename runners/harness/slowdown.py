@@ -1,4 +1,4 @@
-"""A known slowdown injected into one competitor, to see whether the report finds it."""
+"""Slows one competitor down by a known factor, to see whether the report finds it."""
 
 import dataclasses
 from collections.abc import Callable
@@ -8,9 +8,9 @@ from runners.harness.workload import StepWork
 
 
 def slowed(work: StepWork, factor: float, clock: Callable[[], int] = now_ns) -> StepWork:
-    """`work` whose steps, up to the end of the wait for the device, last `factor` times as long.
+    """`work` with steps that last `factor` times as long, the wait for the device included.
 
-    The time added is spent waiting on the clock, after the device has finished: the program itself is left as it is.
+    The added time is a busy wait after the device has finished; the program itself does not change.
     """
     if factor == 1.0:
         return work

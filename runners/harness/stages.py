@@ -15,7 +15,7 @@ CUT_OFF = "the saved model cannot be read back (was its file changed or cut off?
 
 @dataclass(frozen=True)
 class Fitted:
-    """Stage times in ns, and an entry of history an epoch."""
+    """The times of the stages in ns, and one history entry for each epoch."""
 
     stage_ns: dict[str, int]
     history: list[Epoch]
@@ -24,7 +24,7 @@ class Fitted:
 def time_stages(
     work: FitWork, epochs: int, scratch: Path, test_each_epoch: bool = False, clock: Callable[[], int] = now_ns
 ) -> Fitted:
-    """Run a whole training once. `train` is the sum of its epochs: what is tested between them is not part of it."""
+    """Run a whole training once. The stage `train` is the sum of its epochs, without the tests between them."""
     stage_ns: dict[str, int] = {}
 
     def timed(stage: str, verb: Callable[[], object]) -> object:
@@ -44,16 +44,17 @@ def time_stages(
         history.append(Epoch(epoch, passed.loss, passed.accuracy, took, passed.waited_ns, test_loss, test_accuracy))
     stage_ns["train"] = sum(entry.seconds_ns for entry in history)
     saved = scratch / "model"
-    timed("save", lambda: _naming("SAVE", FULL.format(tempfile.gettempdir()), lambda: work.save(saved)))
-    timed("restore", lambda: _naming("RESTORE", CUT_OFF, lambda: work.restore(saved)))
+    timed("save", lambda: _explained("SAVE", FULL.format(tempfile.gettempdir()), lambda: work.save(saved)))
+    timed("restore", lambda: _explained("RESTORE", CUT_OFF, lambda: work.restore(saved)))
     timed("evaluate", work.evaluate)
     return Fitted(stage_ns, history)
 
 
-def _naming(kind: str, what: str, verb: Callable[[], None]) -> None:
-    """Every framework has errors of its own for a full disk or a broken file; the words it has for them are kept.
+def _explained(kind: str, explanation: str, verb: Callable[[], None]) -> None:
+    """Call `verb`, and put an explanation before the message of any error.
 
-    So is the error itself, as the cause: it may be one of full memory (runners/harness/faults.py).
+    Frameworks raise different errors for a full disk or a broken file. The error stays as the cause, since it may say
+    that memory is full (runners/harness/faults.py).
     """
     try:
         verb()
@@ -61,4 +62,4 @@ def _naming(kind: str, what: str, verb: Callable[[], None]) -> None:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise Invalid(kind, f"{what} {reason}") from error
+        raise Invalid(kind, f"{explanation} {reason}") from error

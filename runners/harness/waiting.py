@@ -1,4 +1,4 @@
-"""How long a training waits for its data."""
+"""How long a training loop waits for its data."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -9,9 +9,9 @@ Item = TypeVar("Item")
 
 
 class Waiting:
-    """Adds up the time that a loop stands still until its next batch is there, the end of the data included.
+    """Adds up the time that a loop waits for its next batch, or for the end of the data.
 
-    It is what the training loop sees: on a device that works beside the CPU, waiting may cost nothing.
+    On a GPU this time may cost nothing, because the GPU computes meanwhile.
     """
 
     def __init__(self, clock: Callable[[], int] = now_ns) -> None:
@@ -19,7 +19,7 @@ class Waiting:
         self._waited_ns = 0
 
     def watched(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The same items; making the iterator, which starts a loader's workers, is waiting too."""
+        """The same items. The time to make the iterator counts as waiting: it starts a loader's workers."""
         began = self._clock()
         iterator = iter(items)
         for item in iterator:
@@ -29,6 +29,6 @@ class Waiting:
         self._waited_ns += self._clock() - began
 
     def taken(self) -> int:
-        """Nanoseconds since the last call."""
+        """Nanoseconds waited since the last call."""
         waited, self._waited_ns = self._waited_ns, 0
         return waited

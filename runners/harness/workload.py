@@ -1,7 +1,7 @@
-"""What a framework declares, and the small frozen objects through which the harness drives it.
+"""The declaration of a framework, and the objects through which the harness drives it.
 
-A framework's folder holds `framework.py` with one `FRAMEWORK` (a `Framework`, importable without the framework itself),
-`device.py` with `is_out_of_memory(error)`, and one module a workload with one function
+A framework's folder holds `framework.py` with `FRAMEWORK` (a `Framework`; importable without the framework's package),
+`device.py` with `is_out_of_memory(error)`, and one module for each workload with a function
 `prepare(request) -> StepWork | FitWork`. For `train` and `infer`, runners/reference/evidence.py makes the StepWork.
 """
 
@@ -16,11 +16,11 @@ from runners.harness.record import Check, PipelineStage
 
 
 class Unsupported(Exception):
-    """This framework cannot do this case here; the message says why and what would change it."""
+    """The framework cannot run this case on this machine. The message says why, and what would change it."""
 
 
 class Invalid(Exception):
-    """The work is not the case's work: a check failed. `kind` is the constant shown in the table."""
+    """A check failed: the work is not the case's work. `kind` is the short constant that a table shows."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -29,13 +29,13 @@ class Invalid(Exception):
 
 @dataclass(frozen=True)
 class Workload:
-    """What a framework offers for one workload; the first variant and all `loaders` are the usual ones.
+    """What a framework offers for one workload. The first variant and all `loaders` are used by default.
 
-    `loaders` is empty for workloads that read no data. `more_loaders` take part where a profile or a person asks for
-    all, or names them. For `load` the competitors are loader × variant. In the track
-    `matched` all do the same work; in `default` each does what its own defaults are. `sizes` are the
-    input sizes that a network can take, in pixels a side, its usual one first; a network without any takes all.
-    `takes` names the axes of a case that are neither listed here nor mandatory, and that this framework works with.
+    `loaders` is empty for workloads that read no data. `more_loaders` take part only if the profile or the user names
+    them, or asks for all. The competitors of `load` are loader × variant. In the track `matched` all competitors do the
+    same work, in `default` each uses its own default settings. `sizes` are the input sizes of a network in pixels a
+    side, the usual size first; a network without an entry takes any size. `takes` names the axes of a case that are
+    neither listed here nor mandatory, and that this framework supports.
     """
 
     variants: tuple[str, ...]
@@ -52,11 +52,11 @@ class Workload:
 
     @property
     def every_loader(self) -> tuple[str, ...]:
-        """The usual loaders, then the others."""
+        """`loaders`, then `more_loaders`."""
         return self.loaders + self.more_loaders
 
-    def does(self, axis: Axis, workload: str, value: Value | None) -> bool:
-        """Whether a case may have this value of an axis."""
+    def supports(self, axis: Axis, workload: str, value: Value | None) -> bool:
+        """Whether the framework supports this value of an axis."""
         if value is None or axis.mandatory:
             return True
         if axis.offers:
@@ -64,16 +64,16 @@ class Workload:
         return value == axis.usual_of(workload) or axis.name in self.takes
 
     def usual_size(self, network: str | None) -> int | None:
-        """The first input size of a network that does not take all."""
+        """The network's usual input size, or None if it takes any size."""
         return next(iter(self.sizes.get(network or "", ())), None)
 
 
 @dataclass(frozen=True)
 class Framework:
-    """One contestant: its name, the workloads it has, the distributions whose versions belong in a record.
+    """A framework: its name, its workloads, and the distributions whose versions belong in a record.
 
-    The first of `distributions` that is installed is the framework's own: a run may choose its version. A framework
-    `by_name` takes part only where a person names it (FRAMEWORKS=jax, or FRAMEWORKS=all).
+    The first installed distribution is the framework itself; a run may choose its version. A framework with `by_name`
+    takes part only if the user names it (FRAMEWORKS=jax, or FRAMEWORKS=all).
     """
 
     name: str
@@ -84,12 +84,11 @@ class Framework:
 
 @dataclass(frozen=True)
 class Request:
-    """All a workload needs to prepare one replicate.
+    """Everything that a workload needs to prepare one replicate.
 
-    `manifest` and `data_root` are set where the case has a dataset; `scratch` is an empty writable folder
-    that is removed afterwards; `threads` is the number of compute threads that every side must use. `compiler_cache`
-    is a writable folder for compiled code, this competitor's on this case alone: an earlier replicate left what it
-    holds.
+    `threads` is the number of compute threads that every competitor must use. `scratch` is an empty writable folder,
+    removed afterwards. `compiler_cache` is a writable folder for compiled code, shared by the replicates of this
+    competitor on this case. `manifest` and `data_root` are None if the case has no data set.
     """
 
     case: Case
@@ -103,10 +102,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Stage:
-    """A duration of its own, timed once: `run`, after `before` off the clock.
+    """A stage that is timed once: `before` runs off the clock, then `run` on the clock.
 
-    `before` gives the reason where the duration cannot be had here. `items` is how many images `run` handles, where the
-    stage is a loader's.
+    If the stage is impossible here, `before` returns the reason. `items` is the number of images that a loader's stage
+    handles.
     """
 
     run: Callable[[], object]
@@ -116,13 +115,13 @@ class Stage:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a framework reports about itself and its results after the timed window; the request is no source for it.
+    """What a framework reports about itself and its results after the timed window. No value comes from the request.
 
-    `device` ("cpu" or "gpu") and `precision` ("fp32", "bf16" …) are those of the results; where results differ, their
-    names are joined by "+". `threads_intra` is how many threads share one operation, `threads_inter` how many
-    operations run at once. `layout` is that of the images (NCHW, NHWC), `parameters` the number format of the weights.
-    `tf32` says whether a GPU rounds the factors of float32 products, `gpu` is its name. `settings` are others that a
-    reader should know. `unknown` gives the reason for each number of threads that is None.
+    `device` ("cpu" or "gpu") and `precision` ("fp32", "bf16" …) are read from the results; if results differ, "+" joins
+    the names. `threads_intra` is how many threads share one operation, `threads_inter` how many operations run at once.
+    `layout` is the layout of the images (NCHW, NHWC), `parameters` the number format of the weights. `tf32` tells
+    whether a GPU rounds the factors of float32 products, `gpu` is the GPU's name. `settings` are other settings that a
+    reader should know. `unknown` gives a reason for each number of threads that is None.
     """
 
     device: str
@@ -141,16 +140,16 @@ class Seen:
 
 @dataclass(frozen=True)
 class StepWork:
-    """train, infer, load: a unit of work that can be repeated.
+    """The work of train, infer or load: a step that can be repeated.
 
-    `step` does one unit, `synchronize` returns once the device has finished it, `items` is images per step.
-    `seen` and `check` are called after the timed window: what was in effect, and the evidence. For loaders
-    `queue_batches` is how many batches may be ready at once (workers × prefetch) and `workers` how many fill it; both 0
-    elsewhere.
-    `stages` names extra durations: each is timed once, in this order, before the loop; one called `compile` is what a
-    variant does ahead of its first step, which it counts towards. `flops` and `bytes` are what a step needs at the
-    least (runners/reference/cost.py), None where nobody counted. `pipeline` tells, once `stages` have run, what those
-    of the loader's own pipeline did.
+    `step` does one step, `synchronize` returns when the device has finished it, `items` is the number of images per
+    step. After the timed window, `seen` reports the settings in effect and `check` the evidence. For loaders,
+    `queue_batches` is the largest number of ready batches (workers × prefetch), filled by `workers` workers; both are 0
+    for other workloads.
+    `stages` are timed once, in this order, before the loop. The stage `compile` is work that a variant does ahead of
+    its first step; its time counts towards the first step. `flops` and `bytes` are the least that a step needs
+    (runners/reference/cost.py), or None if unknown. `pipeline` is called after `stages`; it reports the work of the
+    stages in the loader's own pipeline.
     """
 
     step: Callable[[], object]
@@ -168,8 +167,8 @@ class StepWork:
 
 
 @dataclass(frozen=True)
-class Passed:
-    """One pass over the training images: mean loss, accuracy, and how long the loop stood waiting for a batch."""
+class EpochResult:
+    """One pass over the training images: mean loss, accuracy, and the time that the loop waited for batches."""
 
     loss: float
     accuracy: float
@@ -178,16 +177,16 @@ class Passed:
 
 @dataclass(frozen=True)
 class FitWork:
-    """fit: end-to-end training from disk, as stages with the same start and end in every framework.
+    """The work of fit: end-to-end training from disk, in stages that start and end alike in every framework.
 
-    `load` builds a loader and takes its first batch, then lets it go: training starts with a cold cache.
-    `train_epoch` is one epoch; `evaluate` gives (loss, accuracy) over the test split of whatever model is current: the
-    trained one, or after `restore` the restored one.
+    `load` builds a loader, takes its first batch and drops the loader, so that training starts with a cold cache.
+    `train_epoch` trains one epoch. `evaluate` gives (loss, accuracy) over the test split: of the trained model, or
+    after `restore` of the restored model.
     """
 
     load: Callable[[], None]
     build: Callable[[], None]
-    train_epoch: Callable[[int], Passed]
+    train_epoch: Callable[[int], EpochResult]
     save: Callable[[Path], None]
     restore: Callable[[Path], None]
     evaluate: Callable[[], tuple[float, float]]

@@ -1,4 +1,4 @@
-"""Threads, device and precision in JAX: set before it starts a device, read back for the record."""
+"""Threads, device and precision in JAX: set before JAX starts a device, and read back for the record."""
 
 import os
 
@@ -14,19 +14,19 @@ from runners.reference.rounding import multiplies_in_tf32
 def configure(request: Request) -> None:
     """Put the request's settings into effect. Raises Invalid."""
     case = request.case
-    os.environ["NPROC"] = str(request.threads)  # the size of XLA's pool: there is no call for it
-    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # else it takes most of a GPU, and its peak says nothing
+    os.environ["NPROC"] = str(request.threads)  # the size of XLA's thread pool, which has no setter
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # else XLA takes most of a GPU, and its peak says nothing
     jax.config.update("jax_platforms", "cuda" if case.device == "gpu" else "cpu")
     jax.config.update("jax_default_matmul_precision", "tensorfloat32" if case.precision == "tf32" else "highest")
     jax.config.update("jax_compilation_cache_dir", str(request.compiler_cache))
     try:
-        multiplies_in_tf32(_squared)  # computes something before anything is measured
+        multiplies_in_tf32(_squared)  # a first computation, before anything is measured
     except (RuntimeError, AssertionError) as error:
-        raise Invalid("DEVICE", f"JAX finds no {case.device}; check the driver or ask for the CPU: {error}") from error
+        raise Invalid("DEVICE", f"JAX finds no {case.device}; check the driver or use the CPU: {error}") from error
 
 
 def seen(result: jax.Array, parameters: dict[str, jax.Array]) -> Seen:
-    """What was in effect, read back from what a step computed and from the parameters it has."""
+    """The settings in effect, read back from a step's result and from the parameters."""
     [device] = result.devices()
     return Seen(
         device=device.platform,
@@ -36,12 +36,12 @@ def seen(result: jax.Array, parameters: dict[str, jax.Array]) -> Seen:
         parameters=precision(array.dtype for array in parameters.values()),
         tf32=multiplies_in_tf32(_squared) if device.platform == "gpu" else None,
         gpu_allocated_peak_bytes=(device.memory_stats() or {}).get("peak_bytes_in_use"),
-        unknown={"threads_inter": "XLA does not tell", "threads_intra": "on a GPU XLA has no such pool"},
+        unknown={"threads_inter": "XLA does not report it", "threads_intra": "on a GPU, XLA has no such pool"},
     )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether JAX says so that memory is full."""
+    """Whether this is JAX's error for full memory."""
     return "RESOURCE_EXHAUSTED" in str(error)
 
 

@@ -1,4 +1,4 @@
-"""What JAX offers: readable without JAX installed."""
+"""The declaration of JAX, which needs no JAX installed."""
 
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, SIZES

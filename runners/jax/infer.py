@@ -14,12 +14,12 @@ from runners.reference.walk import walk
 
 
 def prepare(request: Request) -> StepWork:
-    """Parameters on the device; a step is `forward(parameters, batch)`."""
+    """Parameters on the device. A step is `forward(parameters, batch)`."""
     case, dtype, computed = request.case, DTYPES[request.case.precision], None
     devices.configure(request)
 
     def put(array):
-        return jax.numpy.array(array, dtype)  # a copy: device_put makes none where an array happens to lie well
+        return jax.numpy.array(array, dtype)  # always a copy; device_put does not copy an aligned array
 
     def forward(parameters, batch):
         return walk(case.network, Verbs(parameters), batch, case.input_size)

@@ -1,4 +1,4 @@
-"""The verbs of the walk that JAX adds to those of arrays, over N × height × width × channels."""
+"""The verbs of the walk that need JAX's own functions, for N × height × width × channels."""
 
 import jax
 

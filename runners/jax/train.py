@@ -14,7 +14,7 @@ from runners.reference.walk import walk
 
 
 def prepare(request: Request) -> StepWork:
-    """Parameters, running statistics and Adam's moments on the device; a step turns one such state into the next."""
+    """A state of parameters, running statistics and Adam's moments on the device. A step makes the next state."""
     case, adam = request.case, optax.adam(1e-3, b1=0.9, b2=0.999, eps=1e-8)
     devices.configure(request)
 

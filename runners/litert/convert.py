@@ -1,4 +1,4 @@
-"""A network as a file for LiteRT, made by TensorFlow's converter; import this where TensorFlow may be in memory."""
+"""Makes a network's file for LiteRT with TensorFlow's converter. Import it only in a process that is not measured."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from runners.reference.walk import walk
 
 
 class Verbs:
-    """The verbs of the walk as TensorFlow's operations, over N × height × width × channels."""
+    """The verbs of the walk as TensorFlow's operations, for N × height × width × channels."""
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self.arrays = arrays
@@ -20,7 +20,7 @@ class Verbs:
     def conv(self, x, layer):
         weight, *bias = self.of(layer)
         padding = "SAME"
-        if layer.stride > 1 and layer.padding:  # where it strides, `SAME` is not symmetric
+        if layer.stride > 1 and layer.padding:  # for strides above 1, `SAME` is not symmetric
             x, padding = tf.pad(x, [[0, 0], [layer.padding] * 2, [layer.padding] * 2, [0, 0]]), "VALID"
         if layer.kind is Kind.DEPTHWISE:
             x = tf.nn.depthwise_conv2d(x, weight.transpose(0, 1, 3, 2), [1, layer.stride, layer.stride, 1], padding)
@@ -58,7 +58,7 @@ class Verbs:
 
 
 def convert(case: Case, path: Path) -> None:
-    """Write the case's network over N × size × size × 3 images, with the shared weights as constants."""
+    """Write the case's network for N × size × size × 3 images, with the shared weights as constants."""
     verbs = Verbs(nhwc_weights(case))
     images = tf.TensorSpec((case.batch_size, case.input_size, case.input_size, 3), tf.float32)
     traced = tf.function(lambda part: walk(case.network, verbs, part, case.input_size)).get_concrete_function(images)

@@ -1,4 +1,4 @@
-"""What LiteRT is told, and what it tells of itself."""
+"""LiteRT's settings, set for a request and read back for the record."""
 
 from pathlib import Path
 
@@ -8,24 +8,24 @@ from ai_edge_litert.interpreter import Interpreter
 from runners.harness.workload import Invalid, Request, Seen
 from runners.reference.precision import precision
 
-WHY = "LiteRT does not report its threads; it was given the number that was asked for"
+WHY = "LiteRT does not report its threads; it got the requested number"
 
 
 def configure(request: Request) -> None:
-    """Raise Invalid where the case's device is none that this contestant runs on."""
+    """Raise Invalid unless the case's device is a CPU."""
     if request.case.device != "cpu":
-        raise Invalid("DEVICE", "a GPU was asked for, this contestant runs LiteRT on a CPU alone")
+        raise Invalid("DEVICE", "a GPU was requested, Levelfield runs LiteRT on a CPU only")
 
 
 def interpreter_of(request: Request, path: Path) -> Interpreter:
-    """An interpreter of the model in a file, its memory laid out."""
+    """An interpreter of the model in a file, with its tensors allocated."""
     interpreter = Interpreter(str(path), num_threads=request.threads)
     interpreter.allocate_tensors()
     return interpreter
 
 
-def give(interpreter: Interpreter, images: np.ndarray) -> None:
-    """Copy a batch to where the model reads it."""
+def set_input(interpreter: Interpreter, images: np.ndarray) -> None:
+    """Copy a batch into the model's input."""
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], images)
 
 
@@ -35,19 +35,20 @@ def result(interpreter: Interpreter) -> np.ndarray:
 
 
 def seen(interpreter: Interpreter) -> Seen:
-    """What was in effect, read back from the model and its logits."""
-    kinds = {np.dtype(one["dtype"]) for one in interpreter.get_tensor_details()}
+    """The settings in effect, read back from the model and its logits."""
+    types = {np.dtype(tensor["dtype"]) for tensor in interpreter.get_tensor_details()}
+    operations = sorted({operation["op_name"] for operation in interpreter._get_ops_details()})
     return Seen(
         device="cpu",
         precision=precision([result(interpreter).dtype]),
         threads_intra=None,
         layout="NHWC" if interpreter.get_input_details()[0]["shape"][-1] == 3 else "NCHW",
-        parameters=precision(kind for kind in kinds if kind.kind == "f"),
-        settings={"operations": ", ".join(sorted({one["op_name"] for one in interpreter._get_ops_details()}))},
+        parameters=precision(dtype for dtype in types if dtype.kind == "f"),
+        settings={"operations": ", ".join(operations)},
         unknown={"threads_intra": WHY, "threads_inter": WHY},
     )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether LiteRT says so that memory is full; it has no exception of its own for it."""
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in ("bad_alloc", "Failed to allocate"))
+    """Whether this is LiteRT's error for full memory, for which it has no exception class."""
+    return isinstance(error, RuntimeError) and any(part in str(error) for part in ("bad_alloc", "Failed to allocate"))

@@ -1,4 +1,4 @@
-"""What LiteRT (once TensorFlow Lite) offers: readable without it installed."""
+"""The declaration of LiteRT (formerly TensorFlow Lite), which needs no LiteRT installed."""
 
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, SIZES

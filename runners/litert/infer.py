@@ -15,14 +15,14 @@ from runners.reference.layout import nhwc
 
 
 def prepare(request: Request) -> StepWork:
-    """The network as a file, which is how users come by one; reading it is a stage, a step invokes it on one input."""
+    """The network as a file, which is what users get. The stage `compile` reads it; a step invokes it on one batch."""
     case, path = request.case, request.scratch / "network.tflite"
     devices.configure(request)
-    # TensorFlow runs in a process of its own: what LiteRT needs is measured without it.
+    # TensorFlow converts in a process of its own, so that its memory is not measured.
     converting = multiprocessing.get_context("fork").Process(target=_convert, args=(case, path))
     converting.start()
     converting.join()
-    if converting.exitcode:  # the kernel kills with 9 where memory is full
+    if converting.exitcode:  # if memory is full, the kernel kills with signal 9
         fault = MemoryError if converting.exitcode == -9 else RuntimeError
         raise fault(f"TensorFlow's converter ended with {converting.exitcode}; its messages are above")
     batch, copies = nhwc(images(case.seed, case.batch_size, case.input_size)), begins_on_host(request)
@@ -31,18 +31,18 @@ def prepare(request: Request) -> StepWork:
     def load() -> None:
         nonlocal interpreter, batch
         interpreter = devices.interpreter_of(request, path)
-        devices.give(interpreter, batch)
-        batch = batch if copies else None  # the model has its own
+        devices.set_input(interpreter, batch)
+        batch = batch if copies else None  # the model has a copy
 
     def step() -> None:
         if copies:
-            devices.give(interpreter, batch)
+            devices.set_input(interpreter, batch)
         interpreter.invoke()
 
     def logits(part: np.ndarray) -> np.ndarray:
         nonlocal batch
         batch = nhwc(part)
-        devices.give(interpreter, batch)
+        devices.set_input(interpreter, batch)
         step()
         return devices.result(interpreter)
 
@@ -51,7 +51,8 @@ def prepare(request: Request) -> StepWork:
         step=step,
         synchronize=lambda: None,  # `invoke` returns when it is done
         logits=logits,
-        parameters=shared_sizes(case.network, CLASSES[case.network]),  # as given: the converter folds batch norms
+        # Not read back from the file, because the converter folds batch norms.
+        parameters=shared_sizes(case.network, CLASSES[case.network]),
         seen=lambda: devices.seen(interpreter),
         stages={"compile": Stage(load)},
     )

@@ -1,7 +1,8 @@
-"""ONNX Runtime as a contestant: inference only."""
+"""ONNX Runtime under test: inference only."""
 
 import os
 
-# From 1.29 on it reports each session to its makers, with hashes of graph and weights, from a thread of its own. No
-# benchmark of ours sends anything, and nothing runs beside its steps. It looks when imported: this has to come before.
+# From 1.29 on, ONNX Runtime reports each session to its makers, with hashes of graph and weights, in a thread of its
+# own. Our benchmarks send nothing, and no other thread may run during the steps. The variable must be set before the
+# import.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -1,4 +1,4 @@
-"""Threads, device and precision in ONNX Runtime: asserted before anything runs, read back for the record."""
+"""Threads, device and precision in ONNX Runtime: checked before anything runs, and read back for the record."""
 
 import numpy as np
 import onnxruntime as ort
@@ -12,25 +12,25 @@ from runners.reference.precision import precision
 from runners.reference.rounding import SIDE, multiplies_in_tf32
 
 NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory", "ALLOC_FAILED")
-"""What is in the messages when memory is full: ONNX Runtime has no exception of its own for it."""
+"""Parts of messages for full memory: ONNX Runtime has no exception class for it."""
 
 
 def configure(request: Request) -> None:
-    """Assert the device by a product computed on it. Raises Invalid, and Unsupported for what it cannot do."""
+    """Check the device with a product. Raises Invalid, and Unsupported for cases that ONNX Runtime cannot compute."""
     case = request.case
     if case.device == "cpu" and case.precision == "fp16":
-        raise Unsupported("on a CPU ONNX Runtime computes convolutions in float32, whatever the model; use a GPU")
+        raise Unsupported("on a CPU, ONNX Runtime always computes convolutions in float32; use a GPU")
     if case.device == "gpu":
         if PROVIDERS["gpu"] not in ort.get_available_providers():
-            raise Invalid("DEVICE", "a GPU was asked for, this ONNX Runtime is built for CPUs; make images DEVICE=gpu")
-        ort.preload_dlls()  # CUDA and cuDNN are Python packages, where the loader does not look by itself
-    _rounds_to_tf32(request)  # computes something before anything is measured
+            raise Invalid("DEVICE", "a GPU was requested, this ONNX Runtime is built for CPUs; make images DEVICE=gpu")
+        ort.preload_dlls()  # CUDA and cuDNN are Python packages, which the loader does not search
+    _rounds_to_tf32(request)  # a first computation, before anything is measured
 
 
 def seen(request: Request, session: ort.InferenceSession, logits: ort.OrtValue, parameters: str) -> Seen:
-    """What was in effect, read back from the session and its `logits`.
+    """The settings in effect, read back from the session and its `logits`.
 
-    `parameters` is what the graph's initializers are kept in, which a session does not tell.
+    `parameters` is the number format of the graph's initializers, which a session does not report.
     """
     options, provider = session.get_session_options(), session.get_providers()[0]
     places = {"gpu" if "CUDA" in name.upper() else "cpu" for name in (provider, logits.device_name())}
@@ -54,13 +54,13 @@ def seen(request: Request, session: ort.InferenceSession, logits: ort.OrtValue, 
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ONNX Runtime says so that memory is full."""
+    """Whether this is ONNX Runtime's error for full memory."""
     own = isinstance(error, (RuntimeError, RuntimeException, Fail, EPFail))
     return own and any(words in str(error) for words in NO_MEMORY)
 
 
 def _rounds_to_tf32(request: Request) -> bool:
-    """Compute one product in float32 on the device: whether its factors were rounded. Raises Invalid if it is wrong."""
+    """Whether a float32 product on the device rounds its factors to TF32. Raises Invalid if the product is wrong."""
     tensors = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [SIDE, SIDE]) for name in (INPUT, OUTPUT))
     node = helper.make_node("MatMul", [INPUT, INPUT], [OUTPUT])
     graph = helper.make_graph([node], "product", [next(tensors)], [next(tensors)])
@@ -78,5 +78,5 @@ def _rounds_to_tf32(request: Request) -> bool:
 def _entry(options: ort.SessionOptions, key: str) -> str:
     try:
         return options.get_session_config_entry(key)
-    except RuntimeError:  # nobody set it
+    except RuntimeError:  # it was not set
         return "default"

@@ -1,4 +1,4 @@
-"""What ONNX Runtime offers: readable without ONNX Runtime installed."""
+"""The declaration of ONNX Runtime, which needs no ONNX Runtime installed."""
 
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, SIZES

@@ -1,4 +1,4 @@
-"""An ONNX graph, written down one operator at a time; every initializer in it is one of the shared weights."""
+"""Builds an ONNX graph operator by operator. Every initializer in it is a shared weight."""
 
 import math
 from collections.abc import Mapping
@@ -13,26 +13,26 @@ from runners.reference.layers import EPSILON, Layer
 from runners.reference.walk import walk
 
 OPSET, IR_VERSION = 21, 10
-"""Of ONNX 1.16; fixed, so that a newer onnx does not change the graph."""
+"""The versions of ONNX 1.16. They are fixed, so that a newer onnx does not change the graph."""
 INPUT, OUTPUT = "images", "logits"
 WEIGHTS_FILE = "weights"
 EXTERNAL = onnx.TensorProto.EXTERNAL
 
 
 def network(name: str, arrays: Mapping[str, np.ndarray], batch: int, size: int) -> onnx.ModelProto:
-    """A network over `batch` images of size × size pixels; its initializers are the shared weights, kept outside."""
+    """A network for `batch` images of size × size pixels. Its initializers, the shared weights, lie in another file."""
     graph = Graph(arrays, batch, size)
     return graph.model(walk(name, graph, Value(graph, INPUT), size))
 
 
 def sizes(model: onnx.ModelProto) -> dict[str, int]:
-    """How many numbers each initializer has; all of them are parameters."""
+    """The number of elements of each initializer. All initializers are parameters."""
     return {tensor.name: math.prod(tensor.dims) for tensor in model.graph.initializer}
 
 
 @dataclass(frozen=True)
 class Value:
-    """What an operator puts out."""
+    """The output of an operator."""
 
     graph: "Graph"
     name: str
@@ -45,7 +45,7 @@ class Value:
 
 
 class Graph:
-    """The verbs of runners/reference/walk.py over N × 3 × size × size images; each adds an operator."""
+    """The verbs of runners/reference/walk.py for N × 3 × size × size images. Each adds an operator."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray], batch: int, size: int) -> None:
         self._arrays = arrays
@@ -55,7 +55,7 @@ class Graph:
         self._parameters: list[str] = []
 
     def add(self, operator: str, *inputs: Value, **attributes: object) -> Value:
-        """Any operator with one output."""
+        """Add an operator with one output."""
         output = f"{operator}_{len(self._nodes)}"
         self._nodes.append(helper.make_node(operator, [value.name for value in inputs], [output], **attributes))
         return Value(self, output)
@@ -73,7 +73,7 @@ class Graph:
     def activation(self, x: Value, name: str) -> Value:
         if name == "relu6":
             return self.add("Clip", x, self._constant(0.0), self._constant(6.0))
-        if name == "silu":  # opset 24's Swish is the same, but ONNX Runtime 1.31 takes it apart and fuses nothing
+        if name == "silu":  # not opset 24's Swish: ONNX Runtime 1.31 splits it and fuses nothing
             return x * self.add("Sigmoid", x)
         return self.add({"relu": "Relu", "sigmoid": "Sigmoid"}[name], x)
 
@@ -90,7 +90,7 @@ class Graph:
         return self.add("Flatten", x)
 
     def model(self, logits: Value) -> onnx.ModelProto:
-        """The whole, `logits` (N × classes) its output."""
+        """The whole model, with `logits` (N × classes) as its output."""
         kind = helper.np_dtype_to_tensor_dtype(self._type)
         graph = helper.make_graph(
             [*self._nodes, helper.make_node("Identity", [logits.name], [OUTPUT])],
@@ -113,12 +113,15 @@ class Graph:
         return [Value(self, name) for name in names]
 
     def _constant(self, value: np.ndarray | float) -> Value:
-        """A number or a matrix that is no parameter, in the graph's precision."""
+        """A constant that is not a parameter, in the graph's precision."""
         return self.add("Constant", value=numpy_helper.from_array(np.asarray(value, self._type)))
 
 
 def save(model: onnx.ModelProto, arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    """Write the graph to `path` and its parameters beside it; onnx.save_model would hold them in memory four times."""
+    """Write the graph to `path` and its parameters into the same folder.
+
+    onnx.save_model would hold the parameters in memory four times.
+    """
     with (path.parent / WEIGHTS_FILE).open("wb") as file:
         for tensor in model.graph.initializer:
             arrays[tensor.name].tofile(file)

@@ -17,11 +17,11 @@ TYPES = {"fp32": np.float32, "tf32": np.float32, "fp16": np.float16}
 
 
 def prepare(request: Request) -> StepWork:
-    """The network as a file with the shared weights beside it, which is how users come by one.
+    """The network and the shared weights as files, which is what users get.
 
-    Making a session of it, which optimises the graph, is the stage `compile`. A step runs the session on what is
-    bound: input and output on the device. Where the transfer belongs to the step, it begins by binding an array in the
-    host's memory, which ONNX Runtime copies to a GPU; a CPU reads it where it is.
+    The stage `compile` makes a session, which optimises the graph. A step runs the session with input and output bound
+    to memory on the device. If the transfer belongs to the step, the step first binds an array in the host's memory;
+    ONNX Runtime copies it to a GPU, and on a CPU reads it in place.
     """
     case = request.case
     devices.configure(request)
@@ -29,9 +29,9 @@ def prepare(request: Request) -> StepWork:
     arrays = weights(case.network, case.seed, CLASSES[case.network])
     arrays = {name: array.astype(kind, copy=False) for name, array in arrays.items()}
     model, path = network(case.network, arrays, case.batch_size, case.input_size), request.scratch / "network.onnx"
-    parameters, kept_in = sizes(model), precision(array.dtype for array in arrays.values())
+    parameters, parameter_precision = sizes(model), precision(array.dtype for array in arrays.values())
     save(model, arrays, path)
-    del model, arrays  # the session has its own
+    del model, arrays  # the session reads copies from the files
     batch = images(case.seed, case.batch_size, case.input_size).astype(kind, copy=False)
 
     session: ort.InferenceSession
@@ -60,9 +60,9 @@ def prepare(request: Request) -> StepWork:
     return inference(
         request,
         step=step,
-        synchronize=lambda: None,  # a run has waited for the device when it returns, unless it is told not to
+        synchronize=lambda: None,  # a run returns when the device has finished
         logits=logits,
         parameters=parameters,
-        seen=lambda: devices.seen(request, session, computed, kept_in),
+        seen=lambda: devices.seen(request, session, computed, parameter_precision),
         stages={"compile": Stage(make_session)},
     )

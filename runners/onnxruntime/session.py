@@ -1,4 +1,4 @@
-"""How a session is made: on one device alone, with the request's threads, usual or tuned."""
+"""Opens a session: on the request's device alone, with the request's threads, default or tuned."""
 
 import re
 from pathlib import Path
@@ -14,52 +14,52 @@ PLACES = {"cpu": "cpu", "gpu": "cuda"}
 PROVIDERS = {"cpu": "CPUExecutionProvider", "gpu": "CUDAExecutionProvider"}
 TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 TUNED = {"session.set_denormal_as_zero": "1", "session.dynamic_block_base": "4"}
-"""Switches of the documentation for a CPU. Threads that do not spin, another one, help only where neighbours compute:
-where none does, steps of a millisecond or two take a fifth to a half longer."""
+"""Documented switches for a CPU. The switch against spinning threads is not among them: it helps only on a busy
+machine; on a quiet machine, steps of one or two milliseconds take a fifth to a half longer with it."""
 
 NO_DEVICE = re.compile(r"CUDA failure (?!2:)\d+: [^;\n]*[^;\s]")
-"""What CUDA says where there is no GPU that it can use, within a text that names half of a source file; 2 is memory."""
+"""The part of CUDA's long message that says why no GPU can be used. Failure 2 means full memory."""
 
 
 def open_session(request: Request, model: Path | bytes) -> ort.InferenceSession:
     """A session on the request's device. Raises Invalid.
 
-    Execution is sequential and all graph optimisations are on: the defaults, read back in `effective`.
+    By default execution is sequential and all graph optimisations are on; the record's `effective` shows both.
     """
     case, tuned = request.case, request.competitor.variant == "tuned"
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = request.threads
-    given: dict[str, str] = {}
+    provider: dict[str, str] = {}
     if case.device == "gpu":
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
-        given = {"cudnn_conv_algo_search": "EXHAUSTIVE", "use_tf32": str(int(case.precision == "tf32"))}
+        provider = {"cudnn_conv_algo_search": "EXHAUSTIVE", "use_tf32": str(int(case.precision == "tf32"))}
         if tuned and case.scope == "compute":  # a captured graph reads its input from one address
-            given["enable_cuda_graph"] = "1"
+            provider["enable_cuda_graph"] = "1"
     elif tuned:
         for key, value in TUNED.items():
             options.add_session_config_entry(key, value)
-    providers = [(PROVIDERS[case.device], given)]
+    providers = [(PROVIDERS[case.device], provider)]
     try:
         return ort.InferenceSession(model, options, providers=providers, enable_fallback=0)
     except Fail as error:
-        # Where CUDA cannot be loaded ONNX Runtime only warns, and puts the graph on the CPU.
+        # If CUDA cannot be loaded, ONNX Runtime only warns and puts the graph on the CPU.
         if "assigned to the default CPU EP" in str(error):
-            raise Invalid("DEVICE", f"a GPU was asked for, CUDA does not take the whole graph: {error}") from error
+            raise Invalid("DEVICE", f"a GPU was requested, CUDA does not take the whole graph: {error}") from error
         raise
     except RuntimeError as error:
-        found = NO_DEVICE.search(str(error)) if case.device == "gpu" else None
-        if found is None:
+        reason = NO_DEVICE.search(str(error)) if case.device == "gpu" else None
+        if reason is None:
             raise
-        why = f"a GPU was asked for, ONNX Runtime can use none ({found[0]}); check the driver, or ask for the CPU"
-        raise Invalid("DEVICE", why) from error
+        message = f"a GPU was requested, ONNX Runtime can use none ({reason[0]}); check the driver, or use the CPU"
+        raise Invalid("DEVICE", message) from error
 
 
 def bind(
     request: Request, session: ort.InferenceSession, images: np.ndarray
 ) -> tuple[ort.IOBinding, ort.OrtValue, ort.OrtValue]:
-    """The session's input and output on the request's device, bound: (binding, input, output).
+    """Bind the session's input and output to memory on the request's device. Returns (binding, input, output).
 
-    The input holds `images`; on a CPU it is that very array.
+    The input holds `images`; on a CPU it shares their memory.
     """
     place = PLACES[request.case.device]
     [result] = session.get_outputs()

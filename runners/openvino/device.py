@@ -1,4 +1,4 @@
-"""What OpenVINO is told, and what it tells of itself."""
+"""OpenVINO's settings, set for a request and read back for the record."""
 
 import openvino as ov
 
@@ -9,24 +9,24 @@ PRECISIONS = {"f32": "fp32", "bf16": "bf16", "f16": "fp16"}
 
 
 def configure(request: Request) -> None:
-    """Raise Invalid where the case's device is none that this contestant runs on."""
+    """Raise Invalid unless the case's device is a CPU."""
     if request.case.device != "cpu":
-        raise Invalid("DEVICE", "a GPU was asked for, this contestant runs OpenVINO on a CPU alone")
+        raise Invalid("DEVICE", "a GPU was requested, Levelfield runs OpenVINO on a CPU only")
 
 
 def compiled(request: Request, model: ov.Model) -> ov.CompiledModel:
-    """The model for the request's threads, one batch at a time."""
+    """The model, compiled for the request's threads and one batch at a time."""
     settings = {
         "INFERENCE_NUM_THREADS": request.threads,
         "NUM_STREAMS": 1,
         "INFERENCE_PRECISION_HINT": "f32",  # else a CPU with AMX computes in bfloat16
-        "ENABLE_HYPER_THREADING": True,  # every CPU that may be used, as every other contestant
+        "ENABLE_HYPER_THREADING": True,  # uses every allowed CPU, as all other frameworks do
     }
     return ov.Core().compile_model(model, "CPU", settings)
 
 
 def seen(model: ov.CompiledModel, parameters: list[object]) -> Seen:
-    """What was in effect, read back from the compiled model; `parameters` are the types that it was given."""
+    """The settings in effect, read back from the compiled model. `parameters` are the types of its weights."""
     computed = model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
     return Seen(
         device="+".join(name.partition(".")[0].lower() for name in model.get_property("EXECUTION_DEVICES")),
@@ -40,5 +40,5 @@ def seen(model: ov.CompiledModel, parameters: list[object]) -> Seen:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether OpenVINO says so that memory is full; it has no exception of its own for it."""
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in ("bad_alloc", "out of memory"))
+    """Whether this is OpenVINO's error for full memory, for which it has no exception class."""
+    return isinstance(error, RuntimeError) and any(part in str(error) for part in ("bad_alloc", "out of memory"))

@@ -1,4 +1,4 @@
-"""What OpenVINO offers: readable without OpenVINO installed."""
+"""The declaration of OpenVINO, which needs no OpenVINO installed."""
 
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, SIZES

@@ -14,7 +14,7 @@ from runners.reference.weights import weights
 
 
 def prepare(request: Request) -> StepWork:
-    """A model with the shared weights as constants; compiling it is a stage, a step infers from one input tensor."""
+    """A model with the shared weights as constants. The stage `compile` compiles it; a step infers one batch."""
     case = request.case
     devices.configure(request)
     arrays = weights(case.network, case.seed, CLASSES[case.network])
@@ -23,7 +23,7 @@ def prepare(request: Request) -> StepWork:
     constants = {node.get_friendly_name(): node for node in model.get_ops() if node.get_type_name() == "Constant"}
     parameters = {name: int(np.prod(constants[name].shape)) for name in arrays if name in constants}
     types = {array.dtype for array in arrays.values()}
-    del arrays, constants  # the model has its own
+    del arrays, constants  # the model has copies
     batch = images(case.seed, case.batch_size, case.input_size)
     copies = begins_on_host(request)
     compiled = session = None

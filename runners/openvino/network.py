@@ -1,4 +1,4 @@
-"""The verbs of the walk as operations of an OpenVINO model, over N × channels × height × width."""
+"""The verbs of the walk as operations of an OpenVINO model, for N × channels × height × width."""
 
 import numpy as np
 from openvino import opset1
@@ -10,7 +10,7 @@ ONE = [1, 1]
 
 
 class Verbs:
-    """`arrays` are the shared weights; they become constants of the model."""
+    """The verbs; `arrays`, the shared weights, become constants of the model."""
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self.arrays = arrays
@@ -36,7 +36,9 @@ class Verbs:
         return {"relu": operations.relu, "sigmoid": operations.sigmoid, "silu": operations.swish}[name](x)
 
     def max_pool(self, x, size, stride, padding):
-        return opset1.max_pool(x, [stride] * 2, [padding] * 2, [padding] * 2, [size] * 2)  # later ones give indices too
+        return opset1.max_pool(
+            x, [stride] * 2, [padding] * 2, [padding] * 2, [size] * 2
+        )  # later versions also return indices
 
     def mean(self, x):
         return operations.reduce_mean(x, [2, 3], True)

@@ -1,1 +1,1 @@
-"""PyTorch as a contestant."""
+"""PyTorch under test."""

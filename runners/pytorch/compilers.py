@@ -1,4 +1,4 @@
-"""What PyTorch's two compilers need, and where they keep what they made."""
+"""The requirements of PyTorch's two compilers, and the cache of torch.compile."""
 
 import os
 import shutil
@@ -12,13 +12,13 @@ from runners.harness.workload import Request, Unsupported
 
 
 def assert_script() -> None:
-    """Raise Unsupported where this torch has no TorchScript any more; it has been deprecated since 2.5."""
+    """Raise Unsupported if this torch has no TorchScript any more. TorchScript has been deprecated since torch 2.5."""
     if not hasattr(getattr(torch, "jit", None), "script"):
         raise Unsupported(f"torch {torch.__version__} has no TorchScript any more; choose an older one, or compile")
 
 
 def ready_inductor(request: Request) -> None:
-    """Let `torch.compile` keep its code in the request's folder. Raises Unsupported where it could build none."""
+    """Let `torch.compile` keep its code in the request's folder. Raises Unsupported if it cannot compile here."""
     compiler = os.environ.get("CXX") or "g++"
     if shutil.which(compiler) is None:
         raise Unsupported(f"torch.compile needs a C++ compiler, finds no {compiler}; apt-get install g++, or set CXX")
@@ -27,6 +27,6 @@ def ready_inductor(request: Request) -> None:
         raise Unsupported(f"torch.compile needs Python's headers, not in {headers}; apt-get install python3-dev")
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(request.compiler_cache)
     if not request.compiler_cache.is_relative_to(request.scratch):
-        # Its precompiled C++ header (150 MB) is no case's own: it keeps that below the temporary folder, for all. That
-        # of a container is empty every time, which cost a warm start twelve seconds; the run's cases can share one.
+        # Inductor keeps a precompiled C++ header (150 MB) for all cases below the temporary folder, which is empty in
+        # a new container: that cost a warm start twelve seconds. So all cases of a run share a temporary folder.
         tempfile.tempdir = str(request.compiler_cache.parent)

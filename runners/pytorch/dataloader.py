@@ -1,4 +1,4 @@
-"""torch's DataLoader over any images: worker processes that hand over batches through shared memory."""
+"""torch's DataLoader for any decoder: worker processes hand batches over through shared memory."""
 
 import itertools
 import multiprocessing
@@ -20,7 +20,10 @@ from runners.reference.source import PREFETCH, SIDE, Source
 
 
 class DecodedOnAccess(Dataset):
-    """The images of a source through `decode`, from a path to uint8 (3, H, W); if plain, normalised one by one."""
+    """The images of a source, decoded when they are accessed. The plain variant also normalises each image.
+
+    `decode` maps a path to uint8 (3, H, W).
+    """
 
     def __init__(self, source: Source, decode: Callable[[str], torch.Tensor]) -> None:
         self.paths, self.decode = source.paths, decode
@@ -36,7 +39,7 @@ class DecodedOnAccess(Dataset):
 
 
 def stages(source: Source) -> dict[str, int]:
-    """What of the work can be timed apart, and how many of it may run at once."""
+    """The stages that can be timed separately, each with the largest number of its tasks that run at once."""
     workers = max(1, source.workers)
     found = {"decode": workers}
     if source.stage != "decode":
@@ -49,9 +52,9 @@ def stages(source: Source) -> dict[str, int]:
 def parts(
     source: Source, decode: Callable[[str], torch.Tensor], tally: Tally | None
 ) -> tuple[DecodedOnAccess, Callable, Callable]:
-    """The images, what makes a batch of a list of them, and what the main process does to a batch.
+    """The images, a function from a list of images to a batch, and a function that the main process applies to a batch.
 
-    A DataLoader keeps no statistics: where there is a tally, these are timed.
+    A DataLoader keeps no statistics of its own, so with a `tally` all three are timed.
     """
     images = DecodedOnAccess(source, decode)
     collate = list if source.stage == "decode" else default_collate
@@ -67,9 +70,9 @@ def parts(
 def passes(
     source: Source, endless: bool, decode: Callable[[str], torch.Tensor], tally: Tally | None = None
 ) -> Callable[[], Iterator]:
-    """A loader, each call of which gives one pass over the images in order, or one without end.
+    """A function that starts a pass over the images in order, or an endless pass.
 
-    Closing a pass ends its workers, except where it is tuned: they stay until the loader is let go.
+    Closing a pass ends its workers. The workers of a tuned loader end with the loader.
     """
     if source.workers:
         require_shared_memory(_shared_bytes(source))
@@ -88,7 +91,7 @@ def passes(
 
 
 def settings(source: Source, decoder: str) -> dict[str, str]:
-    """What is in effect, read back while the workers run."""
+    """The settings in effect, read back while the workers run."""
     return {
         "workers_alive": str(len(multiprocessing.active_children())),
         "worker_kind": "process",
@@ -101,7 +104,7 @@ def settings(source: Source, decoder: str) -> dict[str, str]:
 
 
 def undecodable(path: str, error: Exception | str) -> ValueError:
-    """What a worker raises; the class survives the way to the main process."""
+    """The error that a worker raises. The main process gets a ValueError too."""
     return ValueError(f"{path!r} cannot be decoded ({' '.join(str(error).split())})")
 
 
@@ -113,7 +116,7 @@ def _pass(loader: DataLoader, finish: Callable[[torch.Tensor], torch.Tensor]) ->
             yield finish(batch)
     except ValueError as error:
         failure = Invalid("DATA", str(error).strip().splitlines()[-1].removeprefix("ValueError: "))
-        traceback.clear_frames(error.__traceback__)  # they would keep the iterator, and it the workers, alive
+        traceback.clear_frames(error.__traceback__)  # the frames would keep the iterator and its workers alive
     finally:
         del iterator, loader
     if failure:
@@ -121,7 +124,7 @@ def _pass(loader: DataLoader, finish: Callable[[torch.Tensor], torch.Tensor]) ->
 
 
 class Endless:
-    """Positions of the images, epoch after epoch."""
+    """The positions of the images, epoch after epoch."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -135,13 +138,13 @@ def _as_is(batch: torch.Tensor) -> torch.Tensor:
 
 
 def _shared_bytes(source: Source) -> int:
-    """Every batch that can be on its way at once: queued, in each worker's hands, and delivered."""
+    """The size of all batches that can exist at once: queued, being made by the workers, and delivered."""
     element = 4 if source.normalized and not source.tuned else 1
     batch = source.batch_size * SIDE * SIDE * 3 * element
     return batch * (source.queue_batches + source.workers + 1)
 
 
 def _allow_open_files() -> None:
-    """Each tensor of an unstacked batch travels as one open file; the usual soft limit of 1024 is too few."""
+    """Raise the limit of open files: each tensor of an unstacked batch is one, and the usual 1024 are too few."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -1,4 +1,4 @@
-"""Threads, device and precision in PyTorch: set before anything runs, read back for the record."""
+"""Threads, device and precision in PyTorch: set before anything runs, and read back for the record."""
 
 import functools
 import os
@@ -12,7 +12,7 @@ from runners.pytorch.precision import allow_tf32, observed, rounds_factors
 from runners.reference.precision import precision
 
 HOST_ALLOCATION_FAILED = "DefaultCPUAllocator"
-"""In the message of a RuntimeError: the CPU's allocator has no exception of its own."""
+"""A part of the message of a RuntimeError: the CPU's allocator has no exception class of its own."""
 
 
 def configure(request: Request) -> torch.device:
@@ -29,15 +29,15 @@ def configure(request: Request) -> torch.device:
     elif torch.cuda.is_available():
         device = torch.device("cuda:0")
     else:
-        raise Invalid("DEVICE", "a GPU was asked for, PyTorch sees none; check the driver, or ask for the CPU")
-    rounds_factors(device)  # computes something before anything is measured
+        raise Invalid("DEVICE", "a GPU was requested, PyTorch sees none; check the driver, or use the CPU")
+    rounds_factors(device)  # a first computation, before anything is measured
     return device
 
 
 def seen(results: Iterable[torch.Tensor], layout: str | None, parameters: Iterable[torch.Tensor] = ()) -> Seen:
-    """What was in effect, read back from PyTorch and from tensors.
+    """The settings in effect, read back from PyTorch and from tensors.
 
-    `results` are what was computed or worked on: logits, a model's parameters, what a loader delivered.
+    `results` are tensors that the steps produced or changed: logits, a model's parameters, delivered images.
     """
     results, parameters = list(results), list(parameters)
     places = {"gpu" if tensor.is_cuda else "cpu" for tensor in (*results, *parameters)}
@@ -65,7 +65,7 @@ def seen(results: Iterable[torch.Tensor], layout: str | None, parameters: Iterab
 
 
 def layout(batch: torch.Tensor) -> str:
-    """Where the channels of N RGB images lie in memory: before the pixels (NCHW) or at each pixel (NHWC)."""
+    """The memory layout of N RGB images: channels before pixels (NCHW) or pixels before channels (NHWC)."""
     if batch.shape[1] != 3:
         return "NHWC"
     last = batch.is_contiguous(memory_format=torch.channels_last) and not batch.is_contiguous()
@@ -73,24 +73,24 @@ def layout(batch: torch.Tensor) -> str:
 
 
 def laid_out(array: np.ndarray, memory: torch.memory_format) -> np.ndarray:
-    """N × 3 × height × width, in memory as asked."""
+    """The array (N × 3 × height × width) in the given memory format."""
     return torch.from_numpy(array).contiguous(memory_format=memory).numpy()
 
 
 def put(array: np.ndarray, device: torch.device, dtype: torch.dtype | None = None) -> torch.Tensor:
-    """The array on the device, its layout kept; on a CPU the same memory, unless `dtype` is another than its own."""
+    """The array on the device, in its own layout. On a CPU it shares the array's memory unless `dtype` differs."""
     return torch.from_numpy(array).to(device, dtype)
 
 
 def synchronizer(device: torch.device) -> Callable[[], None]:
-    """Waits until the device has done all it was given; a CPU has when the call returns."""
+    """A function that waits until the device has finished; a CPU has finished when a call returns."""
     if device.type == "cuda":
         return functools.partial(torch.cuda.synchronize, device)
     return _nothing_to_wait_for
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether PyTorch says so that memory is full."""
+    """Whether this is PyTorch's error for full memory."""
     return isinstance(error, torch.OutOfMemoryError) or HOST_ALLOCATION_FAILED in str(error)
 
 

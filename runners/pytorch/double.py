@@ -1,4 +1,4 @@
-"""The first optimiser steps in float64: what is left of a difference between frameworks there is one in the work."""
+"""The first optimiser steps in float64, where a difference between frameworks means different work."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -10,13 +10,13 @@ from torch import nn
 from runners.reference.evidence import Double
 
 TrainStep = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-"""Takes a batch and its labels, updates the model and gives (loss, logits) before the update."""
+"""Takes a batch and its labels, updates the model, and returns (loss, logits) before the update."""
 Fresh = Callable[[torch.dtype], nn.Module]
-"""Makes a model with the shared weights on the device, as the trained one was made."""
+"""Makes a model with the shared weights on the device, in the same way as the trained model."""
 
 
 def in_double(fresh: Fresh, train_step_of: Callable[[nn.Module], TrainStep]) -> Double:
-    """What runners/reference/evidence.py calls a Double, of a fresh model."""
+    """The Double of runners/reference/evidence.py: it trains a fresh model."""
 
     def double(
         images: np.ndarray, labels: np.ndarray, steps: int, others: np.ndarray
@@ -34,7 +34,7 @@ def in_double(fresh: Fresh, train_step_of: Callable[[nn.Module], TrainStep]) -> 
 def losses_of(
     train_step: TrainStep, model: nn.Module, images: np.ndarray, labels: np.ndarray, steps: int
 ) -> list[float]:
-    """The loss before each of so many steps on one batch."""
+    """The loss before each of `steps` steps on one batch."""
     weight = next(model.parameters())
     batch, targets = torch.from_numpy(images).to(weight), torch.from_numpy(labels).to(weight.device)
     return [train_step(batch, targets)[0].item() for _ in range(steps)]
@@ -42,9 +42,9 @@ def losses_of(
 
 @contextlib.contextmanager
 def _biased_variances(model: nn.Module) -> Iterator[None]:
-    """Leaves the running variances as if each batch's had been stored biased, which Keras does, over n, not n − 1.
+    """Correct the running variances as if batch norms had stored biased variances (over n, not n − 1), as Keras does.
 
-    Both conventions are what users of the frameworks get; without this they would hide a difference in momentum.
+    Users of the frameworks get both conventions. Without the correction they would hide a difference in momentum.
     """
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     starts = [norm.running_var.clone() for norm in norms]

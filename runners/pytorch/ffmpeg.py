@@ -1,9 +1,9 @@
-"""Gives SPDL the FFmpeg libraries its wheel lacks, from the `av` wheel, the same in every engine.
+"""Gives SPDL the FFmpeg libraries that its wheel lacks, from the `av` wheel.
 
-SPDL links against `libavcodec.so.62` and its siblings; the `av` wheel carries exactly these under names
-with a hash in them. Loading SPDL's own library once through a folder where both go by the names that the
-linker looks for is enough: later imports find it already in the process. No root, no system package, and
-one FFmpeg version for containers and virtual environments alike.
+SPDL links against `libavcodec.so.62` and its siblings. The `av` wheel has exactly these libraries, under names with a
+hash. So SPDL's own library is loaded once from a folder of links with the names that the linker looks for; later
+imports find it in the process. This needs neither root nor a system package, and containers and virtual environments
+use the same FFmpeg.
 """
 
 import ctypes
@@ -22,11 +22,11 @@ HASHED_NAME = re.compile(r"(lib(?:av|sw)[a-z]+)-[0-9a-f]+(\.so\.\d+)[\d.]*")
 
 @functools.cache
 def load_ffmpeg() -> str:
-    """Load FFmpeg and SPDL's library for it, newest first; returns the name of the latter. Raises Unsupported."""
+    """Load FFmpeg and the newest of SPDL's libraries that fits it. Returns that library's name. Raises Unsupported."""
     spdl, av = _folder("spdl.io") / "lib", _folder("av").parent / "av.libs"
     if not av.is_dir():
         raise Unsupported(f"SPDL needs FFmpeg's shared libraries; {av} is missing. `make setup` installs them")
-    refused = []
+    errors = []
     with tempfile.TemporaryDirectory(prefix="levelfield-ffmpeg-") as name:
         folder = Path(name)
         for library in av.iterdir():
@@ -39,12 +39,12 @@ def load_ffmpeg() -> str:
             try:
                 ctypes.CDLL(str(link))
             except OSError as error:
-                refused.append(str(error))
+                errors.append(str(error))
             else:
-                # SPDL finishes loading on first use, without a lock: two of its threads at once have aborted there.
+                # SPDL finishes loading on first use, without a lock. Two threads at once have aborted the process.
                 get_ffmpeg_versions()
                 return library.stem.removeprefix("libspdl_")
-    raise Unsupported(f"none of SPDL's libraries fits the FFmpeg of the av package: {'; '.join(refused)}")
+    raise Unsupported(f"none of SPDL's libraries fits the FFmpeg of the av package: {'; '.join(errors)}")
 
 
 def _folder(package: str) -> Path:

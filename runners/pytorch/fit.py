@@ -11,25 +11,25 @@ from torch import nn
 
 from runners.harness.record import Check
 from runners.harness.waiting import Waiting
-from runners.harness.workload import FitWork, Invalid, Passed, Request, Seen, Unsupported
+from runners.harness.workload import EpochResult, FitWork, Invalid, Request, Seen, Unsupported
 from runners.pytorch import device as devices
 from runners.pytorch.double import TrainStep, in_double, losses_of
 from runners.pytorch.fit_images import scaled
 from runners.pytorch.networks import build, sizes
 from runners.pytorch.train import evaluated, train_step_of
 from runners.reference.batch import shared_batch
-from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, of_training
-from runners.reference.labelled import REPEATABLE, assert_same_pixels, of_split, plainly, unfit
+from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, training_check
+from runners.reference.labelled import REPEATABLE, assert_same_pixels, for_inspection, of_split, too_little_data
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
 
 
 def prepare(request: Request) -> FitWork:
-    """Data described, nothing decoded, nothing built: the stages do that, on the clock."""
+    """Describe the data, but decode and build nothing: the stages do that, on the clock."""
     case, manifest = request.case, request.manifest
     device = devices.configure(request)
     classes = len(manifest.classes)
-    if reason := unfit(len(manifest.splits["train"]), classes, case.batch_size):
+    if reason := too_little_data(len(manifest.splits["train"]), classes, case.batch_size):
         raise Unsupported(reason)
     arrays = weights(case.network, case.seed, classes)
     data = importlib.import_module(f"runners.pytorch.fit_{request.competitor.loader}")
@@ -41,7 +41,7 @@ def prepare(request: Request) -> FitWork:
     memory = torch.channels_last if tuned else torch.contiguous_format
     model = train_step = restored = train_loader = None
     delivered, layout = 0, ""
-    history: list[Passed] = []
+    history: list[EpochResult] = []
     waiting = Waiting()
     predicted: dict[str, torch.Tensor] = {}
     settings: dict[str, str] = {}
@@ -54,16 +54,16 @@ def prepare(request: Request) -> FitWork:
     def fresh(dtype: torch.dtype) -> nn.Module:
         return build(case.network, classes, arrays, dtype).to(device, memory_format=memory)
 
-    def stepping(network: nn.Module) -> TrainStep:
+    def new_train_step(network: nn.Module) -> TrainStep:
         return train_step_of(network, fused=tuned)
 
     def build_model() -> None:
         nonlocal model, train_step
         model = fresh(torch.float32)
         assert_parameters(case.network, classes, sizes(model))
-        train_step = stepping(model)
+        train_step = new_train_step(model)
 
-    def train_epoch(_epoch: int) -> Passed:
+    def train_epoch(_epoch: int) -> EpochResult:
         nonlocal train_loader, delivered, layout
         train_loader = train_loader or data.loader(train_images, case.seed, pinned)
         model.train()
@@ -75,11 +75,11 @@ def prepare(request: Request) -> FitWork:
             correct += (logits.argmax(1) == labels).sum()
         layout = devices.layout(batch)
         count = len(train_images.paths)
-        history.append(Passed(loss_sum.item() / count, correct.item() / count, waiting.taken()))
+        history.append(EpochResult(loss_sum.item() / count, correct.item() / count, waiting.taken()))
         return history[-1]
 
     def save(path: Path) -> None:
-        # Not straight into the file: where the disk is full, that ends the whole process (SIGABRT).
+        # To memory first: if the disk is full, saving straight to a file ends the whole process (SIGABRT).
         saved = io.BytesIO()
         torch.jit.save(torch.jit.script(model.eval()), saved)
         path.with_suffix(".pt").write_bytes(saved.getbuffer())
@@ -112,16 +112,18 @@ def prepare(request: Request) -> FitWork:
             raise Invalid("DATA", str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from None
 
     def check() -> Check:
-        """After the clock: was it the same training, and does the model in memory say what the restored one said?"""
+        """After the clock: the evidence, and whether the model in memory gives the restored model's answers."""
         pixels, untrained = inspected(), fresh(torch.float32)
         found = dataclasses.replace(
-            of_training(
+            training_check(
                 request,
                 classes,
                 sizes(untrained),
                 logits=lambda part: evaluated(fresh(torch.float32), part),
                 double=in_double(fresh, train_step_of),
-                losses=losses_of(stepping(untrained), untrained, *shared_batch(request, classes), COMPARED_LOSSES),
+                losses=losses_of(
+                    new_train_step(untrained), untrained, *shared_batch(request, classes), COMPARED_LOSSES
+                ),
             ),
             pixel_mean_difference=pixels.mean_difference,
             pixel_worst_image=pixels.worst_image,
@@ -145,10 +147,10 @@ def prepare(request: Request) -> FitWork:
         )
 
     def inspected() -> Delivered:
-        source = plainly(train_images, case.seed)
+        source = for_inspection(train_images, case.seed)
         loader = data.loader(source, case.seed, pinned)
         if source.cache:
-            for _ in batches(loader):  # what comes out of the cache is compared
+            for _ in batches(loader):  # fill the cache, so that the comparison reads from it
                 pass
         arrived = ((batch.cpu().contiguous().numpy(), labels.tolist()) for batch, labels in batches(loader))
         return assert_same_pixels(arrived, source, channels_first=True)
@@ -161,7 +163,7 @@ def prepare(request: Request) -> FitWork:
 
     def close() -> None:
         nonlocal train_loader
-        train_loader = None  # its persistent workers end with it
+        train_loader = None  # ends its persistent workers
 
     return FitWork(
         load=load,

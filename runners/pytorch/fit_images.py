@@ -1,4 +1,4 @@
-"""The images of `fit` on the PyTorch side, whichever loader asks: decoded, and cached where the case wants it."""
+"""The images of `fit`, for every PyTorch loader: decoded, and cached if the case says so."""
 
 from collections.abc import Callable
 
@@ -11,9 +11,9 @@ from runners.reference.labelled import Labelled
 
 
 class Images:
-    """Decodes the images of a split, uint8 (3, side, side), and keeps them where the source asks for a cache.
+    """Decodes the images of a split to uint8 (3, side, side), and keeps them if the source has a cache.
 
-    Two workers that meet at one position both decode it and write the same bytes: no lock is needed.
+    If two workers decode the same image at the same time, they write the same bytes, so no lock is needed.
     """
 
     def __init__(self, source: Labelled, decode: Callable[[str, int], torch.Tensor], processes: bool = False) -> None:
@@ -22,7 +22,7 @@ class Images:
             self.kept = torch.empty((len(source.paths), 3, source.side, source.side), dtype=torch.uint8)
             self.filled = torch.zeros(len(source.paths), dtype=torch.bool)
             if processes:
-                # One cache for all workers: each would otherwise fill its own.
+                # All workers share one cache; otherwise each would fill a cache of its own.
                 self.kept.share_memory_()
                 self.filled.share_memory_()
 
@@ -36,7 +36,7 @@ class Images:
 
 
 def decode_to_tensor(path: str, side: int) -> torch.Tensor:
-    """uint8 (3, side, side), stretched by antialiased bilinear: libjpeg-turbo and torch's vectorised resize."""
+    """uint8 (3, side, side), stretched by antialiased bilinear scaling, with libjpeg-turbo and torch's fast resize."""
     try:
         image = decode_jpeg(torch.from_numpy(np.fromfile(path, np.uint8)), mode=ImageReadMode.RGB)
     except (OSError, RuntimeError) as error:
@@ -45,11 +45,11 @@ def decode_to_tensor(path: str, side: int) -> torch.Tensor:
 
 
 def flipped(image: torch.Tensor, left_right: bool, upside_down: bool) -> torch.Tensor:
-    """The image turned over, as its last two dimensions say it lies."""
+    """The image (…, height, width), flipped."""
     axes = [axis for axis, flip in ((-1, left_right), (-2, upside_down)) if flip]
     return image.flip(axes) if axes else image
 
 
 def scaled(batch: torch.Tensor) -> torch.Tensor:
-    """Pixels in 0…1, of a batch that may be uint8 still."""
+    """The batch with pixels in 0…1. It may already be so, or still be uint8."""
     return batch if batch.is_floating_point() else batch.to(torch.float32).div_(255)

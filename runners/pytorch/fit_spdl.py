@@ -1,6 +1,6 @@
-"""The images of `fit` through SPDL: threads that leave the interpreter's lock while an image is decoded.
+"""The images of `fit` through SPDL: threads that release the interpreter's lock while they decode.
 
-By torchvision: at so small a size the colours of SPDL's own decoder, FFmpeg, are off by more than is allowed.
+torchvision decodes, because at this small size the colours of SPDL's own decoder, FFmpeg, differ by more than allowed.
 """
 
 import threading
@@ -16,8 +16,8 @@ from runners.reference.labelled import Labelled
 from runners.reference.source import PREFETCH
 
 
-class Drawn(NamedTuple):
-    """An image of an epoch: its position in the split, and how it is turned."""
+class Draw(NamedTuple):
+    """An image of an epoch: its position in the split, and its flips."""
 
     position: int
     left_right: bool
@@ -25,9 +25,10 @@ class Drawn(NamedTuple):
 
 
 class Loader:
-    """Batches of (images in 0…1, classes), every image once a pass; a pass has threads of its own, the cache is kept.
+    """Batches of (images in 0…1, classes), every image once in each pass. Passes share the cache, but not the threads.
 
-    Order and flips are drawn ahead, by the thread that asks, so that they do not hang on which worker was faster.
+    The calling thread draws order and flips at the start of a pass, so that they do not depend on which worker is
+    faster.
     """
 
     def __init__(self, source: Labelled, seed: int, pin_memory: bool) -> None:
@@ -36,12 +37,12 @@ class Loader:
         self.images = Images(source, decode)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        drawn, size = self._drawn(), self.source.batch_size
-        batches = [drawn[start : start + size] for start in range(0, len(drawn), size)]
+        draws, size = self._draws(), self.source.batch_size
+        batches = [draws[start : start + size] for start in range(0, len(draws), size)]
         if not self.source.workers:
             yield from map(self._batch, batches)
             return
-        # A batch is a task: to hand over single images costs as much as to decode ones this small.
+        # A task is a whole batch: to hand over a single small image costs as much as to decode it.
         builder = PipelineBuilder().add_source(batches)
         builder.pipe(self._batch, concurrency=self.source.workers, output_order="input")
         builder.add_sink(self.source.workers * PREFETCH)
@@ -52,29 +53,29 @@ class Loader:
         except PipelineFailure as error:
             raise ValueError(f"SPDL stopped ({' '.join(str(error).split())})") from None
 
-    def _drawn(self) -> list[Drawn]:
+    def _draws(self) -> list[Draw]:
         count = len(self.source.paths)
         order = torch.randperm(count, generator=self.generator) if self.source.shuffle else torch.arange(count)
         flips = torch.zeros((2, count), dtype=torch.bool)
         if self.source.augment:
             flips = torch.rand((2, count), generator=self.generator) < 0.5
-        return [Drawn(*entry) for entry in zip(order.tolist(), *flips.tolist(), strict=True)]
+        return [Draw(*entry) for entry in zip(order.tolist(), *flips.tolist(), strict=True)]
 
-    def _example(self, drawn: Drawn) -> tuple[torch.Tensor, int]:
-        image = flipped(self.images[drawn.position], drawn.left_right, drawn.upside_down)
-        return image, self.source.labels[drawn.position]
+    def _example(self, draw: Draw) -> tuple[torch.Tensor, int]:
+        image = flipped(self.images[draw.position], draw.left_right, draw.upside_down)
+        return image, self.source.labels[draw.position]
 
-    def _batch(self, drawn: list[Drawn]) -> tuple[torch.Tensor, torch.Tensor]:
-        images, labels = zip(*map(self._example, drawn), strict=True)
+    def _batch(self, draws: list[Draw]) -> tuple[torch.Tensor, torch.Tensor]:
+        images, labels = zip(*map(self._example, draws), strict=True)
         batch = scaled(torch.stack(images)), torch.tensor(labels)
         return (batch[0].pin_memory(), batch[1].pin_memory()) if self.pin_memory else batch
 
 
 def loader(source: Labelled, seed: int, pin_memory: bool) -> Loader:
-    """Batches of (images in 0…1, classes), every image once an epoch; the last batch may be smaller."""
+    """Batches of (images in 0…1, classes), every image once in each epoch. The last batch may be smaller."""
     return Loader(source, seed, pin_memory)
 
 
 def workers_alive() -> int:
-    """The threads that work now."""
+    """How many worker threads are alive."""
     return sum(thread.name.startswith("spdl_worker_thread") for thread in threading.enumerate())

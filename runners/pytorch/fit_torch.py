@@ -15,7 +15,7 @@ from runners.reference.source import PREFETCH
 
 
 class PlainFolder(Dataset):
-    """Images with their classes as the tutorials have them: Pillow, then torchvision's transforms, image by image."""
+    """Images with their classes, as in the tutorials: Pillow, then torchvision's transforms, image by image."""
 
     def __init__(self, source: Labelled) -> None:
         self.labels = source.labels
@@ -31,7 +31,7 @@ class PlainFolder(Dataset):
 
 
 class TunedFolder(Dataset):
-    """The same images by libjpeg-turbo and torch's own resize; bytes leave a worker, and are scaled a batch at once."""
+    """The same images with libjpeg-turbo and torch's resize. They stay uint8; the main process scales whole batches."""
 
     def __init__(self, source: Labelled) -> None:
         self.labels, self.augment = source.labels, source.augment
@@ -46,18 +46,21 @@ class TunedFolder(Dataset):
 
 
 def decode(path: str, side: int) -> torch.Tensor:
-    """uint8 (3, side, side), stretched by antialiased bilinear."""
+    """uint8 (3, side, side), stretched by antialiased bilinear scaling."""
     try:
         with Image.open(path) as image:
             pixels = np.array(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
     except OSError as error:
         raise ValueError(f"{path!r} cannot be decoded ({error})") from None
-    # In order: a view would make the batches of 0 workers channels-last, and those of more workers not.
+    # Contiguous, because a view would make batches channels-last with 0 workers, but not with more workers.
     return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
 def loader(source: Labelled, seed: int, pin_memory: bool) -> DataLoader:
-    """Batches of (images in 0…1, bytes where tuned; classes), every image once an epoch; the last may be smaller."""
+    """Batches of (images, classes), every image once in each epoch. The last batch may be smaller.
+
+    Images have pixels in 0…1; the variant `tuned` delivers uint8.
+    """
     if source.workers:
         require_shared_memory(_shared_bytes(source))
     return DataLoader(
@@ -73,7 +76,7 @@ def loader(source: Labelled, seed: int, pin_memory: bool) -> DataLoader:
 
 
 def workers_alive() -> int:
-    """The processes that work now."""
+    """How many worker processes are alive."""
     return len(multiprocessing.active_children())
 
 

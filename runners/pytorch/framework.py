@@ -1,4 +1,4 @@
-"""What PyTorch offers: readable without PyTorch installed."""
+"""The declaration of PyTorch, which needs no PyTorch installed."""
 
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, SIZES

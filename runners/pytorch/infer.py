@@ -17,11 +17,11 @@ from runners.reference.weights import weights
 
 
 def prepare(request: Request) -> StepWork:
-    """Model with the shared weights, batch on the device or in the host's memory; a step is `model(batch)`."""
+    """The model with the shared weights, and a batch on the device or in the host's memory. A step: `model(batch)`."""
     case = request.case
     device = devices.configure(request)
     dtype, layout = DTYPES[case.precision], layout_of(request)
-    # The arrays live no longer than this line: a step does not need them, and its memory is measured.
+    # The arrays are freed after this line: a step does not need them, and its memory is measured.
     model = build(case.network, CLASSES[case.network], weights(case.network, case.seed, CLASSES[case.network]), dtype)
     model = model.to(device, memory_format=layout).eval()
     forward, stages = form(model, request)
@@ -37,7 +37,7 @@ def prepare(request: Request) -> StepWork:
     def logits(part: np.ndarray) -> np.ndarray:
         return forward(put(devices.laid_out(part, layout))).float().cpu().numpy()
 
-    # Entered once, around all steps, as a user's loop does it: a step of a small network would feel it.
+    # Entered once around all steps, as in a user's loop: entering it in each step would slow small networks down.
     without_gradients = contextlib.ExitStack()
     without_gradients.enter_context(torch.inference_mode())
     return inference(

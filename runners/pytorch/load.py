@@ -1,4 +1,4 @@
-"""Data loading: every image of a folder decoded, resized, stacked and normalised, batch after batch."""
+"""Data loading: decodes, resizes, stacks and normalises the images of a data set, batch after batch."""
 
 import contextlib
 import dataclasses
@@ -13,16 +13,16 @@ from runners.harness.record import Check
 from runners.harness.workload import Invalid, Request, Seen, StepWork
 from runners.pytorch import device as devices
 from runners.pytorch.tally import Tally, timed
-from runners.reference.passes import Observed, Passes
+from runners.reference.passes import ObservedPass, Passes
 from runners.reference.pixels import inspect
 from runners.reference.source import Source, source_of
 
 
 def prepare(request: Request) -> StepWork:
-    """Hold one epoch against the reference decoder, then deliver without end; a step takes one batch.
+    """Compare one epoch with the reference decoder, then start an endless pass. A step takes one batch.
 
-    `decode` delivers a list of uint8 images, `batch` one uint8 tensor (N, 3, H, W or N, H, W, 3 as the loader
-    has it), `normalize` one float32 tensor (N, 3, H, W), `transfer` the same on the GPU.
+    The stage `decode` delivers a list of uint8 images, `batch` one uint8 tensor (N, 3, H, W or N, H, W, 3, depending on
+    the loader), `normalize` one float32 tensor (N, 3, H, W), `transfer` the same tensor on the GPU.
     """
     source = source_of(request)
     device = devices.configure(request)
@@ -32,13 +32,13 @@ def prepare(request: Request) -> StepWork:
     first: list[torch.Tensor] = []
 
     def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
-        passes = loader.opened(source, endless, tally)
+        start_pass = loader.opened(source, endless, tally)
         copy = timed(tally, "transfer", partial(copied, device=device))
-        return (lambda: on_device(passes(), copy)) if source.stage == "transfer" else passes
+        return (lambda: on_device(start_pass(), copy)) if source.stage == "transfer" else start_pass
 
-    def observed(source: Source) -> Observed:
-        copying = {"transfer": 1} if source.stage == "transfer" else {}
-        tally = Tally(loader.stages(source) | copying, writers=source.workers)
+    def observed(source: Source) -> ObservedPass:
+        transfer = {"transfer": 1} if source.stage == "transfer" else {}
+        tally = Tally(loader.stages(source) | transfer, writers=source.workers)
         return opened(source, True, tally)(), tally.read
 
     def epoch_as_arrays() -> Iterator[list[np.ndarray]]:
@@ -53,7 +53,7 @@ def prepare(request: Request) -> StepWork:
     if delivered.fault:
         raise Invalid("PARITY", delivered.fault)
 
-    stream = opened(source, True)()  # starts its workers when the first batch is asked for
+    stream = opened(source, True)()  # starts its workers when it is asked for the first batch
     passes = Passes(opened, observed, source)
 
     def check() -> Check:
@@ -86,13 +86,13 @@ def prepare(request: Request) -> StepWork:
 
 
 def on_device(batches: Iterator[torch.Tensor], copy: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[torch.Tensor]:
-    """Each batch once it lies on the device."""
+    """The batches, copied to the device."""
     with contextlib.closing(batches):
         yield from map(copy, batches)
 
 
 def copied(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """The batch on the device, the copy done; from pinned memory it needs no buffer in between."""
-    there = batch.to(device, non_blocking=batch.is_pinned())
+    """The batch on the device, after the copy has finished."""
+    on_gpu = batch.to(device, non_blocking=batch.is_pinned())  # pinned memory needs no buffer in between
     torch.cuda.synchronize(device)
-    return there
+    return on_gpu

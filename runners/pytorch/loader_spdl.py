@@ -1,4 +1,4 @@
-"""SPDL: threads that leave the interpreter's lock while FFmpeg decodes."""
+"""SPDL: threads that release the interpreter's lock while FFmpeg decodes."""
 
 import itertools
 import threading
@@ -19,25 +19,28 @@ CHANNELS_FIRST = False
 
 
 def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
-    """What gives a fresh pipeline at each call: one pass over the images in order, or one without end."""
+    """A function that starts a new pipeline: a pass over the images in order, or an endless pass."""
     load_ffmpeg()
     return lambda: _pass(source, endless, tally)
 
 
 def stages(source: Source) -> dict[str, int]:
-    """What of the work can be timed apart, and how many of it may run at once: plain, one thread makes batches."""
-    found = {"decode": source.workers}
+    """The stages that can be timed separately, each with the largest number of its tasks that run at once.
+
+    In the variant `plain` one thread makes all batches.
+    """
+    stages = {"decode": source.workers}
     if source.stage != "decode":
-        found["batch"] = source.workers if source.tuned else 1
+        stages["batch"] = source.workers if source.tuned else 1
     if source.normalized:
-        found["normalize"] = source.workers if source.tuned else 1
-    return found
+        stages["normalize"] = source.workers if source.tuned else 1
+    return stages
 
 
 def pipeline(source: Source, endless: bool, tally: Tally | None = None) -> PipelineBuilder:
-    """From paths to batches: tuned, a task is a batch; plain, it is an image. It can be sent to another process.
+    """The pipeline from paths to batches. A task is a batch in the variant `tuned`, an image in the variant `plain`.
 
-    Raises Unsupported without workers.
+    The pipeline can be sent to another process. Raises Unsupported without workers.
     """
     if not source.workers:
         raise Unsupported("SPDL decodes in threads of its own: it needs --workers 1 or more")
@@ -56,7 +59,7 @@ def pipeline(source: Source, endless: bool, tally: Tally | None = None) -> Pipel
 
 
 def settings(source: Source) -> dict[str, str]:
-    """What is in effect, read back while the threads run."""
+    """The settings in effect, read back while the threads run."""
     alive = sum(thread.name.startswith("spdl_worker_thread") for thread in threading.enumerate())
     return {
         "workers_alive": str(alive),
@@ -70,7 +73,7 @@ def settings(source: Source) -> dict[str, str]:
 
 
 class Names:
-    """The names in order, once or without end; in lists of `size` where that is given."""
+    """The names in order, once or endlessly; with a `size`, in lists of this length."""
 
     def __init__(self, names: Sequence, endless: bool, size: int | None = None) -> None:
         self.names, self.endless, self.size = names, endless, size

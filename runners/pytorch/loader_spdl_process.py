@@ -1,4 +1,4 @@
-"""SPDL's threads in a process of their own: the training process keeps its interpreter's lock to itself."""
+"""SPDL's threads in a separate process, so that the training process has its interpreter's lock to itself."""
 
 import dataclasses
 import multiprocessing
@@ -17,21 +17,21 @@ from runners.reference.source import SIDE, Source
 CHANNELS_FIRST = loader_spdl.CHANNELS_FIRST
 START_METHOD = "spawn"
 SPARE_BATCHES = 4
-"""Beside those that may be queued on either side: made, sent, received and used at the moment."""
+"""Batches in addition to both queues: one each being made, sent, received and used."""
 
 
 def stages(source: Source) -> dict[str, int]:
-    """What of the work of both processes can be timed apart, and how many of it may run at once."""
-    found = loader_spdl.stages(source)
-    return found | {"normalize": 1} if _normalizes_here(source) else found
+    """The stages that can be timed separately, each with the largest number of its tasks that run at once."""
+    stages = loader_spdl.stages(source)
+    return stages | {"normalize": 1} if _normalizes_here(source) else stages
 
 
 def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
-    """A process, each call of which gives one pass over the images in order, or one without end.
+    """Start a process. Returns a function that starts a pass over the images in order, or an endless pass.
 
-    Tuned, bytes cross to the training process and are normalised there: a quarter of what floats would be.
+    The variant `tuned` sends uint8 to the training process and normalises there: a quarter of the bytes of floats.
     """
-    load_ffmpeg()  # here too: it tells the versions
+    load_ffmpeg()  # in this process too, to read FFmpeg's versions
     normalizes_here = _normalizes_here(source)
     stage = "batch" if normalizes_here else "normalize" if source.normalized else source.stage
     batch = source.batch_size * SIDE * SIDE * 3 * (4 if stage == "normalize" else 1)
@@ -49,11 +49,15 @@ def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callabl
 
 
 def settings(source: Source) -> dict[str, str]:
-    """What is in effect; the threads run where nobody here can count them."""
-    found = loader_spdl.settings(source)
-    del found["workers_alive"]
+    """The settings in effect. This process cannot count the threads of the other process."""
+    settings = loader_spdl.settings(source)
+    del settings["workers_alive"]
     processes = str(len(multiprocessing.active_children()))
-    return {**found, "processes_alive": processes, "start_method": START_METHOD, "threads_asked": str(source.workers)}
+    return settings | {
+        "processes_alive": processes,
+        "start_method": START_METHOD,
+        "threads_asked": str(source.workers),
+    }
 
 
 def _pass(batches: Iterable, normalize: Callable | None) -> Iterator:
@@ -61,7 +65,7 @@ def _pass(batches: Iterable, normalize: Callable | None) -> Iterator:
         for batch in map(checked, batches):
             yield normalize(batch) if normalize else batch
     finally:
-        del batches  # the process would live as long as the traceback of an error
+        del batches  # otherwise an error's traceback would keep the process alive
 
 
 def _normalizes_here(source: Source) -> bool:

@@ -1,4 +1,4 @@
-"""torch.utils.data.DataLoader with the decoders that its documentation shows: Pillow's, and torchvision's own."""
+"""torch.utils.data.DataLoader with the decoders of its documentation: Pillow (plain) and torchvision (tuned)."""
 
 from collections.abc import Callable, Iterator
 
@@ -20,23 +20,23 @@ stages = dataloader.stages
 
 
 def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
-    """A loader, each call of which gives one pass over the images in order, or one without end."""
+    """A function that starts a pass over the images in order, or an endless pass."""
     return dataloader.passes(source, endless, decoder(source), tally)
 
 
 def decoder(source: Source) -> Callable[[str], torch.Tensor]:
-    """From a path to uint8 (3, H, W)."""
+    """A function from a path to uint8 (3, H, W)."""
     return decode_tuned if source.tuned else PlainDecoder()
 
 
 def settings(source: Source) -> dict[str, str]:
-    """What is in effect, read back while the workers run."""
+    """The settings in effect, read back while the workers run."""
     library = f"torchvision {torchvision.__version__}" if source.tuned else f"pillow {PIL.__version__}"
     return dataloader.settings(source, library)
 
 
 class PlainDecoder:
-    """Pillow and torchvision's transforms, as the documentation shows; its defaults are the reference's."""
+    """Pillow and torchvision's transforms, as in the documentation. Their defaults are the reference's."""
 
     def __init__(self) -> None:
         self.transform = v2.Compose([v2.Resize((SIDE, SIDE)), v2.PILToTensor()])
@@ -50,7 +50,7 @@ class PlainDecoder:
 
 
 def decode_tuned(path: str) -> torch.Tensor:
-    """libjpeg-turbo straight into a tensor, and torch's vectorised uint8 resize."""
+    """Decode with libjpeg-turbo straight into a tensor, and resize with torch's vectorised uint8 code."""
     encoded = torch.from_numpy(np.fromfile(path, np.uint8))
     try:
         image = decode_jpeg(encoded, mode=ImageReadMode.RGB)

@@ -1,6 +1,6 @@
-"""What DataLoader's workers do, in threads: where Python has no global lock, nothing need cross between processes.
+"""The work of DataLoader's workers in threads, for a Python without global lock: no batch crosses processes.
 
-DataLoader itself starts processes only. Its data set, its collation and its order are kept.
+DataLoader itself can start processes only. This loader has the same data set, collation and order.
 """
 
 import collections
@@ -17,40 +17,38 @@ from runners.reference.source import Source
 
 CHANNELS_FIRST = True
 NAME = "levelfield-loader"
-TAKES_TURNS = (
-    "its threads would take turns at Python's global lock: needs a free-threaded Python, as 3.14t, and PYTHON_GIL=0 "
-    "where a module turns the lock on again"
+HAS_GLOBAL_LOCK = (
+    "its threads would wait for Python's global lock: it needs a free-threaded Python such as 3.14t, and PYTHON_GIL=0 "
+    "if a module turns the lock on again"
 )
 stages = dataloader.stages
 
 
 def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
-    """Each call gives one pass over the images in order, or one without end. Raises Unsupported."""
+    """A function that starts a pass over the images in order, or an endless pass. Raises Unsupported."""
     if global_lock():
-        raise Unsupported(TAKES_TURNS)
+        raise Unsupported(HAS_GLOBAL_LOCK)
     if not source.workers:
-        raise Unsupported("it decodes in threads of its own: it needs --workers 1 or more")
+        raise Unsupported("this loader decodes in threads of its own: it needs --workers 1 or more")
     return lambda: _pass(source, endless, tally)
 
 
 def global_lock() -> bool:
-    """Whether this Python runs one thread at a time; importing a module that needs the lock turns it on."""
+    """Whether this Python runs one thread at a time. The import of a module that needs the lock turns it on."""
     return getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 def settings(source: Source) -> dict[str, str]:
-    """What is in effect, read back while the threads run."""
+    """The settings in effect, read back while the threads run."""
     alive = sum(thread.name.startswith(NAME) for thread in threading.enumerate())
-    processes = loader_torch.settings(source)
-    kept = {name: processes[name] for name in ("prefetch_batches", "decoder", "stage_statistics")}
-    normalizes = "main thread, batch" if source.tuned else "worker, image"
-    lock = "on" if global_lock() else "off"
+    of_processes = loader_torch.settings(source)
+    shared = {name: of_processes[name] for name in ("prefetch_batches", "decoder", "stage_statistics")}
     return {
         "workers_alive": str(alive),
         "worker_kind": "thread",
-        "global_lock": lock,
-        **kept,
-        "normalize_in": normalizes,
+        "global_lock": "on" if global_lock() else "off",
+        **shared,
+        "normalize_in": "main thread, batch" if source.tuned else "worker, image",
     }
 
 
@@ -59,17 +57,17 @@ def _pass(source: Source, endless: bool, tally: Tally | None) -> Iterator:
     positions = iter(dataloader.Endless(len(source.paths)) if endless else range(len(source.paths)))
     batches = iter(lambda: list(itertools.islice(positions, source.batch_size)), [])
 
-    def fetched(batch: list[int]) -> object:
+    def fetch(batch: list[int]) -> object:
         return collate([images[position] for position in batch])
 
     pool = ThreadPoolExecutor(source.workers, NAME)
     try:
-        ahead = collections.deque(
-            pool.submit(fetched, batch) for batch in itertools.islice(batches, source.queue_batches)
+        pending = collections.deque(
+            pool.submit(fetch, batch) for batch in itertools.islice(batches, source.queue_batches)
         )
-        while ahead:
-            done = ahead.popleft().result()
-            ahead.extend(pool.submit(fetched, batch) for batch in itertools.islice(batches, 1))
+        while pending:
+            done = pending.popleft().result()
+            pending.extend(pool.submit(fetch, batch) for batch in itertools.islice(batches, 1))
             yield finish(done)
     except ValueError as error:
         raise Invalid("DATA", str(error)) from None

@@ -1,4 +1,4 @@
-"""The networks in PyTorch: torchvision's own where it has one."""
+"""The networks in PyTorch: torchvision's, and cnn4."""
 
 from collections.abc import Mapping
 
@@ -33,8 +33,8 @@ class Cnn4(nn.Module):
         return self.dense2(torch.relu(self.dense1(x)))
 
 
-# Chance draws other random numbers in every framework; without it the losses can be compared.
-WITHOUT_CHANCE = {
+# Every framework would draw other random numbers; without them, losses can be compared.
+NO_RANDOMNESS = {
     "vgg16": {"dropout": 0.0},
     "mobilenet_v2": {"dropout": 0.0},
     "efficientnet_b0": {"dropout": 0.0, "stochastic_depth_prob": 0.0},
@@ -57,15 +57,15 @@ def build(
 def blank(network: str, classes: int) -> nn.Module:
     if network == "cnn4":
         return Cnn4(classes)
-    model = torchvision.models.get_model(network, num_classes=classes, **WITHOUT_CHANCE.get(network, {}))
+    model = torchvision.models.get_model(network, num_classes=classes, **NO_RANDOMNESS.get(network, {}))
     for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):  # torchvision's larger EfficientNets have others than everybody else
+        if isinstance(module, nn.BatchNorm2d):  # torchvision's larger EfficientNets have other values
             module.eps, module.momentum = EPSILON, MOMENTUM
     return model
 
 
 def load(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
-    """Put the shared weights into the model; a layer too many or too few raises Invalid."""
+    """Put the shared weights into the model. Raises Invalid unless the layers and shapes are the same."""
     state = model.state_dict()
     names = {name: reference_name(name) for name in state if not name.endswith("batches_tracked")}
     differing = set(names.values()) ^ set(arrays)
@@ -79,12 +79,12 @@ def load(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def reference_name(name: str) -> str:
-    """torch's name of a tensor as the shared weights call it."""
+    """The name of the shared weight for torch's name of a tensor."""
     layer, _, part = name.rpartition(".")
     return f"{layer}.{PART_NAMES.get(part, part)}"
 
 
 def sizes(model: nn.Module) -> dict[str, int]:
-    """How many numbers each tensor has, by the shared weights' names; torch's batch counters are no parameters."""
+    """The number of elements of each tensor, by the shared weight's name, without torch's batch counters."""
     tensors = model.state_dict().items()
     return {reference_name(name): tensor.numel() for name, tensor in tensors if not name.endswith("batches_tracked")}

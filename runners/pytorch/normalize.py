@@ -1,4 +1,4 @@
-"""ImageNet's mean and deviation on whole batches, for the tuned loaders."""
+"""Normalisation of whole batches with ImageNet's mean and standard deviation, for the tuned loaders."""
 
 import torch
 
@@ -6,9 +6,9 @@ from runners.reference.pixels import affine
 
 
 def normalized(images: torch.Tensor, pinned: bool = False) -> torch.Tensor:
-    """float32 (N, 3, H, W), contiguous, of uint8 that may lie otherwise; in pinned memory where that is asked for.
+    """Contiguous float32 (N, 3, H, W) from uint8 of the same shape in any memory layout; in pinned memory if `pinned`.
 
-    Image by image, so that an image is still in the CPU's cache when the next step needs it.
+    It works image by image, so that an image is still in the CPU's cache for the next operation.
     """
     scale, offset = (torch.from_numpy(values).view(3, 1, 1) for values in affine())
     batch = torch.empty(images.shape, dtype=torch.float32, pin_memory=pinned)

@@ -1,4 +1,4 @@
-"""Which number formats PyTorch computes in: asked for by a case, and seen in results."""
+"""The number formats in which PyTorch computes: set for a case, and read back from results."""
 
 import contextlib
 from collections.abc import Iterable
@@ -19,18 +19,18 @@ def allow_tf32(allowed: bool) -> None:
 
 
 def mixed(device: torch.device, dtype: torch.dtype) -> contextlib.AbstractContextManager[object]:
-    """Mixed precision as PyTorch documents it: parameters stay float32, most is computed in `dtype`."""
+    """Mixed precision as PyTorch documents it: parameters stay float32, most operations compute in `dtype`."""
     if dtype in (torch.bfloat16, torch.float16):
         return torch.autocast(device.type, dtype)
     return contextlib.nullcontext()
 
 
 def observed(results: Iterable[torch.Tensor]) -> str:
-    """What `results` were computed in. A GPU's float32 may be TF32: it is `fp32+tf32` where that holds in part."""
+    """The precision of `results`. A GPU's float32 may be TF32; `fp32+tf32` means that only some operations use it."""
     results = list(results)
-    found = precision(result.dtype for result in results)
-    if found != "fp32" or not results[0].is_cuda:
-        return found
+    name = precision(result.dtype for result in results)
+    if name != "fp32" or not results[0].is_cuda:
+        return name
     rounds = {
         rounds_factors(results[0].device),
         torch.backends.cuda.matmul.allow_tf32,
@@ -40,7 +40,7 @@ def observed(results: Iterable[torch.Tensor]) -> str:
 
 
 def rounds_factors(device: torch.device) -> bool:
-    """Whether a product in float32 on this device loses what TF32 cannot hold. Raises Invalid where it is wrong."""
+    """Whether a float32 product on this device rounds its factors to TF32. Raises Invalid if the product is wrong."""
 
     def squared(matrix: np.ndarray) -> np.ndarray:
         factors = torch.from_numpy(matrix).to(device)

@@ -1,4 +1,4 @@
-"""The rates that bound every step on this machine: of one large matrix product, and of copying memory."""
+"""Two limits of this machine: the rate of a large matrix product, and the rate of copying memory."""
 
 import functools
 from collections.abc import Callable
@@ -15,17 +15,18 @@ from runners.reference.sketch import sketch
 from runners.reference.stream import stream, uniform
 
 SIDES = {"cpu": 2048, "gpu": 8192}
-"""Of the square matrices: a product lasts tens of milliseconds on two cores, and fills a GPU."""
+"""The side of the square matrices: a product takes tens of milliseconds on two cores, and fills a GPU."""
 COPIED = 1 << 26
-"""float32 elements that are copied, 256 MiB: far beyond any cache."""
+"""The number of copied float32 elements, 256 MiB: more than any cache holds."""
 DRAWN = 1 << 20
-"""Elements of them that differ; the rest repeats these."""
+"""The number of different elements; the rest repeats them."""
 SHOWN_ROWS, SHOWN_ELEMENTS = 2, 4096
+"""The part of a result that the check sketches."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What is repeated, the tensor that it fills, which part of that is shown, and what one step comes to."""
+    """A step, the tensor that it fills, the length of the part to check, and the operations or bytes of one step."""
 
     step: Callable[[], object]
     result: torch.Tensor
@@ -35,7 +36,7 @@ class Rate:
 
 
 def prepare(request: Request) -> StepWork:
-    """Operands on the device; a step computes one product, or makes one copy, in memory that is there already."""
+    """Put operands on the device. A step computes one product, or makes one copy, into existing memory."""
     device = devices.configure(request)
     rate = (product if request.case.stage == "product" else copy)(request, device)
 
@@ -55,7 +56,7 @@ def prepare(request: Request) -> StepWork:
 
 
 def product(request: Request, device: torch.device) -> Rate:
-    """Two square matrices in the case's precision, multiplied."""
+    """The product of two square matrices in the case's precision."""
     side, seed = SIDES[request.case.device], request.case.seed
 
     def operand(name: str) -> torch.Tensor:
@@ -68,9 +69,9 @@ def product(request: Request, device: torch.device) -> Rate:
 
 
 def copy(request: Request, device: torch.device) -> Rate:
-    """A large array, copied to another place on the device; each element is read once and written once."""
+    """The copy of a large array on the device. It reads and writes each element once."""
     if request.case.precision != "fp32":
-        raise Unsupported("bytes are copied alike whatever they mean; ask for fp32")
+        raise Unsupported("copying does not depend on the precision; use fp32")
     drawn = uniform(stream(request.case.seed, "roof/copy"), DRAWN).astype(np.float32)
     source = torch.from_numpy(drawn).to(device).repeat(COPIED // DRAWN)
     result = torch.empty_like(source)

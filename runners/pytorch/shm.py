@@ -1,4 +1,4 @@
-"""Whether /dev/shm holds what worker processes hand over; an overrun would kill them without a word."""
+"""Checks that /dev/shm is large enough for the workers' batches; workers that overrun it are killed silently."""
 
 import os
 import tempfile
@@ -9,7 +9,7 @@ FOLDER = "/dev/shm"
 
 
 def require_shared_memory(need: int) -> None:
-    """Reserve `need` bytes for a moment. Raises Invalid where they are not to be had."""
+    """Reserve `need` bytes for a moment. Raises Invalid if this fails."""
     try:
         with tempfile.TemporaryFile(dir=FOLDER) as probe:
             os.posix_fallocate(probe.fileno(), 0, need)

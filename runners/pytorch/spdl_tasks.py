@@ -1,4 +1,4 @@
-"""What SPDL's threads do. All of it can be sent to another process."""
+"""The tasks of SPDL's threads. All of them can be sent to another process."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -16,18 +16,18 @@ from runners.reference.source import SIDE, Source
 
 SCALE = "bilinear+full_chroma_int"
 UNREADABLE = (OSError, RuntimeError, ValueError)
-"""What reading, FFmpeg and SPDL raise for an image that is broken or gone."""
+"""The errors of reading, FFmpeg and SPDL for a broken or missing image."""
 
 
 @dataclass(frozen=True)
 class Undecodable:
-    """What stands for an image that cannot be decoded: SPDL's own failures do not say which image it was."""
+    """Stands for an image that cannot be decoded. SPDL's own failures do not name the image."""
 
     message: str
 
 
 def checked(batch: torch.Tensor | list | Undecodable) -> torch.Tensor | list:
-    """The batch, if every image of it was decoded. Raises Invalid."""
+    """The batch. Raises Invalid if an image could not be decoded."""
     for image in [batch] if isinstance(batch, Undecodable) else batch if isinstance(batch, list) else ():
         if isinstance(image, Undecodable):
             raise Invalid("DATA", image.message)
@@ -35,19 +35,19 @@ def checked(batch: torch.Tensor | list | Undecodable) -> torch.Tensor | list:
 
 
 def resize_of(source: Source) -> str:
-    """What FFmpeg does to a decoded image."""
-    if source.defaults:  # letterboxed, bicubic
+    """The description of FFmpeg's resize filter."""
+    if source.defaults:  # FFmpeg letterboxes, with bicubic scaling
         return spdl.io.get_video_filter_desc(scale_width=SIDE, scale_height=SIDE)
     return spdl.io.get_video_filter_desc(scale_width=SIDE, scale_height=SIDE, scale_mode=None, scale_algo=SCALE)
 
 
 def planes_normalized(images: torch.Tensor, pinned: bool) -> torch.Tensor:
-    """From uint8 (N, H, W, 3) to float32 (N, 3, H, W)."""
+    """Normalises uint8 (N, H, W, 3) to float32 (N, 3, H, W)."""
     return normalized(images.permute(0, 3, 1, 2), pinned)
 
 
 class PlainImage:
-    """An image by its path to uint8 (H, W, 3)."""
+    """Decodes an image path to uint8 (H, W, 3)."""
 
     def __init__(self, source: Source) -> None:
         self.resize = resize_of(source)
@@ -60,7 +60,7 @@ class PlainImage:
 
 
 class ReadyImage:
-    """An image that lies decoded in memory, by its position."""
+    """Returns a decoded image from memory, by its position."""
 
     def __init__(self, images: np.ndarray) -> None:
         self.images = torch.from_numpy(images)
@@ -70,7 +70,7 @@ class ReadyImage:
 
 
 class PlainBatch:
-    """Images to one tensor, normalised where the stage says so, with the operations that first come to mind."""
+    """Stacks images to one tensor and, depending on the stage, normalises it, with the most obvious operations."""
 
     def __init__(self, source: Source, tally: Tally | None = None) -> None:
         self.stack = timed(tally, "batch", torch.stack)
@@ -85,9 +85,9 @@ class PlainBatch:
 
 
 class TunedBatch:
-    """The paths, or the positions, of a batch to the batch, all in one task: a queue of images costs its time too.
+    """Makes a batch from paths or positions, all in one task, because a queue of single images costs time too.
 
-    Frames stay FFmpeg's until they are copied out, all at once.
+    FFmpeg keeps the frames until all of them are copied out at once.
     """
 
     def __init__(self, source: Source, tally: Tally | None = None) -> None:
@@ -107,26 +107,26 @@ class TunedBatch:
         return self._finished(self.stack(frames))
 
     def _decoded(self, paths: list[str]) -> list | Undecodable:
-        """FFmpeg's frames; tensors where images are delivered one by one."""
+        """FFmpeg's frames; for the stage `decode`, which delivers single images, tensors."""
         frames = []
         for path in paths:
             try:
                 frames.append(spdl.io.decode_packets(spdl.io.demux_image(_encoded(path)), filter_desc=self.resize))
             except UNREADABLE as error:
                 return _undecodable(path, error)
-        return [_stacked(one) for one in frames] if self.stage == "decode" else frames
+        return [_stacked(frame) for frame in frames] if self.stage == "decode" else frames
 
     def _finished(self, images: torch.Tensor) -> torch.Tensor:
         return self.normalize(images) if self.normalize else images
 
 
 def _stacked(frames: object) -> torch.Tensor:
-    """uint8 (N, H, W, 3), of one frame (H, W, 3)."""
+    """uint8 (N, H, W, 3) from N frames, or (H, W, 3) from one frame."""
     return spdl.io.to_torch(spdl.io.convert_frames(frames))
 
 
 def _encoded(path: str) -> bytes:
-    """The file's bytes: FFmpeg would read patterns and protocols into some names."""
+    """The file's bytes. FFmpeg itself would take some file names for patterns or protocols."""
     return Path(path).read_bytes()
 
 
@@ -135,7 +135,7 @@ def _undecodable(path: str, error: Exception) -> Undecodable:
 
 
 def _normalize(batch: torch.Tensor) -> torch.Tensor:
-    """float32, (N, 3, H, W), contiguous; in place once it is float."""
+    """Contiguous float32 (N, 3, H, W) from uint8 (N, H, W, 3)."""
     scale, offset = (torch.from_numpy(values).view(3, 1, 1) for values in affine())
     planes = batch.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
     return planes.mul_(scale).add_(offset)

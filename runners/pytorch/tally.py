@@ -1,4 +1,4 @@
-"""What the stages of a loader's pipeline do, added up where threads and worker processes can all reach it."""
+"""Adds up the work of a loader's stages, over all its threads and worker processes."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -11,14 +11,14 @@ from runners.harness.record import PipelineStage
 from runners.harness.timed_call import TimedCall
 
 CLOCK = "a clock around its calls"
-"""What a loader's settings say of where these numbers are from."""
+"""The source of these statistics, as a loader's settings name it."""
 
 
 class Tally:
-    """Tasks done and time spent in each stage; it can be sent to other processes, which add to the same numbers.
+    """Counts the tasks of each stage and their time. It can be sent to other processes, which add to the same numbers.
 
-    `stages` says how many tasks of each may run at once. Each of the `writers`, a DataLoader's workers or the threads
-    of a pool, has numbers of its own, so that none is lost without a lock.
+    `stages` says how many tasks of each stage may run at once. Each of the `writers` (a DataLoader's workers, or the
+    threads of a pool) has counters of its own, so that no lock is needed.
     """
 
     def __init__(self, stages: Mapping[str, int], writers: int = 1) -> None:
@@ -27,7 +27,7 @@ class Tally:
         self._counts = torch.zeros(max(1, writers), len(stages), 2, dtype=torch.int64).share_memory_()
 
     def read(self) -> list[PipelineStage]:
-        """What each stage has done up to now."""
+        """The work of each stage up to now."""
         totals = self._counts.sum(dim=0).tolist()
         return [
             PipelineStage(name, workers, *total)
@@ -35,17 +35,17 @@ class Tally:
         ]
 
     def add(self, stage: str, busy_ns: int) -> None:
-        """One more task of this stage, by whoever did it."""
+        """Count a task of this stage, done by the calling worker or thread."""
         self._counts[_writer(), self._columns[stage]] += torch.tensor([1, busy_ns])
 
 
 def timed(tally: Tally | None, stage: str, function: Callable) -> Callable:
-    """The function, its calls counted and timed; as it is where nobody watches that stage."""
+    """The function with its calls counted and timed; unchanged if the tally does not have this stage."""
     return TimedCall(function, partial(tally.add, stage)) if tally and stage in tally.stages else function
 
 
 def _writer() -> int:
-    """The number of this worker process, or of this thread in its pool."""
+    """The number of this worker process, or of this thread in its pool, from 0."""
     worker = get_worker_info()
     if worker:
         return worker.id

@@ -16,11 +16,11 @@ from runners.reference.layers import CLASSES
 from runners.reference.weights import weights
 
 INITIAL_SCALE = 2.0**15
-"""Of the loss in float16: Keras's default, so that both begin alike."""
+"""The initial scale of the loss in float16: Keras's default, so that both frameworks begin alike."""
 
 
 def prepare(request: Request) -> StepWork:
-    """Model with the shared weights, batch and labels, Adam; a step updates the weights once."""
+    """The model with the shared weights, a batch with its labels, and Adam. A step updates the weights once."""
     case, variant, layout = request.case, VARIANTS[request.competitor.variant], layout_of(request)
     device = devices.configure(request)
     classes, dtype = CLASSES[case.network], DTYPES[case.precision]
@@ -56,10 +56,10 @@ def prepare(request: Request) -> StepWork:
 def train_step_of(
     model: nn.Module, forward: Forward | None = None, dtype: torch.dtype = torch.float32, fused: bool = False
 ) -> TrainStep:
-    """A function that updates the model once with Adam and gives the loss and the logits before the update.
+    """A function that updates the model once with Adam, and returns the loss and the logits before the update.
 
-    `forward` is the model in another form, such as its compiled one; `dtype` is what is computed in beside float32,
-    `fused` one kernel for all of Adam's updates.
+    `forward` is the model in another form, such as compiled. With a `dtype` other than float32 it computes in mixed
+    precision. `fused` makes one kernel of all of Adam's updates.
     """
     forward = model if forward is None else forward
     criterion, optimizer = nn.CrossEntropyLoss(), adam(model, fused)
@@ -81,12 +81,12 @@ def train_step_of(
 
 
 def evaluated(model: nn.Module, batch: np.ndarray, dtype: torch.dtype = torch.float32) -> np.ndarray:
-    """The model's logits in evaluation mode, computed in `dtype` beside float32."""
+    """The model's logits in evaluation mode, in mixed precision if `dtype` is not float32."""
     device = next(model.parameters()).device
     with torch.inference_mode(), mixed(device, dtype):
         return model.eval()(torch.from_numpy(batch).to(device)).float().cpu().numpy()
 
 
 def adam(model: nn.Module, fused: bool = False) -> torch.optim.Adam:
-    """The optimiser of docs/fairness.md; torch chooses its form itself unless it is to be fused."""
+    """The optimiser of docs/fairness.md. Unless `fused`, torch chooses an implementation itself."""
     return torch.optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.999), eps=1e-8, fused=fused or None)

@@ -1,4 +1,4 @@
-"""What sets PyTorch's variants of a step apart: how tensors lie in memory, and what turns the model into code."""
+"""PyTorch's variants of a step: they differ in memory format and compiler."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Stages = Mapping[str, Callable[[], object]]
 
 @dataclass(frozen=True)
 class Variant:
-    """One variant; in `tuned`, device and workload decide about the compiler."""
+    """A variant. For `tuned`, device and workload decide about the compiler."""
 
     layout: torch.memory_format = torch.contiguous_format
     compiler: str | None = None
@@ -32,27 +32,29 @@ VARIANTS = {
     "tuned": Variant(torch.channels_last, tuned=True),
 }
 
-ONEDNN_SUITS = ("cnn4", "resnet18", "resnet50", "resnet152", "mobilenet_v2")
-"""In batches: it took 0.8 times as long (MobileNetV2), but 1.7 times for EfficientNet; VGG16's pooling it lacks."""
+FASTER_WITH_ONEDNN = ("cnn4", "resnet18", "resnet50", "resnet152", "mobilenet_v2")
+"""Networks that infer batches faster with oneDNN: MobileNetV2 took 0.8 times as long. EfficientNet took 1.7 times as
+long, and oneDNN lacks VGG16's pooling."""
 
 
-NCHW_SUITS_SINGLES = ("resnet18", "resnet50", "resnet152")
-"""Trained one image at a time: NHWC took 1.12 to 1.14 times as long; in batches, and for MobileNetV2, less."""
+FASTER_IN_NCHW = ("resnet18", "resnet50", "resnet152")
+"""Networks that train with single images faster in NCHW: NHWC took 1.12 to 1.14 times as long. With batches, and for
+MobileNetV2, NHWC was faster."""
 
 
 def layout_of(request: Request) -> torch.memory_format:
-    """How tensors lie in memory; in `tuned` what was measured to be faster decides."""
+    """The memory format of tensors. For `tuned` it is the faster format in our measurements."""
     variant, case = VARIANTS[request.competitor.variant], request.case
     single = case.workload == "train" and case.device == "cpu" and case.batch_size == 1
-    if variant.tuned and single and case.network in NCHW_SUITS_SINGLES:
+    if variant.tuned and single and case.network in FASTER_IN_NCHW:
         return torch.contiguous_format
     return variant.layout
 
 
 def form(model: nn.Module, request: Request) -> tuple[Forward, Stages]:
-    """The model as its variant calls it, and what has to be done ahead of the first call. Raises Unsupported.
+    """The model in the form of its variant, and the stages to run before the first call. Raises Unsupported.
 
-    TorchScript compiles ahead, torch.compile when it is first called.
+    TorchScript compiles in the stage `compile`, torch.compile in the first call.
     """
     variant = VARIANTS[request.competitor.variant]
     compiler = _fastest(request) if variant.tuned else variant.compiler
@@ -73,14 +75,14 @@ def form(model: nn.Module, request: Request) -> tuple[Forward, Stages]:
 
 
 def _fastest(request: Request) -> str | None:
-    """On a CPU frozen TorchScript inferred fastest, in float32 and in bfloat16; in training neither compiler helped."""
+    """The fastest compiler in our measurements: on a CPU, frozen TorchScript for inference and none for training."""
     if request.case.device == "gpu":
         return "compile"
     return "script" if request.case.workload == "infer" else None
 
 
 def _frozen(module: torch.jit.ScriptModule, request: Request) -> torch.jit.ScriptModule:
-    """TorchScript with its weights as constants, and where that was faster with all layers handed to oneDNN."""
+    """TorchScript with its weights as constants; networks that are faster with oneDNN use it for all layers."""
     case = request.case
-    batched = case.batch_size > 1 and case.network in ONEDNN_SUITS
-    return torch.jit.optimize_for_inference(module) if batched else torch.jit.freeze(module)
+    with_onednn = case.batch_size > 1 and case.network in FASTER_WITH_ONEDNN
+    return torch.jit.optimize_for_inference(module) if with_onednn else torch.jit.freeze(module)

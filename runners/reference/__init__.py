@@ -1,1 +1,1 @@
-"""What every framework is held against: shared weights, inputs, pixels and counts; numpy and pillow only."""
+"""Shared weights, inputs, pixels and counts, the same for every framework. Needs numpy and pillow only."""

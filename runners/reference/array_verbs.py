@@ -1,4 +1,4 @@
-"""The verbs of the walk for which arrays that work like NumPy's suffice: all but three."""
+"""Verbs of the walk for frameworks whose arrays work like NumPy's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,10 +10,11 @@ from runners.reference.layers import EPSILON, MOMENTUM, Layer
 
 
 class ArrayVerbs:
-    """All but `conv`, `max_pool` and `activation`, over N × height × width × channels.
+    """All verbs except `conv`, `max_pool` and `activation`, for images N × height × width × channels.
 
     `arrays` are the shared weights with channels last (runners/reference/layout.py), as tensors of the framework. In
-    training, a batch norm uses the statistics of its batch and puts its new running ones, biased, into `moved`.
+    training, a batch norm uses the statistics of its batch and puts the new running mean and the new biased running
+    variance into `moved`.
     """
 
     def __init__(self, arrays: Mapping[str, Any], training: bool = False) -> None:

@@ -14,38 +14,41 @@ from runners.reference.weights import Array
 Tensor = TypeVar("Tensor")
 
 REFERENCE_IMAGES = 2
-"""The reference batch, whose logits are compared, is the leading images of every batch."""
+"""The size of the reference batch, whose logits are compared. Every batch begins with these images."""
 
 
 def images(seed: int, count: int, size: int) -> Array:
-    """`count` standard-normal images, 3 × size × size each; the first ones are the same for every `count`."""
+    """`count` standard-normal images, count × 3 × size × size. Image n is the same for every `count`."""
     batch = np.empty((count, 3, size, size), np.float32)
-    # Image by image: the generator's own memory must not become the process's peak.
+    # Image by image, so that the generator's memory does not become the process's peak.
     for number in range(count):
         batch[number] = normal(stream(seed, f"image/{size}/{number}"), 3 * size * size).reshape(3, size, size)
     return batch
 
 
 def labels(seed: int, count: int, classes: int) -> NDArray[np.int64]:
-    """`count` class ids below `classes`; the first ones are the same for every `count`."""
+    """`count` class ids below `classes`. Label n is the same for every `count`."""
     return (stream(seed, "labels").random_raw(count) % np.uint64(classes)).astype(np.int64)
 
 
 def shared_batch(request: Request, classes: int | None = None) -> tuple[Array, NDArray[np.int64]]:
-    """The images and labels of the request's case; `classes` is the network's usual number."""
+    """The images and labels of the request's case. `classes` defaults to the network's usual number."""
     case = request.case
     classes = CLASSES[case.network] if classes is None else classes
     return images(case.seed, case.batch_size, case.input_size), labels(case.seed, case.batch_size, classes)
 
 
 def begins_on_host(request: Request) -> bool:
-    """Whether it is part of a step to bring its batch to the device."""
+    """Whether a step has to copy its batch from the host's memory to the device."""
     return request.case.scope == "transfer+compute"
 
 
 def feed(array: NDArray[Any], request: Request, put: Callable[[NDArray[Any]], Tensor]) -> Callable[[], Tensor]:
-    """What gives each step its tensor on the device: one that `put` made before the clock, or where the case begins in
-    the host's memory a fresh one each time."""
+    """A function that returns a step's tensor on the device.
+
+    It always returns the same tensor, which `put` makes now, before the clock starts. If the case begins in the host's
+    memory, it calls `put` for every step instead.
+    """
     if begins_on_host(request):
         return lambda: put(array)
     held = put(array)

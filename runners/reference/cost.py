@@ -1,11 +1,13 @@
-"""The arithmetic and the memory traffic that a step needs at the least, counted from the network's layers.
+"""The least arithmetic and memory traffic that a step needs, counted from the network's layers.
 
-One definition for every framework, whatever it really executes: convolutions and dense layers count, a multiplication
-and an addition as two operations; what can be fused into them (batch norm, activations, pooling, additions) does not.
-Each of these layers reads its input and its weights once and writes its output once.
+The count is the same for every framework, whatever the framework really executes. Only convolutions and dense layers
+count; a multiplication and an addition are two operations. Work that can be fused into these layers (batch norm,
+activations, pooling, additions) does not count. Each layer reads its input and its weights once and writes its output
+once.
 
-A training step does each layer's arithmetic three times (forward, gradient of the weights, gradient of the input, which
-the first layer does not need) and lets Adam read a weight, its gradient and two moments and write all but the gradient.
+A training step does each layer's arithmetic three times: forward, gradient of the weights, gradient of the input. The
+first layer needs no gradient of its input. Adam reads a weight, its gradient and two moments, and writes all of them
+except the gradient.
 """
 
 import math
@@ -17,12 +19,12 @@ from runners.reference.layers import CLASSES, Kind, Layer, layers
 ELEMENT_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2}
 ADAM_ACCESSES = 7
 ADAM_BYTES = 4
-"""Weights and moments are kept in float32, whatever the step computes in."""
+"""Bytes of a weight or a moment: they stay in float32 in every precision."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one step needs: floating-point operations, and bytes between memory and processor."""
+    """Floating-point operations of one step, and its bytes between memory and processor."""
 
     flops: int
     bytes: int
@@ -34,14 +36,10 @@ def step_cost(workload: str, network: str, input_size: int, batch_size: int, pre
     for number, layer in enumerate(_computing(network)):
         reads, weights, writes = _sizes(layer, input_size, batch_size)
         forward, traffic = _operations(layer, input_size, batch_size), reads + weights + writes
-        if workload == "train":
-            inputs_too = number > 0
-            flops += forward * (3 if inputs_too else 2)
-            # The gradient of the weights: input and output's gradient in, weights' out. That of the input: likewise.
-            elements += traffic * (3 if inputs_too else 2)
-        else:
-            flops += forward
-            elements += traffic
+        # Each gradient moves as much as the forward pass: it reads two of input, weights and output, and writes one.
+        passes = 1 if workload == "infer" else 3 if number else 2
+        flops += passes * forward
+        elements += passes * traffic
     total = elements * ELEMENT_BYTES[precision]
     if workload == "train":
         total += ADAM_ACCESSES * ADAM_BYTES * counted(network, CLASSES[network]).trainable

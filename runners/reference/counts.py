@@ -7,14 +7,14 @@ from runners.reference.layers import Kind, layers
 
 @dataclass(frozen=True)
 class Counts:
-    """Trainable parameters, and running means and variances of batch norms (torch's batch counters left out)."""
+    """Trainable parameters, and running means and variances of batch norms (without torch's batch counters)."""
 
     trainable: int
     non_trainable: int
 
 
 def counted(network: str, classes: int) -> Counts:
-    """The sum over the canonical layers."""
+    """The parameters of the network's canonical layers."""
     norms = others = 0
     for layer in layers(network, classes):
         if layer.kind is Kind.BATCH_NORM:

@@ -1,4 +1,4 @@
-"""Makes `train` and `infer` of the few functions that a framework supplies, with the evidence of the case's work."""
+"""Builds the work of `train` and `infer`, evidence included, from a few functions that a framework supplies."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from runners.harness.agreement import LOSS_STEPS
 from runners.harness.faults import is_out_of_memory
-from runners.harness.memory import room_for_double
+from runners.harness.memory import enough_for_float64
 from runners.harness.record import Check
 from runners.harness.workload import Invalid, Request, Seen, Stage, StepWork
 from runners.reference.batch import REFERENCE_IMAGES, images, shared_batch
@@ -22,13 +22,13 @@ COMPARED_LOSSES = max(LOSS_STEPS) + 1
 
 Images64 = NDArray[np.float64]
 Logits = Callable[[Array], NDArray[Any]]
-"""From N × 3 × side × side images in float32 to N × classes logits, in any type that numpy knows."""
+"""Maps N × 3 × side × side images in float32 to N × classes logits, in any type that numpy can read."""
 Double = Callable[[Images64, NDArray[np.int64], int, Images64], tuple[list[float], NDArray[Any]]]
-"""double(images, labels, steps, others): a fresh model trained so many steps in float64, on the one batch. Gives the
-loss before each step, and the trained model's logits of other images in evaluation mode.
+"""double(images, labels, steps, others) trains a fresh model in float64 for `steps` steps on one batch.
 
-It follows Adam to the letter (Kingma and Ba 2015, algorithm 1), and batch norms keep the biased variance of a batch:
-nothing but rounding is left to differ between frameworks.
+It returns the loss before each step, and the trained model's logits of `others` in evaluation mode. It must follow Adam
+exactly (Kingma and Ba 2015, algorithm 1), and batch norms must keep the biased variance of a batch, so that frameworks
+differ by rounding alone.
 """
 
 
@@ -43,20 +43,21 @@ def inference(
     stages: Mapping[str, Stage] | None = None,
     close: Callable[[], None] = lambda: None,
 ) -> StepWork:
-    """`infer`: `step` is one forward pass in evaluation mode, and all that is timed.
+    """The work of `infer`. Only `step` is timed: one forward pass in evaluation mode.
 
-    `logits` does what `step` does, with the same compiled code, for as many images as a batch has. `parameters` gives
-    the number of elements of every array that the model holds, by its shared weight's name. Raises Invalid.
+    `logits` runs the code of `step`, compiled code included, on other images; it gets as many images as a batch has.
+    `parameters` gives the number of elements of every array that the model holds, by the name of the shared weight.
+    Raises Invalid.
     """
     case = request.case
     assert_parameters(case.network, CLASSES[case.network], parameters)
 
     def check() -> Check:
-        # In the shape that was timed: another would compile anew.
+        # In the timed shape, because another shape would be compiled again.
         reference = images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)
         parts = np.split(reference, len(reference) // case.batch_size)
         found = np.concatenate([np.asarray(logits(part), np.float64) for part in parts])
-        return _of_model(request, CLASSES[case.network], parameters, found[:REFERENCE_IMAGES])
+        return _model_check(request, CLASSES[case.network], parameters, found[:REFERENCE_IMAGES])
 
     return _step_work(request, step, synchronize, check, seen, stages, close)
 
@@ -73,37 +74,38 @@ def training(
     stages: Mapping[str, Stage] | None = None,
     close: Callable[[], None] = lambda: None,
 ) -> StepWork:
-    """`train`: `step` is one optimiser step, and all that is timed. It gives the loss before the update, as a number of
-    the framework's that is read later: to read it at once would wait for the device.
+    """The work of `train`. Only `step` is timed: one optimiser step.
 
-    `logits` are those of a fresh model with the shared weights, in evaluation mode and in the case's precision.
-    `double` and `parameters`: see above. Raises Invalid.
+    `step` returns the loss before the update as a value of the framework, which is read after the clock: reading it
+    within the step would wait for the device. `logits` are computed by a fresh model with the shared weights, in
+    evaluation mode and in the case's precision. For `double` see Double, for `parameters` see `inference`. Raises
+    Invalid.
     """
     case, classes = request.case, CLASSES[request.case.network]
     assert_parameters(case.network, classes, parameters)
     losses: list[Any] = []
 
-    def noting_step() -> None:
-        losses[COMPARED_LOSSES:] = [step()]  # the first four, then the latest
+    def recorded_step() -> None:
+        losses[COMPARED_LOSSES:] = [step()]  # keeps the first four and the latest
 
-    def complete() -> None:
+    def complete_losses() -> None:
         while len(losses) < COMPARED_LOSSES:
-            noting_step()
+            recorded_step()
 
     def seen_afterwards() -> Seen:
-        complete()  # to look at what was in effect may cost a further step, which would be missing from the losses
+        complete_losses()  # first, because `seen` may take a step whose loss is not recorded
         return seen()
 
     def check() -> Check:
-        complete()
-        told = [float(loss) for loss in losses]
-        evidence = of_training(request, classes, parameters, logits, double, told[:COMPARED_LOSSES])
-        return replace(evidence, loss_first=told[0], loss_last=told[-1])
+        complete_losses()
+        values = [float(loss) for loss in losses]
+        evidence = training_check(request, classes, parameters, logits, double, values[:COMPARED_LOSSES])
+        return replace(evidence, loss_first=values[0], loss_last=values[-1])
 
-    return _step_work(request, noting_step, synchronize, check, seen_afterwards, stages, close)
+    return _step_work(request, recorded_step, synchronize, check, seen_afterwards, stages, close)
 
 
-def of_training(
+def training_check(
     request: Request,
     classes: int,
     parameters: Mapping[str, int],
@@ -111,21 +113,21 @@ def of_training(
     double: Double,
     losses: list[float],
 ) -> Check:
-    """What shows that a training was the case's: a fresh model's logits, the first losses, and a run in float64."""
+    """The evidence of a training: logits of a fresh model, the first losses, and a run in float64."""
     case = request.case
     reference = images(case.seed, REFERENCE_IMAGES, case.input_size)
-    model = _of_model(request, classes, parameters, np.asarray(logits(reference), np.float64))
-    in_double = _in_double(request, classes, double, reference)
-    return replace(model, losses=losses, losses_fp64=in_double[0], evaluated_fp64=in_double[1])
+    check = _model_check(request, classes, parameters, np.asarray(logits(reference), np.float64))
+    losses_fp64, evaluated_fp64 = _run_in_float64(request, classes, double, reference)
+    return replace(check, losses=losses, losses_fp64=losses_fp64, evaluated_fp64=evaluated_fp64)
 
 
 def shared_sizes(network: str, classes: int) -> dict[str, int]:
-    """How many numbers each of the shared weights has, by name."""
+    """The number of elements of each shared weight, by name."""
     return {f"{layer.name}.{part}": size for layer in layers(network, classes) for part, size in layer.sizes.items()}
 
 
 def assert_parameters(network: str, classes: int, found: Mapping[str, int]) -> None:
-    """Raise Invalid unless the model holds the shared weights and nothing else, each in its size."""
+    """Raise Invalid unless the model holds exactly the shared weights, each in its size."""
     wanted = shared_sizes(network, classes)
     if one_sided := sorted(set(found) ^ set(wanted)):
         raise Invalid("PARAMETERS", f"parameters that only one side has: {', '.join(one_sided[:6])}")
@@ -134,7 +136,7 @@ def assert_parameters(network: str, classes: int, found: Mapping[str, int]) -> N
             raise Invalid("PARAMETERS", f"{name} has {found[name]} elements, the reference {size}")
 
 
-def _of_model(request: Request, classes: int, parameters: Mapping[str, int], logits: NDArray[np.float64]) -> Check:
+def _model_check(request: Request, classes: int, parameters: Mapping[str, int], logits: NDArray[np.float64]) -> Check:
     case = request.case
     statistics = sum(size for name, size in parameters.items() if name.endswith((".mean", ".var")))
     return Check(
@@ -145,11 +147,11 @@ def _of_model(request: Request, classes: int, parameters: Mapping[str, int], log
     )
 
 
-def _in_double(
+def _run_in_float64(
     request: Request, classes: int, double: Double, reference: Array
 ) -> tuple[list[float] | None, list[float] | None]:
-    """(the first losses in float64, a sketch of the logits afterwards); None for both where memory does not suffice."""
-    if request.case.device == "cpu" and not room_for_double():
+    """The first losses in float64, and a sketch of the logits afterwards; None for both if memory does not suffice."""
+    if request.case.device == "cpu" and not enough_for_float64():
         return None, None
     try:
         batch, targets = shared_batch(request, classes)

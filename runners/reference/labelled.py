@@ -1,4 +1,4 @@
-"""What `fit` trains on, in words that every framework shares."""
+"""The images on which `fit` trains, described alike for every framework."""
 
 import dataclasses
 import os
@@ -13,18 +13,19 @@ from runners.reference.pixels import Delivered, inspect
 from runners.reference.source import Source
 from runners.reference.stream import stream
 
-REPEATABLE = {"cpu": "yes", "gpu": "no: a GPU adds up gradients in an order of its own"}
+REPEATABLE = {"cpu": "yes", "gpu": "no: a GPU adds up gradients in varying order"}
 """Whether the same seed gives the same history, by device."""
 INSPECTED = 10_000
-"""Images of the training split that are held against the reference decoder at most."""
+"""The largest number of training images that are compared with the reference decoder."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Images with their classes, and how they are read.
+    """Images with their classes, and how a loader must read them.
 
-    `side` is what they are resized to; `cache` keeps the decoded, resized images in memory once they were
-    used; `augment` flips each at random, left to right and upside down; `tuned` allows other ways to the same pixels.
+    `side` is their size in pixels after resizing. `cache` keeps decoded and resized images in memory after their first
+    use. `augment` flips each image at random, left to right and upside down. `tuned` allows faster ways to the same
+    pixels.
     """
 
     paths: tuple[str, ...]
@@ -38,8 +39,8 @@ class Labelled:
     tuned: bool = False
 
 
-def of_split(request: Request, split: str, **how: bool) -> Labelled:
-    """The images of one split of the request's data set, read as its case says; `how` are the switches of Labelled."""
+def of_split(request: Request, split: str, **switches: bool) -> Labelled:
+    """The images of a split of the request's data set. `switches` are cache, augment, shuffle and tuned."""
     case, items = request.case, request.manifest.splits[split]
     return Labelled(
         paths=tuple(os.path.join(request.data_root, item.path) for item in items),
@@ -47,12 +48,12 @@ def of_split(request: Request, split: str, **how: bool) -> Labelled:
         side=case.input_size,
         batch_size=case.batch_size,
         workers=case.workers,
-        **how,
+        **switches,
     )
 
 
-def unfit(train_images: int, classes: int, batch_size: int) -> str | None:
-    """Why nothing can be learned from so little, or None."""
+def too_little_data(train_images: int, classes: int, batch_size: int) -> str | None:
+    """Why nothing can be learned from this data, or None."""
     if classes < 2:
         return f"training needs two classes or more, the data set has {classes}"
     if train_images < batch_size:
@@ -60,20 +61,20 @@ def unfit(train_images: int, classes: int, batch_size: int) -> str | None:
     return None
 
 
-def plainly(source: Labelled, seed: int) -> Labelled:
-    """The same images in their own order, unflipped, so that they can be compared; of a large split a seeded sample."""
+def for_inspection(source: Labelled, seed: int) -> Labelled:
+    """The same images in their own order and without flips, to be compared; of a large split a sample of INSPECTED."""
     plain = dataclasses.replace(source, augment=False, shuffle=False)
     if len(source.paths) <= INSPECTED:
         return plain
     drawn = stream(seed, "inspected").random_raw(len(source.paths))
-    chosen = np.sort(np.argsort(drawn, kind="stable")[:INSPECTED])
+    sample = np.sort(np.argsort(drawn, kind="stable")[:INSPECTED])
     return dataclasses.replace(
-        plain, paths=tuple(source.paths[i] for i in chosen), labels=tuple(source.labels[i] for i in chosen)
+        plain, paths=tuple(source.paths[i] for i in sample), labels=tuple(source.labels[i] for i in sample)
     )
 
 
 def assert_same_pixels(batches: Iterable[tuple[NDArray, NDArray]], source: Labelled, channels_first: bool) -> Delivered:
-    """Hold one pass of (images in 0…1, classes) against the reference decoder and the manifest. Raises Invalid."""
+    """Compare a pass of (images in 0…1, classes) with the reference decoder and the manifest. Raises Invalid."""
     classes: list[int] = []
 
     def images() -> Iterator[Sequence[NDArray]]:
@@ -86,5 +87,5 @@ def assert_same_pixels(batches: Iterable[tuple[NDArray, NDArray]], source: Label
     if delivered.fault:
         raise Invalid("PARITY", delivered.fault)
     if tuple(classes) != source.labels:
-        raise Invalid("PARITY", "images arrive with classes that are not theirs")
+        raise Invalid("PARITY", "images arrive with the wrong classes")
     return delivered

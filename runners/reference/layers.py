@@ -1,6 +1,6 @@
-"""The canonical layers of each network: names, kinds and shapes that every framework's builder must match.
+"""The canonical layers of each network: names, kinds and shapes, which every framework's model must have.
 
-Shapes are torch's: convolutions out × in/groups × height × width, dense out × in.
+Shapes are as in torch: convolutions out × in/groups × height × width, dense layers out × in.
 """
 
 import math
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a layer computes, which decides how a framework lays its weights out."""
+    """The kind of a layer, which decides about the layout of its weights."""
 
     CONV = "conv"
     DEPTHWISE = "depthwise"
@@ -22,10 +22,11 @@ class Kind(StrEnum):
 class Layer:
     """One layer with parameters.
 
-    `gain` keeps the generated network's activations in range: the variance a convolution or dense layer adds
-    (2 before a ReLU, which halves it), the size of a batch norm's gamma. `reduction` is how many times the side of the
-    network's input is longer than the side of the layer's output, 0 where the output has one position; `stride` how
-    many times the layer's own input is. `flattened` is the channels × height × width that a dense layer's input was.
+    `gain` keeps the activations of the generated network in range. For a convolution or dense layer it is the factor of
+    the variance (2 before a ReLU, which halves it), for a batch norm the size of gamma. `reduction` is the side of the
+    network's input divided by the side of the layer's output; 0 if the output has a single position. `stride` is the
+    same ratio for the layer's own input. `flattened` is the shape (channels, height, width) of a dense layer's input
+    before it was flattened.
     """
 
     name: str
@@ -39,17 +40,17 @@ class Layer:
 
     @property
     def padding(self) -> int:
-        """Zeros on each side of a convolution's input, whatever its stride."""
+        """Zeros on each side of a convolution's input, for every stride."""
         return self.shape[2] // 2
 
     @property
     def groups(self) -> int:
-        """Into how many groups a convolution's channels are split."""
+        """The number of groups of a convolution."""
         return self.shape[0] if self.kind is Kind.DEPTHWISE else 1
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many numbers each of the layer's arrays has; the shared weights call them `<name>.<part>`."""
+        """The number of elements of each of the layer's arrays, by part. The arrays are called `<name>.<part>`."""
         if self.kind is Kind.BATCH_NORM:
             return dict.fromkeys(("weight", "bias", "mean", "var"), self.shape[0])
         weight = {"weight": math.prod(self.shape)}
@@ -57,7 +58,7 @@ class Layer:
 
 
 EPSILON, MOMENTUM = 1e-5, 0.1
-"""Of every batch norm; the momentum is the share of the new batch, as torch writes it (Keras writes 0.9)."""
+"""Constants of every batch norm. The momentum is the weight of the new batch, as in torch (0.9 in Keras's notation)."""
 
 CLASSES: Mapping[str, int] = {
     "cnn4": 100,
@@ -70,19 +71,19 @@ CLASSES: Mapping[str, int] = {
     "efficientnet_b4": 1000,
     "efficientnet_b7": 1000,
 }
-"""How many classes a network has unless a data set says otherwise."""
+"""The number of classes of each network, unless a data set has another number."""
 
 SIZES: Mapping[str, tuple[int, ...]] = {name: (32,) if name == "cnn4" else (224, 128, 320) for name in CLASSES}
-"""The input sizes that a network is measured at, in pixels a side; its usual one first."""
+"""The input sizes at which a network is measured, in pixels a side, the usual size first."""
 
 RESIDUAL = 0.5
-"""Gamma of the batch norm that closes a residual branch: at 1, each block would double the variance."""
+"""Gamma of the last batch norm of a residual branch. At 1, each block would double the variance."""
 RESIDUAL_OF_MANY = 0.2
-"""The same where dozens of blocks follow each other."""
+"""The same gamma for networks with dozens of blocks."""
 
 
 def layers(network: str, classes: int) -> tuple[Layer, ...]:
-    """Every layer of `network` that has parameters, in order."""
+    """All layers of `network` that have parameters, in order."""
     return tuple(_NETWORKS[network](classes))
 
 
@@ -116,7 +117,7 @@ def _resnet18(classes: int) -> Iterator[Layer]:
 
 
 def _bottlenecks(blocks: tuple[int, ...]) -> Callable[[int], Iterator[Layer]]:
-    """ResNet with bottlenecks whose 3×3 convolution has the stride (He et al. 2015, table 1, as torchvision has it)."""
+    """ResNet with bottlenecks (He et al. 2015, table 1). As in torchvision, the 3×3 convolution has the stride."""
 
     def network(classes: int) -> Iterator[Layer]:
         yield from _conv_bn("conv1", "bn1", (64, 3, 7, 7), 2, stride=2)
@@ -145,7 +146,7 @@ def _bottleneck(name: str, channels: int, width: int, reduction: int, stride: in
 VGG16 = (64, 64, 0, 128, 128, 0, 256, 256, 256, 0, 512, 512, 512, 0, 512, 512, 512, 0)
 """Channels of VGG16's convolutions; 0 is a 2×2 max-pool (Simonyan and Zisserman 2015, table 1, D)."""
 VGG16_POOLED = 7
-"""Side that the features are averaged to, whatever the input's size: so the dense layers are always the same."""
+"""The side to which features are averaged, so that the dense layers are the same for every input size."""
 
 
 def _vgg16(classes: int) -> Iterator[Layer]:
@@ -217,22 +218,22 @@ EFFICIENTNET_SCALES: Mapping[str, tuple[float, float]] = {
     "efficientnet_b4": (1.4, 1.8),
     "efficientnet_b7": (2.0, 3.1),
 }
-"""How many times B0's channels and blocks each has."""
+"""Factors of B0's channels and of its blocks (Tan and Le 2019, and their reference code)."""
 SILU = 2.1
-"""Gain before a SiLU, which leaves between 0.36 and 0.5 of E[x²], more of wide inputs than of narrow ones."""
+"""Gain before a SiLU, which leaves 0.36 to 0.5 of E[x²]: the larger the inputs, the more."""
 GATED = 3.4
-"""The same after a squeeze-and-excitation, whose gates are near one half. Both were tried: logits stay below 20."""
+"""Gain after a squeeze-and-excitation, whose gates are near 0.5. With these two gains logits stayed below 20."""
 
 
 def scaled_channels(channels: int, scale: float) -> int:
-    """The nearest multiple of 8, but no less than nine tenths: how EfficientNet widens."""
+    """The scaled number of channels, rounded to a multiple of 8, but to no less than 0.9 of it, as in EfficientNet."""
     wide = channels * scale
     rounded = max(8, int(wide + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * wide else rounded
 
 
 def efficientnet_stages(network: str) -> tuple[tuple[int, int, int, int, int], ...]:
-    """Expansion, kernel, first stride, channels and blocks of each stage of one of the EfficientNets."""
+    """Expansion, kernel, first stride, channels and blocks of each stage of an EfficientNet."""
     width, depth = EFFICIENTNET_SCALES[network]
     return tuple(
         (expansion, kernel, stride, scaled_channels(channels, width), math.ceil(blocks * depth))
@@ -263,7 +264,7 @@ def _efficientnet(network: str) -> Callable[[int], Iterator[Layer]]:
 def _mb_conv(
     name: str, channels: int, expansion: int, kernel: int, width: int, reduction: int, stride: int, residual: bool
 ) -> Iterator[Layer]:
-    """An inverted residual with squeeze-and-excitation, squeezed to a quarter of the block's input."""
+    """An inverted residual with squeeze-and-excitation, which squeezes to a quarter of the block's input channels."""
     hidden, part = channels * expansion, 0
     if expansion != 1:
         shape = (hidden, channels, 1, 1)

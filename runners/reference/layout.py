@@ -1,4 +1,4 @@
-"""The shared weights and images for frameworks whose channels come last."""
+"""The shared weights and images with channels last."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from runners.reference.weights import Array, weights
 
 
 def nhwc(images: Array) -> Array:
-    """N × 3 × height × width as N × height × width × 3."""
+    """Converts N × 3 × height × width to N × height × width × 3."""
     return np.ascontiguousarray(images.transpose(0, 2, 3, 1))
 
 
@@ -28,7 +28,7 @@ def channels_last(network: str, arrays: Mapping[str, Array], classes: int | None
             found[name] = arrays[name].transpose(2, 3, 1, 0)
         if layer.kind is Kind.DENSE:
             kernel = arrays[name]
-            if layer.flattened:  # its inputs come pixel by pixel here, channel by channel in the shared weights
+            if layer.flattened:  # with channels last, the inputs come pixel by pixel, not channel by channel
                 kernel = kernel.reshape(-1, *layer.flattened).transpose(0, 2, 3, 1).reshape(kernel.shape)
             found[name] = kernel.T
     return found

@@ -1,4 +1,4 @@
-"""What is timed of a loader beside its steady rate: whole passes, and the limits that it is held against."""
+"""The stages of `load`: whole passes of a loader, and the limits with which its rate is compared."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,61 +14,65 @@ from runners.reference.pixels import reference_pixels
 from runners.reference.source import Source
 
 SAMPLE = 256
-"""Images, evenly over the data set, on which the limits are measured."""
+"""Images, spread evenly over the data set, on which the limits are measured."""
 
 OBSERVED_DEPTHS = 4
-"""Queue depths over which a loader's own stages are watched."""
+"""How many times the queue's depth the stage `observed` takes."""
 
-Opened = Callable[[], Iterator]
-"""A loader: each call gives one pass over the images, in order."""
+Loader = Callable[[], Iterator]
+"""Each call starts one pass over the images, in order."""
 
-Observed = tuple[Iterator, Callable[[], Sequence[PipelineStage]]]
-"""A pass without end, and what each stage of its pipeline has done up to now."""
+ObservedPass = tuple[Iterator, Callable[[], Sequence[PipelineStage]]]
+"""An endless pass, and a function that returns the work of each stage of its pipeline up to now."""
 
 
 class Passes:
-    """The stages of `load`, of one loader.
+    """The stages of `load` for one loader.
 
-    - `decode_alone`, `read_cold`: on one thread, what the reference decoder needs for images in the page cache, and how
-      long files take to be read that are not there.
-    - `headspace`: what the loader delivers of images that need no decoding, its workers and queues filled before.
-    - `cold_epoch`: a whole pass of a fresh loader over files that the page cache does not hold.
-    - `epoch`, `second_epoch`: whole passes of a fresh loader, the start of its workers included, and once more.
-    - `observed`: a stretch of an endless pass, its queues filled before, whose stages are watched.
-    - `first_batch`, `close`: a fresh pass to its first batch, and its release.
+    - `decode_alone`: the reference decoder decodes images from the page cache, on one thread.
+    - `read_cold`: one thread reads files that are not in the page cache.
+    - `headspace`: the loader delivers images that are already decoded; before that, its queues are filled.
+    - `cold_epoch`: a whole pass of a new loader over files that are not in the page cache.
+    - `epoch`: a whole pass of a new loader, including the start of its workers; `second_epoch`: its second pass.
+    - `observed`: a part of an endless pass with statistics of the loader's stages; before that, its queues are filled.
+    - `first_batch`: a new pass up to its first batch; `close`: the end of this pass.
     """
 
     def __init__(
-        self, opened: Callable[[Source, bool], Opened], observed: Callable[[Source], Observed], source: Source
+        self,
+        open_loader: Callable[[Source, bool], Loader],
+        open_observed: Callable[[Source], ObservedPass],
+        source: Source,
     ) -> None:
-        self._opened, self._observed, self._source = opened, observed, source
+        """`open_loader` takes a source and whether its passes are endless."""
+        self._open_loader, self._open_observed, self._source = open_loader, open_observed, source
         step = max(1, len(source.paths) // SAMPLE)
         self._sample = source.paths[::step][:SAMPLE]
-        self._loaders: list[Opened] = []
+        self._loaders: list[Loader] = []
         self._passes: list[Iterator] = []
         self._ready: list[np.ndarray] = []
         self._read_pipeline: Callable[[], Sequence[PipelineStage]] = tuple
         self._readings: list[Sequence[PipelineStage]] = []
 
     def stages(self) -> Mapping[str, Stage]:
-        """In the order in which they must be timed."""
+        """The stages, in the order in which they must be timed."""
         source, images, sampled = self._source, len(self._source.paths), len(self._sample)
         depth = max(1, source.queue_batches)
-        handed_over, watched = QUEUE_DEPTHS_MEASURED * depth, OBSERVED_DEPTHS * depth
+        ready, observed = QUEUE_DEPTHS_MEASURED * depth, OBSERVED_DEPTHS * depth
         return {
             "decode_alone": Stage(self._decode_alone, items=sampled),
-            "headspace": Stage(lambda: self._take(handed_over), self._fill_queue, handed_over * source.batch_size),
+            "headspace": Stage(lambda: self._take(ready), self._fill_queue, ready * source.batch_size),
             "read_cold": Stage(self._read, lambda: self._dropped(self._sample), sampled),
             "cold_epoch": Stage(self._epoch, lambda: self._dropped(source.paths), images),
             "epoch": Stage(self._epoch, self.close, images),
             "second_epoch": Stage(lambda: _exhaust(self._loaders[0]()), items=images),
-            "observed": Stage(lambda: self._watch(watched), self._fill_observed, watched * source.batch_size),
+            "observed": Stage(lambda: self._observe(observed), self._fill_observed, observed * source.batch_size),
             "first_batch": Stage(self._first_batch, self.close, source.batch_size),
-            "close": Stage(self.close),  # the last: what stayed open would run beside what is timed next
+            "close": Stage(self.close),  # the last, because an open loader would run during the timed steps
         }
 
     def pipeline(self) -> list[PipelineStage]:
-        """What each stage of the loader's own pipeline did in `observed`; empty before that."""
+        """The work of each stage of the loader's own pipeline during `observed`; empty before it."""
         if len(self._readings) < 2:
             return []
         before, after = self._readings
@@ -78,17 +82,17 @@ class Passes:
         ]
 
     def close(self) -> None:
-        """End what is still open, workers included."""
+        """End all open passes and their workers."""
         while self._passes:
             self._passes.pop().close()
         self._loaders.clear()
 
     def _first_batch(self) -> None:
-        self._passes.append(self._opened(self._source, False)())
+        self._passes.append(self._open_loader(self._source, False)())
         next(self._passes[0])
 
     def _epoch(self) -> None:
-        self._loaders.append(self._opened(self._source, False))
+        self._loaders.append(self._open_loader(self._source, False))
         _exhaust(self._loaders[0]())
 
     def _dropped(self, paths: Sequence[str]) -> str | None:
@@ -105,26 +109,26 @@ class Passes:
     def _fill_queue(self) -> None:
         ready = dataclasses.replace(self._source, paths=self._sample, ready=np.stack(self._ready))
         self._ready.clear()
-        self._passes.append(self._opened(ready, True)())
+        self._passes.append(self._open_loader(ready, True)())
         self._take(1 + QUEUE_DEPTHS_DISCARDED * ready.queue_batches)
 
     def _fill_observed(self) -> None:
         self.close()
-        endless, self._read_pipeline = self._observed(self._source)
+        endless, self._read_pipeline = self._open_observed(self._source)
         self._passes.append(endless)
         self._take(1 + QUEUE_DEPTHS_DISCARDED * self._source.queue_batches)
         self._readings = [self._read_pipeline()]
 
-    def _watch(self, batches: int) -> None:
+    def _observe(self, batches: int) -> None:
         self._take(batches)
         self._readings.append(self._read_pipeline())
-        self._read_pipeline = tuple  # it may hold the pipeline
+        self._read_pipeline = tuple  # drop the function: it may keep the pipeline alive
 
     def _take(self, batches: int) -> None:
         for _ in range(batches):
             next(self._passes[0])
 
 
-def _exhaust(one: Iterator) -> None:
-    for _ in one:
+def _exhaust(batches: Iterator) -> None:
+    for _ in batches:
         pass

@@ -1,7 +1,7 @@
-"""The reference decoder, and whether a loader delivered the images that it decodes.
+"""The reference decoder, and the comparison of a loader's images with it.
 
-A loader that skips, repeats, letterboxes or blurs images does other work than its rivals. So one whole
-epoch is held against Pillow's pixels outside the timed window.
+A loader that skips, repeats, letterboxes or blurs images does different work from its competitors. So one whole epoch
+is compared with Pillow's pixels, outside the timed window.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from runners.reference.source import SIDE, Source
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-"""ImageNet's colour statistics, of pixels scaled to [0, 1]."""
+"""ImageNet's colour statistics, for pixels scaled to [0, 1]."""
 
 MEAN_ALLOWED = 0.5
 WORST_ALLOWED = 2.0
-"""Mean absolute difference to the reference, of 255: over the whole set, and within its worst image."""
+"""Largest mean absolute difference to the reference, out of 255: over the whole set, and over its worst image."""
 
 REFERENCE_THREADS = 2
 
@@ -32,7 +32,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Delivered:
-    """One epoch as it arrived; `fault` says what is wrong with it, or None."""
+    """One delivered epoch. `digest` covers its pixels; `fault` says what is wrong with it, or is None."""
 
     items: int
     digest: str
@@ -42,24 +42,24 @@ class Delivered:
 
 
 def reference_pixels(path: str, side: int = SIDE) -> Pixels:
-    """RGB (H, W, 3), stretched to a square by antialiased bilinear; the EXIF orientation is ignored."""
+    """RGB pixels (side, side, 3), stretched to a square by antialiased bilinear scaling; ignores EXIF orientation."""
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
 
 
 def affine() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(scale, offset) a channel, so that `uint8 * scale + offset` is the normalised value."""
+    """(scale, offset) for each channel, so that `uint8 * scale + offset` is the normalised value."""
     mean, std = np.array(MEAN), np.array(STD)
     return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
 
 
 def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first: bool) -> Delivered:
-    """Compare every image of an epoch with the reference at its position; the last batch may be partial.
+    """Compare every image of an epoch with the reference image at its position. The last batch may be partial.
 
-    What a loader's defaults make of images may differ by anything: then the difference is only told.
+    `batches` are lists of images (decode) or arrays (other stages). With `source.defaults` any difference is allowed.
 
-    `batches` are lists of images (decode) or arrays (other stages). The reference is decoded in threads
-    beside the loader, and started only after the first delivery: workers are forked before any thread is.
+    Threads decode the reference meanwhile. They start after the first delivery, because a loader must fork its workers
+    before this process has threads.
     """
     digest = hashlib.sha256()
     differences: list[float] = []
@@ -74,7 +74,7 @@ def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first
             for pixels in _as_pixels(batch, source, channels_first):
                 if pixels.dtype != np.uint8 or pixels.shape != (source.side, source.side, 3):
                     fault = fault or f"image {count} arrived as {pixels.dtype} {pixels.shape}"
-                # After a fault the rest is only drawn: a loader may say at the end why it went wrong.
+                # After a fault the loop only takes the rest: at the end, a loader may raise the reason.
                 if not fault:
                     digest.update(pixels)
                     pending.append(pool.submit(_difference, pixels, source.paths[count], source.side))
@@ -86,11 +86,11 @@ def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first
         fault = fault or f"an epoch held {count} images, not {total}"
     if fault:
         return Delivered(count, "", float("nan"), float("nan"), fault)
-    return _judged(differences, "sha256:" + digest.hexdigest(), source)
+    return _delivered(differences, "sha256:" + digest.hexdigest(), source)
 
 
 def _as_pixels(batch: Sequence[NDArray], source: Source, channels_first: bool) -> Iterator[NDArray]:
-    """The batch's images as (H, W, 3); normalised or scaled ones brought back to 0…255 and rounded."""
+    """The batch's images as (H, W, 3). Normalised or scaled images are brought back to 0…255 and rounded."""
     scale, offset = affine() if source.normalized else (np.float32(1 / 255), np.float32(0))
     for image in batch:
         pixels = image.transpose(1, 2, 0) if channels_first else image
@@ -103,7 +103,7 @@ def _difference(pixels: Pixels, path: str, side: int) -> float:
     return float(np.abs(pixels.astype(np.int16) - reference_pixels(path, side)).mean())
 
 
-def _judged(differences: list[float], digest: str, source: Source) -> Delivered:
+def _delivered(differences: list[float], digest: str, source: Source) -> Delivered:
     mean, worst = float(np.mean(differences)), max(differences)
     fault = None
     if not source.defaults and not (mean <= MEAN_ALLOWED and worst <= WORST_ALLOWED):

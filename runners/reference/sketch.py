@@ -1,4 +1,4 @@
-"""Logits, made small enough to travel in a record."""
+"""A short summary of logits that fits into a record."""
 
 import math
 from typing import Any
@@ -14,9 +14,9 @@ SKETCH_SIZE = 64
 def sketch(logits: np.ndarray[tuple[int, ...], np.dtype[Any]]) -> list[float]:
     """A fixed random projection (±1/8) of the flattened logits to 64 numbers.
 
-    Distances survive such a projection (Johnson and Lindenstrauss 1984): two sketches' relative error is that of
-    the logits, give or take a tenth. No logit is left out, as it would be in a sample of them. Raises Invalid where
-    one is no number.
+    Such a projection keeps distances (Johnson and Lindenstrauss 1984): the relative error of two sketches is within
+    about a tenth of the relative error of the logits. Unlike a sample, it depends on every logit. Raises Invalid if a
+    logit is not finite.
     """
     flat = np.asarray(logits, dtype=np.float64).ravel()
     if not np.isfinite(flat).all():

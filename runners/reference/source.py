@@ -1,4 +1,4 @@
-"""What a data loader is asked to deliver, in words that every framework shares."""
+"""The images that a data loader has to deliver, described alike for every framework."""
 
 import os
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ SIDE = 224
 """Side in pixels of a delivered image."""
 
 PREFETCH = 2
-"""Batches that each worker may have ready, in every loader."""
+"""Batches that each worker may hold ready, in every loader."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Images in the order they must arrive, and how.
+    """Images in the order in which they must arrive, and how a loader must deliver them.
 
-    `stage` is decode, batch, normalize or transfer; `scale` is what `fit` trains on, pixels in 0…1. `defaults` asks for
-    what the loader's own defaults make of an image. `ready` are the images of the paths decoded already, uint8
-    (N, side, side, 3): then nothing is read or decoded.
+    `stage` is decode, batch, normalize or transfer, or `scale` for the pixels in 0…1 on which `fit` trains. With
+    `defaults`, the loader's own defaults decide about the pixels. `ready` are the decoded images of the paths, uint8
+    (N, side, side, 3); with them, nothing is read or decoded.
     """
 
     paths: tuple[str, ...]
@@ -36,27 +36,27 @@ class Source:
 
     @property
     def queue_batches(self) -> int:
-        """How many batches may be ready at once."""
+        """The largest number of ready batches."""
         return self.workers * PREFETCH
 
     @property
     def normalized(self) -> bool:
-        """Whether a batch is of float32, with ImageNet's mean and deviation."""
+        """Whether batches are float32, normalised with ImageNet's mean and standard deviation."""
         return self.stage in ("normalize", "transfer")
 
     @property
     def pinned(self) -> bool:
-        """Whether a batch lies in memory that a GPU can copy from by itself."""
+        """Whether batches lie in pinned memory, from which a GPU can copy by itself."""
         return self.stage == "transfer" and self.tuned
 
 
 def source_of(request: Request) -> Source:
-    """What `load` is asked for. Raises Unsupported where it means nothing, ManifestError where no split fits."""
+    """The source of a `load` request. Raises Unsupported for an impossible case, ManifestError without a split."""
     case, manifest, tuned = request.case, request.manifest, request.competitor.variant == "tuned"
     if case.stage == "transfer" and case.device != "gpu":
-        raise Unsupported("transfer copies batches to a GPU, this is a case of the CPU; DEVICE=gpu has it")
+        raise Unsupported("the stage transfer copies batches to a GPU, this is a case of the CPU; use DEVICE=gpu")
     if case.track == "default" and tuned:
-        raise Unsupported("the track of default settings has no tuned ones; the variant plain is measured there")
+        raise Unsupported("the track default has no tuned variant; it measures the variant plain")
     items = [item for split in splits_read(case.workload, manifest) for item in manifest.splits[split]]
     return Source(
         paths=tuple(os.path.join(request.data_root, item.path) for item in items),

@@ -1,7 +1,7 @@
-"""One walk through each network, in verbs that a framework supplies.
+"""The walk through each network, written with verbs that a framework supplies.
 
-The layers, in torchvision's order and with its names, are those of runners/reference/layers.py. A framework that has
-networks of its own to trust, as PyTorch has torchvision's, needs no walk: the evidence is the same.
+The layers come from runners/reference/layers.py; order and names are torchvision's. A framework with trusted networks
+of its own, such as PyTorch with torchvision, needs no walk: the evidence is the same.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,13 +22,13 @@ from runners.reference.layers import (
 )
 
 Tensor = Any
-"""Whatever the verbs take and give; besides, two of them can be added and multiplied with `+` and `*`."""
+"""A tensor of the framework. It supports `+` and `*` with another tensor."""
 
 
 class Verbs(Protocol):
-    """What a framework computes. `x` is a batch of images in the framework's own layout of channels and pixels.
+    """The operations that a framework supplies. `x` is a batch of images in the framework's own layout.
 
-    A layer says what it is: `layer.name`, whose arrays are `<name>.<part>`, `layer.shape`, `layer.bias` …
+    The arrays of a layer are called `<layer.name>.<part>`. `layer.shape`, `layer.bias` … describe the layer.
     """
 
     def conv(self, x: Tensor, layer: Layer) -> Tensor:
@@ -39,33 +39,36 @@ class Verbs(Protocol):
         """A batch norm with EPSILON and MOMENTUM of runners/reference/layers.py."""
 
     def dense(self, x: Tensor, layer: Layer) -> Tensor:
-        """N × in to N × out, with a bias."""
+        """A dense layer with a bias, from N × in to N × out."""
 
     def activation(self, x: Tensor, name: str) -> Tensor:
         """`relu`, `relu6` (cut off at 6), `sigmoid` or `silu` (x · sigmoid(x))."""
 
     def max_pool(self, x: Tensor, size: int, stride: int, padding: int) -> Tensor:
-        """The maximum over windows of size × size pixels. Its input comes from a ReLU, so that zeros may pad it."""
+        """The maximum over windows of size × size pixels. The padding may be zeros, because `x` comes from a ReLU."""
 
     def mean(self, x: Tensor) -> Tensor:
-        """The mean of each channel over all pixels, as an image of 1 × 1 pixel."""
+        """The mean of each channel over all pixels, as images of 1 × 1 pixel."""
 
     def bins(self, x: Tensor, matrix: NDArray[np.float64]) -> Tensor:
-        """`matrix` (bins × side) times the rows and times the columns of each channel: bins × bins pixels."""
+        """matrix · x · matrixᵀ for each channel: `matrix` is bins × side, the result has bins × bins pixels."""
 
     def flatten(self, x: Tensor) -> Tensor:
-        """N × all the rest, in the layout's order."""
+        """Reshapes to N × the number of elements of an image, in the layout's order."""
 
 
 def walk(network: str, verbs: Verbs, images: Tensor, input_size: int, classes: int | None = None) -> Tensor:
-    """The logits (N × classes) of N images of `input_size` pixels a side; `classes` is the network's usual number."""
+    """The logits (N × classes) of N images of `input_size` pixels a side.
+
+    `classes` defaults to the network's usual number.
+    """
     found = layers(network, CLASSES[network] if classes is None else classes)
     return _WALKS[network](_Steps(verbs, {layer.name: layer for layer in found}, input_size), images)
 
 
 @dataclass(frozen=True)
 class _Steps:
-    """The verbs on layers by name, and the pairs and triples that occur in every network."""
+    """Applies verbs to layers by name, and combines verbs that follow each other in every network."""
 
     verbs: Verbs
     layers: Mapping[str, Layer]
@@ -81,7 +84,7 @@ class _Steps:
         return self.active(self.named(self.verbs.dense, x, name), activation)
 
     def named(self, verb: Callable[[Tensor, Layer], Tensor], x: Tensor, name: str) -> Tensor:
-        """The verb on a layer; an error in it names the layer."""
+        """Apply a verb to a layer. If it raises an error, the error names the layer."""
         try:
             return verb(x, self.layers[name])
         except Exception as error:
@@ -89,7 +92,7 @@ class _Steps:
             raise
 
     def pooled(self, x: Tensor) -> Tensor:
-        """The global average, flat."""
+        """The global average pool, flattened."""
         return self.verbs.flatten(self.verbs.mean(x))
 
     def active(self, x: Tensor, activation: str) -> Tensor:
@@ -104,7 +107,7 @@ def _cnn4(steps: _Steps, x: Tensor) -> Tensor:
 
 
 def _resnet(blocks: tuple[int, ...], convolutions: int) -> Callable[[_Steps, Tensor], Tensor]:
-    """Four stages of residual blocks, each of so many convolutions (He et al. 2015); strides are the layers' own."""
+    """Four stages of residual blocks with `convolutions` each (He et al. 2015). `blocks` counts a stage's blocks."""
 
     def walk(steps: _Steps, x: Tensor) -> Tensor:
         x = steps.verbs.max_pool(steps.conv_norm(x, "conv1", "bn1", "relu"), 3, 2, 1)
@@ -126,7 +129,7 @@ def _resnet(blocks: tuple[int, ...], convolutions: int) -> Callable[[_Steps, Ten
 
 
 def _vgg16(steps: _Steps, x: Tensor) -> Tensor:
-    """Without dropout; features of any size are averaged to 7 × 7."""
+    """VGG16 without dropout. Features of any size are averaged to 7 × 7."""
     number, side = 0, steps.input_size
     for width in VGG16:
         if width:
@@ -142,7 +145,7 @@ def _vgg16(steps: _Steps, x: Tensor) -> Tensor:
 def _averages(side: int, bins: int) -> NDArray[np.float64]:
     """torch's adaptive average pooling of one axis as a matrix: bin i averages from ⌊i·side/bins⌋ to ⌈(i+1)·side/bins⌉.
 
-    Bins overlap where `side` is no multiple of `bins`, and repeat pixels where it is smaller.
+    Bins overlap unless `side` is a multiple of `bins`. If `side` is smaller than `bins`, bins repeat pixels.
     """
     matrix = np.zeros((bins, side))
     for number in range(bins):
@@ -152,7 +155,7 @@ def _averages(side: int, bins: int) -> NDArray[np.float64]:
 
 
 def _mobilenet_v2(steps: _Steps, x: Tensor) -> Tensor:
-    """Without dropout."""
+    """MobileNetV2 without dropout."""
     x = steps.conv_norm(x, "features.0.0", "features.0.1", "relu6")
     number = 1
     for expansion, _, blocks, _ in MOBILENET_V2_STAGES:
@@ -162,7 +165,7 @@ def _mobilenet_v2(steps: _Steps, x: Tensor) -> Tensor:
                 y, part = steps.conv_norm(y, f"{name}.0.0", f"{name}.0.1", "relu6"), 1
             y = steps.conv_norm(y, f"{name}.{part}.0", f"{name}.{part}.1", "relu6")
             y = steps.conv_norm(y, f"{name}.{part + 1}", f"{name}.{part + 2}")
-            # Only a stage's first block has a stride or another number of channels: no shortcut fits there.
+            # A stage's first block has no shortcut, because it changes the size or the number of channels.
             x = y + x if block else y
             number += 1
     x = steps.conv_norm(x, f"features.{number}.0", f"features.{number}.1", "relu6")
@@ -170,7 +173,7 @@ def _mobilenet_v2(steps: _Steps, x: Tensor) -> Tensor:
 
 
 def _efficientnet(network: str) -> Callable[[_Steps, Tensor], Tensor]:
-    """Without dropout and stochastic depth."""
+    """An EfficientNet without dropout and stochastic depth."""
     stages = efficientnet_stages(network)
 
     def walk(steps: _Steps, x: Tensor) -> Tensor:
@@ -188,7 +191,7 @@ def _efficientnet(network: str) -> Callable[[_Steps, Tensor], Tensor]:
         return steps.dense(steps.pooled(steps.conv_norm(x, f"{last}.0", f"{last}.1", "silu")), "classifier.1")
 
     def gated(steps: _Steps, x: Tensor, name: str) -> Tensor:
-        """Squeeze-and-excitation (Hu et al. 2017): each channel times a gate computed from all channels' means."""
+        """Squeeze-and-excitation (Hu et al. 2017): each channel times a gate, computed from all channels' means."""
         gates = steps.conv(steps.verbs.mean(x), f"{name}.fc1", "silu")
         return steps.conv(gates, f"{name}.fc2", "sigmoid") * x
 

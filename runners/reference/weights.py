@@ -1,4 +1,4 @@
-"""Weights that every framework starts from, generated from a seed; no file has to travel."""
+"""The initial weights of every framework, generated from a seed, so that no file has to be copied."""
 
 import hashlib
 import math
@@ -10,15 +10,15 @@ from runners.reference.layers import Kind, Layer, layers
 from runners.reference.stream import stream, uniform
 
 CHUNK = 1 << 20
-"""Numbers drawn at a time: what is drawn passes through float64, of which a large layer would fill gigabytes."""
+"""Numbers drawn at a time. They are drawn in float64; a large layer at once would take gigabytes."""
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 
 
 def weights(network: str, seed: int, classes: int) -> dict[str, Array]:
-    """Every array of `network` by name: `<layer>.weight`, `.bias` and, for batch norms, `.mean` and `.var`.
+    """All arrays of `network` by name: `<layer>.weight`, `.bias` and, for batch norms, `.mean` and `.var`.
 
-    Each layer has its own stream: a layer added to one network changes no other layer's weights.
+    Each layer has its own stream of random numbers, so that a new layer changes no other layer's weights.
     """
     return {
         f"{layer.name}.{part}": array
@@ -28,7 +28,7 @@ def weights(network: str, seed: int, classes: int) -> dict[str, Array]:
 
 
 def digest(arrays: Mapping[str, Array]) -> str:
-    """One SHA-256 over every name, shape and byte, the same on every machine."""
+    """One SHA-256 over all names, shapes and bytes, the same on every machine."""
     total = hashlib.sha256()
     for name in sorted(arrays):
         total.update(f"{name} {arrays[name].shape}\n".encode())
@@ -45,14 +45,14 @@ def _arrays(layer: Layer, source: np.random.Philox) -> dict[str, Array]:
         return numbers.reshape(shape)
 
     if layer.kind is Kind.BATCH_NORM:
-        # Nothing at 0 or 1, where a framework that ignored it would still give the right logits.
+        # No array is all zeros or all ones: a framework that ignored it would still give the right logits.
         return {
             "weight": draw(layer.shape, layer.gain, layer.gain / 4),
             "bias": draw(layer.shape, 0.0, 0.2),
             "mean": draw(layer.shape, 0.0, 0.2),
             "var": draw(layer.shape, 1.0, 0.5),
         }
-    # Kaiming's uniform bound: E[x²] stays what it was from layer to layer.
+    # Kaiming's uniform bound keeps E[x²] constant from layer to layer.
     spread = math.sqrt(3.0 * layer.gain / math.prod(layer.shape[1:]))
     arrays = {"weight": draw(layer.shape, 0.0, spread)}
     if layer.bias:

@@ -1,1 +1,1 @@
-"""TensorFlow as a contestant."""
+"""TensorFlow under test."""

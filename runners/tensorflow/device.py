@@ -1,4 +1,4 @@
-"""Threads, device and precision in TensorFlow: set before anything runs, read back for the record."""
+"""Threads, device and precision in TensorFlow: set before anything runs, and read back for the record."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -13,11 +13,11 @@ from runners.reference.precision import precision
 from runners.reference.rounding import multiplies_in_tf32
 
 MIXED = {"fp32": "float32", "tf32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
-"""Keras's policies for training in a precision: what it computes in, not what the weights are kept in."""
+"""Keras's policies for training in a precision: the policy changes the computation, weights stay in float32."""
 
 
 class Computed(NamedTuple):
-    """Where something was computed and in what type; a tensor tells both too."""
+    """The device and the type of a result, for results that are not tensors."""
 
     device: str
     dtype: object
@@ -30,36 +30,39 @@ def configure(request: Request) -> str:
     threading = tf.config.threading
     if _threads() != (request.threads, request.threads):
         threading.set_intra_op_parallelism_threads(request.threads)
-        # One thread here would run the two gradients of a convolution one after the other, which no user does.
+        # With one thread, a convolution's two gradients would run one after the other, which no user does.
         threading.set_inter_op_parallelism_threads(request.threads)
     _choose_device(case.device)
     tf.config.experimental.set_synchronous_execution(True)
     tf.config.optimizer.set_jit(False)
     tf.config.experimental.enable_tensor_float_32_execution(case.precision == "tf32")
     keras.utils.set_random_seed(case.seed)
-    _rounds_to_tf32(case.device.upper())  # computes something before anything is measured
+    _rounds_to_tf32(case.device.upper())  # a first computation, before anything is measured
     return f"{case.device.upper()}:0"
 
 
 def seen(
     results: Iterable[Computed | tf.Tensor | keras.Variable], layout: str | None, parameters: str | None = None
 ) -> Seen:
-    """What was in effect, read back from TensorFlow and from what was computed or worked on: logits, a model's
-    variables, what a loader delivered. `parameters` is what the weights are kept in."""
-    results = [one.value if isinstance(one, keras.Variable) else one for one in results]
-    places = {one.device.split(":")[-2].lower() for one in results}
+    """The settings in effect, read back from TensorFlow and from results.
+
+    `results` are things that the steps produced or changed: logits, a model's variables, delivered images.
+    `parameters` is the number format of the weights.
+    """
+    results = [result.value if isinstance(result, keras.Variable) else result for result in results]
+    places = {result.device.split(":")[-2].lower() for result in results}
     intra, inter = _threads()
     on_gpu = places == {"gpu"}
     return Seen(
         device="+".join(sorted(places)),
-        precision=precision(tf.as_dtype(one.dtype).name for one in results),
+        precision=precision(tf.as_dtype(result.dtype).name for result in results),
         threads_intra=intra,
         threads_inter=inter,
         layout=layout,
         parameters=parameters,
         tf32=_rounds_to_tf32("GPU") if on_gpu else None,
         gpu=_gpu_name() if on_gpu else None,
-        # TensorFlow's allocator does not tell what it reserved.
+        # TensorFlow's allocator does not report how much it reserved.
         gpu_allocated_peak_bytes=tf.config.experimental.get_memory_info("GPU:0")["peak"] if on_gpu else None,
         settings={
             "xla": str(bool(tf.config.optimizer.get_jit())),
@@ -70,25 +73,25 @@ def seen(
     )
 
 
-def kept_in(model: keras.Model) -> str:
-    """The precision of the model's parameters."""
+def parameter_precision(model: keras.Model) -> str:
+    """The number format of the model's parameters."""
     return precision(variable.dtype for variable in model.variables)
 
 
 def places(model: keras.Model) -> list[str]:
-    """The devices that the model's variables are on."""
+    """The devices of the model's variables."""
     return [variable.value.device for variable in model.variables]
 
 
 def computed_in(result: tf.Tensor | np.ndarray, model: keras.Model) -> list[Computed]:
-    """Where and in what a result was computed; one that was copied to the host, where the model's weights are."""
+    """The device and the type of a result. For a result that was copied to the host, the devices of the model."""
     if isinstance(result, tf.Tensor):
         return [Computed(result.device, result.dtype)]
     return [Computed(place, result.dtype) for place in places(model)]
 
 
 def layout(batch: tf.Tensor | np.ndarray) -> str:
-    """Where the channels of N RGB images lie; TensorFlow's tensors have no strides that could say otherwise."""
+    """The layout of N RGB images, from their shape: TensorFlow's tensors have no strides."""
     return "NHWC" if batch.shape[-1] == 3 else "NCHW"
 
 
@@ -99,13 +102,13 @@ def put(array: np.ndarray, device: str) -> tf.Tensor:
 
 
 def synchronizer(device: str) -> Callable[[], None]:
-    """Waits until the device has done all it was given; a CPU has when the call returns (see configure)."""
-    # On a CPU sync_devices finds nothing to wait for and takes 8 µs to say so.
+    """A function that waits until the device has finished; a CPU has finished when a call returns (see configure)."""
+    # On a CPU, sync_devices has nothing to wait for and takes 8 µs.
     return tf.test.experimental.sync_devices if device.startswith("GPU") else _nothing_to_wait_for
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether TensorFlow says so that memory is full."""
+    """Whether this is TensorFlow's error for full memory."""
     return isinstance(error, tf.errors.ResourceExhaustedError)
 
 
@@ -117,8 +120,10 @@ def _threads() -> tuple[int, int]:
 
 
 def _keep_compiled(request: Request) -> None:
-    """Let XLA keep what it compiles. It reads this once, before its first use; where nothing is compiled nothing is
-    kept. A second process was seen to need half the time for its first step, on a CPU too."""
+    """Let XLA keep compiled code. XLA reads this variable once, before its first use.
+
+    A second process needed half the time for its first step, on a CPU too.
+    """
     flags = os.environ.get("TF_XLA_FLAGS", "")
     os.environ["TF_XLA_FLAGS"] = f"{flags} --tf_xla_persistent_cache_directory={request.compiler_cache}".strip()
 
@@ -129,20 +134,22 @@ def _choose_device(device: str) -> None:
         tf.config.set_visible_devices([], "GPU")
         return
     if not gpus:
-        raise Invalid("DEVICE", "a GPU was asked for, TensorFlow sees none; check the driver, or ask for the CPU")
+        raise Invalid("DEVICE", "a GPU was requested, TensorFlow sees none; check the driver, or use the CPU")
     tf.config.set_visible_devices(gpus[:1], "GPU")
-    # Otherwise it takes nearly all memory at once and its peak says nothing.
+    # Otherwise TensorFlow takes nearly all memory at once, and its peak says nothing.
     tf.config.experimental.set_memory_growth(gpus[0], True)
 
 
 def _rounds_to_tf32(device: str) -> bool:
-    """Whether a product in float32 on this kind of device (CPU, GPU) loses what TF32 cannot hold. Raises Invalid where
-    it is wrong, or computed elsewhere: never is a GPU silently replaced by the CPU."""
+    """Whether a float32 product on this kind of device (CPU, GPU) rounds its factors to TF32.
+
+    Raises Invalid if the product is wrong or another device computed it: the CPU must never silently replace a GPU.
+    """
 
     def squared(matrix: np.ndarray) -> np.ndarray:
         product = tf.matmul(matrix, matrix)
         if product.device.split(":")[-2] != device:
-            raise Invalid("DEVICE", f"{device} was asked for, TensorFlow computed on {product.device}")
+            raise Invalid("DEVICE", f"{device} was requested, TensorFlow computed on {product.device}")
         return product.numpy()
 
     return multiplies_in_tf32(squared)

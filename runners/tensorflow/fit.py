@@ -10,10 +10,10 @@ import tensorflow as tf
 
 from runners.harness.record import Check
 from runners.harness.waiting import Waiting
-from runners.harness.workload import FitWork, Invalid, Passed, Request, Seen, Unsupported
+from runners.harness.workload import EpochResult, FitWork, Invalid, Request, Seen, Unsupported
 from runners.reference.batch import shared_batch
-from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, of_training
-from runners.reference.labelled import REPEATABLE, assert_same_pixels, of_split, plainly, unfit
+from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, training_check
+from runners.reference.labelled import REPEATABLE, assert_same_pixels, for_inspection, of_split, too_little_data
 from runners.reference.layout import nhwc
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
@@ -25,11 +25,11 @@ from runners.tensorflow.train import TrainStep, train_step_of
 
 
 def prepare(request: Request) -> FitWork:
-    """Data described, nothing decoded, nothing built: the stages do that, on the clock."""
+    """Describe the data, but decode and build nothing: the stages do that, on the clock."""
     case, manifest = request.case, request.manifest
     devices.configure(request)
     classes, tuned = len(manifest.classes), request.competitor.variant == "tuned"
-    if reason := unfit(len(manifest.splits["train"]), classes, case.batch_size):
+    if reason := too_little_data(len(manifest.splits["train"]), classes, case.batch_size):
         raise Unsupported(reason)
     arrays = weights(case.network, case.seed, classes)
     data = importlib.import_module(f"runners.tensorflow.fit_{request.competitor.loader}")
@@ -45,7 +45,7 @@ def prepare(request: Request) -> FitWork:
     delivered, layout = 0, ""
     loss_sum = tf.Variable(0.0, trainable=False)
     correct = tf.Variable(0.0, trainable=False)
-    history: list[Passed] = []
+    history: list[EpochResult] = []
     waiting = Waiting()
     predicted: dict[str, np.ndarray] = {}
 
@@ -59,9 +59,9 @@ def prepare(request: Request) -> FitWork:
         nonlocal model, train_step
         model = fresh()
         assert_parameters(case.network, classes, sizes(model, classes))
-        train_step = stepping(model)
+        train_step = new_train_step(model)
 
-    def stepping(network: keras.Model) -> TrainStep:
+    def new_train_step(network: keras.Model) -> TrainStep:
         step = train_step_of(network, criterion, accumulate, compiled_update=tuned)
         return tf.function(step, input_signature=signature, jit_compile=False)
 
@@ -72,20 +72,20 @@ def prepare(request: Request) -> FitWork:
         return predictions
 
     def accumulated(count: int) -> tuple[float, float]:
-        """The means since the last call: the one time an epoch that the device is waited for."""
+        """The means since the last call. Once in each epoch, this waits for the device."""
         means = float(loss_sum) / count, float(correct) / count
         loss_sum.assign(0.0)
         correct.assign(0.0)
         return means
 
-    def train_epoch(_epoch: int) -> Passed:
+    def train_epoch(_epoch: int) -> EpochResult:
         nonlocal train_loader, delivered, layout
         train_loader = train_loader or data.loader(train_images, case.seed)
         for batch, labels in waiting.watched(batches(train_loader)):
             train_step(batch, labels)
             delivered += len(labels)
         layout = devices.layout(batch)
-        history.append(Passed(*accumulated(len(train_images.paths)), waiting.taken()))
+        history.append(EpochResult(*accumulated(len(train_images.paths)), waiting.taken()))
         return history[-1]
 
     def save(path: Path) -> None:
@@ -116,10 +116,10 @@ def prepare(request: Request) -> FitWork:
             raise unreadable(error, (*train_images.paths, *test_images.paths)) from None
 
     def check() -> Check:
-        """After the clock: was it the same training, and does the model in memory say what the restored one said?"""
+        """After the clock: the evidence, and whether the model in memory gives the restored model's answers."""
         pixels = inspected()
         found = dataclasses.replace(
-            of_training(
+            training_check(
                 request,
                 classes,
                 sizes(fresh(), classes),
@@ -148,17 +148,17 @@ def prepare(request: Request) -> FitWork:
         )
 
     def first_losses() -> list[float]:
-        """Those of a fresh model on the batch of the step workloads."""
-        step, (batch, labels) = stepping(fresh()), shared_batch(request, classes)
+        """The losses of a fresh model on the shared batch."""
+        step, (batch, labels) = new_train_step(fresh()), shared_batch(request, classes)
         losses = [float(step(tf.constant(nhwc(batch)), tf.constant(labels))) for _ in range(COMPARED_LOSSES)]
-        accumulated(1)  # forget what those steps summed up
+        accumulated(1)  # resets the sums, to which these steps have added
         return losses
 
     def inspected() -> Delivered:
-        source = plainly(train_images, case.seed)
+        source = for_inspection(train_images, case.seed)
         loader = data.loader(source, case.seed)
         if source.cache:
-            for _ in batches(loader):  # what comes out of the cache is compared
+            for _ in batches(loader):  # fill the cache, so that the comparison reads from it
                 pass
         arrived = ((batch.numpy(), labels.numpy()) for batch, labels in batches(loader))
         return assert_same_pixels(arrived, source, channels_first=False)

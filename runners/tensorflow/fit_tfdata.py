@@ -11,10 +11,10 @@ from runners.tensorflow.loader_tfdata import decode, threads, to_uint8
 
 
 def loader(source: Labelled, seed: int) -> tf.data.Dataset:
-    """Batches of (images in 0…1, classes), every image once an epoch; the last batch may be smaller.
+    """Batches of (images in 0…1, classes), every image once in each epoch. The last batch may be smaller.
 
-    Positions are shuffled, not images: a shuffle buffer of images would decode the whole data set before the
-    first batch. Tuned, images are bytes until they are a batch.
+    It shuffles positions, not images: a shuffle buffer of images would decode the whole data set before the first
+    batch. The variant `tuned` keeps images as uint8 until they are a batch.
     """
     count = len(source.paths)
     parallel = source.workers or None
@@ -34,7 +34,7 @@ def loader(source: Labelled, seed: int) -> tf.data.Dataset:
     examples = tf.data.Dataset.range(count)
     if source.shuffle:
         examples = examples.shuffle(count, seed=seed, reshuffle_each_iteration=True)
-    # Drawn in order, ahead of the workers: what a flip inside a map draws hangs on which of its threads was faster.
+    # Flips are drawn in order, before the workers: inside a map they would depend on which thread is faster.
     draws = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).batch(2)
     drawn = tf.data.Dataset.zip(examples, draws)
     if source.tuned:
@@ -48,7 +48,7 @@ def loader(source: Labelled, seed: int) -> tf.data.Dataset:
 
 
 def _flipped_and_scaled(images: tf.Tensor, labels: tf.Tensor, draws: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """A batch at once: the lowest bit of each draw says whether an image is turned."""
+    """Flip a whole batch: the lowest bit of a draw decides about a flip."""
     left_right, upside_down = (tf.cast(draws[:, side] & 1, tf.bool)[:, None, None, None] for side in (0, 1))
     images = tf.where(left_right, images[:, :, ::-1], images)
     return _scaled(tf.where(upside_down, images[:, ::-1], images), labels, draws)
@@ -59,7 +59,7 @@ def _scaled(images: tf.Tensor, labels: tf.Tensor, _draws: tf.Tensor) -> tuple[tf
 
 
 def _reader(source: Labelled) -> Callable[[tf.Tensor], tf.Tensor]:
-    """From a position to uint8 pixels (side, side, 3); with a cache, an image is decoded once."""
+    """A function from a position to uint8 pixels (side, side, 3). With a cache it decodes each image once."""
     paths = tf.constant([os.fsencode(path) for path in source.paths])
 
     def read(index: tf.Tensor) -> tf.Tensor:
@@ -67,7 +67,7 @@ def _reader(source: Labelled) -> Callable[[tf.Tensor], tf.Tensor]:
 
     if not source.cache:
         return read
-    # Dataset.cache would fix the order it saw first, or ask for a shuffle of images after it.
+    # Dataset.cache would keep the order of the first epoch, or need a shuffle of images after it.
     with tf.device("CPU:0"):
         cached = tf.Variable(tf.zeros((len(source.paths), source.side, source.side, 3), tf.uint8), trainable=False)
         filled = tf.Variable(tf.zeros(len(source.paths), tf.bool), trainable=False)

@@ -1,4 +1,4 @@
-"""What TensorFlow offers: readable without TensorFlow installed."""
+"""The declaration of TensorFlow, which needs no TensorFlow installed."""
 
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, SIZES

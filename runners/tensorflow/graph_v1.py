@@ -1,6 +1,7 @@
-"""Static graphs, run in a session of TensorFlow 1.
+"""Static graphs that run in a session of TensorFlow 1.
 
-Keras 3 builds nothing there. What it built is traced as usual, and the graph of that imported node for node.
+Keras 3 cannot build networks in such a session. So its network is traced as usual, and the traced graph is imported
+node by node.
 """
 
 import gc
@@ -19,25 +20,25 @@ from runners.tensorflow.device import Computed
 v1 = tf.compat.v1
 
 ARITHMETIC = ("Conv2D", "MatMul")
-"""In the names of the operations that a network computes with: plain, fused or oneDNN's."""
+"""Parts of the names of a network's arithmetic operations, be they plain, fused or oneDNN's."""
 
 
 class FrozenForward:
-    """A network whose weights are constants of the graph; a step fetches the last operation, not what it puts out."""
+    """A network with its weights as constants of the graph. A step runs the network without fetching its output."""
 
     def __init__(self, model: keras.Model, batch: np.ndarray, request: Request, device: str) -> None:
         self._model, self._batch, self._request, self._device = model, batch, request, device
 
     def compile(self) -> None:
-        """Freeze the network, import it, and put the batch where steps find it."""
+        """Freeze the network, import it, and give the steps their batch."""
         dtype = tf.as_dtype(DTYPES[self._request.case.precision])
         frozen, images, logits = self._frozen(dtype)
         self._model = None
-        _forget()  # before the next form of the graph: each holds all weights once more
+        _free_model()  # now, because the next form of the graph holds a further copy of all weights
         self._start(frozen, images, logits, dtype)
 
     def _frozen(self, dtype: tf.DType) -> tuple[v1.GraphDef, str, str]:
-        """The network with its weights as constants, and the names of what goes in and what comes out."""
+        """The network with its weights as constants, and the names of its input and its output."""
         traced = tf.function(lambda images: self._model(images, training=False))
         function, graph = convert_variables_to_constants_v2_as_graph(
             traced.get_concrete_function(tf.TensorSpec(self._batch.shape, dtype))
@@ -58,15 +59,15 @@ class FrozenForward:
         self._session.run(self._logits.op, self._feeds)
 
     def quick_step(self) -> None:
-        """The same by what `make_callable` gave: each `run` looks at its arguments anew, for up to a tenth of a ms."""
+        """One forward pass without the checks of `run`, which take up to a tenth of a millisecond."""
         self._quick_run(*self._feeds.values())
 
     def logits(self, batch: np.ndarray) -> np.ndarray:
-        """What the same graph makes of another batch."""
+        """The logits of another batch, from the same graph."""
         return self._session.run(self._logits, self._inputs.feed(self._session, batch))
 
     def computed(self) -> list[Computed]:
-        """Where the step's arithmetic is done, and in what the logits come."""
+        """The devices of the step's arithmetic, with the type of the logits."""
         dtype = self._session.run(self._logits, self._feeds).dtype
         return [Computed(node.device, dtype) for node in executed(self._session, self._logits.op, self._feeds)]
 
@@ -76,7 +77,7 @@ class FrozenForward:
 
 
 class StaticTraining:
-    """An optimiser step as a graph of its own variables; a step fetches the loss, one number, and does all updates."""
+    """An optimiser step as a graph with variables of its own. A step does all updates and fetches only the loss."""
 
     def __init__(
         self, train_step: Callable, batch: np.ndarray, targets: np.ndarray, request: Request, device: str
@@ -84,10 +85,10 @@ class StaticTraining:
         self._train_step, self._arrays, self._request, self._device = train_step, [batch, targets], request, device
 
     def compile(self) -> None:
-        """Trace the step, import it with variables of the session in place of Keras's, copy their values."""
+        """Trace the step, import it with variables of the session instead of Keras's, and copy their values."""
         self._start()
         self._train_step = None
-        _forget()
+        _free_model()
 
     def _start(self) -> None:
         specs = [tf.TensorSpec(array.shape, array.dtype) for array in self._arrays]
@@ -113,11 +114,11 @@ class StaticTraining:
         self._arrays = None
 
     def step(self) -> np.ndarray:
-        """One update; gives the loss before it."""
+        """One update. Returns the loss before it."""
         return self._session.run([self._loss, self._updates], self._feeds)[0]
 
     def places(self) -> list[str]:
-        """Where the step's arithmetic is done."""
+        """The devices of the step's arithmetic."""
         return [node.device for node in executed(self._session, [self._loss, self._updates], self._feeds)]
 
     def close(self) -> None:
@@ -126,10 +127,10 @@ class StaticTraining:
 
 
 class _Inputs:
-    """What a step reads: variables of the graph, or where the step begins on the host what it is fed with.
+    """The inputs of a step: variables of the graph, or placeholders if the step begins in the host's memory.
 
-    A batch that was a constant would be folded into the graph, with as many layers as give little out: of a small
-    enough frozen network nothing is left.
+    A constant batch would be folded into the graph together with layers whose output is small: of a small frozen
+    network nothing would be left.
     """
 
     def __init__(self, arrays: list[np.ndarray], dtypes: list[tf.DType], request: Request) -> None:
@@ -142,7 +143,7 @@ class _Inputs:
             self._fill = [variable.initializer for variable in variables]
 
     def feed(self, session: v1.Session, *arrays: np.ndarray) -> dict[tf.Tensor, np.ndarray]:
-        """Let the steps that follow have `arrays`; gives what to feed each of them with."""
+        """Give `arrays` to the following steps. Returns the feeds that each of them needs."""
         feeds = dict(zip(self._placeholders, arrays, strict=True))
         if self._fill is None:
             return feeds
@@ -151,10 +152,10 @@ class _Inputs:
 
 
 def executed(session: v1.Session, fetches: object, feeds: dict[tf.Tensor, np.ndarray]) -> list[v1.NodeDef]:
-    """The arithmetic in the graph that a run of `fetches` executes: optimised, and placed on devices."""
-    told = v1.RunMetadata()
-    session.run(fetches, feeds, v1.RunOptions(output_partition_graphs=True), told)
-    nodes = (node for graph in told.partition_graphs for node in graph.node)
+    """The arithmetic operations that a run of `fetches` executes, after optimisation and placement on devices."""
+    metadata = v1.RunMetadata()
+    session.run(fetches, feeds, v1.RunOptions(output_partition_graphs=True), metadata)
+    nodes = (node for graph in metadata.partition_graphs for node in graph.node)
     return [node for node in nodes if any(name in node.op for name in ARITHMETIC)]
 
 
@@ -163,14 +164,14 @@ def _session(graph: tf.Graph, request: Request) -> v1.Session:
         intra_op_parallelism_threads=request.threads,
         inter_op_parallelism_threads=request.threads,
         device_count={} if request.case.device == "gpu" else {"GPU": 0},
-        allow_soft_placement=True,  # a few operations on integers have no kernel for a GPU
+        allow_soft_placement=True,  # a few integer operations have no GPU kernel
     )
     config.gpu_options.allow_growth = True
     return v1.Session(graph=graph, config=config)
 
 
-def _forget() -> None:
-    """Free the model that was imported. It is full of cycles, and the harness has hidden it from the collector."""
+def _free_model() -> None:
+    """Free the imported model. It is full of reference cycles, and the harness has hidden it from the collector."""
     gc.unfreeze()
     gc.collect()
     gc.freeze()

@@ -21,14 +21,13 @@ from runners.tensorflow.network import build, sizes
 
 
 def prepare(request: Request) -> StepWork:
-    """Model with the shared weights and the batch, on the device or in the host's memory; a step is `model(batch)`."""
+    """The model with the shared weights, and a batch on the device or in the host's memory. A step: `model(batch)`."""
     case, classes = request.case, CLASSES[request.case.network]
     device = devices.configure(request)
-    # The arrays live no longer than this line: a step does not need them, and its memory is measured.
     arrays = weights(case.network, case.seed, classes)
     model = build(case.network, classes, arrays, case.input_size, DTYPES[case.precision])
-    del arrays
-    parameters, kept_in = sizes(model, classes), devices.kept_in(model)
+    del arrays  # a step does not need them, and its memory is measured
+    parameters, parameter_precision = sizes(model, classes), devices.parameter_precision(model)
     batch = nhwc(images(case.seed, case.batch_size, case.input_size))
     layout = devices.layout(batch)
     prepared = VARIANTS[request.competitor.variant](model, batch, request, device)
@@ -38,7 +37,7 @@ def prepare(request: Request) -> StepWork:
         synchronize=devices.synchronizer(device),
         logits=lambda part: prepared.logits(nhwc(part)),
         parameters=parameters,
-        seen=lambda: devices.seen(prepared.computed(), layout, kept_in),
+        seen=lambda: devices.seen(prepared.computed(), layout, parameter_precision),
         stages=prepared.stages,
         close=prepared.close,
     )
@@ -46,7 +45,10 @@ def prepare(request: Request) -> StepWork:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A variant made ready: `step` is timed, `logits` is the same on other images, `computed` what it computed."""
+    """A variant that is ready to run. `step` is timed, `logits` runs the same code on other images.
+
+    `computed` gives the devices and the type of the results.
+    """
 
     step: Callable[[], object]
     logits: Callable[[np.ndarray], np.ndarray]
@@ -56,7 +58,7 @@ class Prepared:
 
 
 def eager(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Prepared:
-    """The model called, operation by operation."""
+    """The model as it is, operation by operation."""
     return _called(lambda part: model(part, training=False), model, batch, request, device)
 
 
@@ -73,8 +75,8 @@ def xla(model: keras.Model, batch: np.ndarray, request: Request, device: str) ->
 
 
 def predict(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Prepared:
-    """What a Keras user calls; it brings a batch to the device by itself, and logits back."""
-    model.compile(jit_compile=False, run_eagerly=False)  # left to itself, Keras would ask XLA on a GPU
+    """Keras's `predict_on_batch`, which copies the batch to the device and the logits back."""
+    model.compile(jit_compile=False, run_eagerly=False)  # by default, Keras uses XLA on a GPU
     given = batch if begins_on_host(request) else put(batch, request, device)
     return Prepared(
         step=lambda: model.predict_on_batch(given),
@@ -90,10 +92,10 @@ def graph_v1(model: keras.Model, batch: np.ndarray, request: Request, device: st
 
 
 def tuned(model: keras.Model, batch: np.ndarray, request: Request, device: str) -> Prepared:
-    """The fastest of the documented ways that was found: on a CPU the session, called without its checks.
+    """The fastest documented way that we found: on a CPU the session, without the checks of its `run`.
 
-    Whole networks XLA compiles badly there: it was seen to take thirty times as long over depthwise convolutions.
-    That it is the fastest on a GPU is a guess.
+    On a CPU, XLA compiles some networks badly: depthwise convolutions took thirty times as long. On a GPU, XLA is a
+    guess.
     """
     if request.case.device == "gpu":
         return xla(model, batch, request, device)
@@ -107,7 +109,7 @@ VARIANTS = {"graph": graph, "eager": eager, "xla": xla, "graph_v1": graph_v1, "p
 def _called(
     forward: Callable[[tf.Tensor], tf.Tensor], model: keras.Model, batch: np.ndarray, request: Request, device: str
 ) -> Prepared:
-    """A function of a tensor on the device, called with the batch that the scope gives each step."""
+    """A function of a tensor on the device. Each step calls it with the batch that the scope demands."""
     given = feed(batch, request, lambda array: put(array, request, device))
     return Prepared(
         step=lambda: forward(given()),
@@ -117,6 +119,6 @@ def _called(
 
 
 def put(array: np.ndarray, request: Request, device: str) -> tf.Tensor:
-    """A copy on the device, in the type that is computed in; where a step brings it there, the model converts it."""
+    """A copy on the device, in the type of the computation. If a step makes this copy, the model converts the type."""
     copy = devices.put(array, device)
     return copy if begins_on_host(request) else tf.cast(copy, DTYPES[request.case.precision])

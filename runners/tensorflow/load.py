@@ -1,4 +1,4 @@
-"""Data loading: every image of a folder decoded, resized, stacked and normalised, batch after batch."""
+"""Data loading: decodes, resizes, stacks and normalises the images of a data set, batch after batch."""
 
 import dataclasses
 import importlib
@@ -16,10 +16,10 @@ from runners.tensorflow import device as devices
 
 
 def prepare(request: Request) -> StepWork:
-    """Hold one epoch against the reference decoder, then deliver without end; a step takes one batch.
+    """Compare one epoch with the reference decoder, then start an endless pass. A step takes one batch.
 
-    `decode` delivers a list of uint8 images, `batch` one uint8 tensor (N, H, W, 3), `normalize` one of float32,
-    `transfer` the same on the GPU.
+    The stage `decode` delivers a list of uint8 images, `batch` one uint8 tensor (N, H, W, 3), `normalize` one float32
+    tensor, `transfer` the same tensor on the GPU.
     """
     source = source_of(request)
     devices.configure(request)
@@ -39,7 +39,7 @@ def prepare(request: Request) -> StepWork:
     if delivered.fault:
         raise Invalid("PARITY", delivered.fault)
 
-    stream = loader.opened(source, True)()  # starts its workers when the first batch is asked for
+    stream = loader.opened(source, True)()  # starts its workers when it is asked for the first batch
     passes = Passes(loader.opened, loader.observed, source)
 
     def check() -> Check:

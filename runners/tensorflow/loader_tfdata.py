@@ -1,4 +1,4 @@
-"""tf.data: a graph of decoding steps run by a pool of threads."""
+"""tf.data: a graph of decoding operations that a pool of threads runs."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -7,35 +7,35 @@ import tensorflow as tf
 
 from runners.harness.record import PipelineStage
 from runners.harness.workload import Invalid
-from runners.reference.passes import Observed
+from runners.reference.passes import ObservedPass
 from runners.reference.pixels import affine
 from runners.reference.source import SIDE, Source
 
 UNREADABLE = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
-"""What an image that is broken or gone raises."""
+"""The errors of a broken or missing image."""
 SEARCHED = 20_000
-"""Images among which a broken one is looked for at most: a minute or two."""
+"""The largest number of images to search for a broken image: a minute or two."""
 
 
 def decode(path: tf.Tensor, side: int) -> tf.Tensor:
-    """Float pixels 0…255, as the reference decoder has them; the defaults of both steps would be further off."""
+    """Float pixels 0…255 (side, side, 3), closer to the reference decoder than TensorFlow's defaults are."""
     image = tf.io.decode_jpeg(tf.io.read_file(path), channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
     return tf.ensure_shape(tf.image.resize(image, (side, side), antialias=True), (side, side, 3))
 
 
 def to_uint8(image: tf.Tensor) -> tf.Tensor:
-    """Rounded, since a plain cast would cut off."""
+    """The pixels as uint8, rounded: a cast alone would truncate them."""
     return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
 
 
 def decode_by_defaults(path: tf.Tensor, side: int) -> tf.Tensor:
-    """Float pixels 0…255: the faster, less accurate DCT, and bilinear without antialiasing."""
+    """Float pixels 0…255, by TensorFlow's defaults: a fast, less accurate DCT, and bilinear without antialiasing."""
     image = tf.image.resize(tf.io.decode_jpeg(tf.io.read_file(path), channels=3), (side, side))
     return tf.ensure_shape(image, (side, side, 3))
 
 
 def dataset(source: Source, endless: bool) -> tf.data.Dataset:
-    """The images in order, once or without end, through no more than `workers` threads."""
+    """The images in order, once or endlessly, made by at most `workers` threads."""
     positions = tf.data.Dataset.range(len(source.paths))
     images = positions.repeat() if endless else positions
     images = (_tuned if source.tuned else _plain)(images, source)
@@ -43,15 +43,15 @@ def dataset(source: Source, endless: bool) -> tf.data.Dataset:
 
 
 def opened(source: Source, endless: bool) -> Callable[[], Iterator[tf.Tensor | list[tf.Tensor]]]:
-    """A data set, each call of which gives one pass over the images in order, or one without end."""
-    made = dataset(source, endless)
-    return lambda: _pass(made, source)
+    """A function that starts a pass over the images in order, or an endless pass."""
+    images = dataset(source, endless)
+    return lambda: _pass(images, source)
 
 
-def observed(source: Source) -> Observed:
-    """A pass without end, and what tf.data's own model of it tells of each map.
+def observed(source: Source) -> ObservedPass:
+    """An endless pass, and the statistics of its maps from tf.data's own performance model.
 
-    tf.data keeps that model only where it may tune; with every number set, nothing is left to tune.
+    tf.data keeps this model only if it may tune. Every number is set, so nothing is left to tune.
     """
     options = tf.data.Options()
     options.autotune.enabled = True
@@ -60,7 +60,7 @@ def observed(source: Source) -> Observed:
 
 
 def unreadable(error: tf.errors.OpError, paths: Sequence[str]) -> Invalid:
-    """The error without the graph's inner names, and which of the images it was: that the graph does not say."""
+    """The error without the graph's inner names, but with the name of the image, which the graph does not report."""
     reason = error.message.splitlines()[0].rpartition("}} ")[2]
     for path in paths[:SEARCHED]:
         try:
@@ -71,21 +71,21 @@ def unreadable(error: tf.errors.OpError, paths: Sequence[str]) -> Invalid:
 
 
 def threads(workers: int) -> tf.data.Options:
-    """Options for exactly so many threads, delivery in order, and nothing tuned while it is measured."""
+    """Options for exactly `workers` threads, delivery in order, and no tuning during the measurement."""
     options = tf.data.Options()
     options.threading.private_threadpool_size = max(1, workers)
     options.threading.max_intra_op_parallelism = 1
     options.autotune.enabled = False
-    # Without workers, images are read when asked for; the default rewrites would read a batch ahead all the same.
+    # Without workers, no batch may be read ahead, but the default rewrites would do so.
     options.experimental_optimization.apply_default_optimizations = workers > 0
-    # TensorFlow's own default, spelt out: a `map` before a `batch` writes its images straight into the batch.
+    # TensorFlow's default, made explicit: a `map` before a `batch` writes its images straight into the batch.
     options.experimental_optimization.map_and_batch_fusion = workers > 0
     options.deterministic = True
     return options
 
 
 def settings(source: Source) -> dict[str, str]:
-    """What is in effect, as tf.data gives it back; its threads have no names to be counted by."""
+    """The settings in effect, as tf.data returns them. Its threads have no names, so they cannot be counted."""
     options = dataset(source, endless=False).options()
     return {
         "private_threadpool_size": str(options.threading.private_threadpool_size),
@@ -101,8 +101,8 @@ def settings(source: Source) -> dict[str, str]:
     }
 
 
-def _pass(made: tf.data.Dataset, source: Source) -> Iterator[tf.Tensor | list[tf.Tensor]]:
-    yield from _delivered(iter(made), source)
+def _pass(images: tf.data.Dataset, source: Source) -> Iterator[tf.Tensor | list[tf.Tensor]]:
+    yield from _delivered(iter(images), source)
 
 
 def _delivered(images: Iterator[tf.Tensor], source: Source) -> Iterator[tf.Tensor | list[tf.Tensor]]:
@@ -115,23 +115,23 @@ def _delivered(images: Iterator[tf.Tensor], source: Source) -> Iterator[tf.Tenso
 
 
 def _maps(images: Iterator) -> list[PipelineStage]:
-    """Maps and batching from source to sink, as the rewritten pipeline has them; none where there is no model."""
+    """Statistics of maps and batching from source to sink in the optimised pipeline; empty without a model."""
     try:
         nodes = tf.data.experimental.get_model_proto(images).nodes
     except tf.errors.NotFoundError:
         return []
-    functions, found = iter(("decode", "normalize")), []
+    functions, stages = iter(("decode", "normalize")), []
     for _, node in sorted(nodes.items(), reverse=True):  # the sink has the lowest number
         work = [next(functions)] if "Map" in node.name else []
         work += ["batch"] if "Batch" in node.name else []
         if work:
-            threads = next((int(one.value) for one in node.parameters if one.name == "parallelism"), 1)
-            found.append(PipelineStage(" and ".join(work), threads, node.num_elements, node.processing_time))
-    return found
+            threads = next((int(entry.value) for entry in node.parameters if entry.name == "parallelism"), 1)
+            stages.append(PipelineStage(" and ".join(work), threads, node.num_elements, node.processing_time))
+    return stages
 
 
 def _plain(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
-    """Each step a `map`, image by image, then `batch` and `prefetch`, as the documentation shows."""
+    """As in the documentation: each operation is a `map` over single images, then come `batch` and `prefetch`."""
     images = positions.map(_reader(source), num_parallel_calls=source.workers or None)
     if source.stage == "decode":
         return images.prefetch(source.queue_batches * source.batch_size)
@@ -141,7 +141,7 @@ def _plain(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
 
 
 def _tuned(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
-    """Nothing a function call can be saved on: one `map` an image, and arithmetic on whole batches."""
+    """With as few function calls as possible: one `map` over single images, and arithmetic on whole batches."""
     images = positions.map(_reader(source), num_parallel_calls=source.workers or None)
     if source.stage == "decode":
         return images.prefetch(source.queue_batches * source.batch_size)
@@ -154,7 +154,7 @@ def _tuned(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
 
 
 def _reader(source: Source) -> Callable[[tf.Tensor], tf.Tensor]:
-    """From a position to uint8 pixels (side, side, 3)."""
+    """A function from a position to uint8 pixels (side, side, 3)."""
     if source.ready is not None:
         ready = tf.constant(source.ready)
         return lambda position: ready[position]
@@ -172,7 +172,7 @@ def _on_gpu(batch: tf.Tensor) -> tf.Tensor:
 
 
 def _normalize(images: tf.Tensor) -> tf.Tensor:
-    """float32, channels last."""
+    """Normalised float32, channels last."""
     scale, offset = affine()
     return tf.cast(images, tf.float32) * scale + offset
 

@@ -1,7 +1,7 @@
-"""The networks in Keras's own layers, computing exactly what torchvision's compute.
+"""The networks in Keras's own layers, with exactly the computation of torchvision's networks.
 
-keras.applications are other networks: no ResNet18, other strides and biases, batch-norm epsilon 1e-3, and `same`
-padding that is not symmetric where the stride is 2.
+keras.applications has different networks: no ResNet18, other strides and biases, batch-norm epsilon 1e-3, and `same`
+padding, which is not symmetric for stride 2.
 """
 
 from collections.abc import Mapping
@@ -15,22 +15,22 @@ from runners.reference.walk import walk
 
 
 class Verbs:
-    """The verbs of runners/reference/walk.py over N × height × width × channels; each adds a layer or an operation.
+    """The verbs of runners/reference/walk.py for N × height × width × channels. Each adds a layer or an operation.
 
-    Kernels start as zeros: the shared weights replace them, and drawing random ones takes seconds where there are many.
+    Kernels start as zeros, because the shared weights replace them and drawing random kernels takes seconds.
     """
 
     def conv(self, x: keras.KerasTensor, layer: Layer) -> keras.KerasTensor:
         padding = "same"
-        if layer.stride > 1 and layer.padding:  # where it strides, Keras's `same` is not symmetric
+        if layer.stride > 1 and layer.padding:  # for strides above 1, Keras's `same` is not symmetric
             x, padding = keras.layers.ZeroPadding2D(layer.padding)(x), "valid"
-        given = {"use_bias": layer.bias, "name": layer.name}
+        options = {"use_bias": layer.bias, "name": layer.name}
         kernel, stride = layer.shape[2], layer.stride
         if layer.kind is Kind.DEPTHWISE:
-            made = keras.layers.DepthwiseConv2D(kernel, stride, padding, depthwise_initializer="zeros", **given)
+            conv = keras.layers.DepthwiseConv2D(kernel, stride, padding, depthwise_initializer="zeros", **options)
         else:
-            made = keras.layers.Conv2D(layer.shape[0], kernel, stride, padding, kernel_initializer="zeros", **given)
-        return made(x)
+            conv = keras.layers.Conv2D(layer.shape[0], kernel, stride, padding, kernel_initializer="zeros", **options)
+        return conv(x)
 
     def batch_norm(self, x: keras.KerasTensor, layer: Layer) -> keras.KerasTensor:
         return keras.layers.BatchNormalization(epsilon=EPSILON, momentum=1 - MOMENTUM, name=layer.name)(x)
@@ -59,26 +59,26 @@ class Verbs:
 def build(
     network: str, classes: int, arrays: Mapping[str, np.ndarray], size: int, dtype: str = "float32"
 ) -> keras.Model:
-    """The network (N × size × size × 3) with the shared weights in it; `dtype` is one of Keras's policies."""
-    usual = keras.config.dtype_policy()
+    """The network for images N × size × size × 3, with the shared weights. `dtype` is a policy of Keras."""
+    previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)
     try:
-        # In the precision that weights are kept in: Keras would take any other first, and cast again.
+        # The input has the number format of the weights: with any other, Keras would cast twice.
         inputs = keras.Input((size, size, 3), dtype=keras.config.dtype_policy().variable_dtype)
         model = keras.Model(inputs, walk(network, Verbs(), inputs, size, classes), name=network)
     finally:
-        keras.config.set_dtype_policy(usual)
+        keras.config.set_dtype_policy(previous)
     arrays = channels_last(network, arrays, classes)
     for layer in layers(network, classes):
         values = [arrays[f"{layer.name}.{part}"] for part in layer.sizes]
-        if layer.kind is Kind.DEPTHWISE:  # Keras has each channel's one output last
+        if layer.kind is Kind.DEPTHWISE:  # in Keras, a channel's single output is the last axis
             values[0] = values[0].transpose(0, 1, 3, 2)
         model.get_layer(layer.name).set_weights(values)
     return model
 
 
 def sizes(model: keras.Model, classes: int) -> dict[str, int]:
-    """How many numbers each of the model's weights has, by the shared weights' names."""
+    """The number of elements of each of the model's weights, by the shared weight's name."""
     parts = {layer.name: tuple(layer.sizes) for layer in layers(model.name, classes)}
     return {
         f"{layer.name}.{part}": int(np.prod(weight.shape))

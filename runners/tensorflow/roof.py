@@ -1,4 +1,4 @@
-"""The rates that bound every step on this machine: of one large matrix product, and of copying memory."""
+"""Two limits of this machine: the rate of a large matrix product, and the rate of copying memory."""
 
 import functools
 from collections.abc import Callable
@@ -15,15 +15,16 @@ from runners.reference.stream import stream, uniform
 from runners.tensorflow import device as devices
 
 SIDES = {"cpu": 2048, "gpu": 8192}
-"""Of the square matrices: a product lasts tens of milliseconds on two cores, and fills a GPU."""
+"""The side of the square matrices: a product takes tens of milliseconds on two cores, and fills a GPU."""
 ROWS, COLUMNS = 64, 1 << 20
-"""float32 elements that are copied, 256 MiB: far beyond any cache. All rows are the same."""
+"""The shape of the copied float32 array, 256 MiB: more than any cache holds. All rows are the same."""
 SHOWN_ROWS, SHOWN_ELEMENTS = 2, 4096
+"""The part of a result that the check sketches."""
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What is repeated and gives a tensor, which part of that is shown, and what one step comes to."""
+    """A step that returns a tensor, a function to its part to check, and the operations or bytes of one step."""
 
     step: Callable[[], tf.Tensor]
     shown: Callable[[tf.Tensor], tf.Tensor]
@@ -32,7 +33,7 @@ class Rate:
 
 
 def prepare(request: Request) -> StepWork:
-    """Operands on the device; a step computes one product, or makes one copy."""
+    """Put operands on the device. A step computes one product, or makes one copy."""
     device = devices.configure(request)
     rate = (product if request.case.stage == "product" else copy)(request, device)
 
@@ -52,7 +53,7 @@ def prepare(request: Request) -> StepWork:
 
 
 def product(request: Request, device: str) -> Rate:
-    """Two square matrices in the case's precision, multiplied; as arguments, since a product of constants is folded."""
+    """The product of two square matrices in the case's precision. They are arguments, because constants are folded."""
     side, seed = SIDES[request.case.device], request.case.seed
 
     def operand(name: str) -> tf.Tensor:
@@ -65,12 +66,12 @@ def product(request: Request, device: str) -> Rate:
 
 
 def copy(request: Request, device: str) -> Rate:
-    """A large array, copied to memory that is there already; each element is read once and written once.
+    """The copy of a large array to existing memory. It reads and writes each element once.
 
-    TensorFlow shares memory wherever it can: `tf.identity` and a variable's `assign` copy nothing.
+    TensorFlow shares memory if it can: `tf.identity` and a variable's `assign` copy nothing.
     """
     if request.case.precision != "fp32":
-        raise Unsupported("bytes are copied alike whatever they mean; ask for fp32")
+        raise Unsupported("copying does not depend on the precision; use fp32")
     drawn = uniform(stream(request.case.seed, "roof/copy"), COLUMNS).astype(np.float32)
     source = tf.tile(devices.put(drawn[np.newaxis], device), (ROWS, 1))
     with tf.device(device):

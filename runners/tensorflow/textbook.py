@@ -1,4 +1,4 @@
-"""The first optimiser steps in float64, to the letter of Adam's algorithm."""
+"""The first optimiser steps in float64, exactly by Adam's algorithm."""
 
 from collections.abc import Callable
 
@@ -11,26 +11,26 @@ from runners.reference.layout import nhwc
 
 
 def in_double(fresh: Callable[[str], keras.Model]) -> Double:
-    """What runners/reference/evidence.py calls a Double, of a fresh model with the policy float64.
+    """The Double of runners/reference/evidence.py: it trains a fresh model with the policy float64.
 
-    Keras's Adam adds ε before the bias correction (Kingma and Ba 2015, section 2.1), so that it counts 32 times
-    as much in the first step as in their algorithm 1, which is PyTorch's; and it rounds β to float32. Its users
-    have it so, so it is timed so. This run has neither: what it is away from the timed one is what rounding and
-    Keras's Adam come to, and what it is away from PyTorch's is a difference in the work.
+    Keras's Adam adds ε before the bias correction (Kingma and Ba 2015, section 2.1). In the first step this ε counts 32
+    times as much as in their algorithm 1, which PyTorch follows. Keras's Adam also rounds β to float32. The timed step
+    uses Keras's Adam, because its users do. This run follows algorithm 1 in float64: its distance from the timed run
+    shows the effect of rounding and of Keras's Adam, its distance from PyTorch's float64 run shows different work.
     """
 
     def double(
         images: np.ndarray, labels: np.ndarray, steps: int, others: np.ndarray
     ) -> tuple[list[float], np.ndarray]:
         model = fresh("float64")
-        losses = _losses_by_the_letter(model, tf.constant(nhwc(images)), tf.constant(labels), steps)
+        losses = _adam_losses(model, tf.constant(nhwc(images)), tf.constant(labels), steps)
         return losses, model(tf.constant(nhwc(others)), training=False).numpy()
 
     return double
 
 
-def _losses_by_the_letter(model: keras.Model, batch: tf.Tensor, targets: tf.Tensor, steps: int) -> list[float]:
-    """The losses before each of the first steps of Adam's algorithm 1."""
+def _adam_losses(model: keras.Model, batch: tf.Tensor, targets: tf.Tensor, steps: int) -> list[float]:
+    """The loss before each of the first steps of Adam (algorithm 1)."""
     rate, beta1, beta2, epsilon = 1e-3, 0.9, 0.999, 1e-8
     variables = [variable.value for variable in model.trainable_variables]
     moments = [(tf.zeros_like(variable), tf.zeros_like(variable)) for variable in variables]

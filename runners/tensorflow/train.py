@@ -1,4 +1,4 @@
-"""One optimiser step of a network: forward, loss, backward, update; the tape starts from no gradient."""
+"""One optimiser step of a network: forward, loss, backward, update. A new tape needs no reset of gradients."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,14 +20,14 @@ from runners.tensorflow.network import build, sizes
 from runners.tensorflow.textbook import in_double
 
 INITIAL_SCALE = 2.0**15
-"""Of the loss in float16: Keras's default, and what PyTorch is given."""
+"""The initial scale of the loss in float16: Keras's default; PyTorch gets the same."""
 
 TrainStep = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-"""Takes a batch and its labels, updates the model and gives the loss before the update."""
+"""Takes a batch and its labels, updates the model, and returns the loss before the update."""
 
 
 def prepare(request: Request) -> StepWork:
-    """Model with the shared weights, batch and labels, Adam; a step updates the weights once."""
+    """The model with the shared weights, a batch with its labels, and Adam. A step updates the weights once."""
     case, classes = request.case, CLASSES[request.case.network]
     device = devices.configure(request)
 
@@ -35,9 +35,9 @@ def prepare(request: Request) -> StepWork:
         return build(case.network, classes, weights(case.network, case.seed, classes), case.input_size, policy)
 
     model, criterion = fresh(), CrossEntropy()
-    parameters, kept_in = sizes(model, classes), devices.kept_in(model)
-    given, targets = shared_batch(request)
-    batch = nhwc(given), targets
+    parameters, parameter_precision = sizes(model, classes), devices.parameter_precision(model)
+    images, targets = shared_batch(request)
+    batch = nhwc(images), targets
     layout = devices.layout(batch[0])
     prepared = VARIANTS[request.competitor.variant](model, criterion, batch, request, device)
     return training(
@@ -47,7 +47,9 @@ def prepare(request: Request) -> StepWork:
         logits=lambda part: fresh()(nhwc(part), training=False).numpy(),
         double=in_double(fresh),
         parameters=parameters,
-        seen=lambda: devices.seen([Computed(place, criterion.given) for place in prepared.places()], layout, kept_in),
+        seen=lambda: devices.seen(
+            [Computed(place, criterion.logits_dtype) for place in prepared.places()], layout, parameter_precision
+        ),
         stages=prepared.stages,
         close=prepared.close,
     )
@@ -55,7 +57,7 @@ def prepare(request: Request) -> StepWork:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A variant made ready: `step` is timed and gives the loss; `places` are the devices that it computed on."""
+    """A variant that is ready to run. `step` is timed and returns the loss; `places` gives its devices."""
 
     step: Callable[[], object]
     places: Callable[[], list[str]]
@@ -68,25 +70,24 @@ Batch = tuple[np.ndarray, np.ndarray]
 
 
 class CrossEntropy(keras.losses.SparseCategoricalCrossentropy):
-    """Keras's, on logits and in float32, which remembers the type that the logits came in.
+    """Keras's cross-entropy on logits, which remembers the type of the logits.
 
-    It is the one place that the logits of every variant pass through, those of `train_on_batch` too; a traced step
-    does so when it is traced.
+    The logits of every variant pass through it, `train_on_batch` included. A traced step calls it during tracing.
     """
 
-    given: str
+    logits_dtype: str
 
     def __init__(self) -> None:
         super().__init__(from_logits=True)
 
     def __call__(self, targets: tf.Tensor, logits: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
         """The mean over the batch."""
-        self.given = keras.backend.standardize_dtype(logits.dtype)
+        self.logits_dtype = keras.backend.standardize_dtype(logits.dtype)
         return super().__call__(targets, logits, sample_weight)
 
 
 def eager(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Prepared:
-    """The step called, operation by operation."""
+    """The step as it is, operation by operation."""
     return _called(train_step_of(model, criterion), model, batch, request, device)
 
 
@@ -101,8 +102,8 @@ def xla(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Requ
 
 
 def predict(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Prepared:
-    """What a Keras user calls; it brings a batch to the device, scales a loss in float16 and reads every loss."""
-    # Left to itself, Keras would ask XLA on a GPU.
+    """Keras's `train_on_batch`, which copies the batch to the device, scales a float16 loss, and reads every loss."""
+    # By default, Keras uses XLA on a GPU.
     model.compile(optimizer=adam(), loss=criterion, jit_compile=False, run_eagerly=False)
     given = batch if begins_on_host(request) else tuple(devices.put(array, device) for array in batch)
     return Prepared(lambda: model.train_on_batch(*given), lambda: devices.places(model))
@@ -114,9 +115,9 @@ def graph_v1(model: keras.Model, criterion: CrossEntropy, batch: Batch, request:
 
 
 def tuned(model: keras.Model, criterion: CrossEntropy, batch: Batch, request: Request, device: str) -> Prepared:
-    """The fastest of the documented ways that was found: on a CPU the session, the optimiser's update compiled by XLA.
+    """The fastest documented way that we found: on a CPU the session, with the optimiser's update compiled by XLA.
 
-    Adam's dozen operations on each weight become one loop. That XLA is the fastest on a GPU is a guess.
+    XLA makes one loop of Adam's dozen operations on each weight. On a GPU, XLA for the whole step is a guess.
     """
     if request.case.device == "gpu":
         return xla(model, criterion, batch, request, device)
@@ -127,7 +128,7 @@ VARIANTS = {"graph": graph, "eager": eager, "xla": xla, "graph_v1": graph_v1, "p
 
 
 def _called(train_step: TrainStep, model: keras.Model, batch: Batch, request: Request, device: str) -> Prepared:
-    """The step of tensors on the device, called with the batch that the scope gives each step."""
+    """A step on tensors on the device. Each call gets the batch that the scope demands."""
     given, targets = (feed(array, request, lambda array: devices.put(array, device)) for array in batch)
     return Prepared(lambda: train_step(given(), targets()), lambda: devices.places(model))
 
@@ -143,10 +144,10 @@ def train_step_of(
     observe: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], object] | None = None,
     compiled_update: bool = False,
 ) -> TrainStep:
-    """A function that updates the model once with Adam and gives the loss before the update.
+    """A function that updates the model once with Adam and returns the loss before the update.
 
-    `observe`, where given, is called in each step with the loss, the logits and the targets; XLA makes one loop of each
-    weight's update where `compiled_update`.
+    Each step calls `observe` with the loss, the logits and the targets. With `compiled_update`, XLA compiles the update
+    of each weight to one loop.
     """
     optimizer = adam()
     if model.compute_dtype == "float16":
@@ -173,5 +174,5 @@ def train_step_of(
 
 
 def adam() -> keras.optimizers.Adam:
-    """The optimiser of docs/fairness.md, as Keras has it."""
+    """The optimiser of docs/fairness.md: Keras's Adam."""
     return keras.optimizers.Adam(learning_rate=1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-8)

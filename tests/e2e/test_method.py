@@ -133,7 +133,7 @@ def test_the_recomputation_finds_the_slowdown(run: Path) -> None:
 
 
 def test_the_report_says_what_was_slowed(run: Path) -> None:
-    assert "Slowdown of 2× put into one label" in (run / "report.md").read_text()
+    assert "One label was slowed down by 2×" in (run / "report.md").read_text()
 
 
 def test_a_run_that_ended_undecided_is_continued_and_the_audit_replays_it(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_too_few_losses_are_no_evidence(field: str):
 
 
 def test_a_precision_without_a_tolerance_is_not_compared():
-    assert disagreement(BASE, BASE, "fp8", "train") == "no tolerance is known for precision fp8"
+    assert disagreement(BASE, BASE, "fp8", "train") == "there is no tolerance for precision fp8"
 
 
 def test_half_precision_allows_more():

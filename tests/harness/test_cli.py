@@ -19,10 +19,10 @@ from runners.harness.expected import expected
 from runners.harness.manifest import Item, Manifest, write_manifest
 from runners.harness.record import Check
 from runners.harness.workload import (
+    EpochResult,
     FitWork,
     Framework,
     Invalid,
-    Passed,
     Request,
     Seen,
     Stage,
@@ -172,7 +172,7 @@ def test_a_precision_that_did_not_take_effect_is_invalid(tmp_path, prepare):
     prepare(lambda _request: step_work(), "infer")
     code, record = run(tmp_path, "infer", "--precision", "bf16")
     assert (code, record["error"]["kind"]) == (1, "PRECISION")
-    assert record["error"]["message"] == "bf16 was asked for, fp32 is in effect"
+    assert record["error"]["message"] == "bf16 was requested, fp32 is in effect"
 
 
 def test_a_version_that_is_not_installed_is_invalid(tmp_path, prepare):
@@ -452,7 +452,7 @@ def test_fit_leaves_stages_and_history(tmp_path, prepare, dataset):
     work = FitWork(
         load=lambda: None,
         build=lambda: None,
-        train_epoch=lambda epoch: Passed(2.0 - epoch, 0.5, 1),
+        train_epoch=lambda epoch: EpochResult(2.0 - epoch, 0.5, 1),
         save=lambda path: path.write_text("model"),
         restore=lambda path: path.read_text(),
         evaluate=lambda: (1.0, 0.5),

@@ -1,4 +1,4 @@
-"""What a framework tells of itself is held against what was asked for."""
+"""What a framework tells of itself is held against what was requested."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -27,13 +27,13 @@ def test_what_is_in_effect_is_told():
 @pytest.mark.parametrize(
     ("changes", "kind", "words"),
     [
-        ({"threads_intra": 1}, "THREADS", "2 threads were asked for, threads_intra is 1"),
+        ({"threads_intra": 1}, "THREADS", "2 threads were requested, threads_intra is 1"),
         ({"threads_inter": 7}, "THREADS", "threads_inter is 7"),
         ({"threads_inter": None}, "THREADS", "gives no reason"),
-        ({"device": "gpu"}, "DEVICE", "cpu was asked for, gpu was used"),
+        ({"device": "gpu"}, "DEVICE", "cpu was requested, gpu was used"),
         ({"device": "cpu+gpu"}, "DEVICE", r"cpu\+gpu was used"),
-        ({"precision": "bf16"}, "PRECISION", "fp32 was asked for, bf16 is in effect"),
-        ({"tf32": True}, "PRECISION", "fp32 was asked for, tf32 is in effect"),
+        ({"precision": "bf16"}, "PRECISION", "fp32 was requested, bf16 is in effect"),
+        ({"tf32": True}, "PRECISION", "fp32 was requested, tf32 is in effect"),
     ],
 )
 def test_what_was_not_asked_for_is_refused(changes, kind, words):

@@ -54,12 +54,12 @@ def test_where_nothing_is_kept_it_says_so_and_evidence_is_wanted_all_the_same():
     case = replace(INFER, input_size=128)
     reason, compared = shortcoming(case, expected(INFER))
     assert reason is None
-    assert compared == "NOT COMPARED: what is kept is of infer resnet18 224px seed 25, fp32"
+    assert compared == "NOT COMPARED: the stored evidence is of infer resnet18 224px seed 25, fp32"
     assert "no evidence" in shortcoming(case, Check())[0]
 
 
 def test_other_workloads_are_compared_by_a_run():
     assert shortcoming(Case("load", "cpu", batch_size=2, seed=25), Check()) == (
         None,
-        "NOT COMPARED: nothing is kept of load; make bench PROFILE=line compares frameworks",
+        "NOT COMPARED: there is no stored evidence of load; make bench PROFILE=line compares frameworks",
     )

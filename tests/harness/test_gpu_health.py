@@ -45,7 +45,7 @@ def state(tool, script: str):
 
 def test_a_cpu_case_asks_nothing(tool):
     tool("echo asked >&2; exit 1")
-    assert read("cpu") == GpuReading(unknown="no GPU was asked for")
+    assert read("cpu") == GpuReading(unknown="no GPU was requested")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_tool_that_answers_nothing_of_use_leaves_null_and_a_reason(tool, monke
 
 def test_a_machine_without_the_tool_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert read("gpu").unknown == "nvidia-smi is not there"
+    assert read("gpu").unknown == "nvidia-smi is not installed"
 
 
 def test_a_tool_that_may_not_be_started_says_so(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from runners.harness.gpu_health import GpuReading
 from runners.harness.health import Reading, closing, health, opening
 from runners.harness.resources import TICKS
 
-NO_GPU = GpuReading(unknown="no GPU was asked for")
+NO_GPU = GpuReading(unknown="no GPU was requested")
 EARLY = Counters(0, 0.5, CpuTicks(10_000, 4_000, 100), 1_000, 2, 7, 10, 20, 1, 500, 3)
 LATE = Counters(2 * 10**9, 1.5, CpuTicks(10_400, 4_300, 108), 501_000, 2, 7, 60, 90, 1, 700, 4)
 CPUS = {0, 1}
@@ -132,7 +132,7 @@ class FakeClock:
         self.now, self.durations, self.busy = 0, list(durations_ns), busy_polls
         monkeypatch.setattr(product, "now_ns", lambda: self.now)
         monkeypatch.setattr(product, "_once_ns", self.once)
-        monkeypatch.setattr(product, "anybody_runs", self.poll)
+        monkeypatch.setattr(product, "any_thread_runs", self.poll)
         monkeypatch.setattr("time.sleep", self.sleep)
 
     def once(self) -> int:
@@ -171,7 +171,7 @@ def test_only_a_runnable_thread_runs(files, monkeypatch, state, runs):
     monkeypatch.setattr("threading.get_native_id", lambda: 7)
     files["/proc/7/task/7/stat"] = "7 (asks (itself)) R 1"
     files["/proc/7/task/8/stat"] = f"8 (a) worker) {state} 1"
-    assert proc.anybody_runs([7]) is runs
+    assert proc.any_thread_runs([7]) is runs
 
 
 def test_a_process_that_has_ended_does_not_run(monkeypatch):
@@ -179,7 +179,7 @@ def test_a_process_that_has_ended_does_not_run(monkeypatch):
         raise FileNotFoundError(path)
 
     monkeypatch.setattr("os.listdir", gone)
-    assert proc.anybody_runs([7]) is False
+    assert proc.any_thread_runs([7]) is False
 
 
 def test_the_counters_are_innermost_at_both_edges(monkeypatch):

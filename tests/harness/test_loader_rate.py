@@ -37,7 +37,7 @@ class Loader:
     def __init__(self, workers: int, prefetch: int, jitter: float, in_turn: bool, seed: int = 0) -> None:
         self.now, self.in_turn, self.workers, self.prefetch = 0, in_turn, workers, prefetch
         self._draw, self._jitter = random.Random(seed), jitter
-        self._free_at = [0] * workers  # when each worker has made all it was asked for
+        self._free_at = [0] * workers  # when each worker has made all its batches
         self._ready: list[tuple[int, int, int]] = []  # (place in the order, ready at, worker)
         self._asked = 0
         for _ in range(prefetch):

@@ -19,7 +19,7 @@ def kernel(monkeypatch):
 
 def test_without_a_limit_it_is_what_the_machine_has(kernel):
     kernel({"/proc/meminfo": MEMINFO})
-    assert memory.spare_bytes() == 4000 * 1024
+    assert memory.available_bytes() == 4000 * 1024
 
 
 @pytest.mark.parametrize("version", [0, 1])
@@ -27,18 +27,18 @@ def test_in_a_container_it_is_what_its_limit_leaves_and_cache_gives_way(kernel, 
     limit, usage, statistics, cache = memory.GROUPS[version]
     files = {"/proc/meminfo": MEMINFO, limit: "1000000", usage: "900000", statistics: f"anon 5\n{cache} 300000\n"}
     kernel(files)
-    assert memory.spare_bytes() == 400_000
+    assert memory.available_bytes() == 400_000
     kernel({**files, limit: "max"})
-    assert memory.spare_bytes() == 4000 * 1024
+    assert memory.available_bytes() == 4000 * 1024
 
 
 def test_a_kernel_that_says_nothing_leaves_it_unknown(kernel):
     kernel({})
-    assert memory.spare_bytes() is None
+    assert memory.available_bytes() is None
 
 
 @pytest.mark.parametrize(("peak", "room"), [(2000 * 1024, True), (2001 * 1024, False)])
 def test_a_repetition_in_float64_needs_twice_the_peak(kernel, monkeypatch, peak, room):
     kernel({"/proc/meminfo": MEMINFO})
     monkeypatch.setattr(memory, "peak_rss_bytes", lambda: peak)
-    assert memory.room_for_double() is room
+    assert memory.enough_for_float64() is room

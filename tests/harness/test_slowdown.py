@@ -102,6 +102,6 @@ def test_only_a_device_beside_the_cpu_has_a_throughput_of_its_own(record_of):
     on_cpu, on_gpu = record_of(), record_of("--device", "gpu")
     assert len(on_cpu["samples"]["step_ns"]) == len(on_gpu["samples"]["step_ns"]) == 27
     assert (on_cpu["samples"]["group_ns"], on_cpu["samples"]["group_steps"]) == ([], 0)
-    assert "beside the CPU" in on_cpu["unknown"]["samples.group_ns"]
+    assert "only for steps on a GPU" in on_cpu["unknown"]["samples.group_ns"]
     assert (len(on_gpu["samples"]["group_ns"]), on_gpu["samples"]["group_steps"]) == (3, GROUP_STEPS)
     assert "samples.group_ns" not in on_gpu["unknown"]

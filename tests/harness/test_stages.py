@@ -8,12 +8,12 @@ import pytest
 from runners.harness.record import Check, Epoch
 from runners.harness.stages import time_stages
 from runners.harness.waiting import Waiting
-from runners.harness.workload import FitWork, Invalid, Passed, Unsupported
+from runners.harness.workload import EpochResult, FitWork, Invalid, Unsupported
 
 WORK = FitWork(
     load=lambda: None,
     build=lambda: None,
-    train_epoch=lambda _: Passed(1.0, 0.5, 0),
+    train_epoch=lambda _: EpochResult(1.0, 0.5, 0),
     save=lambda _: None,
     restore=lambda _: None,
     evaluate=lambda: (1.0, 0.5),
@@ -40,7 +40,7 @@ def test_stages_run_in_order_and_train_is_the_sum_of_its_epochs(tmp_path: Path):
     work = FitWork(
         load=spend("load", 5),
         build=spend("build", 7),
-        train_epoch=spend("train", 100, Passed(1.5, 0.25, 40)),
+        train_epoch=spend("train", 100, EpochResult(1.5, 0.25, 40)),
         save=spend("save", 3),
         restore=spend("restore", 2),
         evaluate=spend("evaluate", 11, (1.0, 0.5)),

@@ -101,7 +101,7 @@ def test_without_memory_for_float64_the_losses_are_there_alone(monkeypatch, full
         raise MemoryError
 
     if full == "before":
-        monkeypatch.setattr(evidence, "room_for_double", lambda: False)
+        monkeypatch.setattr(evidence, "enough_for_float64", lambda: False)
     check = Training().work(**({"double": no_memory} if full == "within" else {})).check()
     assert (check.losses_fp64, check.evaluated_fp64) == (None, None)
     assert check.losses == [9, 8, 7, 6]

@@ -41,7 +41,7 @@ def check(answer):
 @real
 def test_other_threads_than_asked_for_stop_the_replicate(ask):
     [answer] = ask([job("cnn4", 32, otherwise="other_threads")])
-    assert (answer["error"], answer["message"]) == ("THREADS", "1 threads were asked for, threads_intra is 2")
+    assert (answer["error"], answer["message"]) == ("THREADS", "1 threads were requested, threads_intra is 2")
 
 
 @real

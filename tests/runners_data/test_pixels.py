@@ -9,7 +9,7 @@ from PIL import Image
 
 from runners.harness.workload import Invalid
 from runners.pytorch.shm import require_shared_memory
-from runners.reference.labelled import INSPECTED, Labelled, assert_same_pixels, plainly, unfit
+from runners.reference.labelled import INSPECTED, Labelled, assert_same_pixels, for_inspection, too_little_data
 from runners.reference.pixels import affine, inspect, reference_pixels
 from runners.reference.source import SIDE, Source
 
@@ -129,8 +129,8 @@ def test_an_image_with_another_ones_class_is_found(source):
 
 def test_a_large_split_is_compared_by_a_sample_that_both_sides_draw():
     many = learnt_from(f"{number}.jpg" for number in range(INSPECTED + 500))
-    sample = plainly(many, 25)
-    assert sample == plainly(many, 25) != plainly(many, 26)
+    sample = for_inspection(many, 25)
+    assert sample == for_inspection(many, 25) != for_inspection(many, 26)
     assert len(set(sample.paths)) == INSPECTED
     assert sample.paths == tuple(f"{label}.jpg" for label in sorted(sample.labels))
     assert (sample.shuffle, sample.augment, sample.cache) == (False, False, True)
@@ -145,7 +145,7 @@ def test_shared_memory_that_is_not_there_is_asked_for_by_size():
 
 @pytest.mark.parametrize(("images", "classes", "expected"), [(64, 1, "two classes"), (31, 2, "smaller"), (32, 2, None)])
 def test_too_little_to_learn_from_is_said(images, classes, expected):
-    reason = unfit(images, classes, batch_size=32)
+    reason = too_little_data(images, classes, batch_size=32)
     assert reason is None if expected is None else expected in reason
 
 
