@@ -4,10 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from aggregator.base.text import clean
 from aggregator.read.replicate import computed
 from runners.harness.record import Record
 
 Metric = Callable[[Record], float | None]
+
+
+def setting(record: Record, name: str) -> str:
+    """A setting in effect, as a report shows it; empty if the record does not have it."""
+    return clean(record.effective.settings.get(name, ""), 60) if record.effective else ""
 
 
 def items_per_second(record: Record) -> float:

@@ -11,7 +11,7 @@ from aggregator.judge.analysis import CaseResult
 from aggregator.judge.roofline import Roof
 from aggregator.judge.sides import Side
 from aggregator.report.case_remarks import remarks
-from aggregator.report.model import Answer, CaseDetail, Cell, Command, Figure, Table
+from aggregator.report.model import Answer, CaseDetail, Cell, Figure, Table
 from runners.harness.agreement import relative_error
 from runners.harness.case import Case, DatasetRef
 from runners.harness.record import Check, Record
@@ -163,6 +163,6 @@ def _shown(value: object, form: str) -> str:
     return clean(value, 24) if isinstance(value, str) else form.format(value)
 
 
-def _command(side: Side) -> list[Command]:
+def _command(side: Side) -> list[tuple[str, str]]:
     record = next((record for record in (*side.ok.values(), *side.failures) if record.command), None)
-    return [Command(side.name, clean(shlex.join(record.command)))] if record else []
+    return [(side.name, clean(shlex.join(record.command)))] if record else []

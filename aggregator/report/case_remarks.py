@@ -85,10 +85,6 @@ def _own_drift(side: Side) -> str:
     )
 
 
-def _test(compared: Paired) -> str:
-    return "t test" if compared.design.fixed else "anytime-valid test"
-
-
 def _gpu_memory(side: Side) -> str:
     """All three peaks of GPU memory; tables show one of them."""
     peaks = [
@@ -139,7 +135,8 @@ def _statistics(comparison: Comparison) -> list[str]:
         ratios = f"median steps {found}, of mean steps {of_means}" if of_means else f"times {found}"
         said.append(f"ratio of {ratios}, {count(compared.n, 'block')}")
     if compared.p is not None and judged is not None and judged.p_holm is not None:
-        said.append(f"{_test(compared)} p = {compared.p:.2g}, after Holm's adjustment {judged.p_holm:.2g}")
+        test = "t test" if compared.design.fixed else "anytime-valid test"
+        said.append(f"{test} p = {compared.p:.2g}, after Holm's adjustment {judged.p_holm:.2g}")
         said.append(f"sign-flip test p = {compared.p_permutation:.2g}")
     return said
 

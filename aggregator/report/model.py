@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 class Cell:
     """One cell: its text, a detail in small print (n), the numbers of its footnotes.
 
-    `value` is the number behind the text, in seconds, bytes, images a second or fractions, by which a column is sorted.
+    `value` is the number of the text in seconds, bytes, images per second or a fraction: columns are sorted by it.
     `side` names the competitor whose compared time the cell shows: the page can give it relative to another's.
     """
 
@@ -80,14 +80,6 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Command:
-    """How to repeat one side of a case by hand."""
-
-    competitor: str
-    line: str
-
-
-@dataclass(frozen=True)
 class CaseDetail:
     """Everything about one case."""
 
@@ -100,7 +92,8 @@ class CaseDetail:
     effective: Table
     checks: Table
     figure: Figure | None
-    commands: tuple[Command, ...]
+    commands: tuple[tuple[str, str], ...]
+    """Each competitor with the command that repeats its side of the case."""
     remarks: tuple[str, ...]
 
 

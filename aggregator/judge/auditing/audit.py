@@ -12,7 +12,6 @@ from aggregator.judge.auditing.rules import extensions, sampling, warm_up
 from aggregator.read.run_folder import NO_PLAN, LoadedRun, Quarantined
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record
-from runners.harness.run import PlannedCase
 
 
 def audit(run: LoadedRun, pilots: Sequence[Record] = (), refused: Sequence[Quarantined] = ()) -> list[Finding]:
@@ -34,7 +33,11 @@ def readable(run: LoadedRun, refused: Sequence[Quarantined]) -> Finding:
     """Every file among the records is a record of this run, and run.json is valid if it exists."""
     problems = [f"{item.file}: {item.reason}" for item in (*run.quarantined, *refused)]
     problems += [text for text in run.problems if run.plan is None and text != NO_PLAN]
-    return Finding("records readable", problems, f"{count(len(run.records), 'record')}; " + _plan_said(run))
+    return Finding(
+        "records readable",
+        problems,
+        f"{count(len(run.records), 'record')}; {'; '.join(run.problems) or 'run.json is whole'}",
+    )
 
 
 def balance(run: LoadedRun) -> Finding:
@@ -69,7 +72,8 @@ def adjacency(run: LoadedRun) -> Finding:
         if len(offsets) > 1 or positions != sorted(set(positions)):
             problems.append(f"{place(members[0])}: its places do not follow the order of the run")
     last, cases = blocks[-1][0] if blocks else None, by_case(run.records)
-    excused = {(planned.case, one.competitor) for planned in _planned(run) for one in planned.unavailable}
+    cases_planned = run.plan.cases if run.plan else ()
+    excused = {(planned.case, one.competitor) for planned in cases_planned for one in planned.unavailable}
     problems += [text for key, members in blocks if key != last for text in _gaps(members, cases[key[0]], excused)]
     return Finding("blocks adjacent", problems, f"{count(len(blocks), 'block')}, nothing between their replicates")
 
@@ -100,11 +104,3 @@ def passage_of_time(run: LoadedRun) -> Finding:
         if after < before
     ]
     return Finding("time moves on", problems, "start times never go backwards along the order")
-
-
-def _planned(run: LoadedRun) -> Sequence[PlannedCase]:
-    return run.plan.cases if run.plan else ()
-
-
-def _plan_said(run: LoadedRun) -> str:
-    return "; ".join(run.problems) or "run.json is whole"

@@ -38,6 +38,18 @@ def _scale(labels: Sequence[str], look: Callable[[str], Any]) -> alt.Scale:
     return alt.Scale(domain=labels, range=[look(label) for label in labels])
 
 
+def faceted(layers: Sequence[alt.Chart], rows: Sequence[Row], width: int, height: int, columns: int) -> alt.FacetChart:
+    """The layers over the data `rows`, in a panel for each value of the field `panel`, in the order of the rows."""
+    facet = alt.Facet("panel:N", sort=panels(rows))
+    sized = alt.layer(*layers).properties(width=width, height=height)
+    return sized.facet(facet, data=alt.NamedData("rows"), columns=columns)
+
+
+def panels(rows: Sequence[Row]) -> list[str]:
+    """The panels of a figure, in the order of its cases."""
+    return list(dict.fromkeys(row["panel"] for row in rows))
+
+
 def draw(chart: Any, **data: Sequence[Row]) -> str:
     """The chart as SVG, its named data filled in afterwards: Altair would check every row of it."""
     named = sum(ABOUT in row for rows in data.values() for row in rows) <= MOST_NAMED

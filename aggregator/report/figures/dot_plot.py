@@ -10,7 +10,7 @@ from aggregator.base.case_names import TITLES, digest, group, parameters
 from aggregator.base.quantities import significant
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
-from aggregator.report.figures.charts import ABOUT, SAYS, colour, draw, shape
+from aggregator.report.figures.charts import ABOUT, SAYS, colour, draw, panels, shape
 from aggregator.report.figures.style import GREY, WIDTH, Palette, Row
 from aggregator.report.figures.svg import OF_CASE
 
@@ -69,11 +69,6 @@ def _ticks(rows: Sequence[Row]) -> alt.Axis:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
     ticks = [digit * 10.0**decade for decade in decades for digit in (1, 2, 5) if low <= digit * 10.0**decade <= high]
     return alt.Axis(values=ticks) if len(ticks) >= FEWEST_TICKS else alt.Axis()
-
-
-def panels(rows: Sequence[Row]) -> list[str]:
-    """The panels of a figure, in the order of its cases."""
-    return list(dict.fromkeys(row["panel"] for row in rows))
 
 
 def file_of(workload: str) -> str:
