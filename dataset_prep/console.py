@@ -1,4 +1,4 @@
-"""What people read: messages and progress on stderr, never on stdout, which belongs to the manifest's path."""
+"""Messages and progress for the user, on stderr. Stdout is only for the manifest's path."""
 
 import os
 import sys
@@ -9,12 +9,12 @@ Thing = TypeVar("Thing")
 
 
 def say(message: str) -> None:
-    """One line for people. Control characters are escaped: file names may hold anything."""
+    """Print one line. Control characters are escaped, because file names may contain any."""
     print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message), file=sys.stderr, flush=True)
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """A path in quotes, safe to print and to store in a message whatever bytes its name has."""
+    """A path in quotes, safe to print and to store in a message for any bytes in its name."""
     return repr(os.fspath(path))
 
 
