@@ -2,10 +2,13 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeVar
 
-Thing = TypeVar("Thing")
+from rich.console import Console
+from rich.progress import track
+
+Item = TypeVar("Item")
 
 
 def say(message: str) -> None:
@@ -18,13 +21,6 @@ def shown(path: str | os.PathLike[str]) -> str:
     return repr(os.fspath(path))
 
 
-def progress(things: Iterable[Thing], total: int, what: str) -> Iterator[Thing]:
-    """Pass `things` on, with a counter on stderr where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield from things
-        return
-    every = max(1, total // 200)
-    for done, thing in enumerate(things, 1):
-        if done % every == 0 or done == total:
-            print(f"\r{what} {done:,}/{total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-        yield thing
+def progress(items: Iterable[Item], total: int, what: str) -> Iterable[Item]:
+    """The same items; while they are taken, a terminal shows a progress bar. A `total` of 0 is unknown."""
+    return track(items, what, total or None, console=Console(stderr=True), disable=not sys.stderr.isatty())
