@@ -41,7 +41,8 @@ FLOORS = {
         ("report",),
         ("export", "published", "regression", "site"),
         ("commands",),
-        ("cli", "__main__"),
+        ("cli",),
+        ("__main__",),
     ),
 }
 """The rooms of a package from the ground up. A file imports from its own room and from lower floors: no room depends on
