@@ -1,12 +1,12 @@
-# Every job a person does. `make` alone lists them.
+# The jobs of a user. `make` alone lists them.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
 
-# The launcher reads its options from the variables given to make, as they were written: any character in them, `$`
-# included, reaches it unharmed. A name that is not an option is its error, so that no typo goes unseen.
+# The launcher reads its options from the variables given to make, as they were written: every character, even `$`,
+# reaches it unchanged. A variable that is not an option is an error of the launcher, so that no typo goes unnoticed.
 GIVEN := $(filter-out PYTHON CHROMIUM,$(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name))))
 $(foreach name,$(GIVEN) CHROMIUM,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))))
 export $(GIVEN) CHROMIUM
@@ -26,13 +26,13 @@ help: ## list the jobs and their variables
 	@echo '  WORKLOADS=train,infer,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume, continue or report'
 	@echo '  VARIANTS=all or eager,graph,xla,tuned …  LOADERS=all or torch,spdl,tfdata …'
 	@echo '  SLOWDOWN=1.05 (aa)  EXTRA_INDEX=optional package index with smaller CPU builds of torch'
-	@echo 'Values for the workloads named, separated by commas, instead of those of the profile (on, off for a switch):'
+	@echo 'Values that replace those of the profile, for the named workloads; several are separated by commas (a switch: on, off):'
 	@$(PYTHON) -m runners.harness.variables
 
-doctor: .venv/host ## say what this machine has and lacks, and what to do about it
+doctor: .venv/host ## say what this machine has, what it lacks, and what to do about it
 	@$(HOST) -m launcher doctor $(OPTIONS)
 
-setup: images ## set up all that is needed: the host's packages, every framework's image or environment
+setup: images ## set up everything: the host's packages, every framework's image or environment
 
 images: .venv/host ## build every framework's image (or, without Docker, its virtual environment)
 	@$(HOST) -m launcher images $(OPTIONS)
@@ -40,32 +40,32 @@ images: .venv/host ## build every framework's image (or, without Docker, its vir
 data: .venv/host ## prepare and validate the data: DATA=, or the synthetic default
 	@$(HOST) -m launcher data $(OPTIONS)
 
-plan: .venv/host ## print the cases, the replicates and an estimate; runs nothing
+plan: .venv/host ## print the cases, the replicates and an estimate, without running anything
 	@$(HOST) -m launcher plan $(OPTIONS)
 
 smoke: export override PROFILE = smoke
-smoke: bench ## take everything through with tiny cases, in minutes
+smoke: bench ## run everything once with tiny cases, in minutes
 
 bench: .venv/host ## measure, and leave results/<run>/report.html; sets up what is missing
 	@$(HOST) -m launcher bench $(OPTIONS)
 
-aa: .venv/host ## check this machine: one framework under two labels (SLOWDOWN=1.05: the second one slowed)
+aa: .venv/host ## check this machine: one framework under two labels (SLOWDOWN=1.05 slows the second label)
 	@$(HOST) -m launcher bench --aa $(OPTIONS)
 
 report: .venv/host ## make the report of RUN= again (default: the newest run)
 	@$(newest); $(HOST) -m aggregator report "$$run"
 
-audit: .venv/host ## prove from the records of RUN= (default: the newest run) that the order and the warm-up were kept
+audit: .venv/host ## prove from the records of RUN= (default: the newest run) that it kept its order and its warm-up
 	@$(newest); $(HOST) -m aggregator audit "$$run"
 
-test: .venv/test ## run what needs no browser and no Docker, in minutes; FRAMEWORKS=pytorch: all tests of it alone
+test: .venv/test ## run the tests that need no browser and no Docker, in minutes; FRAMEWORKS=pytorch: all tests of PyTorch
 	@[ -z "$${FRAMEWORKS:-}" ] && long=" or full" || long=""; \
 	  $(HOST) -m pytest $(PROCESSES) --frameworks "$${FRAMEWORKS:-}" -m "not (docker or browser$$long)"
 
-test-all: .venv/test-all ## set up all that tests can use, and run every test: a quarter to half an hour
+test-all: .venv/test-all ## set up everything that tests use, and run every test: a quarter to half an hour
 	@$(chromium)
-	@$(HOST) -m launcher images --device cpu --engine venv --frameworks all || echo "Some tests cannot run without it; they are listed." >&2
-	@! docker version >/dev/null 2>&1 || $(HOST) -m launcher images --device cpu --engine docker || echo "Tests of what could not be built will fail." >&2
+	@$(HOST) -m launcher images --device cpu --engine venv --frameworks all || echo "Some tests cannot run without these environments; they are listed." >&2
+	@! docker version >/dev/null 2>&1 || $(HOST) -m launcher images --device cpu --engine docker || echo "Tests of images that could not be built will fail." >&2
 	@$(HOST) -m pytest $(PROCESSES) --frameworks "$${FRAMEWORKS:-}"
 
 check: .venv/check ## ruff and mypy
@@ -73,7 +73,7 @@ check: .venv/check ## ruff and mypy
 	@$(HOST) -m ruff check .
 	@$(HOST) -m mypy
 
-clean: .venv/host ## remove containers, processes and temporary files that runs left; keeps data, results, environments
+clean: .venv/host ## remove containers, processes and temporary files of ended runs; keep data, results and environments
 	@$(HOST) -m launcher clean
 
 .venv/host: pyproject.toml
@@ -86,7 +86,7 @@ clean: .venv/host ## remove containers, processes and temporary files that runs 
 .venv/test-all: EXTRAS = test,browser
 .venv/check: EXTRAS = check
 .venv/test .venv/test-all .venv/check: .venv/host
-	@echo "Installing what make $(@F) uses into .venv …"
+	@echo "Installing the packages for make $(@F) into .venv …"
 	@$(HOST) -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
 	@touch $@
 
@@ -95,18 +95,18 @@ run=$${RUN:-$$({ ls -t results/*/run.json 2>/dev/null || true; } | head -1 | xar
 [ -n "$$run" ] || { echo "There is no run under results/ yet: make bench" >&2; exit 2; }
 endef
 
-# The tests of report.html drive a real browser. Where it cannot be installed without asking, they are listed as not run.
+# The tests of report.html drive a real browser. If it cannot be installed without asking, they are listed as not run.
 define chromium
 [ -n "$${CHROMIUM:-}" ] || command -v chromium >/dev/null || { \
   as_root="sudo -n"; [ "$$(id -u)" != 0 ] || as_root=""; \
   echo "Installing Debian's chromium for the tests of the report …"; \
   $$as_root apt-get update -qq && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
-} || echo "No chromium: the tests of report.html in a browser are skipped; CHROMIUM=path names another one." >&2
+} || echo "No chromium: the tests of report.html in a browser are skipped; CHROMIUM=path names another browser." >&2
 endef
 
-# Debian and Ubuntu ship venv's installer of pip in a package of its own, which a fresh machine may lack.
+# On Debian and Ubuntu, venv needs a separate package to install pip, which a fresh machine may lack.
 define venv
-command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here. Install Python 3.11 or newer, or name one: make PYTHON=…" >&2; exit 3; }; \
+command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here. Install Python 3.11 or newer, or name another: make PYTHON=…" >&2; exit 3; }; \
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
   echo "Levelfield needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Name another: make PYTHON=python3.12" >&2; exit 3; }; \
 $(PYTHON) -c 'import ensurepip' 2>/dev/null || { \

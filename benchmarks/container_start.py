@@ -1,8 +1,8 @@
-"""What a container adds to the same process started bare: `--list`, which imports no framework.
+"""How much longer a process takes to start in a container: the runner's `--list`, which imports no framework.
 
     .venv/bin/python -m benchmarks.container_start [rounds] [framework]
 
-Needs the framework's image (make images ENGINE=docker). Bare and contained runs alternate.
+It needs the framework's image (make images ENGINE=docker). Runs with and without a container alternate.
 """
 
 import statistics
@@ -23,7 +23,7 @@ def seconds(command: list[str]) -> float:
 
 
 def main() -> None:
-    """Print the medians of both and of their differences, pair by pair."""
+    """Print both medians, and the median of the differences of pairs."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     framework = sys.argv[2] if len(sys.argv) > 2 else "pytorch"
     hardened = ["--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--init"]
@@ -32,7 +32,8 @@ def main() -> None:
     pairs = [(seconds(bare), seconds(contained)) for _ in range(rounds)]
     bare_s, contained_s = (statistics.median(times) for times in zip(*pairs, strict=True))
     print(f"bare {bare_s:.2f} s, in a container {contained_s:.2f} s")
-    print(f"a container adds {statistics.median(two - one for one, two in pairs):.2f} s (median of {rounds} pairs)")
+    added = statistics.median(with_container - without for without, with_container in pairs)
+    print(f"a container adds {added:.2f} s (median of {rounds} pairs)")
 
 
 if __name__ == "__main__":

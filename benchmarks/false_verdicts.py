@@ -1,8 +1,8 @@
-"""How often each rule calls one program under two labels different, and each way of stopping: tables for the docs.
+"""How often each test and each stopping rule calls one program under two labels different: the tables of the docs.
 
     .venv/bin/python -m benchmarks.false_verdicts [experiments]
 
-Takes about six minutes for 2,000 experiments.
+2,000 experiments take about six minutes.
 """
 
 import math
@@ -25,11 +25,11 @@ TRUE = 1.03
 RULE = Stopping(most_blocks=30, every=1, half_width=0.02)
 LOOKS = range(FEWEST_BLOCKS, RULE.most_blocks + 1, RULE.every)
 EARLIER_LOOKS, EARLIER_ALPHA = range(8, 31, 2), 0.035
-"""How the first version of this project stopped: on width alone, looked at every two blocks from eight on."""
+"""The stopping rule of this project's first version: on width alone, with a look every two blocks from eight on."""
 SIZE = 0.065
-"""A rule wrong more often than this has no power to speak of."""
+"""The power of a rule is printed only if its rate of false verdicts is not higher than this."""
 POWER = [(1.0, 0.05), (1.0, 0.13), (1.05, 0.05), (1.10, 0.05), (1.10, 0.13), (1.30, 0.10), (1.60, 0.13), (6.70, 0.15)]
-"""True ratios, and scatter of a block."""
+"""Pairs of a true ratio and the scatter of a block."""
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def rules(noise: Noise, number: int) -> None:
-    """Which test, in which order."""
+    """Print the table of tests and orders."""
     apart = experiments(noise, number, BLOCKS, SEED, interleaved=False)
     mixed = experiments(noise, number, BLOCKS, SEED)
     print(f"| rule, {BLOCKS} processes a side | A's runs, then B's | interleaved | power at a true {TRUE - 1:.0%} |")
@@ -56,21 +56,21 @@ def rules(noise: Noise, number: int) -> None:
 
 
 def stopping(noise: Noise, number: int) -> None:
-    """When to stop, judged on blocks."""
+    """Print the table of stopping rules."""
     d = log_ratios(experiments(noise, number, RULE.most_blocks, SEED))
     print("| stopping | false verdicts | interval holds the true ratio | power at a true 3 % | blocks, mean |")
     print("| --- | --- | --- | --- | --- |")
     for name, stop in WAYS.items():
         found = [stop(row, 1) for row in d]
         named_so = np.mean([significant(stop(row + math.log(TRUE), 1)) for row in d])
-        wrong, held = (np.mean([test(one) for one in found]) for test in (significant, covers))
-        blocks = np.mean([one.n for one in found])
+        wrong, held = (np.mean([test(result) for result in found]) for test in (significant, covers))
+        blocks = np.mean([result.n for result in found])
         print(f"| {name} | {wrong:.1%} | {held:.1%} | {named_so:.0%} | {blocks:.1f} |", flush=True)
     print()
 
 
 def power(number: int) -> None:
-    """How often a difference is named and after how many blocks, alone and as one of eleven comparisons."""
+    """Print how often a difference is named and after how many blocks, for 1 and for 11 comparisons."""
     print(f"## normal d, {number} experiments a cell, seed {SEED}: named, blocks on average\n")
     ways = [(name, way, asked) for name, way in WAYS.items() if way in (on_width, anytime) for asked in (1, 11)]
     print("| true ratio, scatter of a block | " + " | ".join(f"{name}, of {asked}" for name, _, asked in ways) + " |")
@@ -80,18 +80,18 @@ def power(number: int) -> None:
         cells = []
         for _, way, asked in ways:
             found = [way(row, asked) for row in draw]
-            share = np.mean([is_named(one, min(1.0, (one.p or 1.0) * asked)) for one in found])
-            cells.append(f"{share:.1%}, {np.mean([one.n for one in found]):.1f}")
+            share = np.mean([is_named(result, min(1.0, (result.p or 1.0) * asked)) for result in found])
+            cells.append(f"{share:.1%}, {np.mean([result.n for result in found]):.1f}")
         print(f"| {true:.2f}, {scatter:.0%} | " + " | ".join(cells) + " |", flush=True)
 
 
 def fixed(d: np.ndarray, _asked: int) -> Paired:
-    """Ten blocks, whatever they show."""
+    """Always ten blocks."""
     return paired(list(d[:BLOCKS]))
 
 
 def anytime(d: np.ndarray, asked: int) -> Paired:
-    """The project's rule, as the launcher asks it: a look after every block."""
+    """The project's rule, as the launcher applies it: a look after every block."""
     for blocks in LOOKS:
         replicates = {
             A: {block: Summary(1.0, None, None, 1.0) for block in range(blocks)},
@@ -103,7 +103,7 @@ def anytime(d: np.ndarray, asked: int) -> Paired:
 
 
 def on_width(d: np.ndarray, _asked: int) -> Paired:
-    """The first version's rule."""
+    """The stopping rule of the first version."""
     for blocks in EARLIER_LOOKS:
         if half_width(blocks, float(np.std(d[:blocks], ddof=1)), EARLIER_ALPHA) <= DELTA:
             break
@@ -123,7 +123,7 @@ def on_width(d: np.ndarray, _asked: int) -> Paired:
 
 
 def on_significance(d: np.ndarray, _asked: int) -> Paired:
-    """Stop once the 95 % t interval leaves 1."""
+    """Stop as soon as the 95 % t interval excludes 1."""
     looks = (paired(list(d[:blocks])) for blocks in LOOKS)
     return next(found for found in looks if significant(found) or found.n == RULE.most_blocks)
 
@@ -137,17 +137,17 @@ WAYS: dict[str, Callable[[np.ndarray, int], Paired]] = {
 
 
 def slowed(times: np.ndarray) -> np.ndarray:
-    """The same with B slower by TRUE."""
+    """The times with B slower by the factor TRUE."""
     return times * np.array([1, TRUE])[:, None, None]
 
 
 def significant(found: Paired) -> bool:
-    """A winner, but for the smallest difference that matters."""
+    """Whether a winner would be named if every difference mattered."""
     return found.p is not None and found.p < ALPHA
 
 
 def covers(found: Paired) -> bool:
-    """The interval holds the true ratio 1."""
+    """Whether the interval holds the true ratio 1."""
     return found.low is not None and found.high is not None and found.low <= 0 <= found.high
 
 

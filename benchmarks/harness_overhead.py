@@ -1,4 +1,4 @@
-"""What the harness itself costs, and whether it reads a known time right; exit code 1 where a bound is broken.
+"""The cost of the harness itself, and whether it measures a known time correctly. Exit code 1 if a bound is broken.
 
 .venv/bin/python -m benchmarks.harness_overhead [rounds]
 """
@@ -18,7 +18,7 @@ STEPS = 100_000
 WARMUP = 10
 EMPTY_MEDIAN_NS, EMPTY_P99_NS = 1_000, 5_000
 BUSY_MS = {1: 1000, 10: 100, 100: 20}
-"""How long a step waits on the clock, and how many of them are timed."""
+"""How long a step waits, in ms, and how many steps are timed."""
 BUSY_OFF = 0.005
 
 
@@ -27,7 +27,7 @@ def nothing() -> None:
 
 
 def waiting(nanoseconds: int) -> Callable[[], None]:
-    """A step that lasts so long by a clock that is not the harness's: the processor's counter, uncorrected."""
+    """A step that waits by another clock than the harness's: the processor's uncorrected counter."""
     clock, raw = time.clock_gettime_ns, time.CLOCK_MONOTONIC_RAW
 
     def step() -> None:
@@ -39,7 +39,7 @@ def waiting(nanoseconds: int) -> Callable[[], None]:
 
 
 def read(step: Callable[[], None], steps: int) -> tuple[list[int], float]:
-    """(sorted readings in ns, ns a step that the whole loop took)."""
+    """(sorted step times in ns, time of the whole loop in ns a step)."""
     effective = Effective("cpu", "fp32", 1, 1, None, None, 1, None, None, None)
     work = StepWork(step, nothing, 1, Check, lambda: effective, nothing)
     with quiet_collector():
@@ -50,7 +50,7 @@ def read(step: Callable[[], None], steps: int) -> tuple[list[int], float]:
 
 
 def empty_steps(rounds: int) -> bool:
-    """Print what an empty step reads, as medians over the rounds; whether that is within its bounds."""
+    """Print the measured time of an empty step, as medians over the rounds. Returns whether the bounds hold."""
     readings = [read(nothing, STEPS) for _ in range(rounds)]
     median = statistics.median(times[STEPS // 2] for times, _ in readings)
     tail = statistics.median(times[STEPS * 99 // 100] for times, _ in readings)
@@ -62,7 +62,7 @@ def empty_steps(rounds: int) -> bool:
 
 
 def busy_steps(milliseconds: int, steps: int) -> bool:
-    """Print what a wait of known length reads; whether its median is within the bound."""
+    """Print the measured time of a wait of known length. Returns whether its median is within the bound."""
     times, _ = read(waiting(milliseconds * 1_000_000), steps)
     ratio = statistics.median(times) / (milliseconds * 1e6)
     print(f"a wait of {milliseconds} ms reads {ratio:.6f} of it (median of {steps}; within {BUSY_OFF:.1%})")
@@ -70,7 +70,7 @@ def busy_steps(milliseconds: int, steps: int) -> bool:
 
 
 def main() -> int:
-    """Print every reading; 0 if all are within their bounds."""
+    """Print every measurement. Returns 0 if all bounds hold."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
     kept = [empty_steps(rounds), *(busy_steps(*each) for each in BUSY_MS.items())]
     return 0 if all(kept) else 1

@@ -1,8 +1,8 @@
-"""How long an image takes to build again after a change of code: in a copy of the tree with one line added.
+"""How long an image takes to build again after a change of code, in a copy of the tree.
 
     .venv/bin/python -m benchmarks.image_rebuild [rounds] [framework]
 
-Needs the framework's image, so that only what the change touches is built.
+It needs the framework's image, so that only the changed layers are built.
 """
 
 import shutil
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:
-    """Print the median of several rebuilds, each after a change that no cache has seen."""
+    """Print the median time of several rebuilds, each after a new change."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     framework = sys.argv[2] if len(sys.argv) > 2 else "pytorch"
     tag = f"levelfield-rebuild-{framework}"

@@ -1,17 +1,16 @@
-"""Why processes that do the same differ for their whole life: a designed experiment over the settings that may matter.
+"""Why processes of the same program differ for their whole life: an experiment over settings that may matter.
 
     .venv/bin/python -m benchmarks.lottery [--framework pytorch] [--case "infer --network resnet18 …"] [--processes 30]
         [--levels "as usual;huge pages, and memory kept"]
 
-Every round starts one process of each level, in an order shuffled anew, so that what the machine does meanwhile meets
-all levels alike. A process is a replicate as the launcher would start it. The table has by level the median over
-processes of the median step, the scatter between processes, the share of processes slower than the fastest tenth by
-more than 10 %, minor faults a step with the least and the most of any process, how step times and faults of processes
-go together (rank correlation), and the share of memory in huge pages. About six seconds a process.
+Every round starts one process of each level, in a new random order, so that a drift of the machine affects all levels
+alike. A process is an ordinary replicate. The table has a row for each level: the median over processes of the median
+step, the scatter between processes, the share of processes more than 10 % slower than the fastest tenth, minor faults a
+step (median, least and most), the rank correlation of step times and faults, and the share of memory in huge pages. A
+process takes about six seconds.
 """
 
 import argparse
-import json
 import os
 import random
 import shlex
@@ -34,12 +33,12 @@ ROOT = Path(__file__).resolve().parents[1]
 CASE = "infer --network resnet18 --input-size 128 --batch-size 8"
 SAMPLING = "--warmup-steps 10 --min-steps 60 --max-steps 200 --min-seconds 1.5"
 APART = 0.10
-"""A process this much slower than the fastest tenth is in a slow mode."""
+"""A process is in a slow mode if it is slower than the fastest tenth by more than this."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """One setting: variables of the environment, and words before the command."""
+    """A setting: environment variables, and words before the command."""
 
     variables: Mapping[str, str] = field(default_factory=dict)
     before: Sequence[str] = ()
@@ -47,7 +46,7 @@ class Level:
 
 def tunables(*settings: str) -> Level:
     """glibc's malloc with these settings."""
-    return Level({ALLOCATOR: ":".join(f"glibc.malloc.{one}" for one in settings)})
+    return Level({ALLOCATOR: ":".join(f"glibc.malloc.{setting}" for setting in settings)})
 
 
 LEVELS = {
@@ -89,7 +88,7 @@ def main() -> None:
 
 
 def measured(framework: str, case: str, level: Level) -> Record:
-    """One process's record."""
+    """The record of one process."""
     from aggregator.read.run_folder import load_run
 
     python = ROOT / ".venvs" / framework / "bin" / "python"
@@ -101,23 +100,21 @@ def measured(framework: str, case: str, level: Level) -> Record:
         subprocess.run(
             [*command, *threads, "--out", str(records)], cwd=ROOT, env=environment, check=True, capture_output=True
         )
-        (path,) = records.glob("*.json")
-        json.loads(path.read_bytes())
         (record,) = load_run(Path(out)).records
     return record
 
 
 def row(name: str, records: Sequence[Record]) -> str:
     """A line of the table."""
-    medians = np.array([seconds(one) for one in records])
+    medians = np.array([seconds(record) for record in records])
     slow = np.mean(medians > (1 + APART) * np.quantile(medians, 0.1))
     faults = [faults_a_step(record) or 0.0 for record in records]
-    together = stats.spearmanr(medians, faults).statistic
-    huge = np.median([one.health.huge_page_fraction or 0.0 for one in records if one.health])
+    correlation = stats.spearmanr(medians, faults).statistic
+    huge = np.median([record.health.huge_page_fraction or 0.0 for record in records if record.health])
     return (
         f"| {name} | {1000 * np.median(medians):.2f} ms | {np.std(np.log(medians), ddof=1):.1%} | {slow:.0%} | "
         f"{medians.max() / medians.min():.2f} | {np.median(faults):.0f} ({min(faults):.0f}–{max(faults):.0f}) | "
-        f"{together:.2f} | {huge:.0%} |"
+        f"{correlation:.2f} | {huge:.0%} |"
     )
 
 

@@ -1,7 +1,7 @@
-"""What a shared machine does to the times of one program under two labels: two scenarios, drawn from a seed.
+"""Simulated times of one program under two labels on a shared machine: two scenarios, drawn from a seed.
 
-Not a model of any one machine: each scenario exaggerates what breaks a rule. In the logarithm, a step's time is the
-machine's level at that moment + the process's own level + correlated jitter + now and then a slow step.
+They model no particular machine; each scenario exaggerates an effect that breaks rules. The logarithm of a step's time
+is the sum of the machine's level at that moment, the process's own level, correlated jitter, and occasional slow steps.
 """
 
 import math
@@ -17,17 +17,17 @@ from runners.harness.case import Competitor
 A = Competitor("pytorch", "eager", alias="A")
 B = Competitor("pytorch", "eager", alias="B")
 BATCH = 250
-"""So many experiments are drawn at a time, to spare memory."""
+"""Experiments drawn at a time, to save memory."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """A scenario; scatters are standard deviations of the logarithm.
+    """A scenario. All scatters are standard deviations of the logarithm.
 
-    `drift` is the random walk of the machine's level over one second. The machine also changes between two levels
-    `flip` apart and stays on each for `dwell_seconds` on average. `process` is the scatter between processes, `step`
-    and `correlation` are those of successive steps (AR(1)). A share `tail` of the steps takes longer by `slow` times a
-    Pareto (Lomax) number of shape `heavy`: below 2 its variance is infinite.
+    The machine's level is a random walk with the standard deviation `drift` after one second. The machine also jumps
+    between two levels `flip` apart, and stays on each for `dwell_seconds` on average. `process` is the scatter between
+    processes, `step` the scatter of steps with the autocorrelation `correlation` (AR(1)). A share `tail` of the steps
+    takes longer by `slow` times a Pareto (Lomax) number of shape `heavy`; for shapes below 2 its variance is infinite.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Noise:
     start_seconds: float = 4.0
 
     def sentence(self) -> str:
-        """All parameters, in words."""
+        """All parameters in a sentence."""
         flips = f", flips by {math.expm1(self.flip):.0%} every {self.dwell_seconds:g} s" if self.flip else ""
         return (
             f"{self.steps} steps of {1000 * self.step_seconds:g} ms, {self.start_seconds:g} s from one process's last "
@@ -61,26 +61,29 @@ SCENARIOS = (DRIFT, FLIPS)
 
 
 def experiments(noise: Noise, number: int, blocks: int, seed: int, *, interleaved: bool = True) -> np.ndarray:
-    """Seconds by experiment, label (A, B), block and step: in the order of a run, or all of A before all of B."""
-    found = np.empty((number, 2, blocks, noise.steps))
+    """Seconds, indexed by experiment, label (A, B), block and step.
+
+    The processes are `interleaved` in the order of a run, or all of A run before all of B.
+    """
+    seconds = np.empty((number, 2, blocks, noise.steps))
     for first in range(0, number, BATCH):
         draw = np.random.default_rng([seed, first])
         times = _in_time(noise, draw, min(BATCH, number - first), 2 * blocks)
         for index, processes in enumerate(times, start=first):
-            seats = _seats(blocks, index) if interleaved else [divmod(place, blocks) for place in range(2 * blocks)]
-            for (side, block), steps in zip(seats, processes, strict=True):
-                found[index, side, block] = steps
-    return found
+            order = _order(blocks, index) if interleaved else [divmod(place, blocks) for place in range(2 * blocks)]
+            for (side, block), steps in zip(order, processes, strict=True):
+                seconds[index, side, block] = steps
+    return seconds
 
 
-def _seats(blocks: int, seed: int) -> Iterator[tuple[int, int]]:
-    """Label and block of each process in the order that a run with this seed starts them."""
+def _order(blocks: int, seed: int) -> Iterator[tuple[int, int]]:
+    """Label and block of each process, in the order in which a run with this seed starts them."""
     for replicate in schedule([Entry("same program", [A, B], blocks)], seed):
         yield (A, B).index(replicate.competitor), replicate.block
 
 
 def _in_time(noise: Noise, draw: np.random.Generator, number: int, processes: int) -> np.ndarray:
-    """Seconds by experiment, process and step, all on one clock."""
+    """Seconds, indexed by experiment, process and step, in the order of time."""
     shape = (number, processes, noise.steps)
     waited = np.full(shape[1:], noise.step_seconds)
     waited[:, 0] += noise.start_seconds

@@ -1,12 +1,12 @@
-"""Is our training as fast as a script that a user would write? Each framework's tutorial beside ours, in blocks.
+"""Is our training as fast as a user's script? It compares each framework's tutorial with ours, in blocks.
 
 .venv/bin/python -m benchmarks.own_fit --data FOLDER [--frameworks pytorch,tensorflow] [--variants eager,graph,tuned]
     [--loaders torch,spdl,tfdata] [--batch-size 32] [--workers 2] [--cache] [--augment] [--epochs 2] [--blocks 4]
 
-FOLDER is a prepared data set (manifest.json) whose images lie in train/<class>/. A block is one training of the
-tutorial and one of each of ours, a process of its own each; who is first turns with the blocks. The ratio is the
-tutorial's seconds of training by ours: above 1, ours is the faster. Beside the framework's usual variant runs every
-other that it declares for `fit`.
+FOLDER is a prepared data set (manifest.json) with images in train/<class>/. A block has one training of the tutorial
+and one of each of our variants, each in a process of its own; the order rotates with the blocks. The ratio is the
+tutorial's training time divided by ours: above 1, ours is faster. All variants that the framework declares for `fit`
+take part.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from method.compare import interval_of_mean
 
 
 def main() -> int:
-    """Compare all sides; exit code 1 where ours is slower than the tutorial, its whole interval below 1."""
+    """Compare all sides. Exit code 1 if ours is slower than the tutorial (the whole interval lies below 1)."""
     options = _options()
     slower = 0
     print(f"{'ours':36} {'tutorial':>10} {'ours':>10}  tutorial ÷ ours (95 %), {options.blocks} blocks")
@@ -32,12 +32,12 @@ def main() -> int:
         if offer is None or not wanted([framework], options.frameworks):
             continue
         variants, loaders = wanted(offer.variants, options.variants), wanted(offer.loaders, options.loaders)
-        slower += _beside(framework, list(itertools.product(loaders, variants)), options)
+        slower += _compare(framework, list(itertools.product(loaders, variants)), options)
     return 1 if slower else 0
 
 
-def _beside(framework: str, ours: list[tuple[str, str]], options: argparse.Namespace) -> int:
-    """How many of our (loader, variant) are slower than the tutorial; who is first turns with the blocks."""
+def _compare(framework: str, ours: list[tuple[str, str]], options: argparse.Namespace) -> int:
+    """How many of our (loader, variant) are slower than the tutorial. The order rotates with the blocks."""
     seconds: dict[tuple[str, str] | None, list[float]] = {side: [] for side in [None, *ours]}
     for block in range(options.blocks):
         turn = block % len(seconds)
@@ -45,10 +45,10 @@ def _beside(framework: str, ours: list[tuple[str, str]], options: argparse.Names
             measured = _ours(framework, *side, options) if side else _tutorial(framework, options)
             seconds[side].append(measured)
     theirs = seconds[None]
-    return sum(_told(f"{framework}/{'/'.join(side)}", theirs, seconds[side]) for side in ours)
+    return sum(_print(f"{framework}/{'/'.join(side)}", theirs, seconds[side]) for side in ours)
 
 
-def _told(name: str, theirs: list[float], ours: list[float]) -> bool:
+def _print(name: str, theirs: list[float], ours: list[float]) -> bool:
     logs = [math.log(theirs_ / ours_) for theirs_, ours_ in zip(theirs, ours, strict=True)]
     low, high = (math.exp(end) for end in interval_of_mean(logs) or (-math.inf, math.inf))
     print(
@@ -60,7 +60,7 @@ def _told(name: str, theirs: list[float], ours: list[float]) -> bool:
 
 
 def _ours(framework: str, loader: str, variant: str, options: argparse.Namespace) -> float:
-    """Seconds of `train` in one ordinary replicate."""
+    """Seconds of the stage `train` in an ordinary replicate."""
     words = ["fit", "--variant", variant, "--loader", loader, "--network", "cnn4", "--input-size", "32"]
     words += ["--manifest", str(options.data / "manifest.json"), "--batch-size", str(options.batch_size)]
     words += ["--workers", str(options.workers), "--epochs", str(options.epochs)]

@@ -1,11 +1,11 @@
-"""Are our loaders as fast as what a user would write? SPDL's example and a DataLoader as in the tutorials, beside ours.
+"""Are our loaders as fast as a user's script? It compares SPDL's example and the tutorials' DataLoader with ours.
 
 .venv/bin/python -m benchmarks.own_load --data FOLDER [--loaders torch,spdl] [--variants tuned] [--batch-size 32]
     [--workers 2] [--blocks 4]
 
-FOLDER is a prepared data set (manifest.json) of class folders. All deliver the same images, 224×224, normalised, over
-and over; the images a second are of the steady state. A block is one process of each script and of each of our sides,
-in turned order. Above 1, ours is the faster.
+FOLDER is a prepared data set (manifest.json) of class folders. All sides deliver the same normalised images of 224×224
+pixels again and again; images a second are measured in the steady state. A block has one process of each script and of
+each of our loaders; the order rotates with the blocks. A ratio above 1 means that ours is faster.
 """
 
 import argparse
@@ -26,15 +26,14 @@ SCRIPTS = ("torch", "spdl")
 
 
 def main() -> int:
-    """Compare all sides; exit code 1 where a tuned one of ours is slower, its whole interval below 1."""
+    """Compare all sides. Exit code 1 if a tuned loader of ours is slower (its whole interval lies below 1)."""
     options = _options()
     sides = _ours(options)
     sides |= {f"script {name}": lambda name=name: _script(name, options) for name in SCRIPTS}
     rates: dict[str, list[float]] = {name: [] for name in sides}
     for block in range(options.blocks):
         order = list(sides)
-        turned = order[block % len(order) :] + order[: block % len(order)]
-        for name in turned:
+        for name in order[block % len(order) :] + order[: block % len(order)]:
             rates[name].append(sides[name]())
     heads = "".join(f"{'÷ ' + name + ' (95 %)':>32}" for name in rates if name.startswith("script"))
     print(f"{'':36} images/s{heads}  {options.blocks} blocks")
@@ -53,14 +52,14 @@ def _ratio(ours: list[float], theirs: list[float]) -> tuple[str, float]:
 
 
 def _ours(options: argparse.Namespace) -> dict[str, Callable[[], float]]:
-    """Each loader and variant of each framework, with what measures it once."""
-    found: dict[str, Callable[[], float]] = {}
-    for framework, contestant in discover(ROOT).items():
-        offer = contestant.declaration.workloads.get("load") if contestant.declaration else None
+    """Each loader and variant of each framework, with a function that measures it once."""
+    sides: dict[str, Callable[[], float]] = {}
+    for framework, discovered in discover(ROOT).items():
+        offer = discovered.declaration.workloads.get("load") if discovered.declaration else None
         for loader in wanted(offer.loaders if offer else (), options.loaders):
             for variant in wanted(offer.variants if offer else (), options.variants):
-                found[f"{framework}/{loader}/{variant}"] = _measure(framework, loader, variant, options)
-    return found
+                sides[f"{framework}/{loader}/{variant}"] = _measure(framework, loader, variant, options)
+    return sides
 
 
 def _measure(framework: str, loader: str, variant: str, options: argparse.Namespace) -> Callable[[], float]:

@@ -1,13 +1,13 @@
-"""Is our step the framework's own? Each network and variant beside a loop written by hand, in the same process.
+"""Does our step cost as much as a user's? It compares each network and variant with a hand-written loop.
 
 .venv/bin/python -m benchmarks.own_loop [--frameworks pytorch,tensorflow] [--networks …] [--variants …]
     [--input-size 128] [--batch-size 1] [--seconds 8] [--threads 1]
 
-They take turns of 0.06 s or three steps, the first third not counted: the loop by hand, ours, the loop by hand again.
-Such a round gives the ratio of the medians, and the rounds the median ratio with an interval (by signs, no assumption).
-Beside it stands the ratio of the fastest tenths, since what disturbs a machine only ever adds. Exit code 1 where both
-ratios are off by more than 1 % to the same side and the interval leaves out 1, or where a pair failed: noise alone
-proves nothing, either way, and the table shows how much of it there was.
+Both run in the same process and take turns of 0.06 s, but at least three steps; the first third of a turn does not
+count. A round is: the loop by hand, ours, a second loop by hand. Each round gives a ratio of medians. The table has the
+median ratio with an interval from signs, which assumes no distribution, and the ratio of the fastest tenths, because
+disturbances only ever add time. Exit code 1 if both ratios are off by more than 1 % in the same direction and the
+interval excludes 1, or if a pair failed.
 """
 
 import argparse
@@ -30,7 +30,7 @@ CONFIDENCE = 0.95
 
 
 def main() -> int:
-    """Compare all pairs that are asked for, one process each."""
+    """Compare all requested pairs, each in a process of its own."""
     options = _options()
     off: list[bool] = []
     ratios: list[float] = []
@@ -57,7 +57,10 @@ def main() -> int:
 def _pair(
     framework: str, workload: str, network: str, variant: str, options: argparse.Namespace
 ) -> tuple[float, bool] | None:
-    """Print one pair's line. Returns the ratio of the fastest tenths and whether it is off or failed; None: skipped."""
+    """Print the line of a pair. Returns the ratio of the fastest tenths and whether it is off or failed.
+
+    Returns None if the pair was skipped.
+    """
     name = f"{framework} / {workload} / {network} / {variant}"
     size = 32 if network == "cnn4" else options.input_size
     case = [workload, network, variant, size, options.batch_size, options.seconds]
@@ -70,19 +73,19 @@ def _pair(
     ratios = np.sort(ours / theirs)
     low, high = interval_of_median(ratios)
     median = float(np.median(ratios))
-    apart = not low <= 1 <= high and (min(median, fast) > 1 + OFF or max(median, fast) < 1 - OFF)
+    off = not low <= 1 <= high and (min(median, fast) > 1 + OFF or max(median, fast) < 1 - OFF)
     print(
         f"{name:58} {np.median(ours) / 1e6:7.2f} ms {np.median(theirs) / 1e6:7.2f} ms"
-        f"  {median:.4f} ({low:.4f}–{high:.4f})  {fast:.4f}  {len(ratios):4}{'  OFF' if apart else ''}",
+        f"  {median:.4f} ({low:.4f}–{high:.4f})  {fast:.4f}  {len(ratios):4}{'  OFF' if off else ''}",
         flush=True,
     )
-    return fast, apart
+    return fast, off
 
 
 def ask(framework: str, case: Sequence[object], by_hand: str, threads: int) -> dict[str, Any]:
-    """What benchmarks/own_loop_probe.py answers of our step of a case, beside the loop by hand of a name.
+    """The answer of benchmarks/own_loop_probe.py about our step of a case and the loop by hand called `by_hand`.
 
-    Where it failed: the last line it said, the rest is printed.
+    If the probe failed, the answer has its last line under `failed`, and its output is printed.
     """
     python = ROOT / ".venvs" / framework / "bin" / "python"
     command = [python, "-m", "benchmarks.own_loop_probe", framework, *map(str, case), by_hand, str(threads)]
@@ -94,7 +97,7 @@ def ask(framework: str, case: Sequence[object], by_hand: str, threads: int) -> d
 
 
 def interval_of_median(ordered: np.ndarray) -> tuple[float, float]:
-    """From the order statistics (the signs are binomial whatever the distribution)."""
+    """The interval from order statistics: signs are binomial for every distribution."""
     rank = int(binom.ppf((1 - CONFIDENCE) / 2, len(ordered), 0.5))
     return float(ordered[max(0, rank - 1)]), float(ordered[min(len(ordered) - 1, len(ordered) - rank)])
 

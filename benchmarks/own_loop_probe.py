@@ -1,7 +1,7 @@
-"""One pair of benchmarks/own_loop.py, in the framework's own Python; prints what the rounds gave as JSON.
+"""Measures one pair of benchmarks/own_loop.py in the framework's own Python, and prints the result as JSON.
 
-The loop by hand is made twice, before ours and after it: two copies of one program in one process differ by a percent
-or two, and the one that was made first tends to be the slower.
+The loop by hand is made twice, before ours and after it. Two copies of a program in one process differ by a percent or
+two, and the copy that was made first tends to be slower.
 """
 
 import importlib
@@ -19,20 +19,20 @@ from runners.harness.sampling import Sampling
 from runners.harness.workload import Request, Unsupported
 
 Side = Callable[[int], list[int]]
-"""Does so many steps and gives the time of each, in ns."""
+"""Does a number of steps and returns the time of each in ns."""
 
 TURN_SECONDS = 0.06
 LEAST_STEPS = 3
 UNCOUNTED = 3
-"""One step in this many opens a turn and is not counted: caches, clocks and threads come back from the other side."""
+"""The first 1/3 of a turn does not count, because caches, clocks and threads are still the other side's."""
 WARM_UP_ROUNDS = 2
 LEAST_ROUNDS = 6
 REST_SECONDS = 0.01
-"""Before a turn: threads of the other side that wait by spinning come to rest."""
+"""A pause before a turn, in which spinning threads of the other side come to rest."""
 
 
 def rounds(sides: Sequence[Side], seconds: float) -> list[list[list[int]]]:
-    """The counted steps of each side's turn, a list a round; who begins a round alternates."""
+    """The counted steps of each side in each round. The order of the sides alternates."""
     steps = LEAST_STEPS
     for _ in range(WARM_UP_ROUNDS):
         quickest = min(min(side(steps)) for side in sides)
@@ -49,14 +49,14 @@ def rounds(sides: Sequence[Side], seconds: float) -> list[list[list[int]]]:
 
 
 def summary(found: list[list[list[int]]], copies: tuple[int, ...]) -> dict[str, object]:
-    """Of one side: the geometric mean of its copies' medians, a round each, and its fastest tenth of all steps."""
+    """The numbers of a side: in each round the geometric mean of its copies' medians; the fastest tenth of steps."""
     medians = [[statistics.median(turns[copy]) for copy in copies] for turns in found]
     steps = sorted(step for turns in found for copy in copies for step in turns[copy])
     return {"rounds": [statistics.geometric_mean(each) for each in medians], "fast": steps[len(steps) // 10]}
 
 
 def ours(request: Request) -> Side:
-    """Our step of a case, made ready as the harness does it."""
+    """Our step of a case, prepared as the harness prepares it."""
     work = importlib.import_module(f"runners.{request.competitor.framework}.{request.case.workload}").prepare(request)
     for stage in work.stages.values():
         stage.run()
@@ -64,10 +64,10 @@ def ours(request: Request) -> Side:
 
 
 def main() -> None:
-    """Prepare our step and the loop by hand from the same weights and the same batch."""
+    """Prepare and time our step and the loop by hand, with the same weights and the same batch."""
     framework, workload, network, variant = sys.argv[1:5]
     size, batch, seconds = int(sys.argv[5]), int(sys.argv[6]), float(sys.argv[7])
-    importlib.import_module(f"runners.{framework}")  # before the framework: it turns ONNX Runtime's telemetry off
+    importlib.import_module(f"runners.{framework}")  # first, because it turns off ONNX Runtime's telemetry
     own = importlib.import_module(f"benchmarks.own_loops.{framework}")
     if sys.argv[8] == "--switches":
         print(json.dumps({"switches": own.SWITCHES[workload]}))
@@ -80,7 +80,7 @@ def main() -> None:
         def by_hand() -> Side:
             return own.loop_of(request, sys.argv[8])
 
-        importlib.import_module(f"runners.{framework}.device").configure(request)  # nobody may compute before it
+        importlib.import_module(f"runners.{framework}.device").configure(request)  # before any computation
         try:
             sides = [by_hand(), ours(request), by_hand()]
         except Unsupported as reason:

@@ -1,8 +1,8 @@
-"""What a report costs as the records grow: python benchmarks/report_scale.py [--only ROWS]
+"""The cost of a report for growing numbers of records: python benchmarks/report_scale.py [--only ROWS]
 
-`page` is the page that must stay small: 200 cases × 3 competitors × 8 blocks with all their raw samples, 60 to 200
-steps each. The others have 100 records a case (2 competitors × 50 blocks) of 80 steps, 6 KB each. Each is reported on
-by a fresh process.
+The row `page` is a page that must stay small: 200 cases × 3 competitors × 8 blocks, with 60 to 200 raw steps each. The
+other rows have 100 records a case (2 competitors × 50 blocks) of 80 steps and 6 KB each. A fresh process makes each
+report.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from runners.harness.run import PlannedCase, Run, write_run  # noqa: E402
 NETWORKS = ("cnn4", "resnet18", "resnet50", "mobilenet_v2", "vgg16")
 ONNX = Competitor("onnxruntime", "tuned")
 MARK, STEP = 987_654_321, 424_242_424_242
-"""Numbers that occur nowhere else in a template, and are replaced by a replicate's own."""
+"""Placeholders in a template for a replicate's own numbers."""
 PACKAGES = {f"package-{letter}": "1.2.3.4" for letter in "abcdefghijklmnopqrst"}
 UNKNOWN = {f"resources.counter_{letter}": "not in a container of its own, or it does not say" for letter in "abcdefgh"}
 MANY = 50
@@ -53,7 +53,7 @@ def page_run() -> Run:
 
 
 def long_run(cases: int) -> Run:
-    """100 records a case."""
+    """A run with 100 records for each case."""
     sizes = [(network, size, batch) for size in range(32, 10**6, 32) for network in NETWORKS for batch in (1, 2, 4, 8)]
     return make_run(
         [planned(step_case(net, batch, "infer", size), [TORCH, TF], MANY) for net, size, batch in sizes[:cases]]
@@ -61,7 +61,7 @@ def long_run(cases: int) -> Run:
 
 
 def main() -> int:
-    """Make each run, report on it, print the cost."""
+    """Make each run, report on it, and print the cost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS))
     for name in parser.parse_args().only:
@@ -80,7 +80,7 @@ ROWS = {
 
 
 def write(run: Run, folder: Path) -> int:
-    """The run's folder, its records made from one template a case and competitor; gives their number."""
+    """Write the run's folder, with records from one template for each case and competitor. Returns their number."""
     records = folder / "records"
     records.mkdir()
     write_run(run, folder)
@@ -99,7 +99,7 @@ def write(run: Run, folder: Path) -> int:
 
 
 def replicates(case: PlannedCase, who: Competitor, run: Run, draw: np.random.Generator) -> Iterator[str]:
-    """A side's records as text, their levels scattered by 1 % between processes."""
+    """The records of a side as text, with a scatter of 1 % between processes."""
     before, after = to_json(template(case.case, who, run)).decode().split(str(STEP))
     length = 80 if case.blocks == MANY else int(draw.integers(60, 200))
     level = 5e7 * draw.lognormal(0, 0.2)
@@ -109,7 +109,7 @@ def replicates(case: PlannedCase, who: Competitor, run: Run, draw: np.random.Gen
 
 
 def template(case: Case, who: Competitor, run: Run) -> Record:
-    """As much of a record as a real one holds, with marks where replicates differ."""
+    """A record as large as a real record, with placeholders where replicates differ."""
     record = make_record(case, who, int(f"{MARK}1"), int(f"{MARK}2"), steps=1, warmup=0, run_id=run.run_id)
     assert record.samples is not None
     assert record.host is not None
@@ -126,7 +126,7 @@ def template(case: Case, who: Competitor, run: Run) -> Record:
 
 
 def cost(folder: Path, records: int) -> str:
-    """Report on the run in a fresh process; what it took, in a line."""
+    """Report on the run in a fresh process. Returns a line with the cost."""
     began = time.perf_counter()
     command = [sys.executable, "-m", "aggregator", "report", str(folder)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,4 +1,4 @@
-"""What the commands that set our measurements beside a user's own code have in common."""
+"""Shared functions of the benchmarks that compare our measurements with a user's own code."""
 
 import json
 import subprocess
@@ -12,12 +12,12 @@ ROOT = Path(__file__).parent.parent
 
 
 def wanted(offered: Sequence[str], asked: str) -> list[str]:
-    """What is offered and asked for; all of it where nothing is."""
+    """The offered names that are asked for; all offered names if nothing is asked for."""
     return [name for name in offered if not asked or name in asked.split(",")]
 
 
 def run_python(framework: str, *words: str) -> str:
-    """What a module prints in a framework's own Python; a failure ends the command with its last words."""
+    """The output of a module in a framework's own Python. If it fails, exit with the end of its errors."""
     command = [str(ROOT / ".venvs" / framework / "bin" / "python"), "-m", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode != 0:
@@ -26,7 +26,7 @@ def run_python(framework: str, *words: str) -> str:
 
 
 def replicate(framework: str, *words: str) -> dict[str, Any]:
-    """The record of one ordinary replicate."""
+    """The record of an ordinary replicate."""
     with tempfile.TemporaryDirectory() as out:
         run_python(framework, f"runners.{framework}", *words, "--out", out)
         record = json.loads(next(Path(out).glob("*.json")).read_text())
@@ -36,5 +36,5 @@ def replicate(framework: str, *words: str) -> dict[str, Any]:
 
 
 def root_of(data: Path) -> str:
-    """The folder that a prepared data set's images lie in."""
+    """The folder with the images of a prepared data set."""
     return str(json.loads((data / "manifest.json").read_text()).get("root") or data)

@@ -1,11 +1,11 @@
-"""Could a user beat our `tuned` row with documented switches? Each of them against it.
+"""Could a user beat our variant `tuned` with documented switches? It compares each switch with `tuned`.
 
 .venv/bin/python -m benchmarks.switches pytorch infer resnet18 [--input-size 224] [--batch-size 1] [--seconds 8]
     [--blocks 6] [--without compile]
 
-What is set in code runs beside `tuned` in one process, turn by turn (see benchmarks/own_loop.py): the loops and their
-names are in benchmarks/own_loops/. What is set in the environment needs a process of its own: `tuned` with it and
-`tuned` without it, one after the other, in blocks. A ratio above 1 is how many times faster the switch is.
+A switch that is set in code takes turns with `tuned` in one process (see benchmarks/own_loop.py); benchmarks/own_loops/
+has the loops and their names. An environment variable needs processes of its own: `tuned` with it and `tuned` without
+it, one after the other, in blocks. The ratio says how many times faster the switch is.
 """
 
 import argparse
@@ -44,15 +44,15 @@ ENVIRONMENTS = {
 
 
 def main() -> int:
-    """Try every switch; exit code 1 where one beats `tuned` by more than 5 %, its whole interval above that."""
+    """Try every switch. Exit code 1 if the whole interval of a switch shows that it beats `tuned` by more than 5 %."""
     options = _options()
     case = [options.workload, options.network, "tuned", options.input_size, options.batch_size, options.seconds]
     beaten = 0
     print(f"{options.framework} {' '.join(map(str, case[:5]))}: times faster than tuned (95 %)", flush=True)
-    known = ask(options.framework, case, "--switches", 1)
-    if "failed" in known:
+    listed = ask(options.framework, case, "--switches", 1)
+    if "failed" in listed:
         return 1
-    for switch in known["switches"]:
+    for switch in listed["switches"]:
         if options.without and options.without in switch:
             continue
         answer = ask(options.framework, case, switch, os.cpu_count() or 1)
@@ -75,7 +75,7 @@ def _print(name: str, ratio: float, low: float, high: float, count: str) -> bool
 
 
 def _block(options: argparse.Namespace, variables: dict[str, str], number: int) -> float:
-    """Log of how many times faster `tuned` is with the variables than without; who is first alternates."""
+    """The log of how many times faster `tuned` is with the variables than without. The order alternates."""
     seconds = {}
     for changed in (bool(number % 2), not number % 2):
         seconds[changed] = _replicate(options, variables if changed else {})
@@ -83,7 +83,7 @@ def _block(options: argparse.Namespace, variables: dict[str, str], number: int) 
 
 
 def _replicate(options: argparse.Namespace, variables: dict[str, str]) -> float:
-    """The median step of one ordinary replicate, in seconds."""
+    """The median step of an ordinary replicate, in seconds."""
     python = ROOT / ".venvs" / options.framework / "bin" / "python"
     with tempfile.TemporaryDirectory() as out:
         command = [python, "-m", f"runners.{options.framework}", options.workload, "--variant", "tuned"]

@@ -1,12 +1,13 @@
-"""Would sides that take turns scatter less than sides that run one after the other? An experiment.
+"""An experiment: do two competitors that take turns scatter less than two that run one after the other?
 
     .venv/bin/python -m benchmarks.turns [--pair "pytorch/eager tensorflow/graph"] [--rounds 12]
         [--case "infer --network resnet18 …"]
 
-A round starts one fresh process of each side, warms both up, and then times the same two processes in both ways, in an
-order shuffled anew: by turns of half a second (ABBA BAAB …), the other side blocked in a read; and one after the other,
-four seconds each. Each way gives the log of the ratio of the two median steps; the table has the scatter of these over
-rounds, and of the difference of the two ways, which is what only the time of measuring makes of it.
+A round starts a fresh process of each side, warms both up, and times the same two processes in both ways, in a random
+order: by turns of half a second (ABBA BAAB …), in which the other side waits in a read; and one after the other, for
+four seconds each. Each way gives the log of the ratio of the two median steps. The table has the scatter of these logs
+over rounds, and the scatter of the difference between the two ways, to which the difference of the processes does not
+contribute.
 """
 
 import argparse
@@ -28,11 +29,11 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 CASE = "infer --network resnet18 --input-size 128 --batch-size 8"
 WARM_UP, TURN, TURNS = 2.0, 0.5, 8
-"""Seconds of warm-up and of a turn, and turns of each side."""
+"""Seconds of the warm-up, seconds of a turn, and the number of turns of each side."""
 
 
 class Side:
-    """A process that has its step ready and does it for as long as it is told."""
+    """A process that repeats its step for as many seconds as it is told."""
 
     def __init__(self, name: str, case: str) -> None:
         framework, variant = name.split("/")
@@ -43,7 +44,7 @@ class Side:
         )
 
     def run(self, seconds: float) -> list[int]:
-        """The steps of so many seconds, in ns."""
+        """The times of the steps in `seconds`, in ns."""
         assert self._process.stdin
         assert self._process.stdout
         print(seconds, file=self._process.stdin, flush=True)
@@ -84,7 +85,7 @@ def main() -> None:
 
 
 def by_turns(order: list[Side], sides: list[Side]) -> float:
-    """ABBA BAAB …: log of the second side's median step over the first's."""
+    """Measure as ABBA BAAB … Returns the log of the second side's median step divided by the first's."""
     steps: dict[Side, list[int]] = {side: [] for side in sides}
     for turn in range(TURNS):
         for side in order if turn % 4 in (0, 3) else order[::-1]:
@@ -93,34 +94,34 @@ def by_turns(order: list[Side], sides: list[Side]) -> float:
 
 
 def apart(order: list[Side], sides: list[Side]) -> float:
-    """All of one side, then all of the other."""
+    """Measure all of one side, then all of the other. Returns the same log."""
     return _log_ratio({side: side.run(TURN * TURNS) for side in order}, sides)
 
 
 def _log_ratio(steps: dict[Side, list[int]], sides: list[Side]) -> float:
-    one, other = (statistics.median(steps[side]) for side in sides)
-    return float(np.log(other / one))
+    first, second = (statistics.median(steps[side]) for side in sides)
+    return float(np.log(second / first))
 
 
 def serve(framework: str, variant: str, case: str) -> None:
-    """In a side's own Python: make its step ready, then do it for the seconds on each line of standard input."""
+    """In a side's own Python: prepare its step, then repeat it for the seconds on each line of standard input."""
     from runners.harness.case import Case, Competitor
     from runners.harness.workload import Request
 
     workload, *words = shlex.split(case)
-    asked = dict(zip(words[::2], words[1::2], strict=True))
+    options = dict(zip(words[::2], words[1::2], strict=True))
     with tempfile.TemporaryDirectory() as scratch:
-        made = Case(
+        measured = Case(
             workload,
             "cpu",
-            batch_size=int(asked["--batch-size"]),
+            batch_size=int(options["--batch-size"]),
             seed=25,
-            network=asked["--network"],
-            input_size=int(asked["--input-size"]),
+            network=options["--network"],
+            input_size=int(options["--input-size"]),
             scope="compute",
         )
         threads = len(os.sched_getaffinity(0))
-        request = Request(made, Competitor(framework, variant), threads, Path(scratch), Path(scratch))
+        request = Request(measured, Competitor(framework, variant), threads, Path(scratch), Path(scratch))
         work = importlib.import_module(f"runners.{framework}.{workload}").prepare(request)
         for stage in work.stages.values():
             stage.run()

@@ -1,1 +1,1 @@
-"""Prepares data sets: CIFAR-100, any folder of class folders, synthetic images; each with one validated manifest."""
+"""Prepares data sets, each with a validated manifest: CIFAR-100, any folder of class folders, synthetic images."""

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 EPILOG = """The last line on stdout is the manifest's path; everything else goes to stderr.
-Exit codes: 0 done, 2 the data or the options cannot be used, 3 the disk or the network cannot do it now."""
+Exit codes: 0 done, 2 the data or the options cannot be used, 3 the disk or the network failed (try again)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one preparation and return the exit code."""
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], Path] = options.run
-    # Containers read what is written here as another user.
+    # Containers read these files as another user.
     os.umask(0o022)
     signal.signal(signal.SIGTERM, _terminated)
     try:
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("interrupted; nothing unfinished was kept as finished")
         return INTERRUPTED
-    # A path need not be UTF-8, so it goes out as the bytes it is.
+    # The path may not be UTF-8, so it is written as bytes.
     sys.stdout.flush()
     sys.stdout.buffer.write(os.fsencode(path) + b"\n")
     sys.stdout.buffer.flush()
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _terminated(_signal: int, _frame: object) -> NoReturn:
-    """End as Ctrl-C does, through the clauses that remove what is unfinished."""
+    """End like Ctrl-C, so that unfinished files are removed."""
     raise KeyboardInterrupt
 
 
@@ -84,27 +84,28 @@ def _add_cifar100(commands: "Commands") -> None:
     source.add_argument("--archive", type=Path, metavar="FILE", help="cifar-100-python.tar.gz on this machine")
     source.add_argument(
         "--url", default=cifar100.OFFICIAL_URL,
-        help="where to download it; an interrupted download goes on where it ended (default: %(default)s)",
+        help="where to download it; an interrupted download continues where it ended (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--checksum", type=_checksum, default=cifar100.OFFICIAL_CHECKSUM, metavar="HEX",
-        help="MD5 or SHA-256 of another archive of the same form (default: the official %(default)s)",
+        help="MD5 or SHA-256 of another archive in the same format (default: the official %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--force", action="store_true", help="write it again even when it is up to date")
+    parser.add_argument("--force", action="store_true", help="write it again even if it is up to date")
 
 
 def _cifar100(options: argparse.Namespace) -> Path:
-    chosen = cifar100.Options(options.archive, options.url, options.checksum, options.force)
-    return cifar100.prepare(options.out, chosen)
+    return cifar100.prepare(
+        options.out, cifar100.Options(options.archive, options.url, options.checksum, options.force)
+    )
 
 
 def _add_folder(commands: "Commands") -> None:
     parser = _command(commands, "folder", "Validate JPEG files in class folders, which stay where they are.", _folder)
     parser.add_argument("source", metavar="SRC", type=Path, help="has CLASS/*.jpg, or train, val, test of such folders")
     parser.add_argument("--out", type=_out, required=True, help="folder for the manifest, such as data/NAME")
-    parser.add_argument("--limit", type=_positive, help="at most so many images a split, taken evenly over its classes")
-    parser.add_argument("--strict", action="store_true", help="exit 2 when any image has to be excluded")
-    parser.add_argument("--force", action="store_true", help="validate again even when nothing changed")
+    parser.add_argument("--limit", type=_positive, help="most images of a split, taken evenly from its classes")
+    parser.add_argument("--strict", action="store_true", help="exit 2 if any image has to be excluded")
+    parser.add_argument("--force", action="store_true", help="validate again even if nothing changed")
 
 
 def _folder(options: argparse.Namespace) -> Path:
@@ -129,16 +130,16 @@ def _add_synthetic(commands: "Commands") -> None:
     parser.add_argument(
         "--test-per-class", type=_positive, help=f"labelled: test images a class (default: {labelled.test_per_class})"
     )
-    parser.add_argument("--force", action="store_true", help="make it again even when it is up to date")
+    parser.add_argument("--force", action="store_true", help="make it again even if it is up to date")
 
 
 def _synthetic(options: argparse.Namespace) -> Path:
     out = options.out or Path("data") / f"synthetic-{options.kind}"
     sizes = {name: getattr(options, name) for name in ("images", "classes", "train_per_class", "test_per_class")}
     given = {name: value for name, value in sizes.items() if value is not None}
-    fitting = {"images"} if options.kind == "photos" else sizes.keys() - {"images"}
-    if stray := sorted(given.keys() - fitting):
-        raise BadInput(f"--{stray[0].replace('_', '-')} has no meaning with --kind {options.kind}; leave it out")
+    valid = {"images"} if options.kind == "photos" else sizes.keys() - {"images"}
+    if invalid := sorted(given.keys() - valid):
+        raise BadInput(f"--{invalid[0].replace('_', '-')} has no meaning with --kind {options.kind}; leave it out")
     if given.get("classes") == 1:
         raise BadInput("--classes 1 leaves nothing to learn; give 2 or more")
     if options.kind == "photos":

@@ -1,4 +1,4 @@
-"""Reads a CIFAR-100 archive in one pass, in memory: nothing of it is ever written out under a name of its own."""
+"""Reads a CIFAR-100 archive in one pass, in memory. No file is ever written under a name from the archive."""
 
 import gzip
 import re
@@ -19,20 +19,20 @@ ROW = 3 * SIDE * SIDE
 WANTED = ("train", "test", "meta")
 MAX_MEMBERS = 64
 MAX_UNPACKED = 512 * 2**20
-"""The official archive unpacks to 186 MB; one that unpacks to more than this is a bomb or something else."""
+"""The official archive unpacks to 186 MB. A much larger archive is a bomb, or not CIFAR-100."""
 CLASS_NAME = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images as rows of bytes (red, green, blue planes) and their class numbers."""
+    """Images as rows of bytes (red, green and blue plane), and their class numbers."""
 
     rows: NDArray[np.uint8]
     labels: list[int]
 
 
 class _Bounded(gzip.GzipFile):
-    """Refuses to unpack beyond a bound, in whatever order and however much at once it is asked to."""
+    """Refuses to unpack more than MAX_UNPACKED bytes."""
 
     def read(self, size: int | None = -1) -> bytes:
         if size is None or size < 0 or self.tell() + size > MAX_UNPACKED:
@@ -41,10 +41,10 @@ class _Bounded(gzip.GzipFile):
 
 
 def read_archive(path: Path) -> tuple[tuple[str, ...], dict[str, Split]]:
-    """Class names, and the splits `train` and `test`, of an archive of CIFAR-100's form. Raises BadInput."""
+    """Class names, and the splits `train` and `test`, of an archive in CIFAR-100's format. Raises BadInput."""
     try:
-        with path.open("rb") as file, _Bounded(fileobj=file, mode="rb") as plain:
-            members = _wanted(plain)
+        with path.open("rb") as file, _Bounded(fileobj=file, mode="rb") as unpacked:
+            members = _wanted(unpacked)
     except BadInput as error:
         raise BadInput(f"{shown(path)}: refused, nothing was written: {error}") from error
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError) as error:
@@ -56,23 +56,23 @@ def read_archive(path: Path) -> tuple[tuple[str, ...], dict[str, Split]]:
     return classes, {name: _split(members.pop(name), f"{shown(path)}, {name}", len(classes)) for name in splits}
 
 
-def _wanted(plain: gzip.GzipFile) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    unpacked = 0
-    with tarfile.open(fileobj=plain, mode="r:") as archive:
+def _wanted(unpacked: gzip.GzipFile) -> dict[str, bytes]:
+    members: dict[str, bytes] = {}
+    total = 0
+    with tarfile.open(fileobj=unpacked, mode="r:") as archive:
         for number, member in enumerate(archive, 1):
             _require_harmless(member)
-            unpacked += member.size
-            if number > MAX_MEMBERS or unpacked > MAX_UNPACKED:
+            total += member.size
+            if number > MAX_MEMBERS or total > MAX_UNPACKED:
                 raise BadInput(f"it unpacks to more than {MAX_MEMBERS} members or {MAX_UNPACKED:,} bytes")
             name = PurePosixPath(member.name).name
             if name in WANTED and member.isfile():
-                if name in found:
+                if name in members:
                     raise BadInput(f"it holds {name} twice")
                 content = archive.extractfile(member)
                 assert content is not None
-                found[name] = content.read(member.size)
-    return found
+                members[name] = content.read(member.size)
+    return members
 
 
 def _require_harmless(member: tarfile.TarInfo) -> None:
@@ -94,9 +94,9 @@ def _class_names(meta: dict[object, object], path: Path) -> tuple[str, ...]:
 
 
 def _split(data: bytes, what: str, classes: int) -> Split:
-    found = load(data, what)
-    rows = pixels(found.get(b"data"), what, ROW)
-    labels = found.get(b"fine_labels")
+    pickled = load(data, what)
+    rows = pixels(pickled.get(b"data"), what, ROW)
+    labels = pickled.get(b"fine_labels")
     if not isinstance(labels, list) or len(labels) != len(rows):
         raise BadInput(f"{what}: has not one label for each of its {len(rows):,} images")
     if not all(type(label) is int and 0 <= label < classes for label in labels):

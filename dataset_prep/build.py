@@ -1,4 +1,4 @@
-"""From a stream of encoded images to a finished data set: whole under its name, or not there at all."""
+"""Writes a stream of encoded images as a finished data set: completely under its name, or not at all."""
 
 import contextlib
 import fcntl
@@ -15,15 +15,15 @@ from dataset_prep.validate import decoder, inspect
 from runners.harness.manifest import MANIFEST_NAME, Item, Manifest, ManifestError, read_manifest, write_manifest
 
 PREPARATION = "1"
-"""Raised whenever the same options would give other bytes or another choice of images."""
+"""A version, to be raised if the same options give other bytes or other images."""
 DISK_RESERVE = 64 * 2**20
 BLOCK = 4096
-"""What the smallest file takes on common file systems; an estimate from bytes alone is far too low."""
+"""Bytes that the smallest file takes on common file systems. An estimate from sizes alone is far too low."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One encoded image on its way to `<split>/<class>/<name>`."""
+    """One encoded image, to be written to `<split>/<class>/<name>`."""
 
     split: str
     label: int
@@ -33,7 +33,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Contents:
-    """What a data set is made of; `total` pictures will come."""
+    """The contents of a data set: its classes, and `total` pictures."""
 
     classes: tuple[str, ...]
     pictures: Iterable[Picture]
@@ -41,26 +41,26 @@ class Contents:
 
 
 def identity(out: Path) -> str:
-    """The data set's name, from its folder's: text that every reader of records takes, whatever bytes that has."""
+    """The data set's name: its folder's name, with every byte escaped that is not printable text."""
     text = os.fsencode(out.name).decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def provenance(**settings: object) -> dict[str, str]:
-    """What the bytes depend on. The same provenance means the same data set, so nothing needs doing."""
+    """Everything on which the bytes depend. A data set with the same provenance need not be prepared again."""
     facts = {"preparation": PREPARATION, "decoder": decoder()}
     return facts | {name: str(value) for name, value in settings.items()}
 
 
 def current(out: Path) -> Manifest | None:
-    """The manifest that lies in `out`, or None where none is usable."""
+    """The manifest in `out`, or None if there is no usable manifest."""
     with contextlib.suppress(ManifestError):
         return read_manifest(out / MANIFEST_NAME)
     return None
 
 
 def ready(out: Path, kind: str, facts: Mapping[str, str]) -> bool:
-    """Is this very data set already there, every listed file with its size? Says so where it is."""
+    """Whether exactly this data set exists already, every listed file with its size. If so, it tells the user."""
     found = current(out)
     if found is None or found.kind != kind or found.provenance != dict(facts):
         return False
@@ -77,7 +77,7 @@ def ready(out: Path, kind: str, facts: Mapping[str, str]) -> bool:
 
 
 def require_replaceable(out: Path, kind: str, force: bool) -> None:
-    """Refuse to replace what this program did not write, or a data set of another kind unless `force`."""
+    """Raise BadInput if `out` holds files that this program did not write, or, without `force`, another data set."""
     if not out.exists() and not out.is_symlink():
         return
     if out.is_symlink() or not out.is_dir():
@@ -94,12 +94,12 @@ def require_replaceable(out: Path, kind: str, force: bool) -> None:
         return
     if found.kind != kind and not force:
         raise BadInput(f"{shown(out)} holds another data set ({found.kind}); name another --out, or --force to replace")
-    if strangers := sorted(names - set(found.splits) - {MANIFEST_NAME}):
-        raise BadInput(f"{shown(out)} also holds {shown(strangers[0])}, not prepared here; move it away first")
+    if foreign := sorted(names - set(found.splits) - {MANIFEST_NAME}):
+        raise BadInput(f"{shown(out)} also holds {shown(foreign[0])}, not prepared here; move it away first")
 
 
 def require_space(folder: Path, images: int, image_bytes: int, extra: int = 0) -> None:
-    """Exit 3 before anything is written where the disk is plainly too small."""
+    """Raise NotReady, before anything is written, if the disk is too small for `images` of `image_bytes` each."""
     need = images * -(-image_bytes // BLOCK) * BLOCK + images * 300 + extra + DISK_RESERVE
     while not folder.exists():
         folder = folder.parent
@@ -112,42 +112,42 @@ def require_space(folder: Path, images: int, image_bytes: int, extra: int = 0) -
 
 
 @contextlib.contextmanager
-def workshop(out: Path) -> Iterator[Path]:
-    """An empty folder beside `out` that takes its name when the block ends well and vanishes when it does not.
+def staging(out: Path) -> Iterator[Path]:
+    """An empty folder that is renamed to `out` if the `with` block succeeds, and removed if it fails.
 
-    A lock on the folder itself keeps a second preparation out; it ends with its holder, however that dies,
-    so what a killed preparation left is cleared by the next one.
+    A lock on the folder keeps a second preparation out. The lock ends with the process, even if that is killed, so the
+    next preparation can clear what a killed preparation left.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    shop = out.with_name(f".{out.name}.preparing")
-    shop.mkdir(exist_ok=True)
-    lock = os.open(shop, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    folder = out.with_name(f".{out.name}.preparing")
+    folder.mkdir(exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        _take(lock, shop, out)
+        _lock(descriptor, folder, out)
         try:
-            _empty(shop)
-            yield shop
-            _publish(shop, out)
+            _clear(folder)
+            yield folder
+            _publish(folder, out)
         except BaseException:
-            shutil.rmtree(shop, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
     finally:
-        os.close(lock)
+        os.close(descriptor)
 
 
 def build(out: Path, kind: str, facts: dict[str, str], contents: Callable[[], Contents]) -> Path:
-    """Write class folders under `out` with their manifest; returns the manifest's path.
+    """Write class folders with their manifest under `out`. Returns the manifest's path.
 
-    `contents` is asked once the place is ours alone, so that two preparations cannot download into one file.
+    `contents` is called after the lock is taken, so that two preparations cannot download into the same file.
     """
     splits: dict[str, list[Item]] = {}
-    with workshop(out) as folder:
-        made = contents()
-        for picture in progress(made.pictures, made.total, "images"):
-            item = _write(folder, picture, made.classes[picture.label])
+    with staging(out) as folder:
+        found = contents()
+        for picture in progress(found.pictures, found.total, "images"):
+            item = _write(folder, picture, found.classes[picture.label])
             splits.setdefault(picture.split, []).append(item)
         ordered = {split: tuple(sorted(items, key=lambda item: item.path)) for split, items in splits.items()}
-        write_manifest(Manifest(identity(out), kind, None, made.classes, ordered, provenance=facts), folder)
+        write_manifest(Manifest(identity(out), kind, None, found.classes, ordered, provenance=facts), folder)
     return out / MANIFEST_NAME
 
 
@@ -161,18 +161,18 @@ def _write(folder: Path, picture: Picture, class_name: str) -> Item:
     return Item(relative, picture.label, len(picture.data), digest, width, height)
 
 
-def _take(lock: int, shop: Path, out: Path) -> None:
+def _lock(descriptor: int, folder: Path, out: Path) -> None:
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The holder may have published the folder between our open and our lock: then it is no workshop any more.
-        ours = os.path.samestat(os.fstat(lock), os.stat(shop))
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Between our open and our lock, the other process may have renamed the folder to `out`.
+        ours = os.path.samestat(os.fstat(descriptor), os.stat(folder))
     except (BlockingIOError, FileNotFoundError):
         ours = False
     if not ours:
         raise NotReady(f"{shown(out)} is being prepared by another process; wait for it to end, then run this again")
 
 
-def _empty(folder: Path) -> None:
+def _clear(folder: Path) -> None:
     for entry in os.scandir(folder):
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path)
@@ -180,12 +180,12 @@ def _empty(folder: Path) -> None:
             os.unlink(entry.path)
 
 
-def _publish(shop: Path, out: Path) -> None:
-    """Give the finished folder its name; the one it replaces is out of the way first, so no mixture is ever seen."""
+def _publish(folder: Path, out: Path) -> None:
+    """Rename the finished folder to `out`. An old `out` is renamed first, so that nobody ever sees a mixture."""
     old = out.with_name(f".{out.name}.replaced")
     if old.exists():
         shutil.rmtree(old)
     if out.exists():
         out.rename(old)
-    shop.rename(out)
+    folder.rename(out)
     shutil.rmtree(old, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Expected checksums, as people give them: an MD5 or a SHA-256 in hexadecimal."""
+"""Expected checksums: an MD5 or a SHA-256 in hexadecimal."""
 
 import hashlib
 import re
@@ -11,7 +11,7 @@ ALGORITHMS = {32: "md5", 64: "sha256"}
 
 @dataclass(frozen=True)
 class Checksum:
-    """What a file's bytes must add up to."""
+    """The checksum of a file."""
 
     algorithm: str
     digest: str
@@ -20,8 +20,8 @@ class Checksum:
         return f"{self.algorithm}:{self.digest}"
 
     def of(self, path: Path) -> "Checksum":
-        """The sum that `path` has, by the same algorithm."""
-        # Against damage, not forgery, and some hosts refuse MD5 for anything else.
+        """The checksum of `path` by the same algorithm."""
+        # It protects against damage, not against forgery. Some systems allow MD5 only if this is declared.
         total = hashlib.new(self.algorithm, usedforsecurity=False)
         with path.open("rb") as file:
             while chunk := file.read(CHUNK):
@@ -30,7 +30,7 @@ class Checksum:
 
 
 def parse(text: str) -> Checksum:
-    """`HEX`, `md5:HEX` or `sha256:HEX`; the length tells which. Raises ValueError."""
+    """Parse `HEX`, `md5:HEX` or `sha256:HEX`. The length decides about the algorithm. Raises ValueError."""
     name, _, digest = text.strip().lower().rpartition(":")
     algorithm = ALGORITHMS.get(len(digest))
     if algorithm is None or name not in ("", algorithm) or not re.fullmatch("[0-9a-f]+", digest):

@@ -1,4 +1,4 @@
-"""CIFAR-100 as class folders of 64x64 JPEGs, from the official archive or one of the same form."""
+"""CIFAR-100 as class folders of 64x64 JPEGs, from the official archive or another archive in the same format."""
 
 import io
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ QUALITY = 75
 
 @dataclass(frozen=True)
 class Options:
-    """Where the archive comes from (`archive`, a file, wins over `url`) and what its checksum must be."""
+    """The source of the archive and its expected checksum. If `archive`, a file, is given, `url` is ignored."""
 
     archive: Path | None = None
     url: str = OFFICIAL_URL
@@ -35,7 +35,7 @@ class Options:
 
 
 def prepare(out: Path, options: Options) -> Path:
-    """Write the images and their manifest under `out`; returns the manifest's path."""
+    """Write the images and their manifest under `out`. Returns the manifest's path."""
     facts = provenance(archive=options.checksum, side=OUTPUT_SIDE, resampling="bicubic", quality=QUALITY)
     if not options.force and ready(out, KIND, facts):
         return out / "manifest.json"
@@ -52,12 +52,12 @@ def prepare(out: Path, options: Options) -> Path:
 
 
 def _obtain(out: Path, options: Options) -> Path:
-    """The archive on this disk, its checksum verified; a downloaded one stays beside `out` for the next time."""
-    kept = out.with_name(out.name + ".tar.gz")
+    """The archive on this disk, with its checksum verified. A download is kept next to `out` for the next time."""
+    download = out.with_name(out.name + ".tar.gz")
     if options.archive is None:
-        if not (kept.is_file() and options.checksum.of(kept) == options.checksum):
-            fetch(options.url, kept, options.checksum)
-        return kept
+        if not (download.is_file() and options.checksum.of(download) == options.checksum):
+            fetch(options.url, download, options.checksum)
+        return download
     try:
         found = options.checksum.of(options.archive)
     except OSError as error:
@@ -65,7 +65,7 @@ def _obtain(out: Path, options: Options) -> Path:
     if found != options.checksum:
         raise NotReady(
             f"{shown(options.archive)}: checksum {found}, expected {options.checksum}; get the file again, "
-            "or give the sum it should have with --checksum"
+            "or give its expected checksum with --checksum"
         )
     return options.archive
 

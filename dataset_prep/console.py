@@ -1,30 +1,26 @@
-"""What people read: messages and progress on stderr, never on stdout, which belongs to the manifest's path."""
+"""Messages and progress for the user, on stderr. Stdout is only for the manifest's path."""
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TypeVar
 
-Thing = TypeVar("Thing")
+from rich.console import Console
+from rich.progress import track
+
+Item = TypeVar("Item")
 
 
 def say(message: str) -> None:
-    """One line for people. Control characters are escaped: file names may hold anything."""
+    """Print one line. Control characters are escaped, because file names may contain any."""
     print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message), file=sys.stderr, flush=True)
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """A path in quotes, safe to print and to store in a message whatever bytes its name has."""
+    """A path in quotes, safe to print and to store in a message for any bytes in its name."""
     return repr(os.fspath(path))
 
 
-def progress(things: Iterable[Thing], total: int, what: str) -> Iterator[Thing]:
-    """Pass `things` on, with a counter on stderr where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield from things
-        return
-    every = max(1, total // 200)
-    for done, thing in enumerate(things, 1):
-        if done % every == 0 or done == total:
-            print(f"\r{what} {done:,}/{total:,}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-        yield thing
+def progress(items: Iterable[Item], total: int, what: str) -> Iterable[Item]:
+    """The same items; while they are taken, a terminal shows a progress bar. A `total` of 0 is unknown."""
+    return track(items, what, total or None, console=Console(stderr=True), disable=not sys.stderr.isatty())

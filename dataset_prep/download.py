@@ -1,4 +1,4 @@
-"""Fetches one large file over HTTP: resumed where it was interrupted, taken only when its checksum is right."""
+"""Downloads one large file over HTTP, resumes an interrupted download, and verifies the file's checksum."""
 
 import http.client
 import os
@@ -14,7 +14,7 @@ from dataset_prep.console import progress, say, shown
 from dataset_prep.errors import BadInput, NotReady
 
 CONNECTIONS = 4
-"""Tries to get one more piece before giving up; the next run goes on from there."""
+"""Connections to try before giving up. The next run continues from there."""
 PAUSE_S = 2.0
 TIMEOUT_S = 30.0
 MAX_BYTES = 2**30
@@ -22,11 +22,11 @@ TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
 
 
 class Broken(Exception):
-    """The connection ended early or gave the wrong piece; worth another try."""
+    """The connection ended early or sent the wrong part of the file; another try may help."""
 
 
 def fetch(url: str, target: Path, expected: Checksum) -> None:
-    """Bring `url` to `target`, through `target`.part. Raises NotReady with what to do."""
+    """Download `url` to `target`, through `target`.part. Raises NotReady or BadInput, with advice."""
     if not url.lower().startswith(("http://", "https://")):
         raise BadInput(f"{shown(url)} is not an http or https address; for a file on this machine use --archive")
     part = target.with_name(target.name + ".part")
@@ -46,7 +46,7 @@ def fetch(url: str, target: Path, expected: Checksum) -> None:
 
 
 def _complete(url: str, part: Path) -> None:
-    """Go on with `part` until all of it is there; an empty one is not worth keeping."""
+    """Continue `part` until it is complete. If the download fails, an empty `part` is removed."""
     try:
         _connect(url, part)
     except BaseException:
@@ -73,30 +73,30 @@ def _connect(url: str, part: Path) -> None:
         if left:
             time.sleep(PAUSE_S)
     raise NotReady(
-        f"{url}: could not be downloaded ({problem}); run this again to go on with what came so far "
+        f"{url}: could not be downloaded ({problem}); run this again to continue the download "
         f"({shown(part)}), or get the file elsewhere and use --archive FILE"
     )
 
 
 def _continue(url: str, part: Path) -> None:
     with part.open("ab") as file:
-        have = file.tell()
-        request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+        size = file.tell()
+        request = urllib.request.Request(url, headers={"Range": f"bytes={size}-"} if size else {})
         try:
             response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
         except urllib.error.HTTPError as error:
             if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                if error.headers.get("Content-Range") == f"bytes */{have}":
+                if error.headers.get("Content-Range") == f"bytes */{size}":
                     return
                 file.truncate(0)
             raise
         with response:
             if response.status != http.HTTPStatus.PARTIAL_CONTENT:
-                # The server sends all of it whatever was asked for.
+                # The server ignores the requested range and sends the whole file.
                 file.truncate(0)
-            elif not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+            elif not response.headers.get("Content-Range", "").startswith(f"bytes {size}-"):
                 file.truncate(0)
-                raise Broken("the server sent another piece than asked for, starting over")
+                raise Broken("the server sent a wrong part of the file, starting over")
             _append(response, file)
 
 
@@ -104,7 +104,7 @@ def _append(response: http.client.HTTPResponse, file: BinaryIO) -> None:
     length = response.headers.get("Content-Length", "")
     promised = int(length) if length.isascii() and length.isdigit() else None
     if (promised or 0) > MAX_BYTES:
-        raise NotReady(f"{response.url}: {promised:,} bytes, more than the {MAX_BYTES:,} a data set may have here")
+        raise NotReady(f"{response.url}: {promised:,} bytes, more than the allowed {MAX_BYTES:,}")
     received = 0
     for chunk in progress(_chunks(response), -(-(promised or 0) // CHUNK), "MiB"):
         received += len(chunk)
@@ -120,5 +120,5 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[bytes]:
         while chunk := response.read(CHUNK):
             yield chunk
     except OSError as error:
-        # Told apart from the disk's errors, which trying again would not mend.
+        # Broken, unlike an error of the disk, leads to another try.
         raise Broken(str(error)) from error

@@ -1,21 +1,21 @@
-"""What can go wrong here, each with the exit code that the person's shell sees."""
+"""The errors of a preparation, each with its exit code."""
 
 import errno
 import os
 
 
 class PreparationError(Exception):
-    """Nothing was prepared; the message says what happened, where, and what to do."""
+    """Nothing was prepared. The message says what happened, where, and what to do."""
 
     exit_code = 2
 
 
 class BadInput(PreparationError):
-    """What was asked for, or the data itself, cannot be used."""
+    """The options or the data cannot be used."""
 
 
 class NotReady(PreparationError):
-    """The machine, the network or the disk cannot do it now."""
+    """The machine, the network or the disk failed; another try may succeed."""
 
     exit_code = 3
 
@@ -24,7 +24,7 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def machine_fault(error: OSError) -> NotReady:
-    """What the operating system refused, as a message with a remedy."""
+    """An error of the operating system, with advice."""
     where = f"{os.fspath(error.filename)!r}: " if error.filename is not None else ""
     if error.errno in DISK_FULL:
         return NotReady(

@@ -1,4 +1,4 @@
-"""Any class-folder data set: the images stay where they are, the manifest says which of them everybody reads."""
+"""Any data set in class folders. The images stay where they are; the manifest lists the images that are used."""
 
 import hashlib
 import os
@@ -17,12 +17,12 @@ from runners.harness.manifest import Excluded, Item, Manifest, write_manifest
 
 KIND = "folder"
 SHOWN = 20
-"""Exclusions and warnings printed; the manifest holds them all."""
+"""How many exclusions and warnings are printed. The manifest holds all of them."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """`limit` is how many images a split may have at most, taken evenly over its classes."""
+    """`limit` is the largest number of images of a split, taken evenly from its classes."""
 
     limit: int | None = None
     strict: bool = False
@@ -30,23 +30,23 @@ class Options:
 
 
 def prepare(source: Path, out: Path, options: Options) -> Path:
-    """Validate every image under `source` and write `out`/manifest.json; returns its path."""
+    """Validate every image under `source` and write `out`/manifest.json. Returns the manifest's path."""
     listing = list_images(source, options.limit)
     facts = provenance(listing=_fingerprint(listing), limit=options.limit)
     if not options.force and ready(out, KIND, facts):
         found = current(out)
         assert found is not None
-        _judge(found, options.strict)
+        _report(found, options.strict)
         return out / "manifest.json"
-    _require_free(out, options.force)
+    _require_replaceable(out, options.force)
     manifest = _validated(listing, identity(out), facts)
-    _judge(manifest, options.strict)
+    _report(manifest, options.strict)
     out.mkdir(parents=True, exist_ok=True)
     return write_manifest(manifest, out)
 
 
 def _fingerprint(listing: Listing) -> str:
-    """Changes when a file comes, goes, or is written: enough to know, without reading, that work is to be done."""
+    """A digest that changes if a file is added, removed or written. It needs no file contents."""
     total = hashlib.sha256()
     for candidate in listing.candidates:
         line = f"{candidate.path}\0{candidate.bytes}\0{candidate.modified_ns}\n"
@@ -57,8 +57,8 @@ def _fingerprint(listing: Listing) -> str:
     return "sha256:" + total.hexdigest()
 
 
-def _require_free(out: Path, force: bool) -> None:
-    """A manifest of another kind belongs to images that lie beside it; they would lose it."""
+def _require_replaceable(out: Path, force: bool) -> None:
+    """Raise BadInput if `out` holds a manifest of another kind, whose images in the same folder would lose it."""
     if out.exists() and not out.is_dir():
         raise BadInput(f"{shown(out)} is not a folder; name another with --out")
     found = current(out)
@@ -71,13 +71,13 @@ def _require_free(out: Path, force: bool) -> None:
 def _validated(listing: Listing, name: str, facts: dict[str, str]) -> Manifest:
     root = Path(listing.root)
 
-    def look(candidate: Candidate) -> tuple[Candidate, Item | Excluded]:
-        return candidate, _look(root, candidate)
+    def validated(candidate: Candidate) -> tuple[Candidate, Item | Excluded]:
+        return candidate, _item(root, candidate)
 
     splits: dict[str, list[tuple[str, Item]]] = {}
     excluded = list(listing.excluded)
-    looked = in_order(look, listing.candidates)
-    for candidate, result in progress(looked, len(listing.candidates), "images validated"):
+    results = in_order(validated, listing.candidates)
+    for candidate, result in progress(results, len(listing.candidates), "images validated"):
         if isinstance(result, Excluded):
             excluded.append(result)
         else:
@@ -90,12 +90,12 @@ def _validated(listing: Listing, name: str, facts: dict[str, str]) -> Manifest:
         split: tuple(Item(**(vars(item) | {"label": label[name]})) for name, item in items)
         for split, items in splits.items()
     }
-    excluded.sort(key=lambda one: os.fsencode(one.path))
+    excluded.sort(key=lambda entry: os.fsencode(entry.path))
     return Manifest(name, KIND, listing.root, tuple(classes), labelled, tuple(excluded), tuple(warnings), facts)
 
 
-def _look(root: Path, candidate: Candidate) -> Item | Excluded:
-    """Read and judge one file; its label is known only once all classes are."""
+def _item(root: Path, candidate: Candidate) -> Item | Excluded:
+    """Read and validate one file. Its label is set later, when all classes are known."""
     try:
         if candidate.bytes > MAX_BYTES:
             raise Unusable(f"{candidate.bytes:,} bytes, more than the {MAX_BYTES:,} allowed; not read")
@@ -127,15 +127,15 @@ def _left_out(listing: Listing, splits: dict[str, list[tuple[str, Item]]]) -> It
             yield f"class folder {shown(where)} holds no usable image and is left out"
 
 
-def _judge(manifest: Manifest, strict: bool) -> None:
-    """Tell what was found; with `strict`, an excluded image ends it."""
+def _report(manifest: Manifest, strict: bool) -> None:
+    """Print a summary. With `strict`, raise BadInput if an image is excluded."""
     counts = ", ".join(f"{split}: {len(items):,}" for split, items in sorted(manifest.splits.items()))
     say(f"{len(manifest.classes):,} classes, images in {counts}; {len(manifest.excluded):,} excluded")
     lines = [f"warning: {warning}" for warning in manifest.warnings]
-    lines += [f"excluded: {shown(one.path)}: {one.reason}" for one in manifest.excluded]
+    lines += [f"excluded: {shown(entry.path)}: {entry.reason}" for entry in manifest.excluded]
     for line in lines[:SHOWN]:
         say(line)
     if len(lines) > SHOWN:
         say(f"… and {len(lines) - SHOWN:,} more, all in the manifest")
     if strict and manifest.excluded:
-        raise BadInput(f"{len(manifest.excluded):,} images are excluded and --strict was given; mend or remove them")
+        raise BadInput(f"{len(manifest.excluded):,} images are excluded and --strict was given; repair or remove them")

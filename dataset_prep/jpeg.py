@@ -1,4 +1,4 @@
-"""Reads a JPEG's structure without decoding it: its size, its kind and where the picture ends.
+"""Reads a JPEG's structure without decoding it: its size, its kind and its end.
 
 Marker codes and segment layout: ITU-T T.81, annex B.
 """
@@ -6,7 +6,7 @@ Marker codes and segment layout: ITU-T T.81, annex B.
 from dataclasses import dataclass
 
 HUFFMAN_FRAMES = {0xC0, 0xC1, 0xC2}
-"""Baseline, extended and progressive frames, which every decoder reads."""
+"""Markers of baseline, extended and progressive frames, which every decoder reads."""
 OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 START, END, SCAN = 0xD8, 0xD9, 0xDA
 WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
@@ -24,22 +24,22 @@ SIGNATURES = {
 
 
 class Unusable(Exception):
-    """This image cannot be used by every framework; the message is the reason kept in the manifest."""
+    """Some framework cannot use this image. The message is the reason in the manifest."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What the header of a picture that has its end marker promises."""
+    """The size of a picture, from its header."""
 
     width: int
     height: int
 
 
 def read_frame(data: bytes, max_pixels: int) -> Frame:
-    """Walk the segments from start to end marker. Raises Unusable.
+    """Walk the segments from the start marker to the end marker. Raises Unusable.
 
-    Walking rather than searching for the last two bytes: an embedded thumbnail has an end marker of its own,
-    and files from the web often carry bytes behind the end (padding, a camera's data), which every decoder ignores.
+    A search for the end marker would not do: an embedded thumbnail has an end marker of its own. Files from the web
+    often have bytes after the end marker (padding, a camera's data), which every decoder ignores.
     """
     _require_signature(data)
     size: tuple[int, int] | None = None
@@ -82,7 +82,7 @@ def _require_signature(data: bytes) -> None:
 
 
 def _next_marker(data: bytes, position: int) -> tuple[int, int]:
-    """The marker at or after `position`, skipping fill bytes, and the offset behind it."""
+    """The next marker at or after `position`, without fill bytes, and the offset after it."""
     position = data.find(b"\xff", position)
     while 0 <= position < len(data) - 1:
         if data[position + 1] not in (0x00, 0xFF):
@@ -108,7 +108,7 @@ def _frame_size(marker: int, body: bytes, max_pixels: int) -> tuple[int, int]:
 
 
 def _skip_entropy_coded(data: bytes, position: int) -> int:
-    """The offset of the first marker behind a scan's data: stuffed zeros and restart markers belong to the data."""
+    """The offset of the first marker after a scan's data. Stuffed zeros and restart markers belong to the data."""
     while True:
         position = data.find(b"\xff", position)
         if position < 0 or position + 1 >= len(data):

@@ -1,4 +1,4 @@
-"""What lies in a folder of class folders, without opening any image."""
+"""Lists the images in a folder of class folders, without opening them."""
 
 import itertools
 import os
@@ -19,7 +19,7 @@ OTHER_IMAGE_SUFFIXES = {".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic
 
 @dataclass(frozen=True)
 class Candidate:
-    """A regular file that its name calls a JPEG."""
+    """A regular file with a JPEG's suffix."""
 
     split: str
     class_name: str
@@ -30,7 +30,7 @@ class Candidate:
 
 @dataclass
 class Listing:
-    """Candidates in the order of their paths' bytes, which no locale changes, and what was not taken."""
+    """The candidates, sorted by the bytes of their paths so that the locale does not matter, and the exclusions."""
 
     root: str
     candidates: list[Candidate] = field(default_factory=list)
@@ -40,7 +40,11 @@ class Listing:
 
 
 def list_images(source: Path, limit: int | None = None) -> Listing:
-    """List `source`: its train, val and test folders where those hold class folders, else its own class folders."""
+    """List the images under `source`.
+
+    If it has folders train, val or test that hold class folders, these are its splits. Otherwise it holds the class
+    folders itself. Raises BadInput.
+    """
     if not source.is_dir():
         raise BadInput(f"{shown(source)}: no such folder; give the folder that holds the class folders")
     listing = Listing(os.path.realpath(source))
@@ -61,9 +65,9 @@ def list_images(source: Path, limit: int | None = None) -> Listing:
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What is in `folder`, less hidden names, sorted by bytes."""
-    with os.scandir(folder) as found:
-        visible = [entry for entry in found if not entry.name.startswith(".")]
+    """The entries of `folder` without hidden names, sorted by bytes."""
+    with os.scandir(folder) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
     return sorted(visible, key=lambda entry: os.fsencode(entry.name))
 
 
@@ -92,8 +96,7 @@ def _list_split(
         listing.class_folders.append((split, entry.name))
         by_class.append(list(_list_class(listing, split, entry, f"{prefix}{entry.name}/")))
     evenly = (candidate for row in itertools.zip_longest(*by_class) for candidate in row if candidate is not None)
-    chosen = list(itertools.islice(evenly, limit))
-    listing.candidates += sorted(chosen, key=lambda candidate: os.fsencode(candidate.path))
+    listing.candidates += sorted(itertools.islice(evenly, limit), key=lambda candidate: os.fsencode(candidate.path))
 
 
 def _list_class(listing: Listing, split: str, folder: os.DirEntry[str], prefix: str) -> Iterator[Candidate]:
@@ -116,7 +119,7 @@ def _list_class(listing: Listing, split: str, folder: os.DirEntry[str], prefix: 
 
 
 def _inside(listing: Listing, entry: os.DirEntry[str], path: str) -> bool:
-    """Does the entry stay within the root, wherever that gets mounted? Notes the reason where it does not."""
+    """Whether the entry stays within the root wherever the root is mounted. If not, the listing gets the reason."""
     if not entry.is_symlink():
         return True
     reason = None

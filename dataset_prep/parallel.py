@@ -1,4 +1,4 @@
-"""One function over many jobs on the CPUs this process may use, results in the order of the jobs."""
+"""Applies a function to many jobs in parallel, with results in the order of the jobs."""
 
 import itertools
 import os
@@ -10,12 +10,12 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 WINDOW = 256
-"""Jobs handed out at a time: keeps memory flat over millions of files and lets Ctrl-C through soon."""
+"""Jobs submitted at a time, so that memory stays flat over millions of files and Ctrl-C works soon."""
 
 
 def in_order(function: Callable[[Job], Result], jobs: Iterable[Job]) -> Iterator[Result]:
-    """Yield `function(job)` for every job. Threads are enough: decoding and array work release the lock."""
-    waiting = iter(jobs)
+    """Yield `function(job)` for every job. Threads are enough, because decoding and array work release the lock."""
+    remaining = iter(jobs)
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        while window := list(itertools.islice(waiting, WINDOW)):
+        while window := list(itertools.islice(remaining, WINDOW)):
             yield from pool.map(function, window)

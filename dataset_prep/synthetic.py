@@ -1,4 +1,4 @@
-"""Synthetic images that need no network: photographs' sizes and spectrum, or small ones with a class to learn."""
+"""Synthetic images: either with the sizes and the spectrum of photographs, or small images with classes to learn."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -18,30 +18,30 @@ MEAN = 117
 PHOTO_CLASSES = 16
 PHOTO_QUALITY = 93
 PHOTO_OCTAVES = (430, 400, 260, 190, 165)
-"""Contrast of the five coarsest octaves; with DETAIL the spectrum falls as f^-1.2, like web photographs."""
+"""Contrast of the five coarsest octaves. Together with DETAIL the spectrum falls as f^-1.2, as in web photographs."""
 DETAIL = (
     (165, 168, 175, 180), (155, 150, 148, 145), (155, 150, 130, 109), (155, 131, 111, 91),
     (145, 122, 92, 63), (136, 112, 74, 36), (126, 84, 46, 18),
 )  # fmt: skip
-"""Contrast of the four finest octaves, one row an image: photographs differ most in how much fine detail they hold."""
+"""Contrast of the four finest octaves, one row for an image: photographs differ most in their fine detail."""
 PHOTO_SIZES = (
     *[(500, 375)] * 9, *[(500, 333)] * 6, (500, 400), (400, 300), (640, 480),
     *[(375, 500)] * 4, *[(333, 500)] * 3, (300, 400), (500, 500),
 )  # fmt: skip
-"""Width and height, as often as in ImageNet: two thirds landscape, a quarter portrait."""
+"""Width and height, with the frequencies of ImageNet: two thirds landscape, a quarter portrait."""
 
 LABELLED_SIDE = 64
 LABELLED_QUALITY = 75
 LABELLED_OCTAVES = (80, 80, 90, 100, 110, 110)
 CLASS_OCTAVES = (0, 120, 170, 150, 60)
-"""What makes a class: its own coarse pattern, up to a side of four pixels."""
+"""Contrast of a class's own pattern, down to cells of four pixels."""
 PROTOTYPE_SIDE = 80
-"""Larger than the image, which shows a part of it: position has to be learnt away, as with real objects."""
+"""The side of a class's pattern. An image shows a part of it, so a network has to learn to ignore position."""
 
 
 @dataclass(frozen=True)
 class Photos:
-    """Photograph-sized images for `load`, all in one split; the class says nothing."""
+    """Photograph-sized images for `load`, all in one split. Their classes mean nothing."""
 
     images: int = 256
     seed: int = 25
@@ -49,7 +49,7 @@ class Photos:
 
 @dataclass(frozen=True)
 class Labelled:
-    """64x64 images for `fit`: `train` and `test`, every class with a pattern of its own."""
+    """64x64 images for `fit`, with the splits `train` and `test`. Every class has a pattern of its own."""
 
     classes: int = 100
     train_per_class: int = 20
@@ -58,7 +58,7 @@ class Labelled:
 
 
 def prepare_photos(out: Path, options: Photos, force: bool = False) -> Path:
-    """Write the photograph-sized set; returns the manifest's path."""
+    """Write the photograph-sized set. Returns the manifest's path."""
     facts = provenance(shape="photos", images=options.images, seed=options.seed, quality=PHOTO_QUALITY)
     if not force and ready(out, KIND, facts):
         return out / "manifest.json"
@@ -74,7 +74,7 @@ def prepare_photos(out: Path, options: Photos, force: bool = False) -> Path:
 
 
 def prepare_labelled(out: Path, options: Labelled, force: bool = False) -> Path:
-    """Write the labelled set; returns the manifest's path."""
+    """Write the labelled set. Returns the manifest's path."""
     facts = provenance(
         shape="labelled", classes=options.classes, train_per_class=options.train_per_class,
         test_per_class=options.test_per_class, seed=options.seed, quality=LABELLED_QUALITY,
@@ -98,7 +98,7 @@ def prepare_labelled(out: Path, options: Labelled, force: bool = False) -> Path:
 
 
 def photo(seed: int, number: int) -> bytes:
-    """One JPEG of a photograph's size and spectrum; one in four with halved colour resolution, as on the web."""
+    """A JPEG with a photograph's size and spectrum. As on the web, one in four has halved colour resolution."""
     stream = Stream(seed, 1, number)
     width, height = PHOTO_SIZES[stream.below(len(PHOTO_SIZES))]
     weights = PHOTO_OCTAVES + DETAIL[stream.below(len(DETAIL))]
@@ -107,7 +107,7 @@ def photo(seed: int, number: int) -> bytes:
 
 
 def _colours(stream: Stream, height: int, width: int, weights: Sequence[int]) -> Ints:
-    """Red, green and blue, correlated as in photographs: mostly brightness, little colour, less still in detail."""
+    """Red, green and blue, correlated as in photographs: much brightness, little colour, even less in fine detail."""
     fading = [*weights[:-2], weights[-2] // 2, weights[-1] // 4]
     light = octaves(stream, height, width, weights)
     warm = octaves(stream, height, width, [weight * 9 // 32 for weight in fading])
@@ -116,12 +116,12 @@ def _colours(stream: Stream, height: int, width: int, weights: Sequence[int]) ->
 
 
 def _prototype(seed: int, label: int) -> Ints:
-    """A class's own pattern; its octaves are those of an image, without the finest."""
+    """A class's own pattern: the octaves of an image without the two finest."""
     return _colours(Stream(seed, 2, label), PROTOTYPE_SIDE, PROTOTYPE_SIDE, [*CLASS_OCTAVES, 0, 0])
 
 
 def _labelled(stream: Stream, prototype: Ints) -> bytes:
-    """A part of the class's pattern, mirrored half of the time, under noise that belongs to this image alone."""
+    """A part of the class's pattern, mirrored half of the time, plus noise of this image."""
     top, left = (stream.below(PROTOTYPE_SIDE - LABELLED_SIDE + 1) for _ in range(2))
     part = prototype[top : top + LABELLED_SIDE, left : left + LABELLED_SIDE]
     if stream.below(2):

@@ -1,8 +1,8 @@
-"""Reads the pickles of the CIFAR archives without running what a pickle may ask to run.
+"""Reads the pickles of the CIFAR archives without running their code.
 
-A pickle is a program. These need three names of numpy to rebuild an array of bytes; each is answered with an
-inert stand-in, so that not even numpy's own code sees the contents before they are checked. The interpreter of
-the standard library written in Python is used: the one in C reserves memory for whatever index a pickle names.
+A pickle is a program. These pickles need three names of numpy to rebuild an array of bytes. Each name becomes an inert
+stand-in, so that not even numpy's code sees the contents before they are checked. The unpickler is the standard
+library's Python version, because the C version reserves memory for any index that a pickle names.
 """
 
 import io
@@ -19,11 +19,11 @@ UNPICKLING_FAULTS = (
     pickle.UnpicklingError, EOFError, AttributeError, LookupError, TypeError, ValueError, ArithmeticError, MemoryError,
     AssertionError, struct.error,
 )  # fmt: skip
-"""What a malformed pickle is known to raise."""
+"""The known errors of malformed pickles."""
 
 
 class _Array:
-    """Stands in for numpy.ndarray; keeps the state that the pickle gives it."""
+    """Stands in for numpy.ndarray, and keeps the state from the pickle."""
 
     __slots__ = ("state",)
 
@@ -32,7 +32,7 @@ class _Array:
 
 
 class _Dtype:
-    """Stands in for numpy.dtype; only unsigned bytes are admitted."""
+    """Stands in for numpy.dtype, and allows only unsigned bytes."""
 
     __slots__ = ()
 
@@ -41,11 +41,11 @@ class _Dtype:
             raise pickle.UnpicklingError(f"array of type {code!r}, not of bytes")
 
     def __setstate__(self, state: object) -> None:
-        """Byte order and alignment, without meaning for single bytes."""
+        """Ignores byte order and alignment, which have no meaning for single bytes."""
 
 
 class _Reconstruct:
-    """Stands in for numpy's function that makes an empty array to be filled from a state."""
+    """Stands in for numpy's function that makes an empty array."""
 
     __slots__ = ()
 
@@ -66,22 +66,22 @@ class _Restricted(pickle._Unpickler):
         try:
             return ADMITTED[module, name]
         except KeyError:
-            raise pickle.UnpicklingError(f"asks for {module}.{name}, which such a file has no need of") from None
+            raise pickle.UnpicklingError(f"asks for {module}.{name}, which such a file does not need") from None
 
 
 def load(data: bytes, what: str) -> dict[object, object]:
-    """The dictionary in a CIFAR pickle, its arrays as stand-ins for `pixels`. Raises BadInput."""
+    """The dictionary in a CIFAR pickle, with stand-ins for arrays, which `pixels` reads. Raises BadInput."""
     try:
-        found = _Restricted(io.BytesIO(data), encoding="bytes").load()
+        content = _Restricted(io.BytesIO(data), encoding="bytes").load()
     except UNPICKLING_FAULTS as error:
         raise BadInput(f"{what}: refused ({error or type(error).__name__}); it is not a CIFAR archive") from error
-    if not isinstance(found, dict):
-        raise BadInput(f"{what}: holds a {type(found).__name__}, not the dictionary of a CIFAR archive")
-    return found
+    if not isinstance(content, dict):
+        raise BadInput(f"{what}: holds a {type(content).__name__}, not the dictionary of a CIFAR archive")
+    return content
 
 
 def pixels(stand_in: object, what: str, row: int) -> NDArray[np.uint8]:
-    """The array of bytes behind a stand-in, in rows of `row` bytes. Raises BadInput."""
+    """The array (images × `row` bytes) of a stand-in. Raises BadInput."""
     state = getattr(stand_in, "state", None) if isinstance(stand_in, _Array) else None
     match state:
         case (_, (int(rows), int(columns)), _Dtype(), 0, bytes(raw)) if columns == row and rows > 0:

@@ -1,4 +1,4 @@
-"""Is this file an image that every framework can read? Asked once, before anything is timed, with Pillow's decoder."""
+"""Checks with Pillow, before anything is timed, that every framework can read an image."""
 
 import io
 import struct
@@ -11,30 +11,30 @@ from dataset_prep.jpeg import Unusable, read_frame
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 200 * 2**20
-"""More than MAX_PIXELS pixels can cost as a JPEG; a larger file is not read into memory."""
+"""More bytes than a JPEG of MAX_PIXELS pixels can need. A larger file is not read into memory."""
 
 DECODING_FAULTS = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError, MemoryError,
     struct.error, Image.DecompressionBombError,
 )  # fmt: skip
-"""What Pillow is known to raise on hostile bytes: its parsers do not promise one exception."""
+"""The known errors of Pillow on hostile bytes. Its parsers do not promise a common exception."""
 
-# A broken EXIF block is worth no word: orientation and all other metadata are ignored.
+# Warnings about broken EXIF blocks do not matter, because all metadata is ignored.
 warnings.filterwarnings("ignore", module="PIL")
 
 
 def decoder() -> str:
-    """The reference decoder and encoder, as it stands in a manifest's provenance."""
+    """The name and version of the reference decoder and encoder, for a manifest's provenance."""
     library = "libjpeg-turbo" if features.check_feature("libjpeg_turbo") else "libjpeg"
     version = features.version_feature("libjpeg_turbo") or features.version_codec("jpg")
     return f"Pillow {PIL.__version__}, {library} {version}"
 
 
 def inspect(data: bytes) -> tuple[int, int]:
-    """Width and height of a JPEG that decodes to RGB from first to last pixel. Raises Unusable with the reason.
+    """Width and height of a JPEG that decodes completely to RGB. Raises Unusable with the reason.
 
-    CMYK, grayscale, progressive and EXIF-rotated pictures are fine (orientation is ignored), and so are any bytes
-    behind the end marker: libjpeg's and FFmpeg's readers alike stop there. A file that declares several pictures
+    CMYK, grayscale, progressive and EXIF-rotated pictures are allowed; orientation is ignored. Bytes after the end
+    marker are allowed, because the readers of libjpeg and FFmpeg stop there. A file that declares several pictures
     (MPO) counts as animated.
     """
     frame = read_frame(data, MAX_PIXELS)

@@ -1,4 +1,4 @@
-"""Does the data still have the bytes that its manifest lists?"""
+"""Verifies that the data still has the bytes that its manifest lists."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ SHOWN = 50
 
 
 def verify(target: Path) -> Path:
-    """Re-read everything that the manifest `target` (or the one in that folder) lists; returns the manifest's path."""
+    """Compare all files with the manifest `target`, or the manifest in the folder `target`. Returns its path."""
     path = target / MANIFEST_NAME if target.is_dir() else target
     try:
         manifest = read_manifest(path)

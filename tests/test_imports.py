@@ -12,7 +12,7 @@ SHARED = {"runners.harness", "runners.reference"}
 ALLOWED = {
     "runners/harness": {"runners.harness"},
     "runners/reference": {"runners.reference", "runners.harness", "numpy", "PIL"},
-    "dataset_prep": {"dataset_prep", "runners.harness", "numpy", "PIL"},
+    "dataset_prep": {"dataset_prep", "runners.harness", "numpy", "PIL", "rich"},
     "method": {"method", "runners.harness", "arch", "numpy", "scipy", "statsmodels"},
     "launcher": {
         "launcher",

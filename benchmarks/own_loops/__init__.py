@@ -1,1 +1,1 @@
-"""The loops a user writes by hand to time a step, a file a framework; they owe Levelfield the network and its input."""
+"""Loops as users write them to time a step, a file for each framework. Only network and input are Levelfield's."""

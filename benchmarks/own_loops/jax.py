@@ -1,4 +1,4 @@
-"""Ten lines a workload: what a JAX user writes to time a step."""
+"""The loop that a JAX user writes to time a step."""
 
 import jax
 import optax

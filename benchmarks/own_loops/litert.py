@@ -1,4 +1,4 @@
-"""Ten lines: what a LiteRT user writes to time a step."""
+"""The loop that a LiteRT user writes to time a step."""
 
 import multiprocessing
 
@@ -17,7 +17,7 @@ SWITCHES = {"infer": ("xnnpack",)}
 def loop_of(request: Request, _name: str) -> Loop:
     """The loop for a case, on the case's weights and batch."""
     case, path = request.case, request.scratch / "by-hand.tflite"
-    # TensorFlow must not come into this process, from which the runner forks its own converter.
+    # TensorFlow must not be loaded into this process, because the runner forks its converter from it.
     converting = multiprocessing.get_context("fork").Process(target=_convert, args=(case, path))
     converting.start()
     converting.join()

@@ -1,4 +1,4 @@
-"""Ten lines: what an ONNX Runtime user writes to time a step."""
+"""The loop that an ONNX Runtime user writes to time a step."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SWITCHES = {
 
 
 def loop_of(request: Request, name: str) -> Loop:
-    """The loop for a case as usual, or with one of the switches, on the case's weights and batch."""
+    """The loop for a case, with defaults or with a switch, on the case's weights and batch."""
     case = request.case
     arrays = weights(case.network, case.seed, CLASSES[case.network])
     path = request.scratch / "by-hand.onnx"
@@ -45,7 +45,7 @@ def switched(name: str, threads: int) -> onnxruntime.SessionOptions:
 
 
 def infer(model: Path, batch: np.ndarray, options: onnxruntime.SessionOptions) -> Loop:
-    """A loop over a session's runs, input and output bound so that nothing is copied."""
+    """A loop over a session's runs, with input and output bound so that nothing is copied."""
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     binding = session.io_binding()
     binding.bind_cpu_input(session.get_inputs()[0].name, batch)

@@ -1,4 +1,4 @@
-"""Ten lines: what an OpenVINO user writes to time a step."""
+"""The loop that an OpenVINO user writes to time a step."""
 
 import numpy as np
 import openvino as ov

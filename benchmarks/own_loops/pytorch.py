@@ -1,4 +1,4 @@
-"""Ten lines a workload: what a PyTorch user writes to time a step."""
+"""The loop that a PyTorch user writes to time a step."""
 
 import time
 from collections.abc import Callable
@@ -32,13 +32,13 @@ SWITCHES = {
         *("eager, fused Adam", "channels_last, fused Adam", "compile, fused Adam"),
     ),
 }
-"""Documented switches that are set in code: our variants' and further ones."""
+"""Documented switches that are set in code: those of our variants, and others."""
 
 
 def loop_of(request: Request, name: str) -> Loop:
-    """The loop for a case in one of our variants or with one of the switches, on the case's weights and batch."""
+    """The loop for a case in one of our variants or with a switch, on the case's weights and batch."""
     case, classes = request.case, CLASSES[request.case.network]
-    with torch.inference_mode(False):  # ours, where it is made first, has entered it for good
+    with torch.inference_mode(False):  # our own step, if prepared first, has entered inference mode for good
         model = build(case.network, classes, weights(case.network, case.seed, classes))
     batch = torch.from_numpy(images(case.seed, case.batch_size, case.input_size))
     if name == "tuned" and case.workload == "infer":
@@ -53,7 +53,7 @@ def loop_of(request: Request, name: str) -> Loop:
 
 
 def infer(model: nn.Module, batch: torch.Tensor, name: str) -> Loop:
-    """A loop over forward passes of the model in one of its forms."""
+    """A loop over forward passes of the model in the form called `name`."""
     model, batch, forward = formed(model.eval(), batch, name)
 
     def loop(steps: int) -> list[int]:

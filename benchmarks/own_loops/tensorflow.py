@@ -1,4 +1,4 @@
-"""Ten lines a workload: what a TensorFlow user writes to time a step."""
+"""The loop that a TensorFlow user writes to time a step."""
 
 from collections.abc import Callable
 
@@ -20,11 +20,11 @@ SWITCHES = {
     "infer": ("graph", "xla", "graph_v1", "predict", "frozen function", "graph, auto-clustered"),
     "train": ("graph", "xla", "predict", "graph, auto-clustered"),
 }
-"""Documented switches that are set in code: our variants' and further ones."""
+"""Documented switches that are set in code: those of our variants, and others."""
 
 
 def loop_of(request: Request, name: str) -> Loop:
-    """The loop for a case in one of our variants or with one of the switches. Raises Unsupported."""
+    """The loop for a case in one of our variants or with a switch. Raises Unsupported."""
     case, classes = request.case, CLASSES[request.case.network]
     model = build(case.network, classes, weights(case.network, case.seed, classes), case.input_size)
     batch = tf.constant(images(case.seed, case.batch_size, case.input_size).transpose(0, 2, 3, 1).copy())
@@ -33,12 +33,12 @@ def loop_of(request: Request, name: str) -> Loop:
     if case.workload == "infer":
         return session(model, batch, request.threads) if name in IN_SESSION else infer(model, batch, name)
     if name in IN_SESSION:
-        raise Unsupported("no loop by hand: Keras 3 builds nothing in a session of TensorFlow 1")
+        raise Unsupported("no loop by hand: Keras 3 cannot build networks in a session of TensorFlow 1")
     return train(model, batch, tf.constant(labels(case.seed, case.batch_size, classes)), name)
 
 
 def infer(model: keras.Model, batch: tf.Tensor, name: str) -> Loop:
-    """A loop over forward passes of the model in one of its forms."""
+    """A loop over forward passes of the model in the form called `name`."""
     if name == "predict":
         model.compile(jit_compile=False)
         return timed(lambda: model.predict_on_batch(batch))
@@ -49,7 +49,7 @@ def infer(model: keras.Model, batch: tf.Tensor, name: str) -> Loop:
 
 
 def session(model: keras.Model, batch: tf.Tensor, threads: int) -> Loop:
-    """A loop over runs of the frozen graph in a session of TensorFlow 1, the batch in a variable of it."""
+    """A loop over runs of the frozen graph in a session of TensorFlow 1, with the batch in a variable."""
     forward = tf.function(lambda inputs: model(inputs, training=False)).get_concrete_function(batch)
     frozen, v1 = convert_variables_to_constants_v2(forward), tf.compat.v1
     with tf.Graph().as_default() as graph:

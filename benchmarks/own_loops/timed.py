@@ -1,10 +1,10 @@
-"""The loop itself, the same in every file of this folder that needs nothing around it."""
+"""The loop of all frameworks that need no special loop."""
 
 import time
 from collections.abc import Callable
 
 Loop = Callable[[int], list[int]]
-"""Does so many steps and gives the time of each, in ns."""
+"""Does a number of steps and returns the time of each in ns."""
 
 
 def timed(step: Callable[[], object]) -> Loop:

@@ -1,6 +1,6 @@
-"""What a user of SPDL writes after its documentation: images decoded in threads, batches collated and normalised.
+"""SPDL's example: images decoded in threads, batches collated and normalised.
 
-The pixels are the reference's as far as SPDL can: its defaults would letterbox.
+The resize filter comes as close to the reference's pixels as SPDL can; its defaults would letterbox.
 argv: folder, batch size, workers, batches to skip, batches to time. Prints JSON: images a second.
 """
 

@@ -1,4 +1,4 @@
-"""What a PyTorch user writes to load images: ImageFolder, torchvision's transforms and a DataLoader.
+"""Image loading as a PyTorch user writes it: ImageFolder, torchvision's transforms and a DataLoader.
 
 argv: folder, batch size, workers, batches to skip, batches to time. Prints JSON: images a second.
 """

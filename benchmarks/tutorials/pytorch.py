@@ -1,4 +1,4 @@
-"""What a PyTorch user writes after the beginners' tutorials: a data set, a DataLoader, a loop.
+"""Training as in PyTorch's tutorials for beginners: a data set, a DataLoader, a loop.
 
 argv: folder of classes, batch size, workers, cache (yes or no), augment (yes or no), epochs. Prints JSON.
 """
@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 
 
 class Cached(Dataset):
-    """Keeps the images of another data set; flips come after."""
+    """Keeps the images of another data set, and applies a transform such as flips to each kept image."""
 
     def __init__(self, images: Dataset, transform: v2.Transform) -> None:
         self.images, self.transform = images, transform
@@ -47,7 +47,7 @@ class Network(nn.Module):
 
 
 def main(folder: str, batch_size: int, workers: int, cache: bool, augment: bool, epochs: int) -> None:
-    """Train, and say how long it took and how well it went."""
+    """Train, and print seconds, loss and accuracy."""
     torch.manual_seed(25)
     flips = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]) if augment else v2.Identity()
     read = v2.Compose([v2.Resize((32, 32)), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)])

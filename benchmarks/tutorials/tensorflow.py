@@ -1,4 +1,4 @@
-"""What a Keras user writes after the beginners' tutorials: a tf.data pipeline, compile, fit.
+"""Training as in Keras's tutorials for beginners: a tf.data pipeline, compile, fit.
 
 argv: folder of classes, batch size, workers (0: AUTOTUNE), cache (yes or no), augment (yes or no), epochs. Prints JSON.
 """
@@ -17,7 +17,7 @@ from keras import layers
 
 
 def main(folder: str, batch_size: int, workers: int, cache: bool, augment: bool, epochs: int) -> None:
-    """Train, and say how long it took and how well it went."""
+    """Train, and print seconds, loss and accuracy."""
     keras.utils.set_random_seed(25)
     names = sorted(path.name for path in Path(folder, "train").iterdir())
     paths = sorted(Path(folder, "train").glob("*/*"))
@@ -43,7 +43,7 @@ def main(folder: str, batch_size: int, workers: int, cache: bool, augment: bool,
 
     began = time.perf_counter()
     files = tf.data.Dataset.from_tensor_slices(([str(path) for path in paths], labels))
-    # Names are shuffled where nothing is cached, images behind the cache where something is: as the tutorials have it.
+    # As in the tutorials: without a cache, file names are shuffled; with a cache, the images after the cache.
     images = (files if cache else files.shuffle(len(paths))).map(read, num_parallel_calls=parallel)
     images = images.cache().shuffle(len(paths)) if cache else images
     images = images.map(flipped, num_parallel_calls=parallel) if augment else images

@@ -303,7 +303,7 @@ def test_a_download_given_up_is_resumed_by_the_next_run(fetch, server, tmp_path)
     server.cut = [10] * download.CONNECTIONS
     outcome = fetch()
     assert outcome.code == 3
-    assert "run this again to go on" in outcome.err
+    assert "run this again to continue" in outcome.err
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["out.tar.gz.part"]
     assert fetch().code == 0
     assert server.asked[-1] == f"bytes={10 * download.CONNECTIONS}-"

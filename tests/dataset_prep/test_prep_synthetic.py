@@ -189,8 +189,8 @@ def test_a_data_set_s_name_is_text_that_can_be_printed_and_stored(prep, tmp_path
 
 def test_what_a_killed_preparation_left_is_cleared_and_a_living_one_keeps_others_out(prep, tmp_path):
     plant(tmp_path, {".out.preparing/train/half.jpg": b"half"})
-    with build.workshop(tmp_path / "out") as shop:
-        assert list(shop.iterdir()) == []
+    with build.staging(tmp_path / "out") as folder:
+        assert list(folder.iterdir()) == []
         outcome = prep("synthetic", "--images", "1", "--out", tmp_path / "out")
         assert outcome.code == 3
         assert "being prepared by another process" in outcome.err

@@ -1,31 +1,32 @@
-"""`--check` compares a framework's evidence with PyTorch's, which is kept."""
+"""`--check` compares a framework's evidence with PyTorch's stored evidence."""
 
 from dataclasses import replace
 
 import pytest
 from published_counts import PUBLISHED
 
+from benchmarks.expected_checks import SEED
 from runners.harness.case import Case
 from runners.harness.expected import expected, shortcoming
 from runners.harness.record import Check
 from runners.reference.layers import CLASSES, SIZES
 
-INFER = Case("infer", "cpu", batch_size=2, seed=25, network="resnet18", input_size=224)
+INFER = Case("infer", "cpu", batch_size=2, seed=SEED, network="resnet18", input_size=224)
 TRAIN = replace(INFER, workload="train")
 
 
 @pytest.mark.parametrize("network", CLASSES)
 @pytest.mark.parametrize("workload", ["infer", "train"])
-def test_every_network_s_evidence_is_kept(workload, network):
-    case = Case(workload, "cpu", batch_size=2, seed=25, network=network, input_size=SIZES[network][0])
-    kept = expected(case)
-    assert kept is not None
-    assert (kept.trainable, kept.non_trainable) == (PUBLISHED[network].trainable, PUBLISHED[network].non_trainable)
-    assert len(kept.logits_sketch) == 64
-    assert shortcoming(case, kept)[0] is None
+def test_the_evidence_of_every_network_is_stored(workload, network):
+    case = Case(workload, "cpu", batch_size=2, seed=SEED, network=network, input_size=SIZES[network][0])
+    stored = expected(case)
+    assert stored is not None
+    assert (stored.trainable, stored.non_trainable) == (PUBLISHED[network].trainable, PUBLISHED[network].non_trainable)
+    assert len(stored.logits_sketch) == 64
+    assert shortcoming(case, stored)[0] is None
     if workload == "train":
-        assert len(kept.losses) == len(kept.losses_fp64) == 4
-        assert len(kept.evaluated_fp64) == 64
+        assert len(stored.losses) == len(stored.losses_fp64) == 4
+        assert len(stored.evaluated_fp64) == 64
 
 
 @pytest.mark.parametrize(
@@ -38,19 +39,19 @@ def test_every_network_s_evidence_is_kept(workload, network):
         (TRAIN, "trainable", lambda count: count + 1, "trainable differs"),
     ],
 )
-def test_other_evidence_and_missing_evidence_are_told(case, name, change, words):
-    kept = expected(case)
-    other = change(getattr(kept, name)) if change else None
-    reason, _ = shortcoming(case, replace(kept, **{name: other}))
+def test_different_or_missing_evidence_is_reported(case, name, change, words):
+    stored = expected(case)
+    other = change(getattr(stored, name)) if change else None
+    reason, _ = shortcoming(case, replace(stored, **{name: other}))
     assert words in reason
 
 
-def test_logits_are_the_same_in_every_batch_and_losses_are_not():
+def test_logits_are_compared_for_every_batch_size_and_losses_for_one():
     assert expected(replace(INFER, batch_size=7)) == expected(INFER)
     assert expected(replace(TRAIN, batch_size=7)) is None
 
 
-def test_where_nothing_is_kept_it_says_so_and_evidence_is_wanted_all_the_same():
+def test_without_stored_evidence_it_says_so_and_still_requires_evidence():
     case = replace(INFER, input_size=128)
     reason, compared = shortcoming(case, expected(INFER))
     assert reason is None
@@ -58,7 +59,7 @@ def test_where_nothing_is_kept_it_says_so_and_evidence_is_wanted_all_the_same():
     assert "no evidence" in shortcoming(case, Check())[0]
 
 
-def test_other_workloads_are_compared_by_a_run():
+def test_for_other_workloads_it_advises_a_run():
     assert shortcoming(Case("load", "cpu", batch_size=2, seed=25), Check()) == (
         None,
         "NOT COMPARED: there is no stored evidence of load; make bench PROFILE=line compares frameworks",
