@@ -15,8 +15,8 @@ __all__ = ["pytest_deselected", "pytest_sessionfinish", "pytest_terminal_summary
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--frameworks", default="", help="only the tests of these contestants, separated by commas")
-    parser.addoption("--run", default="", help="a run's folder, which tests/e2e/test_any_run.py examines")
+    parser.addoption("--frameworks", default="", help="only the tests of these frameworks, separated by commas")
+    parser.addoption("--run", default="", help="the folder of a run for tests/e2e/test_any_run.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -15,7 +15,7 @@ KNOWN = sorted(folder.name for folder in (ROOT / "images").iterdir() if folder.i
 
 
 def asked(config: pytest.Config) -> list[str]:
-    """The frameworks of --frameworks, whose tests alone run; empty for all tests."""
+    """The frameworks of --frameworks: only their tests run. Empty for all tests."""
     return config.getoption("--frameworks").replace(",", " ").split()
 
 

@@ -72,8 +72,8 @@ def test_each_stage_handles_as_many_images_as_it_declares(monkeypatch, source):
     assert loader.ended == 6, "a pass is open beside what is timed next"
     items = {name: stage.items for name, stage in stages.items()}
     ready, endless = loader.opened[0]
-    # What needs no decoding, without end; a cold epoch; an epoch and, by the same loader, another; what is watched,
-    # without end; a first batch.
+    # `headspace`, endless; `cold_epoch`; `epoch` and, with the same loader, `second_epoch`; `observed`, endless;
+    # `first_batch`.
     filled = 4 * (1 + 2 * 4)
     assert loader.taken == [items["headspace"] + filled, 10, 20, items["observed"] + filled, 4]
     assert made.pipeline() == [PipelineStage("decode", 2, items["observed"], 50 * items["observed"])]
