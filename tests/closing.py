@@ -1,4 +1,4 @@
-"""The last lines of a test run: what was not run and why, and where the time went."""
+"""The last lines of a test run: the tests that did not run, with reasons, and the seconds of each folder."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -9,26 +9,26 @@ LEFT = pytest.StashKey[int]()
 
 
 def pytest_deselected(items: Iterable[pytest.Item]) -> None:
-    """Count what `-m`, `-k` or `--frameworks` leaves out; with pytest-xdist each worker leaves out the same."""
+    """Count the tests that `-m`, `-k` or `--frameworks` leaves out; all workers of pytest-xdist leave out the same."""
     for item in items:
         item.config.stash[LEFT] = item.config.stash.get(LEFT, 0) + 1
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker tells the process that writes the summary."""
+    """Send a worker's counts to the process that writes the summary."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["left"] = session.config.stash.get(LEFT, 0)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: "object") -> None:
-    """Hear a worker out."""
+    """Receive a worker's counts."""
     config, told = node.config, getattr(node, "workeroutput", {})
     config.stash[LEFT] = max(config.stash.get(LEFT, 0), told.get("left", 0))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Not run here, by reason; seconds by folder, the same test's set-up and end included."""
+    """Print the tests that did not run, by reason, and the seconds of each folder, set-up and teardown included."""
     write = terminalreporter.write_line
     reasons = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", []))
     left = config.stash.get(LEFT, 0)

@@ -1,4 +1,4 @@
-"""Which tests run: those whose needs this machine meets. The last lines list what was left out, with the remedy."""
+"""Runs the tests whose needs this machine meets. The last lines list the others, with advice."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from needs import KNOWN, ROOT, about, asked, lacking, needed
 from launcher.errors import unknown
 
 LONGEST_FIRST = ("e2e", "runners_data", "runners")
-"""Folders whose tests start real frameworks: begun first, so that no process waits for one of them at the end."""
+"""Folders whose tests start real frameworks. They come first, because they take long."""
 
 __all__ = ["pytest_deselected", "pytest_sessionfinish", "pytest_terminal_summary", "pytest_testnodedown"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--frameworks", default="", help="only the tests of these contestants, separated by commas")
-    parser.addoption("--run", default="", help="a run's folder, which tests/e2e/test_any_run.py examines")
+    parser.addoption("--frameworks", default="", help="only the tests of these frameworks, separated by commas")
+    parser.addoption("--run", default="", help="the folder of a run for tests/e2e/test_any_run.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,4 +1,4 @@
-"""What tests need of the machine, and which contestants they are about."""
+"""The needs of tests, and the frameworks that they test."""
 
 import importlib.util
 import os
@@ -15,18 +15,20 @@ KNOWN = sorted(folder.name for folder in (ROOT / "images").iterdir() if folder.i
 
 
 def asked(config: pytest.Config) -> list[str]:
-    """The contestants whose tests alone are wanted; none for all tests."""
+    """The frameworks of --frameworks: only their tests run. Empty for all tests."""
     return config.getoption("--frameworks").replace(",", " ").split()
 
 
 def needed(item: pytest.Item) -> set[str]:
-    """The contestants whose environments a test needs: those that its markers name."""
+    """The frameworks whose environments a test needs: all that its markers name."""
     return {name for marker in item.iter_markers("frameworks") for name in marker.args}
 
 
 def about(item: pytest.Item) -> set[str]:
-    """The contestants that a test is about: those that it needs, and its parameter `framework`; all of them where the
-    marker names none."""
+    """The frameworks that a test tests: all that it needs, and its parameter `framework`.
+
+    A marker without names means all frameworks.
+    """
     callspec = getattr(item, "callspec", None)
     if any(not marker.args for marker in item.iter_markers("frameworks")):
         return set(KNOWN)
@@ -35,7 +37,7 @@ def about(item: pytest.Item) -> set[str]:
 
 @cache
 def lacking(need: str) -> str | None:
-    """Why a test with this need cannot run here and what to do about it, or None where it can."""
+    """Why a test with this need cannot run here, with advice; None if it can."""
     if need == "docker":
         try:
             answered = subprocess.run(["docker", "version"], capture_output=True, timeout=20).returncode == 0
@@ -53,5 +55,5 @@ def lacking(need: str) -> str | None:
 
 
 def frameworks(*names: str) -> list[ParameterSet]:
-    """The contestants as values of a parameter `framework`; each needs its own environment."""
+    """The frameworks as values of a parameter `framework`. Each value needs that framework's environment."""
     return [pytest.param(name, marks=pytest.mark.frameworks(name)) for name in names]

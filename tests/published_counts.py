@@ -1,4 +1,4 @@
-"""What docs/fairness.md says of each network's parameters: a witness beside the layers that they are counted from."""
+"""The parameter counts of docs/fairness.md, to check the counts from the layers."""
 
 from runners.reference.counts import Counts
 

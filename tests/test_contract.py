@@ -1,4 +1,4 @@
-"""What every framework's folder must keep, whoever wrote it; a folder that is added is tested without a line here."""
+"""The rules for every framework's folder. A new folder is tested without a change here."""
 
 import ast
 import json
@@ -17,7 +17,7 @@ CLOCKS = {"time", "timeit", "datetime"}
 
 
 def declared(framework: str) -> dict:
-    """The declaration, read as the launcher reads it: with the host's Python, which has no framework."""
+    """The declaration, read as in the launcher: with the host's Python, which has no framework installed."""
     command = [sys.executable, "-m", f"runners.{framework}", "--list"]
     return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
 
@@ -32,7 +32,7 @@ def test_every_framework_has_an_image_and_runners():
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_a_declaration_names_what_is_there(framework):
+def test_a_declaration_names_existing_modules_and_known_formats(framework):
     found = declared(framework)
     assert found["name"] == framework
     assert found["workloads"]
@@ -47,7 +47,7 @@ def test_a_declaration_names_what_is_there(framework):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_a_framework_knows_its_own_errors_of_full_memory(framework):
+def test_a_framework_tells_its_errors_of_full_memory_from_others(framework):
     tree = ast.parse((ROOT / "runners" / framework / "device.py").read_text())
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     assert "is_out_of_memory" in functions, f"runners/{framework}/device.py needs is_out_of_memory(error)"
@@ -68,7 +68,7 @@ def test_no_runner_owns_a_clock_or_writes_a_result(framework):
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_requirements_are_pinned_exactly(framework):
     folder = ROOT / "images" / framework
-    chosen = set(folder.glob("requirements-version*.txt"))  # a person names that version, pip finds what it takes
+    chosen = set(folder.glob("requirements-version*.txt"))  # for a version that a user names; pip finds the others
     files = [*sorted({*folder.glob("requirements*.txt")} - chosen), *folder.glob("constraints.txt")]
     assert folder / "requirements.txt" in files
     for path in files:
@@ -78,7 +78,7 @@ def test_requirements_are_pinned_exactly(framework):
                 assert re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.+!]+", line), f"{path}: {line!r} is not pinned"
 
 
-def test_the_recipe_of_images_builds_with_either_builder_and_drops_its_rights():
+def test_the_dockerfile_works_with_both_builders_and_drops_root():
     text = (ROOT / "images" / "Dockerfile").read_text()
     instructions = [line for line in text.replace("\\\n", " ").splitlines() if line and not line.startswith("#")]
     for only_buildkit in ("--mount", "--chmod", "<<"):

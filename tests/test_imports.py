@@ -1,4 +1,4 @@
-"""Who may import whom, read from the syntax tree of every file."""
+"""Which package may import which, read from the syntax tree of every file."""
 
 import ast
 import sys
@@ -66,8 +66,8 @@ FLOORS = {
         ("__main__",),
     ),
 }
-"""The rooms of a package from the ground up. A file imports from its own room and from lower floors: no room depends on
-another of its floor, nor on whoever uses it."""
+"""The rooms (subpackages) of a package, from the lowest floor up. A file may import from its own room and from rooms on
+lower floors only."""
 FRAMEWORKS = sorted(
     folder.name
     for folder in (ROOT / "runners").iterdir()
@@ -78,7 +78,7 @@ FORBIDDEN_IN_FRAMEWORKS = {"method", "launcher", "aggregator", "dataset_prep"}
 
 
 def imported(path: Path) -> set[str]:
-    """Every module a file imports, wherever in the file, as dotted names."""
+    """All modules that a file imports anywhere, as dotted names."""
     names = set()
     for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
@@ -96,7 +96,7 @@ def package(name: str) -> str:
 
 
 def climbs(folder: str, room: str, names: set[str]) -> set[str]:
-    """The rooms of the package that a file of `room` may not import, though these names are imported there."""
+    """The rooms that a file of `room` imports through these names, but may not import."""
     floor = {name: height for height, rooms in enumerate(FLOORS[folder]) for name in rooms}
     reached = {name.split(".")[1] for name in names if name.startswith(f"{folder}.")}
     return {other for other in reached if other != room and floor[other] >= floor[room]}
@@ -107,7 +107,7 @@ def files(folder: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("folder", ALLOWED)
-def test_a_box_imports_only_what_it_may(folder: str) -> None:
+def test_a_package_imports_only_allowed_packages(folder: str) -> None:
     assert files(folder)
     for path in files(folder):
         foreign = {package(name) for name in imported(path)} - ALLOWED[folder] - sys.stdlib_module_names
@@ -115,8 +115,8 @@ def test_a_box_imports_only_what_it_may(folder: str) -> None:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_a_framework_imports_no_other_box_and_no_other_framework(framework: str) -> None:
-    """Other frameworks' packages are not in its environment: the build of its image imports every module."""
+def test_a_framework_imports_no_other_package_of_ours_and_no_other_framework(framework: str) -> None:
+    """Its environment lacks the packages of other frameworks, and the build of its image imports every module."""
     others = {f"runners.{name}" for name in FRAMEWORKS if name != framework}
     for path in files(f"runners/{framework}"):
         wrong = {package(name) for name in imported(path)} & (others | FORBIDDEN_IN_FRAMEWORKS)
@@ -125,7 +125,7 @@ def test_a_framework_imports_no_other_box_and_no_other_framework(framework: str)
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_declaration_needs_no_framework(framework: str) -> None:
-    """The plan reads it on a machine where neither the framework nor numpy is installed."""
+    """The launcher reads it on machines where neither the framework nor numpy is installed."""
     for name in ("__init__", "__main__", "framework"):
         for path in files(f"runners/{framework}"):
             if path.stem == name:
@@ -141,7 +141,7 @@ def test_the_catalogue_of_networks_needs_nothing() -> None:
 
 
 @pytest.mark.parametrize("folder", FLOORS)
-def test_a_room_imports_from_lower_floors_alone(folder: str) -> None:
+def test_a_room_imports_from_lower_floors_only(folder: str) -> None:
     rooms = {name for floor in FLOORS[folder] for name in floor}
     for path in files(folder):
         room = path.relative_to(ROOT / folder).parts[0].removesuffix(".py")

@@ -88,7 +88,7 @@ def train(model: nn.Module, batch: torch.Tensor, targets: torch.Tensor, name: st
 
 
 def formed(model: nn.Module, batch: torch.Tensor, name: str) -> tuple[nn.Module, torch.Tensor, Callable]:
-    """Model, batch and what is called: the name in documented calls."""
+    """(model, batch, the function to call) for a switch, made with documented calls."""
     torch.set_flush_denormal("no denormals" in name)
     if "channels_last" in name:
         model, batch = model.to(memory_format=torch.channels_last), batch.to(memory_format=torch.channels_last)

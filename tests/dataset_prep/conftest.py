@@ -19,7 +19,7 @@ class Outcome:
 
 @pytest.fixture
 def prep(capfdbinary: pytest.CaptureFixture[bytes]) -> Callable[..., Outcome]:
-    """Runs the command line; usage errors give their exit code like all others."""
+    """Runs the command line. Returns the exit code, even for usage errors, and the output."""
 
     def run(*arguments: str | Path) -> Outcome:
         capfdbinary.readouterr()

@@ -1,4 +1,4 @@
-"""JPEGs, folders and archives of CIFAR's form, made small for tests."""
+"""Small JPEGs, folders and archives in CIFAR's format."""
 
 import io
 import tarfile
@@ -10,7 +10,7 @@ Files = dict[str, bytes]
 
 
 def encoded(width: int = 24, height: int = 16, mode: str = "RGB", kind: str = "JPEG", **options: object) -> bytes:
-    """A small picture whose pixels differ, so that cutting its file short is felt."""
+    """A small picture with varying pixels, so that a truncated file is noticed."""
     image = Image.effect_noise((width, height), 60).convert(mode)
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
@@ -35,7 +35,7 @@ def _numbers(values: list[int]) -> bytes:
 
 
 def _array(rows: int, columns: int, raw: bytes) -> bytes:
-    """An array as the second Python's pickle wrote it: reconstruct, then a state with a dtype of its own."""
+    """An array as Python 2 pickled it: reconstruct, then a state with a dtype."""
     shape = b"J" + rows.to_bytes(4, "little") + b"J" + columns.to_bytes(4, "little") + b"\x86"
     dtype = b"cnumpy\ndtype\n" + _short(b"u1") + b"K\x00K\x01\x87R(K\x03" + _short(b"|")
     dtype += b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
@@ -44,7 +44,7 @@ def _array(rows: int, columns: int, raw: bytes) -> bytes:
 
 
 def cifar_split(labels: list[int], raw: bytes | None = None, columns: int = 3072) -> bytes:
-    """A pickle of one split, opcode by opcode in the form of the official archive's."""
+    """A pickle of a split, opcode by opcode in the format of the official archive."""
     if raw is None:
         raw = bytes((7 * at + 31 * label) % 256 for label in labels for at in range(columns))
     pairs = _short(b"data") + _array(len(labels), columns, raw) + _short(b"fine_labels") + _numbers(labels)
@@ -65,7 +65,7 @@ def cifar_members(**changed: bytes) -> Files:
 
 
 def tar_gz(path: Path, members: Files, *special: tarfile.TarInfo) -> Path:
-    """An archive with `special` members first: what they announce must stop everything behind them."""
+    """An archive with `special` members first, which must stop the reading of all members after them."""
     with tarfile.open(path, "w:gz") as archive:
         for info in special:
             archive.addfile(info)

@@ -1,4 +1,4 @@
-"""CIFAR-100: archives of its form become class folders, hostile ones become a message."""
+"""CIFAR-100: archives in its format become class folders, hostile archives become an error message."""
 
 import functools
 import gzip
@@ -28,7 +28,7 @@ def sum_of(path):
 
 @pytest.fixture
 def cifar(prep, tmp_path):
-    """Prepares an archive that lies at `path`."""
+    """Prepares the archive at `path`."""
 
     def run(path, *more):
         return prep("cifar100", "--archive", path, "--checksum", str(sum_of(path)), "--out", tmp_path / "out", *more)
@@ -64,7 +64,7 @@ def test_planes_become_pixels_by_bicubic_at_quality_75(cifar, tmp_path):
     assert (tmp_path / "out/train/bee/00001.jpg").read_bytes() == buffer.getvalue()
 
 
-def test_a_prepared_set_needs_no_archive_any_more(cifar, prep, tmp_path):
+def test_a_prepared_set_no_longer_needs_its_archive(cifar, prep, tmp_path):
     path = tar_gz(tmp_path / "a.tar.gz", cifar_members())
     cifar(path)
     expected = str(sum_of(path))
@@ -115,7 +115,7 @@ def test_archives_that_unpack_to_too_much_are_refused(cifar, tmp_path, monkeypat
     monkeypatch.setattr(archive, "MAX_UNPACKED", 2**20)
     big = tar_gz(tmp_path / "big.tar.gz", cifar_members(train=bytes(2**21)))
     many = tar_gz(tmp_path / "many.tar.gz", {f"m{number}": b"" for number in range(100)})
-    # A header that announces two megabytes of attributes: read whole by a careless reader.
+    # A header with two megabytes of attributes, which a careless reader would read completely.
     header = tarfile.TarInfo("pax")
     header.type, header.size = tarfile.XHDTYPE, 2**21
     attributes = tmp_path / "attributes.tar.gz"
@@ -127,7 +127,7 @@ def test_archives_that_unpack_to_too_much_are_refused(cifar, tmp_path, monkeypat
 
 
 class Evil:
-    """What a plain pickle.load would run."""
+    """A program that a plain pickle.load would run."""
 
     def __reduce__(self):
         return exec, ("raise SystemExit('the pickle ran')",)
@@ -174,7 +174,7 @@ def test_a_hostile_pickle_runs_nothing(cifar, tmp_path, hostile):
     ],
     ids=["name", "twice", "one", "label", "short", "columns", "none", "missing", "double"],
 )
-def test_contents_that_do_not_add_up_exit_2(cifar, tmp_path, members):
+def test_inconsistent_contents_exit_2(cifar, tmp_path, members):
     outcome = cifar(tar_gz(tmp_path / "a.tar.gz", members))
     assert outcome.code == 2, outcome.err
     assert "Traceback" not in outcome.err
@@ -192,7 +192,7 @@ def test_a_file_that_is_no_archive_exits_2(cifar, tmp_path, content):
     assert "Traceback" not in outcome.err
 
 
-def test_a_local_file_with_another_checksum_exits_3_with_both_and_stays(prep, tmp_path):
+def test_a_local_file_with_another_checksum_exits_3_and_stays(prep, tmp_path):
     path = tar_gz(tmp_path / "a.tar.gz", cifar_members())
     outcome = prep("cifar100", "--archive", path, "--out", tmp_path / "out")
     assert outcome.code == 3
@@ -210,14 +210,14 @@ def test_a_pickle_cannot_reserve_memory_by_naming_a_large_index():
     assert peak < 2**20
 
 
-def test_the_unpickler_reads_what_the_official_form_holds():
+def test_the_unpickler_reads_the_official_format():
     found = load(cifar_split([3, 1, 2]), "x")
     assert found[b"fine_labels"] == [3, 1, 2]
     assert pixels(found[b"data"], "x", 3072).shape == (3, 3072)
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `content` as told: with ranges or without, cut off after some bytes, with an error."""
+    """Serves `content`: with or without ranges, truncated after some bytes, or with an error."""
 
     content = b""
     ranges = True
@@ -275,7 +275,7 @@ def server(tmp_path, monkeypatch):
 
 @pytest.fixture
 def fetch(prep, tmp_path, server):
-    """Prepares what the server sends, expecting the sum of the true archive."""
+    """Prepares the server's file, with the checksum of the true archive."""
     expected = str(sum_of(tmp_path / "served.tar.gz"))
     return lambda: prep("cifar100", "--url", server.url, "--checksum", expected, "--out", tmp_path / "data/out")
 
@@ -292,7 +292,7 @@ def test_a_download_is_kept_and_not_repeated(fetch, server, tmp_path):
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-def test_an_interrupted_download_goes_on_or_starts_over(fetch, server, ranges):
+def test_an_interrupted_download_continues_or_starts_over(fetch, server, ranges):
     server.ranges, server.cut = ranges, [100, 50]
     outcome = fetch()
     assert outcome.code == 0, outcome.err
@@ -309,7 +309,7 @@ def test_a_download_given_up_is_resumed_by_the_next_run(fetch, server, tmp_path)
     assert server.asked[-1] == f"bytes={10 * download.CONNECTIONS}-"
 
 
-def test_a_part_that_is_already_whole_is_taken(fetch, server, tmp_path):
+def test_a_complete_part_is_accepted(fetch, server, tmp_path):
     plant(tmp_path / "data", {"out.tar.gz.part": server.content})
     assert fetch().code == 0
 
@@ -358,7 +358,7 @@ def test_no_server_at_all_exits_3(fetch, server):
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "nonsense", "http://[bad/", "http://a b/"])
-def test_an_address_that_is_none_exits_2_without_a_traceback(prep, tmp_path, monkeypatch, url):
+def test_an_invalid_address_exits_2_without_a_traceback(prep, tmp_path, monkeypatch, url):
     monkeypatch.setattr(download, "PAUSE_S", 0)
     outcome = prep("cifar100", "--url", url, "--out", tmp_path / "out")
     assert outcome.code == 2

@@ -1,4 +1,4 @@
-"""Class folders: what is taken, what is left out and why, what ends the preparation."""
+"""Class folders: which images are used, which are excluded and why, and which errors stop the preparation."""
 
 import os
 import socket
@@ -158,7 +158,7 @@ def test_a_class_without_a_usable_image_is_left_out_with_a_warning(prep, tmp_pat
         ({"train/a/1.jpg": GOOD, "test/a/1.jpg": GOOD}, "only the class 'a' has images"),
     ],
 )
-def test_what_cannot_be_a_data_set_exits_2_with_the_remedy(prep, tmp_path, files, said):
+def test_an_unusable_folder_exits_2_with_advice(prep, tmp_path, files, said):
     outcome = prep("folder", plant(tmp_path / "src", files), "--out", tmp_path / "out")
     assert (outcome.code, outcome.out) == (2, b"")
     assert said in outcome.err
@@ -171,7 +171,7 @@ def test_a_missing_folder_exits_2(prep, tmp_path):
     assert "nowhere" in outcome.err
 
 
-def test_names_may_be_any_bytes_and_cannot_drive_the_terminal(prep, tmp_path):
+def test_names_may_be_any_bytes_and_are_escaped_on_the_terminal(prep, tmp_path):
     hostile = os.fsdecode(b"gr\xfc\xdf \x1b[31m")
     source = plant(
         tmp_path / "s p a c e ü", {"日本 語/ü 1.jpg": GOOD, f"{hostile}/\udcff.jpg": GOOD, "c/\x1b[2J.jpg": b""}
@@ -253,7 +253,7 @@ def test_a_read_only_source_is_no_obstacle(prep, tmp_path):
     assert sorted(source.rglob("*")) == before
 
 
-def test_the_manifest_of_images_that_lie_beside_it_is_not_overwritten(prep, tmp_path):
+def test_a_manifest_with_images_in_its_folder_is_not_overwritten(prep, tmp_path):
     made = tmp_path / "made"
     assert prep("synthetic", "--images", "2", "--out", made).code == 0
     before = (made / "manifest.json").read_bytes()
@@ -276,7 +276,7 @@ def test_verify_names_what_differs(prep, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b'{"manifest_version": 99, "digest": ""}'])
-def test_verify_refuses_what_is_no_manifest(prep, tmp_path, content):
+def test_verify_refuses_a_file_that_is_no_manifest(prep, tmp_path, content):
     (tmp_path / "manifest.json").write_bytes(content)
     outcome = prep("verify", tmp_path)
     assert outcome.code == 2
@@ -302,7 +302,7 @@ def test_wrong_usage_exits_2(prep, tmp_path, monkeypatch, arguments):
 
 
 @pytest.mark.parametrize("command", [(), ("cifar100",), ("folder",), ("synthetic",), ("verify",)])
-def test_help_is_there(prep, command):
+def test_every_command_has_help(prep, command):
     outcome = prep(*command, "--help")
     assert outcome.code == 0
     assert b"Exit codes" in outcome.out

@@ -1,4 +1,4 @@
-"""Synthetic images: the same bytes from the same seed, photographs' statistics, a class that can be told."""
+"""Synthetic images: the same bytes from the same seed, the statistics of photographs, classes that can be learned."""
 
 import hashlib
 import io
@@ -57,7 +57,7 @@ def test_photos_have_photographs_sizes_bits_spectrum_and_colours():
 
 
 def slope(gray: np.ndarray) -> float:
-    """Exponent with which the amplitude falls over frequency, from 3 to 84 cycles in 256 pixels."""
+    """The exponent of the amplitude's fall over frequency, from 3 to 84 cycles in 256 pixels."""
     size = 256
     window = np.outer(np.hanning(size), np.hanning(size))
     amplitude = np.abs(np.fft.fft2((gray[:size, :size] - gray[:size, :size].mean()) * window))
@@ -73,7 +73,7 @@ def test_labelled_images_of_a_class_are_nearer_to_their_class_than_to_others(pre
 
     def seen(split):
         images = np.stack([pixels((out / item.path).read_bytes()) for item in manifest.splits[split]])
-        # Colour and coarse shape of the upper half, alike whether mirrored or not.
+        # Colour and coarse shape of the upper half, which do not depend on mirroring.
         return (images + images[:, :, ::-1])[:, ::8, ::8].reshape(len(images), -1)
 
     labels = {split: np.array([item.label for item in items]) for split, items in manifest.splits.items()}
@@ -111,7 +111,7 @@ def test_an_up_to_date_set_is_left_alone_and_a_damaged_or_other_one_is_made_agai
 
 
 @pytest.mark.parametrize("force", [(), ("--force",)])
-def test_files_of_somebody_else_are_never_replaced(prep, tmp_path, force):
+def test_files_of_other_programs_are_never_replaced(prep, tmp_path, force):
     holiday = plant(tmp_path / "holiday", {"beach.jpg": b"dear"})
     outcome = prep("synthetic", "--images", "2", "--out", holiday, *force)
     assert outcome.code == 2
@@ -139,7 +139,7 @@ def test_a_disk_too_small_exits_3_before_anything_is_written(prep, tmp_path, mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_fills_up_leaves_what_was_there_and_nothing_half_made(prep, tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_keeps_the_old_set_and_leaves_no_partial_set(prep, tmp_path, monkeypatch):
     out = tmp_path / "out"
     prep("synthetic", "--images", "2", "--out", out)
     before = tree(out)
@@ -187,7 +187,7 @@ def test_a_data_set_s_name_is_text_that_can_be_printed_and_stored(prep, tmp_path
     assert read_manifest(out / "manifest.json").id == stored
 
 
-def test_what_a_killed_preparation_left_is_cleared_and_a_living_one_keeps_others_out(prep, tmp_path):
+def test_leftovers_of_a_killed_preparation_are_cleared_and_a_running_one_keeps_others_out(prep, tmp_path):
     plant(tmp_path, {".out.preparing/train/half.jpg": b"half"})
     with build.staging(tmp_path / "out") as folder:
         assert list(folder.iterdir()) == []

@@ -1,4 +1,4 @@
-"""What holds of every finished run, whatever its machine, engine and profile: each function looks at one folder."""
+"""Invariants of every finished run, for any machine, engine and profile. Each function checks a run's folder."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from runners.harness.run import RunState
 
 MATCHED = "matched"
 MEAN_ALLOWED, WORST_ALLOWED = 0.5, 2.0
-"""Of 255: the pixels of a loader against the reference's, on average and in the worst image."""
+"""Largest differences between a loader's pixels and the reference, out of 255: on average, and in the worst image."""
 STAGES = {"load", "build", "train", "save", "restore", "evaluate"}
 
 
@@ -117,7 +117,7 @@ def nothing_is_left_running(folder: Path) -> None:
 
 
 def ok(run: LoadedRun) -> Iterator[Record]:
-    """The records of what was measured."""
+    """The records with status ok."""
     return (record for record in run.records if record.status is Status.OK)
 
 

@@ -1,4 +1,4 @@
-"""Carries out a run as a person would: the launcher's command line, the real frameworks, a report at the end."""
+"""Makes a run as a user does: with the launcher's command line, the real frameworks and a report."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from needs import ROOT
 
 
 def bench(out: Path, profile: str, engine: str, frameworks: Sequence[str]) -> Path:
-    """The folder of the finished run of one block a case."""
+    """The folder of a finished run with one block for each case."""
     command = [sys.executable, "-m", "launcher", "bench", "--profile", profile, "--blocks", "1", "--out", str(out)]
     command += ["--engine", engine, "--frameworks", ",".join(frameworks)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""An axis is declared once: a copy of the project gets a further one, and everything knows it."""
+"""An axis is declared once: in a copy of the project with a new axis, every part knows it."""
 
 import csv
 import json
@@ -40,7 +40,7 @@ repeats = [1, 3]
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project with one declaration more, a framework that says how often it ran, and a profile that asks for it."""
+    """The project with a new axis, a framework that checks its value, and a profile that uses it."""
     tree = framework_tree(tmp_path_factory.mktemp("axis"), body="assert CASES[0].repeats in (1, 3, 5)")
     case = tree / "runners" / "harness" / "case.py"
     case.write_text(case.read_text().replace("\n    dataset: DatasetRef | None = None\n", DECLARATION))
@@ -73,7 +73,7 @@ def run(tree: Path) -> Path:
     return found
 
 
-def test_the_runner_has_its_option(tree: Path) -> None:
+def test_the_runner_has_the_option(tree: Path) -> None:
     assert "how often a batch goes through (infer); default 1" in " ".join(
         python(tree, "runners.fake", "--help").split()
     )
@@ -82,7 +82,7 @@ def test_the_runner_has_its_option(tree: Path) -> None:
     assert json.loads(record.read_text())["case"]["repeats"] == 5
 
 
-def test_make_has_its_variable(tree: Path) -> None:
+def test_make_has_the_variable(tree: Path) -> None:
     assert "REPEATS=          infer: how often a batch goes through" in python(tree, "runners.harness.variables")
     words = ("launcher", "plan", "--profile", "tiny", "--make", "REPEATS")
     planned = python(tree, *words, REPEATS="5")
@@ -90,7 +90,7 @@ def test_make_has_its_variable(tree: Path) -> None:
     assert "3 times" not in planned
 
 
-def test_a_profile_has_its_key_and_a_case_its_label(tree: Path, run: Path) -> None:
+def test_a_profile_has_the_key_and_a_label_the_value(tree: Path, run: Path) -> None:
     labels = {record["case"]["repeats"] for record in map(json.loads, (p.read_text() for p in records(run)))}
     assert labels == {1, 3}
     planned = python(tree, "launcher", "plan", "--profile", "tiny")
@@ -113,13 +113,13 @@ def records(run: Path) -> list[Path]:
     return sorted((run / "records").glob("*.json"))
 
 
-def test_a_report_names_it_and_filters_by_it(run: Path) -> None:
+def test_a_report_shows_the_axis_and_filters_by_it(run: Path) -> None:
     text, page = (run / "report.md").read_text(), (run / "report.html").read_text()
     assert "32 px, batch 4, 3 times" in text
     assert '"repeats": "3"' in page or '"repeats":"3"' in page
 
 
-def test_exports_have_its_column(tree: Path, run: Path) -> None:
+def test_exports_have_the_column(tree: Path, run: Path) -> None:
     python(tree, "aggregator", "export", str(run), "--format", "csv", "--out", "tables")
     (table,) = (tree / "tables").glob("*replicates*.csv")
     rows = list(csv.DictReader(table.open()))

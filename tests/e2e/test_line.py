@@ -1,4 +1,4 @@
-"""One real line through every framework that is installed: a case a workload, from the profile to the report."""
+"""A real run of every installed framework, with one case for each workload, from the profile to the report."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,5 +34,5 @@ def test_every_workload_of_a_framework_runs(run: Path, framework: str) -> None:
 
 @pytest.mark.frameworks
 @pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda invariant: invariant.__name__)
-def test_it_keeps_what_every_run_keeps(run: Path, invariant: Callable[[Path], None]) -> None:
+def test_every_invariant_holds(run: Path, invariant: Callable[[Path], None]) -> None:
     invariant(run)

@@ -40,11 +40,11 @@ batch_size = 4
 
 
 TURNS = "sum(range(20_000 * (1 + ('A' in sys.argv) ^ int(sys.argv[sys.argv.index('--block') + 1]) % 2)))"
-"""Each of two labels has twice the other's time in every second block, so that no number of blocks decides."""
+"""The labels take turns at being twice as slow, so that no number of blocks decides."""
 
 
 def method_tree(root: Path, body: str) -> Path:
-    """A fake framework, the real aggregator, and a profile that stops on answers."""
+    """A tree with a fake framework, the real aggregator, and a profile with a stopping rule."""
     tree = framework_tree(root, body=body)
     runner = tree / "runners" / "fake" / "infer.py"
     runner.write_text(runner.read_text().replace("Check(trainable=1)", EVIDENCE))
@@ -60,7 +60,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def bench(tree: Path, *more: str) -> Path:
-    """The folder of a run of one program under two labels."""
+    """The folder of a run with one program under two labels."""
     words = ["--profile", "tiny", "--engine", "venv", "--aa", "--out", str(tree / "-".join(["out", *more]))]
     assert main(["bench", *words, *more], tree) == 0
     (found,) = (path.parent for path in Path(words[-1]).glob("*/run.json"))
@@ -69,7 +69,7 @@ def bench(tree: Path, *more: str) -> Path:
 
 @pytest.fixture(scope="module")
 def run(tree: Path) -> Path:
-    """The second label is slowed to twice its time."""
+    """A run in which the second label takes twice as long."""
     return bench(tree, "--slowdown", "2")
 
 
@@ -81,7 +81,7 @@ def aggregator(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "aggregator", *words], cwd=ROOT, capture_output=True, text=True)
 
 
-def test_pilots_fix_the_warmup_of_every_replicate(run: Path) -> None:
+def test_pilots_decide_the_warm_up_of_every_replicate(run: Path) -> None:
     (planned,) = json.loads((run / "run.json").read_bytes())["cases"][0]["warmups"]
     assert len(records(run / "pilots")) == len(planned["pilots"]) == 2
     assert {record["samples"]["warmup_steps"] for record in records(run)} == {planned["warmup_steps"]}
@@ -93,7 +93,7 @@ def test_blocks_are_added_until_the_slower_label_is_named(run: Path) -> None:
     assert len(records(run)) == 2 * (3 + len(added)) < 24
 
 
-def test_one_label_is_slowed_and_the_record_says_so(run: Path) -> None:
+def test_the_record_says_that_a_label_was_slowed(run: Path) -> None:
     slowed = {(record["competitor"]["alias"], record["samples"]["injected_slowdown"]) for record in records(run)}
     assert slowed == {("A", 1.0), ("B", 2.0)}
 
@@ -123,7 +123,7 @@ def test_the_audit_fails_when_a_record_is_moved(run: Path, tmp_path: Path) -> No
 
 
 def test_the_recomputation_finds_the_slowdown(run: Path) -> None:
-    """Wide bounds: no machine's mood hides that every step lasts twice as long."""
+    """Wide bounds, because no disturbance hides a factor of two."""
     script = [sys.executable, str(ROOT / "docs" / "recompute.py"), str(run)]
     (line,) = subprocess.run(script, capture_output=True, text=True, check=True).stdout.splitlines()
     assert line.endswith(" blocks: slower")

@@ -1,4 +1,4 @@
-"""A framework that somebody adds: two folders dropped into a tree, and nothing else edited, end in the report."""
+"""A new framework: two new folders, and no other change, are enough for a report."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ EVIDENCE = 'Check(trainable=1, non_trainable=0, weights_digest="sha256:0", logit
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """A tree of two fake frameworks and the real aggregator."""
+    """A tree with two fake frameworks and the real aggregator."""
     for name in ("resident", "newcomer"):
         framework_tree(tmp_path, name)
         runner = tmp_path / "runners" / name / "infer.py"
@@ -27,7 +27,7 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_is_planned_measured_compared_and_reported(tree: Path, capfd: pytest.CaptureFixture[str]):
+def test_the_framework_is_planned_measured_compared_and_reported(tree: Path, capfd: pytest.CaptureFixture[str]):
     assert main(["bench", "--profile", "tiny", "--engine", "venv"], tree) == 0
     (run,) = (path.parent for path in (tree / "results").glob("*/run.json"))
     assert len(list((run / "records").iterdir())) == 16

@@ -1,4 +1,4 @@
-"""All that is declared, in containers: every smoke case with every variant and loader, from profile to report."""
+"""Every declared variant and loader in containers: the profile `smoke`, up to the report."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def loaded(run: Path) -> LoadedRun:
 
 
 @pytest.mark.parametrize("invariant", INVARIANTS, ids=lambda invariant: invariant.__name__)
-def test_it_keeps_what_every_run_keeps(run: Path, invariant: Callable[[Path], None]) -> None:
+def test_every_invariant_holds(run: Path, invariant: Callable[[Path], None]) -> None:
     invariant(run)
 
 
@@ -39,7 +39,7 @@ def test_every_variant_and_every_loader_took_part(loaded: LoadedRun, workload: s
     assert {(one.framework, one.loader or one.variant) for one in tried} == set(declared(workload))
 
 
-def test_what_an_image_lacks_is_little_and_said(loaded: LoadedRun) -> None:
+def test_only_few_cases_are_unsupported_and_each_has_a_reason(loaded: LoadedRun) -> None:
     lacking = [record for record in loaded.records if record.status is not Status.OK]
     assert {record.status for record in lacking} <= {Status.UNSUPPORTED}
     assert all(record.error and record.error.message for record in lacking)
@@ -76,7 +76,7 @@ def test_its_report_claims_no_winner(run: Path) -> None:
 
 
 def declared(workload: str) -> Iterator[tuple[str, str]]:
-    """(framework, each variant, or where it has loaders each of them), of those that take part without being named."""
+    """(framework, variant or loader) of all frameworks that take part by default."""
     for framework, found in choose(ROOT, discover(ROOT), []).items():
         assert found.declaration is not None
         if offer := found.declaration.workloads.get(workload):

@@ -1,4 +1,4 @@
-"""Two versions of one framework as competitors, from real environments of wheels that the test makes itself."""
+"""Two versions of a framework as competitors, in real environments with wheels that the test makes."""
 
 import json
 import zipfile
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def write_wheel(folder: Path, version: str) -> None:
-    """The distribution `fakelib` at a version: one module that knows it."""
+    """Write the distribution `fakelib` in a version: a module that knows its version."""
     folder.mkdir(exist_ok=True)
     info = f"fakelib-{version}.dist-info"
     with zipfile.ZipFile(folder / f"fakelib-{version}-py3-none-any.whl", "w") as wheel:
@@ -30,7 +30,7 @@ def write_wheel(folder: Path, version: str) -> None:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A framework pinned to 2.0, of which the index has 1.0 as well."""
+    """A tree with a framework pinned to 2.0; the index also has 1.0."""
     tree = framework_tree(tmp_path_factory.mktemp("tree"), body="import fakelib; assert fakelib.VERSION")
     for version in ("1.0", "2.0"):
         write_wheel(tree / "wheels", version)
@@ -49,7 +49,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(tree: Path) -> Path:
-    """A run of three versions, of which there are two."""
+    """A run of three versions, of which only two exist."""
     words = ["--profile", "tiny", "--engine", "venv", "--frameworks", "fake@1.0,fake,fake@3.0"]
     assert main(["bench", *words], tree) == 1
     (folder,) = (path.parent for path in tree.glob("results/*/run.json"))
@@ -67,7 +67,7 @@ def test_each_version_ran_from_an_environment_of_its_own(tree: Path, run: Path) 
     assert sorted(path.name for path in (tree / ".venvs").iterdir()) == ["fake", "fake@1.0"]
 
 
-def test_a_version_that_the_index_lacks_is_a_dash_with_the_installer_s_reason(run: Path) -> None:
+def test_a_missing_version_is_a_dash_with_the_installer_s_reason(run: Path) -> None:
     (case,) = json.loads((run / "run.json").read_bytes())["cases"]
     assert [one["version"] for one in case["competitors"]] == ["1.0", ""]
     (gone,) = case["unavailable"]
@@ -77,20 +77,22 @@ def test_a_version_that_the_index_lacks_is_a_dash_with_the_installer_s_reason(ru
 
 
 def test_the_report_names_both(run: Path) -> None:
-    text = (run / "report.md").read_text().replace("\u200b", "")  # which keeps Markdown from seeing a person in @1.0
+    text = (
+        (run / "report.md").read_text().replace("\u200b", "")
+    )  # which keeps Markdown from reading @1.0 as a user's name
     assert "fake/only ÷ fake@1.0/only" in text
     assert "fake/only" in text
 
 
-def test_such_a_run_is_resumed_with_the_same_versions(tree: Path, run: Path) -> None:
+def test_a_resumed_run_has_the_same_versions(tree: Path, run: Path) -> None:
     path = sorted((run / "records").glob("*fake_1_0*.json"))[0]
     path.unlink()
     assert main(["bench", "--run", run.name], tree) == 1
     assert json.loads(path.read_bytes())["competitor"]["version"] == "1.0"
 
 
-def test_an_environment_of_another_version_is_told_from_its_record(tree: Path, run: Path) -> None:
-    """Somebody installs another version by hand: the replicate is invalid, not quietly something else's time."""
+def test_an_environment_with_a_wrong_version_makes_an_invalid_record(tree: Path, run: Path) -> None:
+    """If a user installs another version by hand, the replicate is invalid and not a time of the wrong version."""
     site = next((tree / ".venvs" / "fake@1.0").glob("lib/python*/site-packages"))
     before = site / "fakelib-1.0.dist-info" / "METADATA"
     text = before.read_text()
@@ -112,7 +114,7 @@ def test_an_environment_of_another_version_is_told_from_its_record(tree: Path, r
         ("fkae@1.0", "did you mean fake?"),
     ],
 )
-def test_what_is_no_version_is_a_usage_error(
+def test_an_invalid_version_is_a_usage_error(
     tree: Path, program: str, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for command in ("plan", "images", "doctor"):
@@ -120,9 +122,7 @@ def test_what_is_no_version_is_a_usage_error(
         assert words in capsys.readouterr().err
 
 
-def test_a_framework_that_runs_at_its_pinned_version_only_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_framework_with_only_its_pinned_version_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tree = framework_tree(tmp_path)
     assert main(["bench", "--profile", "tiny", "--frameworks", "fake@1.0"], tree) == 2
     assert "images/fake/requirements-version.txt" in capsys.readouterr().err

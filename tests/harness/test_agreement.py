@@ -1,4 +1,4 @@
-"""Two checks agree only where every evidence both carry agrees."""
+"""Two checks agree only if all evidence that both have agrees."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_equal_checks_agree():
     ("workload", "name"), [(workload, name) for workload in REQUIRED for name in REQUIRED[workload]]
 )
 @pytest.mark.parametrize("sides", ["left", "right", "both"])
-def test_required_evidence_that_is_missing_is_no_agreement(workload: str, name: str, sides: str):
+def test_missing_required_evidence_is_a_disagreement(workload: str, name: str, sides: str):
     without = changed(**{name: None})
     left, right = (without if sides != "right" else BASE), (without if sides != "left" else BASE)
     assert name.replace("_", " ") in (disagreement(left, right, "fp32", workload) or "")
@@ -45,7 +45,7 @@ def test_the_required_evidence_suffices(workload: str):
     assert disagreement(only, only, "fp32", workload) is None
 
 
-def test_of_an_unknown_workload_what_both_have_is_compared():
+def test_an_unknown_workload_requires_no_evidence_but_compares_it():
     assert disagreement(BASE, Check(), "fp32", "new") is None
     assert "trainable" in (disagreement(BASE, changed(trainable=11), "fp32", "new") or "")
 
@@ -86,7 +86,7 @@ def test_half_precision_allows_more():
     assert disagreement(BASE, other, "bf16", "train") is None
 
 
-def test_not_a_number_never_agrees():
+def test_nan_never_agrees():
     assert disagreement(BASE, changed(logits_sketch=[float("nan"), 2.0, 2.0]), "fp32", "train") is not None
 
 
@@ -95,20 +95,20 @@ def test_float64_runs_must_agree_far_more_closely():
     assert "float64 after 3 " in (disagreement(BASE, other, "fp32", "train") or "")
 
 
-def test_a_framework_that_strays_from_its_own_float64_run_widens_the_loss_tolerance():
+def test_a_distance_from_the_own_float64_run_widens_the_loss_tolerance():
     strayed = changed(losses=[4.6, 4.5, 4.4, 4.3 * 1.004])
     assert loss_tolerance(BASE, strayed, 3, "fp32") == pytest.approx(4e-2)
     assert disagreement(BASE, strayed, "fp32", "train") is None
 
 
-def test_after_one_step_rounding_excuses_a_hundredth_at_most():
+def test_after_one_step_the_loss_tolerance_is_at_most_a_hundredth():
     strayed = changed(losses=[4.6, 4.5 * 1.002, 4.4, 4.3])
     assert loss_tolerance(BASE, strayed, 1, "fp32") == 1e-2
     assert disagreement(BASE, strayed, "fp32", "train") is None
     assert "after 1 " in (disagreement(BASE, changed(losses=[4.6, 4.5 * 1.02, 4.4, 4.3]), "fp32", "train") or "")
 
 
-def test_a_mistake_in_the_timed_step_cannot_excuse_itself():
+def test_a_mistake_in_the_timed_step_cannot_widen_its_own_tolerance():
     strayed = changed(losses=[4.6, 4.5, 4.4, 4.3 * 0.94])
     assert loss_tolerance(BASE, strayed, 3, "fp32") == 5e-2
     assert "after 3 " in (disagreement(BASE, strayed, "fp32", "train") or "")

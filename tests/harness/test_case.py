@@ -1,4 +1,4 @@
-"""A case as a key, and its names."""
+"""A case's key, label and axes."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ from runners.harness.case import AXES, Case, DatasetRef
 CASE = Case("load", "cpu", batch_size=32, seed=25, stage="batch", workers=2, dataset=DatasetRef("d", "sha256:0", 3, 4))
 
 
-def test_equal_cases_are_one_key() -> None:
+def test_equal_cases_have_one_key() -> None:
     other = dataclasses.replace(CASE)
     assert {CASE: 1}[other] == 1
     assert other.key == CASE.key
@@ -16,7 +16,7 @@ def test_equal_cases_are_one_key() -> None:
     assert dataclasses.replace(CASE, workers=3).key != CASE.key
 
 
-def test_the_key_holds_what_has_a_value_so_that_a_further_axis_changes_no_older_key() -> None:
+def test_the_key_leaves_out_empty_fields_so_that_a_new_axis_changes_no_old_key() -> None:
     held = json.loads(CASE.key)
     assert held["dataset"] == {"id": "d", "digest": "sha256:0", "items": 3, "bytes": 4}
     assert held.keys() == {
@@ -24,14 +24,14 @@ def test_the_key_holds_what_has_a_value_so_that_a_further_axis_changes_no_older_
     }
 
 
-def test_a_label_says_every_axis_that_differs_from_what_goes_without_saying() -> None:
+def test_a_label_has_every_axis_whose_value_does_not_go_without_saying() -> None:
     assert CASE.label == "load batch batch 32 workers 2 d cpu"
     train = Case("train", "gpu", network="cnn4", input_size=32, batch_size=8, precision="bf16", scope="compute", seed=7)
     assert train.label == "train cnn4 32 px batch 8 bf16 seed 7 gpu"
     assert train.settings("batch_size") == ["32 px", "bf16", "seed 7"]
 
 
-def test_every_axis_says_what_it_is_and_where_it_applies() -> None:
+def test_every_axis_has_a_help_text_and_its_workloads() -> None:
     for axis in AXES:
         assert axis.help
         assert axis.word

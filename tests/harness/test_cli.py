@@ -1,4 +1,4 @@
-"""From a command line to a record, with a fake framework in this very process."""
+"""From a command line to a record, with a fake framework in this process."""
 
 import errno
 import json
@@ -84,7 +84,7 @@ def run(tmp_path: Path, *argv: str) -> tuple[int, dict]:
     return code, json.loads((tmp_path / "out" / "one.json").read_text())
 
 
-def test_one_replicate_leaves_one_whole_record(tmp_path, prepare):
+def test_a_replicate_leaves_one_complete_record(tmp_path, prepare):
     requests: list[Request] = []
     prepare(lambda request: requests.append(request) or step_work())
     code, record = run(tmp_path, "train", "--network", "cnn4", "--batch-size", "8", "--threads", "2", "--block", "3")
@@ -115,7 +115,7 @@ def test_one_replicate_leaves_one_whole_record(tmp_path, prepare):
         (ValueError("surprise"), "failed", "ERROR"),
     ],
 )
-def test_whatever_goes_wrong_becomes_a_record_that_says_so(tmp_path, prepare, monkeypatch, error, status, kind):
+def test_every_error_becomes_a_record_with_status_and_kind(tmp_path, prepare, monkeypatch, error, status, kind):
     def fail(_request):
         raise error
 
@@ -148,7 +148,7 @@ def test_a_check_that_is_not_finite_is_invalid(tmp_path, prepare):
     assert (code, record["status"], record["error"]["kind"]) == (1, "invalid", "NUMBERS")
 
 
-def test_a_missing_package_is_unsupported_with_the_remedy(tmp_path, monkeypatch):
+def test_a_missing_package_is_unsupported_with_advice(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "runners.fake", types.ModuleType("runners.fake"))
     code, record = run(tmp_path, "train")
     assert (code, record["status"]) == (1, "unsupported")
@@ -156,12 +156,12 @@ def test_a_missing_package_is_unsupported_with_the_remedy(tmp_path, monkeypatch)
 
 @pytest.fixture
 def bf16_only(monkeypatch):
-    """A CPU that computes in bf16 and not in fp16."""
+    """A CPU that computes in bf16, but not in fp16."""
     monkeypatch.setattr(precision, "cpu_flags", lambda: frozenset({"avx2", "avx512_bf16"}))
 
 
 @pytest.mark.parametrize("size", ["32", "48"])
-def test_a_network_takes_its_sizes_and_the_first_is_usual(tmp_path, prepare, size):
+def test_a_network_takes_only_its_sizes_and_the_first_is_the_default(tmp_path, prepare, size):
     prepare(lambda _request: step_work(), "infer")
     assert run(tmp_path, "infer")[1]["case"]["input_size"] == 48
     assert run(tmp_path, "infer", "--input-size", size)[1]["case"]["input_size"] == int(size)
@@ -205,17 +205,17 @@ def test_the_compilers_cache_is_cold_once_for_each_competitor_and_case(tmp_path,
     prepare(kept)
     other = ("--batch-size", "8")
     assert [state(), state(), state(*other), state("--variant", "graph")] == ["cold", "warm", "cold", "cold"]
-    assert run(tmp_path, "train")[1]["samples"]["compiler_cache"] == "cold"  # without a folder nothing is kept
+    assert run(tmp_path, "train")[1]["samples"]["compiler_cache"] == "cold"  # without a folder, no code is kept
 
 
-def test_a_variant_that_keeps_no_compiled_code_says_so(tmp_path, prepare):
+def test_without_compiled_code_the_state_of_the_cache_is_unknown(tmp_path, prepare):
     prepare(lambda _request: step_work())
     record = run(tmp_path, "train")[1]
     assert record["samples"]["compiler_cache"] is None
     assert record["unknown"]["samples.compiler_cache"] == "this variant keeps no compiled code"
 
 
-def test_what_set_up_alone_held_is_not_in_the_peak(tmp_path, prepare):
+def test_memory_of_set_up_alone_is_not_in_the_peak(tmp_path, prepare):
     size = 400_000_000
 
     def heavy(_request):
@@ -246,7 +246,7 @@ def test_check_prints_the_evidence_and_writes_nothing(tmp_path, prepare, capsys)
     assert not (tmp_path / "out").exists()
 
 
-def test_check_accepts_what_pytorch_s_evidence_is(prepare, capsys):
+def test_check_accepts_pytorch_s_evidence(prepare, capsys):
     kept = expected(Case("train", "cpu", batch_size=2, seed=25, network="cnn4", input_size=32))
     prepare(lambda _request: step_work(check=lambda: kept))
     assert main(FAKE, ["train", "--check"]) == 0
@@ -254,7 +254,7 @@ def test_check_accepts_what_pytorch_s_evidence_is(prepare, capsys):
     assert capsys.readouterr().err.endswith(said)
 
 
-def test_check_looks_at_what_was_in_effect_too(prepare, capsys):
+def test_check_compares_the_settings_in_effect_too(prepare, capsys):
     prepare(lambda _request: step_work(seen=lambda: replace(SEEN, unknown={})))
     assert main(FAKE, ["train", "--check"]) == 1
     assert "THREADS: threads_intra is unknown" in capsys.readouterr().err
@@ -288,7 +288,7 @@ def test_check_looks_at_what_was_in_effect_too(prepare, capsys):
     ],
 )
 @pytest.mark.usefixtures("bf16_only")
-def test_what_cannot_be_meant_exits_with_2_and_says_what_is_known(argv, said, capsys, tmp_path):
+def test_an_invalid_command_line_exits_with_2_and_names_the_valid_values(argv, said, capsys, tmp_path):
     try:
         code = main(FAKE, [*argv, "--out", str(tmp_path / "out")])
     except SystemExit as stop:
@@ -300,7 +300,7 @@ def test_what_cannot_be_meant_exits_with_2_and_says_what_is_known(argv, said, ca
 
 @pytest.fixture
 def somebody():
-    """Not root, who may write anywhere."""
+    """A user other than root, who may write anywhere."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -310,7 +310,7 @@ def somebody():
 
 @pytest.fixture
 def shut_out():
-    """A folder whose own folder `mode` shuts, in a place that everybody may enter."""
+    """A folder in a parent folder with this `mode`, in a place that every user may enter."""
     made = Path(tempfile.mkdtemp())
     (made / "out").mkdir(mode=0o555)
     yield made / "out"
@@ -319,8 +319,8 @@ def shut_out():
 
 
 @pytest.mark.parametrize(("mode", "remedy"), [(0o755, "chown -R {} "), (0o600, "choose another --out\n")])
-def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(shut_out, prepare, capsys, request, mode, remedy):
-    """Whose folder one may not enter, as somebody's home, one is not told to take."""
+def test_an_unwritable_folder_is_reported_before_anything_runs(shut_out, prepare, capsys, request, mode, remedy):
+    """The advice does not say to change the owner of a folder that the user may not enter, such as another's home."""
     shut_out.parent.chmod(mode)
     prepare(lambda _request: pytest.fail("measured without a place for the record"))
     request.getfixturevalue("somebody")
@@ -330,14 +330,14 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_runs(shut_out, 
     assert remedy.format(f"{os.getuid()}:{os.getgid()}") in said
 
 
-def test_a_file_where_the_folder_should_be_is_said_before_anything_runs(tmp_path, prepare, capsys):
+def test_a_file_instead_of_a_folder_is_reported_before_anything_runs(tmp_path, prepare, capsys):
     (tmp_path / "out").write_text("")
     prepare(lambda _request: pytest.fail("measured without a place for the record"))
     assert main(FAKE, ["train", "--out", str(tmp_path / "out")]) == 3
     assert "cannot write there" in capsys.readouterr().err
 
 
-def test_a_record_that_cannot_be_written_is_said_and_exits_with_3(tmp_path, prepare, capsys, monkeypatch):
+def test_a_record_that_cannot_be_written_exits_with_3(tmp_path, prepare, capsys, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -355,7 +355,7 @@ def test_a_record_that_cannot_be_written_is_said_and_exits_with_3(tmp_path, prep
         (errno.ENOSPC, "make room, or choose another --out"),
     ],
 )
-def test_the_remedy_for_a_folder_names_what_exists_and_could_help(tmp_path, number, words):
+def test_the_advice_for_a_folder_names_an_existing_folder_and_helps(tmp_path, number, words):
     said = host.writing_remedy(tmp_path / "not" / "yet", OSError(number, "no"))
     assert said.endswith(words.format(owner=f"{os.getuid()}:{os.getgid()}", place=tmp_path))
     assert ("chown" in said) is ("chown" in words)
@@ -378,7 +378,7 @@ def test_the_remedy_for_a_folder_names_what_exists_and_could_help(tmp_path, numb
         ({}, None),
     ],
 )
-def test_the_quota_is_that_of_the_process_s_own_group_and_those_above(monkeypatch, files, quota):
+def test_the_quota_is_the_smallest_of_the_own_group_and_the_groups_above(monkeypatch, files, quota):
     for module in (host, proc):
         monkeypatch.setattr(module, "read_text", files.get)
     monkeypatch.setattr(host, "read_int", lambda _: None)
@@ -427,7 +427,7 @@ def test_load_reads_the_manifest_and_times_deliveries(tmp_path, prepare, dataset
     assert record["samples"]["first_step_ns"] == record["samples"]["stage_ns"]["first_batch"]
 
 
-def test_a_track_that_the_workload_has_not_is_refused(dataset, capsys):
+def test_a_track_that_the_workload_lacks_is_refused(dataset, capsys):
     with pytest.raises(SystemExit) as ended:
         main(FAKE, ["load", "--manifest", str(dataset), "--track", "default"])
     assert ended.value.code == 2

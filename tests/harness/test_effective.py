@@ -1,4 +1,4 @@
-"""What a framework tells of itself is held against what was requested."""
+"""The settings that a framework reports are compared with the request."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ def request(**changes) -> Request:
     return Request(replace(CASE, **changes), Competitor("fake", "only"), 2, Path(), Path())
 
 
-def test_what_is_in_effect_is_told():
+def test_the_settings_in_effect_are_recorded():
     found, unknown = effective(request(), SEEN)
     assert (found.device, found.precision, found.threads_intra, found.threads_inter) == ("cpu", "fp32", 2, 2)
     assert found.settings == {"parameters": "fp32", "xla": "off"}
@@ -36,19 +36,19 @@ def test_what_is_in_effect_is_told():
         ({"tf32": True}, "PRECISION", "fp32 was requested, tf32 is in effect"),
     ],
 )
-def test_what_was_not_asked_for_is_refused(changes, kind, words):
+def test_settings_that_differ_from_the_request_are_invalid(changes, kind, words):
     with pytest.raises(Invalid, match=words) as refused:
         effective(request(), replace(SEEN, **changes))
     assert refused.value.kind == kind
 
 
-def test_what_is_unknown_has_its_reason():
+def test_an_unknown_number_of_threads_needs_a_reason():
     found, unknown = effective(request(), replace(SEEN, threads_inter=None, unknown={"threads_inter": "not told"}))
     assert found.threads_inter is None
     assert unknown == {"effective.threads_inter": "not told"}
 
 
-def test_a_loader_delivers_in_the_host_s_memory_whatever_the_device():
+def test_a_loader_may_deliver_in_the_host_s_memory_for_any_device():
     found, _ = effective(request(workload="load", device="gpu", network=None), replace(SEEN, precision="uint8"))
     assert found.device == "cpu"
 

@@ -12,7 +12,7 @@ from runners.harness.workload import Invalid
 
 
 class Full(Exception):
-    """What a framework raises where memory is full."""
+    """The error of a framework for full memory."""
 
 
 @pytest.fixture(autouse=True)
@@ -31,13 +31,13 @@ def _fake(monkeypatch):
         (MemoryError(), "gpu", "OOM(host)"),
     ],
 )
-def test_full_memory_has_its_place(error, device, kind):
+def test_full_memory_is_attributed_to_host_or_gpu(error, device, kind):
     status, failure = fault("fake", device, error)
     assert (status, failure.kind) == (Status.OOM, kind)
     assert failure.message
 
 
-def test_an_error_raised_because_memory_was_full_is_one_of_full_memory():
+def test_an_error_caused_by_full_memory_counts_as_full_memory():
     error = Invalid("SAVE", "the model could not be saved")
     error.__cause__ = Full("no memory left")
     assert fault("fake", "cpu", error)[0] is Status.OOM
@@ -48,7 +48,7 @@ def test_a_framework_that_is_not_installed_has_no_memory_error_of_its_own():
     assert not is_out_of_memory("nowhere", ValueError("x"))
 
 
-def test_what_is_unknown_keeps_the_end_of_its_traceback(capsys):
+def test_an_unknown_error_keeps_the_end_of_its_traceback(capsys):
     try:
         raise ValueError("surprise")
     except ValueError as error:
@@ -58,7 +58,7 @@ def test_what_is_unknown_keeps_the_end_of_its_traceback(capsys):
     assert "surprise" in capsys.readouterr().err
 
 
-def test_every_module_of_a_framework_is_imported_but_the_one_that_runs():
+def test_every_module_of_a_framework_except_main_is_imported():
     found = modules("jax")
     assert {"runners.jax.device", "runners.jax.infer"} <= set(found)
     assert "runners.jax.__main__" not in found

@@ -1,4 +1,4 @@
-"""The GPU's state as `nvidia-smi` tells it: new drivers, old ones, and tools that answer nothing of use."""
+"""The GPU's state from `nvidia-smi`: new drivers, old drivers, and useless answers."""
 
 import pytest
 
@@ -24,7 +24,7 @@ esac"""
 
 @pytest.fixture
 def tool(tmp_path, monkeypatch):
-    """Writes a shell script as `nvidia-smi`, the first on the path."""
+    """Installs a shell script as `nvidia-smi`."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(gpu_health, "process_tree", lambda: [100, 101])
@@ -52,7 +52,7 @@ def test_a_cpu_case_asks_nothing(tool):
     ("power", "heat", "limits"),
     [(500, 7, []), (501, 7, ["sw_power_cap"]), (900, 8, ["hw_thermal_slowdown", "sw_power_cap"])],
 )
-def test_a_new_driver_counts_what_happened_within_the_window(tool, power, heat, limits):
+def test_a_new_driver_counts_the_limits_within_the_window(tool, power, heat, limits):
     tool(NEW.format(power=500, heat=7, pids="4711\\n"))
     before = read("gpu")
     tool(NEW.format(power=power, heat=heat, pids="4711\\n"))
@@ -66,14 +66,14 @@ def test_a_new_driver_counts_what_happened_within_the_window(tool, power, heat, 
     ("mask", "limits"),
     [
         ("0x0000000000000001", []),  # idle
-        ("0x0000000000000112", []),  # clocks that somebody chose
+        ("0x0000000000000112", []),  # clocks set by a user
         ("0x0000000000000004", ["sw_power_cap"]),
         ("0x0000000000000048", ["hw_slowdown", "hw_thermal_slowdown"]),
         ("0x00000000000000a0", ["hw_power_brake_slowdown", "sw_thermal_slowdown"]),
         ("[N/A]", None),
     ],
 )
-def test_older_drivers_tell_what_holds_the_clock_back_now(tool, driver, mask, limits):
+def test_older_drivers_report_the_limits_of_the_moment(tool, driver, mask, limits):
     assert state(tool, driver.format(mask=mask))[0] == limits
 
 
@@ -85,10 +85,10 @@ def test_a_limit_at_either_edge_counts():
 @pytest.mark.parametrize(
     ("pids", "count"),
     [
-        ("", None),  # a container that is told of nobody, though this process computes there
+        ("", None),  # a container that sees no process, although this process computes on the GPU
         ("100\\n", 1),
         ("100\\n101\\n", 1),  # both of this tree
-        ("4711\\n", 1),  # a container that is told the ids outside
+        ("4711\\n", 1),  # a container that sees the process ids outside
         ("100\\n4711\\n", 2),
         ("4711\\n4712\\n4712\\n", 2),
         ("[Insufficient Permissions]\\n", None),
@@ -103,20 +103,20 @@ def test_processes_are_counted_with_this_tree_as_one(tool, pids, count):
 @pytest.mark.parametrize(
     ("holders", "mebibytes"),
     [
-        ("100, 700\\n101, 300\\n4711, 9\\n", 1000),  # this tree's, whoever else is there
-        ("4711, 512\\n", 512),  # a container that is told the ids outside
-        ("4711, 512\\n4712, 5\\n", None),  # which of them is this one?
+        ("100, 700\\n101, 300\\n4711, 9\\n", 1000),  # this tree's memory only
+        ("4711, 512\\n", 512),  # a container that sees the process ids outside
+        ("4711, 512\\n4712, 5\\n", None),  # unknown which of the two is this process
         ("100, [N/A]\\n", None),
         ("100\\n", None),
         ("", None),
     ],
 )
-def test_the_memory_is_what_this_tree_holds(tool, holders, mebibytes):
+def test_the_memory_is_that_of_this_process_tree(tool, holders, mebibytes):
     tool(NEW.format(power=0, heat=0, pids=holders))
     assert read("gpu").process_bytes == (None if mebibytes is None else mebibytes * 2**20)
 
 
-def test_the_gpu_asked_for_is_the_one_that_may_be_used(tool, tmp_path, monkeypatch):
+def test_the_first_visible_gpu_is_read(tool, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-12ab,3")
     tool(f'echo "$1" >> {tmp_path}/asked; exit 1')
     read("gpu")
@@ -133,19 +133,19 @@ def test_the_gpu_asked_for_is_the_one_that_may_be_used(tool, tmp_path, monkeypat
         ("exec sleep 60", "within"),
     ],
 )
-def test_a_tool_that_answers_nothing_of_use_leaves_null_and_a_reason(tool, monkeypatch, script, reason):
+def test_a_useless_answer_leaves_null_and_a_reason(tool, monkeypatch, script, reason):
     monkeypatch.setattr(gpu_health, "TIMEOUT_SECONDS", 0.05 if "sleep" in script else 5.0)
     limits, processes, why = state(tool, script)
     assert (limits, processes) == (None, None)
     assert reason in why
 
 
-def test_a_machine_without_the_tool_says_so(tmp_path, monkeypatch):
+def test_a_missing_nvidia_smi_is_the_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert read("gpu").unknown == "nvidia-smi is not installed"
 
 
-def test_a_tool_that_may_not_be_started_says_so(tmp_path, monkeypatch):
+def test_an_nvidia_smi_that_cannot_be_started_is_the_reason(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "nvidia-smi").write_text("not a program")
     (tmp_path / "nvidia-smi").chmod(0o755)

@@ -1,4 +1,4 @@
-"""What is read around the window, from a /proc that is made up: every counter, and a reason where there is none."""
+"""The readings around the window, from a fake /proc: every counter, and a reason for each missing counter."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ def reading(counted: Counters = EARLY, product_ns: int | None = 500_000, mhz: fl
 
 @pytest.fixture
 def files(monkeypatch):
-    """The only kernel files there are; a test adds those it needs."""
+    """All kernel files of a test, by path; a test adds the files that it needs."""
     made: dict[str, str] = {}
     for module in (proc, counters):
         monkeypatch.setattr(module, "read_text", made.get)
@@ -40,8 +40,8 @@ def test_differences_over_the_window_become_fractions_of_it():
     assert found.minor_faults == 200
 
 
-def test_counters_that_were_set_back_are_unknown_and_no_share():
-    """As after a virtual machine has moved to another host."""
+def test_counters_that_went_back_give_no_fraction():
+    """Counters go back when a virtual machine moves to another host."""
     found, reasons = health(reading(), reading(dataclasses.replace(LATE, cpu=CpuTicks(10_400, 4_300, 7))), 0.0)
     assert found.steal_fraction is None
     assert found.others_cpu_fraction is None
@@ -49,7 +49,7 @@ def test_counters_that_were_set_back_are_unknown_and_no_share():
 
 
 @pytest.mark.parametrize(("own_ticks", "others"), [(0, 300 / 400), (250, 50 / 400), (300, 0), (330, 0)])
-def test_others_are_what_was_busy_and_not_this_process_tree(own_ticks, others):
+def test_the_share_of_others_is_busy_time_without_this_process_tree(own_ticks, others):
     found, _ = health(reading(), reading(LATE), cpu_seconds=own_ticks / TICKS)
     assert found.others_cpu_fraction == pytest.approx(others)
 
@@ -63,7 +63,7 @@ def test_pages_swapped_in_and_the_two_products_and_clocks_are_recorded():
 
 
 @pytest.mark.usefixtures("files")
-def test_what_the_kernel_does_not_show_is_null_with_a_reason(monkeypatch):
+def test_a_value_that_the_kernel_does_not_show_is_null_with_a_reason(monkeypatch):
     def no_average():
         raise OSError
 
@@ -77,7 +77,7 @@ def test_what_the_kernel_does_not_show_is_null_with_a_reason(monkeypatch):
     assert all(unknown.values())
 
 
-def test_a_kernel_that_counts_no_time_at_all_is_not_read_as_an_idle_one():
+def test_a_kernel_without_cpu_times_does_not_look_idle():
     still = dataclasses.replace(LATE, cpu=EARLY.cpu)
     found, unknown = health(reading(), reading(still), 0.0)
     assert (found.steal_fraction, found.others_cpu_fraction) == (None, None)
@@ -98,7 +98,7 @@ def test_the_counters_are_read_from_the_kernels_files(files):
     assert (found.swapped_in, found.pressure_us, found.throttled, found.threads) == (42, 1234, 2, 6)
 
 
-def test_throttling_is_that_of_the_own_control_group_and_of_those_above(files):
+def test_throttling_counts_the_own_control_group_and_the_groups_above(files):
     files["/proc/self/cgroup"] = "0::/user.slice/app.scope"
     files["/sys/fs/cgroup/user.slice/app.scope/cpu.stat"] = "nr_periods 3\nnr_throttled 2"
     files["/sys/fs/cgroup/user.slice/cpu.stat"] = "nr_periods 3\nnr_throttled 5"
@@ -111,13 +111,13 @@ def test_a_cpu_that_the_kernel_does_not_list_leaves_cpu_time_unknown(files):
     assert counters.counters().cpu is None
 
 
-def test_the_clock_is_that_of_the_fastest_cpu_it_may_use(files):
+def test_the_clock_is_that_of_the_fastest_allowed_cpu(files):
     for cpu, khz in enumerate((1_200_000, 3_400_000, 5_000_000)):
         files[f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq"] = str(khz)
     assert counters.clock_mhz() == 3400
 
 
-def test_without_a_frequency_driver_the_clock_comes_from_the_processors_list(files):
+def test_without_a_frequency_driver_the_clock_comes_from_cpuinfo(files):
     blocks = [f"processor\t: {cpu}\ncpu MHz\t\t: {mhz}" for cpu, mhz in enumerate(("2100.5", "rubbish", "4000"))]
     files["/proc/cpuinfo"] = "\n\n".join(blocks)
     assert counters.clock_mhz() == 2100.5
@@ -126,7 +126,7 @@ def test_without_a_frequency_driver_the_clock_comes_from_the_processors_list(fil
 
 
 class FakeClock:
-    """Each product takes the next of some times; asking for the time takes none."""
+    """A clock on which each product takes the next of the given times."""
 
     def __init__(self, monkeypatch, durations_ns=(), busy_polls=0):
         self.now, self.durations, self.busy = 0, list(durations_ns), busy_polls
@@ -153,13 +153,13 @@ def test_only_the_fastest_product_of_the_span_counts(monkeypatch):
     assert product.fastest_ns() == 30_000_000
 
 
-def test_a_thread_pool_that_spins_for_a_while_is_waited_for(monkeypatch):
+def test_the_product_waits_for_a_spinning_thread_pool(monkeypatch):
     clock = FakeClock(monkeypatch, [product.SPAN_NS], busy_polls=4)
     assert product.fastest_ns() == product.SPAN_NS
     assert clock.now == product.SPAN_NS + 4 * 5_000_000
 
 
-def test_threads_that_never_rest_leave_no_product(monkeypatch):
+def test_without_rest_of_the_own_threads_there_is_no_product(monkeypatch):
     clock = FakeClock(monkeypatch, busy_polls=10**6)
     assert product.fastest_ns() is None
     assert clock.now == product.PATIENCE_NS
@@ -182,7 +182,7 @@ def test_a_process_that_has_ended_does_not_run(monkeypatch):
     assert proc.any_thread_runs([7]) is False
 
 
-def test_the_counters_are_innermost_at_both_edges(monkeypatch):
+def test_only_the_window_lies_between_the_two_readings_of_the_counters(monkeypatch):
     order: list[str] = []
 
     def noting(name, answer):

@@ -1,4 +1,4 @@
-"""A loader of known rate, simulated event by event, read through the production loop and statistic.
+"""A loader with a known rate, simulated event by event, and measured by the production loop and statistic.
 
 Each of `workers` makes a batch in WORK_MS, up to `jitter` more or less; at most `prefetch` of a worker's batches are
 made or being made and not yet taken. They come in the order of the workers' turns, as PyTorch's do, or as they get
@@ -32,7 +32,7 @@ SAMPLING = Sampling(5, 40, 200, 2.0)
 
 
 class Loader:
-    """The simulated loader and its clock; `step` takes the next batch and is over when it is there."""
+    """The simulated loader and its clock. `step` waits for the next batch and takes it."""
 
     def __init__(self, workers: int, prefetch: int, jitter: float, in_turn: bool, seed: int = 0) -> None:
         self.now, self.in_turn, self.workers, self.prefetch = 0, in_turn, workers, prefetch
@@ -57,7 +57,7 @@ class Loader:
         self._ask(worker)
 
     def pause(self) -> None:
-        """The consumer stays away until the queue is full, and for another PAUSE_MS."""
+        """The consumer pauses until the queue is full, and for another PAUSE_MS."""
         self.now = max(self.now, *self._free_at) + PAUSE_MS * MS
 
     def work(self) -> StepWork:
@@ -67,7 +67,7 @@ class Loader:
 
 
 def reading(loader: Loader) -> Record:
-    """What the production loop records of a loader."""
+    """The record of a loader, made by the production loop."""
     times, discarded = sample_deliveries(loader.work(), SAMPLING, lambda: loader.now)
     case = Case("load", "cpu", batch_size=32, seed=25, input_size=224, stage="decode", workers=loader.workers)
     samples = Samples(times, discarded, 32, times[0], 0, 0, queue_batches=loader.workers * loader.prefetch)
@@ -76,7 +76,7 @@ def reading(loader: Loader) -> Record:
 
 
 def true_seconds(loader: Loader) -> float:
-    """Seconds a batch in the long run, by the simulation's own account, without a pause."""
+    """The true seconds a batch in the long run, from the simulation itself, without a pause."""
     for _ in range(50 * loader.workers * loader.prefetch):
         loader.step()
     began, rounds = loader.now, 4000 // loader.workers
@@ -86,7 +86,7 @@ def true_seconds(loader: Loader) -> float:
 
 
 def opened(workers: int, prefetch: int, jitter: float, in_turn: bool, paused: bool, seed: int = 0) -> Loader:
-    """A loader that has delivered its first batch, its queue full where the consumer then paused."""
+    """A loader that has delivered its first batch. If the consumer then `paused`, its queue is full."""
     loader = Loader(workers, prefetch, jitter, in_turn, seed)
     loader.step()
     if paused:
@@ -97,7 +97,7 @@ def opened(workers: int, prefetch: int, jitter: float, in_turn: bool, paused: bo
 @pytest.mark.parametrize("paused", [False, True], ids=["at once", "after a pause"])
 @pytest.mark.parametrize("in_turn", [True, False], ids=["in turn", "as ready"])
 @pytest.mark.parametrize(("workers", "prefetch"), SHAPES)
-def test_bursts_of_a_known_rate_are_read_exactly(workers, prefetch, in_turn, paused):
+def test_bursts_of_a_known_rate_are_measured_exactly(workers, prefetch, in_turn, paused):
     record = reading(opened(workers, prefetch, 0.0, in_turn, paused))
     assert seconds(record) == pytest.approx(WORK_MS / 1e3 / workers, rel=1e-9)
 
@@ -105,7 +105,7 @@ def test_bursts_of_a_known_rate_are_read_exactly(workers, prefetch, in_turn, pau
 @pytest.mark.parametrize("paused", [False, True], ids=["at once", "after a pause"])
 @pytest.mark.parametrize("in_turn", [True, False], ids=["in turn", "as ready"])
 @pytest.mark.parametrize(("workers", "prefetch"), SHAPES)
-def test_uneven_workers_are_read_within_two_percent(workers, prefetch, in_turn, paused):
+def test_uneven_workers_are_measured_within_two_percent(workers, prefetch, in_turn, paused):
     truth = true_seconds(Loader(workers, prefetch, 0.05, in_turn))
     assert seconds(reading(opened(workers, prefetch, 0.05, in_turn, paused))) == pytest.approx(truth, rel=0.02)
 
@@ -113,7 +113,7 @@ def test_uneven_workers_are_read_within_two_percent(workers, prefetch, in_turn, 
 @pytest.mark.parametrize("paused", [False, True], ids=["at once", "after a pause"])
 @pytest.mark.parametrize("in_turn", [True, False], ids=["in turn", "as ready"])
 @pytest.mark.parametrize(("workers", "prefetch"), SHAPES)
-def test_workers_that_drift_apart_during_the_window_do_not_bend_the_mean_reading(workers, prefetch, in_turn, paused):
+def test_workers_that_drift_apart_do_not_bias_the_mean(workers, prefetch, in_turn, paused):
     truth = statistics.fmean(true_seconds(Loader(workers, prefetch, 0.1, in_turn, seed)) for seed in range(2))
     loaders = [opened(workers, prefetch, 0.1, in_turn, paused, seed) for seed in range(8)]
     assert statistics.fmean(seconds(reading(loader)) for loader in loaders) == pytest.approx(truth, rel=0.01)
@@ -127,7 +127,7 @@ def test_the_median_interval_would_be_far_off(workers, prefetch):
 
 @pytest.mark.parametrize(("workers", "prefetch"), SHAPES)
 def test_a_window_without_deliveries_discarded_would_be_off_after_a_pause(workers, prefetch):
-    """With a queue of one there is nothing to hand over at once but that one batch: 1 of 41."""
+    """A queue of one batch hands over only this batch at once: 1 of 41."""
     record = reading(opened(workers, prefetch, 0.0, True, paused=True))
     measured = len(retained(record.samples))
     assert abs(sum(record.samples.step_ns[:measured]) / measured / 1e9 / seconds(record) - 1) > 0.015

@@ -1,4 +1,4 @@
-"""The loop, driven by a clock that moves only when the fake work says so."""
+"""The timing loop, with a clock that moves only when the fake work says so."""
 
 import gc
 
@@ -19,7 +19,7 @@ MS = 1_000_000
 
 
 class FakeClock:
-    """Nanoseconds that pass only when told to."""
+    """A clock that moves only when it is told to."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -28,7 +28,7 @@ class FakeClock:
         return self.now
 
     def work(self, *durations_ms: float, forever: float = 1.0):
-        """A step that takes the given times one after the other, then `forever` each."""
+        """A step that takes the given times one after another, and after them always `forever`."""
         left = list(durations_ms)
 
         def step() -> None:
@@ -59,7 +59,7 @@ def test_a_sample_ends_after_the_device_has_finished():
     assert times == [8 * MS, 8 * MS]
 
 
-def test_sampling_goes_on_until_both_minimum_steps_and_seconds_are_reached():
+def test_sampling_continues_until_minimum_steps_and_seconds_are_reached():
     clock = FakeClock()
     assert len(sample_steps(step_work(clock.work(forever=10)), Sampling(1, 3, 1000, 0.5), clock)) == 1 + 50
     assert len(sample_steps(step_work(clock.work(forever=10)), Sampling(1, 80, 1000, 0.5), clock)) == 1 + 80
@@ -96,7 +96,7 @@ def test_the_rate_of_a_bursty_loader_comes_from_elapsed_time_not_from_single_int
 
 @pytest.mark.parametrize("queue", [1, 4, 16, 64])
 def test_a_queue_filled_before_the_window_does_not_change_the_rate(queue: int):
-    """The queue's stock is delivered at once; after it the loader's own pace is what is measured."""
+    """The queue's batches are delivered at once; then the loop measures the loader's own rate."""
     clock = FakeClock()
     work = step_work(clock.work(*[0.0] * queue, forever=5), workers=1, queue_batches=queue)
     times, discarded = sample_deliveries(work, Sampling(0, 1, 1, 0), clock)
@@ -117,7 +117,7 @@ def test_collector_pauses_are_logged_and_its_state_restored():
 
 
 class AsynchronousDevice:
-    """A step costs the CPU `submit_ms` and the device `busy_ms`, beside it; a wait drains it and costs `wait_ms`."""
+    """A step takes the CPU `submit_ms` and, at the same time, the device `busy_ms`. A wait for it adds `wait_ms`."""
 
     def __init__(self, clock: FakeClock, submit_ms: int, busy_ms: int, wait_ms: int) -> None:
         self.clock, self.free_at, self.waits = clock, 0, 0
@@ -132,7 +132,7 @@ class AsynchronousDevice:
         self.clock.now = max(self.clock.now, self.free_at) + self.wait
 
 
-def test_throughput_waits_once_a_group_and_so_sees_the_device_work_beside_the_cpu():
+def test_throughput_waits_once_a_group_so_that_cpu_and_device_overlap():
     clock = FakeClock()
     device = AsynchronousDevice(clock, submit_ms=3, busy_ms=5, wait_ms=1)
     work = step_work(device.step, device.synchronize)
@@ -142,7 +142,7 @@ def test_throughput_waits_once_a_group_and_so_sees_the_device_work_beside_the_cp
     assert device.waits == 1 + 4
 
 
-def test_groups_go_on_for_the_seconds_of_the_window_but_not_beyond_its_maximum():
+def test_groups_fill_the_seconds_of_the_window_but_not_more_than_its_maximum():
     clock = FakeClock()
     work = step_work(clock.work(forever=10))
     assert len(sample_groups(work, Sampling(5, 40, 200, 2.0), clock)) == 20

@@ -1,4 +1,4 @@
-"""A manifest is read as if a stranger had written it."""
+"""A manifest is read as untrusted input."""
 
 import hashlib
 import json
@@ -27,13 +27,13 @@ def manifest_of(folder: Path, *paths: str, split: str = "train") -> Manifest:
     return Manifest("tiny", "folder", None, ("a",), {split: tuple(items)})
 
 
-def test_it_comes_back_as_it_was_written_names_that_are_not_utf8_included(tmp_path):
+def test_a_manifest_is_read_as_it_was_written_even_with_names_that_are_not_utf8(tmp_path):
     manifest = manifest_of(tmp_path, "train/a/ü b.jpg", "train/a/\udcff.jpg")
     assert read_manifest(write_manifest(manifest, tmp_path)) == manifest
     verify_bytes(tmp_path, manifest.splits["train"])
 
 
-def test_the_reference_covers_the_splits_that_are_read(tmp_path):
+def test_a_reference_covers_the_given_splits(tmp_path):
     manifest = manifest_of(tmp_path, "train/a/1.jpg", "train/a/2.jpg")
     reference = manifest.reference("train")
     assert (reference.items, reference.bytes) == (2, 2 * len("train/a/1.jpg"))
@@ -52,7 +52,7 @@ def test_the_reference_covers_the_splits_that_are_read(tmp_path):
         ("colour", "red", "not a usable manifest"),
     ],
 )
-def test_an_item_that_cannot_be_is_refused_even_with_a_digest_that_fits(tmp_path, field, value, said):
+def test_an_impossible_item_is_refused_even_with_the_right_digest(tmp_path, field, value, said):
     good = write_manifest(manifest_of(tmp_path, "train/a/1.jpg"), tmp_path)
     document = json.loads(good.read_text())
     document["splits"]["train"][0][field] = value
@@ -62,7 +62,7 @@ def test_an_item_that_cannot_be_is_refused_even_with_a_digest_that_fits(tmp_path
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"manifest_version": 1}', "[" * 100_000, "\ufeff{}"])
-def test_what_is_no_manifest_is_said_to_be_none(tmp_path, text):
+def test_a_file_that_is_no_manifest_is_refused(tmp_path, text):
     path = tmp_path / "manifest.json"
     path.write_text(text)
     with pytest.raises(ManifestError):
@@ -84,7 +84,7 @@ def test_a_label_changed_by_hand_breaks_the_digest(tmp_path):
 
 
 @pytest.mark.parametrize(("content", "said"), [(b"same length..", "changed"), (None, "cannot be read")])
-def test_bytes_that_changed_or_went_are_found(tmp_path, content, said):
+def test_changed_and_missing_files_are_found(tmp_path, content, said):
     manifest = manifest_of(tmp_path, "train/a/1.jpg")
     path = tmp_path / "train/a/1.jpg"
     path.unlink() if content is None else path.write_bytes(content)
@@ -93,7 +93,7 @@ def test_bytes_that_changed_or_went_are_found(tmp_path, content, said):
 
 
 @pytest.mark.parametrize(("split", "workload"), [("val", "fit"), ("train", "fit"), ("holdout", "load")])
-def test_a_workload_that_lacks_its_split_says_which(tmp_path, split, workload):
+def test_a_missing_split_is_named(tmp_path, split, workload):
     with pytest.raises(ManifestError, match=split):
         splits_read(workload, manifest_of(tmp_path, "x/a/1.jpg", split=split))
 

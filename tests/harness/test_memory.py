@@ -1,4 +1,4 @@
-"""What is left of the machine's and of a container's memory."""
+"""The available memory of the machine and of a container."""
 
 import pytest
 
@@ -17,13 +17,13 @@ def kernel(monkeypatch):
     return install
 
 
-def test_without_a_limit_it_is_what_the_machine_has(kernel):
+def test_without_a_limit_the_machine_s_memory_counts(kernel):
     kernel({"/proc/meminfo": MEMINFO})
     assert memory.available_bytes() == 4000 * 1024
 
 
 @pytest.mark.parametrize("version", [0, 1])
-def test_in_a_container_it_is_what_its_limit_leaves_and_cache_gives_way(kernel, version):
+def test_in_a_container_the_limit_counts_and_cache_is_available(kernel, version):
     limit, usage, statistics, cache = memory.GROUPS[version]
     files = {"/proc/meminfo": MEMINFO, limit: "1000000", usage: "900000", statistics: f"anon 5\n{cache} 300000\n"}
     kernel(files)
@@ -32,7 +32,7 @@ def test_in_a_container_it_is_what_its_limit_leaves_and_cache_gives_way(kernel, 
     assert memory.available_bytes() == 4000 * 1024
 
 
-def test_a_kernel_that_says_nothing_leaves_it_unknown(kernel):
+def test_without_information_the_available_memory_is_unknown(kernel):
     kernel({})
     assert memory.available_bytes() is None
 

@@ -1,4 +1,4 @@
-"""The passes of a loader that are timed beside its steady rate, with a loader of lists."""
+"""The stages of `load`, with a loader of lists."""
 
 import errno
 import itertools
@@ -16,7 +16,7 @@ from runners.reference.source import Source
 
 
 class Lists:
-    """A loader that notes how it was opened, and what was taken from it."""
+    """A loader that records how it was opened and which batches were taken."""
 
     def __init__(self) -> None:
         self.opened: list[tuple[Source, bool]] = []
@@ -30,7 +30,7 @@ class Lists:
         return lambda: self.pass_over(number, source, endless)
 
     def observe(self, source: Source):
-        """Each batch that is taken is 50 ns of decoding more."""
+        """Each batch adds 50 ns of decoding."""
         number = len(self.opened)
         endless = self.open(source, True)()
         return endless, lambda: [PipelineStage("decode", 2, self.taken[number], 50 * self.taken[number])]
@@ -62,7 +62,7 @@ def timed(stages) -> dict[str, str | None]:
     return refused
 
 
-def test_each_stage_handles_the_images_that_it_says(monkeypatch, source):
+def test_each_stage_handles_as_many_images_as_it_declares(monkeypatch, source):
     monkeypatch.setattr(passes, "drop", lambda _paths: None)
     loader = Lists()
     made = Passes(loader.open, loader.observe, source)
@@ -72,8 +72,8 @@ def test_each_stage_handles_the_images_that_it_says(monkeypatch, source):
     assert loader.ended == 6, "a pass is open beside what is timed next"
     items = {name: stage.items for name, stage in stages.items()}
     ready, endless = loader.opened[0]
-    # What needs no decoding, without end; a cold epoch; an epoch and, by the same loader, another; what is watched,
-    # without end; a first batch.
+    # `headspace`, endless; `cold_epoch`; `epoch` and, with the same loader, `second_epoch`; `observed`, endless;
+    # `first_batch`.
     filled = 4 * (1 + 2 * 4)
     assert loader.taken == [items["headspace"] + filled, 10, 20, items["observed"] + filled, 4]
     assert made.pipeline() == [PipelineStage("decode", 2, items["observed"], 50 * items["observed"])]
@@ -99,7 +99,7 @@ def test_the_limits_are_measured_on_a_sample_of_a_large_data_set(monkeypatch, so
     assert (stages["decode_alone"].items, stages["read_cold"].items, stages["epoch"].items) == (3, 3, 10)
 
 
-def test_what_cannot_be_cold_is_not_timed_as_cold(monkeypatch, source):
+def test_files_that_stay_cached_are_not_timed_as_cold(monkeypatch, source):
     monkeypatch.setattr(passes, "drop", lambda _paths: "no page cache here")
     loader = Lists()
     refused = timed(Passes(loader.open, loader.observe, source).stages())
@@ -107,8 +107,8 @@ def test_what_cannot_be_cold_is_not_timed_as_cold(monkeypatch, source):
     assert len(loader.opened) == 4
 
 
-def test_files_that_stay_are_dropped_again_and_nothing_is_left_read_ahead(monkeypatch, source):
-    """A kernel that keeps one page the first time, and that reads ahead whenever it is asked for a page."""
+def test_files_that_stay_are_dropped_again_and_no_page_is_left_read_ahead(monkeypatch, source):
+    """A kernel that keeps a page the first time, and reads ahead after every check."""
     cached, stubborn = set(source.paths), {source.paths[3]}
 
     def forget(path):
@@ -128,7 +128,7 @@ def test_files_that_stay_are_dropped_again_and_nothing_is_left_read_ahead(monkey
     assert not cached
 
 
-def test_real_files_are_dropped_or_it_is_said_why_not(source):
+def test_real_files_are_dropped_or_there_is_a_reason(source):
     reason = drop(source.paths)
     assert reason is None or "page cache" in reason
 

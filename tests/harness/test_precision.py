@@ -1,4 +1,4 @@
-"""What a device computes in, from what the kernel and the driver say of it."""
+"""The number formats of a device, from the kernel and the driver."""
 
 import pytest
 
@@ -16,10 +16,10 @@ from runners.harness.precision import lacking
         ("fpu avx512_bf16", "fp16", "does not compute in fp16"),
         ("fpu avx512_fp16", "fp16", ""),
         ("fpu avx512_bf16", "tf32", "only GPUs"),
-        ("", "bf16", ""),  # a kernel that names no features proves nothing
+        ("", "bf16", ""),  # without flags, nothing is known
     ],
 )
-def test_a_cpu_has_what_its_features_name(monkeypatch, flags, asked, said):
+def test_a_cpu_lacks_formats_that_its_flags_do_not_name(monkeypatch, flags, asked, said):
     monkeypatch.setattr(precision, "read_text", lambda _path: f"processor\t: 0\nflags\t\t: {flags}\n" if flags else "")
     precision.cpu_flags.cache_clear()
     found = lacking("cpu", asked)
@@ -39,7 +39,7 @@ def test_a_cpu_has_what_its_features_name(monkeypatch, flags, asked, said):
         ("exit 9", "bf16", ""),
     ],
 )
-def test_a_gpu_has_what_its_generation_has(monkeypatch, tmp_path, answer, asked, said):
+def test_a_gpu_lacks_formats_of_later_generations(monkeypatch, tmp_path, answer, asked, said):
     tool = tmp_path / "nvidia-smi"
     tool.write_text(f"#!/bin/sh\n{answer}\n")
     tool.chmod(0o755)

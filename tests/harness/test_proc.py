@@ -1,12 +1,12 @@
-"""What the kernel says of this process."""
+"""Reading facts about this process from the kernel."""
 
 import threading
 
 from runners.harness.proc import threads_named
 
 
-def test_threads_are_counted_by_the_name_that_the_kernel_keeps_of_them():
-    """Python gives a thread's name to the kernel only from 3.14 on: the test does it itself."""
+def test_threads_are_counted_by_the_name_that_the_kernel_keeps():
+    """Before Python 3.14 the kernel does not get a thread's name from Python, so the test sets it."""
     name, ready, done = "levelfield-counted", threading.Barrier(3), threading.Event()
 
     def named() -> None:

@@ -1,4 +1,4 @@
-"""What a replicate took, where readings disagree."""
+"""The resources of a replicate if readings disagree."""
 
 import pytest
 
@@ -14,7 +14,7 @@ IDLE = Usage(cpu_ticks=0, energy_microjoules=None)
     ((None, None), 1422, 1422),
     ((300, 400), None, None),
 ])  # fmt: skip
-def test_the_gpu_held_what_the_allocator_had_at_its_peak(allocator, at_the_end, peak):
+def test_the_process_held_at_least_its_allocator_s_peak(allocator, at_the_end, peak):
     used, unknown = resources(IDLE, IDLE, 0, allocator, at_the_end)
     assert used.gpu_process_peak_bytes == peak
     assert ("resources.gpu_process_peak_bytes" in unknown) == (peak is None)

@@ -15,11 +15,11 @@ from runners.harness.workload import Framework, Seen, StepWork, Workload
 
 US = 1_000
 READINGS = 10
-"""More readings than are ever needed around one sample, each of them a nanosecond on this clock."""
+"""More readings, and so nanoseconds, than a sample needs."""
 
 
 class TickingClock:
-    """One nanosecond a reading, so that who waits for it gets there."""
+    """A clock that moves by one nanosecond with each reading, so that a wait ends."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -41,7 +41,7 @@ def work_of(clock: TickingClock, step_us: int, wait_us: int) -> StepWork:
 
 
 @pytest.mark.parametrize("factor", [1.05, 2.0])
-def test_a_step_with_its_wait_lasts_that_many_times_as_long(factor):
+def test_a_step_with_its_wait_is_slowed_by_the_factor(factor):
     clock = TickingClock()
     times = sample_steps(slowed(work_of(clock, 2, 1), factor, clock), Sampling(1, 3, 3, 0), clock)
     assert len(times) == 4
@@ -49,7 +49,7 @@ def test_a_step_with_its_wait_lasts_that_many_times_as_long(factor):
         assert 0 <= time - factor * 3 * US <= READINGS
 
 
-def test_a_group_with_its_one_wait_lasts_that_many_times_as_long():
+def test_a_group_with_its_single_wait_is_slowed_by_the_factor():
     clock = TickingClock()
     times = sample_groups(slowed(work_of(clock, 2, 1), 1.05, clock), Sampling(0, 20, 20, 0), clock)
     assert len(times) == 2
@@ -57,13 +57,13 @@ def test_a_group_with_its_one_wait_lasts_that_many_times_as_long():
         assert 0 <= time - 1.05 * (GROUP_STEPS * 2 + 1) * US <= READINGS
 
 
-def test_a_wait_without_a_step_is_not_stretched():
+def test_a_wait_without_a_step_is_not_slowed():
     clock = TickingClock()
     slowed(work_of(clock, 2, 1), 2.0, clock).synchronize()
     assert clock.now == 1 * US
 
 
-def test_without_a_slowdown_the_work_is_the_very_same():
+def test_without_a_slowdown_the_work_is_the_same_object():
     work = work_of(TickingClock(), 2, 1)
     assert slowed(work, 1.0) is work
 
@@ -73,7 +73,7 @@ FAKE = Framework("fake", (), {"infer": Workload(("eager",), networks=("cnn4",), 
 
 @pytest.fixture
 def record_of(monkeypatch, tmp_path):
-    """The record that a replicate of `infer` with the given options leaves."""
+    """The record of a replicate of `infer` with the given options."""
     module = types.ModuleType("runners.fake.infer")
     nothing = TickingClock().passes(0)
 
@@ -93,12 +93,12 @@ def record_of(monkeypatch, tmp_path):
     return run
 
 
-def test_the_record_says_by_how_much_the_competitor_was_slowed_down(record_of):
+def test_the_record_has_the_slowdown_factor(record_of):
     assert record_of()["samples"]["injected_slowdown"] == 1.0
     assert record_of("--inject-slowdown", "1.05")["samples"]["injected_slowdown"] == 1.05
 
 
-def test_only_a_device_beside_the_cpu_has_a_throughput_of_its_own(record_of):
+def test_only_a_gpu_has_a_separate_throughput(record_of):
     on_cpu, on_gpu = record_of(), record_of("--device", "gpu")
     assert len(on_cpu["samples"]["step_ns"]) == len(on_gpu["samples"]["step_ns"]) == 27
     assert (on_cpu["samples"]["group_ns"], on_cpu["samples"]["group_steps"]) == ([], 0)

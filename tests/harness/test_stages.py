@@ -1,4 +1,4 @@
-"""Stages of fit: what is timed, in which order, and what is not."""
+"""The stages of `fit`: their order, and what is timed."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -62,7 +62,7 @@ def test_stages_run_in_order_and_train_is_the_sum_of_its_epochs(tmp_path: Path):
     assert fitted.history[1] == Epoch(1, 1.5, 0.25, 100, 40, test_loss=1.0, test_accuracy=0.5)
 
 
-def test_waiting_is_what_passes_between_asking_for_a_batch_and_having_it():
+def test_waiting_is_the_time_between_asking_for_a_batch_and_getting_it():
     now = 0
 
     def slow(batches):
@@ -83,7 +83,7 @@ def test_waiting_is_what_passes_between_asking_for_a_batch_and_having_it():
     ("stage", "kind", "asked"),
     [("save", "SAVE", "is the disk of .* full"), ("restore", "RESTORE", "changed or cut off")],
 )
-def test_a_full_disk_and_a_broken_file_are_named_in_the_framework_s_words(tmp_path, stage, kind, asked):
+def test_a_full_disk_and_a_broken_file_keep_the_framework_s_message(tmp_path, stage, kind, asked):
     def broken(_path):
         raise RuntimeError("stream writer failed\nwriting file")
 
@@ -93,7 +93,7 @@ def test_a_full_disk_and_a_broken_file_are_named_in_the_framework_s_words(tmp_pa
     assert caught.value.kind == kind
 
 
-def test_what_the_runner_names_itself_keeps_its_name(tmp_path):
+def test_an_error_that_the_runner_explains_stays_unchanged(tmp_path):
     def broken(_path):
         raise Unsupported("nothing to restore with")
 
@@ -101,7 +101,7 @@ def test_what_the_runner_names_itself_keeps_its_name(tmp_path):
         time_stages(replace(WORK, restore=broken), 1, tmp_path)
 
 
-def test_full_memory_while_saving_is_still_known_as_that(tmp_path):
+def test_full_memory_while_saving_still_counts_as_full_memory(tmp_path):
     def broken(_path):
         raise RuntimeError("RESOURCE_EXHAUSTED")
 

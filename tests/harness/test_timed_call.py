@@ -1,4 +1,4 @@
-"""A call is timed by the clock that it was given, and what it gave is passed on."""
+"""A timed call reports its duration and returns the function's result."""
 
 import pickle
 
@@ -9,7 +9,7 @@ def double(number: int) -> int:
     return 2 * number
 
 
-def test_each_call_says_how_long_it_took():
+def test_each_call_reports_its_duration():
     told: list[int] = []
     ticks = iter((100, 130, 200, 207))
     call = TimedCall(double, told.append, lambda: next(ticks))

@@ -1,4 +1,4 @@
-"""The e-process: its formula, what it refutes, and the interval that inverts it."""
+"""The e-process: its formula, its test, and its interval."""
 
 import math
 
@@ -9,7 +9,7 @@ from method.anytime import FIRST_LOOK, SPREADS, blocks_until, half_width, log_e,
 
 
 def by_the_formula(n: int, t: float) -> float:
-    """E as the paper writes it."""
+    """E, computed by the paper's formula."""
     nu = n - 1
     parts = [
         (1 + n * g) ** -0.5 * ((1 + t**2 / nu) / (1 + t**2 / (nu * (1 + n * g)))) ** ((nu + 1) / 2) for g in SPREADS
@@ -23,7 +23,7 @@ def test_it_is_the_papers_formula(n: int, t: float) -> None:
     assert math.exp(log_e(n, t)) == pytest.approx(by_the_formula(n, t))
 
 
-def test_a_look_has_the_mean_and_scatter_of_all_before_it() -> None:
+def test_a_look_has_the_mean_and_scatter_of_all_blocks_so_far() -> None:
     values = [0.1, -0.2, 0.05, 0.3]
     for n, mean, sd in looks(values):
         assert mean == pytest.approx(np.mean(values[:n]))
@@ -31,14 +31,14 @@ def test_a_look_has_the_mean_and_scatter_of_all_before_it() -> None:
     assert [n for n, _, _ in looks(values)] == [2, 3, 4]
 
 
-def test_a_mirrored_series_is_looked_at_in_the_mirror() -> None:
+def test_a_mirrored_series_has_mirrored_looks() -> None:
     values = list(np.random.default_rng(1).normal(0.1, 0.3, 20))
     mirrored = [(n, -mean, sd) for n, mean, sd in looks([-value for value in values])]
     assert mirrored == list(looks(values))
     assert p_value(values) == p_value([-value for value in values])
 
 
-def test_the_p_value_is_that_of_the_best_look_so_far() -> None:
+def test_the_p_value_comes_from_the_best_look_so_far() -> None:
     values = [1.0, 1.01, 0.99, 1.0, 1.02]
     early = p_value(values)
     assert early < 0.01
@@ -52,8 +52,8 @@ def test_no_look_before_the_third_block_decides() -> None:
 
 
 @pytest.mark.parametrize("n", [3, 5, 12, 30])
-def test_the_interval_leaves_out_just_what_is_refuted(n: int) -> None:
-    """A mean half an interval away is where E reaches 1/α."""
+def test_the_interval_excludes_exactly_the_refuted_means(n: int) -> None:
+    """E reaches 1/α at a mean half an interval away."""
     half = half_width(n, 0.07, 0.025)
     assert math.exp(-log_e(n, half * math.sqrt(n) / 0.07)) == pytest.approx(0.025)
 
@@ -63,15 +63,15 @@ def test_three_blocks_cannot_refute_at_every_level() -> None:
     assert half_width(3, 1.0, 0.0125) == math.inf
 
 
-def test_the_blocks_said_to_be_needed_are_those_that_are() -> None:
+def test_the_predicted_number_of_blocks_is_exact() -> None:
     needed = blocks_until(0.1, 0.13, 0.025, 1000)
     assert needed is not None
     assert half_width(needed, 0.13, 0.025) <= 0.1 < half_width(needed - 1, 0.13, 0.025)
     assert blocks_until(0.001, 3.0, 0.025, 1000) is None
 
 
-def test_it_is_expected_to_be_one_at_most_where_there_is_no_difference() -> None:
-    """By simulation, at fixed times; what it does at all times, tests/method/test_false_verdicts.py shows."""
+def test_without_a_difference_its_expectation_is_at_most_one() -> None:
+    """A simulation at fixed numbers of blocks. tests/method/test_false_verdicts.py covers looks after every block."""
     draw = np.random.default_rng(25).normal(0, 1, (20_000, 10))
     for n in (3, 10):
         seen = draw[:, :n]

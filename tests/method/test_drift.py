@@ -1,4 +1,4 @@
-"""Drift over replicates: what is shared or random moves nothing, what one side alone does each time widens."""
+"""Drift over replicates: shared or random drift changes nothing, drift of one side in every replicate widens."""
 
 import math
 
@@ -31,7 +31,7 @@ def test_fewer_than_three_replicates_show_none() -> None:
     assert drift.between(blocks([0.1] * 5), {7: 0.1, 8: 0.2}) is None
 
 
-def test_what_both_sides_do_is_no_difference() -> None:
+def test_drift_that_both_sides_share_is_no_difference() -> None:
     draw = np.random.default_rng(1)
     ours = 0.05 + draw.normal(0, 0.01, 12)
     found = drift.between(blocks(ours), blocks(ours + draw.normal(0, 0.005, 12)))
@@ -40,7 +40,7 @@ def test_what_both_sides_do_is_no_difference() -> None:
     assert found.bound == 0.0
 
 
-def test_what_one_side_does_each_time_is_bounded() -> None:
+def test_drift_of_one_side_in_every_replicate_has_a_bound() -> None:
     draw = np.random.default_rng(2)
     found = drift.between(blocks(draw.normal(0, 0.01, 12)), blocks(-0.03 + draw.normal(0, 0.01, 12)))
     assert found is not None
@@ -49,7 +49,7 @@ def test_what_one_side_does_each_time_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_the_interval_is_widened_towards_one_alone(sign: int) -> None:
+def test_the_interval_is_widened_only_towards_one(sign: int) -> None:
     values = [sign * (0.10 + 0.002 * (n % 3)) for n in range(12)]
     plain, wide = paired(values, RULE), paired(values, RULE, 0.04)
     near, far = (("low", "high"), ("high", "low"))[sign < 0]
@@ -65,7 +65,7 @@ def test_an_interval_that_holds_one_is_widened_at_both_ends() -> None:
 
 
 @pytest.mark.parametrize(("widened", "verdict"), [(0.0, Verdict.SLOWER), (0.05, Verdict.SLOWER), (0.2, None)])
-def test_a_winner_has_to_survive_it(widened: float, verdict: Verdict | None) -> None:
+def test_a_winner_has_to_survive_the_drift(widened: float, verdict: Verdict | None) -> None:
     values = [0.10 + 0.002 * (n % 3) for n in range(12)]
     (found,) = judge_all([paired(values, RULE, widened)])
     assert found.verdict is (verdict or Verdict.UNDECIDED)

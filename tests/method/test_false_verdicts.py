@@ -1,15 +1,15 @@
-"""One program under two labels, many times over, through the code that makes verdicts: how often is it wrong?
+"""How often the production code names a winner among two labels of one program, in many simulated runs.
 
-The times are those of `benchmarks/noise.py`: 100 steps of 10 ms a process, 5 s from process to process, in the order
-of `method.schedule`. "drift": the machine's level is a random walk of 0.45 % over one second (1 % from process to
-process); processes scatter by 2 %, steps by 3 % with correlation 0.8; 2 % of the steps are longer by 0.3 × Pareto(3).
-"level flips": the machine changes between two levels 10 % apart and stays on each for 60 s on average, in mid-run as
-well, besides a random walk of 0.1 % over one second; processes scatter by 4 %, steps by 3 % with correlation 0.9; 3 %
-of them are longer by 0.3 × Pareto(1.5), whose variance is infinite. Seed 25. A fixed number of blocks is 10; an
-adaptive run looks after every block from 3 to 30, for an answer or a half-width of 2 %.
+The times come from `benchmarks/noise.py`: 100 steps of 10 ms a process, 5 s from process to process, in the order of
+`method.schedule`. In the scenario "drift", the machine's level is a random walk of 0.45 % over one second (1 % from
+process to process); processes scatter by 2 %, steps by 3 % with correlation 0.8; 2 % of the steps are longer by
+0.3 × Pareto(3). In the scenario "level flips", the machine jumps between two levels 10 % apart and stays on each for
+60 s on average, with a random walk of 0.1 % over one second; processes scatter by 4 %, steps by 3 % with correlation
+0.9; 3 % of the steps are longer by 0.3 × Pareto(1.5), whose variance is infinite. The seed is 25. A fixed number of
+blocks is 10. An adaptive run looks after every block from 3 to 30, until there is a winner or a half-width of 2 %.
 
-`make test` takes 250 experiments a scenario, with bounds that chance passes in 99.9 % where the rate is what it should
-be; `make test-all` takes 2,000, with the bounds of docs/method.md.
+`make test` runs 250 experiments for each scenario, with bounds that hold in 99.9 % if the rate is right.
+`make test-all` runs 2,000, with the bounds of docs/method-evidence.md.
 """
 
 import gc
@@ -40,7 +40,7 @@ CASE = Case("infer", "cpu", batch_size=8, seed=25, network="resnet18", input_siz
 
 
 def most(rate: float, of: int) -> float:
-    """The share that so many experiments stay below in 99.9 %, were each wrong at this rate."""
+    """The bound that the share of wrong experiments stays below in 99.9 %, if each is wrong at this rate."""
     return float(stats.binom.ppf(0.999, of, rate)) / of
 
 
@@ -51,7 +51,7 @@ def record_of(who: Competitor, number: int, times: np.ndarray) -> Record:
 
 
 class Experiment:
-    """One run: seconds by label, block and step."""
+    """A run: seconds, indexed by label, block and step."""
 
     def __init__(self, times: np.ndarray, asked: int = 1) -> None:
         self.times, self.asked = times, asked
@@ -78,7 +78,7 @@ class Experiment:
 
     @cached_property
     def adaptive(self) -> Paired:
-        """The comparison after as many blocks as the rule of stopping asks for."""
+        """The comparison after as many blocks as the stopping rule demands."""
         blocks = FEWEST_BLOCKS
         while self._goes_on(blocks):
             blocks += RULE.every
@@ -91,7 +91,7 @@ class Experiment:
 
 @pytest.fixture(scope="module", autouse=True)
 def no_garbage_collected_by_hand() -> Iterator[None]:
-    """statsmodels does so in every adjustment, which here would take most of the time."""
+    """statsmodels calls gc.collect in every adjustment, which would take most of the time here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gc, "collect", lambda: 0)
         yield
@@ -110,7 +110,7 @@ def runs(request: pytest.FixtureRequest, number: int) -> list[Experiment]:
 
 @pytest.fixture(scope="module")
 def slowed(runs: list[Experiment]) -> list[Experiment]:
-    """Half of them, with B 5 % slower than the program it is."""
+    """Half of the experiments, with B slowed by 5 %."""
     return [Experiment(run.times * np.array([1, 1.05])[:, None, None]) for run in runs[: len(runs) // 2]]
 
 
@@ -120,12 +120,12 @@ def share(found: Sequence[Paired], test: Callable[[Paired], bool]) -> float:
 
 @cache
 def judged(found: Paired) -> Judged:
-    """Its verdict, alone in its report."""
+    """The verdict of a comparison that is alone in its report."""
     return judge_all([found])[0]
 
 
 def significant(found: Paired) -> bool:
-    """What would be a winner but for the smallest difference that matters."""
+    """Whether a winner would be named if every difference mattered."""
     p_holm = judged(found).p_holm
     return p_holm is not None and p_holm < ALPHA
 
@@ -146,7 +146,7 @@ def test_a_fixed_number_of_blocks_seldom_names_a_winner_among_equals(runs: list[
     assert share(found, covers(0.0)) >= 1 - bound - 0.005
 
 
-def test_nor_does_a_look_after_every_block(runs: list[Experiment], number: int) -> None:
+def test_looks_after_every_block_seldom_name_a_winner_among_equals(runs: list[Experiment], number: int) -> None:
     found = [run.adaptive for run in runs]
     bound = 0.055 if number == MANY else most(0.05, number)
     assert len({one.n for one in found}) > 3
@@ -156,8 +156,10 @@ def test_nor_does_a_look_after_every_block(runs: list[Experiment], number: int) 
 
 
 def test_the_interval_holds_a_true_ratio_as_often(slowed: list[Experiment], number: int) -> None:
-    """Over all runs, and over those that ended as most do: on their answer, or on width. The few that ended otherwise
-    are selected by their result, and no interval promises anything about such a selection."""
+    """Over all runs, and over the many runs that ended with a winner or on width.
+
+    The few other runs are selected by their result, and no interval promises anything about such a selection.
+    """
     truth, most_missed = float(np.log(1.05)), 0.06 if number == MANY else most(0.05, number // 2)
     assert share([run.fixed for run in slowed], covers(truth)) >= 1 - most_missed - 0.01
     found = [run.adaptive for run in slowed]
@@ -169,7 +171,7 @@ def test_the_interval_holds_a_true_ratio_as_often(slowed: list[Experiment], numb
 
 
 def test_no_confidence_sequence_ever_leaves_the_truth_more_often(runs: list[Experiment], number: int) -> None:
-    """Looked at after every block, whatever any of the looks would have decided."""
+    """With a look after every block, for any stopping rule."""
     ever = 0
     for run in runs:
         differences = [math.log(b.seconds / a.seconds) for a, b in zip(*run.summaries.values(), strict=True)]
@@ -177,7 +179,7 @@ def test_no_confidence_sequence_ever_leaves_the_truth_more_often(runs: list[Expe
     assert ever / len(runs) <= (0.03 if number == MANY else most(ANYTIME_ALPHA, number))
 
 
-def test_what_is_named_lies_outside_its_interval(runs: list[Experiment], slowed: list[Experiment]) -> None:
+def test_a_named_winner_s_interval_excludes_one(runs: list[Experiment], slowed: list[Experiment]) -> None:
     for run in (*runs, *slowed):
         for found in (run.fixed, run.adaptive):
             assert not (named(found) and covers(0.0)(found))
@@ -191,10 +193,10 @@ def test_a_hidden_slowdown_is_named_once_the_interval_is_narrow(slowed: list[Exp
     assert share(narrow, lambda one: judged(one).verdict is Verdict.SLOWER) >= 0.8
 
 
-def test_a_warm_up_that_goes_on_in_one_side_names_nobody_more_often(
+def test_an_unfinished_warm_up_of_one_side_names_no_more_winners(
     runs: list[Experiment], number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """B's quarters last 3, 2, 1 and 0 % longer in every replicate: its median is 1.5 % too long."""
+    """In every replicate B's quarters take 3, 2, 1 and 0 % longer, so its median is 1.5 % too long."""
     quarters = np.repeat([1.03, 1.02, 1.01, 1.0], 25)
 
     def warming() -> list[Paired]:
@@ -208,7 +210,7 @@ def test_a_warm_up_that_goes_on_in_one_side_names_nobody_more_often(
         assert share(warming(), named) > 2 * found, "the same without the widening"
 
 
-def test_the_same_at_random_changes_nothing(runs: list[Experiment], number: int) -> None:
+def test_random_drift_changes_nothing(runs: list[Experiment], number: int) -> None:
     draw = np.random.default_rng(25)
     ramp = np.repeat([0.03, 0.02, 0.01, 0.0], 25)
     wandering = [
@@ -230,7 +232,7 @@ def test_the_same_times_fool_any_test_where_one_label_runs_first(noise: Noise) -
     assert share(found, significant) > 0.2
 
 
-def test_a_t_test_looked_at_after_every_block_names_far_too_many(runs: list[Experiment]) -> None:
+def test_a_t_test_after_every_block_names_far_too_many_winners(runs: list[Experiment]) -> None:
     z = np.log(np.median([run.times for run in runs], axis=-1))
     d = z[:, 1] - z[:, 0]
     looks = range(FEWEST_BLOCKS, RULE.most_blocks + 1)
@@ -253,13 +255,13 @@ POWER = [
     (6.70, 0.15, 1, 1.0, 3.5),
     (6.70, 0.15, 11, 1.0, 4.6),
 ]
-"""Of 4,000 experiments with normal differences (docs/method.md)."""
+"""The results of 4,000 experiments with normal differences (docs/method-evidence.md)."""
 
 
 @pytest.mark.full
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("true", "scatter", "asked", "share_named", "blocks"), POWER)
-def test_a_difference_is_named_as_often_and_as_soon_as_said(
+def test_a_difference_is_named_as_often_and_as_soon_as_the_docs_say(
     true: float, scatter: float, asked: int, share_named: float, blocks: float
 ) -> None:
     draw = np.random.default_rng(25)

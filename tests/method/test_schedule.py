@@ -21,7 +21,7 @@ def test_the_coin_falls_on_both_sides() -> None:
 
 
 @pytest.mark.parametrize("blocks", [3, 6, 9])
-def test_three_competitors_stand_in_every_place_equally_often(blocks: int) -> None:
+def test_three_competitors_take_every_place_equally_often(blocks: int) -> None:
     for seed in range(10):
         orders = [block_order([A, B, C], seed, "case", block) for block in range(blocks)]
         for place in range(3):
@@ -64,7 +64,7 @@ def test_neither_the_plans_order_nor_the_competitors_changes_the_schedule() -> N
     assert names == [(turned[one.case].key, one.block, one.competitor) for one in schedule(turned, 3)]
 
 
-def test_extensions_only_ever_add_at_the_end() -> None:
+def test_extensions_only_add_replicates_at_the_end() -> None:
     cases = [Entry("one", [A, B], 8), Entry("two", [A, B], 8)]
     fixed, longer, longest = (schedule(cases, 3, extensions, 2) for extensions in ([], [1], [1, 1, 0]))
     assert longer[: len(fixed)] == fixed

@@ -1,4 +1,4 @@
-"""What a replicate comes to."""
+"""The compared number of a replicate, its mean and its drift."""
 
 import math
 import statistics
@@ -17,7 +17,7 @@ CASE, TORCH = (
 
 
 def records_of(*lengths):
-    """Steps around 10 ms with some drift in every third record."""
+    """Records with steps around 10 ms; every third record has a drift."""
     draw = np.random.default_rng(3)
     for number, length in enumerate(lengths):
         drift = np.linspace(1, 1.1 if number % 3 == 0 else 1.001, length)
@@ -27,7 +27,7 @@ def records_of(*lengths):
         yield Record(SCHEMA_VERSION, "", "", Status.OK, None, CASE, TORCH, block, [], samples=samples)
 
 
-def test_steps_come_to_their_median_their_mean_and_their_drift():
+def test_the_summary_of_steps_is_median_mean_and_drift():
     records = list(records_of(*[85, 86, 85, 6, 64, 65, 7, 200, 85, 66, 67, 68, 85, 85]))
     found = [summarise(record) for record in records]
     assert {one.drift is None for one in found} == {True, False}
@@ -43,7 +43,7 @@ def test_steps_come_to_their_median_their_mean_and_their_drift():
             assert one.drift == pytest.approx(math.log(last / first))
 
 
-def test_no_step_is_nothing_to_compare():
+def test_a_record_without_steps_cannot_be_compared():
     (record,) = records_of(5)
     with pytest.raises(ArithmeticError):
         summarise(record)

@@ -1,4 +1,4 @@
-"""Which case gets the next block, what ends a comparison, and how a run goes on after it had ended."""
+"""Which case gets the next block, when a comparison is done, and how a finished run is continued."""
 
 import dataclasses
 import math
@@ -21,7 +21,7 @@ CASE = Case("infer", "cpu", batch_size=8, seed=25, network="cnn4", input_size=32
 
 
 def sides(*series: list[float], drift: float | None = None) -> dict[Competitor, dict[int, Summary]]:
-    """Replicates with these logs of the compared statistic; the last side drifts by so much in each."""
+    """Replicates with these logs of the compared number. The last side has this `drift` in each replicate."""
     found = {
         who: {block: Summary(math.exp(value), None, 0.0, 1.0) for block, value in enumerate(values)}
         for who, values in zip((A, B, C), series, strict=False)
@@ -33,7 +33,7 @@ def sides(*series: list[float], drift: float | None = None) -> dict[Competitor, 
 
 
 def scattered(mean: float, sd: float, blocks: int, seed: int = 1) -> list[float]:
-    """Values with exactly this mean and scatter."""
+    """Values with exactly this mean and standard deviation."""
     draw = np.random.default_rng(seed).normal(size=blocks)
     return list(mean + sd * (draw - draw.mean()) / draw.std(ddof=1))
 
@@ -54,25 +54,25 @@ def test_a_clear_winner_needs_no_further_block() -> None:
     assert next_case([found], RULE) is None
 
 
-def test_a_stricter_level_is_asked_of_each_of_many_comparisons() -> None:
+def test_many_comparisons_have_a_stricter_level() -> None:
     assert look(state(0.3, 0.08, 6)).named
     assert not look(state(0.3, 0.08, 6, asked=40)).named
 
 
-def test_a_difference_that_does_not_matter_names_nobody() -> None:
+def test_a_difference_below_delta_names_no_winner() -> None:
     found = state(0.015, 0.001, 6)
     assert not look(found).named
     assert found.further is None
 
 
-def test_a_narrow_comparison_is_done_wherever_it_lies() -> None:
+def test_a_narrow_comparison_is_done_at_any_ratio() -> None:
     for mean in (0.0, 0.005):
         assert look(state(mean, 0.01, 12)).further == 0
     assert half_width(12, 0.03, ENDED_ALPHA) > math.log1p(0.02)
     assert (look(state(0.0, 0.03, 12)).further or 0) > 0
 
 
-def test_it_is_said_about_how_many_blocks_an_answer_takes() -> None:
+def test_the_expected_number_of_further_blocks_is_exact() -> None:
     needed = state(0.1, 0.1, 8).further
     assert needed is not None
     assert look(state(0.1, 0.1, 8 + needed)).named
@@ -87,8 +87,8 @@ def test_the_next_block_goes_where_the_answer_is_expected_soonest() -> None:
     assert next_case([hopeless, state(0.5, 0.01)], RULE) == 0
 
 
-def test_winners_come_before_what_decides_nothing() -> None:
-    """The best of three is clear and the other two nearly so; two others are not, and take long."""
+def test_deciding_comparisons_come_before_other_comparisons() -> None:
+    """A case of three has a clear winner and an open second comparison; a case of two is undecided and slow."""
     series = [0.0] * 6, scattered(0.14, 0.08, 6), scattered(-2.0, 0.02, 6, seed=2)
     nearly = standing(6, [A, B, C], sides(*series), RULE, 3)
     assert (nearly.decided_after(30), (nearly.further or 0) > 0) == (None, True)
@@ -112,8 +112,8 @@ def test_a_case_has_its_most_blocks_and_no_more() -> None:
     assert look(state(0.0, 0.3, 30)).further == 0
 
 
-def test_every_comparison_of_a_case_is_to_be_answered() -> None:
-    """The best of three is clear; whether the other two differ is not."""
+def test_every_comparison_of_a_case_has_to_be_answered() -> None:
+    """The fastest of three is clear, but the other two are undecided."""
     found = standing(6, [A, B, C], sides([0.0] * 6, scattered(0.06, 0.1, 6), scattered(-2.0, 0.02, 6, seed=2)), RULE, 3)
     named = {(one.pair.left, one.pair.right): one.named for one in found.looks}
     assert named == {(A, B): False, (A, C): True}
@@ -121,7 +121,7 @@ def test_every_comparison_of_a_case_is_to_be_answered() -> None:
     assert (found.further or 0) > 0
 
 
-def test_two_blocks_say_nothing_yet() -> None:
+def test_two_blocks_are_too_few() -> None:
     assert state(0.5, 0.01, 2).further == 1
 
 
@@ -153,7 +153,7 @@ def test_a_drift_of_one_side_keeps_the_case_open() -> None:
     assert not look(standing(8, [A, B], sides(*clear, drift=0.06), RULE, 1)).named
 
 
-def test_a_continued_run_does_not_end_on_width_and_lets_named_pairs_be() -> None:
+def test_a_continued_run_does_not_end_on_width_and_named_pairs_are_done() -> None:
     assert state(0.012, 0.012, 12).further is None
     assert (state(0.012, 0.012, 12, continued=True).further or 0) > 0
     assert state(0.5, 0.01, 12, continued=True).further is None
@@ -162,8 +162,8 @@ def test_a_continued_run_does_not_end_on_width_and_lets_named_pairs_be() -> None
     assert next_case([Standing(MOST_BLOCKS, state(0.0, 0.3, 30, continued=True).looks)], RULE, continued=True) is None
 
 
-def test_what_got_blocks_after_the_end_keeps_the_test_after_every_block_alone() -> None:
-    """0.024 ± 0.012 over 12 blocks: the t test of a narrow comparison names it, the stricter one does not."""
+def test_a_case_extended_after_the_end_has_only_the_anytime_valid_test() -> None:
+    """0.024 ± 0.012 over 12 blocks: the t test of a narrow comparison names a winner, the stricter test does not."""
     usual, later = (look(state(0.024, 0.019, 12, continued=on, extended=on)) for on in (False, True))
     assert usual.named
     assert not later.named
@@ -183,15 +183,15 @@ def test_a_run_knows_which_cases_got_blocks_after_its_end() -> None:
     assert not extended(run_of([0, 1], []), 0)
 
 
-def test_a_run_comes_to_so_many_comparisons_at_the_most() -> None:
+def test_the_largest_number_of_comparisons_of_a_run() -> None:
     assert comparisons(run_of([], [])) == 3 + 1
     labels = [Competitor("pytorch", "eager", alias=alias) for alias in "AB"]
     aa = Run(RUN_VERSION, "r", "p", "venv", "", 1, "", RunState.COMPLETE, [], {}, [PlannedCase(CASE, labels, 3)])
     assert comparisons(aa) == 1
 
 
-def test_the_level_is_shared() -> None:
-    """Looking after every block and the t test at the end together keep ALPHA."""
+def test_both_tests_share_the_level() -> None:
+    """The test after every block and the t test at the end together keep ALPHA."""
     from method.compare import ANYTIME_ALPHA
 
     assert ANYTIME_ALPHA + ENDED_ALPHA <= ALPHA

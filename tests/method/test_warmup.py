@@ -21,38 +21,38 @@ CASE = Case("train", "cpu", batch_size=32, seed=25, network="cnn4", input_size=3
 TORCH, TF = Competitor("pytorch", "eager"), Competitor("tensorflow", "graph")
 
 LEVEL = 0.020
-"""Seconds a step: 2 s are 100 steps."""
+"""Seconds a step; 2 s are 100 steps."""
 BETWEEN, WITHIN, ALIKE_STEPS, SPIKES, SPIKE = 0.01, 0.02, 0.5, 0.03, 1.3
 """Log-normal scatter of processes and of steps, correlation of one step with the next; this share of the steps lasts
 this many times as long."""
 PILOT = longer(Sampling())
-"""As the launcher takes pilots where a profile says nothing else: 4 s."""
+"""Steps of a pilot with the launcher's default of 4 s."""
 DRIFT = 0.03
-"""A drift that is told by its size as well: 4 replicates alone show a smaller one by chance."""
+"""The smallest drift that flags a plan: 4 replicates may show a smaller drift by chance."""
 PLANS, REPLICATES = 125, 4
-"""Three pilots each, then so many replicates: 500 series a shape."""
+"""Replicates after three pilots: 500 series for each shape."""
 
 
 def decay(draw, steps):
-    """1.2 to 3 times as slow at first, exponentially quicker with a constant of 2 to 15 steps."""
+    """1.2 to 3 times as slow at first, with an exponential decay over 2 to 15 steps."""
     height, constant = draw.uniform(0.2, 2), draw.uniform(2, 15)
     return lambda jitter: 1 + height * np.exp(-steps / (constant * jitter))
 
 
 def plateau(draw, steps):
-    """10 to 100 % slower for the first 10 to 60 steps, as until a compiler has done its work."""
+    """10 to 100 % slower for the first 10 to 60 steps, as before a compiler has finished."""
     height, end = draw.uniform(0.1, 1), draw.uniform(10, 60)
     return lambda jitter: np.where(steps < end * jitter, 1 + height, 1.0)
 
 
 def slowdown(draw, steps):
-    """10 to 50 % quicker for the first 10 to 60 steps, as until a processor's boost has ended."""
+    """10 to 50 % faster for the first 10 to 60 steps, as before a processor's boost ends."""
     depth, end = draw.uniform(0.1, 0.5), draw.uniform(10, 60)
     return lambda jitter: np.where(steps < end * jitter, 1 - depth, 1.0)
 
 
 def flat(_draw, steps):
-    """The same from the first step on."""
+    """Constant from the first step on."""
     return lambda _jitter: np.ones(len(steps))
 
 
@@ -69,7 +69,7 @@ def ramp(draw, steps):
 
 
 def process(draw, shape_of, sampling) -> tuple[float, Record]:
-    """(true level, record) of one process: its noise, half a second of first step, a warm-up 15 % longer or shorter."""
+    """(true level, record) of a process with noise, a first step of half a second, and a warm-up varied by 15 %."""
     level = LEVEL * draw.lognormal(0, BETWEEN)
     shape = shape_of(draw.uniform(0.85, 1.15))
     fresh = draw.normal(0, WITHIN * math.sqrt(1 - ALIKE_STEPS**2), len(shape))
@@ -94,8 +94,10 @@ def record_of(step_ns, warmup=0, competitor=TORCH, start_s=3.0) -> Record:
 
 
 def simulated(shape) -> tuple[np.ndarray, np.ndarray]:
-    """For each replicate of a shape how far its median is from its true level, and for each plan whether its pilots or
-    the drift over its replicates flagged it."""
+    """Errors of the medians of all replicates of a shape, and for each plan whether it was flagged.
+
+    Its pilots or the drift over its replicates flag a plan.
+    """
     draw = np.random.default_rng(7)
     off, flagged = [], []
     for _ in range(PLANS):
@@ -118,18 +120,18 @@ def simulated(shape) -> tuple[np.ndarray, np.ndarray]:
 def test_a_warm_up_leaves_more_than_one_percent_in_at_most_two_percent_of_series(shape):
     off, flagged = simulated(shape)
     assert np.mean(off > 0.01) <= 0.02
-    assert np.mean(flagged) <= 0.20  # what settles is seldom called unsettled
+    assert np.mean(flagged) <= 0.20  # series that settle are seldom flagged
 
 
 @pytest.mark.parametrize("shape", [cyclic, ramp])
-def test_what_never_settles_is_flagged(shape):
+def test_series_that_never_settle_are_flagged(shape):
     _, flagged = simulated(shape)
     assert np.mean(flagged) >= 0.90
 
 
 @pytest.mark.parametrize("shape", [decay, plateau, slowdown])
-def test_without_a_warm_up_discarded_the_same_series_are_off(shape):
-    """What the two per cent above are to be held against."""
+def test_without_discarding_the_warm_up_the_same_series_are_off(shape):
+    """Shows what the two per cent above are worth."""
     draw = np.random.default_rng(7)
     processes = [process(draw, shape(draw, np.arange(600)), Sampling(0, 40, 40, 0)) for _ in range(200)]
     assert np.mean([abs(seconds(record) / level - 1) > 0.01 for level, record in processes]) > 0.20
@@ -175,18 +177,18 @@ def pilots_of(levels, sd=0.05, **more) -> list[Record]:
 ALIKE, APART = (0.0200, 0.0203, 0.0197), (0.020, 0.024, 0.017)
 
 
-def test_more_steps_are_kept_where_a_process_costs_more_and_fewer_where_processes_differ_more():
+def test_more_steps_are_kept_if_a_process_costs_more_and_fewer_if_processes_differ_more():
     cheap, dear = (plan(pilots_of(ALIKE, start_s=start)).kept_steps for start in (2, 10))
     assert FEWEST_STEPS < cheap < dear < MOST_STEPS
     assert plan(pilots_of(APART, start_s=2)).kept_steps == FEWEST_STEPS
 
 
-def test_most_steps_are_kept_where_nothing_shows_that_processes_differ():
+def test_most_steps_are_kept_if_processes_do_not_differ():
     assert plan(pilots_of(ALIKE[:1])).kept_steps == MOST_STEPS
     assert plan([record_of(noisy(1, 201))] * 3).kept_steps == MOST_STEPS
 
 
-def test_steps_that_resemble_their_neighbours_tell_less_so_more_are_kept():
+def test_more_steps_are_kept_if_steps_are_correlated():
     def kept(resembling: int) -> int:
         levels = enumerate((0.0200, 0.0206, 0.0194))
         pilots = [np.repeat(noisy(seed, 240 // resembling, level), resembling) for seed, level in levels]
@@ -196,7 +198,7 @@ def test_steps_that_resemble_their_neighbours_tell_less_so_more_are_kept():
 
 
 @pytest.mark.parametrize(("level", "kept"), [(0.1, 50), (0.25, 20), (5.0, 10)])
-def test_of_slow_steps_five_seconds_are_kept_but_ten_steps_at_least(level, kept):
+def test_slow_steps_are_kept_for_five_seconds_but_at_least_ten(level, kept):
     assert plan(pilots_of((level,) * 3, sd=0.001)).kept_steps == pytest.approx(kept, abs=1)
 
 
@@ -207,7 +209,7 @@ def test_steps_equal_to_the_nanosecond_are_a_level():
 
 
 @pytest.mark.parametrize("steps", range(2, 16))
-def test_a_pilot_of_few_steps_gives_a_plan_all_the_same(steps):
+def test_a_pilot_of_few_steps_gives_a_plan(steps):
     fixed = plan([record_of(noisy(5, steps))])
     assert 2 <= fixed.warmup_steps <= math.ceil(1.5 * (1 + steps / 2))
     assert fixed.pilots[0].settled <= (steps > 10)  # one median of five has no beginning and no end

@@ -1,4 +1,4 @@
-"""Asks the frameworks' own Pythons: one process a contestant, which answers as long as the tests last."""
+"""Runs jobs in the frameworks' own Pythons, with one process for each framework, which lives as long as the tests."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from needs import ROOT
 
 HERE = Path(__file__).resolve().parent
 SCRIPTS = {"onnxruntime": "probe_onnxruntime.py"}
-"""Who answers more than tests/runners/probe_steps.py does."""
+"""Frameworks with a probe of their own, which can do more than tests/runners/probe_steps.py."""
 sys.path.insert(0, str(HERE))
 
 
 class Probe:
-    """A contestant's Python with its framework imported: takes lists of jobs, a line each, and answers in kind."""
+    """A framework's Python with the framework imported. It answers each line, a list of jobs, with a list."""
 
     def __init__(self, framework: str) -> None:
         answers, to = os.pipe()
@@ -47,7 +47,7 @@ class Probe:
         self._answers = os.fdopen(answers)
 
     def ask(self, jobs: list) -> list:
-        """What came of each job."""
+        """The answer to each job."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(jobs).encode() + b"\n")
         self._process.stdin.flush()
@@ -66,7 +66,7 @@ class Probe:
 
 @pytest.fixture(scope="session")
 def carry_out():
-    """carry_out(framework, jobs): what came of each job, asked of a process that is started once."""
+    """carry_out(framework, jobs): the answer to each job, from a process that starts once."""
     probes: dict[str, Probe] = {}
 
     def ask(framework: str, jobs: list) -> list:

@@ -1,4 +1,4 @@
-"""Things done wrong on purpose, in any framework whose networks are walks: the gates have to notice each."""
+"""Deliberate mistakes for every framework that uses the walk. The checks have to notice each."""
 
 import contextlib
 import importlib
@@ -10,11 +10,11 @@ from runners.reference import array_verbs, layers, layout, walk, weights
 from runners.reference.layers import Layer
 
 SOURCES = {"walk": walk, "weights": weights, "nhwc_weights": layout, "EPSILON": layers, "MOMENTUM": layers}
-"""Where the names that a framework imports come from."""
+"""The modules that define the names which a framework imports."""
 
 
 class Verbs:
-    """A framework's verbs, one of which is given another layer than the network has."""
+    """A framework's verbs; convolutions get a wrong layer."""
 
     def __init__(self, verbs, wrong) -> None:
         self._verbs, self._wrong = verbs, wrong
@@ -27,7 +27,7 @@ class Verbs:
 
 
 class OneZeroLess(Layer):
-    """A layer with a row and a column of zeros less on every side."""
+    """A layer with one row or column of zeros less on every side."""
 
     @property
     def padding(self) -> int:
@@ -41,35 +41,35 @@ def strided_late(layer):
 
 
 def padded_less(layer):
-    """Two rows of zeros around the images, not three; what comes out of the pooling has the same size."""
+    """Two rows of zeros around the images instead of three. The output of the pooling has the same size."""
     return changed(layer, OneZeroLess) if layer.name == "conv1" else layer
 
 
 def changed(layer, kind=Layer, **changes):
-    """The layer as another kind, or with other values."""
+    """The layer as another class, or with other values."""
     return kind(**{**vars(layer), **changes})
 
 
 def bias_off(arrays):
-    """One bias of a thousand a little off."""
+    """A small error in one bias of a thousand."""
     arrays["fc.bias"] = arrays["fc.bias"].copy()
     arrays["fc.bias"][7] += 0.05
 
 
 def weights_nan(arrays):
-    """A weight that is no number."""
+    """A NaN weight."""
     arrays["fc.weight"] = arrays["fc.weight"].copy()
     arrays["fc.weight"].flat[0] = float("nan")
 
 
 def of_verbs(wrong):
-    """What `walk` is replaced with, so that convolutions get a wrong layer."""
+    """A replacement of `walk` in which convolutions get a wrong layer."""
     usual = walk.walk
     return {"walk": lambda network, verbs, *more: usual(network, Verbs(verbs, wrong), *more)}
 
 
 def of_weights(spoil):
-    """What both ways to the shared weights are replaced with."""
+    """Replacements of both functions that return the shared weights."""
 
     def spoiled(usual):
         def arrays(*given):
@@ -88,14 +88,14 @@ INFERRING = {
     "padded_less": lambda: of_verbs(padded_less),
     "bias_off": lambda: of_weights(bias_off),
 }
-"""What the logits of ResNet-18 show."""
+"""Mistakes that change the logits of ResNet-18."""
 OTHERS = {"weights_nan": lambda: of_weights(weights_nan), "momentum": lambda: {"MOMENTUM": 0.2}}
-"""What ends a replicate, and what only shows once a network has been trained."""
+"""A mistake that ends a replicate, and a mistake that shows only after training."""
 
 
 @contextlib.contextmanager
 def made(framework: str, name: str) -> Iterator[None]:
-    """Replace what the framework's modules have imported, and what one that is imported later would find."""
+    """Replace the names in the framework's modules, and in the modules from which later imports take them."""
     for module in ("infer", "train"):
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(f"runners.{framework}.{module}")

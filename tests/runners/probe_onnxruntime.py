@@ -1,4 +1,4 @@
-"""Run in ONNX Runtime's own Python: jobs of probe_steps.py, also with one thing done otherwise."""
+"""Runs in ONNX Runtime's own Python: jobs of probe_steps.py, with further ways to do something wrong."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ def other_threads(request, model, usual=infer.open_session):
 
 
 def cuda_fails(code, words):
-    """As a GPU's driver does, in the form in which ONNX Runtime tells it."""
+    """Fail like a GPU's driver, with ONNX Runtime's message."""
     told = (
         f"cuda_call.cc:154 onnxruntime::CudaCall(ERRTYPE) CUDA failure {code}: {words} ; GPU=32712 ; expr=cudaSetDevice"
     )
@@ -39,7 +39,7 @@ OTHERWISE = {
 
 
 def outer_product():
-    """400 TB, asked for by an operator."""
+    """A model with an operator that needs 400 TB."""
     x, y, z = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
         for name, shape in (("x", [None, 1]), ("y", [1, None]), ("z", [None, None]))
@@ -52,7 +52,7 @@ def outer_product():
 
 
 def allocate():
-    """What is said of memory that ONNX Runtime cannot have: as an operator's result, and as a tensor."""
+    """The errors of ONNX Runtime for full memory, for an operator's result and for a tensor."""
     kinds = []
     for ask in (outer_product, lambda: ort.OrtValue.ortvalue_from_shape_and_type([10**14], np.float32)):
         try:
@@ -63,7 +63,7 @@ def allocate():
 
 
 def resident():
-    """Bytes of memory this process holds."""
+    """Bytes of memory that this process holds."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 

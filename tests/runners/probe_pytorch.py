@@ -1,6 +1,6 @@
-"""Run in PyTorch's own Python: answers, as JSON, the jobs given as JSON; each is one variant of one step.
+"""Runs in PyTorch's own Python: reads jobs as JSON and prints answers as JSON. A job is a variant of a step.
 
-A job may say what is to be spoiled, so that the checks can be seen to fail.
+A job may name a deliberate mistake, to see that the checks fail.
 """
 
 import contextlib
@@ -32,8 +32,8 @@ SPOILERS = {
 
 
 def answer(job, folder):
-    """What a few steps of the job's case came to."""
-    torch.compiler.reset()  # else a variant would find the code of the one before
+    """The evidence and the settings after a few steps of the job's case."""
+    torch.compiler.reset()  # otherwise a variant would find the code of the previous variant
     module = importlib.import_module(f"runners.pytorch.{job['workload']}")
     with SPOILERS.get(job.get("spoiled"), contextlib.nullcontext)(), watched(module) as (arrays, models):
         try:
@@ -62,7 +62,7 @@ def answer(job, folder):
 
 
 def seen(asked, work):
-    """What was in effect; a precision that did not take effect is what some jobs are about."""
+    """The settings in effect. Some jobs test a precision that does not take effect."""
     found = work.seen()
     case = replace(asked.case, precision=found.precision)
     return effective(replace(asked, case=case), found)[0]
@@ -92,7 +92,7 @@ def name(job):
 
 @contextlib.contextmanager
 def watched(module):
-    """References to the arrays and models that the workload makes, none of which keeps an array alive."""
+    """Weak references to the arrays and models that the workload makes."""
     arrays, models = [], []
 
     def weights(*arguments):
@@ -121,13 +121,13 @@ def channels_last(model):
 
 
 def running(model):
-    """All running statistics, one after the other."""
+    """All running statistics in one tensor."""
     norms = [layer for layer in model.modules() if isinstance(layer, nn.BatchNorm2d)]
     return [value for norm in norms for value in (*norm.running_mean.tolist(), *norm.running_var.tolist())]
 
 
 def flops(network, size, workload):
-    """What torch counts in one step on one image; nothing is computed."""
+    """The operations that torch counts in a step on one image, without computing anything."""
     with torch.device("meta"):
         model, batch = networks.blank(network, CLASSES[network]), torch.empty(1, 3, size, size)
     with FlopCounterMode(display=False) as counter:

@@ -1,6 +1,6 @@
-"""Run in a framework's own Python: takes lists of jobs, a line of JSON each, and answers with what came of each.
+"""Runs in a framework's own Python: reads a list of jobs from each line of JSON, and writes a line with the answers.
 
-A job may name one thing to do wrong, so that the gates can be seen to fail.
+A job may name a deliberate mistake, to see that the checks fail.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from runners.harness.workload import Request
 
 
 def padded_as_same(model):
-    """The padding Keras's `same` has at stride 2: one less on the left and the top than on the right."""
+    """The padding of Keras's `same` at stride 2: left and top have one less than right and bottom."""
     from torch.nn import functional
 
     model.conv1.padding = (0, 0)
@@ -41,12 +41,12 @@ def keras_epsilon(model):
 
 
 def bias_off(model):
-    """One bias of a thousand a little off."""
+    """A small error in one bias of a thousand."""
     model.fc.bias.data[7] += 0.05
 
 
 def weights_nan(model):
-    """A weight that is no number."""
+    """A NaN weight."""
     model.fc.weight.data[0, 0] = float("nan")
 
 
@@ -58,7 +58,7 @@ def batch_norm_momentum(model):
 
 
 def wrong_rate(framework, usual):
-    """A learning rate a tenth too high, in what is timed only: the float64 run has the right one."""
+    """A learning rate that is a tenth too high in the timed step only; the float64 run has the right rate."""
 
     def adam(*model):
         if framework == "tensorflow":
@@ -74,7 +74,7 @@ def wrong_rate(framework, usual):
 
 
 def last_layer_left_out(_framework, usual):
-    """Keras's optimizer, which updates all but the last layer."""
+    """Keras's optimizer without the update of the last layer."""
 
     def adam():
         optimizer = usual()
@@ -89,7 +89,7 @@ def last_layer_left_out(_framework, usual):
 
 @contextlib.contextmanager
 def mistaken(framework, job):
-    """The framework's runner with the job's mistake in it; PyTorch's networks are torchvision's, not walks."""
+    """The framework's runner with the job's mistake. PyTorch needs mistakes of its own: its networks are no walks."""
     name = job.get("mistake")
     if name is None:
         yield
@@ -108,7 +108,7 @@ def mistaken(framework, job):
 
 
 def replacement(framework, name, usual):
-    """What the module's own function is replaced with."""
+    """The replacement of a function of the module."""
     if name in ("wrong_rate", "last_layer_left_out"):
         return globals()[name](framework, usual)
     if name == "layer missing":
@@ -123,7 +123,7 @@ def replacement(framework, name, usual):
 
 
 def allocate(framework, count):
-    """Ask the framework for `count` floats."""
+    """Allocate `count` floats in the framework."""
     if framework == "pytorch":
         import torch
 
@@ -136,7 +136,7 @@ def allocate(framework, count):
 
 @contextlib.contextmanager
 def searched(path):
-    """Look for programs in this folder."""
+    """Search for programs in this folder only."""
     usual = os.environ["PATH"]
     os.environ["PATH"] = path or usual
     try:
@@ -184,7 +184,7 @@ def carry_out(framework, job):
 
 
 def answer(carry_out):
-    """Answer every line that comes, on a descriptor that no framework's chatter reaches."""
+    """Answer every line, on a descriptor to which no framework prints messages."""
     framework, answers = sys.argv[1], os.fdopen(int(sys.argv[2]), "w")
     for line in sys.stdin:
         print(json.dumps([carry_out(framework, job) for job in json.loads(line)]), file=answers, flush=True)

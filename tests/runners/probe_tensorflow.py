@@ -1,4 +1,4 @@
-"""Run in TensorFlow's own Python: answers one question after the other about its runners and prints them as JSON."""
+"""Runs in TensorFlow's own Python: tests parts of its runners and prints the results as JSON."""
 
 import gc
 import json
@@ -35,13 +35,13 @@ def request(folder, case=CASE):
 
 
 def workers():
-    """How many threads of this process TensorFlow's executors run operations on."""
+    """The number of threads on which TensorFlow's executors run operations."""
     names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
     return names.count("tf_Compute")
 
 
 class Constants:
-    """The inputs of a graph as they must not be."""
+    """Wrong inputs of a graph: constants."""
 
     def __init__(self, arrays, dtypes, _request):
         self.tensors = [tf.constant(array, dtype) for array, dtype in zip(arrays, dtypes, strict=True)]
@@ -51,11 +51,11 @@ class Constants:
 
 
 def frozen(folder, inputs=graph_v1._Inputs):
-    """What the session runs of cnn4, what it makes of two batches, whether the model that was frozen is gone."""
+    """The operations of cnn4 in a session, its logits of two batches, and whether the frozen model was freed."""
     arrays = weights("cnn4", 25, 100)
     model = build("cnn4", 100, arrays, 16)
     gone = weakref.ref(model)
-    # So small that TensorFlow would fold all of it: results of more than 100 kB it leaves alone.
+    # So small that TensorFlow could fold all of it: it folds results of up to 100 kB.
     batches = [nhwc(images(seed, 2, 16)) for seed in (25, 26)]
     expected = [model(batch, training=False).numpy() for batch in batches]
     before, usual = workers(), graph_v1._Inputs
@@ -79,7 +79,7 @@ def frozen(folder, inputs=graph_v1._Inputs):
 
 
 def in_another_precision(folder, workload, fault):
-    """The record of a replicate in bf16, with a runner that computes in float32 where `fault`."""
+    """The record of a replicate in bf16. With `fault`, the runner computes in float32."""
     names = {"infer": DTYPES, "train": devices.MIXED}[workload]
     usual = names["bf16"]
     if fault:
@@ -87,7 +87,7 @@ def in_another_precision(folder, workload, fault):
     out = folder / f"{workload}{fault}"
     argv = [workload, "--network", "cnn4", "--batch-size", "2", "--precision", "bf16", "--threads", str(THREADS)]
     argv += ["--warmup-steps", "0", "--min-steps", "4", "--min-seconds", "0", "--out", str(out)]
-    # A processor without bf16 of its own gets the same numbers, only slowly; the harness would refuse to time that.
+    # A CPU without bf16 gets the same numbers, but slowly, so the harness would refuse to time it.
     with mock.patch.object(precision, "cpu_flags", frozenset):
         code = main(FRAMEWORK, argv)
     names["bf16"] = usual
@@ -102,12 +102,12 @@ def in_another_precision(folder, workload, fault):
 
 
 def address(tensor):
-    """Where a tensor's numbers are in memory; its `numpy()` would be a copy."""
+    """The memory address of a tensor's numbers; `numpy()` would copy them."""
     return np.asarray(memoryview(tensor)).ctypes.data
 
 
 def rates(folder):
-    """The evidence of `roof` beside numpy's, and whether its copy is one."""
+    """The evidence of `roof`, numpy's results, and whether `roof` really copies memory."""
     roof.SIDES, roof.ROWS, roof.COLUMNS, roof.SHOWN_ELEMENTS = {"cpu": 16}, 2, 64, 64
     case = replace(CASE, workload="roof", network=None, input_size=None, scope=None)
     product = roof.product(request(folder, replace(case, stage="product")), "CPU:0")
@@ -130,7 +130,7 @@ if __name__ == "__main__":
         root = Path(scratch)
         devices.configure(request(root))
         answers = {
-            "frozen": frozen(root),  # first: all sessions of a process share the first one's threads
+            "frozen": frozen(root),  # first, because all sessions of a process share the threads of the first session
             "folded": frozen(root, Constants)["operations"],
             "rates": rates(root),
             "precision": {

@@ -1,4 +1,4 @@
-"""What a step needs at the least, against sums by hand and the figures that the networks' own papers print."""
+"""The least cost of a step, compared with sums by hand and with the numbers in the networks' papers."""
 
 import pytest
 from published_counts import PUBLISHED
@@ -18,12 +18,12 @@ MULTIPLY_ADDS = {
 al. 2018 and Tan and Le 2019 give them, rounded as they do."""
 
 CONVOLUTIONS = [(3, 32, 32), (32, 64, 16), (64, 128, 8), (128, 128, 4)]
-"""cnn4 at 32: channels in, channels out, side."""
+"""cnn4's convolutions for 32 pixels: channels in, channels out, side."""
 DENSE = [(128, 128), (128, 100)]
 
 
 def by_hand(batch):
-    """(operations, elements) of a forward pass of each of cnn4's layers."""
+    """(operations, elements) of each of cnn4's layers in a forward pass."""
     for inputs, outputs, side in CONVOLUTIONS:
         weights, pixels = 9 * inputs * outputs, side * side * batch
         yield 2 * weights * pixels, (inputs + outputs) * pixels + weights
@@ -32,7 +32,7 @@ def by_hand(batch):
 
 
 @pytest.mark.parametrize("network", MULTIPLY_ADDS)
-def test_the_networks_cost_what_their_papers_say(network):
+def test_the_networks_cost_as_much_as_their_papers_say(network):
     cost = step_cost("infer", network, 224, 1, "fp32")
     assert cost.flops == pytest.approx(2 * MULTIPLY_ADDS[network], rel=0.02)
 
@@ -45,7 +45,7 @@ def test_a_forward_pass_is_the_sum_over_its_layers(batch):
     assert cost.bytes == 4 * sum(elements for _, elements in layers)
 
 
-def test_a_training_step_is_three_passes_less_the_images_gradient_and_what_adam_moves():
+def test_a_training_step_is_three_passes_without_the_images_gradient_plus_adam():
     first, *others = by_hand(8)
     cost = step_cost("train", "cnn4", 32, 8, "fp32")
     assert cost.flops == 2 * first[0] + 3 * sum(flops for flops, _ in others)
@@ -54,7 +54,7 @@ def test_a_training_step_is_three_passes_less_the_images_gradient_and_what_adam_
 
 
 @pytest.mark.parametrize(("precision", "width"), [("fp32", 4), ("tf32", 4), ("bf16", 2), ("fp16", 2)])
-def test_traffic_follows_the_width_of_a_number_and_arithmetic_does_not(precision, width):
+def test_traffic_depends_on_the_precision_and_arithmetic_does_not(precision, width):
     cost, usual = step_cost("infer", "cnn4", 32, 8, precision), step_cost("infer", "cnn4", 32, 8, "fp32")
     assert (cost.flops, cost.bytes) == (usual.flops, usual.bytes * width // 4)
 

@@ -1,4 +1,4 @@
-"""What the evidence of a step is made of: a framework of this test's own that computes nothing but numbers."""
+"""The evidence of a step, with a fake framework."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +31,7 @@ def inferred(**changes):
 
 
 class Training:
-    """Losses that fall by one a step; `double` tells what it was given."""
+    """A training with losses that fall by one in each step; `double` records its arguments."""
 
     def __init__(self) -> None:
         self.steps, self.given = 0, None
@@ -49,7 +49,7 @@ class Training:
         return training(request(workload="train"), **{**parts, "parameters": SIZES, "seen": lambda: SEEN, **changes})
 
 
-def test_the_same_logits_come_of_every_batch_size():
+def test_every_batch_size_gives_the_same_logits():
     one, three = (inferred(batch_size=size).check() for size in (1, 3))
     assert one.logits_sketch == pytest.approx(three.logits_sketch)
     assert (one.trainable, one.non_trainable) == (270_948, 704)
@@ -69,7 +69,7 @@ def test_a_model_with_other_parameters_is_refused_before_anything_is_timed(sizes
     assert refused.value.kind == "PARAMETERS"
 
 
-def test_the_first_four_losses_are_compared_and_the_latest_kept():
+def test_the_first_four_losses_and_the_latest_are_kept():
     fake = Training()
     work = fake.work()
     for _ in range(7):
@@ -81,8 +81,8 @@ def test_the_first_four_losses_are_compared_and_the_latest_kept():
     assert fake.given == (np.float64, (3,), 4, (2, 3, 32, 32))
 
 
-def test_what_is_looked_at_after_the_steps_costs_no_compared_loss():
-    """To look may take a step more, as it does in a session of TensorFlow 1."""
+def test_reading_settings_after_the_steps_costs_no_compared_loss():
+    """`seen` may take another step, as in a session of TensorFlow 1."""
     fake = Training()
 
     def look() -> Seen:
@@ -96,7 +96,7 @@ def test_what_is_looked_at_after_the_steps_costs_no_compared_loss():
 
 
 @pytest.mark.parametrize("full", ["before", "within"])
-def test_without_memory_for_float64_the_losses_are_there_alone(monkeypatch, full):
+def test_without_memory_for_float64_the_check_has_only_the_losses(monkeypatch, full):
     def no_memory(*_given):
         raise MemoryError
 
@@ -107,7 +107,7 @@ def test_without_memory_for_float64_the_losses_are_there_alone(monkeypatch, full
     assert check.losses == [9, 8, 7, 6]
 
 
-def test_another_error_in_float64_is_an_error():
+def test_any_other_error_in_float64_is_raised():
     def broken(*_given):
         raise ValueError("broken")
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime does the work that PyTorch does, and doing it otherwise is noticed."""
+"""ONNX Runtime does the same work as PyTorch, and mistakes are noticed."""
 
 import os
 import subprocess
@@ -23,13 +23,13 @@ def job(network="resnet18", size=64, **other):
 
 @pytest.fixture(scope="module")
 def ask(carry_out):
-    """ask(jobs): the answers of tests/runners/probe_onnxruntime.py."""
+    """ask(jobs): the answers from tests/runners/probe_onnxruntime.py."""
     return lambda jobs: carry_out("onnxruntime", jobs)
 
 
 @pytest.fixture(scope="module")
 def right(ask):
-    """{(network, side): answer} of the runner as it is; tests/runners/test_same_work.py holds it against PyTorch's."""
+    """{(network, side): answer} of the unchanged runner; tests/runners/test_same_work.py compares it with PyTorch's."""
     return dict(zip(RIGHT, ask([job(*case) for case in RIGHT]), strict=True))
 
 
@@ -39,7 +39,7 @@ def check(answer):
 
 
 @real
-def test_other_threads_than_asked_for_stop_the_replicate(ask):
+def test_a_wrong_number_of_threads_stops_the_replicate(ask):
     [answer] = ask([job("cnn4", 32, otherwise="other_threads")])
     assert (answer["error"], answer["message"]) == ("THREADS", "1 threads were requested, threads_intra is 2")
 
@@ -78,7 +78,7 @@ def test_other_variants_scopes_and_batches_give_the_same_logits(ask, right):
 
 @real
 def test_a_half_precision_graph_is_the_same_network(ask, right):
-    """Only a GPU computes it; a CPU, which converts, shows that the graph is right and how its precision is seen."""
+    """Only a GPU computes in half precision. A CPU converts, but shows that the graph and its precision are right."""
     networks = ("mobilenet_v2", "efficientnet_b0")
     answers = ask([job(network, precision="fp16", otherwise="nothing asserted") for network in networks])
     for network, answer in zip(networks, answers, strict=True):
@@ -88,7 +88,7 @@ def test_a_half_precision_graph_is_the_same_network(ask, right):
 
 
 @real
-def test_what_it_cannot_do_says_why(ask):
+def test_impossible_cases_have_a_reason(ask):
     half, gpu, unloadable, unseen, full, batch = ask(
         [
             job(precision="fp16"),
@@ -109,18 +109,18 @@ def test_what_it_cannot_do_says_why(ask):
 
 
 @real
-def test_its_own_allocator_is_understood(ask):
+def test_errors_of_its_allocator_count_as_full_memory(ask):
     assert ask(["allocate"]) == [["OOM(host)", "OOM(host)"]]
 
 
 @real
-def test_weights_are_let_go_before_the_clock(right):
+def test_weights_are_freed_before_the_clock(right):
     assert right["vgg16", 224]["held_bytes"] < 4 * PUBLISHED["vgg16"].trainable / 4
 
 
 @real
-def test_nothing_is_reported_to_its_makers(tmp_path):
-    """With its telemetry on, ONNX Runtime keeps an identity and a queue of events below the home folder."""
+def test_no_telemetry_is_sent(tmp_path):
+    """With telemetry on, ONNX Runtime would store an identity and a queue of events in the home folder."""
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "XDG_CACHE_HOME")}
     command = [ROOT / ".venvs/onnxruntime/bin/python", "-m", "runners.onnxruntime", "infer", "--network", "cnn4"]
     subprocess.run(
@@ -137,7 +137,7 @@ def test_nothing_is_reported_to_its_makers(tmp_path):
         (["infer", "--precision", "tf32"], "a CPU has no TF32"),
     ],
 )
-def test_what_it_does_not_offer_is_refused(capsys, arguments, words):
+def test_options_that_it_does_not_offer_are_refused(capsys, arguments, words):
     with pytest.raises(SystemExit) as refused:
         main(FRAMEWORK, arguments)
     assert refused.value.code == 2

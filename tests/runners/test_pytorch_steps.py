@@ -1,4 +1,4 @@
-"""PyTorch's variants, precisions and scopes of a step do the work of `eager` in float32, and what they say holds."""
+"""PyTorch's variants, precisions and scopes of a step do the work of `eager` in float32, and report true settings."""
 
 import json
 import os
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.frameworks("pytorch"), pytest.mark.full, pytest.mark.t
 WORKLOADS = ("infer", "train")
 COUNTED = {name: 32 if name == "cnn4" else 128 for name in CLASSES}
 PLAIN = [name for name in CLASSES if all(layer.kind is not Kind.DEPTHWISE for layer in layers(name, CLASSES[name]))]
-"""The networks whose training torch counts too: it takes the gradients of grouped convolutions for ungrouped ones."""
+"""Networks whose training torch counts correctly: it ignores the groups in gradients of grouped convolutions."""
 
 
 def job(workload, variant="eager", **more):
@@ -47,7 +47,7 @@ JOBS = {
 
 @pytest.fixture(scope="module")
 def answers():
-    """What came of every job, all of one process: importing and readying the compiler is what takes long."""
+    """The answers to all jobs, from one process, because imports and the compiler's start take long."""
     python = ROOT / ".venvs" / "pytorch" / "bin" / "python"
     command = [python, Path(__file__).with_name("probe_pytorch.py"), json.dumps(list(JOBS.values()))]
     variables = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -57,7 +57,7 @@ def answers():
 
 
 def compared(answers, name, tolerance_of_logits, tolerance_of_losses, tolerance_of_statistics=0.01):
-    """Hold the evidence of a job against that of eager in float32."""
+    """Compare the evidence of a job with the evidence of eager in float32."""
     found, eager = answers[name], answers[name[0], "eager"]
     assert relative_error(found["check"]["logits_sketch"], eager["check"]["logits_sketch"]) <= tolerance_of_logits
     if name[0] == "train":
@@ -70,7 +70,7 @@ def compared(answers, name, tolerance_of_logits, tolerance_of_losses, tolerance_
 
 @pytest.mark.parametrize("workload", WORKLOADS)
 @pytest.mark.parametrize("variant", [*VARIANTS[1:], "from host"])
-def test_every_variant_does_what_eager_does(answers, workload, variant):
+def test_every_variant_agrees_with_eager(answers, workload, variant):
     compared(answers, (workload, variant), 1e-5, LOSS_TOLERANCE["fp32"])
     assert answers[workload, variant]["effective"]["precision"] == "fp32"
 
@@ -94,7 +94,7 @@ def test_bf16_stays_within_its_tolerance(answers, workload, variant):
     assert found["check"]["losses"] is None or found["check"]["losses"] != eager["check"]["losses"]
 
 
-def test_a_precision_that_did_not_take_effect_is_seen(answers):
+def test_a_precision_that_did_not_take_effect_is_noticed(answers):
     assert answers["train", "no autocast"]["effective"]["precision"] == "fp32"
     assert answers["infer", "no cast"]["effective"]["precision"] == "fp32"
 
@@ -107,7 +107,7 @@ def test_the_layout_is_that_of_batch_and_weights(answers, workload, variant):
     assert (found["effective"]["layout"], found["weights"]) == (wanted, wanted)
 
 
-def test_a_batch_from_the_host_has_the_layout_and_the_precision_too(answers):
+def test_a_batch_from_the_host_has_the_right_layout_and_precision(answers):
     compared(answers, ("infer", "NHWC bf16 from host"), LOGITS_TOLERANCE["bf16"], 0)
     effective = answers["infer", "NHWC bf16 from host"]["effective"]
     assert (effective["layout"], effective["precision"]) == ("NHWC", "bf16")
@@ -115,20 +115,20 @@ def test_a_batch_from_the_host_has_the_layout_and_the_precision_too(answers):
 
 @pytest.mark.parametrize("workload", WORKLOADS)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_what_compiles_says_when_and_keeps_its_code(answers, workload, variant):
+def test_a_compiling_variant_has_its_stage_and_keeps_its_code(answers, workload, variant):
     found = answers[workload, variant]
     ahead = "script" in variant or (variant, workload) == ("tuned", "infer")
     assert found["stages"] == (["compile"] if ahead else [])
     assert found["cached"] == ("compile" in variant)
 
 
-def test_the_precompiled_header_lies_beside_the_cases_caches(answers):
+def test_the_cases_share_the_precompiled_header(answers):
     assert not answers["infer", "script"]["headers"]
     assert answers["infer", "compile"]["headers"]
 
 
 @pytest.mark.parametrize("variant", ["eager", "tuned"])
-def test_a_batch_of_one_shows_two_images(answers, variant):
+def test_with_batch_size_one_two_images_are_still_compared(answers, variant):
     compared(answers, ("infer", f"{variant} one by one"), 1e-5, 0)
 
 
@@ -137,14 +137,14 @@ def test_without_torchscript_its_variants_are_unsupported(answers):
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
-def test_no_weights_are_alive_beside_the_model_when_the_clock_starts(answers, workload):
+def test_no_copy_of_the_weights_is_alive_when_the_clock_starts(answers, workload):
     made, alive = answers[workload, "eager"]["arrays"]
     assert made == 28
     assert alive == 0
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
-def test_a_step_says_what_it_costs(answers, workload):
+def test_a_step_declares_its_cost(answers, workload):
     for precision in ("fp32", "bf16"):
         cost = step_cost(workload, "cnn4", 32, 4, precision)
         found = answers[workload, {"fp32": "eager"}.get(precision, precision)]["cost"]

@@ -1,4 +1,4 @@
-"""The reference must be the same bytes everywhere, and numbers that a mistake would change."""
+"""The reference is the same bytes on every machine, and a mistake changes its numbers."""
 
 import numpy as np
 import pytest

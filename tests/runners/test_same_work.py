@@ -1,4 +1,4 @@
-"""All contestants do the same work, and doing it otherwise is noticed."""
+"""All frameworks do the same work, and mistakes are noticed."""
 
 import pytest
 from mistakes import INFERRING
@@ -13,40 +13,40 @@ from runners.reference.layers import CLASSES, SIZES
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 WITNESS = "pytorch"
-"""Whose networks are torchvision's own: all others are held against it."""
+"""The framework with torchvision's own networks. All others are compared with it."""
 FOUND = {name: found.declaration for name, found in discover(ROOT).items() if found.declaration}
 DECLARED = {name: declaration.workloads for name, declaration in FOUND.items()}
 INFER, TRAIN = ([name for name in KNOWN if workload in DECLARED[name]] for workload in ("infer", "train"))
 NETWORKS = {"cnn4": (4, 32), "resnet18": (2, 64), "mobilenet_v2": (1, 64)}
 DEEPER = ("resnet50", "efficientnet_b0")
-"""Trained as well: a bottleneck, and squeeze-and-excitation."""
+"""Networks that are also trained: one with bottlenecks, and one with squeeze-and-excitation."""
 SMALL = [(network, NETWORKS.get(network, (2, 64))[1]) for network in CLASSES]
 POOLED = [("vgg16", size) for size in SIZES["vgg16"]]
-"""The one whose pooling depends on its size at all of its sizes too."""
+"""The network whose pooling depends on the input size, also at its other sizes."""
 EVERY_VERB = [place for place in SMALL if place[0] in (*NETWORKS, *DEEPER)] + [("vgg16", 128)]
-"""Enough to see each verb: for those who take part where they are named."""
+"""Enough networks to use each verb, for frameworks that take part only by name."""
 TIMED_ONLY = {"pytorch": ["wrong_rate"], "tensorflow": ["wrong_rate", "last_layer_left_out"]}
-"""Mistakes that the float64 run does not make too."""
+"""Mistakes that the float64 run does not share."""
 MISTAKES = ("keras_epsilon", "padded_as_same", "strided_late", "bias_off")
 
 
 def inferred(framework):
-    """(network, size): every network small, and VGG16 at each of its sizes."""
+    """(network, size) to infer: every network at a small size, and VGG16 at each of its sizes."""
     return EVERY_VERB if FOUND[framework].by_name else SMALL + POOLED
 
 
 def trained(framework):
-    """The networks that are trained."""
+    """(network, size) to train."""
     return tuple(NETWORKS) if FOUND[framework].by_name else (*NETWORKS, *DEEPER)
 
 
 def walks(framework):
-    """Whether the framework's networks are walks, which mistakes can be put into from outside."""
+    """Whether the framework uses the walk, into which a test can put mistakes from outside."""
     return any("runners.reference.walk" in path.read_text() for path in (ROOT / "runners" / framework).glob("*.py"))
 
 
 def each(names, entries):
-    """(framework, each entry of its list) as parameters; each needs its framework's environment."""
+    """(framework, entry) as parameters, for each entry of its list. Each needs the framework's environment."""
     return [
         pytest.param(name, entry, id=f"{name}-{entry}", marks=pytest.mark.frameworks(name))
         for name in names
@@ -69,7 +69,7 @@ def job(framework, workload, network, size=None, mistake=None, variant=None):
 
 @pytest.fixture(scope="module")
 def right(carry_out):
-    """right(framework, workload): {(network, size): answer} of its runner as it is, asked once."""
+    """right(framework, workload): {(network, size): answer} of the unchanged runner, asked once."""
     found = {}
 
     def of(framework, workload):
@@ -85,7 +85,7 @@ def right(carry_out):
 
 @pytest.fixture(scope="module")
 def wrong(carry_out):
-    """{mistake: answer} of PyTorch runners with one thing done wrong."""
+    """{mistake: answer} of PyTorch's runners, each with one mistake."""
     mistakes = (*MISTAKES, "weights_nan", "layer missing")
     jobs = [job("pytorch", "infer", "resnet18", mistake=mistake) for mistake in mistakes]
     jobs.append(job("pytorch", "train", "resnet18", mistake="batch_norm_momentum"))
@@ -121,7 +121,7 @@ def test_losses_agree(right, framework, network):
     ours, theirs = (check(right(name, "train")[network, size]) for name in (framework, WITNESS))
     assert disagreement(ours, theirs, "fp32", "train") is None
     assert len(ours.losses) == len(theirs.losses) == max(LOSS_STEPS) + 1
-    # In float64 nothing is left to rounding: what is compared is the definition itself.
+    # In float64 rounding plays no part, so this compares the definition of the step.
     assert ours.losses_fp64 == pytest.approx(theirs.losses_fp64, rel=1e-6)
     assert relative_error(ours.evaluated_fp64, theirs.evaluated_fp64) <= 2e-6
     assert ours.loss_first == ours.losses[0]
@@ -130,7 +130,7 @@ def test_losses_agree(right, framework, network):
 
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("framework", frameworks(*TRAIN))
-def test_training_starts_from_the_weights_that_inference_has(right, framework, network):
+def test_training_and_inference_start_from_the_same_weights(right, framework, network):
     place = network, NETWORKS[network][1]
     trained, inferred = (check(right(framework, workload)[place]) for workload in ("train", "infer"))
     assert relative_error(trained.logits_sketch, inferred.logits_sketch) <= 1e-5
@@ -144,13 +144,13 @@ def test_a_mistake_in_a_walk_is_noticed(carry_out, right, framework, mistake):
 
 
 @pytest.mark.parametrize("framework", frameworks(*filter(walks, INFER)))
-def test_a_weight_that_is_no_number_stops_the_replicate(carry_out, framework):
+def test_a_nan_weight_stops_the_replicate(carry_out, framework):
     [answer] = carry_out(framework, [job(framework, "infer", "resnet18", mistake="weights_nan")])
     assert answer["error"] == "LOGITS"
 
 
 @pytest.mark.parametrize("framework", frameworks(*filter(walks, TRAIN)))
-def test_other_running_statistics_of_a_walk_are_noticed(carry_out, right, framework):
+def test_wrong_running_statistics_of_a_walk_are_noticed(carry_out, right, framework):
     [answer] = carry_out(framework, [job(framework, "train", "resnet18", mistake="momentum")])
     reason = disagreement(check(answer), of_resnet18(right, framework, "train"), "fp32", "train")
     assert "after training in float64" in (reason or "")
@@ -164,7 +164,7 @@ def test_a_mistake_in_the_network_is_noticed(right, wrong, mistake):
 
 
 @pytest.mark.frameworks("pytorch", "tensorflow")
-def test_other_running_statistics_are_noticed(right, wrong):
+def test_wrong_running_statistics_are_noticed(right, wrong):
     honest = of_resnet18(right, "tensorflow", "train")
     reason = disagreement(check(wrong["batch_norm_momentum"]), honest, "fp32", "train")
     assert "after training in float64" in (reason or "")
@@ -172,7 +172,7 @@ def test_other_running_statistics_are_noticed(right, wrong):
 
 @pytest.mark.frameworks(*TIMED_ONLY)
 @pytest.mark.parametrize("framework", TIMED_ONLY)
-def test_a_mistake_in_the_timed_step_alone_does_not_excuse_itself(carry_out, right, framework):
+def test_a_mistake_in_the_timed_step_alone_is_noticed(carry_out, right, framework):
     keys = [(network, mistake) for network in NETWORKS for mistake in TIMED_ONLY[framework]]
     answers = carry_out(framework, [job(framework, "train", network, mistake=mistake) for network, mistake in keys])
     [other] = set(TIMED_ONLY) - {framework}
@@ -183,7 +183,7 @@ def test_a_mistake_in_the_timed_step_alone_does_not_excuse_itself(carry_out, rig
 
 
 @pytest.mark.frameworks("pytorch")
-def test_logits_that_are_no_numbers_stop_the_replicate(wrong):
+def test_nan_logits_stop_the_replicate(wrong):
     assert wrong["weights_nan"]["error"] == "LOGITS"
 
 
@@ -204,8 +204,8 @@ def test_settings_are_read_back(right, framework):
 
 
 @pytest.mark.parametrize("framework", frameworks(*INFER))
-def test_a_gpu_that_is_not_there_is_never_replaced_by_the_cpu(carry_out, framework):
-    """The probes see no GPU, wherever they run."""
+def test_the_cpu_never_replaces_a_missing_gpu(carry_out, framework):
+    """The probes see no GPU on any machine."""
     [answer] = carry_out(framework, [{**job(framework, "infer", "cnn4"), "device": "gpu"}])
     assert answer["error"] == "DEVICE"
 
@@ -217,19 +217,19 @@ def test_tensorflow_eager_agrees_with_graph(carry_out, right):
 
 
 @pytest.mark.frameworks("pytorch")
-def test_compile_says_what_it_needs(carry_out):
+def test_compile_names_its_missing_requirement(carry_out):
     [answer] = carry_out("pytorch", [{**job("pytorch", "infer", "cnn4", variant="compile"), "path": "/nowhere"}])
     assert answer["error"] == "UNSUPPORTED"
     assert "C++ compiler" in answer["message"]
 
 
 @pytest.mark.frameworks("pytorch")
-def test_a_batch_beyond_all_memory_is_named_so(carry_out):
+def test_a_batch_larger_than_memory_is_out_of_memory(carry_out):
     [answer] = carry_out("pytorch", [{**job("pytorch", "infer", "cnn4"), "batch": 10**12}])
     assert answer["error"] == "OOM(host)"
 
 
 @pytest.mark.parametrize("framework", frameworks("pytorch", "tensorflow"))
-def test_the_frameworks_own_allocator_is_understood(carry_out, framework):
+def test_errors_of_the_framework_s_allocator_count_as_full_memory(carry_out, framework):
     [answer] = carry_out(framework, [{**job(framework, "infer", "cnn4"), "allocate": 10**14}])
     assert answer["error"] == "OOM(host)"

@@ -1,4 +1,4 @@
-"""What TensorFlow's runners are made of does what it says, and what goes wrong in it is noticed."""
+"""Parts of TensorFlow's runners, and mistakes in them."""
 
 import json
 import os
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.frameworks("tensorflow"), pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def found():
-    """The answers of tests/runners/probe_tensorflow.py."""
+    """The results from tests/runners/probe_tensorflow.py."""
     command = [ROOT / ".venvs/tensorflow/bin/python", Path(__file__).with_name("probe_tensorflow.py")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
@@ -22,7 +22,7 @@ def found():
 
 
 def test_a_frozen_network_is_computed_in_every_step(found):
-    """It has four convolutions and two dense layers, and another batch gives other logits."""
+    """A session runs four convolutions and two dense layers, and another batch gives other logits."""
     operations = found["frozen"]["operations"]
     assert [sum("Conv2D" in name for name in operations), sum("MatMul" in name for name in operations)] == [4, 2]
     assert max(found["frozen"]["errors"]) < 1e-4 < found["frozen"]["apart"]
@@ -32,11 +32,11 @@ def test_a_batch_that_is_a_constant_would_be_noticed(found):
     assert found["folded"] == []
 
 
-def test_a_session_has_the_threads_that_were_asked_for(found):
+def test_a_session_has_the_requested_threads(found):
     assert found["frozen"]["threads"] == 2
 
 
-def test_the_model_that_was_frozen_does_not_stay_in_memory(found):
+def test_the_frozen_model_does_not_stay_in_memory(found):
     assert found["frozen"]["model_gone"]
 
 
@@ -56,7 +56,7 @@ def test_a_precision_that_did_not_take_effect_fails_the_replicate(found, workloa
     assert (wrong["code"], wrong["error"]) == (1, "PRECISION")
 
 
-def test_what_compiles_nothing_keeps_nothing(found):
+def test_without_compilation_no_code_is_kept(found):
     assert found["precision"]["infer right"]["compiler_cache"] is None
 
 

@@ -1,4 +1,4 @@
-"""Every variant of TensorFlow computes what its usual one does, in each precision and scope."""
+"""Every variant of TensorFlow agrees with the first variant, in each precision and scope."""
 
 import pytest
 
@@ -15,7 +15,7 @@ COMPUTING = [(variant, "compute", "fp32") for variant in VARIANTS]
 FED = [(variant, "transfer+compute", "fp32") for variant in VARIANTS]
 IN_BF16 = [(variant, "compute", "bf16") for variant in VARIANTS]
 FEW = ("graph", "graph_v1", "predict", "tuned")
-"""The variants that bring a batch to the device, or scale a loss, in a way of their own."""
+"""Variants with their own way to copy a batch to the device, or to scale a loss."""
 INFERRED = [*COMPUTING, *FED, *IN_BF16]
 TRAINED = [*COMPUTING, *(how for how in (*FED, *IN_BF16) if how[0] in FEW)]
 
@@ -38,7 +38,7 @@ def check(answer):
 
 
 @pytest.mark.parametrize("how", INFERRED, ids="-".join)
-def test_logits_are_the_usual_ones(answers, how):
+def test_logits_agree_with_the_first_variant(answers, how):
     ours, usual = (check(answers["infer"][kind]) for kind in (how, USUAL))
     error = relative_error(ours.logits_sketch, usual.logits_sketch)
     if how[2] == "fp32":
@@ -48,7 +48,7 @@ def test_logits_are_the_usual_ones(answers, how):
 
 
 @pytest.mark.parametrize("how", TRAINED, ids="-".join)
-def test_losses_are_the_usual_ones(answers, how):
+def test_losses_agree_with_the_first_variant(answers, how):
     ours, usual = (check(answers["train"][kind]) for kind in (how, USUAL))
     assert disagreement(ours, usual, how[2], "train") is None
     assert ours.losses[-1] < ours.losses[0]
@@ -59,7 +59,7 @@ def test_losses_are_the_usual_ones(answers, how):
 
 
 @pytest.mark.parametrize("workload", ["infer", "train"])
-def test_what_was_in_effect_is_recorded(answers, workload):
+def test_the_settings_in_effect_are_recorded_for_each_variant(answers, workload):
     for (_, _, precision), answer in answers[workload].items():
         effective = answer["effective"]
         assert (effective["precision"], effective["device"], effective["layout"]) == (precision, "cpu", "NHWC")

@@ -1,4 +1,4 @@
-"""What every walk is made of: the layers, the bins of adaptive pooling, and weights with channels last."""
+"""The walk: its layers, the bins of adaptive pooling, and weights with channels last."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from runners.reference.walk import _averages, walk
 
 
 class Noting:
-    """Verbs that compute nothing but the shape (channels, side) of their result, and note the layers they are given."""
+    """Verbs that compute only the shape (channels, side) of their result, and record their layers."""
 
     def __init__(self) -> None:
         self.given: list[str] = []
@@ -51,7 +51,7 @@ class Noting:
 
 
 class Shape(tuple):
-    """Channels and side; both sides of a sum have the same, of a product one may be a single pixel."""
+    """Channels and side. Summands must have the same shape; one factor of a product may be a single pixel."""
 
     def __add__(self, other):
         assert self == other
@@ -63,7 +63,7 @@ class Shape(tuple):
 
 
 @pytest.mark.parametrize("network", CLASSES)
-def test_a_walk_passes_every_layer_once_and_in_shape(network):
+def test_a_walk_uses_every_layer_once_with_matching_shapes(network):
     for size in SIZES[network]:
         verbs = Noting()
         logits = walk(network, verbs, Shape((3, size)), size)
@@ -79,7 +79,7 @@ def test_bins_are_torch_s(side):
     assert np.allclose(ArrayVerbs({}).bins(x, _averages(side, 7))[0], means, atol=1e-6)
 
 
-def test_a_flattened_layer_s_weights_follow_the_layout(monkeypatch):
+def test_the_weights_after_a_flatten_follow_the_layout(monkeypatch):
     layer = Layer("dense", Kind.DENSE, (4, 24), flattened=(2, 3, 4))
     monkeypatch.setattr("runners.reference.layout.layers", lambda *_: [layer])
     kernel, features = np.arange(96.0).reshape(4, 24), np.arange(24.0).reshape(2, 3, 4) ** 2
@@ -87,7 +87,7 @@ def test_a_flattened_layer_s_weights_follow_the_layout(monkeypatch):
     assert np.array_equal(features.transpose(1, 2, 0).ravel() @ ours, kernel @ features.ravel())
 
 
-def test_a_batch_norm_follows_its_batch_in_training_alone():
+def test_a_batch_norm_uses_its_batch_only_in_training():
     layer, x = Layer("bn", Kind.BATCH_NORM, (3,)), images(25, 4, 5).transpose(0, 2, 3, 1)
     arrays = {"bn.weight": np.full(3, 2.0), "bn.bias": np.ones(3), "bn.mean": np.zeros(3), "bn.var": np.ones(3)}
     still, moving = ArrayVerbs(arrays), ArrayVerbs(arrays, training=True)

@@ -15,7 +15,7 @@ sys.path.insert(0, str(HERE))
 
 @pytest.fixture(scope="session")
 def probe():
-    """Call it with a framework, a probe's name and its arguments; returns what the probe printed."""
+    """probe(framework, name, *arguments) runs a probe and returns its output."""
 
     def run(framework: str, script: str, *arguments: str) -> dict:
         python = ROOT / ".venvs" / framework / "bin" / "python"

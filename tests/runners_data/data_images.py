@@ -1,4 +1,4 @@
-"""Small JPEG folders of every kind that must decode alike, made from a formula."""
+"""Small folders of JPEGs of every kind that loaders must decode alike, made from a formula."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ ORIENTATION = 0x0112
 
 
 def picture(width: int, height: int, phase: float = 0.0) -> Image.Image:
-    """Soft waves with one sharp edge, other ones in each colour."""
+    """Soft waves with one sharp edge, different in each colour."""
     y, x = np.mgrid[0:height, 0:width] / 40.0
     planes = [np.sin(x * (1 + k) + phase) + np.cos(y * (2 - k / 2) + phase * k) for k in range(3)]
     pixels = np.stack(planes, axis=2) * 50 + 128
@@ -23,7 +23,7 @@ def picture(width: int, height: int, phase: float = 0.0) -> Image.Image:
 
 
 def write_kinds(folder: Path) -> list[str]:
-    """One image of each kind; returns their names in order. One name has a space, one an accent, one is no UTF-8."""
+    """Write an image of each kind. Returns their names in order; they include a space, an accent, and invalid UTF-8."""
     folder.mkdir(parents=True)
     exif = Image.Exif()
     exif[ORIENTATION] = ROTATED
@@ -44,7 +44,7 @@ def write_kinds(folder: Path) -> list[str]:
 
 
 def describe(root: Path, folder: Path, splits: dict[str, list[tuple[str, int]]]) -> Path:
-    """Write the manifest of the (path, label) pairs; returns its path."""
+    """Write the manifest of the (path, label) pairs. Returns its path."""
     items = {split: tuple(_item(root, path, label) for path, label in pairs) for split, pairs in splits.items()}
     classes = sorted({label for pairs in splits.values() for _, label in pairs})
     folder.mkdir(parents=True, exist_ok=True)

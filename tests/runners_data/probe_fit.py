@@ -1,7 +1,7 @@
-"""Runs in a framework's own Python: one small training, stage by stage; prints JSON.
+"""Runs in a framework's own Python: a small training, stage by stage. Prints JSON.
 
-argv: framework, loader, variant (- for the usual one), manifest, cache (yes or no).
-Images are counted as they are decoded.
+argv: framework, loader, variant (- for the first), manifest, cache (yes or no).
+It counts the decoded images.
 """
 
 import functools
@@ -114,7 +114,7 @@ def orders(name: str, data, manifest, tuned: bool) -> dict:
 
 
 def made(mistake, name: str, data, prepare) -> dict:
-    """What comes of a training with something wrong in it."""
+    """The result of a training with a deliberate mistake."""
     undo = mistake(name, data)
     try:
         work, checks = prepare(), []
@@ -130,7 +130,7 @@ def made(mistake, name: str, data, prepare) -> dict:
 
 
 def wrong_rate(name: str, _data):
-    """A learning rate a tenth too high."""
+    """A learning rate that is a tenth too high."""
     train = importlib.import_module(f"runners.{name}.train")
     usual = train.adam
 
@@ -147,7 +147,7 @@ def wrong_rate(name: str, _data):
 
 
 def batch_dropped(name: str, data):
-    """An epoch of training that leaves the last batch out."""
+    """A training epoch without its last batch."""
     usual = data.loader
 
     def loader(source, *more):
@@ -161,7 +161,7 @@ def batch_dropped(name: str, data):
 
 
 def mirrored(name: str, data):
-    """Every image the wrong way round."""
+    """Every image mirrored."""
     usual = {decoder: getattr(data, decoder) for decoder in decoders(data)}
 
     def wrong(decode, path, side):
@@ -174,7 +174,7 @@ def mirrored(name: str, data):
 
 
 def stale(work, scratch: Path) -> str:
-    """What is said when the file that was restored is not the model that was trained."""
+    """The error if the restored file is not the trained model."""
     work.build()
     work.save(scratch / "early")
     for number in range(3):
@@ -187,7 +187,7 @@ def stale(work, scratch: Path) -> str:
 
 
 def disk_full(work, scratch: Path) -> str:
-    """What is raised where the file to save to takes nothing."""
+    """The error if the file of the model cannot be written."""
     for suffix in (".pt", ".keras"):
         (scratch / f"full{suffix}").symlink_to("/dev/full")
     work.build()
@@ -201,7 +201,7 @@ def disk_full(work, scratch: Path) -> str:
 
 
 def cut_off(work, scratch: Path) -> str:
-    """What is raised where half of the file is missing."""
+    """The error if half of the model's file is missing."""
     work.build()
     work.save(scratch / "half")
     [path] = scratch.glob("half.*")
@@ -216,7 +216,7 @@ def cut_off(work, scratch: Path) -> str:
 
 
 def vanished(work, images: Path) -> str:
-    """What is said when the images are gone after the first epoch; nothing where every worker has them cached."""
+    """The error if the images are deleted after the first epoch; none if every worker has them in a cache."""
     work.build()
     work.train_epoch(0)
     hidden = images.rename(images.with_name("hidden"))
@@ -235,7 +235,7 @@ def refused(call) -> str:
 
 
 def decoders(data) -> list[str]:
-    """The names that a loader's module calls to decode an image, plain or tuned."""
+    """The names of the decoding functions in a loader's module, plain or tuned."""
     return [name for name in ("decode", "decode_to_tensor") if hasattr(data, name)]
 
 

@@ -1,8 +1,8 @@
-"""Runs in a framework's own Python: every loader, variant and stage over one manifest; prints JSON.
+"""Runs in a framework's own Python: every loader, variant and stage over a manifest. Prints JSON.
 
-argv: framework, manifest, sabotage. A sabotage breaks one setting of the loader on purpose; `default` is no sabotage
-but the track of default settings, `alone` leaves the loader without workers, and `unlocked` lets a loader of threads
-believe that Python has no global lock.
+argv: framework, manifest, sabotage. A sabotage breaks a setting of the loader on purpose. Three values break nothing:
+`default` uses the track of default settings, `alone` takes the loader's workers away, and `unlocked` lets the loader
+with threads believe that Python has no global lock.
 """
 
 import importlib
@@ -67,7 +67,7 @@ def observe(load, request: Request, passes: bool) -> dict:
     try:
         refused = {}
         watched_ns = 0
-        # Settings that are broken on purpose are seen without the passes over the data that are timed.
+        # Broken settings show without the timed passes over the data.
         for name, timed in work.stages.items() if passes else ():
             refused[name] = timed.before()
             began = time.perf_counter_ns()
@@ -75,7 +75,7 @@ def observe(load, request: Request, passes: bool) -> dict:
                 timed.run()
             if name == "observed":
                 watched_ns = time.perf_counter_ns() - began
-        # Two and a half epochs of eight images in threes: partial batches would show.
+        # Two and a half epochs of eight images in batches of three, so that partial batches would show.
         sizes = [len(batch) for batch in (work.step() for _ in range(7))]
         batch = work.step()
         check = work.check()
@@ -102,7 +102,7 @@ def observe(load, request: Request, passes: bool) -> dict:
 
 
 def spoil_pytorch() -> None:
-    """Letterboxed by SPDL, cropped by the others: what many a training script does."""
+    """Letterbox (SPDL) or crop (other loaders), as many training scripts do."""
     import spdl.io
     from torchvision.transforms import v2
     from torchvision.transforms.v2 import functional
@@ -114,14 +114,14 @@ def spoil_pytorch() -> None:
 
 
 def spoil_tensorflow() -> None:
-    """Letterboxed."""
+    """Letterbox."""
     import tensorflow as tf
 
     tf.image.resize = lambda image, size, **options: tf.image.resize_with_pad(image, *size, **options)
 
 
 def unlock() -> None:
-    """Threads that take turns deliver the same as others, if not as fast."""
+    """With a global lock, threads deliver the same, but more slowly."""
     threads = importlib.import_module(f"runners.pytorch.loader_{THREADS}")
     threads.global_lock = lambda: False
 

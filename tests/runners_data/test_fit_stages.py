@@ -1,4 +1,4 @@
-"""What each stage of `fit` does and does not do, in the frameworks' own Pythons."""
+"""The work of each stage of `fit`, in the frameworks' own Pythons."""
 
 import pytest
 from data_images import describe, picture
@@ -20,7 +20,7 @@ NAMES += [f"{name}/{offer.loaders[0]}/{variant}" for name, offer in OFFERS.items
 SIDES = [pytest.param(name, marks=pytest.mark.frameworks(name.split("/")[0])) for name in NAMES]
 TRAIN, TEST, BATCH = 20, 12, 8
 FLIPS = [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
-"""Where an image's four corners come from: as it was, left to right, upside down, both."""
+"""The corners of an image after each flip: none, left to right, upside down, both."""
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +52,14 @@ def outcome(probe, manifest):
 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("cache", ["yes", "no"])
-def test_nothing_is_decoded_before_training_but_the_first_batch(outcome, side, cache):
+def test_before_training_only_the_first_batch_is_decoded(outcome, side, cache):
     counts = outcome(side, cache)["counts"]
     assert (counts["prepare"], counts["load"], counts["build"]) == (0, BATCH, 0)
     assert counts["epoch 0"] == TRAIN
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_a_cache_spares_the_second_epoch_all_decoding_and_the_test_split_none(outcome, side):
+def test_a_cache_saves_the_second_epoch_s_decoding_but_not_the_test_split_s(outcome, side):
     assert outcome(side, "yes")["counts"]["epoch 1"] == 0
     assert outcome(side, "no")["counts"]["epoch 1"] == TRAIN
     assert outcome(side, "yes")["counts"]["evaluate"] == TEST
@@ -80,7 +80,7 @@ def test_the_restored_model_is_the_trained_one(outcome, side):
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_a_restored_model_that_is_another_one_is_found_out(outcome, side):
+def test_a_wrong_restored_model_is_noticed(outcome, side):
     assert outcome(side, "no")["stale"].startswith("RESTORE: ")
 
 
@@ -98,7 +98,7 @@ def test_fewer_images_than_a_batch_are_refused(outcome, side):
 @pytest.mark.frameworks("tensorflow")
 @pytest.mark.parametrize("side", [side for side in SIDES if side.values[0] != FIRST[1]])
 @pytest.mark.parametrize("cache", ["yes", "no"])
-def test_all_trainings_are_shown_to_be_the_same(outcome, side, cache):
+def test_all_trainings_agree(outcome, side, cache):
     ours, theirs = outcome(side, cache), outcome(FIRST[1], cache)
     checks = [Check(**seen["check"]) for seen in (ours, theirs)]
     assert disagreement(*checks, "fp32", "fit") is None
@@ -110,7 +110,7 @@ def test_all_trainings_are_shown_to_be_the_same(outcome, side, cache):
 
 
 @pytest.mark.frameworks("pytorch")
-def test_the_evidence_before_training_lacks_only_what_training_brings(outcome):
+def test_the_evidence_before_training_lacks_only_the_results_of_training(outcome):
     missing = {name for name in REQUIRED["fit"] if outcome("pytorch/torch", "no")["built"][name] is None}
     assert missing == {"delivered_items", "accuracy", "accuracy_restored"}
 
@@ -120,7 +120,7 @@ def test_the_evidence_before_training_lacks_only_what_training_brings(outcome):
 def test_a_wrong_rate_is_noticed(outcome, side):
     other = FIRST[side.startswith("pytorch")]
     wrong, right = outcome(side, "no")["mistakes"]["wrong_rate"]["built"], outcome(other, "no")["check"]
-    # Without the float64 run, which PyTorch takes through the same optimiser: the steps of `fit` must show it.
+    # Without the float64 run, because PyTorch's has the same optimiser: the steps of `fit` must show the mistake.
     timed = [Check(**{**seen, "losses_fp64": None, "evaluated_fp64": None}) for seen in (wrong, right)]
     assert "loss after 1 " in (disagreement(*timed, "fp32", "new") or "")
 
@@ -131,7 +131,7 @@ def test_a_dropped_batch_is_refused(outcome, side):
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_other_pixels_are_refused(outcome, side):
+def test_wrong_pixels_are_refused(outcome, side):
     assert outcome(side, "no")["mistakes"]["mirrored"]["refused"].startswith("PARITY: pixels differ")
 
 
@@ -148,7 +148,7 @@ def test_each_epoch_has_every_image_in_an_order_of_its_own(outcome, side, worker
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_images_are_flipped_both_ways_anew_in_every_epoch(outcome, side):
+def test_every_epoch_draws_new_flips_in_both_directions(outcome, side):
     seen = outcome(side, "no")["orders"]
     [plain, _] = seen["shuffle False augment False workers 0"]
     flips = []
@@ -173,11 +173,11 @@ def test_the_same_seed_gives_the_same_history_on_a_cpu(outcome, side, cache):
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_waiting_is_part_of_an_epoch_and_not_nothing(outcome, side):
+def test_waiting_is_a_positive_part_of_an_epoch(outcome, side):
     assert all(epoch["waited_ns"] > 0 for epoch in outcome(side, "no")["epochs"])
 
 
 @pytest.mark.frameworks("pytorch")
 @pytest.mark.parametrize("workers", [0, 2])
-def test_batches_have_one_layout_whatever_the_workers(outcome, workers):
+def test_batches_have_the_same_layout_for_any_number_of_workers(outcome, workers):
     assert outcome("pytorch/torch", "no")["orders"][f"contiguous {workers}"]

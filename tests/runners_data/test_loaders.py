@@ -23,7 +23,7 @@ ALL = [
 ]
 KINDS = 8
 WATCHED = 4 * 4
-"""Batches of three: four times what two workers may have ready."""
+"""Batches of three images: four times as many as two workers may hold ready."""
 PIPELINES = {
     "torch/plain": {"decode": (2, 1), "batch": (2, 3), "normalize": (2, 1)},
     "torch/tuned": {"decode": (2, 1), "batch": (2, 3), "normalize": (1, 3)},
@@ -34,7 +34,7 @@ PIPELINES = {
     "tfdata/plain": {"decode": (2, 1), "normalize and batch": (2, 3)},
     "tfdata/tuned": {"decode and batch": (2, 3), "normalize": (2, 3)},
 }
-"""How many tasks may run at once, and how many images each handles."""
+"""How many tasks may run at once, and how many images a task handles."""
 PIPELINES |= {f"opencv/{variant}": PIPELINES[f"torch/{variant}"] for variant in ("plain", "tuned")}
 
 
@@ -77,7 +77,7 @@ def test_the_stream_has_no_partial_batch_and_no_end(outcomes, framework, loader,
 
 @pytest.mark.parametrize(("framework", "loader"), ALL)
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
-def test_each_stage_delivers_what_it_says(outcomes, framework, loader, variant):
+def test_each_stage_delivers_its_type_and_shape(outcomes, framework, loader, variant):
     seen = {stage: outcomes(framework)[f"{loader}/{variant}/{stage}"] for stage in ("decode", "batch", "normalize")}
     assert [seen[stage]["stacked"] for stage in seen] == [False, True, True]
     assert [seen[stage]["dtype"] for stage in seen] == ["uint8", "uint8", "float32"]
@@ -92,12 +92,12 @@ def test_each_stage_delivers_what_it_says(outcomes, framework, loader, variant):
 
 @pytest.mark.parametrize(("framework", "loader"), ALL)
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
-def test_the_stages_of_a_loaders_own_pipeline_are_watched(outcomes, framework, loader, variant):
+def test_the_stages_of_a_loader_s_pipeline_have_statistics(outcomes, framework, loader, variant):
     pipeline = outcomes(framework)[f"{loader}/{variant}/normalize"]["pipeline"]
     expected = PIPELINES[f"{loader}/{variant}"]
     assert {name: workers for name, workers, _, _ in pipeline} == {name: most for name, (most, _) in expected.items()}
     for name, _, tasks, busy_ns in pipeline:
-        # What was begun before, and what lies ready beyond the last batch taken, can be some queues' more or less.
+        # Tasks that began earlier, and ready batches that were not taken, may change the count by a few queues.
         assert abs(tasks * expected[name][1] - 3 * WATCHED) < 3 * (WATCHED if loader == "spdl_process" else 8), name
         assert busy_ns > 0, name
 
@@ -110,18 +110,18 @@ def test_without_a_gpu_transfer_is_unsupported(outcomes, framework, loader):
 
 
 @pytest.mark.parametrize(("framework", "loader"), ALL)
-def test_default_settings_are_let_through_with_their_difference(outcomes, framework, loader):
+def test_in_the_default_track_any_difference_is_allowed_and_recorded(outcomes, framework, loader):
     seen = outcomes(framework, "default")
     plain, matched = seen[f"{loader}/plain/batch"], outcomes(framework)[f"{loader}/plain/batch"]
     assert plain["items"] == KINDS
-    # Pillow resizes the way the reference does; nobody else's defaults do.
+    # Only Pillow's defaults resize as the reference does.
     assert plain["worst"] == 0 if loader == "torch" else plain["worst"] > 1.2 * matched["worst"]
     assert seen[f"{loader}/tuned/batch"]["kind"] == "UNSUPPORTED"
 
 
 @pytest.mark.parametrize(("framework", "loader"), ALL)
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
-def test_without_workers_a_loader_works_alone_or_says_that_it_cannot(outcomes, framework, loader, variant):
+def test_without_workers_a_loader_works_or_is_unsupported(outcomes, framework, loader, variant):
     seen = outcomes(framework, "alone")[f"{loader}/{variant}/batch"]
     if loader.startswith("spdl"):
         assert seen["kind"] == "UNSUPPORTED"
@@ -133,7 +133,7 @@ def test_without_workers_a_loader_works_alone_or_says_that_it_cannot(outcomes, f
 
 @pytest.mark.frameworks("pytorch")
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
-def test_threads_want_a_python_without_its_global_lock(outcomes, variant):
+def test_the_threads_loader_needs_a_python_without_global_lock(outcomes, variant):
     seen = outcomes("pytorch")[f"torch_threads/{variant}/batch"]
     assert seen["kind"] == "UNSUPPORTED"
     assert "free-threaded" in seen["message"]
@@ -141,7 +141,7 @@ def test_threads_want_a_python_without_its_global_lock(outcomes, variant):
 
 @pytest.mark.frameworks("pytorch")
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
-def test_threads_want_workers(outcomes, variant):
+def test_the_threads_loader_needs_workers(outcomes, variant):
     seen = outcomes("pytorch", "alone")[f"torch_threads/{variant}/batch"]
     assert seen["kind"] == "UNSUPPORTED"
     assert "--workers 1" in seen["message"]
@@ -150,7 +150,7 @@ def test_threads_want_workers(outcomes, variant):
 @pytest.mark.frameworks("pytorch")
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
 @pytest.mark.parametrize("stage", ["decode", "batch", "normalize"])
-def test_threads_deliver_what_processes_do(outcomes, variant, stage):
+def test_threads_deliver_the_same_as_processes(outcomes, variant, stage):
     seen, theirs = outcomes("pytorch", "unlocked"), outcomes("pytorch")
     own, other = seen[f"torch_threads/{variant}/{stage}"], theirs[f"torch/{variant}/{stage}"]
     same = ("sizes", "shape", "dtype", "stacked", "items", "mean", "worst", "digest", "stages", "queue")
@@ -161,12 +161,12 @@ def test_threads_deliver_what_processes_do(outcomes, variant, stage):
 
 @pytest.mark.frameworks("pytorch")
 @pytest.mark.parametrize("loader", ["torch", "spdl", "opencv"])
-def test_the_workers_asked_for_are_alive(outcomes, loader):
+def test_the_requested_workers_are_alive(outcomes, loader):
     assert outcomes("pytorch")[f"{loader}/plain/batch"]["settings"]["workers_alive"] == "2"
 
 
 @pytest.mark.frameworks("tensorflow")
-def test_tf_data_has_the_threads_asked_for(outcomes):
+def test_tf_data_has_the_requested_threads(outcomes):
     settings = outcomes("tensorflow")["tfdata/plain/batch"]["settings"]
     assert (settings["private_threadpool_size"], settings["map_and_batch_fusion"]) == ("2", "True")
 

@@ -1,4 +1,4 @@
-"""What an epoch must be to count as the same pixels."""
+"""The comparison of an epoch's pixels with the reference."""
 
 from dataclasses import replace
 
@@ -38,7 +38,7 @@ def aliased(path):
     return np.asarray(Image.open(path).convert("RGB").resize((SIDE, SIDE), Image.Resampling.NEAREST))
 
 
-def test_the_reference_is_rgb_whatever_the_file_is(source):
+def test_the_reference_is_rgb_for_every_kind_of_file(source):
     for path in source.paths:
         assert reference_pixels(path).shape == (SIDE, SIDE, 3)
 
@@ -49,7 +49,7 @@ def test_the_reference_ignores_the_orientation_tag(source):
     assert np.array_equal(reference_pixels(path), np.asarray(pixels))
 
 
-def test_the_same_pixels_pass_with_no_difference(source):
+def test_equal_pixels_have_no_difference(source):
     delivered = inspect(batches(source), source, channels_first=False)
     assert (delivered.fault, delivered.items, delivered.mean_difference) == (None, len(source.paths), 0.0)
 
@@ -64,13 +64,13 @@ def test_every_stage_and_layout_of_the_same_pixels_has_the_same_digest(source):
 
 
 @pytest.mark.parametrize("decode", [letterboxed, aliased])
-def test_another_way_of_resizing_is_named_with_its_figures(source, decode):
+def test_another_way_of_resizing_is_a_fault_with_its_figures(source, decode):
     fault = inspect(batches(source, decode), source, channels_first=False).fault
     assert "pixels differ" in fault
     assert "allowed 0.5" in fault
 
 
-def test_images_out_of_order_are_not_the_same_pixels(source):
+def test_images_out_of_order_are_a_fault(source):
     swapped = replace(source, paths=source.paths[::-1])
     assert "pixels differ" in inspect(batches(swapped), source, channels_first=False).fault
 
@@ -86,7 +86,7 @@ def test_an_image_too_many_is_counted(source):
     assert "not 0" in inspect([*batches(source), np.zeros((1, SIDE, SIDE, 3), np.uint8)], source, False).fault
 
 
-def test_another_type_or_shape_is_named(source):
+def test_another_type_or_shape_is_a_fault(source):
     assert "float64" in inspect([b.astype(float) for b in batches(source)], source, channels_first=False).fault
     assert "(3, 224, 224)" in inspect([b.transpose(0, 3, 1, 2) for b in batches(source)], source, False).fault
 
@@ -112,7 +112,7 @@ def scaled(source, side=32):
     return [(np.stack(images[i : i + 3]), list(source.labels[i : i + 3])) for i in range(0, len(images), 3)]
 
 
-def test_what_is_learnt_from_is_compared_at_its_own_size(source):
+def test_training_images_are_compared_at_their_own_size(source):
     images = learnt_from(source.paths)
     delivered = assert_same_pixels(scaled(images), images, channels_first=False)
     assert (delivered.items, delivered.mean_difference) == (len(source.paths), 0.0)
@@ -120,14 +120,14 @@ def test_what_is_learnt_from_is_compared_at_its_own_size(source):
         assert_same_pixels(scaled(images, SIDE), images, channels_first=False)
 
 
-def test_an_image_with_another_ones_class_is_found(source):
+def test_an_image_with_a_wrong_class_is_found(source):
     images = learnt_from(source.paths)
     swapped = [(batch, labels[::-1]) for batch, labels in scaled(images)]
     with pytest.raises(Invalid, match="classes"):
         assert_same_pixels(swapped, images, channels_first=False)
 
 
-def test_a_large_split_is_compared_by_a_sample_that_both_sides_draw():
+def test_a_large_split_is_compared_by_a_seeded_sample():
     many = learnt_from(f"{number}.jpg" for number in range(INSPECTED + 500))
     sample = for_inspection(many, 25)
     assert sample == for_inspection(many, 25) != for_inspection(many, 26)
@@ -136,7 +136,7 @@ def test_a_large_split_is_compared_by_a_sample_that_both_sides_draw():
     assert (sample.shuffle, sample.augment, sample.cache) == (False, False, True)
 
 
-def test_shared_memory_that_is_not_there_is_asked_for_by_size():
+def test_missing_shared_memory_is_reported_with_its_size():
     require_shared_memory(1 << 12)
     with pytest.raises(Invalid, match="--shm-size=") as caught:
         require_shared_memory(1 << 60)
@@ -144,10 +144,10 @@ def test_shared_memory_that_is_not_there_is_asked_for_by_size():
 
 
 @pytest.mark.parametrize(("images", "classes", "expected"), [(64, 1, "two classes"), (31, 2, "smaller"), (32, 2, None)])
-def test_too_little_to_learn_from_is_said(images, classes, expected):
+def test_too_little_data_is_reported(images, classes, expected):
     reason = too_little_data(images, classes, batch_size=32)
     assert reason is None if expected is None else expected in reason
 
 
-def test_a_picture_has_detail_to_lose():
+def test_a_test_picture_has_fine_detail():
     assert np.asarray(picture(64, 64)).std() > 10
