@@ -70,7 +70,7 @@ def our_ratio(found: Comparison, over: Side) -> tuple[str, str, str]:
 def unsettled(found: Comparison) -> Iterator[str]:
     """A note where our own comparison has no usable verdict."""
     if found.verdict in UNSETTLED:
-        yield f"our comparison: {found.verdict}; its line under The answer says why"
+        yield f"our comparison: {found.verdict}; its line under All comparisons says why"
 
 
 def row(texts: Sequence[str], said: Iterator[str], notes: Footnotes) -> tuple[Cell, ...]:

@@ -140,7 +140,7 @@ class Run:
     The other fields are what replicates are started with. `manifests` names the data set of each workload; a path's
     bytes are kept as Latin-1. `builds` is what each program runs from; `commit` and `dirty` are the state of the
     sources when the run began. `pilots` is the number of pilots of each competitor that are still due. `slowdown` is
-    injected into the second label of an A/A run.
+    injected into the second label of an A/A run. `titles` has each framework's name as people write it.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -169,6 +169,7 @@ class Run:
     dirty: bool | None = None
     pilots: int = 0
     slowdown: float = 1.0
+    titles: dict[str, str] = field(default_factory=dict)
 
     @property
     def budget_cuts_planned(self) -> bool:

@@ -73,13 +73,14 @@ class Framework:
     """A framework: its name, its workloads, and the distributions whose versions belong in a record.
 
     The first installed distribution is the framework itself; a run may choose its version. A framework with `by_name`
-    takes part only if the user names it (FRAMEWORKS=jax, or FRAMEWORKS=all).
+    takes part only if the user names it (FRAMEWORKS=jax, or FRAMEWORKS=all). `title` is the name as people write it.
     """
 
     name: str
     distributions: tuple[str, ...]
     workloads: Mapping[str, Workload]
     by_name: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def test_our_ratio_stands_with_interval_and_blocks_beside_theirs(tmp_path):
     assert graph[:4] == [NAME, "CPU", "tensorflow/graph ÷ pytorch/eager", "tf2 ÷ pytorch"]
     assert static[:4] == [NAME, "CPU", "tensorflow/graph_v1 ÷ pytorch/eager", "tf1 ÷ pytorch"]
     assert (graph[7], static[7]) == ("0.93", "0.99")
-    answers = markdown.split("## The answer")[1].split("\n## ")[0]
+    answers = markdown.split("## All comparisons")[1].split("\n## ")[0]
     for row in (graph, static):
         # The very figures of the answer, where TensorFlow, which is slower, stands above the line as well.
         assert re.match(r"1\.(19|20)\d*×$", row[4])
@@ -171,12 +171,12 @@ def test_ours_says_where_it_is_unsettled_and_shows_no_ratio_of_unequal_work(tmp_
     assert re.match(r"1\.\d+×$", busy[4])
     assert absent[4:7] == ["–", "–", "–"]
     assert [text for text in notes(markdown) if text.startswith("our comparison")] == [
-        f"our comparison: {verdict}; its line under The answer says why"
+        f"our comparison: {verdict}; its line under All comparisons says why"
         for verdict in ("not comparable", "disturbed", "incomplete")
     ]
     markdown, _ = report(tmp_path / "few", [(CASE, [TORCH, TF])], blocks=1)
     assert rows(markdown)[0][4:7] == ["–", "–", "1"]
-    assert "our comparison: no verdict; its line under The answer says why" in notes(markdown)
+    assert "our comparison: no verdict; its line under All comparisons says why" in notes(markdown)
 
 
 def test_each_environment_has_a_table_of_its_own(tmp_path):
