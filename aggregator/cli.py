@@ -15,7 +15,7 @@ from aggregator.read.run_folder import CannotReport
 
 
 class Command(Protocol):
-    """What a file of aggregator/commands/ has: a line of help, its arguments, what it does."""
+    """A file of aggregator/commands/: a line of help, its arguments, and the command."""
 
     HELP: str
 
@@ -28,13 +28,13 @@ COMMANDS = ("report", "compare", "merge", "publish", "audit", "aa", "export", "p
 
 
 def command(name: str) -> Command:
-    """One command, imported when it is asked for: each needs other libraries, and some take a second."""
+    """One command, imported only when needed: each needs other libraries, and some take a second to import."""
     found: Command = cast(Command, import_module(f"aggregator.commands.{name}"))
     return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and print what it says at its end; gives the exit code."""
+    """Run one command, then print its output; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m aggregator", description="Turn records into a report.")
     commands = parser.add_subparsers(dest="command", required=True)
     given_words = sys.argv[1:] if arguments is None else arguments
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print(text: str) -> int:
-    """Write to standard output; gives the exit code of what kept it from that."""
+    """Write to standard output; returns OK, or the exit code of the reason why that failed."""
     try:
         print(text, end="", flush=True)
     except BrokenPipeError:
@@ -91,5 +91,5 @@ def _say(text: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    """Python writes what is left in a stream once more as it ends: that must not fail again."""
+    """Python flushes its streams when it ends, which must not fail a second time."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

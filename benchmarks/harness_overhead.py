@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 
 from runners.harness.clock import now_ns
-from runners.harness.loop import Sampling, quiet_collector, sample_steps
+from runners.harness.loop import quiet_collector, sample_steps
 from runners.harness.record import Check, Effective
+from runners.harness.sampling import Sampling
 from runners.harness.workload import StepWork
 
 STEPS = 100_000

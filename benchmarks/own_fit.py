@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.side_by_side import ROOT, replicate, root_of, run_python, wanted
-from launcher.discovery import discover
+from launcher.plan.discovery import discover
 from method.compare import interval_of_mean
 
 

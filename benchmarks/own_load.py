@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.side_by_side import ROOT, replicate, root_of, run_python, wanted
-from launcher.discovery import discover
+from launcher.plan.discovery import discover
 from method.compare import interval_of_mean
 from runners.harness.loop import QUEUE_DEPTHS_DISCARDED, QUEUE_DEPTHS_MEASURED
 from runners.reference.source import PREFETCH

@@ -23,7 +23,7 @@ import numpy as np
 from scipy.stats import binom
 
 from benchmarks.side_by_side import ROOT, wanted
-from launcher.discovery import discover
+from launcher.plan.discovery import discover
 
 OFF = 0.01
 CONFIDENCE = 0.95

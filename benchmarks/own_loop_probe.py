@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from runners.harness.case import Case, Competitor
-from runners.harness.loop import Sampling, sample_steps
+from runners.harness.loop import sample_steps
+from runners.harness.sampling import Sampling
 from runners.harness.workload import Request, Unsupported
 
 Side = Callable[[int], list[int]]

@@ -1,1 +1,1 @@
-"""Decides which cases to run, in which order, on which engine; never measures and knows no framework by name."""
+"""Decides which cases to run, in which order and on which engine. It measures nothing and names no framework."""

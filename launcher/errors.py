@@ -1,7 +1,7 @@
-"""Faults a person can act on; each carries the exit code that a script can act on."""
+"""Faults that a person can mend, each with its exit code."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import IntEnum
 
 
@@ -22,7 +22,7 @@ class LauncherError(Exception):
 
 
 class UsageError(LauncherError):
-    """The request cannot be meant: an unknown name, a bad number, settings that contradict."""
+    """The request makes no sense: an unknown name, a bad number, settings that contradict each other."""
 
     code = ExitCode.USAGE
 
@@ -40,16 +40,22 @@ class Interrupted(LauncherError):
 
 
 class BuildFailed(LauncherError):
-    """One framework's image or virtual environment cannot be made; the others go on."""
+    """The image or virtual environment of one framework cannot be made; the run goes on without it."""
 
     def __init__(self, message: str, tail: str = "") -> None:
         super().__init__(message)
         self.tail = tail
 
 
-def unknown(what: str, word: str, known: Iterable[str]) -> str:
+def unknown(what: str, word: str, names: Iterable[str]) -> str:
     """`unknown network 'resnet81'; known: …; did you mean resnet18?`"""
-    names = sorted(set(known))
+    names = sorted(set(names))
     near = difflib.get_close_matches(word, names, 1)
     question = f"; did you mean {near[0]}?" if near else ""
     return f"unknown {what} {word!r}; known: {', '.join(names) or 'none'}{question}"
+
+
+def require_name(what: str, word: str, names: Collection[str]) -> None:
+    """Raise UsageError unless the word is one of the names."""
+    if word not in names:
+        raise UsageError(unknown(what, word, names))

@@ -1,9 +1,8 @@
-"""What the machine offers, asked before anything starts."""
+"""Checks of the machine before anything starts: CPUs, memory, disk, GPU."""
 
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,12 +10,12 @@ from launcher.errors import NotReady, UsageError
 from runners.harness.host import gpu_and_driver, memory_bytes, writing_remedy
 
 MEMORY_SHARE = 0.85
-"""Of the machine's memory for a replicate; the rest keeps the machine and the launcher alive."""
+"""The share of memory that a replicate may use; the rest keeps the machine and the launcher alive."""
 
 RECORD_BYTES = 200_000
 SPARE_BYTES = 500_000_000
 BUILD_BYTES = 8_000_000_000
-"""What one framework takes on disk at worst: its own wheels and the CUDA libraries they bring."""
+"""Disk space of one framework at worst: its wheels and the CUDA libraries that they bring."""
 
 
 def visible_cpus() -> tuple[int, ...]:
@@ -29,17 +28,17 @@ def cpu_set(text: str) -> tuple[int, ...]:
     visible = visible_cpus()
     if not text:
         return visible
-    chosen: set[int] = set()
+    cpus: set[int] = set()
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?\s*", part)
         if not match or int(match[2] or match[1]) < int(match[1]):
             raise UsageError(f"--cpus {text!r}: write it like 0-3,6")
-        chosen |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
-    beyond = sorted(chosen - set(visible))
+        cpus |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
+    beyond = sorted(cpus - set(visible))
     if beyond:
         missing, present = ", ".join(map(str, beyond)), ", ".join(map(str, visible))
         raise NotReady(f"--cpus {text}: CPU {missing} is not available here; visible: {present}")
-    return tuple(sorted(chosen))
+    return tuple(sorted(cpus))
 
 
 def default_memory() -> int:
@@ -82,12 +81,12 @@ def require_disk(folder: Path, replicates: int, builds: int) -> list[str]:
 
 
 def shared_bytes(workers: int, batch_size: int) -> int:
-    """What loader processes keep in /dev/shm: two float batches of 224×224 images each."""
+    """Bytes that loader processes keep in /dev/shm: each has two float batches of 224×224 images."""
     return workers * 2 * batch_size * 224 * 224 * 3 * 4
 
 
 def shm_shortfall(bytes_needed: int) -> str:
-    """Why /dev/shm of this machine cannot hold so much, or nothing where it can."""
+    """Why /dev/shm of this machine cannot hold so many bytes; empty where it can."""
     probe = Path(f"/dev/shm/levelfield-probe-{os.getpid()}")
     try:
         with probe.open("wb") as file:
@@ -101,23 +100,9 @@ def shm_shortfall(bytes_needed: int) -> str:
 
 
 def worker_warnings(workers: Iterable[int | None], cpus: int) -> list[str]:
-    """Loaders that ask for more workers than there are CPUs measure the scheduler as well."""
+    """A warning where cases have more workers than there are CPUs: they would measure the scheduler too."""
     most = max((count for count in workers if count is not None), default=0)
     return [f"cases ask for up to {most} workers, {cpus} CPUs are visible"] if most > cpus else []
-
-
-def commit(root: Path) -> tuple[str | None, bool | None]:
-    """(commit, whether there are changes beyond it), or (None, None) outside a repository."""
-    try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=20, check=True
-        )
-        status = subprocess.run(
-            ["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, timeout=20, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None, None
-    return head.stdout.strip(), bool(status.stdout.strip())
 
 
 def _gib(size: int) -> str:

@@ -1,165 +1,223 @@
-"""The launcher's options. The Makefile passes its variables as they are, so an empty one means `not given`."""
+"""The options of all commands. Each option is declared once here; a command takes those that it uses.
+
+The Makefile passes its variables as they are, so an empty value means `not given`.
+"""
 
 import math
 import os
-import re
-from argparse import Namespace
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from argparse import Action, ArgumentParser, Namespace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
-from launcher import budget
-from launcher.discovery import ALL
-from launcher.engines.select import ENGINES
-from launcher.errors import UsageError, unknown
-from launcher.provenance import printable
-from launcher.selection import OPTIONS, Selection
+from launcher.errors import UsageError, require_name
+from launcher.text import printable, seconds, without_password
 from runners.harness.axes import Axis, Value
 from runners.harness.case import AXES
 
+ALL = "all"
 DEVICES = ("cpu", "gpu")
-DEFAULTS = {"profile": "quick", "device": "cpu", "engine": "auto"}
+ENGINES = ("auto", "docker", "venv")
+USUAL = {"profile": "quick", "device": "cpu", "engine": "auto"}
 AA_PROFILE = "aa"
-SETTINGS = (
-    *("profile", "device", "engine", "frameworks", "workloads", "filter"),
-    *("blocks", "data", "timeout", "cpus", "memory", "seed", "base_image", "extra_index"),
-    *("budget", "aa", "slowdown"),
-    *OPTIONS,
-)
+
+Overrides = Mapping[str, Sequence[Value]]
+"""Values that replace those of a profile, by option."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option. `read` turns a word into a value or raises ValueError; a `listed` option takes several words."""
+
+    help: str
+    read: Callable[[str], Any] = str
+    default: Any = None
+    listed: bool = False
+
+
+def _whole(least: int, most: int = 1_000_000) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(text)
+
+    return read
+
+
+def _number(least: float, most: float = 1_000_000) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise ValueError(f"a number from {least:g} to {most:.0f}")
+        return value
+
+    return read
+
+
+def _name(what: str, names: Collection[str]) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        require_name(what, text, names)
+        return text
+
+    return read
+
+
+def _switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError("on, off, or both separated by a comma")
+    return text == "on"
+
+
+def _run_name(text: str) -> str:
+    if not (text.isascii() and all(c.isalnum() or c in "-_." for c in text)) or text.startswith("."):
+        raise ValueError("letters, digits, '-', '_' and '.' only")
+    return text
+
+
+def _of_axis(axis: Axis) -> Option:
+    read = _switch if axis.kind is bool else str if axis.kind is str else _whole(axis.least)
+    return Option(f"{', '.join(axis.chosen_for)}: {axis.help}", read, listed=True)
+
+
+_BUDGET = "time that measuring may take: 30m, 1h30m (a profile's own bounds only added blocks)"
+_OVERRIDES = {
+    **{axis.option: _of_axis(axis) for axis in AXES if axis.option},
+    "variants": Option("train, infer, load, fit: these variants (eager, graph, plain …), or all", listed=True),
+    "loaders": Option("load, fit: torch, spdl, tfdata …, or all", listed=True),
+}
+OPTIONS = {
+    "profile": Option(f"profiles/NAME.toml (default {USUAL['profile']})"),
+    "device": Option("cpu (default) or gpu", _name("device", DEVICES), USUAL["device"]),
+    "engine": Option("auto (default), docker or venv", _name("engine", ENGINES), USUAL["engine"]),
+    "frameworks": Option("only these, separated by commas; tensorflow@2.16.2 names a version", listed=True),
+    "workloads": Option("only these; the values of the options that follow replace the profile's", listed=True),
+    **_OVERRIDES,
+    "filter": Option("only cases whose name in the plan or a report contains this, or matches this glob", default=""),
+    "blocks": Option("how often each case is repeated, no more and no less (default: the profile's)", _whole(1, 1000)),
+    "budget": Option(f"{_BUDGET}; for a run that has ended, so much more", seconds),
+    "slowdown": Option(
+        "with --aa: make the steps of the second label last this many times as long", _number(1, 10), 1.0
+    ),
+    "data": Option("class folders or prepared data sets, separated by commas (default: synthetic)", default=""),
+    "run": Option("name of the run to resume; with --budget, to continue a run that has ended", _run_name, ""),
+    "timeout": Option("seconds until a replicate is given up (default: the profile's)", _number(0.1)),
+    "out": Option("folder that runs are written to (default: results)", lambda text: Path(text).absolute()),
+    "cpus": Option("CPU set like 0-3,6 (default: all visible)", default=""),
+    "memory": Option("memory limit of a replicate in GiB (default: 85 %% of the machine's)", _number(0.125)),
+    "seed": Option("seed of the order (default: random, recorded)", _whole(0, 2**31 - 1)),
+    "base_image": Option("base of the images", default=""),
+    "extra_index": Option("a further package index; a build does not fail where it is out of reach", default=""),
+}
+SWITCHES = {
+    "aa": "check this machine: run one framework under two labels",
+    "strict": "refuse what would otherwise be a warning",
+    "images": "remove images too",
+    "venvs": "remove virtual environments too",
+    "results": "remove results too",
+}
+MEASURED = tuple(name for name in (*OPTIONS, "aa", "strict") if name != "run")
+"""The options of bench, which plan has too: it shows what bench would do with them."""
+SETTINGS = tuple(name for name in MEASURED if name not in ("out", "strict"))
 """Options that shape what is measured: kept in run.json, and not to be changed when a run is resumed."""
+
+
+class _Read(Action):
+    """Reads the value of an option, and keeps its text for the settings of a run."""
+
+    def __call__(self, _parser: ArgumentParser, into: Namespace, text: Any, _flag: str | None = None) -> None:
+        name, text = self.dest, text.strip()
+        into.texts = {**into.texts, name: text}
+        option = OPTIONS[name]
+        values = [_value(name, option, word) for word in (text.replace(",", " ").split() if option.listed else [text])]
+        if text:
+            setattr(into, name, values if option.listed else values[0])
+
+
+def _value(name: str, option: Option, word: str) -> Any:
+    try:
+        return option.read(word) if word else None
+    except ValueError as error:
+        raise UsageError(f"{flag(name)} {word!r}: {error}") from error
+
+
+def flag(name: str) -> str:
+    """`--base-image` for base_image."""
+    return f"--{name.replace('_', '-')}"
+
+
+def add(parser: ArgumentParser, *names: str) -> None:
+    """Add these options to a command."""
+    for name in names:
+        if name in SWITCHES:
+            parser.add_argument(flag(name), action="store_true", help=SWITCHES[name])
+        else:
+            option = OPTIONS[name]
+            default = [] if option.listed else option.default
+            parser.add_argument(flag(name), action=_Read, default=default, help=option.help)
+    parser.set_defaults(texts={})
 
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for, read and bounded."""
+    """What to measure. `memory` is in GiB; `given` holds the text of the options that were given."""
 
     profile: str
     device: str
     engine: str
     frameworks: list[str]
     workloads: list[str]
-    selection: Selection
+    overrides: Overrides
     filter: str
     blocks: int | None
-    data: str
-    run: str
-    timeout: float | None
-    out: Path
-    cpus: str
-    memory_bytes: int | None
-    seed: int | None
     budget: float | None
     aa: bool
     slowdown: float
+    data: str
+    timeout: float | None
+    out: Path
+    cpus: str
+    memory: float | None
+    seed: int | None
     strict: bool
     base_image: str
     extra_index: str
     given: dict[str, str]
 
 
-def read(arguments: Namespace, root: Path) -> Options:
-    """Make sense of the command line. Raises UsageError."""
-    text = {name: (value or "").strip() for name, value in vars(arguments).items() if isinstance(value, str | None)}
-    for name in ("base_image", "extra_index"):
-        text[name] = text[name] or os.environ.get(name.upper(), "").strip()
-    device = text["device"] or DEFAULTS["device"]
-    if device not in DEVICES:
-        raise UsageError(unknown("device", device, DEVICES))
-    engine = text["engine"] or DEFAULTS["engine"]
-    if engine not in ENGINES:
-        raise UsageError(unknown("engine", engine, ENGINES))
-    gibibytes = _number("memory", text["memory"], 0.125)
-    run = text["run"]
-    if run and (not run.isascii() or not all(c.isalnum() or c in "-_." for c in run) or run.startswith(".")):
-        raise UsageError(f"--run {run!r}: letters, digits, '-', '_' and '.' only")
-    slowdown = _number("slowdown", text["slowdown"], 1) or 1.0
-    if slowdown > 10 or (slowdown != 1.0 and not arguments.aa):
-        raise UsageError("--slowdown: from 1 (none) to 10 times, and only with --aa: it slows the second label")
-    text["aa"] = "yes" if arguments.aa else ""
-    if arguments.aa and (len(_words(text["frameworks"])) > 1 or text["frameworks"] == ALL):
+def measured(arguments: Namespace) -> Options:
+    """The options of `bench` or `plan`. Raises UsageError where two of them contradict each other."""
+    values = vars(arguments)
+    aa, frameworks = values["aa"], values["frameworks"]
+    if values["slowdown"] != 1.0 and not aa:
+        raise UsageError("--slowdown: only with --aa, since it slows the second label")
+    if aa and (len(frameworks) > 1 or frameworks == [ALL]):
         raise UsageError("--aa runs one framework under two labels; name one with --frameworks")
-    return Options(
-        profile=text["profile"] or (AA_PROFILE if arguments.aa else DEFAULTS["profile"]),
-        device=device,
-        engine=engine,
-        frameworks=_words(text["frameworks"]),
-        workloads=_words(text["workloads"]),
-        selection=_selection(text),
-        filter=text["filter"],
-        blocks=_whole("blocks", text["blocks"], 1, 1000),
-        data=text["data"],
-        run=run,
-        timeout=_number("timeout", text["timeout"], 0.1),
-        out=Path(text["out"]).absolute() if text["out"] else root / "results",
-        cpus=text["cpus"],
-        memory_bytes=None if gibibytes is None else int(gibibytes * 2**30),
-        seed=_whole("seed", text["seed"], 0, 2**31 - 1),
-        budget=budget.seconds(text["budget"]),
-        aa=bool(arguments.aa),
-        slowdown=slowdown,
-        strict=bool(arguments.strict),
-        base_image=text["base_image"],
-        extra_index=text["extra_index"],
-        given={name: without_password(printable(text[name])) for name in SETTINGS if text[name]},
-    )
+    texts = values["texts"] | {"aa": "yes" if aa else ""}
+    made: dict[str, Any] = {
+        "profile": values["profile"] or (AA_PROFILE if aa else USUAL["profile"]),
+        "overrides": {name: values[name] for name in _OVERRIDES if values[name]},
+        "given": {name: without_password(printable(texts[name])) for name in SETTINGS if texts.get(name)},
+    }
+    return Options(**{one.name: made[one.name] if one.name in made else values[one.name] for one in fields(Options)})
 
 
 def words(given: Mapping[str, str]) -> list[str]:
     """The command line that asks for these settings."""
-    found: list[str] = []
-    for name, value in given.items():
-        found += [f"--{name.replace('_', '-')}", *([] if name == "aa" else [value])]
-    return found
+    return [word for name, value in given.items() for word in (flag(name), *([] if name == "aa" else [value]))]
 
 
-def _selection(text: Mapping[str, str]) -> Selection:
-    axes = {axis.option: _values(axis, text[axis.option]) for axis in AXES if axis.option}
-    found = {**axes, "variants": _words(text["variants"]), "loaders": _words(text["loaders"])}
-    return {option: values for option, values in found.items() if values}
+def from_make(names: str | None, command: str, options: Sequence[str]) -> list[str]:
+    """The command line for variables of make, which the Makefile exports: `--networks=vgg16` for `NETWORKS=vgg16`.
 
-
-def _values(axis: Axis, text: str) -> Sequence[Value]:
-    option = axis.option.replace("_", "-")
-    if axis.kind is bool:
-        return _switches(option, text)
-    return _words(text) if axis.kind is str else _wholes(option, text, axis.least)
-
-
-def without_password(text: str) -> str:
-    """An address less the name and password that it may hold: what is kept of a run gets published."""
-    return re.sub(r"://[^/@\s]*@", "://", text)
-
-
-def _words(text: str) -> list[str]:
-    return text.replace(",", " ").split()
-
-
-def _wholes(name: str, text: str, least: int = 1) -> list[int]:
-    return [number for word in _words(text) if (number := _whole(name, word, least, 1_000_000)) is not None]
-
-
-def _switches(name: str, text: str) -> list[bool]:
-    for word in _words(text):
-        if word not in ("on", "off"):
-            raise UsageError(f"--{name} {word!r}: on, off, or both separated by a comma")
-    return [word == "on" for word in _words(text)]
-
-
-def _whole(name: str, text: str, least: int, most: int) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-        raise UsageError(f"--{name} {text!r}: a whole number from {least} to {most}")
-    return int(text)
-
-
-def _number(name: str, text: str, least: float) -> float | None:
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not least <= value <= 1_000_000:
-        raise UsageError(f"--{name} {text!r}: a number from {least:g} to 1000000")
-    return value
+    `names` are the variables on make's own command line, None where make did not start this. Such a name that is none
+    of the command's options is a UsageError; any other variable of the environment is ignored.
+    """
+    variables = {name.upper(): name for name in options}
+    for name in (names or "").split():
+        require_name(f"variable of {command}", name, variables)
+    taken = variables if names is not None else {"BASE_IMAGE", "EXTRA_INDEX"} & variables.keys()
+    return [f"{flag(variables[name])}={os.environ[name]}" for name in taken if os.environ.get(name)]

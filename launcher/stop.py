@@ -1,14 +1,16 @@
-"""Ctrl-C, SIGTERM and a closed terminal as a question that loops ask, so that nothing is cut off half-way.
+"""Requests to stop: Ctrl-C, SIGTERM or a closed terminal. Loops ask whether one came, so that nothing is cut half-way.
 
-Once means: stop what runs, keep what is done, write the report. Twice means: kill at once.
+The first request ends what runs, keeps the records and writes the report. The second kills at once.
 """
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
+from launcher.errors import Interrupted
 from runners.harness.clock import now_ns
 
 GRACE_SECONDS = 10.0
@@ -38,9 +40,17 @@ class Stop:
         """Someone asked again."""
         return self.count > 1
 
+    def sleep(self, seconds: float) -> None:
+        """Wait so long between two tries. Raises Interrupted once someone asks to stop."""
+        deadline = now_ns() + int(seconds * 1e9)
+        while now_ns() < deadline:
+            if self.requested:
+                raise Interrupted("interrupted between two tries")
+            time.sleep(POLL_SECONDS)
+
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Let SIGINT, SIGTERM and SIGHUP ask, for as long as the context lasts; `nohup` keeps its meaning."""
+        """Count SIGINT, SIGTERM and SIGHUP as requests while the context lasts; under `nohup` SIGHUP stays ignored."""
         kinds = [signal.SIGINT, signal.SIGTERM]
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
             kinds.append(signal.SIGHUP)
@@ -69,7 +79,7 @@ def supervise(
     kill: Callable[[], None],
     clock: Callable[[], int] = now_ns,
 ) -> Ending:
-    """Wait until `finished`, a deadline or a request to stop; after the last two terminate, and kill what stays."""
+    """Wait until `finished`, the deadline or a request to stop. After the last two, terminate, then kill."""
     ending = _wait(finished, stop, seconds, clock)
     if ending is not Ending.EXITED:
         if not stop.urgent:

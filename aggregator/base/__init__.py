@@ -1,1 +1,1 @@
-"""What every room uses: cleaned text, numbers as text, names of cases, work in other processes."""
+"""What all folders use: cleaned text, numbers as text, names of cases."""

@@ -29,7 +29,7 @@ def heading(workload: str) -> str:
 
 
 def settings(case: Case) -> str:
-    """What sets a case apart from those whose sides must do the same work: `, default settings`; else nothing."""
+    """The track of a case, if its sides need not do the same work: `, default settings`; else empty."""
     return "" if case.track == "matched" else f", {clean(case.track, 40)} settings"
 
 
@@ -50,7 +50,7 @@ def anchor(case: Case, section: int) -> str:
 
 
 def group(case: Case) -> str:
-    """What a panel or a table's block shows: the network or the stage."""
+    """The heading of a panel or of a block of a table: the network or the stage."""
     return clean(case.subject, 60)
 
 
@@ -60,7 +60,7 @@ def parameters(case: Case, *without: str) -> str:
 
 
 def labels(cases: Iterable[Case]) -> dict[Case, str]:
-    """A short name for each case, lengthened by whatever tells it from the others."""
+    """A short name for each case, longer where other cases have the same short name."""
     unique = list(dict.fromkeys(cases))
     short = {case: f"{clean(case.workload, 40)} · {group(case)} · {parameters(case)}" for case in unique}
     taken = Counter(short.values())

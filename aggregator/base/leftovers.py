@@ -1,4 +1,4 @@
-"""Files of an earlier time in a folder that is written to again: what is there no longer must not look current."""
+"""Old files in a folder that is written again: they must not look current."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path

@@ -1,8 +1,10 @@
-"""Numbers as text: a unit on each, and no more digits than its interval supports."""
+"""Numbers as text: each with its unit, and with no more digits than its interval supports."""
 
 import math
 import statistics
 from collections.abc import Sequence
+
+from method.compare import Paired, ratio
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -12,7 +14,7 @@ FACTORS_APART = 4
 
 
 def decimals(half_width: float) -> int:
-    """The decimal place of the first digit of `half_width`: digits after it say nothing."""
+    """The decimal place of the first digit of `half_width`: further digits mean nothing."""
     if half_width <= 0 or not math.isfinite(half_width):
         return 3
     return max(-9, min(6, math.ceil(-math.log10(half_width) - 1e-6)))
@@ -33,8 +35,8 @@ def significant(value: float, digits: int) -> str:
 def ratio_and_interval(value: float, low: float, high: float) -> tuple[str, str]:
     """("1.23", "1.19–1.27"), with the digits that the interval supports.
 
-    Where the bounds are factors apart, decimals would turn a small one into 0; each number gets two digits then.
-    A bound beside 1 gets one digit more, so that it is seen on which side it lies.
+    If the bounds are factors apart, each number gets two significant digits: decimals would turn a small bound into 0.
+    If a bound would be rounded to 1, all get one digit more, to show on which side of 1 the bound is.
     """
     if high > FACTORS_APART * low:
         return significant(value, 2), f"{significant(low, 2)}–{significant(high, 2)}"
@@ -42,6 +44,13 @@ def ratio_and_interval(value: float, low: float, high: float) -> tuple[str, str]
     if places < 4 and any(end != 1 and round(end, places) == 1 for end in (low, high)):
         places += 1
     return rounded(value, places), f"{rounded(low, places)}–{rounded(high, places)}"
+
+
+def ratio_of(pair: Paired | None) -> tuple[str, str]:
+    """The ratio of two sides and its 95 % interval; both empty where there is no interval."""
+    if pair is None or pair.low is None or pair.high is None:
+        return "", ""
+    return ratio_and_interval(ratio(pair.log_ratio), ratio(pair.low), ratio(pair.high))
 
 
 def with_half_width(value: float, low: float, high: float, unit: str) -> str:
@@ -103,13 +112,19 @@ def percent_range(values: Sequence[float]) -> str:
 
 
 def rate_range(values: Sequence[float]) -> str:
-    """Median of images a second with the lowest and highest: `641/s (630–652)`."""
+    """Median of images per second with the lowest and highest: `641/s (630–652)`."""
     return _range(values, "/s").replace(" /s", "/s") if values else DASH
 
 
 def number_range(values: Sequence[float]) -> str:
     """Median of numbers without a unit, with the lowest and highest."""
     return _range(values, "") if values else DASH
+
+
+def size(number: int) -> str:
+    """A number of bytes, to three digits."""
+    unit, name = next(((unit, name) for unit, name in BYTE_UNITS if number >= unit), BYTE_UNITS[-1])
+    return f"{number / unit:.3g} {name}"
 
 
 def percent(fraction: float, digits: int = 0) -> str:

@@ -9,7 +9,7 @@ KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
-    """One line of text with nothing in it that is not meant to be read."""
+    """One line of text without control characters, no longer than `longest`."""
     return visible(" ".join(text.split()), longest)
 
 

@@ -1,1 +1,1 @@
-"""One file a command: its arguments (`add`) and what it does (`run`), which gives the exit code."""
+"""One file for each command: its arguments (`add`), and the command itself (`run`), which returns the exit code."""

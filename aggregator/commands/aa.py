@@ -17,7 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print what the comparisons with itself came to."""
+    """Print the result of the A/A comparisons."""
     summary = aa.summarise(analyse([found for _, found in load_runs(given.runs)]))
     if summary is None:
         raise CannotReport("no comparison of a program with itself here; `make aa` measures some")

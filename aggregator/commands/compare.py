@@ -17,8 +17,8 @@ from aggregator.read.duplicates import without_copies
 from aggregator.read.run_folder import CannotReport, LoadedRun, find_run, load_run
 from aggregator.regression import paired, unpaired
 from aggregator.regression.changes import OTHER_MACHINE, changes, other_machine
+from aggregator.regression.opposed import Opposed, oppose
 from aggregator.regression.page import page
-from aggregator.regression.sides import Opposed, oppose
 from runners.harness.record import Record
 
 HELP = "compare two runs, or two competitors of one run (a regression gate), as Markdown"
@@ -92,7 +92,7 @@ def _named(argument: str) -> Named:
 
 
 def _refuse_unfit(base: Named, head: Named) -> None:
-    """Raises CannotReport where the two cannot be compared, with what to ask instead."""
+    """Raises CannotReport if the two cannot be compared, with what to write instead."""
     if (base.competitor is None) != (head.competitor is None):
         raise CannotReport("name a competitor in both, RUN:ONE and RUN:OTHER, or in neither")
     if base == head:

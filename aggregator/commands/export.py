@@ -16,7 +16,7 @@ from aggregator.commands.shared import (
     refuse_unknown,
     target_folder,
 )
-from aggregator.export import benchmark_action, openmetrics, pyperf_suites, tables
+from aggregator.export import benchmark_action, csv_parquet, openmetrics, pyperf_suites
 from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import CannotReport
 from runners.harness.record import Status
@@ -25,8 +25,8 @@ from runners.harness.run import PILOTS
 HELP = "write the records, or the results, in another program's form"
 FORMATS = {
     "pyperf": pyperf_suites.write,
-    "csv": tables.write_csv,
-    "parquet": tables.write_parquet,
+    "csv": csv_parquet.write_csv,
+    "parquet": csv_parquet.write_parquet,
     "openmetrics": openmetrics.write,
     "benchmark-action": benchmark_action.write,
 }
@@ -61,8 +61,8 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _refuse_records(out: Path, folders: Sequence[Path]) -> None:
-    """Raises CannotReport where the next report would take what is exported for records."""
+    """Raises CannotReport if the next report would take the exported files for records."""
     target = Path(os.path.realpath(out))
     for records in (folder / part / "records" for folder in folders for part in ("", PILOTS)):
         if target.is_relative_to(os.path.realpath(records)):
-            raise CannotReport(f"{out} is for the run's records alone; give another --out DIR")
+            raise CannotReport(f"{out} is reserved for the records of the run; give another --out DIR")

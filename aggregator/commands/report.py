@@ -16,12 +16,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def add_choices(parser: argparse.ArgumentParser) -> None:
-    """What every report can be asked for."""
+    """The options of every report."""
     parser.add_argument("--baseline", help="competitor that the others are compared with (default: the plan's first)")
     parser.add_argument(
         "--target-accuracy",
         type=_accuracy,
-        help="test accuracy in per cent that trainings are timed to (default: the highest that all reached)",
+        help="target of the time to accuracy, in per cent (default: the highest that all replicates reached)",
     )
 
 

@@ -17,12 +17,12 @@ from aggregator.report.page.write import write_report
 def complete_report(
     runs: Sequence[LoadedRun], environments: Sequence[Environment], target: float | None = None
 ) -> Report:
-    """The report and, where it has comparisons of published settings, the published figures beside them."""
+    """The report, with published figures if it has comparisons of their settings."""
     return with_published(build_report(runs, environments, target), environments)
 
 
 def make(runs: Sequence[LoadedRun], target: Path, given: argparse.Namespace) -> int:
-    """Write the report on `runs` into `target` and say what it found; gives the exit code."""
+    """Write the report on `runs` into `target` and print its first sentences; returns the exit code."""
     if given.baseline is not None:
         refuse_unknown("competitor", given.baseline, competitors_of(runs))
     report = complete_report(runs, analyse(runs, given.baseline), given.target_accuracy)

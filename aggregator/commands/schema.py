@@ -1,4 +1,4 @@
-"""`schema`: print what a record may hold."""
+"""`schema`: print the JSON Schema of a record, or its reference page."""
 
 import argparse
 import sys

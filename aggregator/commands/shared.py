@@ -1,4 +1,4 @@
-"""What several commands need: runs by name, exit codes, messages for people."""
+"""What several commands share: runs by name, exit codes, messages."""
 
 import argparse
 import difflib
@@ -32,7 +32,7 @@ def load_runs(names: Sequence[str]) -> list[tuple[Path, LoadedRun]]:
 
 
 def percentage(text: str) -> float:
-    """So many per cent as a fraction: the float next to it, which the hundredth of a float need not be.
+    """A number of per cent as a fraction, rounded only once.
 
     Raises ArgumentTypeError.
     """
@@ -53,7 +53,7 @@ def target_folder(text: str) -> Path:
 
 
 def refuse_unknown(what: str, name: str, names: Sequence[str]) -> None:
-    """Raises CannotReport, with what it may have been, where `name` is not one of `names`."""
+    """Raises CannotReport, with the closest name, if `name` is not one of `names`."""
     if name not in names:
         close = difflib.get_close_matches(name, names, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
@@ -61,7 +61,7 @@ def refuse_unknown(what: str, name: str, names: Sequence[str]) -> None:
 
 
 def not_writable(what: str, target: Path, error: OSError, option: str = "--out") -> int:
-    """Say that `what` could not be written, and give the exit code for that."""
+    """Print that `what` could not be written; returns the exit code for that."""
     said = f"aggregator: cannot write {what} to {target}: {error.strerror}; give another {option} DIR"
     print(printable(said), file=sys.stderr)
     return NOT_WRITABLE

@@ -1,1 +1,1 @@
-"""Records in other programs' forms, one file a form. Each takes environments and a folder, and gives the files made."""
+"""Records and results in the forms of other programs. Each form writes files of environments to a folder."""

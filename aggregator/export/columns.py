@@ -1,4 +1,4 @@
-"""The columns of the tables of replicates and samples. Units stand in their names; what is unknown is null."""
+"""The columns of the tables of replicates and samples. A column's name has its unit; unknown values are null."""
 
 import json
 import math
@@ -24,7 +24,7 @@ IDENTITY = {
     **dict.fromkeys(("dataset", "dataset_digest"), TEXT),
     **dict.fromkeys(("block", "position", "sequence"), WHOLE),
 }
-"""What both tables begin with. `environment` tells machines and sets of versions apart: nothing is pooled across."""
+"""The first columns of both tables. `environment` numbers machines and sets of versions: nothing is pooled across."""
 SAMPLE = {"step": WHOLE, "warm_up": TRUTH, "seconds": NUMBER}
 REPLICATE = {
     **dict.fromkeys(("started_at", "status", "error_kind", "error_message"), TEXT),
@@ -44,9 +44,9 @@ REPLICATES, SAMPLES = pa.schema({**IDENTITY, **REPLICATE}), pa.schema({**IDENTIT
 
 
 def replicate(record: Record, run: str, environment: int, case: str, competitor: str) -> Row:
-    """The row of a replicate, whatever became of it; text is cleaned, and `packages` is a JSON object.
+    """The row of a replicate, whatever its status; text is cleaned, and `packages` is a JSON object.
 
-    `case` and `competitor` are names that tell them from all others of the table even so.
+    `case` and `competitor` are names that are unique in the table.
     """
     row: Row = {"run": run, "environment": environment, **_identity(record), "case": case, "competitor": competitor}
     row |= _outcome(record)
@@ -74,7 +74,7 @@ def _identity(record: Record) -> Row:
 
 
 def _outcome(record: Record) -> Row:
-    """How it ended, and the compared statistic of one that may be compared."""
+    """How the replicate ended, and its compared statistic."""
     found: Row = {"started_at": record.block.started_at, "status": record.status.value}
     if record.error:
         found |= {"error_kind": record.error.kind, "error_message": record.error.message}
@@ -96,5 +96,5 @@ def _samples(samples: Samples) -> Row:
 
 
 def _fields(source: object, columns: Iterable[str]) -> Row:
-    """What `source` has under the names of these columns."""
+    """The attributes of `source` that have the names of these columns."""
     return {name: getattr(source, name) for name in columns if hasattr(source, name)}

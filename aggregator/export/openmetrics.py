@@ -9,23 +9,22 @@ from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from aggregator.base.text import clean
-from aggregator.export.summary import Summary, summaries
+from aggregator.export.results import Result, results, write_file
 from aggregator.judge.analysis import Environment
-from runners.harness.files import write_atomically
 
 LABELS = ("run", "environment", "case", "competitor", "workload", "device", "framework")
-TIME = "median step (train, infer, roof), time a batch (load) or training (fit), geometric mean over replicates"
-GAUGES: tuple[tuple[str, str, str, Callable[[Summary], float | None]], ...] = (
-    ("time", f"Compared time: {TIME}.", "seconds", lambda found: found.seconds),
-    ("time_low", "Lower end of the 95 % interval of the compared time.", "seconds", lambda found: found.low),
-    ("time_high", "Upper end of the 95 % interval of the compared time.", "seconds", lambda found: found.high),
+TIME = "median step (train, infer, roof), time per batch (load) or training (fit), geometric mean over replicates"
+GAUGES: tuple[tuple[str, str, str, Callable[[Result], float | None]], ...] = (
+    ("time", f"Compared time: {TIME}.", "seconds", lambda found: found.seconds.value),
+    ("time_low", "Lower end of the 95 % interval of the compared time.", "seconds", lambda found: found.seconds.low),
+    ("time_high", "Upper end of the 95 % interval of the compared time.", "seconds", lambda found: found.seconds.high),
     ("peak_memory", "Median peak of the process tree.", "bytes", lambda found: found.peak_bytes),
-    ("replicates", "Fresh processes that ended well.", "", lambda found: found.n),
+    ("replicates", "Fresh processes that ended well.", "", lambda found: found.seconds.n),
 )
 
 
 class _Results(Collector):
-    def __init__(self, found: Iterable[Summary]) -> None:
+    def __init__(self, found: Iterable[Result]) -> None:
         self._found = list(found)
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
@@ -41,14 +40,10 @@ class _Results(Collector):
 def write(environments: Iterable[Environment], folder: Path) -> list[Path]:
     """Write metrics.txt. Raises OSError."""
     registry = CollectorRegistry()
-    registry.register(_Results(summaries(environments)))
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "metrics.txt"
-    write_atomically(path, generate_latest(registry))  # type: ignore[no-untyped-call]
-    return [path]
+    registry.register(_Results(results(environments)))
+    return write_file(folder, "metrics.txt", generate_latest(registry))  # type: ignore[no-untyped-call]
 
 
-def _labels(found: Summary) -> list[str]:
-    place = found.place
+def _labels(found: Result) -> list[str]:
     more = (clean(text, 300) for text in (found.case.workload, found.case.device, found.framework))
-    return [place.run, str(place.environment), place.case, place.competitor, *more]
+    return [*map(str, found.place), *more]

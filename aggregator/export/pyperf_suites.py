@@ -1,7 +1,7 @@
 """Records as pyperf suites, one for each competitor: `python -m pyperf compare_to a.json b.json` compares them.
 
-pyperf pools the values of all processes where this project compares one number a process and block; its
-significance test therefore says more than it can know. Its files are for reading on, not for verdicts.
+pyperf pools the values of all processes, while this project compares one number per process and block. Its significance
+test is therefore too optimistic: use its files for further analysis, not for verdicts.
 """
 
 import io
@@ -13,7 +13,7 @@ import pyperf  # type: ignore[import-untyped]
 
 from aggregator.base.leftovers import remove_leftovers
 from aggregator.base.text import clean
-from aggregator.export.names import unique_names
+from aggregator.export.names import case_names, unique_names
 from aggregator.export.times import times_ns
 from aggregator.judge.analysis import CaseResult, Environment
 from aggregator.judge.sides import Side
@@ -23,13 +23,13 @@ from runners.harness.files import write_atomically
 from runners.harness.record import Host, Record, Samples
 
 LONGEST = 120
-"""Characters of a file's name at most: a competitor's name may be any text."""
+"""Most characters of a file's name: a competitor's name may be any text."""
 FACTS = {"run_id", "record_id", "block", "position", "sequence"}
 Metadata = dict[str, str | int | float]
 
 
 def write(environments: Iterable[Environment], folder: Path) -> list[Path]:
-    """Write the suites into `folder`, those of a second machine or set of versions apart, and remove earlier ones.
+    """Write the suites into `folder`, with a subfolder for each further environment, and remove earlier suites.
 
     Raises OSError.
     """
@@ -49,20 +49,20 @@ def write(environments: Iterable[Environment], folder: Path) -> list[Path]:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a file is a suite that was exported here: no other program tells of a replicate's place in its run."""
+    """Whether a file is a suite of this project: no other program records a replicate's place in its run."""
     if path.suffix != ".json":
         return False
     try:
         [first, *_] = pyperf.BenchmarkSuite.load(str(path)).get_benchmarks()
         return set(first.get_runs()[0].get_metadata()) >= FACTS
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        # What pyperf meets in a file that is no suite: it has no error of its own for that.
+        # pyperf has no error of its own for a file that is no suite.
         return False
 
 
 def _suites(env: Environment) -> Iterator[tuple[str, pyperf.BenchmarkSuite]]:
     # The same name for a case in every competitor's file.
-    cases = unique_names((result.case for result in env.cases), lambda case: clean(case.label, 300))
+    cases = case_names(env.cases)
     found: dict[Competitor, list[tuple[CaseResult, Side]]] = {}
     for result in env.cases:
         for side in result.sides:
@@ -75,24 +75,24 @@ def _suites(env: Environment) -> Iterator[tuple[str, pyperf.BenchmarkSuite]]:
 
 
 def _runs(side: Side, name: str) -> list[pyperf.Run]:
-    """A run a replicate. pyperf wants facts on the machine from all or from none of them."""
+    """A pyperf run for each replicate. pyperf needs facts on the machine from all of them or from none."""
     records = [record for _, record in sorted(side.ok.items())]
     hosted = all(record.host for record in records)
     return [_run(record, {"name": name, "competitor": side.label}, hosted) for record in records]
 
 
-def _run(record: Record, known: Metadata, hosted: bool) -> pyperf.Run:
+def _run(record: Record, named: Metadata, hosted: bool) -> pyperf.Run:
     """One replicate: its warm-up and its values in seconds."""
     samples = record.samples
     assert samples is not None
-    metadata = _clean({**known, **_facts(record, samples), **(_machine(record.host) if hosted and record.host else {})})
+    metadata = _clean({**named, **_facts(record, samples), **(_machine(record.host) if hosted and record.host else {})})
     warmups, values = times_ns(record)
     in_seconds = [time / 1e9 for time in values], [(1, time / 1e9) for time in warmups]
     return pyperf.Run(*in_seconds, metadata, collect_metadata=False)
 
 
 def _facts(record: Record, samples: Samples) -> Metadata:
-    """What the record says of the replicate."""
+    """The record's facts on the replicate."""
     found: Metadata = {
         "unit": "second",
         "loops": 1,
@@ -112,7 +112,7 @@ def _facts(record: Record, samples: Samples) -> Metadata:
 
 
 def _machine(host: Host) -> Metadata:
-    """Its machine and versions; the name only as the digest that the record holds."""
+    """Machine and versions; the machine's name only as the digest in the record."""
     found: Metadata = {
         "hostname": host.hostname_digest,
         "cpu_model_name": host.cpu_model,
@@ -126,7 +126,7 @@ def _machine(host: Host) -> Metadata:
 
 
 def _date(text: str) -> str:
-    """The time of day where it is one: pyperf would stumble over any other text."""
+    """The time of day; empty for any other text, on which pyperf would fail."""
     try:
         return datetime.fromisoformat(text).isoformat(sep=" ")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The times of a replicate that other programs are given as its samples."""
+"""The times of a replicate that an export gives as its samples."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from runners.harness.record import Record
 
 
 def times_ns(record: Record) -> tuple[Sequence[int], Sequence[int]]:
-    """(warm-up, what is kept) of an `ok` record, in ns; of `fit` the training alone, which is its statistic."""
+    """(warm-up, kept times) of an `ok` record, in ns; for `fit` only the training, which is its statistic."""
     samples = record.samples
     assert samples is not None
     if record.case.workload == "fit":

@@ -1,1 +1,1 @@
-"""From records to verdicts: what may be compared, what the machine did to it, and whether a run kept to its rules."""
+"""From records to verdicts: which records are comparable or disturbed, and whether a run followed its rules."""

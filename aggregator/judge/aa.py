@@ -1,8 +1,8 @@
-"""A/A: one program under two labels. How often it is called two, and whether a slowdown put into it is found.
+"""A/A: one program under two labels. How often a difference is found, and whether an injected slowdown is found.
 
-The bound is the largest number of false findings that 5 % explain at the 95 % quantile of the binomial distribution:
-4 of 40, 9 of 100. Counted against it is every interval that leaves out 1, each taken alone; Holm's adjustment over
-many comparisons would hide what this check is for.
+The bound is the largest number of false findings that a rate of 5 % explains, at the 95 % quantile of the binomial
+distribution: 4 of 40, 9 of 100. Each interval that excludes 1 counts, without adjustment: Holm's adjustment over many
+comparisons would hide what this check looks for.
 """
 
 import math
@@ -17,14 +17,14 @@ from method.verdict import SMALLEST_DIFFERENCE, Verdict
 
 QUANTILE = 0.95
 COVERED, NAMED = 0.90, 0.80
-"""How often an interval must hold an injected slowdown, and how often a narrow one must name it."""
+"""How often an interval must contain an injected slowdown, and how often a narrow one must name the slower side."""
 ENOUGH = 40
-"""With fewer comparisons, a machine that finds differences far too often may well stay within its bound."""
+"""With fewer comparisons, a machine that finds false differences too often may stay within the bound."""
 
 
 @dataclass(frozen=True)
 class Same:
-    """Comparisons of a program with itself: how many winners were named, and how many intervals alone leave out 1."""
+    """Comparisons of a program with itself: how many have a winner, and how many intervals exclude 1."""
 
     compared: int
     named: int
@@ -43,7 +43,7 @@ class Same:
 
 @dataclass(frozen=True)
 class Slowed:
-    """Comparisons with a side slowed down on purpose, by `factor`; `narrow` ones have half an interval within δ."""
+    """Comparisons with a side slowed down by `factor`; `narrow` ones have half of the interval within δ."""
 
     factor: float
     compared: int
@@ -54,14 +54,14 @@ class Slowed:
 
     @property
     def passes(self) -> bool:
-        """Neither share is below what it should be by more than chance explains."""
+        """Neither share is below the required share by more than chance explains."""
         covered = _may_be(self.covered, self.compared, COVERED)
         return covered and _may_be(self.narrow_named, self.narrow, NAMED)
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What the A/A comparisons of some runs show; `left_out` have no interval or differ in their work."""
+class SelfCheck:
+    """The result of the A/A comparisons of some runs; `left_out` have no interval, or the sides did different work."""
 
     same: Same
     slowed: tuple[Slowed, ...]
@@ -69,12 +69,12 @@ class Summary:
 
     @property
     def passes(self) -> bool:
-        """Whether this machine tells a program from itself no more often than chance would, and finds a slowdown."""
+        """Whether this machine finds false differences no more often than chance explains, and finds a slowdown."""
         found = bool(self.same.compared or self.slowed)
         return found and self.same.passes and all(one.passes for one in self.slowed)
 
 
-def summarise(environments: Iterable[Environment]) -> Summary | None:
+def summarise(environments: Iterable[Environment]) -> SelfCheck | None:
     """The A/A comparisons among all, or None where there is none."""
     every = [found for env in environments for case in env.cases for found in case.comparisons if found.is_self]
     if not every:
@@ -86,7 +86,7 @@ def summarise(environments: Iterable[Environment]) -> Summary | None:
         len(plain), sum(found.winner is not None for found in plain), sum(not _covers(found) for found in plain)
     )
     slowed = tuple(_slowed(factor, [found for found in usable if _injected(found) == factor]) for factor in factors)
-    return Summary(same, slowed, len(every) - len(usable))
+    return SelfCheck(same, slowed, len(every) - len(usable))
 
 
 def rate_interval(number: int, of: int) -> tuple[float, float]:
@@ -113,7 +113,7 @@ def _slowed(factor: float, members: Sequence[Comparison]) -> Slowed:
 
 
 def _injected(found: Comparison) -> float:
-    """The slowdown between the two sides, never below 1; 1 where nothing was put in."""
+    """The slowdown between the two sides, never below 1; 1 if none was injected."""
     low, high = sorted((found.left.slowdown, found.right.slowdown))
     return high / low
 
@@ -126,7 +126,7 @@ def _bounds(found: Comparison) -> tuple[float, float] | None:
 
 
 def _covers(found: Comparison) -> bool:
-    """The interval holds the true ratio: 1, or what was put in."""
+    """The interval contains the true ratio: 1, or the injected slowdown."""
     bounds = _bounds(found)
     return bounds is not None and bounds[0] <= math.log(found.right.slowdown / found.left.slowdown) <= bounds[1]
 

@@ -1,4 +1,4 @@
-"""From loaded runs to compared cases. Knows numbers and verdicts, nothing of how they are shown."""
+"""From loaded runs to compared and judged cases."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from method.compare import ANYTIME, FIXED, Design, Paired, paired
 from method.drift import Drift
 from method.verdict import FEWEST_BLOCKS, Judged, Verdict, before_testing, judge_all
 from runners.harness.case import Case, Competitor
-from runners.harness.record import Record, Status
+from runners.harness.record import Host, Record, Status
 from runners.harness.run import Run, RunState, Warmup
 
 ROOF = "roof"
@@ -22,10 +22,10 @@ ROOF = "roof"
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sides of one case: `paired` is log(time of right / time of left), by medians where steps are compared.
+    """Two sides of one case: `paired` is log(time of right / time of left), from median steps where steps are compared.
 
-    `means` is the same by mean steps, `tails` how much further apart the means are than the medians; `drift` is how
-    much more the right side drifted than the left one, which `paired` was widened by where it is significant.
+    `means` is the same from mean steps, and `tails` is the difference of the two. `drift` is how much more the right
+    side drifted than the left side; if significant, it widens the interval of `paired`.
     """
 
     case: Case
@@ -54,7 +54,7 @@ class Comparison:
 
     @property
     def is_self(self) -> bool:
-        """Both sides are one program under two aliases (A/A): there is nothing to win."""
+        """Both sides are the same program under two aliases (A/A)."""
         return self.left.competitor.without_alias == self.right.competitor.without_alias
 
 
@@ -72,7 +72,7 @@ class CaseResult:
 
     @property
     def is_self(self) -> bool:
-        """Its sides are programs compared with themselves (A/A), so that it is no competition."""
+        """Its sides are a program compared with itself (A/A)."""
         return any(comparison.is_self for comparison in self.comparisons)
 
     @property
@@ -86,6 +86,13 @@ class CaseResult:
         return bool(self.sides) and all(side.finished for side in self.sides)
 
     @property
+    def in_run_order(self) -> list[tuple[Record, Side]]:
+        """The replicates with steps that may be compared, in run order."""
+        found = [(record, side) for side in self.sides for record in side.ok.values()]
+        timed = [entry for entry in found if entry[0].samples and entry[0].samples.step_ns]
+        return sorted(timed, key=lambda entry: (entry[0].block.sequence, entry[0].record_id))
+
+    @property
     def deciding(self) -> Comparison | None:
         """Best against runner-up, or None where fewer than two sides can be compared."""
         return next((comparison for comparison in self.comparisons if comparison.decides), None)
@@ -93,11 +100,16 @@ class CaseResult:
 
 @dataclass(frozen=True)
 class Environment:
-    """What one run measured on one machine with one set of software; nothing is compared across."""
+    """What one run measured on one machine with one set of software. Nothing is compared across environments."""
 
     run: LoadedRun
     records: tuple[Record, ...]
     cases: tuple[CaseResult, ...] = field(default=())
+
+    @property
+    def host(self) -> Host | None:
+        """The machine, from the first record that describes it."""
+        return next((record.host for record in self.records if record.host), None)
 
 
 def analyse(runs: Iterable[LoadedRun], baseline: str | None = None) -> list[Environment]:
@@ -113,7 +125,7 @@ def analyse(runs: Iterable[LoadedRun], baseline: str | None = None) -> list[Envi
 def competitors_of(runs: Iterable[LoadedRun], unavailable: bool = False) -> list[str]:
     """Every competitor's label, in order of first appearance.
 
-    One that no case could run, such as an image that failed to build, is there only where `unavailable` asks for it.
+    A competitor that could run no case, such as an image that failed to build, is included only if `unavailable`.
     """
     labels: dict[str, None] = {}
     for run in runs:
@@ -132,7 +144,7 @@ def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str |
     unplanned = sorted((case for case in by_case if case not in plan), key=repr)
     started = {record.case for record in run.records} if first and not plan.keys() <= by_case.keys() else set()
     for case in [*plan, *unplanned]:
-        # What was planned and never started has no machine; it is told once, with the run's first section.
+        # A case that was planned and never started has no machine; it belongs to the run's first section.
         if case in by_case or (first and case not in started):
             index = plan.get(case)
             sides = _sides(run, index, by_case.get(case, []))
@@ -143,7 +155,7 @@ def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str |
 
 
 def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
-    """How many blocks the case was to have. Where a time budget ended the run, the last blocks added need not be."""
+    """How many blocks the case was to have. If a time budget ended the run, the last added blocks may be missing."""
     blocks, case = plan.blocks(index), plan.cases[index].case
     may_be_cut = plan.budget_seconds is not None and plan.state is RunState.COMPLETE
     if plan.stopping is None or not may_be_cut or plan.extensions[-1:] != [index]:
@@ -153,7 +165,7 @@ def planned_blocks(run: LoadedRun, plan: Run, index: int) -> int:
 
 
 def design_of(plan: Run | None, index: int | None) -> Design:
-    """How the case with this index came to its blocks; without run.json it is unknown, so that the strictest holds."""
+    """How the number of blocks of a case was determined. Without run.json it is unknown: the strictest design holds."""
     if plan is None or index is None:
         return ANYTIME
     if plan.stopping is None:
@@ -190,7 +202,7 @@ def _comparisons(case: Case, sides: tuple[Side, ...], baseline: str | None, desi
 
 
 def compare_sides(case: Case, left: Side, right: Side, design: Design, decides: bool = False) -> Comparison:
-    """Two sides of one run by the blocks that both finished; not judged yet."""
+    """Two sides of one run, compared over the blocks that both finished; not judged yet."""
     shared = sorted(set(left.ok) & set(right.ok))
     logs = [right.logs[number] - left.logs[number] for number in shared]
     means = [right.log_means[n] - left.log_means[n] for n in shared if n in right.log_means and n in left.log_means]
@@ -217,7 +229,7 @@ def incomparable(case: Case, left: Side, right: Side, pairs: Iterable[tuple[Reco
 
 
 def _by_track(case: Case, left: Side, right: Side) -> str | None:
-    """Verdicts are about the matched track alone; only a program and itself do the same work in any."""
+    """Verdicts need the matched track; a program and itself do the same work in any track."""
     if case.track == "matched" or left.competitor.without_alias == right.competitor.without_alias:
         return None
     return f"{case.track} settings: the sides need not do the same work"
@@ -230,7 +242,7 @@ def _different_work(left: Side, right: Side, pairs: Iterable[tuple[Record, Recor
             return f"{record.competitor.label}, block {record.block.number}: {reason}"
     seen = set()
     for one, other in pairs:
-        # Replicates mostly share one piece of evidence, which is looked at once.
+        # Replicates mostly share the same evidence, which is compared once.
         evidence = id(one.effective), id(one.check), id(other.effective), id(other.check)
         difference = None if evidence in seen else difference_in_work(one, other)
         if difference:
@@ -241,14 +253,13 @@ def _different_work(left: Side, right: Side, pairs: Iterable[tuple[Record, Recor
 
 def _disturbed(left: Side, right: Side, compared: Paired | None) -> str | None:
     if compared and compared.identical and compared.n >= FEWEST_BLOCKS:
-        return (
-            f"the same ratio to the last digit in all {compared.n} blocks: a clock that stood still, or copied records"
-        )
+        same = f"the ratio is identical to the last digit in all {compared.n} blocks"
+        return f"{same}: the clock stood still, or records were copied"
     return next((f"{side.label}: {side.disturbance}" for side in (left, right) if side.disturbance), None)
 
 
 def judged(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """All comparisons of one report with their verdicts: Holm's adjustment spans them, so judging comes last."""
+    """All comparisons of one report with their verdicts. They are judged together: Holm's adjustment spans them."""
     early = [before_testing(found.paired, bool(found.incomparable), bool(found.disturbed)) for found in comparisons]
     tested = [found.paired for found, known in zip(comparisons, early, strict=True) if known is None and found.paired]
     late = iter(judge_all(tested))

@@ -1,6 +1,6 @@
 """Was the machine quiet while a replicate ran? Thresholds over the counters in its record.
 
-The load average is no signal: our own replicate before fills it. What others took of the CPUs is one.
+The load average is no signal, because this project's previous replicate raises it. The CPU time of other processes is.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from aggregator.base.quantities import percent
 from runners.harness.record import Health, Record
 
 PROCESS_SPREAD = 0.10
-"""Coefficient of variation between processes above which a side is called scattered."""
+"""Above this coefficient of variation between its processes, a side is reported as scattered."""
 
 OWN = "(its own threads included)"
 POWER_CAP = "sw_power_cap"
@@ -37,9 +37,9 @@ class Cause(Enum):
 
 @dataclass(frozen=True)
 class Signal:
-    """One counter past its threshold; `gate` means that the machine was another machine for this replicate.
+    """One counter past its threshold; `gate` means that the replicate ran in other conditions, so that it cannot count.
 
-    What only adds noise is no gate: it widens the interval over blocks by itself.
+    A signal that only adds noise is no gate: the noise widens the interval over blocks by itself.
     """
 
     cause: Cause
@@ -73,7 +73,7 @@ def _cpu_time(health: Health) -> Iterator[Signal]:
         kind = f"threads waited for a CPU more than 10 % of the time {OWN}"
         yield Signal(Cause.PRESSURE, kind, False, waited, percent(waited))
     if others is not None and others > 0.05:
-        kind = "other processes took more than 5 % of its CPUs' time"
+        kind = "other processes used more than 5 % of the time of its CPUs"
         yield Signal(Cause.OTHERS, kind, False, others, percent(others))
     if health.throttled_periods:
         shown = f"{health.throttled_periods} periods"
@@ -91,11 +91,11 @@ def _memory(health: Health) -> Iterator[Signal]:
 def _speed(health: Health) -> Iterator[Signal]:
     clock = _apart(health.mhz_low, health.mhz_high)
     if clock > 0.10:
-        kind = "CPU clock before and after more than 10 % apart"
+        kind = "the CPU clock changed by more than 10 % during the replicate"
         yield Signal(Cause.CLOCK, kind, False, clock, percent(clock))
     product = _apart(health.product_ns_before, health.product_ns_after)
     if product > 0.05:
-        kind = "a fixed matrix product before and after more than 5 % apart"
+        kind = "the time of a fixed matrix product changed by more than 5 % during the replicate"
         yield Signal(Cause.SPEED, kind, False, product, percent(product))
 
 
@@ -111,7 +111,7 @@ def _gpu(health: Health) -> Iterator[Signal]:
 
 
 def _apart(one: float | None, other: float | None) -> float:
-    """By how much the larger exceeds the smaller; 0 where one of them is not known."""
+    """By how much the larger exceeds the smaller; 0 if one of them is unknown."""
     if not one or not other or min(one, other) <= 0:
         return 0.0
     return max(one, other) / min(one, other) - 1

@@ -1,17 +1,23 @@
-"""What tables and figures read from one record beside the compared statistic, in seconds, bytes and fractions."""
+"""The numbers that tables and figures read from one record, in seconds, bytes and fractions."""
 
 from collections.abc import Callable
 
 import numpy as np
 
+from aggregator.base.text import clean
 from aggregator.read.replicate import computed
 from runners.harness.record import Record
 
 Metric = Callable[[Record], float | None]
 
 
+def setting(record: Record, name: str) -> str:
+    """A setting in effect, as a report shows it; empty if the record does not have it."""
+    return clean(record.effective.settings.get(name, ""), 60) if record.effective else ""
+
+
 def items_per_second(record: Record) -> float:
-    """Images a second at the compared statistic, of an `ok` record."""
+    """Images per second at the compared statistic, of an `ok` record."""
     assert record.samples is not None
     return record.samples.items_per_step / computed(record).seconds
 
@@ -34,7 +40,7 @@ def first_step(record: Record) -> float | None:
 
 
 def first_step_from(cache: str | None) -> Metric:
-    """Reads the seconds of step 0 where the compiler's cache was so: `cold`, `warm`, or None where none is kept."""
+    """Reads the seconds of step 0 with the compiler's cache `cold` or `warm`, or with None: no cache is kept."""
 
     def read(record: Record) -> float | None:
         return first_step(record) if record.samples and record.samples.compiler_cache == cache else None
@@ -43,19 +49,19 @@ def first_step_from(cache: str | None) -> Metric:
 
 
 def first_step_unaided(record: Record) -> float | None:
-    """Seconds of step 0 where no compiled code was there before it."""
+    """Seconds of step 0 without compiled code from an earlier replicate."""
     return None if record.samples and record.samples.compiler_cache == "warm" else first_step(record)
 
 
 def faults_a_step(record: Record) -> float | None:
-    """Minor page faults in the window, by its steps; None where they were not counted, or no steps were."""
+    """Minor page faults per step of the window; None where faults or steps were not counted."""
     faults = record.health.minor_faults if record.health else None
     steps = len(record.samples.step_ns) if record.samples else 0
     return faults / steps if faults is not None and steps else None
 
 
 def throughput(record: Record) -> float | None:
-    """Images a second while the device is fed without waiting for each step; None where that was not measured."""
+    """Images per second without waiting for the device after each step; None where not measured."""
     samples = record.samples
     if samples is None or not samples.group_ns:
         return None
@@ -73,7 +79,7 @@ def stage(name: str) -> Metric:
 
 
 def stage_rate(name: str) -> Metric:
-    """Reads the images a second of one whole stage."""
+    """Reads the images per second of one whole stage."""
 
     def read(record: Record) -> float | None:
         seconds, items = stage(name)(record), record.samples.stage_items.get(name) if record.samples else None
@@ -83,10 +89,10 @@ def stage_rate(name: str) -> Metric:
 
 
 def cpu_time(record: Record) -> float | None:
-    """CPU seconds an image of the measured window, whose length differs from side to side.
+    """CPU seconds per image of the measured window.
 
-    The window holds every step, warm-up and throughput groups included, or all stages of `fit`, whose images are those
-    of its epochs. None where the window was too short for the kernel's ticks.
+    The window has every step, including warm-up and throughput groups, or all stages of `fit` with the images of all
+    epochs. None where the window was too short for the kernel's ticks.
     """
     samples, resources = record.samples, record.resources
     if samples is None or resources is None or resources.cpu_seconds <= 0:
@@ -102,22 +108,22 @@ def peak_memory(record: Record) -> float | None:
 
 
 def peak_gpu_memory(record: Record) -> float | None:
-    """Bytes at the peak on the device: what the process took, else what its allocator gave out."""
+    """Peak bytes on the device: of the process or, where that is unknown, allocated by its allocator."""
     return gpu_process(record) or gpu_allocated(record)
 
 
 def gpu_process(record: Record) -> float | None:
-    """Bytes that the process held of the device at the peak, as the driver tells it."""
+    """Peak bytes of the process on the device, from the driver."""
     return record.resources.gpu_process_peak_bytes if record.resources else None
 
 
 def gpu_allocated(record: Record) -> float | None:
-    """Bytes that the framework's allocator had given out at the peak."""
+    """Peak bytes allocated by the framework's allocator."""
     return record.resources.gpu_allocated_peak_bytes if record.resources else None
 
 
 def gpu_reserved(record: Record) -> float | None:
-    """Bytes that the framework's allocator had taken from the device at the peak."""
+    """Peak bytes reserved by the framework's allocator."""
     return record.resources.gpu_reserved_peak_bytes if record.resources else None
 
 
@@ -133,20 +139,20 @@ def steady_epoch(record: Record) -> float | None:
 
 
 def steady_rate(record: Record) -> float | None:
-    """Images a second in the epochs after the first."""
+    """Images per second in the epochs after the first."""
     seconds = steady_epoch(record)
     return record.samples.items_per_step / seconds if record.samples and seconds else None
 
 
 def waiting(record: Record) -> float | None:
-    """Share of the training's time that its loop stood waiting for a batch."""
+    """Share of the training time in which the training loop waited for a batch."""
     waits = [entry.waited_ns for entry in record.history or [] if entry.waited_ns is not None]
     total = sum(entry.seconds_ns for entry in record.history or [] if entry.waited_ns is not None)
     return sum(waits) / total if total else None
 
 
 def time_to(target: float) -> Metric:
-    """Reads the seconds of training after which the test accuracy was `target` or more; None where it never was."""
+    """Reads the seconds of training until the test accuracy was `target` or more; None if it never was."""
 
     def read(record: Record) -> float | None:
         spent = 0
@@ -160,7 +166,7 @@ def time_to(target: float) -> Metric:
 
 
 def best_test_accuracy(record: Record) -> float | None:
-    """The highest accuracy on the test images after any epoch, where they were asked each time."""
+    """The highest accuracy on the test images after any epoch, if they were classified after every epoch."""
     found = [entry.test_accuracy for entry in record.history or [] if entry.test_accuracy is not None]
     return max(found, default=None)
 

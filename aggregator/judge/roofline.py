@@ -1,4 +1,4 @@
-"""What the machine could do at most, from its own measured rates, and the least time that a step can take on it.
+"""The limits of the machine, from its own measured rates, and the shortest time that a step can take on it.
 
 The roofline model of Williams, Waterman, Patterson: Roofline: an insightful visual performance model for multicore
 architectures, CACM 2009. Rates are measured by `roof` cases of the same run on the same machine: the product of two
@@ -21,7 +21,7 @@ COPY_PRECISION = "fp32"
 
 @dataclass(frozen=True)
 class Rate:
-    """Operations or bytes a second: geometric mean over n replicates with its 95 % interval, and who measured it."""
+    """Operations or bytes per second: geometric mean over n replicates, its 95 % interval, and the competitor."""
 
     per_second: float
     low: float | None
@@ -32,7 +32,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Attainable:
-    """The least time of a step at the machine's rates, in seconds; `limit` names the rate that sets it."""
+    """The shortest time of a step at the machine's rates, in seconds; `limit` names the rate that determines it."""
 
     flops: int
     bytes: int
@@ -53,7 +53,7 @@ class Attainable:
 
     @property
     def intensity(self) -> float:
-        """Operations a byte."""
+        """Operations per byte."""
         return self.flops / self.bytes
 
     def _at(self, rate: float) -> float:
@@ -75,10 +75,14 @@ class Roof:
     copies: dict[tuple[str, str], Rate]
 
     def attainable(self, result: CaseResult) -> Attainable | Unknown:
-        """What the counts in the case's records and the machine's rates allow at best."""
+        """The shortest time of a step, from the counts in the case's records and the machine's rates."""
         case, costs = result.case, _costs(result)
         if len(costs) != 1:
-            return Unknown("its records count different work" if costs else "no record counts operations and bytes")
+            return Unknown(
+                "its records count different numbers of operations"
+                if costs
+                else "no record counts operations and bytes"
+            )
         product = self.products.get((case.device, case.precision))
         copy = self.copies.get((case.device, COPY_PRECISION))
         if product is None or copy is None:
@@ -104,7 +108,7 @@ def roof_of(cases: Iterable[CaseResult]) -> Roof:
 
 
 def side_rate(side: Side) -> Rate | None:
-    """What one competitor reached in a `roof` case, over its replicates that computed in the case's precision."""
+    """The rate of one competitor in a `roof` case, over its replicates that computed in the case's precision."""
     logs = [math.log(found) for found in side.values(_rate)]
     if not logs:
         return None

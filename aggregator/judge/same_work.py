@@ -1,4 +1,4 @@
-"""Did two sides of a case do the same work with the same settings? Only then may they be ranked."""
+"""Whether two sides of a case did the same work with the same settings. Only then can they be ranked."""
 
 from collections.abc import Iterable
 from itertools import combinations

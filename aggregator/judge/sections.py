@@ -1,4 +1,4 @@
-"""Which records may be looked at together: same run, same machine, same software on each side."""
+"""Which records can be compared with each other: same run, same machine, same software on each side."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ Parts = tuple[int, int, int, int]
 
 @dataclass
 class Section:
-    """Records of one environment. A record without host facts (it died early) contradicts nothing."""
+    """Records of one environment. A record without facts on its host (it died early) fits into every section."""
 
     facts: Facts = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Section:
 
 
 def split(records: Sequence[Record]) -> list[Section]:
-    """Put whole blocks into the first section that admits them; a block that contradicts itself is taken apart.
+    """Put whole blocks into the first section that admits them; a block of several environments is split.
 
     The records are in run order, as they are loaded.
     """
@@ -42,7 +42,7 @@ def split(records: Sequence[Record]) -> list[Section]:
     sections: list[Section] = []
     placed: dict[tuple[Parts, ...], Section] = {}
     for members in blocks.values():
-        # Sections only learn: where a block of these very parts went, this one would go too.
+        # Sections only gain facts: a block goes where an earlier block of the same parts went.
         parts = tuple(map(_parts, members))
         if parts in placed:
             placed[parts].records.extend(members)
@@ -66,14 +66,14 @@ def machine(record: Record) -> tuple[object, ...] | None:
 
 
 def hardware(record: Record) -> tuple[object, ...] | None:
-    """Which machine it was, whatever it was set to that day. Its name alone does not tell: two virtual machines made
-    from one image have had the same."""
+    """Which machine it was, whatever its settings on that day. The name is not enough: virtual machines from the same
+    image can have the same name."""
     host = record.host
     return (host.hostname_digest, host.cpu_model, host.cpus) if host else None
 
 
 def software(record: Record) -> tuple[object, ...] | None:
-    """What must be equal for one framework in one chosen version throughout: image, packages, this project's commit."""
+    """What must be equal for all records of a program: image, packages, commit of this project."""
     host = record.host
     if host is None:
         return None
@@ -83,7 +83,7 @@ def software(record: Record) -> tuple[object, ...] | None:
 
 
 def share(record: Record) -> tuple[object, ...] | None:
-    """What one competitor must have been given throughout a case; between competitors the case's checks ask."""
+    """What must be equal for all replicates of a competitor in a case; same_work.py compares competitors."""
     effective = record.effective
     if effective is None:
         return None
@@ -97,7 +97,7 @@ def share(record: Record) -> tuple[object, ...] | None:
 
 
 class _Facts:
-    """What is known of where records ran, each part looked at once."""
+    """The facts on where records ran; each part is read once."""
 
     def __init__(self) -> None:
         self._facts: dict[Parts, Facts] = {}
@@ -124,7 +124,7 @@ class _Facts:
 
 
 def _parts(record: Record) -> Parts:
-    """By identity: thousands of records share a host, and so do sides theirs."""
+    """By identity: thousands of records share the same objects."""
     return id(record.host), id(record.effective), id(record.competitor), id(record.case)
 
 

@@ -1,4 +1,4 @@
-"""One competitor's replicates of one case: what may be compared, what was planned, what failed."""
+"""One competitor's replicates of one case: comparable replicates, planned blocks, failures."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -30,7 +30,7 @@ class Side:
 
     @cached_property
     def label(self) -> str:
-        """The competitor's name in tables; one that was slowed down on purpose says so wherever its numbers are."""
+        """The competitor's label; it says if the competitor was slowed down on purpose."""
         return self.competitor.label if self.slowdown == 1 else f"{self.competitor.label} (slowed {self.slowdown:g}×)"
 
     @cached_property
@@ -44,7 +44,7 @@ class Side:
 
     @cached_property
     def slowdown(self) -> float:
-        """By how much the run was told to slow this competitor down; 1 is not at all."""
+        """By which factor the run slowed this competitor down; 1 is not at all."""
         return max((record.samples.injected_slowdown for record in self.ok.values() if record.samples), default=1.0)
 
     @cached_property
@@ -64,7 +64,7 @@ class Side:
 
     @cached_property
     def seconds_a_replicate(self) -> float:
-        """What a replicate takes in all, on average, as far as its record tells; 0 where none went well."""
+        """The mean duration of a replicate, as far as its record has it; 0 if none ended well."""
         taken = [computed(record).taken for record in self.ok.values()]
         return fmean(taken) if taken else 0.0
 
@@ -82,7 +82,7 @@ class Side:
 
     @property
     def drift(self) -> Drift | None:
-        """The same over all replicates."""
+        """The drift over all replicates."""
         return drift.of_side(self.drifts)
 
     @cached_property
@@ -92,7 +92,7 @@ class Side:
 
     @property
     def disturbance(self) -> str | None:
-        """Why no winner may rest on it: in too many replicates the machine was another machine."""
+        """Why the side cannot win: too many replicates ran in other conditions. None if the side is undisturbed."""
         disturbed = sum(any(signal.gate for signal in health.signals(record)) for record in self.ok.values())
         if disturbed <= MOST_DISTURBED * len(self.ok):
             return None

@@ -1,1 +1,1 @@
-"""Figures that others published: kept with their source, compared by themselves, set beside ours as ratios."""
+"""Figures that others published: kept with their source, compared with each other, and next to our ratios."""

@@ -1,4 +1,4 @@
-"""Published step times as a page in Markdown that can be read in a terminal too: its columns are padded."""
+"""Published step times as a page in Markdown; its columns are padded, so that a terminal shows them as tables."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,8 +11,8 @@ from aggregator.report.page.markdown import escape
 
 TITLES = {"train": "Training step", "infer": "Inference step"}
 RATIOS_ONLY = (
-    "A published figure is one run without an interval: ratios can be formed from it, a verdict cannot. Means are "
-    "geometric, over the cells that both frameworks of a pair have."
+    "A published figure is one run without an interval: it allows ratios, but no verdict. Means are geometric means "
+    "over the cells that both frameworks of a pair have."
 )
 
 

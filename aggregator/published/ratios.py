@@ -49,13 +49,13 @@ class StepTable:
 
 
 def ratio(row: Mapping[str, StepTime], left: str, right: str) -> float | None:
-    """Left's time / right's, or None where one of them has no figure."""
+    """Left's time / right's, or None if a figure is missing."""
     times = [row[name].seconds if name in row else None for name in (left, right)]
     return None if times[0] is None or times[1] is None else times[0] / times[1]
 
 
 def printed(value: float | None) -> str:
-    """Two decimals, or as many digits of a small one: without an interval nobody knows how many it supports."""
+    """Two decimals, or two digits of a small ratio: without an interval, more may mean nothing."""
     return DASH if value is None else significant(value, 3 if value >= 1 else 2)
 
 

@@ -1,20 +1,18 @@
-"""Published step times as values, and the ones that this project keeps."""
+"""Published step times as values, and the published figures that this project keeps."""
 
-import csv
-import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from aggregator.published.source import Source
+from aggregator.published.source import Source, figures
 
 KEPT = Path(__file__).with_name("step-times-2021.csv")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What was timed. `device` is its kind (cpu, gpu), `input_size` the side of the square image in pixels."""
+    """What was timed. `device` is its kind (cpu, gpu); `input_size` is the side of the square image in pixels."""
 
     workload: str
     device: str
@@ -25,7 +23,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class StepTime:
-    """One cell of a published table, the framework named as there; None where the source gives no figure."""
+    """One cell of a published table, with the framework's name in the source; None where the source has no figure."""
 
     setting: Setting
     framework: str
@@ -35,7 +33,7 @@ class StepTime:
 
 @dataclass(frozen=True, kw_only=True)
 class StepSource(Source):
-    """A source of step times: what they span, and why some are missing."""
+    """A source of step times: their scope, and why some are missing."""
 
     no_figure: str
     scope: str
@@ -55,20 +53,19 @@ def by_setting(times: Iterable[StepTime]) -> Cells:
 
 @cache
 def kept_source() -> StepSource:
-    """Where the kept figures come from."""
-    return StepSource(**tomllib.loads(KEPT.with_suffix(".toml").read_text("utf-8")))
+    """The source of the figures that this project keeps."""
+    return StepSource.of(KEPT)
 
 
 @cache
 def kept() -> Cells:
-    """The kept figures."""
-    with KEPT.open(newline="", encoding="ascii") as file:
-        return by_setting(
-            StepTime(
-                Setting(row["workload"], row["device"], row["network"], int(row["input_size"]), int(row["batch_size"])),
-                row["framework"],
-                float(row["seconds"]) if row["seconds"] else None,
-                float(row["memory_mb"]) if row["memory_mb"] else None,
-            )
-            for row in csv.DictReader(file)
+    """The figures that this project keeps."""
+    return by_setting(
+        StepTime(
+            Setting(row["workload"], row["device"], row["network"], int(row["input_size"]), int(row["batch_size"])),
+            row["framework"],
+            float(row["seconds"]) if row["seconds"] else None,
+            float(row["memory_mb"]) if row["memory_mb"] else None,
         )
+        for row in figures(KEPT)
+    )

@@ -1,1 +1,1 @@
-"""BASE against HEAD: a verdict where one run measured both, ratios alone where two runs did."""
+"""BASE against HEAD: a verdict if one run measured both, only ratios if two runs did."""

@@ -9,9 +9,7 @@ from aggregator.report import hosts
 from aggregator.report.model import Table
 from runners.harness.record import Record
 
-OTHER_MACHINE = (
-    "**BASE and HEAD ran on different machines.** A ratio between them compares the machines as much as anything else."
-)
+OTHER_MACHINE = "**BASE and HEAD ran on different machines.** A ratio between them compares the machines as well."
 LONGEST = 200
 
 
@@ -22,9 +20,9 @@ def other_machine(base: Iterable[Record], head: Iterable[Record]) -> bool:
 
 
 def changes(base: Sequence[Record], head: Sequence[Record]) -> list[str]:
-    """A sentence for each fact that differs, BASE's first; versions only of frameworks that both have.
+    """A sentence for each fact that differs, BASE's value first; versions only of frameworks that both have.
 
-    Nothing differs from what nobody knows: a side that no process lived to describe has no machine to tell of.
+    Empty if no record of BASE or of HEAD describes its machine.
     """
     if not all(any(record.host for record in side) for side in (base, head)):
         return []

@@ -1,18 +1,33 @@
-"""The findings as Markdown: a job's summary renders it, a terminal can show it."""
+"""The findings as Markdown, for the summary of a CI job or for a terminal."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from aggregator.base.text import clean
-from aggregator.regression.findings import Findings
+from aggregator.report.model import Table
 from aggregator.report.page.markdown import escape, table
 
 LONGEST = 400
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What comparing BASE with HEAD found: `said` stands above the table, `reading` below it, both in Markdown.
+
+    `regressions` counts what the gate fails on; `untested` is a gate in which no comparison came to a test.
+    """
+
+    said: tuple[str, ...]
+    table: Table
+    reading: tuple[str, ...]
+    regressions: int = 0
+    untested: bool = False
+
+
 def page(
     base: str, head: str, findings: Findings, failed: Sequence[str], missing: Sequence[str], changed: Sequence[str]
 ) -> str:
-    """The whole page; `base` and `head` are what was asked for, the lists one sentence an entry."""
+    """The whole page. `base` and `head` are the arguments of the command; the lists have a sentence for each entry."""
     parts = [f"# {escape(clean(base, 120))} → {escape(clean(head, 120))}", *findings.said]
     if failed:
         parts += ["## Failed in HEAD, not in BASE", _list(failed)]

@@ -1,4 +1,4 @@
-"""Two competitors of one run, block by block: which of them is slower, and is it by more than the threshold?"""
+"""Two competitors of one run, block by block: is HEAD slower than BASE by more than the threshold?"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,22 +6,21 @@ from dataclasses import replace
 from enum import StrEnum
 
 from aggregator.base.case_names import labels
-from aggregator.base.quantities import DASH, count, percent, ratio_and_interval
+from aggregator.base.quantities import DASH, count, percent, ratio_of
 from aggregator.judge.analysis import Comparison, Environment, compare_sides, design_of, judged
-from aggregator.regression.findings import Findings
-from aggregator.regression.sides import Opposed, oppose
+from aggregator.regression.opposed import Opposed, oppose
+from aggregator.regression.page import Findings
 from aggregator.report.answers import notes
 from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Cell, Table
-from method.compare import ratio
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 
 TESTED = (Verdict.FASTER, Verdict.SLOWER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
 COLUMNS = ("case", "HEAD ÷ BASE", "95 % interval", "blocks", "finding")
 
 
-class Finding(StrEnum):
-    """What the blocks say of HEAD against the threshold; `OPEN` is no proof that nothing is there."""
+class Change(StrEnum):
+    """The result for HEAD; `OPEN` does not prove that there is no regression."""
 
     REGRESSION = "REGRESSION"
     IMPROVEMENT = "improvement"
@@ -29,24 +28,24 @@ class Finding(StrEnum):
     OPEN = "no regression shown, none ruled out"
 
 
-def finding(comparison: Comparison, threshold: float) -> Finding | None:
-    """What a judged comparison of BASE (left) with HEAD says, or None where it came to no test.
+def change(comparison: Comparison, threshold: float) -> Change | None:
+    """The result of a judged comparison of BASE (left) with HEAD; None if it came to no test.
 
-    `threshold` is a share of BASE's time, 0.05 for 5 %. A regression is a verdict (significant after Holm's adjustment,
-    and large enough to matter) whose whole interval lies beyond it, and so is an improvement.
+    `threshold` is a share of BASE's time, 0.05 for 5 %. A regression or an improvement is a verdict (significant after
+    Holm's adjustment, and large enough to matter) whose whole interval lies beyond the threshold.
     """
     found, limit = comparison.paired, math.log1p(threshold)
     if comparison.verdict not in TESTED or found is None or found.low is None or found.high is None:
         return None
     if comparison.verdict is Verdict.SLOWER and found.low > limit:
-        return Finding.REGRESSION
+        return Change.REGRESSION
     if comparison.verdict is Verdict.FASTER and found.high < -limit:
-        return Finding.IMPROVEMENT
-    return Finding.WITHIN if found.high <= limit else Finding.OPEN
+        return Change.IMPROVEMENT
+    return Change.WITHIN if found.high <= limit else Change.OPEN
 
 
 def counted(environments: Sequence[Environment]) -> list[Environment]:
-    """The environments with the cases that count in the gate: what the machine can do is nobody's merit."""
+    """The environments with the cases that count in the gate: all but those that measure the machine."""
     return [replace(env, cases=tuple(case for case in env.cases if not case.is_roof)) for env in environments]
 
 
@@ -56,7 +55,7 @@ def compare(environments: Sequence[Environment], names: Mapping[str, str], thres
         (index, met) for index, env in enumerate(environments, 1) for met in oppose([env], [env], names) if met.compared
     ]
     found = judged([_comparison(met, environments[index - 1]) for index, met in rows])
-    said = [finding(comparison, threshold) for comparison in found]
+    said = [change(comparison, threshold) for comparison in found]
     titles, footnotes = labels(met.case for _, met in rows), Footnotes()
     sides = dict.fromkeys(f"HEAD is {one.right.name}, BASE is {one.left.name}." for one in found)
     table = Table(
@@ -68,7 +67,7 @@ def compare(environments: Sequence[Environment], names: Mapping[str, str], thres
         ),
         footnotes=footnotes.texts,
     )
-    regressions, untested = said.count(Finding.REGRESSION), not any(said)
+    regressions, untested = said.count(Change.REGRESSION), not any(said)
     return Findings(_summary(said, threshold), table, _reading(threshold), regressions, untested)
 
 
@@ -79,40 +78,44 @@ def _comparison(met: Opposed, env: Environment) -> Comparison:
     return compare_sides(met.case, base, head, design_of(plan, index))
 
 
-def _row(title: str, comparison: Comparison, which: Finding | None, footnotes: Footnotes) -> tuple[Cell, ...]:
+def _row(title: str, comparison: Comparison, which: Change | None, footnotes: Footnotes) -> tuple[Cell, ...]:
     found = comparison.paired
     marks = tuple(number for text in notes(comparison) for number in footnotes.mark(text))
-    shown = (DASH, DASH)
-    if found and found.low is not None and found.high is not None and not comparison.incomparable:
-        shown = ratio_and_interval(ratio(found.log_ratio), ratio(found.low), ratio(found.high))
+    text, interval = ("", "") if comparison.incomparable else ratio_of(found)
     verdict = comparison.verdict.value
     unjudged = verdict if comparison.verdict is Verdict.FEW_BLOCKS else f"no verdict: {verdict}"
-    return (Cell(title), *map(Cell, shown), Cell(str(found.n if found else 0)), Cell(which or unjudged, "", marks))
+    return (
+        Cell(title),
+        Cell(text or DASH),
+        Cell(interval or DASH),
+        Cell(str(found.n if found else 0)),
+        Cell(which or unjudged, "", marks),
+    )
 
 
-def _summary(said: Sequence[Finding | None], threshold: float) -> tuple[str, ...]:
+def _summary(said: Sequence[Change | None], threshold: float) -> tuple[str, ...]:
     tested = [which for which in said if which]
     lines = [
-        f"{count(tested.count(Finding.REGRESSION), 'regression')} and "
-        f"{count(tested.count(Finding.IMPROVEMENT), 'improvement')} beyond {_percent(threshold)} in "
+        f"{count(tested.count(Change.REGRESSION), 'regression')} and "
+        f"{count(tested.count(Change.IMPROVEMENT), 'improvement')} beyond {_percent(threshold)} in "
         f"{count(len(said), 'comparison')}, of which {len(tested)} came to a test."
     ]
     if said and not tested:
-        lines.append("Nothing was tested, so that the gate does not pass: the notes below the table say why.")
-    undecided = tested.count(Finding.OPEN)
+        lines.append("No comparison came to a test, so that the gate does not pass: the notes below the table say why.")
+    undecided = tested.count(Change.OPEN)
     if undecided:
         lines.append(
-            f"{count(undecided, 'interval')} still {'reaches' if undecided == 1 else 'reach'} beyond "
-            f"{_percent(threshold)}: a regression is not ruled out there. More blocks tell (`BLOCKS=`, `BUDGET=`)."
+            f"{count(undecided, 'interval')} {'reaches' if undecided == 1 else 'reach'} beyond {_percent(threshold)}: "
+            "a regression is not ruled out there. More blocks narrow the interval (`BLOCKS=`, `BUDGET=`)."
         )
     return tuple(lines)
 
 
 def _reading(threshold: float) -> tuple[str, ...]:
     return (
-        "BASE and HEAD were measured in one run, back to back in each block. A regression is a HEAD that is slower "
-        f"after Holm's adjustment over all comparisons here, by {percent(SMALLEST_DIFFERENCE)} or more, and whose "
-        f"whole 95 % interval lies above {1 + threshold:g}.",
+        "BASE and HEAD were measured in one run, back to back in each block. HEAD is a regression if it is slower "
+        f"after Holm's adjustment over all comparisons here, by {percent(SMALLEST_DIFFERENCE)} or more, and its whole "
+        f"95 % interval lies above {1 + threshold:g}.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Two runs: ratios with each run's own spread, and no verdict, since no block holds both."""
+"""Two runs: ratios with the spread of each run, and no verdict, because no block has both."""
 
 import math
 from collections.abc import Sequence
@@ -9,24 +9,24 @@ from aggregator.base.case_names import labels
 from aggregator.base.quantities import DASH, count, duration_range, significant
 from aggregator.judge.analysis import incomparable
 from aggregator.judge.sides import Side
-from aggregator.regression.findings import Findings
-from aggregator.regression.sides import Opposed, name_of
+from aggregator.regression.opposed import Opposed, name_of
+from aggregator.regression.page import Findings
 from aggregator.report.answers import incomplete
 from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Cell, Table
 
 COLUMNS = ("case", "competitor", "BASE", "HEAD", "HEAD ÷ BASE")
 NO_VERDICT = (
-    "These are two runs: no block holds both, so that a difference may come from the change, from the hour or from the "
-    "machine, and no test can tell which. Ratios stand without a verdict, and none of them fails this command."
+    "BASE and HEAD are two runs, and no block has both. A difference can come from the change, from the time of day or "
+    "from the machine, and no test can tell which. The ratios have no verdict, and none of them fails this command."
 )
 HOW_TO_PAIR = (
     "For a verdict, measure both in one run, such as `make bench FRAMEWORKS=tensorflow@2.16.2,tensorflow@2.21.0`, and "
     "compare its competitors: `RUN:ONE RUN:OTHER`."
 )
 READING = (
-    "A time is the median over n fresh processes, with the fastest and the slowest of them; HEAD ÷ BASE is the ratio "
-    "of the two medians. Where the two ranges overlap, the ratio says little."
+    "A time is the median over n fresh processes (fastest–slowest). HEAD ÷ BASE is the ratio of the two medians. If "
+    "the two ranges overlap, the ratio means little."
 )
 SEVERAL = "was measured in more than one environment (machine or set of versions), which are never pooled"
 

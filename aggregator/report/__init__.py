@@ -1,1 +1,1 @@
-"""The report: answers, figures, tables, each case; a room for each workload, and what all of them share."""
+"""The report: answers, figures, tables, each case. Each kind of workload has a folder; the others share the rest."""

@@ -1,10 +1,10 @@
-"""One comparison as one line: what won, by how much, how sure, from how many blocks."""
+"""One comparison as one line: which side is faster, by how much, with which interval, over how many blocks."""
 
 import math
 from dataclasses import dataclass
 
 from aggregator.base.case_names import digest
-from aggregator.base.quantities import DASH, count, percent, ratio_and_interval
+from aggregator.base.quantities import DASH, count, percent, ratio_of
 from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.sides import Side
@@ -21,9 +21,9 @@ from method.verdict import (
 )
 
 ALONE = "nothing to compare"
-"""What a case counts as that one competitor ran and finished: nobody is missing, and nobody could win."""
+"""The outcome of a case that only one competitor ran: no competitor is missing, and none could win."""
 WIDEST = math.log(16)
-"""The small axis ends here at most; what lies beyond is drawn at its edge."""
+"""The largest end of the small axis; a ratio beyond it is drawn at the edge."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Scale:
     high: float
 
     def place(self, log_ratio: float) -> float:
-        """Where it stands, in per cent of the axis; what lies beyond is drawn at its edge."""
+        """The place of a ratio in per cent of the axis; a ratio beyond an end is drawn at that end."""
         return 100 * (min(max(log_ratio, self.low), self.high) - self.low) / (self.high - self.low)
 
     def printed(self) -> Axis:
@@ -56,7 +56,7 @@ def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, f
         compared=f"{slow.name} ÷ {fast.name}",
         ratio=text,
         interval=interval,
-        blocks=_blocks(comparison),
+        blocks=str(comparison.paired.n) if comparison.paired else DASH,
         notes=said,
         marks=tuple(number for text in said for number in footnotes.mark(text)),
         mark=_mark(shown, axis) if text and axis else None,
@@ -65,7 +65,7 @@ def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, f
 
 
 def scale(comparisons: list[Comparison]) -> Scale | None:
-    """The axis that holds 1 and every interval shown, or None where there is none to show."""
+    """The axis that contains 1 and every interval; None where there is no interval."""
     shown = [turned(found)[0] for found in comparisons if found.verdict is not Verdict.NOT_COMPARABLE]
     ends = [end for pair in shown if pair for end in (pair.low, pair.high) if end is not None]
     if not ends:
@@ -76,9 +76,9 @@ def scale(comparisons: list[Comparison]) -> Scale | None:
 
 
 def turned(comparison: Comparison) -> tuple[Paired | None, Side, Side]:
-    """(log-ratio, slower, faster) where the comparison is decided, so that its ratio is above 1.
+    """(log-ratio, slower, faster) of a decided comparison, so that its ratio is above 1.
 
-    An open one keeps the order in which it was asked, since turning it would hint at a winner.
+    An open comparison keeps the order of its sides: turning it would hint at a winner.
     """
     if comparison.paired and comparison.verdict is Verdict.FASTER:
         return comparison.paired.swapped(), comparison.left, comparison.right
@@ -86,14 +86,14 @@ def turned(comparison: Comparison) -> tuple[Paired | None, Side, Side]:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """What a reader must know beside the verdict."""
+    """What a reader must know in addition to the verdict."""
     found = []
     if comparison.incomparable:
         found.append(clean(comparison.incomparable, 300))
     if comparison.disturbed:
         found.append(clean(comparison.disturbed, 300))
     if comparison.verdict is Verdict.FEW_BLOCKS:
-        found.append(f"a verdict needs {FEWEST_BLOCKS} blocks")
+        found.append(f"a verdict needs at least {FEWEST_BLOCKS} blocks")
     found += [text for side in (comparison.left, comparison.right) if (text := incomplete(side))]
     if comparison.verdict is Verdict.NOT_COMPARABLE:
         return found
@@ -101,12 +101,12 @@ def notes(comparison: Comparison) -> list[str]:
         found.append(_drift(comparison))
     if comparison.paired and doubted_by_permutation(comparison.paired):
         signs, t = comparison.paired.p_permutation, comparison.paired.p_t
-        found.append(f"the sign-flip test disagrees: p = {signs:.2g}, t test {t:.2g}")
+        found.append(f"the sign-flip test disagrees: p = {signs:.2g}, while the t test has p = {t:.2g}")
     return [*found, *([tail] if (tail := _tail(comparison)) else [])]
 
 
 def incomplete(side: Side) -> str:
-    """How much of what was planned for this side is there, where not all of it is."""
+    """How many of its planned blocks a side has, if some are missing."""
     if side.planned is None or len(side.ok) >= side.planned:
         return ""
     kinds = sorted({clean(record.error.kind, 40) for record in side.failures if record.error})
@@ -120,16 +120,16 @@ def _drift(comparison: Comparison) -> str:
     assert drift is not None
     more = (comparison.right if drift.mean > 0 else comparison.left).name
     return (
-        f"{more} slowed down, or the other side became faster, by {percent(math.expm1(abs(drift.mean)), 1)} from the "
-        f"first to the last quarter of its steps, on average over {drift.n} blocks: the interval is "
-        f"{percent(math.expm1(drift.bound), 1)} wider towards 1 for it"
+        f"from the first to the last quarter of the steps, {more} became {percent(math.expm1(abs(drift.mean)), 1)} "
+        f"slower relative to the other side (mean over {drift.n} blocks); the interval is extended towards 1 by "
+        f"{percent(math.expm1(drift.bound), 1)}"
     )
 
 
 def score(case: CaseResult) -> tuple[str, Side | None]:
-    """How a case counts in the totals: a verdict's name or ALONE, and the winner where there is one.
+    """How a case counts in the totals: a verdict's name or ALONE, and the winner if there is one.
 
-    Nobody wins a case that a rival did not finish, though the pairs that did are still compared.
+    No side wins a case that another side did not finish; the pairs that finished are still compared.
     """
     deciding = case.deciding
     if deciding is not None and deciding.winner is not None and not case.finished:
@@ -149,7 +149,7 @@ def _kind(comparison: Comparison) -> str:
 
 
 def _is_false(comparison: Comparison) -> bool:
-    """A program was called faster than itself, without a slowdown to explain it."""
+    """A program is named faster than itself, without an injected slowdown to explain it."""
     winner = comparison.winner
     loser = comparison.left if winner is comparison.right else comparison.right
     return winner is not None and loser.slowdown <= winner.slowdown
@@ -159,7 +159,7 @@ def sentence(comparison: Comparison) -> str:
     """The verdict in words."""
     winner = comparison.winner
     if winner and comparison.is_self:
-        return "false verdict: a difference where there is none" if _is_false(comparison) else "the slowdown was found"
+        return "false verdict: there is no difference" if _is_false(comparison) else "the slowdown was found"
     if winner:
         return f"{winner.name} is faster"
     if comparison.verdict is Verdict.EQUIVALENT:
@@ -175,13 +175,7 @@ def sentence(comparison: Comparison) -> str:
 
 def ratio_text(shown: Paired | None, verdict: Verdict) -> tuple[str, str]:
     """(ratio, its 95 % interval), both empty where none may be shown."""
-    if shown is None or shown.low is None or shown.high is None or verdict is Verdict.NOT_COMPARABLE:
-        return "", ""
-    return ratio_and_interval(ratio(shown.log_ratio), ratio(shown.low), ratio(shown.high))
-
-
-def _blocks(comparison: Comparison) -> str:
-    return str(comparison.paired.n) if comparison.paired else DASH
+    return ("", "") if verdict is Verdict.NOT_COMPARABLE else ratio_of(shown)
 
 
 def _mark(shown: Paired | None, axis: Scale) -> Interval | None:
@@ -192,7 +186,7 @@ def _mark(shown: Paired | None, axis: Scale) -> Interval | None:
 
 
 def _tail(comparison: Comparison) -> str:
-    """Where the means tell another story than the medians, in block after block, somebody has slow steps."""
+    """Where the ratio of the means differs from the ratio of the medians in all blocks, one side has slow steps."""
     means, tails = comparison.means, comparison.tails
     if means is None or tails is None or tails.low is None or tails.high is None:
         return ""
@@ -202,10 +196,8 @@ def _tail(comparison: Comparison) -> str:
     costly, other = comparison.right, comparison.left
     if tails.log_ratio < 0:
         costly, other, means = other, costly, means.swapped()
-    if means.low is None or means.high is None:
+    text, interval = ratio_of(means)
+    if not text:
         return ""
-    text, interval = ratio_and_interval(ratio(means.log_ratio), ratio(means.low), ratio(means.high))
-    return (
-        f"{costly.name} has tail costs: its mean step is {text}× that of {other.name} "
-        f"(95 % CI {interval}, {means.n} blocks)"
-    )
+    mean = f"its mean step is {text}× that of {other.name} (95 % CI {interval}, {means.n} blocks)"
+    return f"{costly.name} has tail costs: {mean}"

@@ -1,17 +1,17 @@
-"""One case in full: settings requested and in effect, evidence of equal work, commands, remarks."""
+"""One case in full: requested settings, settings in effect, evidence of equal work, commands, remarks."""
 
 import dataclasses
 import shlex
 from collections.abc import Mapping, Sequence
 
 from aggregator.base.case_names import digest
-from aggregator.base.quantities import BYTE_UNITS, DASH, count
+from aggregator.base.quantities import DASH, count, size
 from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.roofline import Roof
 from aggregator.judge.sides import Side
 from aggregator.report.case_remarks import remarks
-from aggregator.report.model import Answer, CaseDetail, Cell, Command, Figure, Table
+from aggregator.report.model import Answer, CaseDetail, Cell, Figure, Table
 from runners.harness.agreement import relative_error
 from runners.harness.case import Case, DatasetRef
 from runners.harness.record import Check, Record
@@ -28,7 +28,7 @@ def detail(
     roof: Roof,
     common: Settings,
 ) -> CaseDetail:
-    """Everything known about one case but the settings that its competitors have in `common` with all other cases."""
+    """All about one case, without the settings that its competitors have in `common` with all other cases."""
     summary = "; ".join(dict.fromkeys(answer.verdict for answer in answers)) or "nothing to compare"
     return CaseDetail(
         title=title,
@@ -43,12 +43,6 @@ def detail(
         commands=tuple(command for side in result.sides for command in _command(side)),
         remarks=tuple(dict.fromkeys([*remarks(result, roof), *(note for answer in answers for note in answer.notes)])),
     )
-
-
-def size(number: int) -> str:
-    """Bytes for people."""
-    unit, name = next(((unit, name) for unit, name in BYTE_UNITS if number >= unit), BYTE_UNITS[-1])
-    return f"{number / unit:.3g} {name}"
 
 
 def _settings(case: Case) -> str:
@@ -68,7 +62,7 @@ def _listed(values: Mapping[str, str]) -> str:
 def _table(
     title: str, note: str, first: str, sides: Sequence[Side], rows: Mapping[str, Sequence[str]], labels: int
 ) -> Table:
-    """A row for each thing in which the sides differ; those in which they do not are told in the caption."""
+    """A row for each value that differs between the sides; the caption has the values that are the same."""
     alike = {name: cells[0] for name, cells in rows.items() if len(set(cells)) == 1}
     differing = tuple(
         (Cell(name), *(Cell(text) for text in cells)) for name, cells in rows.items() if name not in alike
@@ -80,7 +74,7 @@ def _table(
 
 
 def settings_in_common(results: Sequence[CaseResult]) -> Settings:
-    """By competitor's label, the settings in effect that were the same in all its cases, of which there are several."""
+    """For each competitor with several cases, the settings in effect that were the same in all of them."""
     found: dict[str, list[dict[str, str]]] = {}
     for side in (side for result in results for side in result.sides if side.ok):
         found.setdefault(side.label, []).append(_effective_of(next(iter(side.ok.values()))))
@@ -92,29 +86,29 @@ def settings_in_common(results: Sequence[CaseResult]) -> Settings:
 
 
 def listed_by_competitor(common: Settings) -> tuple[str, ...]:
-    """A line a competitor."""
+    """A line for each competitor."""
     return tuple(
         f"{clean(label, 60)}: {_listed(dict(sorted(found.items())))}" for label, found in common.items() if found
     )
 
 
 def _effective(result: CaseResult, common: Settings) -> Table:
-    """Settings read back; a row a setting, so that a difference stands side by side."""
+    """Settings read back, a row for each setting that differs."""
     sides = [side for side in result.sides if side.ok]
     columns = [_effective_of(next(iter(side.ok.values()))) for side in sides]
-    known = [common.get(side.label, {}) for side in sides]
+    told = [common.get(side.label, {}) for side in sides]
     shared = [name for name in columns[0] if all(name in column for column in columns)] if columns else []
     owners: dict[str, list[str]] = {}
-    for side, column, told in zip(sides, columns, known, strict=True):
-        own = _listed({name: value for name, value in column.items() if name not in shared and name not in told})
+    for side, column, listed in zip(sides, columns, told, strict=True):
+        own = _listed({name: value for name, value in column.items() if name not in shared and name not in listed})
         owners.setdefault(own, []).append(side.name)
-    said = "".join(f" Of {', '.join(labels)} alone: {own}." for own, labels in owners.items() if own)
+    said = "".join(f" Only {', '.join(labels)}: {own}." for own, labels in owners.items() if own)
     rows = {name: [column[name] for column in columns] for name in shared}
-    # What is everywhere alike is told once; what differs from side to side is told beside each other here as well.
+    # What is the same in all cases is listed above them; what differs between the sides is listed here as well.
     rows = {
-        name: cells for name, cells in rows.items() if len(set(cells)) > 1 or not all(name in told for told in known)
+        name: cells for name, cells in rows.items() if len(set(cells)) > 1 or not all(name in listed for listed in told)
     }
-    above = " Beside those that are told above for all cases." if any(known) else ""
+    above = " Settings that are the same in all cases are listed above." if any(told) else ""
     note = f"Read back at run time.{above}{said}" if rows or said else ""
     return _table("Settings in effect", note, "setting", sides, rows, len(sides) + 1)
 
@@ -147,7 +141,7 @@ def _checks(result: CaseResult) -> Table:
         losses = [check.losses[step] if check.losses and len(check.losses) > step else None for check in first]
         if any(loss is not None for loss in losses):
             rows[f"loss after {count(step, 'step')}"] = [_shown(loss, "{:.6g}") for loss in losses]
-    return _table("Evidence of equal work", "Of the first replicate of each side.", "evidence", sides, rows, 1)
+    return _table("Evidence of equal work", "From the first replicate of each side.", "evidence", sides, rows, 1)
 
 
 EVIDENCE: tuple[tuple[str, str], ...] = (
@@ -169,6 +163,6 @@ def _shown(value: object, form: str) -> str:
     return clean(value, 24) if isinstance(value, str) else form.format(value)
 
 
-def _command(side: Side) -> list[Command]:
+def _command(side: Side) -> list[tuple[str, str]]:
     record = next((record for record in (*side.ok.values(), *side.failures) if record.command), None)
-    return [Command(side.name, clean(shlex.join(record.command)))] if record else []
+    return [(side.name, clean(shlex.join(record.command)))] if record else []

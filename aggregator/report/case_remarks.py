@@ -1,8 +1,8 @@
-"""What is known about one case, in sentences."""
+"""Remarks on one case, in sentences."""
 
 import math
 
-from aggregator.base.quantities import amount, bytes_range, count, percent, ratio_and_interval, significant
+from aggregator.base.quantities import amount, bytes_range, count, percent, ratio_of, significant
 from aggregator.base.text import clean
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult, Comparison
@@ -11,13 +11,13 @@ from aggregator.judge.roofline import PRODUCT, Roof, Unknown
 from aggregator.judge.sides import Side
 from aggregator.report.answers import incomplete, sentence
 from aggregator.report.machine_advice import needed
-from method.compare import Paired, ratio
+from method.compare import Paired
 from method.statistic import STEP_WORKLOADS
 from method.verdict import FEWEST_BLOCKS, Verdict
 from runners.harness.run import Warmup
 
 MANY_FAULTS, APART = 100, 1.5
-"""So many page faults a step take a tenth of a millisecond or more; by this factor processes have to differ."""
+"""From so many page faults per step on they take a tenth of a millisecond; processes must differ by this factor."""
 GPU_PEAKS = {
     "held by the process": metrics.gpu_process,
     "given out by its allocator": metrics.gpu_allocated,
@@ -26,12 +26,12 @@ GPU_PEAKS = {
 
 
 def remarks(result: CaseResult, roof: Roof) -> list[str]:
-    """Everything about one case that is a sentence."""
+    """All remarks on one case."""
     found = [*map(_compared, result.comparisons), *_attainable(result, roof)]
     found += map(_warmup, result.warmups)
     found += _unread(result)
     advised = needed([result])
-    found += [f"What a quieter machine would need: {' '.join(advised)}"] if advised else []
+    found += [f"To make the machine quieter: {' '.join(advised)}"] if advised else []
     for side in result.sides:
         label = side.name
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
@@ -40,60 +40,53 @@ def remarks(result: CaseResult, roof: Roof) -> list[str]:
 
 
 def _attainable(result: CaseResult, roof: Roof) -> list[str]:
-    """What a step needs at the least, and which of the machine's limits it meets first."""
+    """The smallest cost of a step, and which limit of the machine it reaches first."""
     found = roof.attainable(result)
     if isinstance(found, Unknown):
         return []
     unit, what = ("FLOP/s", "the matrix product") if found.limit == PRODUCT else ("B/s", "the copy")
     rate = amount(found.rate.per_second, unit, found.rate.low, found.rate.high)
     return [
-        f"a step needs {amount(found.flops, 'FLOP')} and {amount(found.bytes, 'B')} of memory traffic at the least, "
-        f"{significant(found.intensity, 3)} FLOP/B: the limit is {what}, {rate} (n {found.rate.n}, "
+        f"a step needs at least {amount(found.flops, 'FLOP')} and {amount(found.bytes, 'B')} of memory traffic "
+        f"({significant(found.intensity, 3)} FLOP/B); its limit is {what} at {rate} (n {found.rate.n}, "
         f"{clean(found.rate.by, 60)})"
     ]
 
 
 def _scatter(side: Side) -> str:
-    """How much processes that do the same differ."""
+    """How much the processes of a side differ, if it is much."""
     if side.scatter is None or side.scatter <= PROCESS_SPREAD:
         return ""
-    return f"{side.name}: processes scatter by {percent(side.scatter)}"
+    return f"{side.name}: the times of its processes scatter by {percent(side.scatter)} (standard deviation)"
 
 
 def _faults(side: Side) -> str:
-    """Where the processes of a step give memory back to the kernel and take it again, some more often than others.
-
-    A loader's workers fault for other reasons, such as a fork.
-    """
+    """Page faults, if some processes have many more than others. A loader's workers fault for other reasons: a fork."""
     workload = side.records[0].case.workload if side.records else ""
     rates = side.values(metrics.faults_a_step) if workload in STEP_WORKLOADS else []
     if len(rates) < FEWEST_BLOCKS or max(rates) < MANY_FAULTS or max(rates) < APART * min(rates):
         return ""
     return (
-        f"{side.name}: its processes took {min(rates):.0f} to {max(rates):.0f} page faults a step: the C "
-        "library gives memory back to the kernel and takes it again, more often in some processes than in others "
+        f"{side.name}: its processes had {min(rates):.0f} to {max(rates):.0f} page faults per step: the C library "
+        "returns memory to the kernel and requests it again, in some processes more often than in others "
         "(docs/method.md)"
     )
 
 
 def _own_drift(side: Side) -> str:
-    """Where the steps of a process became slower or faster in replicate after replicate."""
+    """Drift: the steps of a process became slower or faster in all replicates."""
     found = side.drift
     if found is None or not found.significant:
         return ""
     changed = percent(math.expm1(abs(found.mean)), 1)
     return (
-        f"{side.name}: the last quarter of its steps {'slower' if found.mean > 0 else 'faster'} than the "
-        f"first by {changed} on average over {count(found.n, 'replicate')}"
+        f"{side.name}: the last quarter of its steps was {changed} {'slower' if found.mean > 0 else 'faster'} "
+        f"than the first (mean over {count(found.n, 'replicate')})"
     )
 
 
-def _test(compared: Paired) -> str:
-    return "t test" if compared.design.fixed else "anytime-valid test"
-
-
 def _gpu_memory(side: Side) -> str:
-    """All three peaks of the GPU's memory, of which tables show one."""
+    """All three peaks of GPU memory; tables show one of them."""
     peaks = [
         (f"{bytes_range(values)} {what}", len(values))
         for what, read in GPU_PEAKS.items()
@@ -104,18 +97,18 @@ def _gpu_memory(side: Side) -> str:
 
 
 def _warmup(found: Warmup) -> str:
-    """What a side's pilots saw, and what they fixed for every replicate of it."""
+    """The warm-up that the pilots of a side had, and the warm-up that they fixed for all its replicates."""
     ends = ", ".join(f"{pilot.unsettled} of {pilot.steps}" for pilot in found.pilots)
     endless = sum(not pilot.settled for pilot in found.pilots)
     return (
         f"{clean(found.competitor.label, 80)}: {count(found.warmup_steps, 'step')} of warm-up discarded, "
-        f"{found.kept_steps} or more kept; its pilots warmed up for {ends} steps"
-        + (f", and no end of it was seen in {endless}" if endless else "")
+        f"{found.kept_steps} or more steps kept; in its pilots the warm-up took {ends} steps"
+        + (f" and did not end in {count(endless, 'pilot')}" if endless else "")
     )
 
 
 def _unread(result: CaseResult) -> list[str]:
-    """What of the machine's state could not be read, and so disturbed nothing as far as is known."""
+    """Which counters of the machine could not be read: the report cannot tell whether they were disturbed."""
     names_by_reason: dict[str, dict[str, None]] = {}
     for record in (next(iter(side.ok.values())) for side in result.sides if side.ok):
         for name, reason in record.unknown.items():
@@ -126,14 +119,13 @@ def _unread(result: CaseResult) -> list[str]:
 
 
 def _compared(comparison: Comparison) -> str:
-    """The verdict and what is behind it."""
+    """The verdict with its numbers."""
     names = f"{comparison.right.name} ÷ {comparison.left.name}"
     return f"{names}: {'; '.join([sentence(comparison), *_statistics(comparison)])}"
 
 
 def _statistics(comparison: Comparison) -> list[str]:
-    """The ratio of the mean steps beside that of the median steps: slow steps move the one and not the other. And the
-    p-values, where a test was made."""
+    """The ratios of median and mean steps (slow steps change only the mean), and the p-values of the tests."""
     compared, means, judged = comparison.paired, comparison.means, comparison.judged
     if compared is None or comparison.verdict is Verdict.NOT_COMPARABLE:
         return []
@@ -143,13 +135,12 @@ def _statistics(comparison: Comparison) -> list[str]:
         ratios = f"median steps {found}, of mean steps {of_means}" if of_means else f"times {found}"
         said.append(f"ratio of {ratios}, {count(compared.n, 'block')}")
     if compared.p is not None and judged is not None and judged.p_holm is not None:
-        said.append(f"{_test(compared)} p = {compared.p:.2g}, after Holm {judged.p_holm:.2g}")
+        test = "t test" if compared.design.fixed else "anytime-valid test"
+        said.append(f"{test} p = {compared.p:.2g}, after Holm's adjustment {judged.p_holm:.2g}")
         said.append(f"sign-flip test p = {compared.p_permutation:.2g}")
     return said
 
 
 def _with_interval(pair: Paired) -> str:
-    if pair.low is None or pair.high is None:
-        return ""
-    text, interval = ratio_and_interval(ratio(pair.log_ratio), ratio(pair.low), ratio(pair.high))
-    return f"{text} (95 % CI {interval})"
+    text, interval = ratio_of(pair)
+    return f"{text} (95 % CI {interval})" if text else ""

@@ -1,10 +1,9 @@
-"""Machines and versions: a row for each that differs, and what differs between them."""
+"""Machines and versions: a row for each, and what differs between them."""
 
 from collections.abc import Callable, Iterable, Sequence
 
-from aggregator.base.quantities import DASH
+from aggregator.base.quantities import DASH, size
 from aggregator.base.text import clean
-from aggregator.report.case_details import size
 from aggregator.report.model import Cell, Table
 from runners.harness.case import Competitor
 from runners.harness.host import REFERENCE
@@ -14,24 +13,18 @@ MACHINE = ("machine", "CPU", "CPUs", "memory", "kernel", "governor", "GPU", "dri
 SOFTWARE = ("framework", "version chosen", "image", "base", "system", "Python", "CUDA", "cuDNN", "commit", "packages")
 
 OWN_FIRST_SINCE = 9
-"""The schema from which a record names the framework's own package first."""
-BEFORE = {
-    "pytorch": ("torch",),
-    "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow_cpu"),
-    "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
-}
-"""The own packages of those that earlier records are of."""
+"""The schema from which a record lists the framework's own package first."""
 
 
 def machines(records: Iterable[Record]) -> Table:
     """A row for every machine that a record names."""
     rows = _counted(records, lambda _, host: _machine(host))
-    caption = "Machines. The first column is a digest of the name, to tell machines apart without publishing it."
+    caption = "Machines. The first column is a digest of the name: it tells machines apart without publishing names."
     return Table(caption, (*MACHINE, "replicates"), rows, len(MACHINE))
 
 
 def software(records: Iterable[Record]) -> Table:
-    """A row for every set of versions that a framework ran with; a dash where the run chose none of its versions."""
+    """A row for every set of versions that a framework ran with; a dash if the run did not choose a version."""
     rows = _counted(records, _software)
     return Table("Software, by framework", (*SOFTWARE, "replicates"), rows, len(SOFTWARE))
 
@@ -48,15 +41,15 @@ def differences(machines_found: Table, software_found: Table) -> tuple[str, ...]
 
 
 def versions(records: Iterable[Record]) -> dict[str, str]:
-    """The version of each program, as its framework's own package tells it; a dash where none is recorded."""
+    """The version of each program, from its framework's own package; a dash if none is recorded.
+
+    Earlier schemas do not say which package is the framework's own: all but the reference's are listed.
+    """
     found: dict[str, dict[str, None]] = {}
     for record in records:
         packages = record.host.packages if record.host else {}
-        if record.schema_version >= OWN_FIRST_SINCE:
-            own = [name for name in [*packages][:1] if name not in REFERENCE]
-        else:
-            own = [name for name in BEFORE.get(record.competitor.framework, ()) if name in packages]
-        used = dict.fromkeys(f"{name} {packages[name]}" for name in own)
+        listed = [*packages][:1] if record.schema_version >= OWN_FIRST_SINCE else sorted(packages)
+        used = dict.fromkeys(f"{name} {packages[name]}" for name in listed if name not in REFERENCE)
         found.setdefault(clean(record.competitor.program, 80), {}).update(used)
     return {program: clean(", ".join(used), 160) or DASH for program, used in sorted(found.items())}
 
@@ -82,7 +75,7 @@ def _digest(text: str | None) -> str:
 def _counted(
     records: Iterable[Record], shown: Callable[[Competitor, Host], tuple[str, ...]]
 ) -> tuple[tuple[Cell, ...], ...]:
-    """A row for each that occurs, with its number of records. Thousands of them share a host, which is told once."""
+    """The different rows, each with its number of records. Thousands of records share a host, which is read once."""
     alike: dict[tuple[int, int], list[Record]] = {}
     for record in records:
         alike.setdefault((id(record.host), id(record.competitor)), []).append(record)

@@ -1,4 +1,4 @@
-"""What a quieter machine would need, from what the records of a comparison show."""
+"""How to make a machine quieter, from what the records of a comparison show."""
 
 import math
 import statistics
@@ -20,22 +20,22 @@ REMEDIES = {
     Cause.THROTTLED: "a CPU quota stopped the process: give it whole CPUs (`--cpus`) instead of a share of their time",
     Cause.STEAL: "the host took CPU time away: use a machine, or CPUs, that no other guest shares",
     Cause.OTHERS: "other programs used the CPUs: stop them, also those outside the container",
-    Cause.GPU_POWER: "the GPU ran into its power limit: fix a clock that stays below it with "
+    Cause.GPU_POWER: "the GPU reached its power limit: fix a clock that stays below the limit with "
     "`sudo nvidia-smi --lock-gpu-clocks=MIN,MAX`",
     Cause.SWAPPED: "memory was swapped in: free memory, or turn swap off with `sudo swapoff -a`",
     Cause.MAJOR_FAULTS: "pages had to be read from the disk: free memory, so that data and programs stay cached",
     Cause.GOVERNOR: "the CPU governor was not performance: set it with `sudo cpupower frequency-set -g performance`",
-    Cause.CLOCK: "the CPU clock moved: fix it with `sudo cpupower frequency-set -d FREQUENCY -u FREQUENCY`, "
-    "and turn its boost off",
-    Cause.SPEED: "the CPU was not equally fast before and after: fix its clock, let it cool, and leave no core's other "
-    "hardware thread to a neighbour",
+    Cause.CLOCK: "the CPU clock changed: fix it with `sudo cpupower frequency-set -d FREQUENCY -u FREQUENCY`, "
+    "and turn boost off",
+    Cause.SPEED: "the speed of the CPU changed during the replicate: fix its clock, let it cool, and let no other "
+    "program use the second hardware thread of a core",
     Cause.PRESSURE: "threads waited for a CPU: stop other programs, or use no more threads and workers than CPUs",
     Cause.SWITCHES: "threads lost their CPU: stop other programs, or use no more threads and workers than CPUs",
 }
 
 
 def needed(cases: Iterable[CaseResult]) -> list[str]:
-    """The advice from all replicates whose comparisons stayed open or were disturbed."""
+    """The advice from the replicates of all undecided and disturbed comparisons."""
     opened = (
         record
         for case in cases
@@ -48,7 +48,7 @@ def needed(cases: Iterable[CaseResult]) -> list[str]:
 
 
 def advice(records: list[Record]) -> list[str]:
-    """Sentences on what to change before measuring again, the gravest first; empty where nothing was seen."""
+    """Sentences on what to change before measuring again, the gravest cause first; empty if no counter shows one."""
     measured = [record for record in records if record.status is Status.OK]
     hits: dict[Cause, int] = defaultdict(int)
     for record in measured:
@@ -58,8 +58,8 @@ def advice(records: list[Record]) -> list[str]:
     spread = _widest_spread(measured)
     if spread > PROCESS_SPREAD and not found:
         found.append(
-            f"Processes of one program differ by {percent(spread)} though no counter shows why: run more blocks "
-            "(`BLOCKS=`), on cores of their own (`--cpus`) that the kernel keeps free of others (`isolcpus=`)."
+            f"Processes of the same program differ by {percent(spread)}, and no counter shows why: run more blocks "
+            "(`BLOCKS=`), on cores (`--cpus`) that the kernel reserves for them (`isolcpus=`)."
         )
     return found
 

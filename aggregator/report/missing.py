@@ -48,7 +48,7 @@ def quarantined(runs: Sequence[LoadedRun]) -> list[Failed]:
 
 
 def incomplete(runs: Sequence[LoadedRun], environments: Sequence[Environment]) -> list[str]:
-    """In what the runs are incomplete, in sentences."""
+    """Why the runs are incomplete, in sentences."""
     found = [f"Run {clean(run.name, 80)}: {problem}" for run in runs for problem in run.problems]
     for run in runs:
         planned = _planned(run)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 class Cell:
     """One cell: its text, a detail in small print (n), the numbers of its footnotes.
 
-    `value` is the number behind the text, in seconds, bytes, images a second or fractions, by which a column is sorted.
+    `value` is the number of the text in seconds, bytes, images per second or a fraction: columns are sorted by it.
     `side` names the competitor whose compared time the cell shows: the page can give it relative to another's.
     """
 
@@ -39,7 +39,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """One drawing: file name without suffix, title, what it shows in words, the SVG."""
+    """One drawing: file name without suffix, title, caption, the SVG."""
 
     name: str
     title: str
@@ -49,7 +49,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Interval:
-    """Where a mark and its whiskers stand on the small axis of the answer, in per cent of its width."""
+    """A mark and its interval on the small axis of the answers, in per cent of the width of the axis."""
 
     low: str
     width: str
@@ -80,14 +80,6 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Command:
-    """How to repeat one side of a case by hand."""
-
-    competitor: str
-    line: str
-
-
-@dataclass(frozen=True)
 class CaseDetail:
     """Everything about one case."""
 
@@ -100,13 +92,14 @@ class CaseDetail:
     effective: Table
     checks: Table
     figure: Figure | None
-    commands: tuple[Command, ...]
+    commands: tuple[tuple[str, str], ...]
+    """Each competitor with the command that repeats its side of the case."""
     remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """The small axis of the answers: labels of its two ends, and where 1 stands in per cent."""
+    """The small axis of the answers: the labels of its two ends, and the place of 1 in per cent."""
 
     left: str
     one: str
@@ -141,40 +134,32 @@ class Part:
     notes: tuple[str, ...]
     axis: Axis | None
     going_on: tuple[str, ...]
-    """How to get the answers that are still open."""
+    """How to get the missing answers."""
     advice: tuple[str, ...]
     """What to change on the machine before measuring again, where comparisons stayed open."""
     remarks: Remarks | None
     figures: tuple[Figure, ...]
     undrawn: tuple[str, ...]
-    """What has no figure, in sentences."""
+    """Workloads without a figure, in sentences."""
     tables: tuple[Table, ...]
     in_common: tuple[str, ...]
-    """Each competitor's settings in effect that were the same in all its cases, and are not told in each."""
+    """The settings in effect that each competitor had in all its cases; the cases do not list them again."""
     cases: tuple[CaseDetail, ...]
     untold: str
     """How many cases are not among `cases`; empty where all are."""
 
     @property
     def answers(self) -> tuple[Answer, ...]:
-        """All of them, in order."""
+        """All answers, in order."""
         return tuple(answer for group in self.groups for answer in group.answers)
 
 
 @dataclass(frozen=True)
 class Published:
-    """Our ratios beside those that others published, and what to know of the source."""
+    """Our ratios next to published ratios, and remarks on the source."""
 
     tables: tuple[Table, ...]
     remarks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class SideBySide:
-    """What several environments found next to one another, and where each of them is."""
-
-    verdicts: Table
-    places: Table
 
 
 @dataclass(frozen=True)
@@ -213,7 +198,7 @@ class Report:
     self_check: Table | None
     facts: tuple[tuple[str, str], ...]
     incomplete: tuple[str, ...]
-    side_by_side: SideBySide | None
+    side_by_side: tuple[Table, ...]
     parts: tuple[Part, ...]
     machines: Table
     software: Table
@@ -222,7 +207,7 @@ class Report:
     failures: tuple[Failed, ...]
     quarantined: tuple[Failed, ...]
     unlisted: str
-    """What of both there was no room for."""
+    """How many failures and files are not listed."""
     failed_count: int
     quarantined_count: int
     """How many replicates failed or were unavailable, and how many files were quarantined, listed or not."""
@@ -231,7 +216,7 @@ class Report:
     data: Packed
     """What the page's script needs; see page_data."""
     samples: Callable[[int], PackedSamples]
-    """What becomes of the raw samples in so many bytes."""
+    """The raw samples in at most so many bytes."""
     clean: bool = field(default=True)
     """Nothing failed, is missing or was quarantined."""
     published: Published | None = None

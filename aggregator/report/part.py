@@ -119,6 +119,6 @@ def _groups(cases: Sequence[CaseResult], lines: Mapping[Case, tuple[Answer, ...]
 
 
 def _title(env: Environment, index: int) -> str:
-    host = next((record.host for record in env.records if record.host), None)
+    host = env.host
     where = f" on {clean(host.cpu_model, 80)}, {clean(host.engine, 40)}" if host else ""
     return f"Environment {index + 1}: run {clean(env.run.name, 80)}{where}"

@@ -18,7 +18,7 @@ from method.verdict import FEWEST_BLOCKS, Verdict
 
 
 def contest_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> list[Figure]:
-    """How the sides did, workload by workload; `prefix` tells the files of one part from another's."""
+    """The figures of each workload; `prefix` distinguishes the files of different parts."""
     found: list[Figure | None] = []
     for workload, unordered in by_workload(cases):
         members = sorted(unordered, key=natural)

@@ -22,7 +22,8 @@ TALLY = (
     Verdict.INCOMPLETE,
     ALONE,
 )
-OUTCOMES = {Verdict.FEW_BLOCKS: "without a verdict (too few blocks)", ALONE: f"with {ALONE}"}
+TOO_FEW = "too few blocks"
+OUTCOMES = {Verdict.FEW_BLOCKS: f"without a verdict ({TOO_FEW})", ALONE: f"with {ALONE}"}
 """How a sentence names an outcome, where not by its verdict."""
 
 
@@ -32,13 +33,15 @@ def score_table(cases: Sequence[CaseResult]) -> Table:
     winners = list(dict.fromkeys(side.name for case in cases if (side := score(case)[1])))
     rows = [_score_row(members, winners, shown) for members in by_contest(cases)]
     won = [f"won by {label}" for label in winners] or ["won"]
-    heads = ("workload", "cases", "all sides finished", *won, *(_tally_name(verdict) for verdict in shown))
+    heads = (
+        "workload",
+        "cases",
+        "all sides finished",
+        *won,
+        *(TOO_FEW if verdict == Verdict.FEW_BLOCKS else verdict for verdict in shown),
+    )
     caption = "A case counts as won only if every side finished and the fastest side beats the second fastest."
     return Table(caption, heads, tuple(rows), 1)
-
-
-def _tally_name(verdict: str) -> str:
-    return "too few blocks" if verdict == Verdict.FEW_BLOCKS else verdict
 
 
 def _score_row(cases: list[CaseResult], winners: list[str], shown: list[str]) -> tuple[Cell, ...]:

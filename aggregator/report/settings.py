@@ -1,4 +1,4 @@
-"""The columns that say what a row measured: the axes that a reader looks for first, and whatever else differs."""
+"""The columns that name the case of a row: the axes that a table always has, and every axis that differs."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -12,7 +12,7 @@ Columns = Mapping[str, Callable[[Case], Cell]]
 
 
 def setting_columns(cases: Sequence[Case], always: Collection[str], without: Collection[str] = ()) -> Columns:
-    """By heading, the cell of an axis: of those in `always`, and of each in which these cases differ."""
+    """By heading, the cell of each axis in `always`, and of each other axis in which these cases differ."""
     shown = [
         axis
         for axis in AXES

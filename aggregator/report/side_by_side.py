@@ -1,4 +1,4 @@
-"""Several environments next to one another: what each one found on each case, and how far they agree.
+"""Several environments side by side: the result of each environment in each case, and how far they agree.
 
 Nothing is divided across environments: a ratio stays within the one that measured both of its times.
 """
@@ -14,25 +14,25 @@ from aggregator.judge.cases import contests
 from aggregator.judge.sections import hardware
 from aggregator.report import hosts
 from aggregator.report.answers import ratio_text, sentence
-from aggregator.report.model import Cell, SideBySide, Table
+from aggregator.report.model import Cell, Table
 from method.verdict import Verdict
 from runners.harness.case import Case
 
 CAPTION = (
-    "Each ratio is of two times of one environment, with its 95 % interval and number of blocks; nothing is divided "
-    "across environments. Verdicts are adjusted over all comparisons of this report together, so that one may be more "
-    "cautious here than in the report on its run alone."
+    "Each ratio has both times from one environment, with its 95 % interval and number of blocks; no ratio is formed "
+    "across environments. Holm's adjustment spans all comparisons of this report, so that a verdict can be more "
+    "cautious here than in the report on a single run."
 )
-WHERE = "Where these were measured. What else differs in the software is listed under Machines and versions."
+WHERE = "The environments. Machines and versions (below) lists all software that differs."
 Found = dict[int, Comparison]
 """A comparison of the same two competitors on the same case, by the environment's index."""
 
 
-def side_by_side(environments: Sequence[Environment], names: dict[Case, str]) -> SideBySide | None:
-    """The environments next to one another; None where there is one alone or nothing was compared."""
+def side_by_side(environments: Sequence[Environment], names: dict[Case, str]) -> tuple[Table, ...]:
+    """A table of verdicts and a table of environments; none if there is only one environment, or no comparison."""
     cases = _cases(environments)
     if len(environments) < 2 or not cases:
-        return None
+        return ()
     pair = ("verdict", "ratio of times")
     groups = tuple((_name(env, index), len(pair)) for index, env in enumerate(environments))
     verdicts = Table(
@@ -45,11 +45,11 @@ def side_by_side(environments: Sequence[Environment], names: dict[Case, str]) ->
         groups=(("", 2), *groups),
         cases=tuple(digest(case) for case, pairs in cases.items() for _ in pairs),
     )
-    return SideBySide(verdicts, _places(environments))
+    return verdicts, _places(environments)
 
 
 def agreement(environments: Sequence[Environment]) -> list[str]:
-    """Sentences on how far the verdicts of all environments agree: one for each workload and pair of competitors."""
+    """Sentences on how far the verdicts of all environments agree: one sentence for each workload and pair."""
     if len(environments) < 2:
         return []
     every = range(len(environments))
@@ -74,7 +74,7 @@ def _cases(environments: Sequence[Environment]) -> dict[Case, dict[frozenset[str
 
 
 def _row(name: str, found: Found, case: Case, environments: Sequence[Environment]) -> tuple[Cell, ...]:
-    # All environments' ratios are turned alike, whoever was the baseline there and whoever won.
+    # The ratios of all environments have the same order of sides, whichever side was the baseline or won.
     first = next(iter(found.values()))
     cells = [Cell(name), Cell(f"{first.right.name} ÷ {first.left.name}")]
     for index, env in enumerate(environments):
@@ -95,20 +95,23 @@ def _cells(comparison: Comparison, first: Comparison) -> tuple[Cell, Cell]:
 
 
 def _name(env: Environment, index: int) -> str:
-    host = next((record.host for record in env.records if record.host), None)
+    host = env.host
     machine = f", {clean(host.cpu_model, 40)}" if host else ""
     return f"Environment {index + 1}: run {clean(env.run.name, 40)}{machine}"
 
 
 def _places(environments: Sequence[Environment]) -> Table:
-    """A column an environment; machine facts and versions, those alike and those that differ."""
+    """A column for each environment, with the facts of its machine and its versions."""
     facts: dict[str, list[str]] = {}
     for index, env in enumerate(environments):
-        known = {"run": clean(env.run.name, 80), "started": clean(env.run.plan.started_at, 40) if env.run.plan else ""}
+        facts_of = {
+            "run": clean(env.run.name, 80),
+            "started": clean(env.run.plan.started_at, 40) if env.run.plan else "",
+        }
         for row in hosts.machines(env.records).rows:
-            known |= {name: cell.text for name, cell in zip(hosts.MACHINE, row, strict=False)}
-        known |= hosts.versions(env.records)
-        for name, value in known.items():
+            facts_of |= {name: cell.text for name, cell in zip(hosts.MACHINE, row, strict=False)}
+        facts_of |= hosts.versions(env.records)
+        for name, value in facts_of.items():
             facts.setdefault(name, [DASH] * len(environments))[index] = value or DASH
     rows = tuple(
         (Cell(name), *map(Cell, values), Cell("differs" if len(set(values)) > 1 else "alike"))
@@ -151,14 +154,14 @@ def _agreement(contest: str, members: Sequence[Sequence[Comparison]], where: str
         decided.append(f"differ in {differing}" + (f" (opposite winners in {opposite})" if opposite else ""))
     said = [f"the verdicts {' and '.join(decided)}"] if decided else []
     if undecided:
-        said.append(f"at least one verdict is open in {undecided}")
+        said.append(f"at least one verdict is missing in {undecided}")
     first = members[0][0]
     pair = f"{first.left.name} and {first.right.name}"
     return f"{contest}, {pair}, {count(len(members), 'case')} compared {where}: {'; '.join(said)}."
 
 
 def _outcome(found: Comparison) -> str | None:
-    """What was decided, or None where nothing was."""
+    """The outcome, None if the comparison is not decided."""
     if found.winner:
         return f"{found.winner.name} is faster"
     return "equivalent" if found.verdict is Verdict.EQUIVALENT else None

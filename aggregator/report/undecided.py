@@ -1,4 +1,4 @@
-"""What is known of a comparison without an answer, and how to get one."""
+"""Comparisons without an answer: between which bounds the ratio is, and how many more blocks an answer needs."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,25 +10,24 @@ from method.compare import Paired, ratio
 from method.verdict import MOST_BLOCKS, SMALLEST_DIFFERENCE, Obstacle, Verdict
 
 TIMES = 1.995
-"""From here on a ratio is said as `times as fast`, below it in per cent."""
+"""From this ratio on a sentence says `times as fast`; below it, per cent."""
 NEAR = 40
-"""More blocks than these nobody is advised to add."""
+"""The report does not advise to add more blocks than these."""
 A_WHILE = 20 * 60.0
-"""Seconds: what takes longer in all is advised only where nothing else is."""
+"""Seconds: the report advises a longer time only if a single answer takes longer."""
 SPARE = 1.5
-"""A budget that is advised holds so many times what the blocks are expected to take."""
+"""The advised budget is the expected time of the blocks times this factor."""
 
 
 def sentence(comparison: Comparison) -> str:
     """`tensorflow/graph is between 4 % slower and 7 % faster than pytorch/eager; about 12 more blocks`."""
     found = comparison.paired
     assert found is not None
-    known = f"undecided: {comparison.right.name} is {bounds(found)} {comparison.left.name}"
-    return f"{known}; {_missing(comparison)}"
+    return f"undecided: {comparison.right.name} is {bounds(found)} {comparison.left.name}; {_missing(comparison)}"
 
 
 def bounds(found: Paired) -> str:
-    """Where B is beside A, by the ends of the interval of its time over A's."""
+    """How fast B may be compared with A, from the ends of the interval of B's time over A's."""
     assert found.low is not None
     assert found.high is not None
     slow, fast = _bound(found.high), _bound(found.low)
@@ -43,32 +42,34 @@ def open_comparisons(cases: Iterable[CaseResult]) -> list[tuple[CaseResult, Comp
 
 
 def going_on(env: Environment, cases: Sequence[CaseResult]) -> tuple[str, ...]:
-    """How to get the answers that are still open; nothing where there is none."""
+    """How to get the missing answers; empty if none is missing."""
     undecided, plan = open_comparisons(cases), env.run.plan
     if not undecided or plan is None:
         return ()
-    said = f"{count(len(undecided), 'comparison')} undecided; the bounds above hold."
+    are = "is" if len(undecided) == 1 else "are"
+    said = f"{count(len(undecided), 'comparison')} {are} undecided; the table above has the bounds."
     near = [(result, more) for result, found in undecided if 0 < (more := _blocks(found)) <= NEAR]
     if not near:
-        return (f"{said} None of them is expected to be answered by {NEAR} more blocks.",)
+        return (f"{said} {NEAR} more blocks are not expected to answer any of them.",)
     if plan.stopping is None:
         most = max(max(len(side.ok) for side in result.sides) + more for result, more in near)
         return (
             said,
-            f"{len(near)} of {count(len(undecided), 'undecided comparison')} expected to be answered by a new run with "
-            f"`BLOCKS={most}` (this run's number of blocks was fixed, and cannot be added to).",
+            f"A new run with `BLOCKS={most}` is expected to answer {len(near)} of "
+            f"{count(len(undecided), 'undecided comparison')}. The number of blocks of this run was fixed, so that "
+            "blocks cannot be added.",
         )
     answers, seconds = _soonest(near)
     return (
         said,
-        f"{answers} of {count(len(undecided), 'undecided comparison')} expected to be answered in about "
-        f"{_minutes(seconds)} min here, if this run goes on: "
+        f"About {_minutes(seconds)} more min of this run on this machine are expected to answer {answers} of "
+        f"{count(len(undecided), 'undecided comparison')}: "
         f"`make bench RUN={clean(env.run.name, 80)} BUDGET={_minutes(SPARE * seconds)}m`.",
     )
 
 
 def _soonest(near: Sequence[tuple[CaseResult, int]]) -> tuple[int, float]:
-    """How many answers a while brings, the soonest first as the run goes on, and how many seconds these take."""
+    """How many answers A_WHILE brings if the run continues with the soonest first, and how many seconds they take."""
     spent: dict[int, float] = {}
     answers, seconds = 0, 0.0
     for result, more in sorted(near, key=lambda one: _seconds(*one)):
@@ -84,7 +85,7 @@ def _seconds(result: CaseResult, blocks: int) -> float:
 
 
 def _blocks(comparison: Comparison) -> int:
-    """How many more blocks it needs; 0 where no number of them helps."""
+    """How many more blocks a comparison needs; 0 if no number of blocks helps."""
     more = comparison.judged.missing if comparison.judged else None
     return more if isinstance(more, int) else 0
 
@@ -94,10 +95,10 @@ def _missing(comparison: Comparison) -> str:
     if isinstance(what, int):
         return f"about {count(what, 'more block')} would settle it"
     if what is Obstacle.NEAR:
-        return f"too near the {percent(SMALLEST_DIFFERENCE)} that matter"
+        return f"the difference is too close to {percent(SMALLEST_DIFFERENCE)} to be settled"
     if what is Obstacle.DRIFT:
-        return "the sides drifted apart while they were measured, which more blocks do not mend"
-    return f"more than {MOST_BLOCKS} blocks would be needed"
+        return "one side drifted against the other while they were measured, and more blocks do not change that"
+    return f"an answer needs more than {MOST_BLOCKS} blocks"
 
 
 def _bound(log_ratio: float) -> str:
@@ -113,7 +114,7 @@ def _minutes(seconds: float) -> int:
 
 
 def answered(cases: Sequence[CaseResult]) -> str:
-    """The first line of a report: how many comparisons have an answer, after how many blocks."""
+    """The first line of a report: how many comparisons have an answer, and after how many blocks."""
     found = [one for result in cases for one in result.comparisons if not one.is_self]
     if not found:
         return ""

@@ -1,4 +1,4 @@
-"""The site's folder: whether it may be written to, what it keeps of each run, and writing a run into it."""
+"""The site's folder: whether publish may write to it, the runs in it, and writing a run."""
 
 import json
 import re
@@ -13,20 +13,20 @@ from aggregator.read.record_files import read_regular
 from aggregator.read.run_folder import CannotReport, LoadedRun
 from aggregator.report.model import Report
 from aggregator.report.page.write import FIGURES, write_report
-from aggregator.site.summary import SUMMARY_VERSION, Summary, impossible, is_earlier_state, summary_adapter, to_json
+from aggregator.site.summary import SUMMARY_VERSION, RunSummary, impossible, is_earlier_state, summary_adapter, to_json
 from runners.harness.files import write_atomically
 
 MARK = "Made by Levelfield's publish.\n"
 GENERATOR = b'<meta name="generator" content="Levelfield">'
 MARKER, INDEX, RUNS, SUMMARY = ".nojekyll", "index.html", "runs", "summary.json"
 NOT_OURS = {".git", "CNAME"}
-"""What a checked-out branch of pages holds beside the site; everything else must be ours."""
+"""Files of a checked-out branch of pages that do not belong to the site; everything else must be made by publish."""
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """A run's id becomes a folder's name and part of an address."""
 
 
 def claim(site: Path) -> None:
-    """Make the folder, or make sure that publish made what is in it. Raises CannotReport, OSError."""
+    """Make the folder, or check that publish made its contents. Raises CannotReport, OSError."""
     site.mkdir(parents=True, exist_ok=True)
     found = sorted({entry.name for entry in site.iterdir()} - NOT_OURS)
     if found and not _is_ours(site):
@@ -38,7 +38,7 @@ def claim(site: Path) -> None:
 def folders(site: Path, runs: Sequence[LoadedRun]) -> list[Path]:
     """Each run's folder in the site.
 
-    Raises CannotReport for an id that can be none, or whose folder holds what must not be written over.
+    Raises CannotReport for an id that cannot be a folder's name, and for a folder that must not be overwritten.
     """
     found = []
     for run in runs:
@@ -58,13 +58,13 @@ def folders(site: Path, runs: Sequence[LoadedRun]) -> list[Path]:
     return found
 
 
-def write_run(folder: Path, report: Report, summary: Summary) -> None:
-    """The run's report, and last what the site keeps of it. Raises OSError."""
+def write_run(folder: Path, report: Report, summary: RunSummary) -> None:
+    """The run's report, and at the end its summary. Raises OSError."""
     write_report(report, folder)
     write_atomically(folder / SUMMARY, to_json(summary))
 
 
-def read_runs(site: Path) -> tuple[list[Summary], list[tuple[str, str]]]:
+def read_runs(site: Path) -> tuple[list[RunSummary], list[tuple[str, str]]]:
     """Every run's summary, newest first, and (file, reason) of what cannot be used. Raises CannotReport, OSError."""
     read, refused = [], []
     for folder in sorted((site / RUNS).iterdir()):
@@ -87,7 +87,7 @@ def _is_ours(site: Path) -> bool:
 
 
 def _refuse_to_lose(folder: Path, run: LoadedRun) -> None:
-    """Raises CannotReport where the folder holds anything but this run as it stood before."""
+    """Raises CannotReport if the folder has anything but an earlier state of this run."""
     if not folder.exists():
         return
     try:
@@ -105,7 +105,7 @@ def _refuse_to_lose(folder: Path, run: LoadedRun) -> None:
         )
 
 
-def _read(folder: Path) -> Summary:
+def _read(folder: Path) -> RunSummary:
     if folder.is_symlink() or not SAFE_ID.fullmatch(folder.name):
         raise BadRecord("not a folder that publish made")
     try:

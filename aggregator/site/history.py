@@ -1,6 +1,6 @@
-"""How the ratios went from run to run on one machine: as a table and a figure, and without any verdict on that.
+"""The ratios of one machine from run to run, as a table and a figure, without a verdict on how they change.
 
-Runs are sessions of their own, not paired with each other: a ratio that moved may have been moved by the machine.
+Runs are not paired with each other: the machine can change a ratio from run to run.
 """
 
 from collections import Counter
@@ -11,14 +11,15 @@ from aggregator.base.quantities import DASH, ratio_and_interval
 from aggregator.base.text import clean
 from aggregator.report.model import Cell, Figure, Table
 from aggregator.site.history_figure import Point, draw_history
-from aggregator.site.summary import Contest, Place, Summary
+from aggregator.site.summary import Contest, Place, RunSummary
 from method.verdict import Verdict
 
 SHOWN = 20
-"""The newest runs of a machine; older ones are in the list of runs."""
+"""So many of the newest runs of a machine are shown; older runs are in the list of runs."""
 CAPTION = (
-    "Ratio of times within each run, with its 95 % interval and number of blocks; a run that reached no verdict says "
-    "so. Runs are not paired with each other, so that there is no verdict on how a ratio changed: the machine may have."
+    "Ratio of times within each run, with its 95 % interval and number of blocks, and a note if the run reached no "
+    "verdict. Runs are not paired with each other, so that there is no verdict on how a ratio changed: the machine may "
+    "have changed."
 )
 Key = tuple[str, str, str]
 """A case's digest, and whose times are divided by whose."""
@@ -35,15 +36,15 @@ class History:
     figure: Figure
 
 
-def histories(runs: Sequence[Summary]) -> Iterator[History]:
+def histories(runs: Sequence[RunSummary]) -> Iterator[History]:
     """A history for each machine that measured something in two runs or more; `runs` newest first."""
-    machines: dict[tuple[str, ...], list[tuple[Summary, Place]]] = {}
+    machines: dict[tuple[str, ...], list[tuple[RunSummary, Place]]] = {}
     for run in reversed(runs):
         for place in run.places:
             if place.machine:
                 machines.setdefault((place.machine, place.cpu, place.gpu, place.engine), []).append((run, place))
     for number, (machine, found) in enumerate(machines.items()):
-        # A run of other cases has nothing to say here, not even dashes.
+        # A run of other cases has no column.
         repeated = sorted({column for one in _series([place for _, place in found]).values() for column in one})
         visits = [found[column] for column in repeated[-SHOWN:]]
         series = _series([place for _, place in visits])
@@ -62,7 +63,7 @@ def _series(places: Sequence[Place]) -> dict[Key, Series]:
 
 def _history(
     machine: tuple[str, ...],
-    visits: Sequence[tuple[Summary, Place]],
+    visits: Sequence[tuple[RunSummary, Place]],
     series: dict[Key, Series],
     number: int,
     name: str,
@@ -90,7 +91,7 @@ def _history(
 
 
 def _names(series: dict[Key, Series]) -> dict[Key, tuple[str, str]]:
-    """The newest name of each case, and what is compared; cases of one name are told apart by their digests."""
+    """The newest name of each case, and its two sides; digests distinguish cases of the same name."""
     names = {}
     for key, one in series.items():
         newest = one[max(one)]

@@ -10,10 +10,10 @@ from aggregator.report.figures.style import COLOURS, GREY
 from aggregator.report.model import Figure
 
 PANELS = 40
-"""More would be longer than anybody scrolls; the table has them all."""
+"""The most panels of a figure; the table has all comparisons."""
 CAPTION = (
-    "Ratio of times by run, oldest first, numbered as in the table; lines are 95 % intervals, the dashed line marks "
-    "equal times. A hollow mark: that run reached no verdict. Each panel has its own scale."
+    "Ratio of times by run, oldest first, with the numbers of the table. Lines are 95 % intervals; the dashed line "
+    "marks equal times. A hollow mark is a run that reached no verdict. Each panel has its own scale."
 )
 
 

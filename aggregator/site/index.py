@@ -1,4 +1,4 @@
-"""The site's first page as frozen text and drawings: every run, and how ratios went from run to run."""
+"""The site's first page as frozen text and drawings: every run, and the history of ratios."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from aggregator.base.quantities import DASH, count
 from aggregator.base.text import clean
 from aggregator.site.history import History, histories
-from aggregator.site.summary import Place, Summary
+from aggregator.site.summary import Place, RunSummary
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Index:
     left_out: tuple[tuple[str, str], ...]
 
 
-def build_index(runs: Sequence[Summary], left_out: Sequence[tuple[str, str]]) -> Index:
+def build_index(runs: Sequence[RunSummary], left_out: Sequence[tuple[str, str]]) -> Index:
     """The page on these runs, newest first, and on the files that could not be used."""
     entries = tuple(_entry(run) for run in runs)
     refused = tuple((clean(file, 200), clean(reason, 300)) for file, reason in left_out)
@@ -46,7 +46,7 @@ def date(started: str) -> str:
         return clean(started, 40) or DASH
 
 
-def _entry(run: Summary) -> Entry:
+def _entry(run: RunSummary) -> Entry:
     machines = dict.fromkeys(_machine(place) for place in run.places)
     versions: dict[str, dict[str, None]] = {}
     for place in run.places:

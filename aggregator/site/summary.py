@@ -1,4 +1,4 @@
-"""What a site keeps of each run: enough for the index and the history once the records are no longer at hand."""
+"""The summary of a run that a site keeps: enough for the index and the history without the records."""
 
 import dataclasses
 import json
@@ -25,13 +25,13 @@ from runners.harness.record import Status
 SUMMARY_VERSION = 2
 """1 had no order seed."""
 LEAST, MOST = 1e-6, 1e6
-"""Ratios beyond say nothing of two times, and no table or figure has room for them."""
+"""Ratios beyond these cannot be ratios of two measured times."""
 Shown = Annotated[float, Field(ge=LEAST, le=MOST, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True)
-class Interval:
+class ShownRatio:
     """time of `over` / time of `under` with its 95 % interval over so many blocks."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -56,7 +56,7 @@ class Contest:
     over: str
     under: str
     verdict: Verdict
-    shown: Interval | None
+    shown: ShownRatio | None
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Summary:
+class RunSummary:
     """One run: `ok` replicates of `recorded` ones, and what its report says first.
 
     `order_seed` and `started` tell it from another run of its id.
@@ -95,13 +95,13 @@ class Summary:
 
 
 @cache
-def summary_adapter() -> TypeAdapter[Summary]:
+def summary_adapter() -> TypeAdapter[RunSummary]:
     """Reads a summary strictly: a site's folder may have come from anywhere."""
-    return TypeAdapter(Summary)
+    return TypeAdapter(RunSummary)
 
 
-def impossible(summary: Summary) -> str | None:
-    """What no run can have come to though each value may be, in words."""
+def impossible(summary: RunSummary) -> str | None:
+    """Which values contradict each other, in words; None if none do."""
     if summary.ok > summary.recorded:
         return f"ok: {summary.ok} of {summary.recorded} recorded"
     if len({repr(place) for place in summary.places}) < len(summary.places):
@@ -113,8 +113,8 @@ def impossible(summary: Summary) -> str | None:
     return None
 
 
-def is_earlier_state(summary: Summary, run: LoadedRun) -> bool:
-    """Whether the summary can only be of this run: one that went on has its seed, start, machines and cases still."""
+def is_earlier_state(summary: RunSummary, run: LoadedRun) -> bool:
+    """Whether the summary is of an earlier state of this run: seed, start, machines and cases are the same."""
     seed, started = _began(run)
     hosts = [record.host for record in run.records if record.host]
     machines = {(clean(host.hostname_digest, 40), clean(host.cpu_model, 80)) for host in hosts}
@@ -128,12 +128,12 @@ def is_earlier_state(summary: Summary, run: LoadedRun) -> bool:
     )
 
 
-def summarise(run: LoadedRun, environments: Sequence[Environment], report: Report) -> Summary:
+def summarise(run: LoadedRun, environments: Sequence[Environment], report: Report) -> RunSummary:
     """The summary of one run from its analysis and its report."""
     names = labels([result.case for env in environments for result in env.cases])
     seed, started = _began(run)
     places = [_place(env, names) for env in environments]
-    return Summary(
+    return RunSummary(
         SUMMARY_VERSION,
         run_id=run.name,
         profile=clean(run.plan.profile, 80) if run.plan else "",
@@ -148,7 +148,7 @@ def summarise(run: LoadedRun, environments: Sequence[Environment], report: Repor
     )
 
 
-def to_json(summary: Summary) -> bytes:
+def to_json(summary: RunSummary) -> bytes:
     """The same summary always gives the same bytes."""
     return (json.dumps(dataclasses.asdict(summary), indent=1, allow_nan=False) + "\n").encode("ascii")
 
@@ -162,7 +162,7 @@ def _began(run: LoadedRun) -> tuple[int | None, str]:
 
 
 def _place(env: Environment, names: dict[Any, str]) -> Place:
-    host = next((record.host for record in env.records if record.host), None)
+    host = env.host
     found = [
         _contest(comparison, names[result.case]) for result in contests(env.cases) for comparison in result.comparisons
     ]
@@ -185,5 +185,5 @@ def _contest(found: Comparison, name: str) -> Contest:
     if pair and pair.low is not None and pair.high is not None and ratio_text(pair, verdict)[0]:
         low, high = ratio(pair.low), ratio(pair.high)
         if low >= LEAST and high <= MOST:  # of two blocks that scatter, an interval may be wider
-            shown = Interval(ratio(pair.log_ratio), low, high, pair.n)
+            shown = ShownRatio(ratio(pair.log_ratio), low, high, pair.n)
     return Contest(name, digest(found.case), clean(right, 80), clean(left, 80), verdict, shown)

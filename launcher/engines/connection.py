@@ -18,7 +18,7 @@ DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 
 
 def address() -> tuple[str, str]:
-    """(where the engine listens, what says so)."""
+    """Where the engine listens, and which setting says so."""
     if os.environ.get("DOCKER_HOST"):
         return os.environ["DOCKER_HOST"], "DOCKER_HOST"
     try:
@@ -52,7 +52,7 @@ def connect() -> docker.DockerClient:
 
 
 def require_command() -> None:
-    """Raise NotReady without the `docker` command, which alone can drive every builder."""
+    """Raise NotReady without the `docker` command: only it can drive every builder."""
     if shutil.which("docker") is None:
         raise NotReady("the `docker` command is missing, which builds the images; install it, or use ENGINE=venv")
 

@@ -1,4 +1,4 @@
-"""Engine with containers: each replicate in a fresh, hardened container, started by image id."""
+"""The engine with containers: each replicate runs in a fresh, hardened container, started by image id."""
 
 import os
 import shutil
@@ -12,16 +12,16 @@ from docker.errors import APIError
 from docker.models.containers import Container
 from docker.types import DeviceRequest, LogConfig, Mount
 
-from launcher.arguments import Places
-from launcher.engines import Build, Job, Limits, Outcome
+from launcher.build.images import ImageBuilder, tag
+from launcher.engines.engine import Job, Limits, Outcome, Places
+from launcher.engines.provenance import handed_down
 from launcher.engines.waiting import CONNECTION_ERRORS, Waiter, reconnected
 from launcher.errors import NotReady, UsageError
-from launcher.identity import mine, parse
-from launcher.images import ImageBuilder, tag
-from launcher.provenance import handed_down
-from launcher.scratch import scratch
+from launcher.ownership.owner import parse_owner, this_launcher
+from launcher.ownership.temporary import temporary_folder
 from launcher.stop import Ending, Stop, supervise
 from runners.harness.host import ALLOCATOR
+from runners.harness.run import Build
 
 RUN_LABEL = "levelfield.run"
 RECORD_LABEL = "levelfield.record"
@@ -30,7 +30,7 @@ LAUNCHER_LABEL = "levelfield.launcher"
 INSIDE = Places("/results", "/manifest/manifest.json", "/data")
 COMPILED = "/compiled"
 IMAGE_USER = "1000:1000"
-"""The images' own user, for a launcher run as root: what runs inside should not be root all the same."""
+"""The images' own user. A launcher that runs as root starts replicates as this user, not as root."""
 
 PIDS_LIMIT = 4096
 SHM_BYTES = 2 * 2**30
@@ -57,24 +57,24 @@ class DockerEngine:
 
     def is_ready(self, program: str) -> bool:
         """Whether the program's image is up to date."""
-        return self._builder.is_current(program, self._device)
+        return self._builder.is_current(program)
 
     def prepare(self, program: str) -> Build:
         """Build the program's image where its sources changed, and remember the id to run."""
-        image = self._images[program] = self._builder.build(program, self._device)
+        image = self._images[program] = self._builder.build(program)
         if self._device == "gpu":
             self._prove_gpu(image.id)
         return image
 
     def restore(self, program: str, build: Build) -> None:
-        """Go on with the very image that the run began with, whatever its tag names by now."""
+        """Use the image that the run began with, whatever its tag names by now."""
         if not self._builder.has(build.id):
             raise UsageError(f"{program}: the image that the run began with is gone ({build.id}); start a new run")
         self._images[program] = build
 
     def run(self, job: Job, stop: Stop) -> Outcome:
         """Run one replicate in a container of its own, which is removed whatever happens."""
-        with scratch() as links:
+        with temporary_folder() as links:
             return self._run(job, stop, links)
 
     def _run(self, job: Job, stop: Stop, links: Path) -> Outcome:
@@ -140,7 +140,7 @@ class DockerEngine:
         return self._client.containers.create(
             image.id,
             [*job.case_arguments, *job.order_arguments, *places.arguments()],
-            labels={RUN_LABEL: job.run_id, RECORD_LABEL: job.record_id, LAUNCHER_LABEL: str(mine())},
+            labels={RUN_LABEL: job.run_id, RECORD_LABEL: job.record_id, LAUNCHER_LABEL: str(this_launcher())},
             environment={
                 "LEVELFIELD_PROVENANCE": facts,
                 "HOME": "/tmp",
@@ -182,9 +182,9 @@ class DockerEngine:
         ]
 
     def _user(self, job: Job) -> str:
-        """The caller, so that the records are the caller's; in a rootless engine that is what root inside means.
+        """The caller's user, so that records belong to the caller; in a rootless engine, root inside is the caller.
 
-        For a caller who is root, whoever owns the data: nobody else may be allowed to read it.
+        Where the caller is root, the owner of the data: nobody else may be allowed to read it.
         """
         if os.getuid() == 0:
             owner = job.data.stat() if job.data else None
@@ -193,16 +193,16 @@ class DockerEngine:
         return "0:0" if any("rootless" in option for option in options) else f"{os.getuid()}:{os.getgid()}"
 
     def _own(self, job: Job) -> None:
-        """Let who runs inside write records and compiled code for a launcher that is root."""
+        """Where the launcher is root, let the container's user write records and compiled code."""
         if os.getuid() == 0:
             user, group = (int(part) for part in self._user(job).split(":"))
             for folder in (job.records, job.compiled):
                 os.chown(folder, user, group)
 
     def _prove_gpu(self, image: str) -> None:
-        """Start one container with a GPU: only that shows whether the engine's toolkit is there."""
+        """Start one container with a GPU: nothing else shows whether the engine has the toolkit."""
         request = DeviceRequest(count=-1, capabilities=[["gpu"]])
-        labels = {LAUNCHER_LABEL: str(mine())}
+        labels = {LAUNCHER_LABEL: str(this_launcher())}
         container = self._client.containers.create(
             image, [], entrypoint=["true"], device_requests=[request], labels=labels
         )
@@ -218,7 +218,7 @@ def remove_orphans(client: docker.DockerClient) -> int:
     """Remove the containers of dead launchers of this machine; returns how many."""
     removed = 0
     for container in client.containers.list(all=True, filters={"label": LAUNCHER_LABEL}):
-        owner = parse(container.labels.get(LAUNCHER_LABEL, ""))
+        owner = parse_owner(container.labels.get(LAUNCHER_LABEL, ""))
         if owner and owner.is_local() and not owner.is_alive():
             with suppress(APIError):
                 container.remove(force=True, v=True)
@@ -227,12 +227,12 @@ def remove_orphans(client: docker.DockerClient) -> int:
 
 
 def require_toolkit(client: docker.DockerClient) -> None:
-    """Raise NotReady where nothing says that the engine can give a container a GPU, before anything is built."""
+    """Raise NotReady, before anything is built, unless the engine seems able to give a container a GPU."""
     facts = client.info()
     devices = [str(one.get("ID", "")) for one in facts.get("DiscoveredDevices") or []]
-    known = "nvidia" in (facts.get("Runtimes") or {}) or any("nvidia" in device for device in devices)
-    # An engine also takes the toolkit's hook from its path, without a word about it in what it tells of itself.
-    if not known and not shutil.which("nvidia-container-runtime-hook"):
+    has_toolkit = "nvidia" in (facts.get("Runtimes") or {}) or any("nvidia" in device for device in devices)
+    # An engine also finds the toolkit's hook on its path; it does not mention it in what it reports about itself.
+    if not has_toolkit and not shutil.which("nvidia-container-runtime-hook"):
         raise NotReady(NO_TOOLKIT)
 
 

@@ -1,24 +1,24 @@
-"""Engine without containers: one virtual environment a program, one fresh process a replicate."""
+"""The engine without containers: a virtual environment for each program, a fresh process for each replicate."""
 
 import os
 from dataclasses import replace
 from pathlib import Path
 
-from launcher.arguments import Places
-from launcher.children import run_child
-from launcher.engines import Build, Job, Limits, Outcome
-from launcher.environments import build_digest, is_ready, make_environment, python_of
+from launcher.build.environments import EnvironmentBuilder
+from launcher.engines.engine import Job, Limits, Outcome, Places
+from launcher.engines.provenance import handed_down
 from launcher.errors import UsageError
-from launcher.provenance import handed_down
-from launcher.scratch import scratch
+from launcher.ownership.temporary import temporary_folder
+from launcher.processes import run_child
 from launcher.stop import Ending, Stop
 from runners.harness.host import ALLOCATOR
+from runners.harness.run import Build
 
 KEPT_VARIABLES = (
     *("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE"),
     *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", ALLOCATOR),
 )
-"""All that a replicate inherits: a thread count in the caller's shell, or settings in their home, would bend a side."""
+"""All that a replicate inherits: a thread count in the caller's shell would change what one competitor measures."""
 
 
 class VenvEngine:
@@ -27,33 +27,31 @@ class VenvEngine:
     name = "venv"
     shares_host_memory = True
 
-    def __init__(self, root: Path, limits: Limits, device: str, stop: Stop, extra_index: str = "") -> None:
-        self._root, self._limits, self._device, self._stop, self._extra_index = root, limits, device, stop, extra_index
+    def __init__(self, root: Path, builder: EnvironmentBuilder, limits: Limits) -> None:
+        self._root, self._builder, self._limits = root, builder, limits
 
     def is_ready(self, program: str) -> bool:
         """Whether the program's virtual environment is up to date."""
-        return is_ready(self._root, program, self._device, self._extra_index)
+        return self._builder.is_current(program)
 
     def prepare(self, program: str) -> Build:
         """Make the program's virtual environment, or leave the one that is up to date."""
-        make_environment(self._root, program, self._device, self._stop, self._extra_index)
-        return Build(build_digest(self._root, program, self._device))
+        return self._builder.build(program)
 
     def restore(self, program: str, build: Build) -> None:
         """Go on with the environment and the sources that the run began with."""
-        same = build_digest(self._root, program, self._device) == build.id
-        if not same or not is_ready(self._root, program, self._device):
+        if self._builder.as_it_is(program) != build or not self._builder.is_current(program):
             raise UsageError(f"{program}: sources or environment changed since the run began; start a new run")
 
     def run(self, job: Job, stop: Stop) -> Outcome:
         """Run one replicate on the run's CPUs."""
-        python = str(python_of(self._root, job.competitor.program))
+        python = str(self._builder.python(job.competitor.program))
         module = [python, "-m", f"runners.{job.competitor.framework}"]
         by_hand = Places("results", str(job.manifest or ""), str(job.data or ""))
         places = replace(by_hand, out=str(job.records.absolute()), compiled=str(job.compiled.absolute()))
         command = [os.path.relpath(python, self._root), *module[1:], *job.case_arguments, *by_hand.arguments()]
         try:
-            with scratch() as folder, job.log.open("wb") as log:
+            with temporary_folder() as folder, job.log.open("wb") as log:
                 ended = run_child(
                     [*module, *job.case_arguments, *job.order_arguments, *places.arguments()],
                     self._root,

@@ -26,9 +26,9 @@ def reconnected(client: docker.DockerClient) -> bool:
 
 
 class Waiter:
-    """`finished` is set once the container has ended or nobody can know any more; then `lost` is True.
+    """Sets `finished` once the container has ended, or once its end cannot be learned any more: then `lost` is True.
 
-    `interrupted` says that the engine was away meanwhile: what ended the container may have been its going.
+    `interrupted` says that the engine was away meanwhile, which may have ended the container.
     """
 
     def __init__(self, client: docker.DockerClient, container: str) -> None:

@@ -18,9 +18,12 @@ class Axis:
     """A parameter in which cases differ.
 
     `kind` is str, int or bool; a number must be at least `least`. `usual` is the default value: one for all workloads,
-    or one for each workload in a mapping; a workload that is missing in the mapping does not have the axis. `option` is
-    the launcher's option for one or several values, and in capitals make's variable; it applies to the workloads
-    `chosen_for`. `offers` is the field of a framework's `Workload` that lists the values which the framework supports.
+    or one for each workload in a mapping; a workload that is missing in the mapping does not have the axis. `offers` is
+    the field of a framework's `Workload` that lists the values which the framework supports. Of an axis without
+    `offers`, a framework supports the usual value only, unless its `Workload` names the axis in `takes`. Of a
+    `mandatory` axis every framework supports every value.
+    `option` is the launcher's option for one or several values, and in capitals make's variable; it applies to the
+    workloads `chosen_for`.
     `word` formats a value for a label. A label leaves out the value `unsaid` (one for all workloads, or one for each).
     `column` is the axis's name in tables and filters; `unit` follows a value there.
     """
@@ -37,6 +40,7 @@ class Axis:
     option: str
     chosen_for: Sequence[str]
     offers: str
+    mandatory: bool
 
     @property
     def flag(self) -> str:
@@ -76,6 +80,7 @@ def axis(
     option: str = "",
     chosen_for: Sequence[str] = (),
     offers: str = "",
+    mandatory: bool = False,
     required: bool = False,
 ) -> Any:
     """Declare a field of `Case` as an axis.
@@ -94,6 +99,7 @@ def axis(
         "option": option,
         "chosen_for": chosen_for,
         "offers": offers,
+        "mandatory": mandatory,
     }
     if required:
         return field(metadata={_KEY: declared})

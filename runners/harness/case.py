@@ -57,6 +57,7 @@ class Case:
         unit="px",
         option="sizes",
         chosen_for=STEPS,
+        mandatory=True,
     )
     batch_size: int = axis(
         "images a step",
@@ -67,6 +68,7 @@ class Case:
         option="batches",
         chosen_for=(*STEPS, "fit"),
         required=True,
+        mandatory=True,
     )
     workers: int | None = axis(
         "workers of the loader",
@@ -75,15 +77,28 @@ class Case:
         least=0,
         option="workers",
         chosen_for=("load", "fit"),
+        mandatory=True,
     )
     cache: bool | None = axis(
-        "keep decoded images in memory", {"fit": False}, "cache", unsaid=False, option="cache", chosen_for=("fit",)
+        "keep decoded images in memory",
+        {"fit": False},
+        "cache",
+        unsaid=False,
+        option="cache",
+        chosen_for=("fit",),
+        mandatory=True,
     )
     augment: bool | None = axis(
-        "flip images at random", {"fit": False}, "augment", unsaid=False, option="augment", chosen_for=("fit",)
+        "flip images at random",
+        {"fit": False},
+        "augment",
+        unsaid=False,
+        option="augment",
+        chosen_for=("fit",),
+        mandatory=True,
     )
     epochs: int | None = axis(
-        "passes over the training images", {"fit": 1}, "epochs {}", option="epochs", chosen_for=("fit",)
+        "passes over the training images", {"fit": 1}, "epochs {}", option="epochs", chosen_for=("fit",), mandatory=True
     )
     test_each_epoch: bool | None = axis(
         "accuracy on the test images after every epoch, off the training's clock",
@@ -92,6 +107,7 @@ class Case:
         unsaid=False,
         option="test_each_epoch",
         chosen_for=("fit",),
+        mandatory=True,
     )
     precision: str = axis(
         "fp32, tf32, bf16 or fp16, as the device has it",
@@ -125,6 +141,7 @@ class Case:
         option="seeds",
         chosen_for=("fit",),
         required=True,
+        mandatory=True,
     )
     dataset: DatasetRef | None = None
 

@@ -7,9 +7,9 @@ import contextlib
 import dataclasses
 import gc
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from runners.harness.clock import now_ns
+from runners.harness.sampling import Sampling
 from runners.harness.workload import StepWork
 
 QUEUE_DEPTHS_DISCARDED = 2
@@ -17,19 +17,6 @@ QUEUE_DEPTHS_MEASURED = 20
 ROUNDS_MEASURED = 40
 GROUP_STEPS = 10
 """Steps between two waits for the device, when throughput is measured."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How long to measure: `warmup_steps`, then steps until both `min_steps` and `min_seconds` are reached.
-
-    After the warm-up there are never more than `max_steps` steps.
-    """
-
-    warmup_steps: int
-    min_steps: int
-    max_steps: int
-    min_seconds: float
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from runners.harness.case import AXES, Block, Competitor
 from runners.harness.clock import wall_time
 from runners.harness.expected import BATCH_SIZE
 from runners.harness.host import visible_cpus
-from runners.harness.loop import Sampling
 from runners.harness.precision import lacking
+from runners.harness.sampling import Sampling
 from runners.harness.workload import Framework, Workload
 
 USAGE = 2
@@ -162,6 +162,8 @@ def _complete(parse: argparse.ArgumentParser, given: argparse.Namespace, offered
         setattr(given, axis.name, usual if value is None else value)
         if valid and getattr(given, axis.name) is not None:
             _require_valid(parse, axis.flag, getattr(given, axis.name), valid)
+        elif not offered.supports(axis, given.workload, getattr(given, axis.name)):
+            parse.error(f"--{axis.flag} {value}: {parse.prog} does not support it for {given.workload}")
     if missing := lacking(given.device, given.precision):
         has = ", ".join(precision for precision in offered.precisions if not lacking(given.device, precision))
         parse.error(f"precision {given.precision!r}: {missing}; it has {has}")

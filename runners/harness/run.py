@@ -11,11 +11,14 @@ from typing import ClassVar
 
 from runners.harness.case import STRICT, Case, Competitor
 from runners.harness.files import write_atomically
+from runners.harness.sampling import Sampling
 
-RUN_VERSION = 5
+RUN_VERSION = 6
 """Version 1 had another order, no pilots and no stopping rule. Version 2 stopped on width alone and could not be
 continued. In version 3 all programs of a case shared the longest warm-up. Up to version 4 the order was drawn from the
-labels of the cases."""
+labels of the cases. Up to version 5 a second file held the other half of what resuming needs."""
+ORDER_SINCE = 5
+"""The first version with today's order of replicates."""
 RUN_NAME = "run.json"
 PILOTS = "pilots"
 """The subfolder of a run's folder with its pilots, which are a small run of their own."""
@@ -73,7 +76,8 @@ class Warmup:
 class PlannedCase:
     """A case, its competitors and its number of blocks, to which an adaptive run may add.
 
-    `warmups` has an entry for every program with pilots. Any other program uses the profile's sampling.
+    `sampling` is the profile's. `warmups` has an entry for every program with pilots, which replaces it. A replicate is
+    given up after `timeout` seconds.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -83,10 +87,20 @@ class PlannedCase:
     blocks: int
     unavailable: list[Unavailable] = field(default_factory=list)
     warmups: list[Warmup] = field(default_factory=list)
+    sampling: Sampling = field(default_factory=Sampling)
+    timeout: float = 600.0
 
     def warmup(self, competitor: Competitor) -> Warmup | None:
         """The sampling that the competitor's pilots found, or None without pilots."""
         return next((warmup for warmup in self.warmups if warmup.competitor == competitor.without_alias), None)
+
+    def sampling_of(self, competitor: Competitor) -> Sampling:
+        """How the competitor's replicates are sampled: as its pilots fixed it, where they did."""
+        warmup = self.warmup(competitor)
+        if warmup is None:
+            return self.sampling
+        most = max(self.sampling.max_steps, warmup.kept_steps)
+        return Sampling(warmup.warmup_steps, warmup.kept_steps, most, self.sampling.min_seconds)
 
 
 @dataclass(frozen=True)
@@ -105,6 +119,16 @@ class Stopping:
 
 
 @dataclass(frozen=True)
+class Build:
+    """What a program's replicates run from: an image by its id, or a digest of environment and sources."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    id: str
+    base: str | None = None
+
+
+@dataclass(frozen=True)
 class Run:
     """One run. `settings` are the launcher's options as given, for the report and for resuming.
 
@@ -112,6 +136,11 @@ class Run:
     for each time that a case got more blocks, in order. Together with the seed it rebuilds the schedule.
     `budget_seconds` bounds all measuring if the user set the budget, else the measuring after the planned blocks.
     Each time that a user continues a finished run, `continued` gets the number of extensions up to then.
+
+    The other fields are what replicates are started with. `manifests` names the data set of each workload; a path's
+    bytes are kept as Latin-1. `builds` is what each program runs from; `commit` and `dirty` are the state of the
+    sources when the run began. `pilots` is the number of pilots of each competitor that are still due. `slowdown` is
+    injected into the second label of an A/A run.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -132,6 +161,14 @@ class Run:
     extensions: list[int] = field(default_factory=list)
     continued: list[int] = field(default_factory=list)
     budget_seconds: float | None = None
+    cpus: list[int] = field(default_factory=list)
+    memory_bytes: int = 0
+    manifests: dict[str, str] = field(default_factory=dict)
+    builds: dict[str, Build] = field(default_factory=dict)
+    commit: str | None = None
+    dirty: bool | None = None
+    pilots: int = 0
+    slowdown: float = 1.0
 
     @property
     def budget_cuts_planned(self) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runners.harness.axes import Axis, Value
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import Manifest
 from runners.harness.record import Check, PipelineStage
@@ -33,7 +34,8 @@ class Workload:
     `loaders` is empty for workloads that read no data. `more_loaders` take part only if the profile or the user names
     them, or asks for all. The competitors of `load` are loader × variant. In the track `matched` all competitors do the
     same work, in `default` each uses its own default settings. `sizes` are the input sizes of a network in pixels a
-    side, the usual size first; a network without an entry takes any size.
+    side, the usual size first; a network without an entry takes any size. `takes` names the axes of a case that are
+    neither listed here nor mandatory, and that this framework supports.
     """
 
     variants: tuple[str, ...]
@@ -46,11 +48,20 @@ class Workload:
     precisions: tuple[str, ...] = ("fp32",)
     devices: tuple[str, ...] = ("cpu", "gpu")
     tracks: tuple[str, ...] = ("matched",)
+    takes: tuple[str, ...] = ()
 
     @property
     def every_loader(self) -> tuple[str, ...]:
         """`loaders`, then `more_loaders`."""
         return self.loaders + self.more_loaders
+
+    def supports(self, axis: Axis, workload: str, value: Value | None) -> bool:
+        """Whether the framework supports this value of an axis."""
+        if value is None or axis.mandatory:
+            return True
+        if axis.offers:
+            return value in getattr(self, axis.offers)
+        return value == axis.usual_of(workload) or axis.name in self.takes
 
     def usual_size(self, network: str | None) -> int | None:
         """The network's usual input size, or None if it takes any size."""

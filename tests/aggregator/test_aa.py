@@ -112,7 +112,7 @@ def test_the_report_of_an_aa_run_is_no_competition(tmp_path):
         before = text.split("Method</h2>" if name.endswith("html") else "## Method")[0]
         assert "A/A check, one program under two labels: this machine" in before
         assert "The program compared with itself" in before
-        assert "false verdict: a difference where there is none" in before
+        assert "false verdict: there is no difference" in before
         assert not re.search(r"is faster|\bwins\b|won by", before)
 
 
@@ -126,7 +126,7 @@ def test_an_injected_slowdown_is_said_wherever_the_competitor_is_named(tmp_path)
 
 
 def test_nothing_compared_is_no_pass():
-    assert not aa.Summary(aa.Same(0, 0, 0), (), 3).passes
+    assert not aa.SelfCheck(aa.Same(0, 0, 0), (), 3).passes
 
 
 @pytest.mark.parametrize(
@@ -135,15 +135,15 @@ def test_nothing_compared_is_no_pass():
 def test_a_slowdown_has_to_be_held_and_named(covered, narrow_named, passes):
     slowed = aa.Slowed(1.05, 40, covered, narrow_named, 40, narrow_named)
     assert slowed.passes is passes
-    assert aa.Summary(aa.Same(0, 0, 0), (slowed,), 0).passes is passes
-    said = self_check.sentences(aa.Summary(aa.Same(0, 0, 0), (slowed,), 0))[0]
+    assert aa.SelfCheck(aa.Same(0, 0, 0), (slowed,), 0).passes is passes
+    said = self_check.sentences(aa.SelfCheck(aa.Same(0, 0, 0), (slowed,), 0))[0]
     assert ("does NOT pass" in said) is not passes
     assert "narrow enough" not in said
 
 
 def test_a_machine_too_noisy_to_name_a_slowdown_is_told_so():
-    said = self_check.sentences(aa.Summary(aa.Same(0, 0, 0), (aa.Slowed(1.05, 2, 2, 0, 0, 0),), 0))[0]
-    assert said.endswith("No interval was narrow enough to ask for the name.")
+    said = self_check.sentences(aa.SelfCheck(aa.Same(0, 0, 0), (aa.Slowed(1.05, 2, 2, 0, 0, 0),), 0))[0]
+    assert said.endswith("No interval was narrow enough for the second requirement.")
 
 
 def test_a_thousand_comparisons_through_the_whole_path_to_a_verdict():
@@ -163,9 +163,9 @@ def test_a_thousand_comparisons_through_the_whole_path_to_a_verdict():
 
 
 def test_the_counts_read_as_sentences():
-    [said, _] = self_check.sentences(aa.Summary(aa.Same(1, 0, 0), (), 0))
-    assert "Of 1 comparison the interval leaves out a ratio of 1 in none (exact 95 % interval of the rate " in said
-    [said] = self_check.sentences(aa.Summary(aa.Same(40, 2, 3), (), 0))
-    assert "Of 40 comparisons the interval leaves out a ratio of 1 in 3 (exact" in said
-    [said] = self_check.sentences(aa.Summary(aa.Same(0, 0, 0), (aa.Slowed(1.05, 1, 0, 0, 1, 0),), 0))
-    assert "of 1 comparison the interval holds it in none; the slower label is named in 0" in said
+    [said, _] = self_check.sentences(aa.SelfCheck(aa.Same(1, 0, 0), (), 0))
+    assert "In none of 1 comparison the interval excludes a ratio of 1 (exact 95 % interval of the rate: " in said
+    [said] = self_check.sentences(aa.SelfCheck(aa.Same(40, 2, 3), (), 0))
+    assert "In 3 of 40 comparisons the interval excludes a ratio of 1 (exact" in said
+    [said] = self_check.sentences(aa.SelfCheck(aa.Same(0, 0, 0), (aa.Slowed(1.05, 1, 0, 0, 1, 0),), 0))
+    assert "the interval contains the slowdown in none of 1 comparison" in said

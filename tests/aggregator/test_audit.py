@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 
 import pytest
 from make_records import SPDL, TF, TORCH, failed, make_run, planned, scheduled, step_case, write_folder
@@ -268,3 +269,21 @@ def test_the_command_prints_a_line_a_check_and_its_exit_code_says_the_rest(tmp_p
     assert "FAILED  records readable" in capsys.readouterr().out
     assert main(["audit", str(tmp_path / "run-2")]) == USAGE
     assert "no run at" in capsys.readouterr().err
+
+
+def test_a_run_is_audited_from_the_version_on_whose_order_is_that_of_today(tmp_path, capsys):
+    """Version 5 had that order, and kept in a second file what replicates are started with."""
+    run, records, pilots = piloted_run()
+    folder = write_folder(tmp_path / "run-1", run, records, pilots)
+    path = folder / "run.json"
+    kept = json.loads(path.read_text())
+    later = ("cpus", "memory_bytes", "manifests", "builds", "commit", "dirty", "pilots", "slowdown")
+    before = {key: value for key, value in kept.items() if key not in later}
+    before["cases"] = [
+        {key: value for key, value in case.items() if key not in ("sampling", "timeout")} for case in kept["cases"]
+    ]
+    path.write_text(json.dumps(before | {"run_version": 5}))
+    assert main(["audit", str(folder)]) == OK
+    path.write_text(json.dumps(before | {"run_version": 4}))
+    assert main(["audit", str(folder)]) == USAGE
+    assert "an order of its own; it can only be reported" in capsys.readouterr().err

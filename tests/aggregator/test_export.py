@@ -161,7 +161,7 @@ def test_nothing_is_exported_among_the_records(tmp_path, capsys, place):
     before = sorted(folder.rglob("*"))
     for form in ("pyperf", "benchmark-action"):
         assert export(folder, "--format", form, "--out", str(folder / place)) == USAGE
-        assert "is for the run's records alone; give another --out DIR" in capsys.readouterr().err
+        assert "is reserved for the records of the run; give another --out DIR" in capsys.readouterr().err
     assert sorted(folder.rglob("*")) == before
 
 

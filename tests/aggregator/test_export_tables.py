@@ -25,7 +25,7 @@ from make_records import SPDL as LOADER
 
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, USAGE
-from aggregator.export import tables
+from aggregator.export import csv_parquet
 from method.statistic import seconds
 from runners.harness.case import Competitor
 from runners.harness.record import Status
@@ -52,7 +52,7 @@ def export(folder, suffix, capsys):
 @pytest.mark.parametrize("suffix", READ)
 @pytest.mark.parametrize("batch", [1, 100_000])
 def test_both_tables_hold_what_the_records_hold(tmp_path, capsys, monkeypatch, suffix, batch):
-    monkeypatch.setattr(tables, "BATCH", batch)
+    monkeypatch.setattr(csv_parquet, "BATCH", batch)
     run, records = run_of_everything()
     replicates, samples = export(write_folder(tmp_path / "r", run, records), suffix, capsys)
     assert list(replicates.record_id) == [record.record_id for record in records]
@@ -140,7 +140,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, capsys, monk
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(tables, "_inert", full)
+    monkeypatch.setattr(csv_parquet, "_inert", full)
     arguments = ["export", str(folder), "--format", "csv", "--out"]
     assert main([*arguments, str(folder / "csv")]) == NOT_WRITABLE
     assert "No space left on device" in capsys.readouterr().err

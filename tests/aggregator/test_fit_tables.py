@@ -94,7 +94,7 @@ def test_the_time_to_a_target_always_says_of_how_many_replicates_and_a_dash_why(
     assert main(["report", str(tmp_path), "--target-accuracy", target]) == OK
     section = (tmp_path / "report.md").read_text().partition("Time to accuracy")[2].partition("\n#")[0]
     assert f"| {target} % | {reached} |" in section
-    assert ("No replicate reached it" in section) is (target == "60")
+    assert ("No replicate reached the target" in section) is (target == "60")
 
 
 def test_a_target_is_met_by_the_very_accuracy_that_was_asked_for(tmp_path):
@@ -200,8 +200,8 @@ def test_our_training_stands_beside_the_published_one(tmp_path):
 
 def test_other_epochs_and_other_data_are_said(tmp_path):
     _, section = beside(tmp_path, dataclasses.replace(PUBLISHED, epochs=3), images=240)
-    assert "epochs: theirs are 20, ours 3" in section
-    assert "images an epoch: theirs are 50000, ours 240" in section
+    assert "epochs: the source has 20, we have 3" in section
+    assert "images per epoch: the source has 50000, we have 240" in section
 
 
 def test_settings_that_nobody_published_are_left_out(tmp_path):

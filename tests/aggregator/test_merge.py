@@ -151,5 +151,5 @@ def test_an_open_verdict_is_no_agreement(tmp_path):
     run = make_run([planned(ALIKE, [TORCH, TF], 2)], run_id="b")
     few = write_folder(tmp_path / "b", run, scheduled(run, lambda _, who: 0.06 if who == TF else 0.05))
     text, _ = merged(tmp_path, one, str(few))
-    assert "1 case compared on both machines: at least one verdict is open in 1." in text
+    assert "1 case compared on both machines: at least one verdict is missing in 1." in text
     assert "no verdict: too few blocks" in text.split("## Side by side")[1].split("# Env")[0]

@@ -169,7 +169,7 @@ def test_filters_by_text_and_by_setting(read):
     assert said.inner_text().startswith("2 of")
     reader.page.select_option("select[name=workers]", "2")
     assert said.inner_text().startswith("1 of")
-    assert set(reader.column(reader.table("Data loading: images"), 1)) == {"2"}
+    assert set(reader.column(reader.table("Data loading: images"), 2)) == {"2"}
     reader.page.fill("input[name=q]", "nothing has this name")
     assert said.inner_text().startswith("0 of")
     reader.page.get_by_role("button", name="Reset").click()

@@ -121,7 +121,7 @@ def test_long_data_are_packed_into_the_same_bytes_each_time(parts, monkeypatch):
 def test_too_many_samples_are_named_with_where_they_are(parts, left):
     samples = packed_samples(parts, left)
     assert samples.packed is None
-    assert samples.said.startswith("The 480 raw samples")
+    assert samples.said.startswith("This page has no room for 480 raw samples")
     assert "export --format parquet" in samples.said
 
 

@@ -93,7 +93,7 @@ def test_the_index_says_what_each_run_was(tmp_path):
         "Inference step, 1 case: pytorch/eager wins 1.",
     ):
         assert said in page
-    assert "None yet: it takes two runs of one machine" in page
+    assert "None yet: a history needs two runs of one machine" in page
     assert "<script" not in page
     assert "default-src 'none'" in page
 

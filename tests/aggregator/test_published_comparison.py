@@ -142,7 +142,7 @@ def test_a_different_scope_and_a_missing_figure_are_said_in_notes(tmp_path):
     host = dataclasses.replace(CASE, scope="transfer+compute")
     markdown, page = report(tmp_path / "r", [(CASE, [TORCH, TF]), (host, [TORCH, TF]), (NOT_FITTING, [TORCH, STATIC])])
     assert notes(markdown) == [
-        "scope: theirs is transfer+compute, ours compute",
+        "scope: the source has transfer+compute, we have compute",
         "not published: no figure in the source, which says that the step did not fit in the GPU's memory",
     ]
     assert [row[7:] for row in rows(markdown)] == [
@@ -170,12 +170,13 @@ def test_ours_says_where_it_is_unsettled_and_shows_no_ratio_of_unequal_work(tmp_
     assert unequal[4:8] == ["–", "–", "7", "0.93"]
     assert re.match(r"1\.\d+×$", busy[4])
     assert absent[4:7] == ["–", "–", "–"]
-    assert [text for text in notes(markdown) if text.startswith("ours")] == [
-        f"ours: {verdict}; the answer says why" for verdict in ("not comparable", "disturbed", "incomplete")
+    assert [text for text in notes(markdown) if text.startswith("our comparison")] == [
+        f"our comparison: {verdict}; its line under The answer says why"
+        for verdict in ("not comparable", "disturbed", "incomplete")
     ]
     markdown, _ = report(tmp_path / "few", [(CASE, [TORCH, TF])], blocks=1)
     assert rows(markdown)[0][4:7] == ["–", "–", "1"]
-    assert "ours: no verdict; the answer says why" in notes(markdown)
+    assert "our comparison: no verdict; its line under The answer says why" in notes(markdown)
 
 
 def test_each_environment_has_a_table_of_its_own(tmp_path):

@@ -81,7 +81,7 @@ def test_a_report_that_has_room_leaves_nothing_out(tmp_path, monkeypatch):
     monkeypatch.setattr(size_limits, "MOST_TOLD", 3)
     monkeypatch.setattr(size_limits, "MOST_DRAWN", 3)
     _, page, text = report_of(tmp_path / "r", a_run(cases=3))
-    assert "Told one by one" not in page + text
+    assert "described in full" not in page + text
     assert "Not drawn" not in page + text
 
 
@@ -93,14 +93,14 @@ def test_a_report_without_room_says_what_it_leaves_out_and_judges_everything(tmp
     assert report_of(tmp_path / "r", run)[0] == code
     page, text = (tmp_path / "r/report.html").read_text(), (tmp_path / "r/report.md").read_text()
     for said in (page, text):
-        assert "Told one by one are the first 3 cases of this report" in said
-        assert "of 2 further cases are in the records alone" in said
-        assert "Not drawn: inference step, whose 5 cases are more than the 4 that a figure can show" in said
+        assert "The first 3 cases of this report are described in full" in said
+        assert "of 2 further cases are only in the records" in said
+        assert "Not drawn: inference step, which has 5 cases; a figure can show 4" in said
     assert page.count("Raw samples: ") == 3
     assert set(re.findall(r'href="#(case-[\w-]+)"', page)) == set(re.findall(r'id="(case-\d[\w-]+)"', page))
     answers, tables = (r"## The answer.*?(?=## Figures)", r"## Tables.*?(?=## Each case)")
-    for part in (answers, tables):
-        assert re.search(part, text, re.DOTALL)[0] == re.search(part, whole_text, re.DOTALL)[0]
+    for section in (answers, tables):
+        assert re.search(section, text, re.DOTALL)[0] == re.search(section, whole_text, re.DOTALL)[0]
     assert re.findall(r"<b>[\d.]+×</b>", page)[:5] == re.findall(r"<b>[\d.]+×</b>", whole)[:5]
 
 

@@ -58,7 +58,7 @@ def test_the_first_step_is_told_apart_by_the_state_of_the_cache():
         [("–", ""), ("–", ""), ("1.00 s", "")],
         [("30.0 s", "n 1"), ("4.00 s", "n 7"), ("–", "")],
     ]
-    assert "the first replicate of a competitor on a case finds it empty (cold)" in table.caption
+    assert "the first replicate of a competitor on a case finds the cache empty (cold)" in table.caption
 
 
 def test_a_column_that_nobody_fills_is_left_out():

@@ -13,7 +13,7 @@ from aggregator.read.parse import parse_record
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
 from aggregator.report.figures.style import Palette
-from aggregator.report.scores import result_tables
+from aggregator.report.part import result_tables
 from aggregator.report.steps.figures import roofline_figures
 from runners.harness.record import Status, to_json
 from runners.harness.run import Unavailable
@@ -144,7 +144,7 @@ def no_count(record):
     [
         ([], lambda record: record, "no matrix product in fp32 was measured on this CPU: add `roof` cases"),
         (ROOFS[:1], lambda record: record, "no copy was measured on this CPU: add `roof` cases"),
-        (ROOFS, other_count, "its records count different work"),
+        (ROOFS, other_count, "its records count different numbers of operations"),
         (ROOFS, no_count, "no record counts operations and bytes"),
     ],
 )
@@ -221,7 +221,7 @@ def test_what_parameters_are_kept_in_is_said():
         return dataclasses.replace(record, effective=effective)
 
     said = step_table([planned(step_case(), [TORCH, TF], 2)], kept).caption
-    assert "Precision fp32, as asked for and as read back; parameters in float32: pytorch/eager" in said
+    assert "Precision: fp32, as requested and as read back; parameters in float32: pytorch/eager" in said
     assert "parameters in bfloat16: tensorflow/graph." in said
 
 
@@ -246,7 +246,7 @@ def test_on_a_gpu_memory_is_the_gpus():
 
     table = step_table([planned(dataclasses.replace(step_case(), device="gpu"), [TORCH, TF], 2)], on_gpu)
     assert table.rows[0][table.columns.index("memory")].text == "3.00 GiB"
-    assert "what the process held of the GPU" in table.caption
+    assert "the peak of the GPU memory of the process" in table.caption
 
 
 def test_winners_of_roof_cases_count_for_nothing_else():
@@ -265,7 +265,7 @@ def test_winners_of_roof_cases_count_for_nothing_else():
     assert not any("limits" in figure.title for figure in report.parts[0].figures)
     remarks = report.parts[0].cases[0].remarks
     assert remarks[1].startswith(
-        "a step needs 8.00 GFLOP and 80.0 MB of memory traffic at the least, 100 FLOP/B: the limit"
+        "a step needs at least 8.00 GFLOP and 80.0 MB of memory traffic (100 FLOP/B); its limit"
     )
 
 

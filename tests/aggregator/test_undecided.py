@@ -31,8 +31,8 @@ def test_the_first_line_says_how_much_was_answered():
 
 def test_an_ended_run_names_the_command_that_goes_on():
     said = " ".join(going_on(environment(), environment().cases))
-    assert said.startswith("1 comparison undecided; the bounds above hold.")
-    command = r"answered in about (\d+) min here, if this run goes on: `make bench RUN=run-1 BUDGET=(\d+)m`"
+    assert said.startswith("1 comparison is undecided; the table above has the bounds.")
+    command = r"About (\d+) more min of this run .*: `make bench RUN=run-1 BUDGET=(\d+)m`"
     found = re.search(command, said)
     assert found
     assert 1 <= int(found[1]) <= int(found[2])
@@ -46,8 +46,8 @@ def test_the_answers_that_come_first_are_advised_and_not_an_afternoon():
     )
     both, cheap = " ".join(going_on(env, [result, costly])), " ".join(going_on(env, [result]))
     assert "1 of 2 undecided comparisons" in both
-    assert both.partition("answered in")[2] == cheap.partition("answered in")[2]
-    assert "1 of 1 undecided comparison expected" in " ".join(going_on(env, [costly]))
+    assert both.replace("1 of 2", "1 of 1").partition("comparisons:")[2] == cheap.partition("comparison:")[2]
+    assert "to answer 1 of 1 undecided comparison" in " ".join(going_on(env, [costly]))
 
 
 def slow(record):
@@ -57,14 +57,14 @@ def slow(record):
 
 def test_a_run_of_a_fixed_number_of_blocks_needs_a_new_one():
     said = " ".join(going_on(environment(stopping=None), environment(stopping=None).cases))
-    assert re.search(r"a new run with `BLOCKS=\d+`", said)
+    assert re.search(r"A new run with `BLOCKS=\d+`", said)
     assert "RUN=" not in said
 
 
 def test_what_no_sensible_number_of_blocks_answers_is_said():
     env = environment(scatter=1.5)
     (said,) = going_on(env, env.cases[1:])
-    assert "None of them is expected to be answered by 40 more blocks." in said
+    assert "40 more blocks are not expected to answer any of them." in said
 
 
 def test_where_all_is_answered_nothing_is_said():

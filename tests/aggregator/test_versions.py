@@ -125,12 +125,12 @@ def test_first_competitors_of_two_workloads_look_alike():
         (9, {"tensorflow-cpu": "2.21.0", "keras": "3.15.1"}, "tensorflow-cpu 2.21.0"),
         (9, {"numpy": "2.4.6"}, "–"),
         (9, {}, "–"),
-        (8, {"keras": "3.15.1", "numpy": "2.4.6", "tensorflow_cpu": "2.21.0"}, "tensorflow_cpu 2.21.0"),
-        (8, {"keras": "3.15.1"}, "–"),
+        (8, {"keras": "3.15.1", "numpy": "2.4.6", "tensorflow_cpu": "2.21.0"}, "keras 3.15.1, tensorflow_cpu 2.21.0"),
+        (8, {"numpy": "2.4.6"}, "–"),
     ],
 )
 def test_a_program_s_version_is_that_of_its_framework_s_own_package(schema, packages, told):
-    """From schema 9 on it is the first of a record's packages; of earlier records the frameworks are known."""
+    """From schema 9 on it is the first of a record's packages; before, all but the reference's are listed."""
     (record, *_) = make_records(make_run([planned(CASE, [TF], 1)]))
     record = dataclasses.replace(record, schema_version=schema, host=dataclasses.replace(HOST, packages=packages))
     assert hosts.versions([record]) == {"tensorflow": told}

@@ -1,6 +1,5 @@
 """Invariants of every finished run, for any machine, engine and profile. Each function checks a run's folder."""
 
-import json
 import subprocess
 import sys
 from collections import defaultdict
@@ -42,8 +41,10 @@ def every_planned_replicate_left_one_record(folder: Path) -> None:
 
 
 def what_was_asked_for_is_in_effect(folder: Path) -> None:
-    cpus = len(json.loads((folder / "setup.json").read_bytes())["cpus"])
-    for record in ok(load_run(folder)):
+    run = load_run(folder)
+    assert run.plan is not None
+    cpus = len(run.plan.cpus)
+    for record in ok(run):
         assert record.effective is not None
         assert record.effective.device == record.case.device
         assert record.effective.visible_cpus == cpus

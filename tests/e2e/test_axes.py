@@ -45,6 +45,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     case = tree / "runners" / "harness" / "case.py"
     case.write_text(case.read_text().replace("\n    dataset: DatasetRef | None = None\n", DECLARATION))
     runner = tree / "runners" / "fake" / "infer.py"
+    declared = tree / "runners" / "fake" / "framework.py"
+    other = framework_tree(tree, "other") / "runners" / "other" / "framework.py"
+    other.write_text(declared.read_text().replace("'fake'", "'other'"))
+    declared.write_text(declared.read_text().replace("scopes=", "takes=('repeats',), scopes="))
     keep = "CASES = []\n\n\ndef prepare(request):\n    CASES.append(request.case)\n"
     runner.write_text(runner.read_text().replace("def prepare(request):\n", keep))
     for package in ("launcher", "aggregator", "method"):
@@ -62,7 +66,9 @@ def python(tree: Path, *words: str, **variables: str) -> str:
 
 @pytest.fixture(scope="module")
 def run(tree: Path) -> Path:
-    python(tree, "launcher", "bench", "--profile", "tiny", "--engine", "venv", "--out", "results")
+    python(
+        tree, "launcher", "bench", "--profile", "tiny", "--engine", "venv", "--frameworks", "fake", "--out", "results"
+    )
     (found,) = (tree / "results").iterdir()
     return found
 
@@ -90,6 +96,17 @@ def test_a_profile_has_the_key_and_a_label_the_value(tree: Path, run: Path) -> N
     planned = python(tree, "launcher", "plan", "--profile", "tiny")
     assert "infer cnn4 32 px batch 4 cpu " in planned
     assert "infer cnn4 32 px batch 4 3 times cpu " in planned
+
+
+def test_a_framework_that_does_not_take_it_is_left_out_of_other_than_usual_cases(tree: Path) -> None:
+    planned = python(tree, "launcher", "plan", "--profile", "tiny")
+    usual, _, three_times = planned.partition("3 times")
+    assert "other/only" in usual
+    assert "other/only - UNSUPPORTED: does not declare repeats 3 for infer" in " ".join(three_times.split())
+    words = ("infer", "--repeats", "3", "--out", "own")
+    done = subprocess.run([sys.executable, "-m", "runners.other", *words], cwd=tree, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "--repeats 3" in done.stderr
 
 
 def records(run: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from needs import KNOWN, ROOT, asked, frameworks, lacking
 from real_runs import bench
 
 from aggregator.read.run_folder import load_run
-from launcher.discovery import discover
+from launcher.plan.discovery import discover
 from runners.harness.record import Status
 
 pytestmark = pytest.mark.timeout(600)

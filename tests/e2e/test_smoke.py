@@ -12,7 +12,7 @@ from needs import ROOT
 from real_runs import bench
 
 from aggregator.read.run_folder import LoadedRun, load_run
-from launcher.discovery import choose, discover
+from launcher.plan.discovery import choose, discover
 from runners.harness.record import Status
 
 pytestmark = [pytest.mark.docker, pytest.mark.full, pytest.mark.timeout(1800)]

@@ -13,8 +13,9 @@ import pytest
 
 from method.statistic import retained, seconds
 from runners.harness.case import Block, Case, Competitor
-from runners.harness.loop import Sampling, sample_deliveries
+from runners.harness.loop import sample_deliveries
 from runners.harness.record import SCHEMA_VERSION, Check, Record, Samples, Status
+from runners.harness.sampling import Sampling
 from runners.harness.workload import StepWork
 
 MS = 1_000_000

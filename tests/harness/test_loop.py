@@ -5,7 +5,6 @@ import gc
 import pytest
 
 from runners.harness.loop import (
-    Sampling,
     delivery_counts,
     quiet_collector,
     sample_deliveries,
@@ -13,6 +12,7 @@ from runners.harness.loop import (
     sample_steps,
 )
 from runners.harness.record import Check
+from runners.harness.sampling import Sampling
 from runners.harness.workload import StepWork
 
 MS = 1_000_000

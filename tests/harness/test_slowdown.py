@@ -7,8 +7,9 @@ import types
 import pytest
 
 from runners.harness.cli import main
-from runners.harness.loop import GROUP_STEPS, Sampling, sample_groups, sample_steps
+from runners.harness.loop import GROUP_STEPS, sample_groups, sample_steps
 from runners.harness.record import Check
+from runners.harness.sampling import Sampling
 from runners.harness.slowdown import slowed
 from runners.harness.workload import Framework, Seen, StepWork, Workload
 

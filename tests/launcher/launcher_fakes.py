@@ -5,14 +5,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from launcher.cases import Planned
-from launcher.engines import Build, Job, Outcome
+from launcher.engines.engine import Job, Outcome
 from launcher.errors import BuildFailed
-from launcher.profile import Sampling
 from launcher.stop import Ending, Stop
 from runners.harness.case import Block, Case, Competitor
 from runners.harness.record import SCHEMA_VERSION, Check, Failure, Record, Samples, Status, write_record
-from runners.harness.run import RUN_VERSION, PlannedCase, Run, RunState
+from runners.harness.run import RUN_VERSION, Build, PlannedCase, Run, RunState
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 A, B, C = Competitor("alpha", "eager"), Competitor("beta", "graph"), Competitor("gamma", "plain")
@@ -30,13 +28,12 @@ def case(**changes: object) -> Case:
 def run_of(*cases: PlannedCase, seed: int = 7) -> Run:
     """A run that is about to start."""
     return Run(
-        RUN_VERSION, "run-1", "test", "fake", "asked for", seed, "", RunState.RUNNING, ["bench"], {}, list(cases)
+        *(RUN_VERSION, "run-1", "test", "fake", "asked for", seed, "", RunState.RUNNING, ["bench"], {}, list(cases)),
+        cpus=[0, 1],
+        memory_bytes=2**31,
+        commit="c0ffee",
+        dirty=False,
     )
-
-
-def planned(*cases: PlannedCase) -> list[Planned]:
-    """The cases with usual sampling and a minute each."""
-    return [Planned(one, Sampling(), 60.0) for one in cases]
 
 
 def ok(record: Record, job: Job, _stop: Stop) -> Outcome:

@@ -10,35 +10,30 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from launcher_fakes import A, B, Behaviour, FakeEngine, case, failing, ok, planned, run_of, with_check
+from launcher_fakes import A, B, Behaviour, FakeEngine, case, failing, ok, run_of, with_check
 from rich.console import Console
 
-from launcher import budget as budgets
-from launcher.arguments import case_arguments
-from launcher.budget import Budget
-from launcher.cases import doubled
-from launcher.engines import Job, Limits, Outcome
+from launcher import text as texts
+from launcher.engines.engine import Job, Outcome
 from launcher.errors import UsageError
-from launcher.estimate import Durations, spent
-from launcher.measure import Measurement
-from launcher.pilots import pilot_run, settle
-from launcher.profile import Sampling
-from launcher.progress import Display
-from launcher.replicate import Replicator
-from launcher.runfolder import RunFolder, Setup, load, write_setup
+from launcher.plan.cases import doubled
+from launcher.plan.estimate import Durations, spent
+from launcher.run.arguments import case_arguments
+from launcher.run.folder import RunFolder, load
+from launcher.run.loop import Measurement
+from launcher.run.pilots import pilot_run, settle
+from launcher.run.progress import Display
+from launcher.run.replicate import Replicator
+from launcher.run.stopping import Budget
 from launcher.stop import Ending, Stop
 from method.schedule import Replicate, run_schedule
 from runners.harness.case import Competitor
 from runners.harness.record import Check, Record, Samples, Status
 from runners.harness.run import Pilot, PlannedCase, Run, RunState, Stopping, Warmup
+from runners.harness.sampling import Sampling
 
 RULE = Stopping(most_blocks=12, every=1, half_width=0.02)
 SECOND = 10**9
-
-
-def setup_of(folder: RunFolder, run: Run, pilots: int = 0) -> Setup:
-    folder.make()
-    return write_setup(folder, planned(*run.cases), Limits((0, 1), 2**31), {}, {}, ("c0ffee", False), pilots)
 
 
 def carry_out(
@@ -46,9 +41,9 @@ def carry_out(
 ) -> Run:
     """Every replicate takes one second of the fake clock, or `seconds`."""
     folder, stop = RunFolder(path), stop or Stop()
-    setup = setup_of(folder, run)
+    folder.make()
     clock = iter(range(0, 10**6 * SECOND, seconds * SECOND))
-    replicator = Replicator(folder, run, setup, engine, {}, stop, lambda: next(clock))
+    replicator = Replicator(folder, run, engine, {}, stop, lambda: next(clock))
     return Measurement(folder, run, replicator, Durations(), stop, budget).carry_out(Display(Console(quiet=True)))
 
 
@@ -90,7 +85,7 @@ def test_further_blocks_go_where_an_answer_is_missing_and_nowhere_else(tmp_path:
     assert blocks_run(engine) == {0: 8, 1: 12}
     assert done.extensions == [1, 1, 1, 1]
     assert (done.blocks(0), done.blocks(1)) == (8, 12)
-    assert load(RunFolder(tmp_path))[0].extensions == [1, 1, 1, 1]
+    assert load(RunFolder(tmp_path)).extensions == [1, 1, 1, 1]
 
 
 @pytest.mark.filterwarnings("error")
@@ -147,17 +142,17 @@ def test_a_run_that_ended_is_continued_for_its_open_cases(tmp_path: Path) -> Non
     assert done.blocks(1) > 12
     assert done.blocks(0) == 8
     assert done.continued == [4]
-    assert load(RunFolder(tmp_path))[0].continued == [4]
+    assert load(RunFolder(tmp_path)).continued == [4]
 
 
 def test_what_is_known_is_said_as_it_comes(tmp_path: Path) -> None:
     run = from_three_blocks()
     folder = RunFolder(tmp_path)
-    setup = setup_of(folder, run)
+    folder.make()
     clock = iter(range(0, 10**6 * SECOND, SECOND))
     behave = by_batch(0.01, 0.1)
     script = {A.label: behave[A.label], B.label: lambda *given: scattered(0.01, 9, level=2.0)(*given)}
-    replicator = Replicator(folder, run, setup, FakeEngine(run, script), {}, Stop(), lambda: next(clock))
+    replicator = Replicator(folder, run, FakeEngine(run, script), {}, Stop(), lambda: next(clock))
     heard = Console(record=True, file=io.StringIO(), width=400)
     Measurement(folder, run, replicator, Durations(), Stop()).carry_out(Display(heard))
     said = heard.export_text()
@@ -183,7 +178,7 @@ def test_an_interrupted_adaptive_run_goes_on_where_it_stopped(tmp_path: Path) ->
     first = FakeEngine(run, {A.label: cut, B.label: cut})
     stopped = carry_out(tmp_path / "cut", run, first, stop=stop)
     assert stopped.state is RunState.INCOMPLETE
-    again, _ = load(RunFolder(tmp_path / "cut"))
+    again = load(RunFolder(tmp_path / "cut"))
     second = FakeEngine(again, script)
     done = carry_out(tmp_path / "cut", again, second)
     assert done.state is RunState.COMPLETE
@@ -219,9 +214,9 @@ def test_a_run_that_its_budget_ended_stays_complete_when_resumed(tmp_path: Path)
     run = dataclasses.replace(two_cases(budget_seconds=37.0), stopping=dataclasses.replace(RULE, every=2))
     engine = FakeEngine(run, by_batch(0.001, 0.05))
     folder, stop = RunFolder(tmp_path), Stop()
-    setup = setup_of(folder, run)
+    folder.make()
     clock = (second * SECOND for second in itertools.chain(range(66), itertools.count(66, 3)))
-    replicator = Replicator(folder, run, setup, engine, {}, stop, lambda: next(clock))
+    replicator = Replicator(folder, run, engine, {}, stop, lambda: next(clock))
     done = Measurement(folder, run, replicator, Durations(), stop, Budget(37.0)).carry_out(Display(Console(quiet=True)))
     assert done.state is RunState.COMPLETE
     assert len(engine.started) < len(run_schedule(done))
@@ -273,16 +268,16 @@ def test_a_resumed_run_has_spent_what_its_replicates_took(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("1.5h", 5400), ("1h30m", 5400), ("", None), ("2H", 7200)]
+    ("text", "seconds"), [("90s", 90), ("30m", 1800), ("1.5h", 5400), ("1h30m", 5400), ("2H", 7200)]
 )
-def test_budgets_are_times(text: str, seconds: float | None) -> None:
-    assert budgets.seconds(text) == seconds
+def test_budgets_are_times(text: str, seconds: float) -> None:
+    assert texts.seconds(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["30", "m", "0m", "-1m", "1m1h", "1e3s", "nan", "٣m"])
 def test_what_is_no_time_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="30m"):
-        budgets.seconds(text)
+    with pytest.raises(ValueError, match="30m"):
+        texts.seconds(text)
 
 
 def test_a_label_is_shown_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -303,27 +298,25 @@ def decaying(slow: int) -> Callable[[Record, Job, Stop], Outcome]:
 
 def test_pilots_find_the_warmup_that_the_run_then_keeps(tmp_path: Path) -> None:
     run = run_of(PlannedCase(case(), [A, B], 2), PlannedCase(case(workload="fit", network="cnn4"), [A], 2))
-    folder = RunFolder(tmp_path)
-    setup = setup_of(folder, run, pilots=3)
-    found = pilot_run(run, setup)
-    assert found is not None
-    pilots, sampling = found
+    run, folder = dataclasses.replace(run, pilots=3), RunFolder(tmp_path)
+    pilots = pilot_run(run)
+    assert pilots is not None
     assert [len(one.competitors) for one in pilots.cases] == [2, 0]
-    assert sampling.samplings[0].warmup_steps == 0
+    assert pilots.cases[0].sampling.warmup_steps == 0
     folder.pilots.make()
     engine = FakeEngine(pilots, {A.label: decaying(20), B.label: decaying(40)})
-    replicator = Replicator(folder.pilots, pilots, sampling, engine, {}, Stop())
+    replicator = Replicator(folder.pilots, pilots, engine, {}, Stop())
     Measurement(folder.pilots, pilots, replicator, Durations(), Stop()).carry_out(Display(Console(quiet=True)))
     assert len(engine.started) == 6
-    settled, frozen = settle(run, setup, pilots, folder.pilots)
+    settled = settle(run, pilots, folder.pilots)
     for competitor, least in ((A, 30), (B, 60)):
         warmup = settled.cases[0].warmup(competitor)
         assert warmup is not None
         assert len(warmup.pilots) == 3
         assert least <= warmup.warmup_steps <= 1.5 * least
     assert settled.cases[1].warmups == []
-    assert frozen == dataclasses.replace(setup, pilots=0)
-    assert pilot_run(settled, frozen) is None
+    assert settled.pilots == 0
+    assert pilot_run(settled) is None
 
 
 def test_each_replicate_is_sampled_as_its_own_pilots_fixed(tmp_path: Path) -> None:
@@ -337,7 +330,7 @@ def test_each_replicate_is_sampled_as_its_own_pilots_fixed(tmp_path: Path) -> No
         return ok(record, job, stop)
 
     engine = FakeEngine(run, dict.fromkeys((one.label for one in run.cases[0].competitors), listening))
-    replicator = Replicator(folder, run, setup_of(folder, run), engine, {}, Stop())
+    replicator = Replicator(folder, run, engine, {}, Stop())
     Measurement(folder, run, replicator, Durations(), Stop()).carry_out(Display(Console(quiet=True)))
     for label, warmup, kept in ((A.label, "14", "90"), (f"{A.label}:A", "14", "90"), (B.label, "5", "40")):
         arguments = asked[label]
@@ -346,42 +339,38 @@ def test_each_replicate_is_sampled_as_its_own_pilots_fixed(tmp_path: Path) -> No
 
 
 def test_pilots_that_all_fail_leave_the_profiles_warmup(tmp_path: Path) -> None:
-    run = run_of(PlannedCase(case(), [A], 2))
+    run = dataclasses.replace(run_of(PlannedCase(case(), [A], 2)), pilots=3)
     folder = RunFolder(tmp_path)
-    setup = setup_of(folder, run, pilots=3)
-    pilots, _ = pilot_run(run, setup) or pytest.fail("no pilots")
-    settled, frozen = settle(run, setup, pilots, folder.pilots)
+    pilots = pilot_run(run) or pytest.fail("no pilots")
+    settled = settle(run, pilots, folder.pilots)
     assert settled.cases == run.cases
     assert settled.warnings == [f"{run.cases[0].case.label}: only 0 of 3 pilots of {A.label} can be used"]
-    assert frozen.samplings == setup.samplings
-    assert pilot_run(settled, frozen) is None
+    assert pilot_run(settled) is None
 
 
 @pytest.mark.parametrize("spoilt", [{"step_ns": [5]}, {"step_ns": [5, 0, 5]}, {"import_ns": -1}])
 def test_a_pilot_without_times_is_no_pilot(tmp_path: Path, spoilt: dict[str, object]) -> None:
-    run = run_of(PlannedCase(case(), [A], 2))
+    run = dataclasses.replace(run_of(PlannedCase(case(), [A], 2)), pilots=2)
     folder = RunFolder(tmp_path)
-    setup = setup_of(folder, run, pilots=2)
-    pilots, sampling = pilot_run(run, setup) or pytest.fail("no pilots")
+    pilots = pilot_run(run) or pytest.fail("no pilots")
     folder.pilots.make()
 
     def odd(record: Record, job: Job, stop: Stop) -> Outcome:
         samples = dataclasses.replace(Samples([9, 9, 9], 0, 8, 9, 1, 1), **spoilt)
         return ok(dataclasses.replace(record, samples=samples), job, stop)
 
-    replicator = Replicator(folder.pilots, pilots, sampling, FakeEngine(pilots, {A.label: odd}), {}, Stop())
+    replicator = Replicator(folder.pilots, pilots, FakeEngine(pilots, {A.label: odd}), {}, Stop())
     Measurement(folder.pilots, pilots, replicator, Durations(), Stop()).carry_out(Display(Console(quiet=True)))
-    settled, _ = settle(run, setup, pilots, folder.pilots)
+    settled = settle(run, pilots, folder.pilots)
     assert settled.cases[0].warmups == []
     assert "only 0 of 2 pilots" in settled.warnings[0]
 
 
 @pytest.mark.parametrize(
-    "change", [{"extensions": [7]}, {"stopping": Stopping(30, 0, 0.02)}, {"run_version": 1}, {"budget_seconds": -1.0}]
+    "change", [{"extensions": [7]}, {"stopping": Stopping(30, 0, 0.02)}, {"run_version": 5}, {"budget_seconds": -1.0}]
 )
 def test_what_no_run_can_have_had_is_not_resumed(tmp_path: Path, change: dict[str, object]) -> None:
     folder, run = RunFolder(tmp_path), dataclasses.replace(two_cases(), **change)
-    setup_of(folder, run)
     folder.write(run)
     with pytest.raises(UsageError, match="start a new run"):
         load(folder)
@@ -395,18 +384,16 @@ def test_who_failed_at_first_costs_the_budget_nothing(tmp_path: Path) -> None:
 
 
 def test_an_aa_case_is_one_program_under_two_labels() -> None:
-    case_of_three = planned(PlannedCase(case(), [A, B], 8))[0]
-    labels = doubled(case_of_three).planned.competitors
+    labels = doubled(PlannedCase(case(), [A, B], 8)).competitors
     assert [one.label for one in labels] == [f"{A.label}:A", f"{A.label}:B"]
     run = run_of(PlannedCase(case(), labels, 8))
     assert len({one.record_id for one in run_schedule(run)}) == 16
 
 
-def test_an_aa_case_has_pilots_of_its_program_once(tmp_path: Path) -> None:
-    run = run_of(doubled(planned(PlannedCase(case(), [A, B], 8))[0]).planned)
-    found = pilot_run(run, setup_of(RunFolder(tmp_path), run, pilots=3))
-    assert found is not None
-    assert len(run_schedule(found[0])) == 3
+def test_an_aa_case_has_pilots_of_its_program_once() -> None:
+    pilots = pilot_run(dataclasses.replace(run_of(doubled(PlannedCase(case(), [A, B], 8))), pilots=3))
+    assert pilots is not None
+    assert len(run_schedule(pilots)) == 3
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from launcher.cli import parser
-from launcher.discovery import Contestant, choose
+from launcher.cli import read
 from launcher.errors import UsageError
-from launcher.options import read
+from launcher.options import measured
+from launcher.plan.discovery import Contestant, choose
 from runners.harness.workload import Framework, Workload
 
 INFER = {"infer": Workload(("usual",))}
@@ -49,6 +49,6 @@ def test_a_typo_is_told_with_what_is_near(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("frameworks", ["all", "plain,rare"])
 def test_an_a_a_check_takes_one_framework(tmp_path: Path, frameworks: str) -> None:
-    given = parser().parse_args(["bench", "--aa", "--frameworks", frameworks])
+    given = read(["bench", "--aa", "--frameworks", frameworks], tmp_path)
     with pytest.raises(UsageError, match="one framework under two labels"):
-        read(given, tmp_path)
+        measured(given)

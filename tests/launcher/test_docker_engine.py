@@ -14,14 +14,13 @@ import docker
 import pytest
 from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 
-from launcher.cli import main, parser
-from launcher.data import Assigned
+from launcher.cli import main, read
 from launcher.engines.connection import connect
 from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
 from launcher.errors import NotReady
-from launcher.identity import Identity, mine
-from launcher.options import read
-from launcher.plan import draft, planned_cases
+from launcher.options import measured
+from launcher.ownership.owner import Owner, this_launcher
+from launcher.plan.draft import draft
 from method.schedule import Entry, schedule
 from runners.harness.manifest import Item, Manifest, write_manifest
 
@@ -78,7 +77,7 @@ def record_of(tree: Path) -> dict[str, Any]:
 
 
 def left_over(client: docker.DockerClient) -> list[str]:
-    mine_only = [str(mine())]
+    mine_only = [str(this_launcher())]
     return [
         one.id
         for one in client.containers.list(all=True, filters={"label": LAUNCHER_LABEL})
@@ -224,8 +223,8 @@ def test_what_the_limit_killed_is_not_tried_with_a_larger_batch(tmp_path: Path) 
 
 
 def seed_with_32_before_128(tree: Path) -> int:
-    options = read(parser().parse_args(["plan", "--profile", "tiny"]), tree)
-    cases = [one.planned for one in planned_cases(draft(tree, options), options, Assigned())]
+    options = measured(read(["plan", "--profile", "tiny"], tree))
+    cases = draft(tree, options).cases
     entries = [Entry(one.case.key, one.competitors, one.blocks) for one in cases]
     for seed in range(100):
         order = [cases[one.case].case.batch_size for one in schedule(entries, seed) if one.block == 0]
@@ -278,9 +277,9 @@ def test_a_run_goes_on_with_the_image_it_began_with(
 
 
 def test_containers_of_a_dead_launcher_are_removed_and_others_stay(tmp_path: Path, client: docker.DockerClient) -> None:
-    me = mine()
-    dead = Identity(me.host, me.boot, me.pid, me.start + 1)
-    elsewhere = Identity("another-machine", me.boot, 1, 1)
+    me = this_launcher()
+    dead = Owner(me.host, me.boot, me.pid, me.start + 1)
+    elsewhere = Owner("another-machine", me.boot, 1, 1)
     made = [
         client.containers.run(BASE, ["sleep", "300"], detach=True, labels={LAUNCHER_LABEL: str(owner), RUN_LABEL: "x"})
         for owner in (dead, elsewhere, me)
@@ -295,8 +294,8 @@ def test_containers_of_a_dead_launcher_are_removed_and_others_stay(tmp_path: Pat
 
 
 def test_a_run_without_containers_removes_those_of_a_dead_launcher(tmp_path: Path, client: docker.DockerClient) -> None:
-    me = mine()
-    dead = Identity(me.host, me.boot, me.pid, me.start + 1)
+    me = this_launcher()
+    dead = Owner(me.host, me.boot, me.pid, me.start + 1)
     made = client.containers.run(BASE, ["sleep", "300"], detach=True, labels={LAUNCHER_LABEL: str(dead)})
     main(["bench", "--profile", "tiny", "--engine", "venv", "--blocks", "1"], tree_with(tmp_path))
     assert made.id not in {one.id for one in client.containers.list(all=True)}

@@ -17,7 +17,8 @@ from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 from PIL import Image
 
 from launcher.cli import main
-from launcher.data import assign, expected, sources
+from launcher.datasets.assignment import assign, expected
+from launcher.datasets.sources import sources
 from runners.harness.case import DatasetRef
 from runners.harness.manifest import Item, Manifest, write_manifest
 
@@ -65,7 +66,7 @@ def test_resuming_a_finished_run_starts_nothing(tree: Path) -> None:
     bench(tree)
     run = only_run(tree)
     before = {path: path.stat().st_mtime_ns for path in (run / "records").iterdir()}
-    assert main(["bench", "--engine", "venv", "--run", run.name], tree) == 0
+    assert main(["bench", "--profile", "tiny", "--device", "cpu", "--engine", "venv", "--run", run.name], tree) == 0
     assert {path: path.stat().st_mtime_ns for path in (run / "records").iterdir()} == before
 
 
@@ -244,7 +245,7 @@ def test_a_run_goes_on_only_with_what_it_began_with(tree: Path, capsys: pytest.C
     source.write_text(before)
     assert main(["bench", "--run", run.name], tree) == 0
     (record,) = read_records(run)
-    assert record["host"]["commit"] is json.loads((run / "setup.json").read_bytes())["commit"] is None
+    assert record["host"]["commit"] is json.loads((run / "run.json").read_bytes())["commit"] is None
 
 
 def test_settings_of_the_user_s_home_do_not_reach_a_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,7 +416,7 @@ def test_a_second_launcher_in_the_same_run_is_refused_and_told_who_holds_it(
         (["--workloads", "train"], "no case of workload train"),
         (["--budget", "30"], "--budget '30'"),
         (["--slowdown", "1.05"], "only with --aa"),
-        (["--aa", "--slowdown", "11"], "from 1 (none) to 10"),
+        (["--aa", "--slowdown", "11"], "--slowdown '11': a number from 1 to 10"),
         (["--aa", "--slowdown", "0.5"], "--slowdown '0.5'"),
         (["--aa", "--frameworks", "fake,other"], "one framework under two labels"),
     ],

@@ -1,8 +1,10 @@
 """The launcher's small parts: waiting, connecting, expanding, environments."""
 
+import re
 import shutil
 import socket
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,19 +14,23 @@ from docker.errors import NotFound
 from launcher_fakes import REPOSITORY, A, B, case, framework_tree, run_of
 from requests.exceptions import ConnectionError as Disconnected
 
-from launcher import cli, doctor, machine
-from launcher.cases import expand
+from launcher import machine
+from launcher.build.environments import EnvironmentBuilder
+from launcher.build.images import ImageBuilder
+from launcher.build.retry import PAUSES, with_retries
 from launcher.cli import main
-from launcher.discovery import Contestant
-from launcher.engines import Job, Limits, connection, select, waiting
+from launcher.commands import doctor
+from launcher.engines import connection, selection, waiting
 from launcher.engines import docker as docker_engine
-from launcher.environments import is_ready, make_environment
-from launcher.errors import BuildFailed, NotReady, UsageError
-from launcher.images import ImageBuilder
-from launcher.profile import load_profile
-from launcher.retry import is_transient
+from launcher.engines.engine import Job, Limits
+from launcher.errors import BuildFailed, Interrupted, NotReady, UsageError
+from launcher.plan.cases import expand
+from launcher.plan.discovery import Contestant
+from launcher.plan.estimate import OTHER_SECONDS, Durations, guess
+from launcher.plan.profile import load_profile
 from launcher.stop import Ending, Stop, supervise
 from method.schedule import run_schedule
+from runners.harness.case import DatasetRef
 from runners.harness.run import PlannedCase
 from runners.harness.workload import Framework, Workload
 
@@ -147,7 +153,7 @@ def test_what_an_engine_s_restart_ended_is_lost_not_crashed(tmp_path: Path, code
     )
     client: Any = Engine([Disconnected(), {"StatusCode": code}], [True])
     limits = Limits((0,), 2**30)
-    engine = docker_engine.DockerEngine(client, ImageBuilder(tmp_path, client, Stop(), {}), limits, "cpu")
+    engine = docker_engine.DockerEngine(client, ImageBuilder(tmp_path, client, "cpu", Stop()), limits, "cpu")
     job = Job("run-1", "id", A, [], [], tmp_path, tmp_path, tmp_path / "log", "cpu", 60)
     assert engine._supervised(container, job, Stop()).ending is ending
 
@@ -213,8 +219,7 @@ def cases_of(tmp_path: Path, groups: str, pattern: str = "", device: str = "cpu"
     (tmp_path / "profiles" / "p.toml").write_text("description = ''\nblocks = 8\n" + groups)
     everyone = contestants()
     profile = load_profile(tmp_path, "p")
-    planned = expand(profile, ["infer", "load"], everyone, everyone, device, {}, None, pattern)
-    return [one.planned for one in planned]
+    return expand(profile, ["infer", "load"], everyone, everyone, device, {}, None, pattern)
 
 
 def test_lists_become_a_matrix_and_scalars_stay(tmp_path: Path) -> None:
@@ -319,6 +324,32 @@ def test_the_a_a_profile_has_forty_comparisons(capsys: pytest.CaptureFixture[str
     assert "UNSUPPORTED" not in text
 
 
+def test_a_plan_of_the_published_trainings_says_that_they_take_days(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One published training took 1,400 s on a CPU; this profile has hundreds."""
+    assert main(["plan", "--profile", "cifar100", "--out", str(tmp_path)], REPOSITORY) == 0
+    text = capsys.readouterr().out
+    found = re.search(r"about (\d+) days of measuring, from rough constants .* 600 trained images a second", text)
+    assert found, text
+    assert 4 <= int(found[1]) <= 14
+
+
+def test_an_unknown_training_takes_as_long_as_its_epochs_images_and_device_say() -> None:
+    fit = case(workload="fit", epochs=2, dataset=DatasetRef("mine", "0" * 64, 30_000, 1))
+    seconds = [guess(one) for one in (fit, replace(fit, epochs=4), replace(fit, input_size=64))]
+    assert seconds == [pytest.approx(OTHER_SECONDS + training) for training in (100, 200, 400)]
+    assert guess(replace(fit, device="gpu")) < guess(fit) / 4
+
+
+def test_a_short_training_says_nothing_about_a_long_one() -> None:
+    durations = Durations()
+    fit = case(workload="fit", epochs=1, dataset=DatasetRef("mine", "0" * 64, 600, 1))
+    durations.add(fit.label, "fit", A.label, 7.0)
+    assert durations.seconds(fit, A) == 7.0
+    assert durations.seconds(replace(fit, epochs=20), A) == pytest.approx(OTHER_SECONDS + 20)
+
+
 def test_the_steps_of_the_published_matrix_are_all_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--profile", "steps", "--workloads", "train,infer"], REPOSITORY) == 0
     assert f"{7 * 3 * 4 * 2} cases" in capsys.readouterr().out
@@ -331,27 +362,27 @@ def test_the_schedule_needs_only_what_run_json_holds() -> None:
 
 def test_an_environment_is_made_once_until_its_requirements_change(tmp_path: Path) -> None:
     tree = framework_tree(tmp_path)
-    assert not is_ready(tree, "fake", "cpu")
-    make_environment(tree, "fake", "cpu", Stop())
-    assert is_ready(tree, "fake", "cpu")
-    assert not is_ready(tree, "fake", "gpu")
+    assert not EnvironmentBuilder(tree, "cpu", Stop()).is_current("fake")
+    EnvironmentBuilder(tree, "cpu", Stop()).build("fake")
+    assert EnvironmentBuilder(tree, "cpu", Stop()).is_current("fake")
+    assert not EnvironmentBuilder(tree, "gpu", Stop()).is_current("fake")
     (tree / "images" / "fake" / "requirements-cpu.txt").write_text("# changed\n")
-    assert not is_ready(tree, "fake", "cpu")
+    assert not EnvironmentBuilder(tree, "cpu", Stop()).is_current("fake")
 
 
 def test_another_package_index_makes_an_environment_again_and_none_takes_what_is_there(tmp_path: Path) -> None:
     tree = framework_tree(tmp_path)
-    make_environment(tree, "fake", "cpu", Stop(), "https://one.example/simple")
-    assert is_ready(tree, "fake", "cpu")
-    assert is_ready(tree, "fake", "cpu", "https://one.example/simple")
-    assert not is_ready(tree, "fake", "cpu", "https://two.example/simple")
+    EnvironmentBuilder(tree, "cpu", Stop(), "https://one.example/simple").build("fake")
+    assert EnvironmentBuilder(tree, "cpu", Stop()).is_current("fake")
+    assert EnvironmentBuilder(tree, "cpu", Stop(), "https://one.example/simple").is_current("fake")
+    assert not EnvironmentBuilder(tree, "cpu", Stop(), "https://two.example/simple").is_current("fake")
 
 
 def test_requirements_that_cannot_be_met_fail_with_the_log_s_end(tmp_path: Path) -> None:
     tree = framework_tree(tmp_path)
     (tree / "images" / "fake" / "requirements.txt").write_text("./no-such-folder-here\n")
     with pytest.raises(BuildFailed, match="virtual environment could not be made") as fault:
-        make_environment(tree, "fake", "cpu", Stop())
+        EnvironmentBuilder(tree, "cpu", Stop()).build("fake")
     assert "no-such-folder-here" in fault.value.tail
     assert not (tree / ".venvs" / "fake").exists()
 
@@ -359,7 +390,7 @@ def test_requirements_that_cannot_be_met_fail_with_the_log_s_end(tmp_path: Path)
 def test_an_engine_without_the_docker_command_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(select, "connect", lambda: None)
+    monkeypatch.setattr(selection, "connect", lambda: None)
     monkeypatch.setattr(connection.shutil, "which", lambda _: None)
     tree = framework_tree(tmp_path / "tree")
     assert main(["images", "--engine", "docker"], tree) == 3
@@ -387,10 +418,32 @@ def test_an_engine_without_the_gpu_toolkit_is_refused_before_anything_is_built(
             docker_engine.require_toolkit(client)
 
 
-def test_only_trouble_with_the_network_is_tried_again() -> None:
-    assert is_transient("Get https://registry/v2/: net/http: TLS handshake timeout")
-    assert is_transient("WARNING: Retrying ... NewConnectionError")
-    assert not is_transient("error: invalid syntax in Dockerfile line 3")
+@pytest.mark.parametrize(
+    ("tail", "times"),
+    [
+        ("Get https://registry/v2/: net/http: TLS handshake timeout", 3),
+        ("WARNING: Retrying ... NewConnectionError", 3),
+        ("error: invalid syntax in Dockerfile line 3", 1),
+    ],
+)
+def test_only_trouble_with_the_network_is_tried_again(monkeypatch: pytest.MonkeyPatch, tail: str, times: int) -> None:
+    tried: list[float] = []
+    stop = Stop()
+    monkeypatch.setattr(stop, "sleep", lambda seconds: tried.append(seconds))
+
+    def build() -> None:
+        raise BuildFailed("no", tail)
+
+    with pytest.raises(BuildFailed, match="no"):
+        with_retries(build, stop)
+    assert tried == list(PAUSES[: times - 1])
+
+
+def test_a_stop_ends_the_tries() -> None:
+    stop = Stop()
+    stop.request()
+    with pytest.raises(Interrupted):
+        with_retries(lambda: (_ for _ in ()).throw(BuildFailed("no", "timed out")), stop)
 
 
 def test_a_memory_limit_that_nothing_enforces_is_a_warning(tmp_path: Path, capsys: Any) -> None:
@@ -422,7 +475,7 @@ def test_doctor_and_its_kin_end_at_ctrl_c(tmp_path: Path, monkeypatch: pytest.Mo
         raise KeyboardInterrupt
 
     tree = framework_tree(tmp_path / "tree")
-    monkeypatch.setattr(cli, "doctor", interrupt)
+    monkeypatch.setattr(doctor, "run", interrupt)
     assert main(["doctor"], tree) == 130
 
 

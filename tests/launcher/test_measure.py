@@ -5,26 +5,24 @@ import errno
 from pathlib import Path
 
 import pytest
-from launcher_fakes import A, B, FakeEngine, case, ending, failing, ok, planned, run_of, with_check
+from launcher_fakes import A, B, FakeEngine, case, ending, failing, ok, run_of, with_check
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from launcher.budget import Budget
-from launcher.data import Dataset
-from launcher.engines import Job, Limits, Outcome
+from launcher.datasets.assignment import Dataset
+from launcher.engines.engine import Job, Outcome
 from launcher.errors import NotReady
-from launcher.estimate import Durations
-from launcher.measure import Measurement
-from launcher.progress import Display
-from launcher.replicate import Replicator
-from launcher.runfolder import RunFolder, load, write_setup
+from launcher.plan.estimate import Durations
+from launcher.run.folder import RunFolder, load
+from launcher.run.loop import Measurement
+from launcher.run.progress import Display
+from launcher.run.replicate import Replicator
+from launcher.run.stopping import Budget
 from launcher.stop import Ending, Stop
 from method.schedule import run_schedule
 from runners.harness.manifest import Item, Manifest, write_manifest
 from runners.harness.record import Check, Record, Status
 from runners.harness.run import PlannedCase, Run, RunState
-
-LIMIT = 2 * 2**30
 
 
 def carry_out(
@@ -38,10 +36,9 @@ def carry_out(
     folder = RunFolder(path)
     folder.records.mkdir(parents=True, exist_ok=True)
     folder.logs.mkdir(exist_ok=True)
-    setup = write_setup(folder, planned(*run.cases), Limits((0, 1), LIMIT), {}, {}, ("c0ffee", False))
     clock = iter(range(0, 10**15, 10**9))
     stop = stop or Stop()
-    replicator = Replicator(folder, run, setup, engine, datasets or {}, stop, lambda: next(clock))
+    replicator = Replicator(folder, run, engine, datasets or {}, stop, lambda: next(clock))
     measurement = Measurement(folder, run, replicator, Durations(), stop, budget)
     return measurement.carry_out(Display(Console(quiet=True))), measurement
 
@@ -97,7 +94,7 @@ def test_a_resumed_run_measures_only_what_is_missing(tmp_path: Path) -> None:
     assert stopped.state is RunState.INCOMPLETE
     assert len(records(tmp_path)) == 4
     second = FakeEngine(run)
-    reread, _ = load(RunFolder(tmp_path))
+    reread = load(RunFolder(tmp_path))
     done, _ = carry_out(tmp_path, reread, second)
     assert done.state is RunState.COMPLETE
     assert first.started[:4] + second.started == [
@@ -119,7 +116,7 @@ def test_half_a_block_is_not_completed_hours_later(tmp_path: Path) -> None:
     carry_out(tmp_path, run, first, stop)
     assert len(records(tmp_path)) == 3
     again = FakeEngine(run)
-    reread, _ = load(RunFolder(tmp_path))
+    reread = load(RunFolder(tmp_path))
     carry_out(tmp_path, reread, again)
     assert first.started[:2] + again.started == [
         (one.case, one.block, one.competitor.label) for one in run_schedule(run)
@@ -262,7 +259,7 @@ def test_a_full_disk_ends_the_run_and_keeps_the_records(tmp_path: Path) -> None:
     with pytest.raises(NotReady, match="RUN=run-1"):
         carry_out(tmp_path, run, FakeEngine(run, {(A.label, 1): full}))
     assert len(records(tmp_path)) >= 2
-    assert load(RunFolder(tmp_path))[0].state is RunState.INCOMPLETE
+    assert load(RunFolder(tmp_path)).state is RunState.INCOMPLETE
 
 
 @pytest.mark.parametrize("code", [143, -15, 1])

@@ -4,17 +4,17 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from launcher_fakes import A, B, Behaviour, FakeEngine, case, failing, ok, planned, run_of
+from launcher_fakes import A, B, Behaviour, FakeEngine, case, failing, ok, run_of
 from rich.console import Console
 
-from launcher.cases import doubled
-from launcher.engines import Job, Limits, Outcome
-from launcher.estimate import Durations
-from launcher.measure import Measurement
-from launcher.pilots import pilot_run, settle
-from launcher.progress import Display
-from launcher.replicate import Replicator
-from launcher.runfolder import RunFolder, Setup, load, write_setup
+from launcher.engines.engine import Job, Outcome
+from launcher.plan.cases import doubled
+from launcher.plan.estimate import Durations
+from launcher.run.folder import RunFolder, load
+from launcher.run.loop import Measurement
+from launcher.run.pilots import pilot_run, settle
+from launcher.run.progress import Display
+from launcher.run.replicate import Replicator
 from launcher.stop import Stop
 from runners.harness.record import Record, Samples, Status
 from runners.harness.run import PlannedCase, Run, RunState
@@ -38,10 +38,10 @@ def at_most(batch: int) -> Behaviour:
     return behave
 
 
-def measured(folder: RunFolder, run: Run, setup: Setup, engine: FakeEngine) -> Run:
+def measured(folder: RunFolder, run: Run, engine: FakeEngine) -> Run:
     folder.make()
     folder.write(run)
-    replicator = Replicator(folder, run, setup, engine, {}, Stop())
+    replicator = Replicator(folder, run, engine, {}, Stop())
     return Measurement(folder, run, replicator, Durations(), Stop()).carry_out(Display(Console(quiet=True)))
 
 
@@ -49,14 +49,14 @@ def carry_out(path: Path, run: Run, pilots: int, script: dict[object, Behaviour]
     """The pilots where there are any, then the run, as `bench` has them: (the run at its end, an engine for each)."""
     folder, engines = RunFolder(path), []
     folder.make()
-    setup = write_setup(folder, planned(*run.cases), Limits((0, 1), 2**31), {}, {}, ("c0ffee", False), pilots)
-    first = pilot_run(run, setup)
-    if first:
-        engines.append(FakeEngine(first[0], script))
-        measured(folder.pilots, *first, engines[0])
-        run, setup = settle(run, setup, first[0], folder.pilots)
+    run = dataclasses.replace(run, pilots=pilots)
+    piloted = pilot_run(run)
+    if piloted:
+        engines.append(FakeEngine(piloted, script))
+        measured(folder.pilots, piloted, engines[0])
+        run = settle(run, piloted, folder.pilots)
     engines.append(FakeEngine(run, script))
-    return measured(folder, run, setup, engines[-1]), engines
+    return measured(folder, run, engines[-1]), engines
 
 
 def started(engine: FakeEngine, label: str = A.label) -> list[int]:
@@ -88,15 +88,15 @@ def test_the_plan_knows_what_the_pilots_found_when_the_run_is_resumed(tmp_path: 
     carry_out(tmp_path, run, 2, {A.label: at_most(1)})
     for path in (tmp_path / "records").glob("c00[123]*"):
         path.unlink()
-    again, setup = load(RunFolder(tmp_path))
+    again = load(RunFolder(tmp_path))
     engine = FakeEngine(again, {A.label: at_most(1)})
-    measured(RunFolder(tmp_path), again, setup, engine)
+    measured(RunFolder(tmp_path), again, engine)
     assert started(engine) == [8]
 
 
 def test_both_labels_of_one_program_have_one_memory(tmp_path: Path) -> None:
     run, _ = row(5, blocks=1)
-    labelled = run_of(*(doubled(one).planned for one in planned(*run.cases)), seed=5)
+    labelled = run_of(*map(doubled, run.cases), seed=5)
     script = {f"{A.label}:{alias}": at_most(1) for alias in "AB"}
     _, (_, engine) = carry_out(tmp_path, labelled, 2, script)
     assert sorted(started(engine, f"{A.label}:A") + started(engine, f"{A.label}:B")) == [1, 1, 8, 8]

@@ -56,7 +56,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "runners" / "fake" / "framework.py").write_text(DECLARATION)
     (tmp_path / "runners" / "other" / "framework.py").write_text(OTHER)
     (tmp_path / "profiles" / "steps.toml").write_text(PROFILE)
-    monkeypatch.setattr("launcher.known.lacking", lambda _, name: "no TF32 here" if name == "tf32" else "")
+    monkeypatch.setattr("launcher.plan.validation.lacking", lambda _, name: "no TF32 here" if name == "tf32" else "")
     return tmp_path
 
 
@@ -109,7 +109,8 @@ def test_who_does_not_declare_a_workload_is_no_side_of_its_cases(
     lines = planned(tree, capsys, "--workloads", "train,infer")
     assert lines[:3] == ["train cnn4 32 px batch 8 cpu", "fake/eager", "infer resnet18 128 px batch 1 cpu"]
     assert main(["plan", "--profile", "steps", "--workloads", "train", "--frameworks", "other"], tree) == 2
-    assert "nobody can run any of these cases: other: does not declare the workload train" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no competitor can run any of these cases: other: does not declare the workload train" in said
 
 
 def test_a_size_that_only_some_take_is_a_dash_for_the_others(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from launcher import profile
-from launcher.pilots import longer
+from launcher.run.pilots import longer
 from method import drift
 from method.statistic import seconds, summarise
 from method.warmup import FEWEST_STEPS, MOST_STEPS, mser, pilot, plan, plans
 from runners.harness.case import Block, Case, Competitor
-from runners.harness.loop import Sampling, sample_steps
+from runners.harness.loop import sample_steps
 from runners.harness.record import SCHEMA_VERSION, Check, Record, Samples, Status
+from runners.harness.sampling import Sampling
 from runners.harness.workload import StepWork
 
 CASE = Case("train", "cpu", batch_size=32, seed=25, network="cnn4", input_size=32, scope="compute")
@@ -25,7 +25,7 @@ LEVEL = 0.020
 BETWEEN, WITHIN, ALIKE_STEPS, SPIKES, SPIKE = 0.01, 0.02, 0.5, 0.03, 1.3
 """Log-normal scatter of processes and of steps, correlation of one step with the next; this share of the steps lasts
 this many times as long."""
-PILOT = Sampling(**longer(profile.Sampling()).model_dump())
+PILOT = longer(Sampling())
 """Steps of a pilot with the launcher's default of 4 s."""
 DRIFT = 0.03
 """The smallest drift that flags a plan: 4 replicates may show a smaller drift by chance."""

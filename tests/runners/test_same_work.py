@@ -5,7 +5,7 @@ from mistakes import INFERRING
 from needs import KNOWN, ROOT, frameworks
 from published_counts import PUBLISHED
 
-from launcher.discovery import discover
+from launcher.plan.discovery import discover
 from runners.harness.agreement import LOGITS_TOLERANCE, LOSS_STEPS, disagreement, relative_error
 from runners.harness.record import Check
 from runners.reference.layers import CLASSES, SIZES

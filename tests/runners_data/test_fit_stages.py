@@ -4,7 +4,7 @@ import pytest
 from data_images import describe, picture
 from needs import ROOT
 
-from launcher.discovery import discover
+from launcher.plan.discovery import discover
 from runners.harness.agreement import REQUIRED, disagreement
 from runners.harness.record import Check
 

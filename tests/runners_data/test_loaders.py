@@ -4,7 +4,7 @@ import pytest
 from data_images import describe, write_kinds
 from needs import ROOT, frameworks
 
-from launcher.discovery import discover
+from launcher.plan.discovery import discover
 from runners.reference.pixels import MEAN_ALLOWED, WORST_ALLOWED
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(400)]

@@ -1,1 +1,1 @@
-"""What a run's own records prove of how it was made."""
+"""Whether a run followed its order and its rules, from its own records."""

@@ -1,4 +1,4 @@
-"""Proves from the records that a run kept to its order: balance, adjacency, seed, time, added blocks, warm-up."""
+"""Checks from the records whether a run followed its order: balance, adjacency, seed, time, added blocks, warm-up."""
 
 from collections import Counter
 from collections.abc import Container, Sequence
@@ -12,11 +12,10 @@ from aggregator.judge.auditing.rules import extensions, sampling, warm_up
 from aggregator.read.run_folder import NO_PLAN, LoadedRun, Quarantined
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record
-from runners.harness.run import PlannedCase
 
 
 def audit(run: LoadedRun, pilots: Sequence[Record] = (), refused: Sequence[Quarantined] = ()) -> list[Finding]:
-    """Every check in turn; `pilots` are the records of the run's pilots, `refused` those that cannot be read."""
+    """All checks; `pilots` are the records of the run's pilots, `refused` the files that cannot be read."""
     return [
         readable(run, refused),
         balance(run),
@@ -31,14 +30,18 @@ def audit(run: LoadedRun, pilots: Sequence[Record] = (), refused: Sequence[Quara
 
 
 def readable(run: LoadedRun, refused: Sequence[Quarantined]) -> Finding:
-    """Every file among the records is a record of this run, and run.json is whole where there is one."""
+    """Every file among the records is a record of this run, and run.json is valid if it exists."""
     problems = [f"{item.file}: {item.reason}" for item in (*run.quarantined, *refused)]
     problems += [text for text in run.problems if run.plan is None and text != NO_PLAN]
-    return Finding("records readable", problems, f"{count(len(run.records), 'record')}; " + _plan_said(run))
+    return Finding(
+        "records readable",
+        problems,
+        f"{count(len(run.records), 'record')}; {'; '.join(run.problems) or 'run.json is whole'}",
+    )
 
 
 def balance(run: LoadedRun) -> Finding:
-    """Each competitor stood in each place of its case's blocks equally often, give or take one: AB as often as BA."""
+    """Each competitor ran in each position of its case's blocks equally often, within one: AB as often as BA."""
     problems = []
     for case, records in by_case(run.records).items():
         places = range(max(record.block.position for record in records) + 1)
@@ -54,7 +57,7 @@ def balance(run: LoadedRun) -> Finding:
 
 
 def adjacency(run: LoadedRun) -> Finding:
-    """Nothing lies inside a block but its own replicates; a gap is a competitor left out after it had failed."""
+    """A block contains only its own replicates; a missing competitor is one that failed before."""
     ordered = sorted(run.records, key=lambda record: record.block.sequence)
     blocks = [
         (key, list(members)) for key, members in groupby(ordered, lambda record: (record.case, record.block.number))
@@ -69,7 +72,8 @@ def adjacency(run: LoadedRun) -> Finding:
         if len(offsets) > 1 or positions != sorted(set(positions)):
             problems.append(f"{place(members[0])}: its places do not follow the order of the run")
     last, cases = blocks[-1][0] if blocks else None, by_case(run.records)
-    excused = {(planned.case, one.competitor) for planned in _planned(run) for one in planned.unavailable}
+    cases_planned = run.plan.cases if run.plan else ()
+    excused = {(planned.case, one.competitor) for planned in cases_planned for one in planned.unavailable}
     problems += [text for key, members in blocks if key != last for text in _gaps(members, cases[key[0]], excused)]
     return Finding("blocks adjacent", problems, f"{count(len(blocks), 'block')}, nothing between their replicates")
 
@@ -77,7 +81,7 @@ def adjacency(run: LoadedRun) -> Finding:
 def _gaps(
     members: Sequence[Record], case_records: Sequence[Record], excused: Container[tuple[Case, Competitor]]
 ) -> list[str]:
-    """Competitors of the case that miss this block without having failed at first, and without an excuse."""
+    """Competitors of the case that are missing in this block without a failure or another reason."""
     first = members[0]
     missing = {record.competitor for record in case_records} - {record.competitor for record in members}
     missing = {one for one in missing if (first.case, one) not in excused}
@@ -86,7 +90,7 @@ def _gaps(
 
 
 def passage_of_time(run: LoadedRun) -> Finding:
-    """What was started later in the order was not started earlier by the clock."""
+    """Start times follow the order of the run."""
     problems = []
     timed: list[tuple[Record, datetime]] = []
     for record in sorted(run.records, key=lambda record: record.block.sequence):
@@ -100,11 +104,3 @@ def passage_of_time(run: LoadedRun) -> Finding:
         if after < before
     ]
     return Finding("time moves on", problems, "start times never go backwards along the order")
-
-
-def _planned(run: LoadedRun) -> Sequence[PlannedCase]:
-    return run.plan.cases if run.plan else ()
-
-
-def _plan_said(run: LoadedRun) -> str:
-    return "; ".join(run.problems) or "run.json is whole"

@@ -1,4 +1,4 @@
-"""What one check of an audit found."""
+"""The result of one check of an audit."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from runners.harness.case import Case, Competitor
 from runners.harness.record import LOST, Record, Status
 
 SHOWN = 5
-"""Problems of one check that are printed; the rest is counted."""
+"""So many problems of a check are printed; the others are counted."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A check by its name: its problems or, where there are none, what was seen; `skipped` is why it had no object."""
+    """A check: its problems or, if there are none, what was seen; `skipped` if there was nothing to check."""
 
     name: str
     problems: Sequence[str]
@@ -35,7 +35,7 @@ class Finding:
 
 
 def place(record: Record) -> str:
-    """Where a replicate stands, for a sentence."""
+    """Case, block and competitor of a replicate, for a sentence."""
     return f"{record.case.label}, block {record.block.number}, {record.competitor.label}"
 
 
@@ -48,9 +48,9 @@ def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
 
 
 def failed_at_first(case_records: Iterable[Record], competitor: Competitor) -> bool:
-    """Whether the competitor's first attempt at the case failed, after which a run tries it no more.
+    """Whether the competitor's first attempt at the case failed: a run then does not try it again.
 
-    A later failure is tried again, and so is what was lost with its engine.
+    A run tries again after a later failure, and after a replicate that was lost with its engine.
     """
     own = [record for record in case_records if record.competitor == competitor]
     first = min(own, key=lambda record: record.block.number, default=None)

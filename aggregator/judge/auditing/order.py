@@ -19,8 +19,8 @@ Step = tuple[Case, int, Competitor]
 def order_from_seed(run: LoadedRun) -> Finding:
     """The seed in the records, with the names in the records, gives the order of the records.
 
-    Blocks beyond the first eight are either rounds too or were added by a rule, in an order of its own; the records
-    cannot tell which, so either may explain them. A competitor or a case that left no record is taken from run.json.
+    Blocks beyond the first eight were either planned or added by a rule in an order of its own; the records do not say
+    which, so that either may explain them. A competitor or a case without a record is taken from run.json.
     """
     name = "seed rebuilds the order"
     ordered = sorted(run.records, key=lambda record: record.block.sequence)

@@ -1,4 +1,4 @@
-"""Asks the rules of a run again, of its own records: which case got more blocks, what warm-up, how much was sampled."""
+"""Applies the rules of a run again, to its own records: added blocks, warm-up, sampling options."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ SAMPLING = ("--warmup-steps", "--min-steps", "--max-steps", "--min-seconds", "--
 
 
 def extensions(run: LoadedRun) -> Finding:
-    """Each case that got further blocks was the rule's choice from the records before; only a budget ends it early."""
+    """Each case that got more blocks was the rule's choice from the earlier records; only a budget ends a run early."""
     name, plan = "stopping rule replayed", run.plan
     if plan is None or plan.stopping is None:
         unknown = "no run.json to say how the run was to stop" if plan is None else "a fixed number of blocks"
@@ -50,8 +50,8 @@ def extensions(run: LoadedRun) -> Finding:
 def _standings(
     plan: Run, before: Mapping[Case, list[Record]], cases: Iterable[int]
 ) -> dict[int, stopping.Standing | None]:
-    """Where these cases stood when the run had the plan's blocks; None where their competitors' work differs, so that
-    they get no more."""
+    """The state of these cases when the run had the plan's blocks; None for a case whose competitors do different work,
+    which gets no more blocks."""
     found: dict[int, stopping.Standing | None] = {}
     for index in cases:
         planned, blocks = plan.cases[index], plan.blocks(index)
@@ -67,7 +67,7 @@ def _standings(
 
 
 def _choice(standings: Mapping[int, stopping.Standing | None], rule: Stopping, continued: bool) -> int | None:
-    """The index of the case that the rule chooses among those that are open."""
+    """The index of the case that the rule chooses among the open cases."""
     still_open = [(index, found) for index, found in sorted(standings.items()) if found is not None]
     chosen = stopping.next_case([found for _, found in still_open], rule, continued)
     return None if chosen is None else still_open[chosen][0]
@@ -78,7 +78,7 @@ def _case(plan: Run, index: int | None) -> str:
 
 
 def warm_up(run: LoadedRun, pilots: Sequence[Record]) -> Finding:
-    """Every replicate discarded what its program's pilots call for, and kept no fewer steps than they call for."""
+    """Every replicate discarded the warm-up that its pilots fixed, and kept at least as many steps as they fixed."""
     went_well = [record for record in pilots if record.status is Status.OK]
     problems = [f"pilot {place(record)}: holds no times" for record in went_well if not warmup.usable(record)]
     checked, piloted = 0, 0
@@ -118,8 +118,8 @@ def _warmed_up_otherwise(record: Record, steps: int, least: int) -> str:
 
 
 def sampling(run: LoadedRun, pilots: Sequence[Record]) -> Finding:
-    """All replicates of a case, or of each program that had pilots there, were asked for the same sampling, and a
-    competitor's slowdown never changed."""
+    """All replicates of a case (of a program, if it had pilots) were started with the same sampling options, and the
+    slowdown of a competitor never changed."""
     problems = []
     piloted = {(record.case, record.competitor.without_alias) for record in pilots if warmup.usable(record)}
     alike: defaultdict[tuple[Case, Competitor | None], list[Record]] = defaultdict(list)

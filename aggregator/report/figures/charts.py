@@ -11,10 +11,10 @@ from aggregator.report.figures.svg import smaller
 
 LEGEND = alt.Legend(title=None, orient="top", symbolSize=90, labelLimit=400, columns=4)
 ABOUT = "about"
-"""The field of a row that its marks say of themselves."""
+"""The field of a row with the text of its marks."""
 SAYS = alt.Description(f"{ABOUT}:N")
 MOST_NAMED = 60
-"""Rows of a drawing whose marks say what they are; of more than these the names would take more room than the marks."""
+"""In a drawing of more rows, marks have no text: the texts would take more bytes than the marks."""
 LABEL_WIDTH, SHORT = 260, 40
 """Pixels that the label of a row may take, and characters that fit into them."""
 
@@ -36,6 +36,18 @@ def dash(palette: Palette, rows: Sequence[Row]) -> alt.StrokeDash:
 
 def _scale(labels: Sequence[str], look: Callable[[str], Any]) -> alt.Scale:
     return alt.Scale(domain=labels, range=[look(label) for label in labels])
+
+
+def faceted(layers: Sequence[alt.Chart], rows: Sequence[Row], width: int, height: int, columns: int) -> alt.FacetChart:
+    """The layers over the data `rows`, in a panel for each value of the field `panel`, in the order of the rows."""
+    facet = alt.Facet("panel:N", sort=panels(rows))
+    sized = alt.layer(*layers).properties(width=width, height=height)
+    return sized.facet(facet, data=alt.NamedData("rows"), columns=columns)
+
+
+def panels(rows: Sequence[Row]) -> list[str]:
+    """The panels of a figure, in the order of its cases."""
+    return list(dict.fromkeys(row["panel"] for row in rows))
 
 
 def draw(chart: Any, **data: Sequence[Row]) -> str:

@@ -1,4 +1,4 @@
-"""A figure with a row a case and side: what most figures of a report are."""
+"""A figure with a row for each case and side, as most figures of a report are."""
 
 import hashlib
 import math
@@ -10,7 +10,7 @@ from aggregator.base.case_names import TITLES, digest, group, parameters
 from aggregator.base.quantities import significant
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
-from aggregator.report.figures.charts import ABOUT, SAYS, colour, draw, shape
+from aggregator.report.figures.charts import ABOUT, SAYS, colour, draw, panels, shape
 from aggregator.report.figures.style import GREY, WIDTH, Palette, Row
 from aggregator.report.figures.svg import OF_CASE
 
@@ -26,14 +26,14 @@ def row_of(case: CaseResult, side: Side, value: float, low: float, high: float) 
 
 
 def about(case: CaseResult, side: Side, value: float, low: float | None = None, high: float | None = None) -> Row:
-    """What a mark says of itself to a pointer on it, and whose it is."""
+    """The text that a mark shows under the pointer."""
     ends = "" if low is None or high is None or low == high else f" ({significant(low, 3)}–{significant(high, 3)})"
     where = f"{side.name}, {group(case.case)} {parameters(case.case)}"
     return {ABOUT: f"{OF_CASE}{digest(case.case)} {where}: {significant(value, 3)}{ends}"}
 
 
 def dot_plot(rows: list[Row], axis: str, palette: Palette, rule_at: float | None = None) -> str:
-    """A row a case and side, a panel a network or stage; interval as a line, value as the side's shape."""
+    """A row for each case and side, a panel for each network or stage; the interval is a line, the value a shape."""
     scale, ticks = alt.Scale(type="log", nice=False, padding=12), _ticks(rows)
 
     def x(field: str) -> alt.X:
@@ -71,11 +71,6 @@ def _ticks(rows: Sequence[Row]) -> alt.Axis:
     return alt.Axis(values=ticks) if len(ticks) >= FEWEST_TICKS else alt.Axis()
 
 
-def panels(rows: Sequence[Row]) -> list[str]:
-    """The panels of a figure, in the order of its cases."""
-    return list(dict.fromkeys(row["panel"] for row in rows))
-
-
 def file_of(workload: str) -> str:
-    """The workload in a file's name; one that is not known could be any text."""
+    """The workload in a file's name; an unknown workload could be any text."""
     return workload if workload in TITLES else hashlib.sha256(workload.encode()).hexdigest()[:8]

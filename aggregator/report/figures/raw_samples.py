@@ -1,7 +1,7 @@
-"""A case's raw samples in run order, warm-up shaded: what the numbers were made from.
+"""A figure of a case's raw samples in run order, with the warm-up shaded.
 
-Drawn here, line by line, and not from a specification as all other figures are: a report has one of these a case, and
-of 170 the specifications took 90 s and 4.6 MB.
+The SVG is written here and not by Vega, unlike all other figures: a report has such a figure for every case, and for
+170 cases Vega took 90 s and 4.6 MB.
 """
 
 import math
@@ -20,29 +20,21 @@ from runners.harness.record import Record
 
 LEFT, HEIGHT, LINE = 48, 120, 15
 COLUMN = 6
-"""Pixels of a replicate's width that one bucket of its steps gets; of each bucket the ends are drawn."""
+"""Pixels of a bucket of steps; the fastest and the slowest step of a bucket are drawn."""
 FILLED = 0.9
-"""How much of a replicate's place its line fills."""
+"""The share of a replicate's width that its line fills."""
 AROUND, START, BEND = 950, 17, 5
-"""About how many bytes a drawing takes around its lines, a replicate before its first bend, and a bend."""
+"""About how many bytes a drawing needs without its lines, a replicate without its points, and a point."""
 
 
 def samples_figure(
     result: CaseResult, name: str, title: str, palette: Palette, most_bytes: float = math.inf
 ) -> Figure | None:
-    """The steps of every replicate, one after the other as they ran; None where the case has no steps.
+    """The steps of every replicate, in run order; None if the case has no steps.
 
-    `most_bytes` is about how many it may take: with fewer, fewer steps are drawn, the lowest and the highest always.
+    The figure takes about `most_bytes`: if these are few, fewer steps are drawn, always with the fastest and slowest.
     """
-    drawn = sorted(
-        (
-            (record, side.name)
-            for side in result.sides
-            for record in side.ok.values()
-            if record.samples and record.samples.step_ns
-        ),
-        key=lambda entry: (entry[0].block.sequence, entry[0].record_id),
-    )
+    drawn = [(record, side.name) for record, side in result.in_run_order]
     if not drawn:
         return None
     return Figure(f"samples-{name}", f"Raw samples: {title}", "", _svg(drawn, palette, most_bytes))
@@ -82,7 +74,7 @@ def _svg(drawn: Sequence[tuple[Record, str]], palette: Palette, most_bytes: floa
 
 
 def _legend(labels: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """Where each competitor's name stands above the drawing, in as many lines as they need."""
+    """The places of the competitors' names above the drawing, in as many lines as necessary."""
     places, x, y = {}, 130, 10
     for label in labels:
         width = 50 + 7 * len(label)
@@ -98,17 +90,17 @@ def _write(page: Element, text: str, x: int, y: int, more: dict[str, str] | None
 
 
 def _line(start: float, top: int, width: float, heights: np.ndarray, buckets: int) -> str:
-    """One replicate: a line in whole pixels, each of its bends relative to the one before."""
+    """One replicate: a line in whole pixels, each point relative to the previous point."""
     drawn = _drawn_steps(heights, buckets)
     stretch = width * FILLED / len(heights)
     points = [(round(start + stretch * index), round(top + float(heights[index]))) for index in drawn]
-    # A sign parts two numbers as well as a space does; nothing goes back in time, so that only heights have one.
+    # A sign separates two numbers as a space does; only heights can be negative.
     bends = " ".join(f"{x2 - x1:d}{y2 - y1:+d}" for (x1, y1), (x2, y2) in pairwise(points)).replace("+", " ")
     return f"M{points[0][0]} {points[0][1]}l{bends}"
 
 
 def _drawn_steps(heights: np.ndarray, buckets: int) -> Sequence[int]:
-    """The steps that are drawn: all of few, of many the lowest and the highest of each bucket."""
+    """The steps that are drawn: all steps if they are few, else the lowest and the highest of each bucket."""
     if len(heights) <= 2 * buckets:
         return range(len(heights))
     ends = [len(heights) * bucket // buckets for bucket in range(buckets + 1)]

@@ -1,4 +1,4 @@
-"""How drawings look: a colour, a shape and a dash pattern for each competitor, and what all drawings share."""
+"""How drawings look: a colour, a shape and a dash pattern for each competitor, and common colours and sizes."""
 
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, count

@@ -1,4 +1,4 @@
-"""Drawings without what only makes a page heavy: half of what Vega writes is said twice or is not seen."""
+"""Smaller drawings: half of Vega's SVG is redundant or invisible."""
 
 import re
 from xml.etree import ElementTree
@@ -30,7 +30,7 @@ def smaller(svg: str) -> str:
 
 
 def _reduce(element: Element) -> None:
-    """Clean an element after its children, so that what they share can rise as far as it goes."""
+    """Reduce an element after its children, so that attributes that they share can move up as far as possible."""
     children: list[Element] = []
     for child in element:
         _reduce(child)
@@ -56,7 +56,7 @@ def _name_mark(element: Element) -> None:
 
 
 def _seen(element: Element) -> bool:
-    """Not a background that is not filled, a label that had no room, an empty path."""
+    """Whether an element is visible: not an unfilled background, an empty label or an empty path."""
     name = _name(element)
     hollow = name in ("g", "text") and len(element) == 0 and not element.text
     return not hollow and not (name == "path" and len(element.get("d", "")) == 0)
@@ -81,7 +81,7 @@ def _clean(element: Element) -> None:
 
 
 def _join_alike(group: Element) -> None:
-    """Make one path of all lines and shapes that look alike: of ticks, intervals and points there are thousands."""
+    """Join all lines and shapes that look alike into one path: there are thousands of ticks, intervals and points."""
     paths: dict[tuple[tuple[str, str], ...], Element] = {}
     for member in [member for member in group if _name(member) in ("line", "path")]:
         place = PLACE.fullmatch(member.get("transform", "translate(0,0)" if _name(member) == "line" else ""))
@@ -104,7 +104,7 @@ def _line(line: Element, x: float, y: float) -> str:
 
 
 def _moved(path: str, x: float, y: float) -> str:
-    """The path at another place: what it says relative to itself stays."""
+    """The path at another place; relative commands stay the same."""
     found = []
     for letter, numbers in COMMAND.findall(path):
         values = [float(number) for number in NUMBER.findall(numbers)]
@@ -120,7 +120,7 @@ def _moved(path: str, x: float, y: float) -> str:
 
 
 def _raise_what_is_shared(group: Element) -> None:
-    """Let the group say once what all its members say of themselves."""
+    """Move the attributes that all members of a group share to the group."""
     for name in INHERITED:
         values = {member.get(name) for member in group}
         value = values.pop() if len(values) == 1 else None

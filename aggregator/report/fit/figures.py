@@ -8,8 +8,8 @@ import altair as alt
 from aggregator.base.case_names import group, parameters
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
-from aggregator.report.figures.charts import SAYS, colour, dash, draw, shape
-from aggregator.report.figures.dot_plot import about, panels
+from aggregator.report.figures.charts import SAYS, colour, dash, draw, faceted, shape
+from aggregator.report.figures.dot_plot import about
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.model import Figure
 from runners.harness.record import Epoch
@@ -51,12 +51,7 @@ def _lines(rows: list[Row], x: alt.X, palette: Palette) -> str:
     )
     line = base.mark_line(strokeWidth=1.5).encode(strokeDash=dash(palette, rows))
     point = base.mark_point(filled=True, size=50, opacity=1).encode(shape=shape(palette, rows), description=SAYS)
-    faceted = (
-        alt.layer(line, point)
-        .properties(width=315, height=150)
-        .facet(alt.Facet("panel:N", sort=panels(rows)), data=alt.NamedData("rows"), columns=2)
-    )
-    return draw(faceted.resolve_scale(y="independent"), rows=rows)
+    return draw(faceted([line, point], rows, 315, 150, 2).resolve_scale(y="independent"), rows=rows)
 
 
 def _epochs(case: CaseResult, side: Side) -> list[Row]:

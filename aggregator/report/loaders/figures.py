@@ -11,8 +11,8 @@ from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.means import geometric_mean
 from aggregator.judge.sides import Side
-from aggregator.report.figures.charts import SAYS, colour, dash, draw, shape
-from aggregator.report.figures.dot_plot import panels, row_of
+from aggregator.report.figures.charts import SAYS, colour, dash, draw, faceted, shape
+from aggregator.report.figures.dot_plot import row_of
 from aggregator.report.figures.style import GREY, Palette, Row
 from aggregator.report.loaders.limits import DECODING
 from aggregator.report.model import Figure
@@ -78,7 +78,7 @@ def _cost(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure 
         "Further up is faster, further left is cheaper. CPU time is the CPU time of all processes during the timed "
         "steps. Each point is a competitor with a number of workers; larger points have more workers."
     )
-    svg = draw(_faceted([line, point], rows), rows=rows)
+    svg = draw(faceted([line, point], rows, 205, 200, 3), rows=rows)
     return Figure(f"{prefix}loader-cost", "Loader throughput by CPU time per image", caption, svg)
 
 
@@ -97,12 +97,7 @@ def _by_workers(rows: Sequence[Row], axis: str, palette: Palette) -> str:
     if any(row.get("limit") for row in rows):
         limit = alt.Chart().transform_filter("isValid(datum.limit)").mark_line(color=GREY, strokeDash=[3, 3])
         layers.insert(0, limit.encode(x=x, y=alt.Y("mean(limit):Q", title=axis)))
-    return draw(_faceted(layers, rows), rows=rows)
-
-
-def _faceted(layers: Sequence[alt.Chart], rows: Sequence[Row]) -> alt.FacetChart:
-    facet = alt.Facet("panel:N", sort=panels(rows))
-    return alt.layer(*layers).properties(width=205, height=200).facet(facet, data=alt.NamedData("rows"), columns=3)
+    return draw(faceted(layers, rows, 205, 200, 3), rows=rows)
 
 
 def _row(case: CaseResult, side: Side, value: float, low: float, high: float) -> Row:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from aggregator.base.quantities import percent
 from aggregator.base.text import clean
+from aggregator.judge.metrics import setting
 from aggregator.judge.sides import Side
 from runners.harness.record import Record
 
@@ -42,7 +43,7 @@ def bottleneck(side: Side) -> str:
     stages = busy_stages(side)
     if not stages:
         return ""
-    source = next((text for record in side.ok.values() if (text := _source(record))), "its own statistics")
+    source = next((text for record in side.ok.values() if (text := setting(record, SOURCE))), "its own statistics")
     first, *others = sorted(stages, key=lambda stage: -stage.share)
     rest = f" ({', '.join(f'{clean(stage.name, 40)} {_share(stage)}' for stage in others)})" if others else ""
     if math.fsum(stage.share for stage in stages if stage.workers == first.workers) < BUSY:
@@ -56,10 +57,6 @@ def _observed(record: Record) -> list[Busy]:
     if samples is None or not whole:
         return []
     return [Busy(stage.name, stage.workers, stage.busy_ns / (stage.workers * whole)) for stage in samples.pipeline]
-
-
-def _source(record: Record) -> str:
-    return clean(record.effective.settings.get(SOURCE, ""), 60) if record.effective else ""
 
 
 def _share(stage: Busy) -> str:

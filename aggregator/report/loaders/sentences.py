@@ -29,7 +29,7 @@ FEWEST = 2
 PAST = 1.1
 """A loader beyond this share of the reference decoder's rate has a faster decoder: the reference is no limit to it."""
 NOTE = (
-    "Loaders report how busy each stage of their pipeline was. `decode 90 % of 2` means that the stage decode can run "
+    "Loaders report how busy each stage of their pipeline was. “decode 90 % of 2” means that the stage decode can run "
     "two tasks at once, and that 90 % of the time of both was spent on tasks; the time in which a task waits for a CPU "
     f"counts. A stage is called the bottleneck where its workers were busy for {percent(BUSY)} of the time or more; of "
     "several stages that share their workers, it is the stage that took most of that time. Decoding includes reading "
@@ -42,7 +42,7 @@ NOTE = (
 
 
 def loader_remarks(cases: Sequence[CaseResult]) -> Remarks | None:
-    """A sentence for each competitor and setting whose records tell what bounds it, and for each track in which pixels
+    """A sentence for each competitor and setting whose records show what bounds it, and for each track in which pixels
     may differ; None where there are no sentences."""
     pipelines: dict[tuple[Case, str], dict[str, Side]] = {}
     for result in sorted(cases, key=natural):

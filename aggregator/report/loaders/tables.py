@@ -25,7 +25,7 @@ SETTINGS = ("stage", "workers", "batch_size")
 RANGES = "Medians (lowest–highest) over n replicates."
 PASSES = {"second epoch": "second_epoch", "epoch, cold page cache": "cold_epoch"}
 POOLS = ("workers_alive", "private_threadpool_size")
-"""The settings in which a loader tells how many workers ran; tf.data tells the threads of its pool."""
+"""The settings in which a loader reports how many workers ran; tf.data reports the threads of its pool."""
 
 
 def loader_tables(cases: Sequence[CaseResult]) -> list[Table]:
@@ -92,7 +92,7 @@ def _pixels(rows: Sequence[Row]) -> Table:
     cells = tuple(
         (
             *map(Cell, name),
-            Cell(_listed(map(_decoder, records))),
+            Cell(_listed(metrics.setting(record, "decoder") for record in records)),
             Cell(worst_mean(records)),
             Cell(_worst_image(records)),
         )
@@ -184,13 +184,9 @@ def _listed(texts: Iterable[str]) -> str:
 
 
 def _workers_seen(record: Record) -> str:
-    found = record.effective.settings if record.effective else {}
-    seen = next((clean(found[name], 20) for name in POOLS if name in found), "")
-    return f"{seen} ({clean(found['worker_kind'], 20)})" if seen and "worker_kind" in found else seen
-
-
-def _decoder(record: Record) -> str:
-    return clean(record.effective.settings.get("decoder", ""), 60) if record.effective else ""
+    seen = next((found for name in POOLS if (found := metrics.setting(record, name))), "")
+    kind = metrics.setting(record, "worker_kind")
+    return f"{seen} ({kind})" if seen and kind else seen
 
 
 def _queue(record: Record) -> str:

@@ -1,1 +1,1 @@
-"""The report on disk: one page, one text for a forge, and what both have room for."""
+"""The report on disk: an HTML page, a Markdown text, and how much of it they show."""

@@ -1,14 +1,14 @@
-"""What the page's script needs beside the tables: each case's settings, and its sides relative to one another."""
+"""What the page's script needs besides the tables: the settings of each case, and the ratios of its sides."""
 
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
 from aggregator.base.case_names import digest
-from aggregator.base.quantities import ratio_and_interval
+from aggregator.base.quantities import ratio_of
 from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult, Comparison, Environment, compare_sides
-from aggregator.judge.sides import Side, ranked
+from aggregator.judge.sides import ranked
 from method.compare import FIXED, Paired, ratio
 from runners.harness.case import AXES, Case
 
@@ -30,9 +30,9 @@ def page_data(environments: Sequence[Environment], names: dict[Case, str]) -> Da
 
 def _settings(case: Case) -> dict[str, str]:
     """What the page can be filtered by."""
-    chosen = [(axis, getattr(case, axis.name)) for axis in AXES]
+    values = [(axis, getattr(case, axis.name)) for axis in AXES]
     found = {"workload": case.workload, "device": case.device}
-    found |= {axis.column: axis.shown(value) for axis, value in chosen if value is not None}
+    found |= {axis.column: axis.shown(value) for axis, value in values if value is not None}
     if case.dataset:
         found["data"] = case.dataset.id
     return {name: clean(value, 60) for name, value in found.items()}
@@ -41,29 +41,24 @@ def _settings(case: Case) -> dict[str, str]:
 def _relative(result: CaseResult) -> Data:
     design = next((found.paired.design for found in result.comparisons if found.paired), FIXED)
     sides, ranking = result.sides, ranked(result.sides)
-    known = {(found.left.competitor, found.right.competitor): found for found in result.comparisons}
+    judged = {(found.left.competitor, found.right.competitor): found for found in result.comparisons}
     ratios: list[list[Data | None]] = [[None] * len(sides) for _ in sides]
     for (left, one), (right, other) in combinations(enumerate(sides), 2):
-        found = known.get((one.competitor, other.competitor)) or compare_sides(result.case, one, other, design)
+        found = judged.get((one.competitor, other.competitor)) or compare_sides(result.case, one, other, design)
         if found.paired and not found.incomparable:
             ratios[left][right] = _shown(found.paired, found)
             ratios[right][left] = _shown(found.paired.swapped(), found)
     return {
-        "sides": [_label(side) for side in sides],
+        "sides": [side.name for side in sides],
         "best": sides.index(ranking[0]) if ranking else None,
         "ratios": ratios,
     }
 
 
-def _label(side: Side) -> str:
-    return side.name
-
-
 def _shown(found: Paired, comparison: Comparison) -> Data | None:
     """No ratio without its interval and n."""
-    if found.low is None or found.high is None:
+    value, (text, interval) = ratio(found.log_ratio), ratio_of(found)
+    if not text:
         return None
-    value, low, high = ratio(found.log_ratio), ratio(found.low), ratio(found.high)
-    text, interval = ratio_and_interval(value, low, high)
     disturbed = ", disturbed" if comparison.disturbed else ""
     return {"value": float(f"{value:.6g}"), "text": f"{text}×", "detail": f"{interval}, n {found.n}{disturbed}"}

@@ -1,8 +1,9 @@
-"""report.html: one file, nothing fetched, complete without its script."""
+"""report.html: one file that fetches nothing and is complete without its script."""
 
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from xml.etree import ElementTree
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,7 +17,7 @@ SCRIPTS = tuple(
 )
 ALLOWED = {"svg", "g", "path", "rect", "line", "text", "tspan", "title", "defs", "clipPath"}
 BACKGROUND = re.compile(r'<rect width="[\d.%]+" height="[\d.%]+" fill="white"/>')
-"""Of drawings that stand alone; in the page they are on its paper, light or dark."""
+"""The background of a drawing; in the page, drawings have the page's background, light or dark."""
 ABOUT_SAMPLES, HELD_SAMPLES = Markup("<!--about samples-->"), Markup("<!--samples-->")
 """Where the raw samples go. No text of a record can be one of these: its angle brackets are escaped."""
 
@@ -53,19 +54,13 @@ def held(packed: Packed, name: str) -> Markup:
     return Markup(f'<script type="{kind}" id="{name}">{inert}</script>')
 
 
-def _source(environment: Environment, *names: str) -> Markup:
-    """Files of ours, as they are."""
-    assert environment.loader is not None
-    return Markup("".join(environment.loader.get_source(environment, name)[0] for name in names))
-
-
 def _hash(text: str) -> str:
     """How a Content-Security-Policy names the one script that may run."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
-def render_html(report: Report) -> str:
-    """report.html."""
+def page_environment(**filters: Callable[..., str]) -> Environment:
+    """How this project's templates are rendered to HTML."""
     environment = Environment(
         loader=PackageLoader("aggregator"),
         autoescape=True,
@@ -73,18 +68,30 @@ def render_html(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(inline=inline, held=held)
-    script = _source(environment, *SCRIPTS)
+    environment.filters.update(inline=inline, **filters)
+    return environment
+
+
+def source(environment: Environment, *names: str) -> Markup:
+    """Files of this project, as they are."""
+    assert environment.loader is not None
+    return Markup("".join(environment.loader.get_source(environment, name)[0] for name in names))
+
+
+def render_html(report: Report) -> str:
+    """report.html."""
+    environment = page_environment(held=held)
+    script = source(environment, *SCRIPTS)
     template = environment.get_template("report.html.j2")
     page = template.render(
         report=report,
-        style=_source(environment, "style.css"),
+        style=source(environment, "style.css"),
         script=script,
         script_hash=_hash(script),
         about_samples=ABOUT_SAMPLES,
         held_samples=HELD_SAMPLES,
     )
-    # They take what room the rest has left.
+    # The samples get the bytes that the rest of the page leaves.
     samples = report.samples(size_limits.for_samples(len(page.encode())))
     packed = held(samples.packed, "samples") if samples.packed else Markup()
     return page.replace(ABOUT_SAMPLES, escape(samples.said)).replace(HELD_SAMPLES, packed)

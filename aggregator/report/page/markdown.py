@@ -1,12 +1,11 @@
-"""report.md: the same report for a forge, with the figures beside it."""
+"""report.md: the same report as Markdown for a code host, with its figures in a folder."""
 
 import re
 from itertools import zip_longest
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from aggregator.base.text import clean_lines
 from aggregator.report.model import Cell, Report, Table
+from aggregator.report.page.html import page_environment
 
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 SPECIAL = re.compile(r"[\\`*\[\]|~$#]|(?<!\w)_|_(?!\w)")
@@ -64,13 +63,7 @@ def _cell(cell: Cell) -> str:
 
 def render_markdown(report: Report) -> str:
     """report.md."""
-    environment = Environment(
-        loader=PackageLoader("aggregator"),
-        autoescape=False,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(md=escape, fence=fence, table=table)
+    environment = page_environment(md=escape, fence=fence, table=table)
+    environment.autoescape = False
     text = environment.get_template("report.md.j2").render(report=report)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

@@ -1,4 +1,4 @@
-"""Raw samples for the page's script: every step of every replicate, as finely as the page has room for."""
+"""Raw samples for the page's script: every step of every replicate, with the digits for which the page has room."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,47 +9,46 @@ from aggregator.base.quantities import count
 from aggregator.judge.analysis import CaseResult
 from aggregator.report.model import Packed, PackedSamples
 from aggregator.report.page.packing import pack
-from runners.harness.record import Record, Samples
+from runners.harness.record import Samples
 
 DIGITS = 4
-"""A step is rounded to so many where there is room: far finer than any difference that a verdict rests on."""
+"""A step is rounded to so many digits if there is room: much finer than any difference that matters to a verdict."""
 ROUNDED_TO = {
     None: "four digits",
-    8: "an eighth of the spread of its replicate's middle half",
-    4: "a quarter of the spread of its replicate's middle half",
-    2: "half the spread of its replicate's middle half",
+    8: "an eighth of the interquartile range of its replicate",
+    4: "a quarter of the interquartile range of its replicate",
+    2: "half of the interquartile range of its replicate",
 }
-"""By how many times finer than that spread; the first that fits is taken."""
+"""By how many times finer than the interquartile range; the first that fits is taken."""
 LEVELS = " !#$%'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}"
-"""A sign for each level around the middle: what JSON and HTML leave as it is, but for the one that begins a number."""
+"""A character for each level around the middle, which JSON and HTML do not escape."""
 FAR = "~"
 MIDDLE = len(LEVELS) // 2
 EVERY, HOPELESS = 10, 1.2
-"""Of many cases every tenth is packed first: where these are that much too long for their share of the steps, the
-whole is not tried."""
+"""Every tenth case is packed first. If these cases exceed their share of the bytes by this factor, the others are not
+packed."""
 _SIGNS = np.frombuffer(LEVELS.encode("ascii"), np.uint8)
 
 
 def packed_samples(parts: Sequence[Sequence[CaseResult]], left: int) -> PackedSamples:
-    """The samples of the cases that each part tells one by one, `parts`: by case digest
-    `[competitor, block, warm-up steps, ns a unit, middle in units, steps]`, a replicate each, in run order. They take
-    at most `left` bytes.
+    """The samples of the cases that each part describes in full, in at most `left` bytes. By case digest, for each
+    replicate in run order: `[competitor, block, warm-up steps, ns per unit, middle in units, steps]`.
 
-    Of the steps each is one sign of LEVELS, so many units from the middle, or its units between two of FAR.
+    A step is a character of LEVELS, which is its distance from the middle in units, or its units between two FAR.
     """
     steps = _steps(parts)
     few = [[result for result in part if any(each.step_ns for each in _samples(result))][::EVERY] for part in parts]
-    # No step that scatters goes into half a byte: of more than these nothing need be packed to see that it is too much.
+    # A step needs half a byte or more: of more steps than these, none need be packed.
     for finer in ROUNDED_TO if steps <= 2 * left else ():
         if len(_packed(few, finer, always=True).text) * steps > HOPELESS * left * _steps(few):
             continue
         found = _packed(parts, finer)
         if len(found.text) <= left:
             return PackedSamples(
-                found, f"Where scripts run, each case's can be saved as CSV, rounded to {ROUNDED_TO[finer]}."
+                found, f"With JavaScript, the samples of a case can be saved as CSV, rounded to {ROUNDED_TO[finer]}."
             )
     return PackedSamples(
-        said=f"The {count(steps, 'raw sample')} would make this page too long: they are in the run's records, and "
+        said=f"This page has no room for {count(steps, 'raw sample')}: they are in the records of the run, and "
         "`python -m aggregator export --format parquet` makes a table of them."
     )
 
@@ -68,14 +67,10 @@ def _samples(result: CaseResult) -> Iterator[Samples]:
 
 
 def _replicates(result: CaseResult, finer: int | None) -> list[tuple[str, int, int, int, int, str]]:
-    found: list[tuple[Record, str]] = sorted(
-        ((record, side.name) for side in result.sides for record in side.ok.values()),
-        key=lambda entry: (entry[0].block.sequence, entry[0].record_id),
-    )
     return [
-        (label, record.block.number, record.samples.warmup_steps, *_signs(record.samples, finer))
-        for record, label in found
-        if record.samples and record.samples.step_ns
+        (side.name, record.block.number, record.samples.warmup_steps, *_signs(record.samples, finer))
+        for record, side in result.in_run_order
+        if record.samples
     ]
 
 

@@ -1,1 +1,1 @@
-"""What a replicate takes of the machine before and beside its steps: import, set-up, first step, memory, CPU time."""
+"""Start-up and resources of a replicate: import, set-up, first step, memory, CPU time."""

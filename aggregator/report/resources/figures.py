@@ -49,7 +49,7 @@ READINGS = (
 
 
 def reading_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> list[Figure]:
-    """Each reading, workload by workload; `prefix` tells the files of one part from another's."""
+    """Each reading for each workload; `prefix` distinguishes the files of different parts."""
     workloads = [(workload, sorted(members, key=natural)) for workload, members in by_workload(cases)]
     found = [
         reading_figure(reading, workload, members, palette, prefix)

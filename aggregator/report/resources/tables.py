@@ -1,4 +1,4 @@
-"""What comes before the steady state, and what a replicate takes of the machine: a table for each workload."""
+"""Start-up and resources of the replicates: a table for each workload."""
 
 from collections.abc import Sequence
 

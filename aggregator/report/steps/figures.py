@@ -10,8 +10,8 @@ from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import natural
 from aggregator.judge.means import geometric_mean
 from aggregator.judge.roofline import COPY_PRECISION, Rate, Roof, Unknown
-from aggregator.report.figures.charts import SAYS, colour, draw, shape
-from aggregator.report.figures.dot_plot import about, panels
+from aggregator.report.figures.charts import SAYS, colour, draw, faceted, shape
+from aggregator.report.figures.dot_plot import about
 from aggregator.report.figures.style import GREY, Palette, Row
 from aggregator.report.model import Figure
 
@@ -76,9 +76,4 @@ def _plot(rows: Sequence[Row], ceiling: Sequence[Row], palette: Palette) -> str:
     points = points.encode(
         x=x("intensity:Q"), y=y("rate:Q"), color=colour(palette, rows), shape=shape(palette, rows), description=SAYS
     )
-    chart = (
-        alt.layer(roof, points)
-        .properties(width=205, height=170)
-        .facet(alt.Facet("panel:N", sort=panels(rows)), data=alt.NamedData("rows"), columns=3)
-    )
-    return draw(chart, rows=rows, ceiling=ceiling)
+    return draw(faceted([roof, points], rows, 205, 170, 3), rows=rows, ceiling=ceiling)

@@ -123,9 +123,8 @@ def _precision(cases: Sequence[CaseResult]) -> str:
     kept: dict[str, dict[str, None]] = {}
     for side in (side for result in cases for side in result.sides):
         for record in side.ok.values():
-            parameters = record.effective.settings.get("parameters") if record.effective else None
-            if parameters:
-                kept.setdefault(clean(parameters, 40), {})[side.name] = None
+            if precision := metrics.setting(record, "parameters"):
+                kept.setdefault(precision, {})[side.name] = None
     said = f"Precision: {clean(cases[0].case.precision, 40)}, as requested and as read back"
     if len(kept) > 1:
         said += "".join(f"; parameters in {how}: {', '.join(who)}" for how, who in kept.items())

@@ -1,9 +1,9 @@
-// A table as it stands, as Markdown or CSV; the whole report as JSON.
+// Copies a table as shown, as Markdown or CSV, and the whole report as JSON.
 
 const entities = { "&": "&amp;", "<": "&lt;", ">": "&gt;" };
 
 function markdownText(text) {
-  // A space of no width keeps a forge from making a link or a mention of it.
+  // A zero-width space keeps a code host from making a link or a mention of it.
   const plain = text.replace(/(?<=@)|(?<=:)(?=\/\/)|(?<=www)(?=\.)|(?<=#)(?=\w)/gi, "\u200b");
   return plain.replace(/[&<>]/g, (sign) => entities[sign]).replace(/[\\`*_[\]|~$#]/g, "\\$&");
 }
@@ -29,12 +29,12 @@ function markdownOf(table) {
 }
 
 function csvText(text) {
-  // A spreadsheet runs what starts like a formula.
+  // A spreadsheet runs a text that starts like a formula.
   const inert = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return `"${inert.replaceAll('"', '""')}"`;
 }
 
-// Each column as it is read and, where there are numbers behind it, these: in seconds, bytes, images a second, fractions.
+// Each column as text and, if it has numbers, as numbers: seconds, bytes, images per second, fractions.
 function csvOf(table) {
   const rows = rowsOf(table), heads = columnsOf(table).filter(Boolean);
   const number = (cell) => cell.dataset.relative ?? cell.dataset.v;
@@ -59,7 +59,7 @@ function save(name, type, text) {
   const address = URL.createObjectURL(new Blob([text], { type }));
   const link = element("a", { href: address, download: name });
   link.click();
-  // A busy browser fetches it late: after one second it has come too late, and nothing was saved.
+  // A busy browser fetches the file late: a URL revoked after one second was too short-lived, and nothing was saved.
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
 
@@ -67,7 +67,7 @@ async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Where a page may not write to the clipboard, the old way still can.
+    // If the page may not write to the clipboard, the older command may still work.
     const area = element("textarea", { value: text });
     document.body.append(area);
     area.select();

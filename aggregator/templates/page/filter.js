@@ -1,12 +1,12 @@
-// Which cases are shown: every word typed is in a row's text or its case's name, and every setting chosen is the case's.
+// Shows the cases that have every selected setting, and every typed word in the text of a row or the name of its case.
 
-// A word as it may stand in a text: with a digit at either end it is a whole number there, so that 8 finds no 18 or 128.
+// A word as a pattern. With a digit at an end it matches only a whole number, so that 8 does not find 18 or 128.
 function pattern(word) {
   const literal = word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
   return new RegExp(`${/^\d/.test(word) ? "(?<![\\d.])" : ""}${literal}${/\d$/.test(word) ? "(?![\\d.]*\\d)" : ""}`, "i");
 }
 
-// What was typed, as the patterns of its words; a number belongs to the word before it where cases are named so: "batch 8".
+// The typed text as patterns of its words. A number belongs to the word before it if cases have such names: "batch 8".
 function patterns() {
   const titles = Object.values(data.cases).map(({ title }) => title), joined = [];
   for (const word of state.q.trim().split(/[\s,]+/).filter(Boolean)) {
@@ -50,7 +50,7 @@ function applyFilter() {
   status.textContent = active ? `${found.size} of ${every} shown; ${figures}.` : `${every}.`;
 }
 
-// In a figure whose marks have names those of other cases fade, and one that has no other goes; says whether any has no names.
+// Fades the marks of other cases in figures, and hides figures without a mark that is left; returns whether a figure has marks without a case.
 function fadeMarks(fits) {
   let nameless = false;
   for (const figure of document.querySelectorAll(".figures figure")) {
@@ -66,7 +66,7 @@ function sidesOf(details) {
   return data.parts[details.closest("[data-part]").dataset.part][details.dataset.case]?.sides ?? [];
 }
 
-// A chooser for every setting in which the cases differ.
+// A selection for every setting in which the cases differ.
 function makeChoosers(form) {
   const values = new Map();
   for (const { settings } of Object.values(data.cases)) {

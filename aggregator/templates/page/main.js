@@ -1,6 +1,6 @@
-// Brings the page to life. Without it everything is there to read; it only filters, sorts, compares and copies.
+// The page is complete without scripts; they filter, sort, compare and copy.
 
-// Files of one module: each is in the scope of the others.
+// The files are one module and share a scope.
 const data = await unpacked("data");
 const status = document.getElementById("status");
 const tables = [...document.querySelectorAll("main table")].filter((table) => table.tHead);
@@ -15,7 +15,7 @@ function goTo(place) {
   target.focus({ preventScroll: true });
 }
 
-// A link may name what this report does not have, which would hide everything without a word.
+// A link may name settings that this report does not have; they would hide everything.
 function forgetUnknown() {
   const offered = (name, value) => [...(form.elements[name]?.options ?? [])].some((option) => option.value === value);
   for (const [name, value] of state.facets) if (!offered(name, value)) state.facets.delete(name);
@@ -68,7 +68,7 @@ form.append(
   }));
 form.addEventListener("submit", (event) => event.preventDefault());
 tools.hidden = false;
-// On a phone the answer comes before the means to look at it in other ways.
+// On a phone the answer comes before the filters.
 tools.open = matchMedia("(min-width: 50rem)").matches;
 
 makeSampleButtons();
@@ -78,7 +78,7 @@ for (const one of document.querySelectorAll("details[data-case]")) {
     writeState(false);
   });
 }
-// A link, or a mark of a figure, leads to its place.
+// Follows a link, or a mark of a figure, to its place.
 document.addEventListener("click", (event) => {
   const link = event.target.closest('a[href^="#"]'), mark = event.target.closest(".figures [data-case]");
   const told = mark?.closest("[data-part]").querySelector(`details[data-case="${mark.dataset.case}"]`);
@@ -88,7 +88,7 @@ document.addEventListener("click", (event) => {
   writeState(true);
   goTo(state.at);
 });
-// On paper nothing can be unfolded: the answers are all there, the cases as the reader left them.
+// In print all answers are unfolded; cases stay as the reader left them.
 let folded = [];
 addEventListener("beforeprint", () => {
   folded = [...document.querySelectorAll("details.group:not([open])")];

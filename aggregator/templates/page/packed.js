@@ -1,4 +1,4 @@
-// What came with the page: JSON as it is, or in gzip where it is long.
+// Data of the page: JSON, compressed with gzip if it is long.
 
 async function unpacked(name) {
   const held = document.getElementById(name);

@@ -1,4 +1,4 @@
-// Times relative to a baseline: ratios and intervals were computed with the report; here they only change places.
+// Shows times relative to a baseline. The report computed all ratios and intervals; the script only selects them.
 
 function ratioOf(cell, base) {
   const row = cell.closest("tr"), part = cell.closest("[data-part]");

@@ -1,4 +1,4 @@
-// Every step of a case's replicates in run order, as finely as the page holds them.
+// Every step of a case's replicates in run order, with the digits that the page has.
 
 let everySample;
 
@@ -9,7 +9,7 @@ async function samplesOf(details) {
   return replicates.map(([competitor, block, warmup, ...packed]) => ({ competitor, block, warmup, steps: stepsOf(levels, ...packed) }));
 }
 
-// A sign is so many units from the middle; what is further away stands as a number between two tildes.
+// A character is a distance from the middle in units; a larger distance is a number between two tildes.
 function stepsOf(levels, unit, middle, signs) {
   const half = Math.floor(levels.length / 2);
   return [...signs.matchAll(/~(\d+)~|[^~]/g)].map(([sign, far]) => unit * (far ? Number(far) : middle + levels.indexOf(sign) - half));

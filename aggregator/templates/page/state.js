@@ -1,10 +1,10 @@
-// What the reader has chosen, kept in the URL's hash, so that a link shows the page as it stands.
+// The reader's selections, kept in the URL's hash, so that a link shows the same view.
 
 const state = { q: "", facets: new Map(), view: "absolute", base: "", theme: "", sorts: new Map(), open: new Set(), at: "" };
 
 function readState() {
   const hash = location.hash.slice(1);
-  // A plain anchor, as links from elsewhere have it, is a place and nothing else.
+  // A plain anchor is a place without selections.
   const given = new URLSearchParams(hash.includes("=") ? hash : "");
   state.q = given.get("q") ?? "";
   state.view = given.get("view") === "relative" ? "relative" : "absolute";
@@ -39,6 +39,6 @@ function writeState(step) {
   for (const [table, { column, order }] of state.sorts) said.set(`sort.${table}`, `${column}.${order}`);
   if (state.open.size) said.set("open", [...state.open].join(" "));
   if (state.at) said.set("at", state.at);
-  // Typing replaces; following a link is a step that "back" undoes.
+  // Typing replaces the history entry; following a link adds one, which "back" undoes.
   history[step ? "pushState" : "replaceState"](null, "", `#${said}`);
 }

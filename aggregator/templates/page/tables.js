@@ -8,7 +8,7 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-// A row with the remarks below it, which move and hide together.
+// A row with the remarks below it: they move and hide together.
 function bundles(table) {
   const found = [];
   for (const row of table.tBodies[0].rows) {
@@ -22,7 +22,7 @@ function headings(table) {
   return [...table.tHead.rows[table.tHead.rows.length - 1].cells];
 }
 
-// The text as it is read; drawings have none.
+// The text of a cell; drawings have none.
 function textOf(cell) {
   return [...cell.childNodes].filter((node) => node.nodeName !== "SUP").map((node) => node.textContent.trim()).filter(Boolean).join(" ");
 }
@@ -50,7 +50,7 @@ function sortTable(table) {
   const keyed = bundles(table).map((rows) => ({ rows, key: chosen && rows[0].cells[chosen.column] ? keyOf(rows[0].cells[chosen.column]) : null }));
   keyed.sort((one, other) => {
     const apart = compareKeys(one.key, other.key);
-    // A dash stays at the end whichever way a column is turned.
+    // Dashes stay at the end in both directions.
     const ordered = one.key === null || other.key === null ? apart : turn * apart;
     return ordered || one.rows[0].dataset.place - other.rows[0].dataset.place;
   });

@@ -1,0 +1,47 @@
+"""The sources of a build: their commit, and digests that tell whether two builds are the same."""
+
+import hashlib
+import os
+import subprocess
+import tomllib
+from pathlib import Path
+
+RECIPE = "images/Dockerfile"
+SHARED = (RECIPE, "runners/__init__.py", "runners/harness", "runners/reference")
+
+
+def digest(root: Path, framework: str) -> str:
+    """A digest of the framework's sources and requirements and of the sources that all frameworks share."""
+    total = hashlib.sha256()
+    for part in (*SHARED, f"runners/{framework}", f"images/{framework}"):
+        for path in _files(root / part):
+            total.update(os.fsencode(path.relative_to(root)) + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def commit(root: Path) -> tuple[str | None, bool | None]:
+    """The commit, and whether the tree differs from it; None twice outside a repository."""
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=20, check=True
+        )
+        status = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None, None
+    return head.stdout.strip(), bool(status.stdout.strip())
+
+
+def version(root: Path) -> str:
+    """The project's version."""
+    try:
+        return str(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"])
+    except (OSError, tomllib.TOMLDecodeError, KeyError):
+        return ""
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)

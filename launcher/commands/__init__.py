@@ -1,0 +1,1 @@
+"""The subcommands: each file has the options and the work of one."""

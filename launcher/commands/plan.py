@@ -1,0 +1,40 @@
+"""`plan`: prints what `bench` would do with the same options."""
+
+import secrets
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from launcher import options
+from launcher.errors import ExitCode
+from launcher.plan.cases import with_data
+from launcher.plan.description import describe, describe_stopping, shortfall
+from launcher.plan.draft import draft
+from launcher.plan.estimate import earlier, expected_seconds
+from launcher.stop import Stop
+from launcher.text import printable
+
+HELP = "print the cases, the replicates and an estimate; run nothing"
+
+
+def add(parser: ArgumentParser) -> None:
+    """Its options."""
+    options.add(parser, *options.MEASURED)
+
+
+def run(root: Path, given: Namespace, _stop: Stop) -> int:
+    """Print the plan."""
+    asked = options.measured(given)
+    drafted = draft(root, asked)
+    cases = with_data(drafted.cases, drafted.expected)
+    seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
+    print(f"profile {asked.profile}: {drafted.profile.description}\n")
+    pilots, durations = drafted.profile.pilots, earlier(asked.out)
+    print("\n".join(describe(cases, seed, durations, pilots)))
+    print(describe_stopping(drafted.stopping, drafted.budget_seconds, drafted.budget_cuts_planned))
+    if drafted.budget_cuts_planned:
+        for text in shortfall(expected_seconds(cases, durations, pilots), drafted.budget_seconds):
+            print(f"warning: {text}")
+    for source in drafted.sources:
+        if not source.ready:
+            print(f"data to prepare first: {printable(str(source.manifest.parent))}")
+    return ExitCode.OK

@@ -1,0 +1,21 @@
+"""Facts that only the launcher knows. It passes them to the runner, which writes them into the record."""
+
+import json
+import socket
+
+from launcher.engines.engine import Job
+from launcher.text import printable
+
+VARIABLE = "LEVELFIELD_PROVENANCE"
+
+
+def handed_down(job: Job, engine: str, command: list[str], **more: object) -> str:
+    """The value of the environment variable: engine, commit, host, and the command that repeats the case by hand."""
+    facts = {
+        **job.provenance,
+        "engine": engine,
+        "hostname": socket.gethostname(),
+        "command": [printable(word) for word in command],
+        **more,
+    }
+    return json.dumps(facts, ensure_ascii=True)

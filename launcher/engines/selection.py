@@ -1,0 +1,50 @@
+"""Selects the engine, and prepares programs on it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from launcher.build.environments import EnvironmentBuilder
+from launcher.build.images import ImageBuilder
+from launcher.engines.connection import address, connect, require_command
+from launcher.engines.docker import DockerEngine, require_toolkit
+from launcher.engines.engine import Engine, Limits
+from launcher.engines.venv import VenvEngine
+from launcher.errors import BuildFailed, NotReady
+from launcher.stop import Stop
+from launcher.text import say
+from runners.harness.run import Build
+
+
+def select(
+    root: Path, wanted: str, limits: Limits, device: str, stop: Stop, base_image: str = "", extra_index: str = ""
+) -> tuple[Engine, str]:
+    """The engine that is `wanted`, or for `auto` the best that answers, and the reason. Raises NotReady without any."""
+    environments = EnvironmentBuilder(root, device, stop, extra_index)
+    if wanted == "venv":
+        return VenvEngine(root, environments, limits), "asked for"
+    try:
+        client = connect()
+        require_command()
+    except NotReady as error:
+        if wanted == "docker":
+            raise
+        return VenvEngine(root, environments, limits), f"auto: {error}"
+    if device == "gpu":
+        require_toolkit(client)
+    builder = ImageBuilder(root, client, device, stop, base_image, extra_index)
+    reason = "asked for" if wanted == "docker" else f"auto: a Docker engine answers at {address()[0]}"
+    return DockerEngine(client, builder, limits, device), reason
+
+
+def prepare(engine: Engine, programs: Sequence[str]) -> tuple[dict[str, Build], dict[str, str]]:
+    """Prepare the programs: the build of each, and the reason for each that cannot be prepared."""
+    builds, unbuilt = {}, {}
+    for program in programs:
+        try:
+            builds[program] = engine.prepare(program)
+        except BuildFailed as error:
+            unbuilt[program] = f"{error}" + (f"\n{error.tail}" if error.tail else "")
+            say(f"{program} cannot be prepared: {error}")
+            if error.tail:
+                say(error.tail)
+    return builds, unbuilt

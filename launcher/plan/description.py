@@ -1,0 +1,63 @@
+"""Says in words what a run will do and how long that takes."""
+
+from collections.abc import Sequence
+
+from launcher.plan.estimate import TRAINED_PER_SECOND, Durations, expected_seconds, replicates
+from launcher.text import duration
+from runners.harness.run import PlannedCase, Stopping
+
+
+def describe(cases: Sequence[PlannedCase], seed: int, durations: Durations, pilots: int) -> list[str]:
+    """The plan as lines of text."""
+    lines = []
+    for case in cases:
+        lines.append(f"{case.case.label}   {case.blocks} blocks, at most {case.timeout:g} s a replicate")
+        lines += [f"    {one.label}" for one in case.competitors]
+        lines += [f"    {one.competitor.label}   - {one.kind}: {one.reason}" for one in case.unavailable]
+    before = f" after {pilots} pilots of each program and step case" if pilots else ""
+    return [*lines, "", f"{extent(cases)}{before}, order seed {seed}", estimate(cases, durations, pilots)]
+
+
+def extent(cases: Sequence[PlannedCase]) -> str:
+    """`5 cases, 112 replicates`."""
+    return ", ".join(
+        f"{number} {noun}{'' if number == 1 else 's'}"
+        for number, noun in ((len(cases), "case"), (replicates(cases), "replicate"))
+    )
+
+
+def describe_stopping(rule: Stopping | None, budget: float | None, cuts_planned: bool) -> str:
+    """When the run ends, in a sentence."""
+    bound = f"measuring ends after about {duration(budget)}" if budget else "no time budget"
+    if rule is None:
+        return f"a fixed number of blocks; {bound}"
+    if budget and not cuts_planned:
+        bound = f"none of these blocks is begun that would end after {duration(budget)} of measuring"
+    block = "a block at a time" if rule.every == 1 else f"{rule.every} blocks at a time"
+    return (
+        f"then {block} where the next winner is expected soonest, until every comparison has a winner, is within "
+        f"±{100 * rule.half_width:g} % or has {rule.most_blocks} blocks; {bound}"
+    )
+
+
+def estimate(cases: Sequence[PlannedCase], durations: Durations, pilots: int) -> str:
+    """How long the pilots and the planned replicates take, and what this estimate rests on."""
+    pairs = [(planned.case, one) for planned in cases for one in planned.competitors]
+    measured = sum(durations.knows(case, one) for case, one in pairs)
+    basis = [f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"] if measured else []
+    if measured < len(pairs):
+        basis.append("rough constants for each workload")
+    rates = {TRAINED_PER_SECOND[case.device] for case, one in pairs if case.epochs and not durations.knows(case, one)}
+    basis += [f"{rate:g} trained images a second" for rate in rates]
+    time = duration(expected_seconds(cases, durations, pilots))
+    return f"about {time} of measuring, from {' and '.join(basis)}; preparing data and frameworks comes on top"
+
+
+def shortfall(expected: float, budget: float | None) -> list[str]:
+    """A warning where the planned blocks alone are expected to take longer than the time budget."""
+    if budget is None or expected <= budget:
+        return []
+    return [
+        f"a time budget of {duration(budget)} is less than the {duration(expected)} that the planned blocks are "
+        "expected to take: some cases may end without a verdict"
+    ]

@@ -1,0 +1,70 @@
+"""Shows the progress of a run: a line for each replicate, and on a terminal a bar with the time left."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from launcher.text import duration
+
+
+class Display:
+    """Writes to stderr. The bar is drawn at events only: a ticking display would take time from what is measured."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+        self._total, self._done = 0, 0
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(30),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+        )
+        self._bar = Progress(*columns, console=self._console, auto_refresh=False, transient=True)
+        self._task = self._bar.add_task("", total=0, left="")
+
+    def __enter__(self) -> "Display":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def plan(self, total: int) -> None:
+        """Set the number of replicates."""
+        self._total = total
+        self._bar.update(self._task, total=total)
+
+    def begin(self, case: str, competitor: str, seconds_left: float) -> None:
+        """A replicate starts."""
+        self._bar.update(
+            self._task, description=escape(f"{competitor}  {case}"), left=f"about {duration(seconds_left)} left"
+        )
+        self._draw()
+
+    def end(self, case: str, competitor: str, block: int, result: str, seconds: float, seconds_left: float) -> None:
+        """A replicate ended."""
+        self._done += 1
+        left = f", about {duration(seconds_left)} left" if self._done < self._total else ""
+        self.say(
+            f"[{self._done}/{self._total}] {case} · block {block} · {competitor}: {result} in {seconds:.1f} s{left}"
+        )
+        self._bar.update(self._task, completed=self._done)
+        self._draw()
+
+    def skip(self) -> None:
+        """A replicate is done already, or left out."""
+        self._done += 1
+        self._bar.update(self._task, completed=self._done)
+
+    def say(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._console.print(escape(text))
+
+    def _draw(self) -> None:
+        if self._console.is_terminal:
+            self._bar.refresh()

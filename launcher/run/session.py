@@ -1,0 +1,109 @@
+"""Carries a prepared run out: the pilots, the replicates, the report."""
+
+import dataclasses
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from launcher.datasets.assignment import Dataset
+from launcher.engines.engine import Engine
+from launcher.errors import ExitCode, Interrupted, NotReady
+from launcher.ownership.temporary import other_launchers
+from launcher.plan.estimate import Durations, earlier, spent
+from launcher.processes import run_child
+from launcher.run.folder import RunFolder
+from launcher.run.loop import Measurement
+from launcher.run.pilots import pilot_run, settle
+from launcher.run.progress import Display
+from launcher.run.replicate import Replicator
+from launcher.run.stopping import Budget
+from launcher.stop import Ending, Stop
+from launcher.text import say
+from runners.harness.run import Run, RunState
+
+REPORT_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run that this launcher can go on with, its folder and its data sets."""
+
+    folder: RunFolder
+    run: Run
+    datasets: dict[str, Dataset]
+
+
+def carry_out(root: Path, results: Path, stop: Stop, engine: Engine, session: Session) -> int:
+    """Measure as far as possible, then have the run reported. Returns the exit code."""
+    session = dataclasses.replace(session, run=_warned_of_others(session.run))
+    run, failed = session.run, False
+    fault: NotReady | OSError | None = None
+    try:
+        failed = _measured(session, engine, earlier(results), stop)
+    except (NotReady, OSError) as error:
+        fault = error
+    reported = stop.urgent or report(root, session.folder.path)
+    if fault:
+        raise fault
+    if stop.requested:
+        raise Interrupted(f"interrupted; the records are kept, and RUN={run.run_id} resumes the run")
+    return ExitCode.CASES_FAILED if failed or not reported else ExitCode.OK
+
+
+def _measured(session: Session, engine: Engine, durations: Durations, stop: Stop) -> bool:
+    """Measure the pilots that are due, then the run; whether anything failed or was left out."""
+    folder, run = session.folder, session.run
+    budget = Budget(run.budget_seconds, spent(folder.path), run.budget_cuts_planned)
+
+    def measure(where: RunFolder, what: Run) -> bool:
+        replicator = Replicator(where, what, engine, session.datasets, stop)
+        measurement = Measurement(where, what, replicator, durations, stop, budget)
+        done = measurement.carry_out(Display())
+        if done.state is RunState.COMPLETE:
+            where.forget_compiled()
+        return measurement.failed or done.state is not RunState.COMPLETE
+
+    pilots = pilot_run(run)
+    if pilots:
+        folder.pilots.make()
+        folder.pilots.write(pilots)
+        say("pilots, to find the warm-up:")
+        measure(folder.pilots, pilots)
+        if not stop.requested:
+            run = settle(run, pilots, folder.pilots)
+            for text in run.warnings[len(session.run.warnings) :]:
+                say(f"warning: {text}")
+            folder.write(run)
+    return measure(folder, run)
+
+
+def _warned_of_others(run: Run) -> Run:
+    """The run, with a warning where other launchers are at work on this machine."""
+    pids = ", ".join(str(one.pid) for one in other_launchers())
+    if not pids:
+        return run
+    warning = f"another launcher works on this machine too (process {pids}): the times of both runs are worthless"
+    say(f"WARNING: {warning}")
+    return dataclasses.replace(run, warnings=[*run.warnings, warning])
+
+
+def report(root: Path, folder: Path) -> bool:
+    """Have the aggregator report the run; whether there is a new page. Ctrl-C raises Interrupted."""
+    stop, before = Stop(), _made_at(folder)
+    with stop.on_signals():
+        sys.stdout.flush()
+        ended = run_child([sys.executable, "-m", "aggregator", "report", str(folder)], root, 1, stop, REPORT_SECONDS)
+    if ended.ending is Ending.INTERRUPTED:
+        raise Interrupted(f"interrupted during the report; make report RUN={folder.name}")
+    # The exit code says whether cases failed, not whether there is a page.
+    made = _made_at(folder) != before
+    if not made:
+        command = f"python -m aggregator report {shlex.quote(str(folder))}"
+        say(f"no complete report (exit code {ended.code}); to make it: {command}")
+    return made
+
+
+def _made_at(folder: Path) -> int | None:
+    page = folder / "report.html"
+    return page.stat().st_mtime_ns if page.is_file() else None

@@ -1,0 +1,19 @@
+"""How long one replicate measures."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from runners.harness.case import STRICT
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How long to measure: `warmup_steps` first, then until `min_steps` and `min_seconds` are both reached,
+    but never more than `max_steps` kept steps."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    warmup_steps: int = 5
+    min_steps: int = 40
+    max_steps: int = 10_000
+    min_seconds: float = 2.0
