@@ -18,7 +18,7 @@ from aggregator.report.footnotes import Footnotes
 from aggregator.report.loaders.sentences import loader_remarks
 from aggregator.report.loaders.tables import loader_tables
 from aggregator.report.machine_advice import needed
-from aggregator.report.model import Answer, AnswerGroup, Part, Table
+from aggregator.report.model import Answer, AnswerGroup, CaseDetail, Part, Table
 from aggregator.report.page import size_limits
 from aggregator.report.relative_time import contest_figures
 from aggregator.report.resources.figures import reading_figures
@@ -61,19 +61,20 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
         )
         for result in ordered
     }
-    scores = score_table([case for case in competed if not case.is_self])
-    advice = tuple(needed(competed))
-    samples = [
-        samples_figure(result, links[result.case], names[result.case], palette, shared.sample_bytes) for result in told
-    ]
+
+    def described(result: CaseResult) -> CaseDetail:
+        name, link = names[result.case], links[result.case]
+        samples = samples_figure(result, link, name, palette, shared.sample_bytes)
+        return detail(result, name, link, lines[result.case], samples, roof, common)
+
     return Part(
         title=_title(env, index) if shared.several else "",
-        scores=scores,
+        scores=score_table([case for case in competed if not case.is_self]),
         groups=tuple(_groups(ordered, lines)),
         notes=footnotes.texts,
         axis=axis.printed() if axis else None,
         going_on=going_on(env, competed),
-        advice=advice,
+        advice=tuple(needed(competed)),
         remarks=loader_remarks([case for case in competed if case.case.workload == "load"]),
         figures=(
             *contest_figures(drawn, palette, prefix),
@@ -83,10 +84,7 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
         undrawn=undrawn,
         tables=result_tables(env.cases, names, roof, shared.target),
         in_common=listed_by_competitor(common),
-        cases=tuple(
-            detail(result, names[result.case], links[result.case], lines[result.case], drawing, roof, common)
-            for result, drawing in zip(told, samples, strict=True)
-        ),
+        cases=tuple(map(described, told)),
         untold=untold,
     )
 
