@@ -34,8 +34,8 @@ class Workload:
     `loaders` is empty for workloads that read no data. `more_loaders` take part only if the profile or the user names
     them, or asks for all. The competitors of `load` are loader × variant. In the track `matched` all competitors do the
     same work, in `default` each uses its own default settings. `sizes` are the input sizes of a network in pixels a
-    side, the usual size first; a network without an entry takes any size. `takes` names the axes of a case that are
-    neither listed here nor mandatory, and that this framework supports.
+    side, the usual size first; a network without an entry takes any size. `takes` names further axes of which the
+    framework supports every value.
     """
 
     variants: tuple[str, ...]
