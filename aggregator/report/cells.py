@@ -14,10 +14,9 @@ from aggregator.judge.sides import Side
 from aggregator.report.answers import incomplete
 from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Cell
+from runners.harness.run import NOT_TRIED
 
 MEAN_NOTE = "± is half of the 95 % t interval over n blocks (fresh processes)"
-NOT_TRIED = "NOT TRIED"
-"""A run does not start a case of which a smaller batch ran out of memory. The reason is short, and is in the cell."""
 NO_RATE = "the record counts no operations, or the framework computed in another precision"
 ONE_SEED = (
     "All replicates start from the same seed and ended at the same value: this is one observation. It shows that the "
@@ -113,7 +112,7 @@ def dash(side: Side, notes: Footnotes) -> Cell:
     """No number, and why."""
     if side.unavailable:
         kind, reason = clean(side.unavailable.kind, 40), clean(side.unavailable.reason, 300)
-        if kind == NOT_TRIED:
+        if kind == NOT_TRIED:  # its reason is short, and stands in the cell
             return Cell(f"{DASH} {reason[:60]}")
         return Cell(f"{DASH} {kind}", "", notes.mark(f"{kind}: {reason}"))
     errors = [record.error for record in side.failures if record.error]

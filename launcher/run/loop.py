@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from launcher.errors import NotReady
 from launcher.plan.estimate import Durations, note
 from launcher.run.answers import describe
+from launcher.run.budget import Budget
 from launcher.run.folder import RunFolder
+from launcher.run.looks import Looks
 from launcher.run.progress import Display
 from launcher.run.replicate import Replicator
-from launcher.run.skipping import NOT_TRIED, Skipping
-from launcher.run.stopping import Budget, Looks
+from launcher.run.skipping import Skipping
 from launcher.stop import Stop
 from launcher.text import duration
 from method.schedule import Replicate, run_schedule
 from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
-from runners.harness.run import Run, RunState
+from runners.harness.run import NOT_TRIED, Run, RunState
 
 
 class Measurement:

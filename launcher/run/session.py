@@ -12,12 +12,12 @@ from launcher.errors import ExitCode, Interrupted, NotReady
 from launcher.ownership.temporary import other_launchers
 from launcher.plan.estimate import Durations, earlier, spent
 from launcher.processes import run_child
+from launcher.run.budget import Budget
 from launcher.run.folder import RunFolder
 from launcher.run.loop import Measurement
 from launcher.run.pilots import pilot_run, settle
 from launcher.run.progress import Display
 from launcher.run.replicate import Replicator
-from launcher.run.stopping import Budget
 from launcher.stop import Ending, Stop
 from launcher.text import say
 from runners.harness.run import Run, RunState

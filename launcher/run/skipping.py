@@ -7,9 +7,7 @@ from method.schedule import Replicate
 from runners.harness.agreement import disagreement
 from runners.harness.case import Case, Competitor
 from runners.harness.record import LOST, Check, Record, Status
-from runners.harness.run import PlannedCase, Unavailable
-
-NOT_TRIED = "NOT TRIED"
+from runners.harness.run import NOT_TRIED, PlannedCase, Unavailable
 
 
 class OutOfMemory:

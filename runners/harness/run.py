@@ -22,6 +22,8 @@ ORDER_SINCE = 5
 RUN_NAME = "run.json"
 PILOTS = "pilots"
 """The subfolder of a run's folder with its pilots, which are a small run of their own."""
+NOT_TRIED = "NOT TRIED"
+"""The kind of an `Unavailable` because a smaller batch of the case ran out of memory."""
 MOST_BLOCKS = 100_000
 """The largest number of blocks of a run; more would take years."""
 

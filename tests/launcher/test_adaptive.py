@@ -19,12 +19,12 @@ from launcher.errors import UsageError
 from launcher.plan.cases import doubled
 from launcher.plan.estimate import Durations, spent
 from launcher.run.arguments import case_arguments
+from launcher.run.budget import Budget
 from launcher.run.folder import RunFolder, load
 from launcher.run.loop import Measurement
 from launcher.run.pilots import pilot_run, settle
 from launcher.run.progress import Display
 from launcher.run.replicate import Replicator
-from launcher.run.stopping import Budget
 from launcher.stop import Ending, Stop
 from method.schedule import Replicate, run_schedule
 from runners.harness.case import Competitor

@@ -13,11 +13,11 @@ from launcher.datasets.assignment import Dataset
 from launcher.engines.engine import Job, Outcome
 from launcher.errors import NotReady
 from launcher.plan.estimate import Durations
+from launcher.run.budget import Budget
 from launcher.run.folder import RunFolder, load
 from launcher.run.loop import Measurement
 from launcher.run.progress import Display
 from launcher.run.replicate import Replicator
-from launcher.run.stopping import Budget
 from launcher.stop import Ending, Stop
 from method.schedule import run_schedule
 from runners.harness.manifest import Item, Manifest, write_manifest
