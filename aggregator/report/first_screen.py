@@ -41,6 +41,7 @@ def outcome(case: CaseResult, anchor: str, palette: Palette, titles: Mapping[str
         sides=tuple(
             OutcomeSide(
                 name=readable(side.competitor, titles),
+                label=side.name,
                 mark=palette.number(side.name),
                 rate=_rate(rates.get(side.label)),
                 time=_time(case.case, side),

@@ -87,10 +87,11 @@ Words = tuple[tuple[str, bool], ...]
 class OutcomeSide:
     """One side of a case on the first screen: its rate and time, and how many times as fast it is as the slowest side.
 
-    `mark` numbers the competitor's colour and shape in the report's `marks`.
+    `label` is the competitor's name in tables. `mark` numbers its colour and shape in the report's `marks`.
     """
 
     name: str
+    label: str
     mark: int
     rate: str
     time: str

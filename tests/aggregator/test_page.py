@@ -307,14 +307,18 @@ def test_relative_speeds_and_the_baseline(read):
     cells = table.locator("tbody tr").first.locator("td[data-side]")
     reader.page.select_option("select[name=times]", "relative")
     faster = cells.nth(0).inner_text()
-    assert cells.nth(1).inner_text().split() == ["1", "baseline"]
+    assert cells.nth(1).inner_text().split() == ["1×", "baseline"]
     assert re.fullmatch(r"1\.[12]\d*× 1\.\d+–1\.\d+, n 8", faster)
     reader.page.select_option("select[name=baseline]", "pytorch/eager")
-    assert cells.nth(0).inner_text().split() == ["1", "baseline"]
+    assert cells.nth(0).inner_text().split() == ["1×", "baseline"]
     inverse = cells.nth(1).inner_text()
     assert re.fullmatch(r"0\.8\d*× 0\.8\d+–0\.8\d+, n 8", inverse)
     assert float(inverse.split("×")[0]) * float(faster.split("×")[0]) == pytest.approx(1, abs=0.02)
+    first = reader.page.locator(".outcome").first
+    assert re.search(r"pytorch \(eager\).* 1× baseline", " ".join(first.inner_text().split()))
     assert "as fast as pytorch/eager" in reader.page.locator(".view:visible").first.inner_text()
+    reader.page.select_option("select[name=times]", "absolute")
+    reader.page.select_option("select[name=baseline]", "")
     reader.page.select_option("select[name=times]", "absolute")
     assert table.inner_text() == before
 

@@ -1,12 +1,12 @@
 // Shows times relative to a baseline. The report computed all ratios and intervals; the script only selects them.
 
 function ratioOf(cell, base) {
-  const row = cell.closest("tr"), part = cell.closest("[data-part]");
-  const about = data.parts[part.dataset.part]?.[row.dataset.case];
+  const { dataset } = cell.closest("[data-case]"), part = cell.closest("[data-part]");
+  const about = data.parts[part.dataset.part]?.[dataset.case];
   if (!about) return null;
   const side = about.sides.indexOf(cell.dataset.side), of = base ? about.sides.indexOf(base) : about.slowest;
   if (side < 0 || of === null || of < 0) return null;
-  return side === of ? { value: 1, text: "1", detail: "baseline" } : about.ratios[of][side];
+  return side === of ? { value: 1, text: "1×", detail: "baseline" } : about.ratios[of][side];
 }
 
 function applyView() {
@@ -21,6 +21,13 @@ function applyView() {
       cell.dataset.relative = found.value;
       cell.replaceChildren(found.text, ...notes, " ", element("small", {}, found.detail));
     } else cell.replaceChildren("– ", element("small", {}, "no paired ratio"));
+  }
+  for (const side of document.querySelectorAll(".outcome li")) {
+    const [, , speed, interval] = side.children;
+    absolute.has(side) || absolute.set(side, [speed.textContent, interval.textContent]);
+    const found = state.base && ratioOf(side, state.base);
+    const shown = found ? [found.text, found.detail] : state.base ? ["–", "no paired ratio"] : absolute.get(side);
+    [speed.textContent, interval.textContent] = shown;
   }
   const against = state.base || "the slowest of each case";
   for (const note of document.querySelectorAll(".view")) {
