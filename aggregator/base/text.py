@@ -1,6 +1,7 @@
 """Text of records, made safe to show."""
 
 import unicodedata
+from datetime import UTC, datetime
 
 REPLACEMENT = "\ufffd"
 LONGEST = 4000
@@ -23,3 +24,11 @@ def visible(text: str, longest: int) -> str:
     if not (text.isascii() and text.isprintable()):
         text = "".join(REPLACEMENT if unicodedata.category(char) in KINDS else char for char in text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def day(moment: str) -> str:
+    """`29 November 2026` of a time in ISO format; a text that is no time as it is."""
+    try:
+        return f"{datetime.fromisoformat(moment).astimezone(UTC):%-d %B %Y}"
+    except (ValueError, OverflowError):
+        return clean(moment, 40)

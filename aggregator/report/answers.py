@@ -53,7 +53,7 @@ def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, f
         anchor=anchor,
         kind=_kind(comparison),
         verdict=sentence(comparison),
-        compared=f"{slow.name} ÷ {fast.name}",
+        compared=f"{fast.name} compared with {slow.name}",
         ratio=text,
         interval=interval,
         blocks=str(comparison.paired.n) if comparison.paired else DASH,
@@ -76,11 +76,8 @@ def scale(comparisons: list[Comparison]) -> Scale | None:
 
 
 def turned(comparison: Comparison) -> tuple[Paired | None, Side, Side]:
-    """(log-ratio, slower, faster) of a decided comparison, so that its ratio is above 1.
-
-    An open comparison keeps the order of its sides: turning it would hint at a winner.
-    """
-    if comparison.paired and comparison.verdict is Verdict.FASTER:
+    """(log-ratio, slower, faster): how many times as fast the faster side is. Every ratio of a report is turned so."""
+    if comparison.paired and comparison.paired.log_ratio < 0:
         return comparison.paired.swapped(), comparison.left, comparison.right
     return comparison.paired, comparison.right, comparison.left
 
@@ -165,7 +162,7 @@ def sentence(comparison: Comparison) -> str:
     if comparison.verdict is Verdict.EQUIVALENT:
         return f"equivalent within {percent(SMALLEST_DIFFERENCE)}"
     if comparison.verdict is Verdict.UNDECIDED:
-        return undecided.sentence(comparison)
+        return f"undecided; {undecided.missing(comparison)}"
     if comparison.verdict is Verdict.FEW_BLOCKS:
         return "no verdict: too few blocks"
     if comparison.verdict is Verdict.DISTURBED:

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from functools import partial
 
 from aggregator.base.case_names import labels
-from aggregator.base.text import clean
+from aggregator.base.text import clean, day
 from aggregator.judge import aa
 from aggregator.judge.analysis import Environment
+from aggregator.judge.cases import contests
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report import hosts, missing, self_check
 from aggregator.report.figures.style import Palette
+from aggregator.report.first_screen import title
 from aggregator.report.method_text import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.report.model import Report
 from aggregator.report.page import size_limits
@@ -42,9 +44,12 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     shown = size_limits.told([env.cases for env in environments])
     share = size_limits.SAMPLES / max(1, sum(len(cases) for cases, _ in shown))
     shared = Shared(names, palette, share, target, several=len(environments) > 1)
+    titles = {name: text for run in runs if run.plan for name, text in run.plan.titles.items()}
     parts = [build_part(env, index, *shown[index], shared) for index, env in enumerate(environments)]
     return Report(
-        title=f"Levelfield: {', '.join(clean(run.name, 80) for run in runs)}",
+        title=title([case for env in environments for case in contests(env.cases)], titles),
+        where=_where(environments, runs),
+        marks=palette.marks,
         headline=(
             *(self_check.sentences(with_itself) if with_itself else ()),
             *agreement(environments),
@@ -74,6 +79,13 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
         samples=partial(packed_samples, [cases for cases, _ in shown]),
         clean=not (failures or quarantined or incomplete),
     )
+
+
+def _where(environments: Sequence[Environment], runs: Sequence[LoadedRun]) -> str:
+    """`Intel Xeon, 2 CPUs, 24 GiB · 29 November 2026`; each machine and each day once."""
+    machines = dict.fromkeys(hosts.in_short(env.host) for env in environments if env.host)
+    days = dict.fromkeys(day(run.plan.started_at) for run in runs if run.plan)
+    return " · ".join([*machines, *filter(None, days)])
 
 
 def _facts(run: LoadedRun) -> list[tuple[str, str]]:

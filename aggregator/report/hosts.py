@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from aggregator.base.quantities import DASH, size
+from aggregator.base.quantities import DASH, count, size
 from aggregator.base.text import clean
 from aggregator.report.model import Cell, Table
 from runners.harness.case import Competitor
@@ -52,6 +52,12 @@ def versions(records: Iterable[Record]) -> dict[str, str]:
         used = dict.fromkeys(f"{name} {packages[name]}" for name in listed if name not in REFERENCE)
         found.setdefault(clean(record.competitor.program, 80), {}).update(used)
     return {program: clean(", ".join(used), 160) or DASH for program, used in sorted(found.items())}
+
+
+def in_short(host: Host) -> str:
+    """`Intel Xeon, 2 CPUs, 24 GiB`, and the GPU if the record names one."""
+    parts = (clean(host.cpu_model, 60), count(host.cpus, "CPU"), size(host.memory_bytes), clean(host.gpu or "", 60))
+    return ", ".join(filter(None, parts))
 
 
 def _machine(host: Host) -> tuple[str, ...]:

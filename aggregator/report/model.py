@@ -79,6 +79,39 @@ class Answer:
     """The ratio as a number, where it is shown."""
 
 
+Words = tuple[tuple[str, bool], ...]
+"""A sentence in parts; the parts with True are strong."""
+
+
+@dataclass(frozen=True)
+class OutcomeSide:
+    """One side of a case on the first screen: its rate and time, and how many times as fast it is as the slowest side.
+
+    `mark` numbers the competitor's colour and shape in the report's `marks`.
+    """
+
+    name: str
+    mark: int
+    rate: str
+    time: str
+    speed: str
+    interval: str
+    bar: Interval | None
+    is_winner: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One case on the first screen."""
+
+    digest: str
+    anchor: str
+    title: str
+    sentence: Words
+    sides: tuple[OutcomeSide, ...]
+    is_won: bool
+
+
 @dataclass(frozen=True)
 class CaseDetail:
     """Everything about one case."""
@@ -129,6 +162,10 @@ class Part:
     """One environment's results."""
 
     title: str
+    totals: str
+    outcomes: tuple[Outcome, ...]
+    further: str
+    """How many cases are not among `outcomes`; empty where all are."""
     scores: Table
     groups: tuple[AnswerGroup, ...]
     notes: tuple[str, ...]
@@ -195,6 +232,10 @@ class Report:
     """The whole report, in the order in which it is read."""
 
     title: str
+    where: str
+    """The machine and the day."""
+    marks: tuple[tuple[str, str], ...]
+    """Each competitor's colour, and its shape as the path of an SVG in a square from -1 to 1."""
     headline: tuple[str, ...]
     self_check: Table | None
     facts: tuple[tuple[str, str], ...]

@@ -13,6 +13,7 @@ from aggregator.report.answers import answer, scale
 from aggregator.report.case_details import detail, listed_by_competitor, settings_in_common
 from aggregator.report.figures.raw_samples import samples_figure
 from aggregator.report.figures.style import Palette
+from aggregator.report.first_screen import outcome, totals
 from aggregator.report.fit.tables import fit_tables
 from aggregator.report.footnotes import Footnotes
 from aggregator.report.loaders.sentences import loader_remarks
@@ -20,7 +21,7 @@ from aggregator.report.loaders.tables import loader_tables
 from aggregator.report.machine_advice import needed
 from aggregator.report.model import Answer, AnswerGroup, CaseDetail, Part, Table
 from aggregator.report.page import size_limits
-from aggregator.report.relative_time import contest_figures
+from aggregator.report.relative_speed import contest_figures
 from aggregator.report.resources.figures import reading_figures
 from aggregator.report.resources.tables import startup_table
 from aggregator.report.scores import score_table
@@ -52,6 +53,8 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
     links = {result.case: anchor(result.case, index) for result in told}
     names, palette, prefix = shared.names, shared.palette, f"part-{index + 1}-" if shared.several else ""
 
+    at_a_glance, further = size_limits.at_a_glance(competed)
+    titles = env.run.plan.titles if env.run.plan else {}
     axis, footnotes = scale([found for result in env.cases for found in result.comparisons]), Footnotes()
     common = settings_in_common(env.cases)
     lines = {
@@ -69,6 +72,9 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
 
     return Part(
         title=_title(env, index) if shared.several else "",
+        totals=totals([case for case in competed if not case.is_self], titles),
+        outcomes=tuple(outcome(case, links.get(case.case, ""), palette, titles) for case in at_a_glance),
+        further=further,
         scores=score_table([case for case in competed if not case.is_self]),
         groups=tuple(_groups(ordered, lines)),
         notes=footnotes.texts,

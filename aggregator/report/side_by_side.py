@@ -33,11 +33,11 @@ def side_by_side(environments: Sequence[Environment], names: dict[Case, str]) ->
     cases = _cases(environments)
     if len(environments) < 2 or not cases:
         return ()
-    pair = ("verdict", "ratio of times")
+    pair = ("verdict", "times as fast")
     groups = tuple((_name(env, index), len(pair)) for index, env in enumerate(environments))
     verdicts = Table(
         CAPTION,
-        ("case", "times compared", *pair * len(environments)),
+        ("case", "compared", *pair * len(environments)),
         tuple(
             _row(names[case], found, case, environments) for case, pairs in cases.items() for found in pairs.values()
         ),
@@ -76,7 +76,7 @@ def _cases(environments: Sequence[Environment]) -> dict[Case, dict[frozenset[str
 def _row(name: str, found: Found, case: Case, environments: Sequence[Environment]) -> tuple[Cell, ...]:
     # The ratios of all environments have the same order of sides, whichever side was the baseline or won.
     first = next(iter(found.values()))
-    cells = [Cell(name), Cell(f"{first.right.name} ÷ {first.left.name}")]
+    cells = [Cell(name), Cell(f"{first.left.name} compared with {first.right.name}")]
     for index, env in enumerate(environments):
         if index in found:
             cells += _cells(found[index], first)

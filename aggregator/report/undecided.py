@@ -1,39 +1,19 @@
-"""Comparisons without an answer: between which bounds the ratio is, and how many more blocks an answer needs."""
+"""Comparisons without an answer: how many more blocks an answer needs, and how to get it."""
 
 import math
 from collections.abc import Iterable, Sequence
 
-from aggregator.base.quantities import count, percent, significant
+from aggregator.base.quantities import count, percent
 from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult, Comparison, Environment
-from method.compare import Paired, ratio
 from method.verdict import MOST_BLOCKS, SMALLEST_DIFFERENCE, Obstacle, Verdict
 
-TIMES = 1.995
-"""From this ratio on a sentence says `times as fast`; below it, per cent."""
 NEAR = 40
 """The report does not advise to add more blocks than these."""
 A_WHILE = 20 * 60.0
 """Seconds: the report advises a longer time only if a single answer takes longer."""
 SPARE = 1.5
 """The advised budget is the expected time of the blocks times this factor."""
-
-
-def sentence(comparison: Comparison) -> str:
-    """`tensorflow/graph is between 4 % slower and 7 % faster than pytorch/eager; about 12 more blocks`."""
-    found = comparison.paired
-    assert found is not None
-    return f"undecided: {comparison.right.name} is {bounds(found)} {comparison.left.name}; {_missing(comparison)}"
-
-
-def bounds(found: Paired) -> str:
-    """How fast B may be compared with A, from the ends of the interval of B's time over A's."""
-    assert found.low is not None
-    assert found.high is not None
-    slow, fast = _bound(found.high), _bound(found.low)
-    if "times" in slow + fast:
-        return f"{significant(1 / ratio(found.high), 2)} to {significant(1 / ratio(found.low), 2)} times as fast as"
-    return f"between {slow} and {fast} than"
 
 
 def open_comparisons(cases: Iterable[CaseResult]) -> list[tuple[CaseResult, Comparison]]:
@@ -90,7 +70,8 @@ def _blocks(comparison: Comparison) -> int:
     return more if isinstance(more, int) else 0
 
 
-def _missing(comparison: Comparison) -> str:
+def missing(comparison: Comparison) -> str:
+    """How many more blocks would settle the comparison, or why blocks do not settle it."""
     what = comparison.judged.missing if comparison.judged else None
     if isinstance(what, int):
         return f"about {count(what, 'more block')} would settle it"
@@ -99,14 +80,6 @@ def _missing(comparison: Comparison) -> str:
     if what is Obstacle.DRIFT:
         return "one side drifted against the other while they were measured, and more blocks do not change that"
     return f"an answer needs more than {MOST_BLOCKS} blocks"
-
-
-def _bound(log_ratio: float) -> str:
-    times = math.exp(abs(log_ratio))
-    if times >= TIMES:
-        return f"{significant(times, 2)} times"
-    digits = 0 if times >= 1.095 else 1
-    return f"{percent(times - 1, digits)} {'slower' if log_ratio > 0 else 'faster'}"
 
 
 def _minutes(seconds: float) -> int:

@@ -97,6 +97,7 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
         dirty=dirty,
         pilots=pilots,
         slowdown=asked.slowdown,
+        titles=drafted.titles,
     )
     with lock.hold(folder.path):
         folder.write(run)

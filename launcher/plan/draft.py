@@ -25,7 +25,7 @@ class Draft:
     """A plan before data and frameworks are prepared.
 
     `reading` are the workloads that read data, from `sources`; `expected` is what these are likely to come to. The time
-    budget bounds planned blocks only where `budget_cuts_planned`.
+    budget bounds planned blocks only where `budget_cuts_planned`. `titles` has names as people write them.
     """
 
     profile: Profile
@@ -36,6 +36,7 @@ class Draft:
     stopping: Stopping | None
     budget_seconds: float | None
     budget_cuts_planned: bool
+    titles: dict[str, str]
 
 
 def draft(root: Path, options: Options) -> Draft:
@@ -71,7 +72,8 @@ def draft(root: Path, options: Options) -> Draft:
         cases = [refused(one, "UNSUPPORTED", _too_many_workers(one.case, cpus)) for one in cases]
     stopping = Stopping(**profile.stopping.model_dump()) if profile.stopping and options.blocks is None else None
     cuts = cuts_planned(stopping, options.given)
-    return Draft(profile, cases, reading, found, data, stopping, _budget(profile, options), cuts)
+    titles = {name: one.declaration.title for name, one in everyone.items() if one.declaration}
+    return Draft(profile, cases, reading, found, data, stopping, _budget(profile, options), cuts, titles)
 
 
 def _most_able(contestants: dict[str, Contestant], workloads: Set[str]) -> dict[str, Contestant]:

@@ -19,9 +19,9 @@ class Axis:
 
     `kind` is str, int or bool; a number must be at least `least`. `usual` is the default value: one for all workloads,
     or one for each workload in a mapping; a workload that is missing in the mapping does not have the axis. `offers` is
-    the field of a framework's `Workload` that lists the values which the framework supports. Of an axis without
-    `offers`, a framework supports the usual value only, unless its `Workload` names the axis in `takes`. Of a
-    `mandatory` axis every framework supports every value.
+    the field of a framework's `Workload` that lists the values which the framework supports. For an axis without
+    `offers`, a framework supports only the usual value, unless its `Workload` names the axis in `takes`. Every
+    framework supports every value of a `mandatory` axis.
     `option` is the launcher's option for one or several values, and in capitals make's variable; it applies to the
     workloads `chosen_for`.
     `word` formats a value for a label. A label leaves out the value `unsaid` (one for all workloads, or one for each).
@@ -53,7 +53,7 @@ class Axis:
         return self.option.upper()
 
     def usual_of(self, workload: str) -> Value | None:
-        """The usual value; None where the workload does not have the axis."""
+        """The usual value; None if the workload does not have the axis."""
         return self.usual.get(workload) if isinstance(self.usual, Mapping) else self.usual
 
     def shown(self, value: Value) -> str:

@@ -16,7 +16,7 @@ from runners.harness.sampling import Sampling
 RUN_VERSION = 6
 """Version 1 had another order, no pilots and no stopping rule. Version 2 stopped on width alone and could not be
 continued. In version 3 all programs of a case shared the longest warm-up. Up to version 4 the order was drawn from the
-labels of the cases. Up to version 5 a second file held the other half of what resuming needs."""
+labels of the cases. Up to version 5 half of the plan was in a second file."""
 ORDER_SINCE = 5
 """The first version with today's order of replicates."""
 RUN_NAME = "run.json"
@@ -76,8 +76,8 @@ class Warmup:
 class PlannedCase:
     """A case, its competitors and its number of blocks, to which an adaptive run may add.
 
-    `sampling` is the profile's. `warmups` has an entry for every program with pilots, which replaces it. A replicate is
-    given up after `timeout` seconds.
+    `sampling` comes from the profile. `warmups` has an entry for every program with pilots, which replaces `sampling`.
+    A replicate is stopped after `timeout` seconds.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -95,7 +95,7 @@ class PlannedCase:
         return next((warmup for warmup in self.warmups if warmup.competitor == competitor.without_alias), None)
 
     def sampling_of(self, competitor: Competitor) -> Sampling:
-        """How the competitor's replicates are sampled: as its pilots fixed it, where they did."""
+        """The sampling of the competitor's replicates: as its pilots found it, or else the profile's."""
         warmup = self.warmup(competitor)
         if warmup is None:
             return self.sampling
@@ -120,7 +120,10 @@ class Stopping:
 
 @dataclass(frozen=True)
 class Build:
-    """What a program's replicates run from: an image by its id, or a digest of environment and sources."""
+    """The build that a program's replicates run from: an image id, or a digest of environment and sources.
+
+    `base` is the digest of the image's base, if it has one.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -137,10 +140,11 @@ class Run:
     `budget_seconds` bounds all measuring if the user set the budget, else the measuring after the planned blocks.
     Each time that a user continues a finished run, `continued` gets the number of extensions up to then.
 
-    The other fields are what replicates are started with. `manifests` names the data set of each workload; a path's
-    bytes are kept as Latin-1. `builds` is what each program runs from; `commit` and `dirty` are the state of the
-    sources when the run began. `pilots` is the number of pilots of each competitor that are still due. `slowdown` is
-    injected into the second label of an A/A run.
+    Replicates start with the other fields. `manifests` has the manifest's path for each workload, its bytes decoded as
+    Latin-1. `builds` has the build of each program. `commit` and `dirty` are the state of the sources when the run
+    began. `pilots` is the number of pilots that each competitor still needs. `slowdown` is the factor by which the
+    second label of an A/A run is slowed. `titles` has the names of
+    frameworks as people write them.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -169,6 +173,7 @@ class Run:
     dirty: bool | None = None
     pilots: int = 0
     slowdown: float = 1.0
+    titles: dict[str, str] = field(default_factory=dict)
 
     @property
     def budget_cuts_planned(self) -> bool:

@@ -8,8 +8,10 @@ from runners.harness.case import STRICT
 
 @dataclass(frozen=True)
 class Sampling:
-    """How long to measure: `warmup_steps` first, then until `min_steps` and `min_seconds` are both reached,
-    but never more than `max_steps` kept steps."""
+    """How long to measure: `warmup_steps`, then steps until both `min_steps` and `min_seconds` are reached.
+
+    After the warm-up there are never more than `max_steps` steps.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 

@@ -34,8 +34,8 @@ class Workload:
     `loaders` is empty for workloads that read no data. `more_loaders` take part only if the profile or the user names
     them, or asks for all. The competitors of `load` are loader × variant. In the track `matched` all competitors do the
     same work, in `default` each uses its own default settings. `sizes` are the input sizes of a network in pixels a
-    side, the usual size first; a network without an entry takes any size. `takes` names the axes of a case that are
-    neither listed here nor mandatory, and that this framework supports.
+    side, the usual size first; a network without an entry takes any size. `takes` names further axes of which the
+    framework supports every value.
     """
 
     variants: tuple[str, ...]
@@ -73,13 +73,14 @@ class Framework:
     """A framework: its name, its workloads, and the distributions whose versions belong in a record.
 
     The first installed distribution is the framework itself; a run may choose its version. A framework with `by_name`
-    takes part only if the user names it (FRAMEWORKS=jax, or FRAMEWORKS=all).
+    takes part only if the user names it (FRAMEWORKS=jax, or FRAMEWORKS=all). `title` is the name as people write it.
     """
 
     name: str
     distributions: tuple[str, ...]
     workloads: Mapping[str, Workload]
     by_name: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True)

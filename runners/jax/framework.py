@@ -6,4 +6,4 @@ from runners.reference.layers import CLASSES, SIZES
 STEPS = {"networks": tuple(CLASSES), "sizes": SIZES, "scopes": ("compute", "transfer+compute")}
 TRAIN = Workload(("jit", "eager"), precisions=("fp32", "tf32"), **STEPS)
 INFER = Workload(("jit", "eager"), precisions=("fp32", "tf32", "bf16", "fp16"), **STEPS)
-FRAMEWORK = Framework("jax", ("jax", "jaxlib", "optax"), {"train": TRAIN, "infer": INFER}, by_name=True)
+FRAMEWORK = Framework("jax", ("jax", "jaxlib", "optax"), {"train": TRAIN, "infer": INFER}, by_name=True, title="JAX")

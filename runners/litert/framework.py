@@ -5,4 +5,4 @@ from runners.reference.layers import CLASSES, SIZES
 
 SCOPES = ("compute", "transfer+compute")
 INFER = Workload(("xnnpack",), networks=tuple(CLASSES), sizes=SIZES, scopes=SCOPES, devices=("cpu",))
-FRAMEWORK = Framework("litert", ("ai-edge-litert", "tensorflow_cpu"), {"infer": INFER}, by_name=True)
+FRAMEWORK = Framework("litert", ("ai-edge-litert", "tensorflow_cpu"), {"infer": INFER}, by_name=True, title="LiteRT")

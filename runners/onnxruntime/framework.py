@@ -15,4 +15,5 @@ FRAMEWORK = Framework(
             precisions=("fp32", "tf32", "fp16"),
         ),
     },
+    title="ONNX Runtime",
 )

@@ -29,4 +29,5 @@ FRAMEWORK = Framework(
         ),
         "fit": Workload(variants=("eager", "tuned"), loaders=("torch", "spdl"), networks=("cnn4",), sizes=SIZES),
     },
+    title="PyTorch",
 )

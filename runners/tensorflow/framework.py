@@ -22,4 +22,5 @@ FRAMEWORK = Framework(
         "roof": Workload(variants=("graph",), stages=("product", "copy"), precisions=PRECISIONS),
         "fit": Workload(variants=("graph", "tuned"), loaders=("tfdata",), networks=("cnn4",), sizes=SIZES),
     },
+    title="TensorFlow",
 )

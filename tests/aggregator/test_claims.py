@@ -44,9 +44,12 @@ def test_no_ratio_without_interval_and_n_and_no_winner_from_data_that_allow_none
             tail = text[found.end() : found.end() + 80]
             in_a_row = re.match(r"[ |]+[\d.]+–[\d.]+ \| \d+[ <]", tail)
             in_a_note = re.match(r" that of .*\(95 % CI [\d.]+–[\d.]+, \d+ blocks\)", tail)
-            assert in_a_row or in_a_note or is_axis(around), around
-    rows = [line for line in markdown.splitlines() if re.match(r"\| .*÷.*\|$", line)]
-    rows += [" ".join(row.split()) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.DOTALL) if "÷" in row]
+            at_a_glance = re.match(r",? ?[\d.]+–[\d.]+, n \d+|,? baseline", tail)
+            assert in_a_row or in_a_note or at_a_glance or is_axis(around), around
+    rows = [line for line in markdown.splitlines() if re.match(r"\| .* compared with .*\|$", line)]
+    rows += [
+        " ".join(row.split()) for row in re.findall(r"<tr[^>]*>(.*?)</tr>", page, re.DOTALL) if " compared with " in row
+    ]
     verdicts = {"is faster", "equivalent", "undecided", "disturbed", "not comparable", "too few blocks", "incomplete"}
     assert {verdict for verdict in verdicts for row in rows if verdict in row} == verdicts
     for row in rows:

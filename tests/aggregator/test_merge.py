@@ -42,11 +42,13 @@ def test_each_case_has_one_row_with_every_environment(tmp_path):
     two = a_run(tmp_path, "b", {ALIKE: 1.5, APART: 0.8, ALONE: 1.1}, "two", (ALIKE, APART, ALONE), (TF, TORCH))
     text, page = merged(tmp_path, one, two)
     rows = [
-        line.split(" | ") for line in text.split("## Side by side")[1].split("# Env")[0].splitlines() if "÷" in line
+        line.split(" | ")
+        for line in text.split("## Side by side")[1].split("# Env")[0].splitlines()
+        if " compared with " in line
     ]
     assert [row[0].rpartition("batch ")[2] for row in rows] == ["1", "2", "8"]
     # The second run's baseline is the other side; its ratios are turned like the first's all the same.
-    assert [row[1] for row in rows[:2]] == ["tensorflow/graph ÷ pytorch/eager"] * 2
+    assert [row[1] for row in rows[:2]] == ["pytorch/eager compared with tensorflow/graph"] * 2
     assert [[float(row[at].split("×")[0]) for at in (3, 5)] for row in rows[:2]] == [
         [pytest.approx(1.2, rel=0.01), pytest.approx(1.5, rel=0.01)],
         [pytest.approx(1.3, rel=0.01), pytest.approx(0.8, rel=0.01)],
@@ -141,7 +143,7 @@ def test_hostile_strings_stay_text_side_by_side(tmp_path):
     table = text.split("## Side by side")[1].split("# Env")[0]
     for shown in (table, page):
         assert not re.search("<img|<script>|\x1b|\u202e", shown)
-    rows = [line for line in table.splitlines() if "÷" in line]
+    rows = [line for line in table.splitlines() if " compared with " in line]
     assert [len(re.split(r"(?<!\\)\|", row)) for row in rows] == [8, 8]
     assert page.split('id="side"')[1].split("</section>")[0].count(" data-case=") == 2, "the page's filter finds them"
 

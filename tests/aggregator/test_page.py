@@ -147,7 +147,7 @@ def test_a_script_that_slipped_through_would_not_run(browser, pages, tmp_path):
     path = tmp_path / "smuggled.html"
     path.write_text(page.replace("<main>", f"<main>{smuggled}"))
     reader = Reader(browser, path)
-    assert reader.page.title().startswith("Levelfield")
+    assert reader.page.title().endswith("Levelfield")
     # The inline script, the handler and the image: each was refused, so that nothing was fetched either.
     refused = [text for text in reader.said if "Content Security Policy" in text]
     assert len(refused) >= 3
@@ -239,7 +239,7 @@ def test_a_link_with_settings_that_are_not_here_hides_nothing(read):
     reader.asked.clear()
     reader.page.goto(reader.address + "#f.network=gone&f.nothing=z&view=relative&base=nobody")
     assert reader.page.locator("#status").inner_text() == every
-    assert "the fastest of each case" in reader.page.locator(".view:visible").first.inner_text()
+    assert "the slowest of each case" in reader.page.locator(".view:visible").first.inner_text()
 
 
 def test_sorts_by_number_and_naturally_with_dashes_last(read):
@@ -300,21 +300,21 @@ def test_remarks_move_and_hide_with_their_row(read):
     assert set(pairs()) == {"remark"}
 
 
-def test_relative_times_and_the_baseline(read):
+def test_relative_speeds_and_the_baseline(read):
     reader = read()
     table = reader.table("Inference step")
     before = table.inner_text()
     cells = table.locator("tbody tr").first.locator("td[data-side]")
     reader.page.select_option("select[name=times]", "relative")
-    slower = cells.nth(1).inner_text()
-    assert cells.nth(0).inner_text().split() == ["1", "baseline"]
-    assert re.fullmatch(r"1\.[12]\d*× 1\.\d+–1\.\d+, n 8", slower)
-    reader.page.select_option("select[name=baseline]", "tensorflow/graph")
+    faster = cells.nth(0).inner_text()
     assert cells.nth(1).inner_text().split() == ["1", "baseline"]
-    inverse = cells.nth(0).inner_text()
+    assert re.fullmatch(r"1\.[12]\d*× 1\.\d+–1\.\d+, n 8", faster)
+    reader.page.select_option("select[name=baseline]", "pytorch/eager")
+    assert cells.nth(0).inner_text().split() == ["1", "baseline"]
+    inverse = cells.nth(1).inner_text()
     assert re.fullmatch(r"0\.8\d*× 0\.8\d+–0\.8\d+, n 8", inverse)
-    assert float(inverse.split("×")[0]) * float(slower.split("×")[0]) == pytest.approx(1, abs=0.02)
-    assert "time of tensorflow/graph" in reader.page.locator(".view:visible").first.inner_text()
+    assert float(inverse.split("×")[0]) * float(faster.split("×")[0]) == pytest.approx(1, abs=0.02)
+    assert "as fast as pytorch/eager" in reader.page.locator(".view:visible").first.inner_text()
     reader.page.select_option("select[name=times]", "absolute")
     assert table.inner_text() == before
 
@@ -334,6 +334,11 @@ def test_a_case_opens_from_its_answer_and_back_undoes_it(read):
     reader.page.wait_for_function("place => !location.hash.includes(place)", arg=place)
 
 
+def shown(reader):
+    """What the page says, less the tools, where the button says that a link was copied."""
+    return [text for text in reader.page.locator("main section").all_inner_texts() if text]
+
+
 def test_a_link_shows_the_page_as_it_stands(read):
     reader = read()
     reader.page.select_option("select[name=workload]", "load")
@@ -348,7 +353,7 @@ def test_a_link_shows_the_page_as_it_stands(read):
     other.page.goto("about:blank")
     other.asked.clear()
     other.page.goto(link)
-    assert other.page.locator("main").inner_text() == reader.page.locator("main").inner_text()
+    assert shown(other) == shown(reader)
     assert other.page.locator("details[data-case][open]").count() == 1
     assert other.page.evaluate("document.documentElement.style.colorScheme") == "dark"
     assert other.page.input_value("select[name=baseline]") == "pytorch/torch/plain"

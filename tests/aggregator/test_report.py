@@ -181,7 +181,7 @@ def test_missing_blocks_and_an_unfinished_run_are_said_at_the_top(tmp_path, caps
     kept = [record for record in records if record.competitor != TF or record.block.number < 5]
     folder = write_folder(tmp_path / "r", dataclasses.replace(run, state=RunState.RUNNING), kept)
     assert main(["report", str(folder)]) == SOME_FAILED
-    top = (folder / "report.md").read_text().split("## The answer")[0]
+    top = (folder / "report.md").read_text().split("## All comparisons")[0]
     assert "**INCOMPLETE** Run run-1: the run did not finish" in top
     assert "to go on: make bench RUN=run-1\n" in top
     assert "9 of 124 planned replicates have no record" in top

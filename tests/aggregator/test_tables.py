@@ -25,7 +25,7 @@ from aggregator.read.run_folder import LoadedRun
 from aggregator.report.cells import ONE_SEED
 from aggregator.report.figures.style import Palette
 from aggregator.report.part import result_tables, score_table
-from aggregator.report.relative_time import contest_figures
+from aggregator.report.relative_speed import contest_figures
 
 
 def tables_of(run, records):

@@ -132,7 +132,7 @@ def test_the_recomputation_finds_the_slowdown(run: Path) -> None:
     assert 1.4 < float(ratio) < 2.8
 
 
-def test_the_report_says_what_was_slowed(run: Path) -> None:
+def test_the_report_says_which_label_was_slowed(run: Path) -> None:
     assert "One label was slowed down by 2×" in (run / "report.md").read_text()
 
 

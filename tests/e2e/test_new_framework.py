@@ -34,7 +34,7 @@ def test_the_framework_is_planned_measured_compared_and_reported(tree: Path, cap
     text = (run / "report.md").read_text()
     assert "newcomer/only" in text
     assert "resident/only" in text
-    answer = text.partition("## The answer")[2].partition("## Figures")[0]
+    answer = text.partition("## All comparisons")[2].partition("## Figures")[0]
     assert "not comparable" not in answer
     assert "too few blocks" not in answer
     assert capfd.readouterr().out.rstrip().endswith("report.html")

@@ -1,8 +1,7 @@
 """A loader with a known rate, simulated event by event, and measured by the production loop and statistic.
 
-Each of `workers` makes a batch in WORK_MS, up to `jitter` more or less; at most `prefetch` of a worker's batches are
-made or being made and not yet taken. They come in the order of the workers' turns, as PyTorch's do, or as they get
-ready.
+Each of `workers` makes a batch in WORK_MS, up to `jitter` more or less. A worker stops while `prefetch` of its batches
+are being made or waiting. Batches arrive in the order of the workers' turns, as in PyTorch, or as they get ready.
 """
 
 import heapq

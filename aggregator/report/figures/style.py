@@ -18,6 +18,17 @@ HOURGLASS, BOW, STAR = "M-1,-1H1L-1,1H1Z", "M-1,-1V1L1,-1V1Z", "M0,-1L.3,-.3L1,0
 CROSSED = "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
 LYING, STANDING = "M-1,-.4H1V.4H-1Z", "M-.4,-1H.4V1H-.4Z"
 BUILT_IN = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
+OUTLINES = {
+    "circle": "M-1,0A1,1 0 0 1 1,0A1,1 0 0 1 -1,0Z",
+    "square": "M-.9,-.9H.9V.9H-.9Z",
+    "triangle-up": "M0,-1L1,.8H-1Z",
+    "diamond": "M0,-1L.8,0L0,1L-.8,0Z",
+    "cross": "M-.35,-1H.35V-.35H1V.35H.35V1H-.35V.35H-1V-.35H-.35Z",
+    "triangle-down": "M0,1L1,-.8H-1Z",
+    "triangle-right": "M1,0L-.8,1V-1Z",
+    "triangle-left": "M-1,0L.8,1V-1Z",
+}
+"""The outlines of the shapes that Vega-Lite has by name."""
 SHAPES = (*BUILT_IN, HOURGLASS, BOW, STAR, CROSSED, LYING, STANDING)
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3])
 INK, GREY = "#444444", "#8a8a8a"
@@ -75,6 +86,15 @@ class Palette:
     def shape(self, label: str) -> str:
         """Its shape, as Vega-Lite names it or is given it to draw."""
         return SHAPES[self._marks[label].shape % len(SHAPES)]
+
+    def number(self, label: str) -> int:
+        """The place of a competitor among `marks`."""
+        return list(self._marks).index(label)
+
+    @property
+    def marks(self) -> tuple[tuple[str, str], ...]:
+        """Every competitor's colour, and its shape as the path of an SVG in a square from -1 to 1."""
+        return tuple((self.colour(label), OUTLINES.get(self.shape(label), self.shape(label))) for label in self._marks)
 
     def dash(self, label: str) -> list[int]:
         """Its dash pattern: pixels drawn and left out."""

@@ -17,7 +17,7 @@ Data = dict[str, Any]
 
 def page_data(environments: Sequence[Environment], names: dict[Case, str]) -> Data:
     """`cases`: title and settings by digest. `parts`: for each environment, by digest, the labels of a case's sides,
-    which of them is the fastest, and `ratios[baseline][side]`, the time of one over that of the other."""
+    which of them is the slowest, and `ratios[baseline][side]`: how many times as fast the side is as the baseline."""
     cases = {digest(result.case): result.case for env in environments for result in env.cases}
     return {
         "cases": {name: {"title": names[case], "settings": _settings(case)} for name, case in cases.items()},
@@ -46,11 +46,11 @@ def _relative(result: CaseResult) -> Data:
     for (left, one), (right, other) in combinations(enumerate(sides), 2):
         found = judged.get((one.competitor, other.competitor)) or compare_sides(result.case, one, other, design)
         if found.paired and not found.incomparable:
-            ratios[left][right] = _shown(found.paired, found)
-            ratios[right][left] = _shown(found.paired.swapped(), found)
+            ratios[left][right] = _shown(found.paired.swapped(), found)
+            ratios[right][left] = _shown(found.paired, found)
     return {
         "sides": [side.name for side in sides],
-        "best": sides.index(ranking[0]) if ranking else None,
+        "slowest": sides.index(ranking[-1]) if ranking else None,
         "ratios": ratios,
     }
 

@@ -13,6 +13,8 @@ from aggregator.report.model import Failed
 
 MOST_DRAWN = 250
 """Cases of one workload in a figure, which has a line for each side of a case."""
+MOST_AT_A_GLANCE = 24
+"""Cases on the first screen, in the order of the plan."""
 MOST_TOLD = 250
 """Cases that a report describes in full, in the order of the plan."""
 MOST_LISTED = 300
@@ -28,6 +30,13 @@ PAGE, MOST_PACKED = 2_000_000, 1_000_000
 def for_samples(page: int) -> int:
     """Bytes that a page of so many without them leaves for the samples as numbers."""
     return max(0, min(MOST_PACKED, PAGE - SPARE - page))
+
+
+def at_a_glance(cases: Sequence[CaseResult]) -> tuple[Sequence[CaseResult], str]:
+    """The cases on the first screen, and a sentence on the others."""
+    others = len(cases) - MOST_AT_A_GLANCE
+    said = f"{count(others, 'further case')}: all comparisons are in the table below." if others > 0 else ""
+    return cases[:MOST_AT_A_GLANCE], said
 
 
 def drawn(cases: Sequence[CaseResult]) -> tuple[list[CaseResult], tuple[str, ...]]:

@@ -4,7 +4,7 @@ function ratioOf(cell, base) {
   const row = cell.closest("tr"), part = cell.closest("[data-part]");
   const about = data.parts[part.dataset.part]?.[row.dataset.case];
   if (!about) return null;
-  const side = about.sides.indexOf(cell.dataset.side), of = base ? about.sides.indexOf(base) : about.best;
+  const side = about.sides.indexOf(cell.dataset.side), of = base ? about.sides.indexOf(base) : about.slowest;
   if (side < 0 || of === null || of < 0) return null;
   return side === of ? { value: 1, text: "1", detail: "baseline" } : about.ratios[of][side];
 }
@@ -22,10 +22,10 @@ function applyView() {
       cell.replaceChildren(found.text, ...notes, " ", element("small", {}, found.detail));
     } else cell.replaceChildren("– ", element("small", {}, "no paired ratio"));
   }
-  const against = state.base || "the fastest of each case";
+  const against = state.base || "the slowest of each case";
   for (const note of document.querySelectorAll(".view")) {
     note.hidden = !relative;
-    note.textContent = `Shown here: time ÷ time of ${against}, paired by block, with its 95 % interval, not adjusted for how many there are; above 1 is slower. Verdicts are those of the answer.`;
+    note.textContent = `Shown here: how many times as fast as ${against}, paired by block, with the 95 % interval of each ratio (not adjusted for the number of ratios). Above 1 is faster.`;
   }
   for (const table of tables) if (state.sorts.has(table.dataset.name)) sortTable(table);
 }
@@ -33,20 +33,20 @@ function applyView() {
 const absolute = new Map();
 
 function makeView(form) {
-  const view = choose("times", [["absolute", "absolute"], ["relative", "relative"]], (value) => {
+  const view = choose("times", [["absolute", "absolute"], ["relative", "times as fast"]], (value) => {
     state.view = value;
     applyView();
     writeState(false);
   });
   const labels = [...new Set(data.parts.flatMap((part) => Object.values(part).flatMap(({ sides }) => sides)))];
-  const base = choose("baseline", [["", "fastest of each case"], ...labels.map((label) => [label, label])], (value) => {
+  const base = choose("baseline", [["", "slowest of each case"], ...labels.map((label) => [label, label])], (value) => {
     state.base = value;
     state.view = "relative";
     view.value = "relative";
     applyView();
     writeState(false);
   });
-  form.append(element("label", {}, "times ", view), element("label", {}, "relative to ", base));
+  form.append(element("label", {}, "show ", view), element("label", {}, "relative to ", base));
   for (const table of tables) {
     if (table.querySelector("td[data-side]")) table.closest(".scroll").before(element("p", { className: "view caption", hidden: true }));
   }

@@ -1,4 +1,4 @@
-"""The figures of how the sides did: relative time for every workload, and the figures of loaders and of fit."""
+"""The figures of how the sides did: relative speed for every workload, and the figures of loaders and of fit."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def contest_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) 
     found: list[Figure | None] = []
     for workload, unordered in by_workload(cases):
         members = sorted(unordered, key=natural)
-        found.append(_relative_time(workload, [case for case in members if not case.is_self], palette, prefix))
+        found.append(_relative_speed(workload, [case for case in members if not case.is_self], palette, prefix))
         if workload == "load":
             found += loader_figures(members, palette, prefix)
         if workload == "fit":
@@ -30,38 +30,38 @@ def contest_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) 
     return [figure for figure in found if figure]
 
 
-def _relative_time(workload: str, cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def _relative_speed(workload: str, cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:
     rows = [row for case in cases for row in relative_rows(case)]
     if not rows:
         return None
-    svg = dot_plot(rows, "time relative to the fastest side (1 = fastest, log scale)", palette, rule_at=1.0)
+    svg = dot_plot(rows, "times as fast as the slowest side of the case (log scale)", palette, rule_at=1.0)
     caption = (
-        "Time of each side over the time of the fastest side of its case; further right is slower. Lines are 95 % "
-        "intervals over n blocks, paired with the fastest side."
+        "How many times as fast each side is as the slowest side of its case; further right is faster. Lines are 95 % "
+        "intervals over n blocks, paired with the slowest side."
     )
     if len(rows) < sum(bool(side.logs) for case in cases for side in case.sides):
         caption += (
             " Not drawn: cases with fewer than two paired blocks, cases in which the sides did different work, and "
             f"sides with fewer than {FEWEST_BLOCKS} blocks where two others have {FEWEST_BLOCKS} or more."
         )
-    return Figure(f"{prefix}relative-time-{file_of(workload)}", f"Relative time: {title(workload)}", caption, svg)
+    return Figure(f"{prefix}relative-speed-{file_of(workload)}", f"Relative speed: {title(workload)}", caption, svg)
 
 
 def relative_rows(case: CaseResult) -> list[Row]:
-    """Each ranked side's time relative to the fastest, over the blocks that all of them finished."""
+    """Each ranked side's speed relative to the slowest, over the blocks that all of them finished."""
     if any(found.incomparable for found in case.comparisons):
         return []
     ranking = ranked(case.sides)
     shared = shared_blocks([side.logs for side in ranking])
     if len(ranking) < 2 or len(shared) < 2:
         return []
-    best = ranking[0]
+    slowest = ranking[-1]
     design = next((found.paired.design for found in case.comparisons if found.paired), FIXED)
     disturbed = any(found.verdict is Verdict.DISTURBED for found in case.comparisons)
     rows = []
     for side in (side for side in case.sides if side in ranking):
-        apart = drift.between(best.drifts, side.drifts)
-        differences = [side.logs[number] - best.logs[number] for number in shared]
+        apart = drift.between(side.drifts, slowest.drifts)
+        differences = [slowest.logs[number] - side.logs[number] for number in shared]
         found = paired(differences, design, apart.bound if apart else 0.0)
         low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
         row = row_of(case, side, ratio(found.log_ratio), ratio(low), ratio(high))

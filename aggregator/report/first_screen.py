@@ -1,0 +1,174 @@
+"""The first screen of a report: for each case one sentence, and each side's rate with its interval."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from aggregator.base.case_names import digest, group, heading, parameters
+from aggregator.base.quantities import DASH, count, duration, percent, ratio_of, significant, with_half_width
+from aggregator.base.text import clean
+from aggregator.judge.analysis import CaseResult, Comparison, compare_sides
+from aggregator.judge.means import Mean, geometric_mean
+from aggregator.judge.metrics import items_per_second
+from aggregator.judge.sides import Side, ranked
+from aggregator.report.answers import ALONE, score, turned
+from aggregator.report.figures.style import Palette
+from aggregator.report.model import Interval, Outcome, OutcomeSide, Words
+from method.compare import FIXED, Paired
+from method.verdict import FEWEST_BLOCKS, SMALLEST_DIFFERENCE, Verdict
+from runners.harness.case import Case, Competitor
+
+VERBS = {"train": "trains {}", "infer": "runs {}", "load": "loads images ({})", "fit": "trains {} from disk"}
+"""What a competitor does in a case, with the network or the stage."""
+UNITS = {"load": "batch", "fit": "training"}
+"""What the compared time is the time of, where it is not a step."""
+TIES = {Verdict.EQUIVALENT: "tied", ALONE: f"with {ALONE}"}
+
+
+def outcome(case: CaseResult, anchor: str, palette: Palette, titles: Mapping[str, str]) -> Outcome:
+    """A case as the first screen shows it, its fastest side first."""
+    ranking = ranked(case.sides)
+    ordered = [*ranking, *(side for side in case.sides if side not in ranking)]
+    rates = {side.label: geometric_mean([math.log(rate) for rate in side.values(items_per_second)]) for side in ranking}
+    widest = max((rate.ends[1] for rate in rates.values()), default=1.0)
+    winner = score(case)[1]
+    speeds = {side.label: _speed(case, side, ranking) for side in ordered}
+    return Outcome(
+        digest=digest(case.case),
+        anchor=anchor,
+        title=f"{heading(case.case.workload)}: {group(case.case)}, {parameters(case.case)}",
+        sentence=_sentence(case, titles),
+        sides=tuple(
+            OutcomeSide(
+                name=readable(side.competitor, titles),
+                mark=palette.number(side.name),
+                rate=_rate(rates.get(side.label)),
+                time=_time(case.case, side),
+                speed=speeds[side.label][0],
+                interval=speeds[side.label][1],
+                bar=_bar(rates.get(side.label), widest),
+                is_winner=side is winner,
+            )
+            for side in ordered
+        ),
+        is_won=winner is not None,
+    )
+
+
+def readable(competitor: Competitor, titles: Mapping[str, str]) -> str:
+    """`TensorFlow (graph)`, `PyTorch (spdl, plain)`: the framework as people write it, then loader and variant."""
+    name = " ".join(filter(None, (titles.get(competitor.framework) or competitor.framework, competitor.version)))
+    ways = ", ".join(filter(None, (competitor.loader, competitor.variant)))
+    return clean(f"{name} ({ways})" + (f" {competitor.alias}" if competitor.alias else ""), 60)
+
+
+def totals(cases: Sequence[CaseResult], titles: Mapping[str, str]) -> str:
+    """`5 cases: ONNX Runtime (ort) wins 2, TensorFlow (graph) wins 1, 0 tied, 2 undecided.`"""
+    scores = [score(case) for case in cases]
+    wins = Counter(readable(winner.competitor, titles) for _, winner in scores if winner)
+    said = [f"{name} wins {number}" for name, number in sorted(wins.items(), key=lambda one: (-one[1], one[0]))]
+    rest = Counter(verdict for verdict, winner in scores if winner is None)
+    said += [f"{number} {TIES.get(verdict, verdict)}" for verdict, number in rest.items()]
+    return f"{count(len(cases), 'case')}: {', '.join(said)}." if cases else ""
+
+
+def title(cases: Iterable[CaseResult], titles: Mapping[str, str]) -> str:
+    """Who was compared: `TensorFlow, PyTorch and ONNX Runtime compared`."""
+    names = list(
+        dict.fromkeys(
+            clean(titles.get(side.competitor.framework) or side.competitor.framework, 40)
+            for case in cases
+            for side in case.sides
+        )
+    )
+    listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "Nothing"
+    return f"{listed} compared" if len(names) > 1 else f"{listed} measured"
+
+
+def _sentence(case: CaseResult, titles: Mapping[str, str]) -> Words:
+    """The outcome in words; the parts that matter most are strong."""
+    verdict, winner = score(case)
+    found = case.deciding
+    if found is None or found.paired is None or verdict is Verdict.NOT_COMPARABLE:
+        return _without_ratio(case, verdict, titles)
+    shown, slow, fast = turned(found)
+    text, interval = ratio_of(shown)
+    fastest, second = readable(fast.competitor, titles), readable(slow.competitor, titles)
+    work = VERBS.get(case.case.workload, f"does {clean(case.case.workload, 40)} {{}}").format(group(case.case))
+    blocks = count(found.paired.n, "block")
+    after = f" as {second}" + (", the second fastest" if len(case.sides) > 2 else "") + f" ({interval}, {blocks})."
+    if found.winner and not found.is_self:
+        others = [readable(side.competitor, titles) for side in case.sides if not side.finished]
+        unfinished = "" if winner else f" No side wins the case: {', '.join(others)} did not finish."
+        return ((f"{fastest} {work} ", False), (f"{text} times as fast", True), (after + unfinished, False))
+    if verdict is Verdict.EQUIVALENT:
+        return (
+            (f"No difference of {percent(SMALLEST_DIFFERENCE)} or more", True),
+            (f" between {fastest} and {second}.", False),
+        )
+    bounds = interval.replace("–", " to ")
+    undecided = f": {fastest} is {bounds} times as fast as {second} ({blocks})." if interval else "."
+    said = {
+        Verdict.UNDECIDED: "Undecided",
+        Verdict.DISTURBED: "No winner, because the machine was disturbed",
+        Verdict.FEW_BLOCKS: f"No verdict with fewer than {FEWEST_BLOCKS} blocks",
+    }
+    return ((said.get(found.verdict, "No winner"), True), (undecided, False))
+
+
+def _without_ratio(case: CaseResult, verdict: str, titles: Mapping[str, str]) -> Words:
+    if verdict is Verdict.NOT_COMPARABLE:
+        return (("Not comparable", True), (": the sides did not do the same work.", False))
+    unfinished = [readable(side.competitor, titles) for side in case.sides if not side.finished]
+    if not unfinished:
+        return (("Nothing to compare", True), (": the case has one side.", False))
+    return (("No winner", True), (f": {', '.join(unfinished)} did not finish.", False))
+
+
+def _rate(rate: Mean | None) -> str:
+    if rate is None:
+        return ""
+    if rate.low is None or rate.high is None:
+        return f"{significant(rate.value, 2)} images/s"
+    return with_half_width(rate.value, rate.low, rate.high, "images/s")
+
+
+def _time(case: Case, side: Side) -> str:
+    """The compared time, or why there is none."""
+    if not side.ok:
+        errors = [record.error.kind for record in side.failures if record.error]
+        return clean(side.unavailable.kind if side.unavailable else errors[0] if errors else DASH, 40)
+    return f"{duration(*geometric_mean(list(side.logs.values()))[:3])} a {UNITS.get(case.workload, 'step')}"
+
+
+def _speed(case: CaseResult, side: Side, ranking: Sequence[Side]) -> tuple[str, str]:
+    """How many times as fast a side is as the slowest side, and the interval; both empty where there is no ratio."""
+    if side not in ranking or len(ranking) < 2:
+        return "", ""
+    if side is ranking[-1]:
+        return "1×", "baseline"
+    found = _paired(case, side, ranking[-1])
+    text, interval = ratio_of(found)
+    return (f"{text}×", f"{interval}, n {found.n}") if found and text else ("", "")
+
+
+def _paired(case: CaseResult, side: Side, slowest: Side) -> Paired | None:
+    """How many times as fast `side` is as `slowest`, paired by block; None where it may not be shown."""
+    found: Comparison | None = next(
+        (one for one in case.comparisons if {one.left.label, one.right.label} == {side.label, slowest.label}), None
+    )
+    design = next((one.paired.design for one in case.comparisons if one.paired), FIXED)
+    found = found or compare_sides(case.case, side, slowest, design)
+    if found.paired is None or found.incomparable:
+        return None
+    return found.paired if found.right.label == slowest.label else found.paired.swapped()
+
+
+def _bar(rate: Mean | None, widest: float) -> Interval | None:
+    """The bar from 0 to the rate, and the ends of the interval, in per cent of the widest."""
+    if rate is None:
+        return None
+    low, high = rate.ends
+    return Interval(
+        f"{100 * low / widest:.1f}", f"{100 * (high - low) / widest:.1f}", f"{100 * rate.value / widest:.1f}"
+    )
