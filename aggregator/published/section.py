@@ -74,6 +74,7 @@ def with_published(report: Report, environments: Sequence[Environment]) -> Repor
     tables: list[Table] = []
     figures: list[Figure] = []
     remarks: list[str] = []
+    known = [result for env in environments for result in env.cases]
     for numbers in stored():
         tables_before = len(tables)
         for index, (part, env) in enumerate(zip(report.parts, environments, strict=True)):
@@ -81,7 +82,7 @@ def with_published(report: Report, environments: Sequence[Environment]) -> Repor
                 title = ". ".join(text for text in (part.title, TITLES[numbers.source.name]) if text)
                 tables += [_ratios(title, numbers, found), *_memory(title, numbers, found)]
                 prefix = f"part-{index + 1}-" if len(environments) > 1 else ""
-                figures += _figure(prefix, title, numbers, found, env.cases)
+                figures += _figure(prefix, title, numbers, found, known)
         remarks += (_same(numbers.source), *numbers.source.remarks()) if len(tables) > tables_before else ()
     if not tables:
         return report
@@ -117,10 +118,13 @@ def _compared(result: CaseResult, over: Side, under: Side) -> Comparison:
     return compare_sides(replace(result.case, track="matched"), over, under, design)
 
 
-def _others(source: Source, case: Case) -> str:
-    """The settings of a case that are neither in the source's tables nor the same in the whole source."""
-    agreed = [name for name, theirs in source.noted.items() if getattr(case, name) == theirs and name != "track"]
-    return parameters(case, *source.fixed, *source.settings, *agreed)
+def _others(source: Source, case: Case, found: Sequence[Match]) -> str:
+    """The settings of a case that the source's tables do not have, unless all cases and the source agree on them."""
+    cases = [match.case for match in found]
+    agreed = [name for name, theirs in source.noted.items() if all(getattr(one, name) == theirs for one in cases)]
+    data = case.dataset.id if case.dataset and len({one.dataset for one in cases}) > 1 else ""
+    more = (parameters(case, *source.fixed, *source.settings, *agreed), clean(data, 40))
+    return ", ".join(text for text in more if text)
 
 
 def _same(source: Source) -> str:
@@ -216,7 +220,7 @@ def _table(
         rows.setdefault(match.case, {})[group] = cells
     groups = list(dict.fromkeys(group for _, group, _ in entries))
     settings = {match.case: match.setting for match, _, _ in entries}
-    more = [_others(source, case) for case in rows]
+    more = [_others(source, case, [match for match, _, _ in entries]) for case in rows]
     names = [*heads(source.settings), *(["other settings of ours"] if any(more) else [])]
     dashes = [Cell(DASH)] * len(columns)
     made = []
@@ -235,50 +239,37 @@ def _table(
 
 
 def _figure(
-    prefix: str, title: str, numbers: Numbers, found: Sequence[Match], cases: Sequence[CaseResult]
+    prefix: str, title: str, numbers: Numbers, found: Sequence[Match], known: Sequence[CaseResult]
 ) -> list[Figure]:
-    """The published ratio and ours, with its interval, for each case in which both are known."""
+    """The published ratio and ours, with its interval, for each case in which both are known.
+
+    Competitors look as they do in the other figures of the report, which has the cases `known`.
+    """
     source, value = numbers.source, numbers.source.values[0]
     several = len({match.under.name for match in found}) > 1
-    rows: list[Row] = []
-    labels: dict[tuple[str, str], None] = {}
+    marks = [(one.case.workload, [(side.competitor.framework, side.label) for side in one.sides]) for one in known]
+    rows: dict[tuple[str, ...], Row] = {}
     for match in found:
         published, ours = numbers.ratio(match.setting, match.theirs, numbers.baseline, value), match.ratio(value)
         if published is None or ours is None or ours.low is None or ours.high is None:
             continue
-        words = line_words(source, match.setting)
-        where = {**place(source, match.setting, (*source.parts, source.panel)), "hollow": False}
-        more = _others(source, match.case)
-        mine = [match.over.name, *([f"vs {match.under.name}"] if several else []), *words, *([more] if more else [])]
-        their = [match.theirs, *words, "published"]
-        ratios = (ratio(ours.log_ratio), ratio(ours.low), ratio(ours.high))
-        for label, (middle, low, high), hollow in (
-            (clean(", ".join(mine), 60), ratios, False),
-            (clean(", ".join(their), 60), (published,) * 3, True),
+        where = place(source, match.setting, (*source.parts, source.panel))
+        words, more = line_words(source, match.setting), _others(source, match.case, found)
+        mine = [match.over.name, *([f"vs {match.under.name}"] if several else []), *words, more]
+        middle, low, high = (ratio(log) for log in (ours.log_ratio, ours.low, ours.high))
+        for parts, row in (
+            (mine, {"value": middle, "low": low, "high": high, **about(match.result, match.over, middle, low, high)}),
+            ([match.theirs, *words, "published"], {**dict.fromkeys(("value", "low", "high"), published), "hollow": 1}),
         ):
-            labels[match.over.competitor.framework, label] = None
-            said = about(match.result, match.over, middle, low, high) if not hollow else {}
-            row = {**where, **said, "competitor": label, "value": middle, "low": low, "high": high, "hollow": hollow}
-            rows += [] if row in rows else [row]
+            label = clean(", ".join(part for part in parts if part), 60)
+            marks.append((match.case.workload, [(match.over.competitor.framework, label)]))
+            rows[where["panel"], where["case"], label] = {"hollow": 0, **where, **row, "competitor": label}
     if not rows:
         return []
-    known = [(one.case.workload, [(side.competitor.framework, side.label) for side in one.sides]) for one in cases]
-    drawn = lines(
-        source,
-        rows,
-        f"times as fast as {clean(numbers.baseline, 40)} (log scale)",
-        Palette([*known, *((workload, [*members, *labels]) for workload, members in known[-1:])]),
-        ratios=True,
-    )
+    axis = f"times as fast as {clean(numbers.baseline, 40)} (log scale)"
     caption = (
         "Hollow marks are published ratios, each from one run. Filled marks are ours, with 95 % intervals over n "
         "blocks. A mark above 1 is faster than the baseline."
     )
-    return [
-        Figure(
-            f"{prefix}published-{source.name}",
-            f"{title}: published ratios and ours",
-            caption,
-            drawn,
-        )
-    ]
+    drawn = lines(source, list(rows.values()), axis, Palette(marks), ratios=True)
+    return [Figure(f"{prefix}published-{source.name}", f"{title}: published ratios and ours", caption, drawn)]
