@@ -1,110 +1,108 @@
-"""Published step times as a page in Markdown; its columns are padded, so that a terminal shows them as tables."""
+"""All published numbers as one page: Markdown for a terminal or a forge, and HTML in the look of a report."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from aggregator.base.quantities import DASH, significant, time_unit
-from aggregator.base.text import clean
-from aggregator.published.ratios import StepTable, printed, ratio, step_tables
-from aggregator.published.step_times import Cells, StepSource, StepTime
-from aggregator.report.model import Cell, Table
-from aggregator.report.page.markdown import escape
+from aggregator.published.figure import published_figure
+from aggregator.published.numbers import Numbers
+from aggregator.published.source import TITLES
+from aggregator.published.tables import part_title, tables
+from aggregator.report.model import Figure, Table
+from aggregator.report.page import markdown
+from aggregator.report.page.html import page_environment, source
+from runners.harness.files import write_atomically
 
-TITLES = {"train": "Training step", "infer": "Inference step"}
-RATIOS_ONLY = (
-    "A published figure is one run without an interval: it allows ratios, but no verdict. Means are geometric means "
-    "over the cells that both frameworks of a pair have."
+HEADING = "Published numbers"
+SAID = (
+    "A published number comes from one run and has no interval. It allows ratios, but no verdict.",
+    "Every ratio says how many times as fast one framework is as another. Above 1, the first is the faster one.",
 )
+CELL = re.compile(r"(?<!\\)\|")
 
 
-def page(cells: Cells, source: StepSource | None) -> str:
-    """All tables, with the source where it is known."""
-    lines = ["# Published step times", *(f"- {escape(line)}" for line in (source.remarks() if source else ()))]
-    lines += [
-        f"- {RATIOS_ONLY}",
-        f"- {DASH}: not published ({source.no_figure if source else 'no figure in the file'}).",
+@dataclass(frozen=True)
+class Part:
+    """The numbers that a source has in one place; `figure` is drawn only for a page."""
+
+    title: str
+    tables: Sequence[Table]
+    figure: Figure | None
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One source."""
+
+    title: str
+    name: str
+    remarks: Sequence[str]
+    parts: Sequence[Part]
+
+
+def chapters(found: Sequence[Numbers], with_figures: bool) -> list[Chapter]:
+    """Each source with its tables, and its figures if they are wanted."""
+    return [
+        Chapter(
+            TITLES[numbers.source.name],
+            numbers.source.name,
+            numbers.source.remarks() if numbers.is_stored else (),
+            [
+                Part(
+                    part_title(part, numbers.source.parts),
+                    tables(members),
+                    published_figure(members, part) if with_figures else None,
+                )
+                for part, members in numbers.parts.items()
+            ],
+        )
+        for numbers in found
     ]
-    found = ["\n".join([lines[0], "", *lines[1:]])]
-    for table in step_tables(cells):
-        found.append(f"## {TITLES[table.workload]} on a {table.device.upper()}")
-        found += [f"{escape(one.caption)}\n\n{aligned(one)}" for one in _tables(table)]
-    return "\n\n".join(found) + "\n"
+
+
+def render_markdown(found: Sequence[Chapter]) -> str:
+    """The page in Markdown; columns are padded, so that a terminal shows them as tables."""
+    blocks = [f"# {HEADING}", _list(SAID)]
+    for chapter in found:
+        blocks += [f"## {chapter.title}", *([_list(chapter.remarks)] if chapter.remarks else [])]
+        for part in chapter.parts:
+            blocks += [f"### {markdown.escape(part.title)}"] if part.title else []
+            for table in part.tables:
+                blocks += [markdown.escape(table.caption), aligned(table)]
+            if part.figure:
+                title = markdown.escape(part.figure.title)
+                blocks += [f"![{title}](figures/{part.figure.name}.svg)", markdown.escape(part.figure.caption)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def write(found: Sequence[Chapter], folder: Path) -> Path:
+    """Write published.md, published.html and the figures; returns the path of the page. Raises OSError."""
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for figure in (part.figure for chapter in found for part in chapter.parts if part.figure):
+        write_atomically(folder / "figures" / f"{figure.name}.svg", figure.svg.encode(), lasting=False)
+    environment, page = page_environment(), folder / "published.html"
+    template = environment.get_template("published.html.j2")
+    html = template.render(heading=HEADING, said=SAID, chapters=found, style=source(environment, "style.css"))
+    write_atomically(folder / "published.md", render_markdown(found).encode())
+    write_atomically(page, html.encode())
+    return page
 
 
 def aligned(table: Table) -> str:
     """A pipe table whose columns are as wide as their widest cell."""
-    rows = [[escape(name) for name in table.columns], *([escape(cell.text) for cell in row] for row in table.rows)]
-    widths = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ["-" * width for width in widths]
-    ruled = [f":{line[1:]}" if index < table.labels else f"{line[1:]}:" for index, line in enumerate(lines)]
-    return "\n".join(f"| {' | '.join(_padded(row, widths, table.labels))} |" for row in (rows[0], ruled, *rows[1:]))
+    rows = [[cell.strip() for cell in CELL.split(line)[1:-1]] for line in markdown.table(table).splitlines()]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(table.columns))]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = []
+        for index, (text, width) in enumerate(zip(row, widths, strict=True)):
+            if number == 1:
+                text = text.replace("-", "-" * (width - len(text) + 1), 1)
+            cells.append(text.ljust(width) if index < table.labels else text.rjust(width))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
-def _padded(row: list[str], widths: list[int], labels: int) -> list[str]:
-    """Names to the left, numbers to the right."""
-    cells = enumerate(zip(row, widths, strict=True))
-    return [text.ljust(width) if index < labels else text.rjust(width) for index, (text, width) in cells]
-
-
-def _tables(table: StepTable) -> list[Table]:
-    of = str(len(table.cells))
-    means = [(_pair(pair.left, pair.right), printed(pair.ratio), str(pair.cells), of) for pair in table.pairs]
-    missing = [(_name(name), str(table.missing(name)), of) for name in table.frameworks]
-    found = [
-        _table("Ratio of times", ("compared", "geometric mean", "cells both have", "of"), means),
-        _table("Cells without a figure", ("framework", "not published", "of"), missing),
-        _grid(table),
-    ]
-    with_memory = any(time.memory_mb is not None for row in table.cells.values() for time in row.values())
-    return [*found, _memory(table)] if with_memory else found
-
-
-def _grid(table: StepTable) -> Table:
-    heads = (*map(_name, table.frameworks), *(_pair(pair.left, pair.right) for pair in table.pairs))
-    rows = [
-        (
-            *_times(row, table.frameworks, _seconds),
-            *(printed(ratio(row, pair.left, pair.right)) for pair in table.pairs),
-        )
-        for row in table.cells.values()
-    ]
-    return _by_setting("Time of a step, and ratios of times", table, heads, rows)
-
-
-def _memory(table: StepTable) -> Table:
-    rows = [_times(row, table.frameworks, _megabytes) for row in table.cells.values()]
-    return _by_setting("Memory of the process, MB", table, tuple(map(_name, table.frameworks)), rows)
-
-
-def _by_setting(caption: str, table: StepTable, heads: tuple[str, ...], values: Sequence[tuple[str, ...]]) -> Table:
-    rows = [
-        (clean(setting.network, 60), f"{setting.input_size} px", str(setting.batch_size), *row)
-        for setting, row in zip(table.cells, values, strict=True)
-    ]
-    return _table(caption, ("network", "size", "batch", *heads), rows, 3)
-
-
-def _table(caption: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]], labels: int = 1) -> Table:
-    return Table(f"{caption}.", columns, tuple(tuple(map(Cell, row)) for row in rows), labels)
-
-
-def _times(row: dict[str, StepTime], frameworks: list[str], show: Callable[[StepTime], str]) -> tuple[str, ...]:
-    return tuple(show(row[name]) if name in row else DASH for name in frameworks)
-
-
-def _seconds(time: StepTime) -> str:
-    if time.seconds is None:
-        return DASH
-    size, name = time_unit(time.seconds)
-    return f"{significant(time.seconds / size, 3)} {name}"
-
-
-def _megabytes(time: StepTime) -> str:
-    return DASH if time.memory_mb is None else f"{time.memory_mb:.0f}"
-
-
-def _pair(left: str, right: str) -> str:
-    return f"{_name(left)} ÷ {_name(right)}"
-
-
-def _name(framework: str) -> str:
-    return clean(framework, 60)
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {markdown.escape(line)}" for line in lines)

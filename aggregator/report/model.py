@@ -194,10 +194,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Published:
-    """Our ratios next to published ratios, and remarks on the source."""
+    """Our ratios next to published ratios, remarks on the source, and a figure for each source."""
 
     tables: tuple[Table, ...]
     remarks: tuple[str, ...]
+    figures: tuple[Figure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -268,4 +269,5 @@ class Report:
     def figures(self) -> tuple[Figure, ...]:
         """Every figure that goes into a file."""
         details = [detail.figure for part in self.parts for detail in part.cases if detail.figure]
-        return tuple([figure for part in self.parts for figure in part.figures] + details)
+        published = self.published.figures if self.published else ()
+        return (*(figure for part in self.parts for figure in part.figures), *details, *published)

@@ -8,6 +8,7 @@ from make_records import (
     HEALTH,
     SPDL,
     TF,
+    TFDATA,
     TORCH,
     TORCH_LOADER,
     failed,
@@ -28,10 +29,10 @@ from runners.harness.record import Status
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
 HEADING = "Against the published numbers"
 STATIC, XLA = (Competitor("tensorflow", variant) for variant in ("graph_v1", "xla"))
+TUNED = dataclasses.replace(SPDL, variant="tuned")
 SCRIPT = Competitor("pytorch", "script")
 CASE = step_case("resnet18", 8, "infer", 128)
 """Published for a CPU: tf1 37.342, tf2 35.032, pytorch 37.608 ms."""
-NAME = "infer · resnet18 · 128 px, batch 8"
 NOT_FITTING = dataclasses.replace(step_case("resnet50", 32, "train", 224), device="gpu")
 """Published without a figure for tf1."""
 
@@ -51,30 +52,41 @@ def report(folder, cases, change=lambda record: record, more=(), code=OK, blocks
 
 
 def rows(markdown):
-    """The cells of each row of the section in report.md."""
-    lines = [line for line in markdown.split(f"## {HEADING}\n")[1].splitlines() if line.startswith("| ")]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+    """The cells of each row of the first table of the section in report.md."""
+    block = markdown.split(f"## {HEADING}\n")[1].split("\n| ", 1)[1].split("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in block.splitlines()[2:]]
+
+
+def heads(markdown):
+    """The headings of its columns, without the unseen spaces of links."""
+    line = markdown.split(f"## {HEADING}\n")[1].split("\n| ", 1)[1].splitlines()[0].replace("\u200b", "")
+    return [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
 def notes(markdown):
-    """The notes under its table."""
+    """The notes under its tables."""
     return re.findall(r"^\d+\. (.*)$", markdown.split(f"## {HEADING}\n")[1], re.MULTILINE)
 
 
 def test_our_ratio_stands_with_interval_and_blocks_beside_theirs(tmp_path):
     markdown, page = report(tmp_path / "r", [(CASE, [TORCH, TF, STATIC])])
-    graph, static = rows(markdown)
-    assert graph[:4] == [NAME, "CPU", "tensorflow/graph ÷ pytorch/eager", "tf2 ÷ pytorch"]
-    assert static[:4] == [NAME, "CPU", "tensorflow/graph_v1 ÷ pytorch/eager", "tf1 ÷ pytorch"]
-    assert (graph[7], static[7]) == ("0.93", "0.99")
-    answers = markdown.split("## All comparisons")[1].split("\n## ")[0]
-    for row in (graph, static):
-        # The very figures of the answer, where TensorFlow, which is slower, stands above the line as well.
-        assert re.match(r"1\.(19|20)\d*×$", row[4])
-        assert any(f"{row[2]} | {NAME}" in line and " | ".join(row[4:7]) in line for line in answers.splitlines())
+    [row] = rows(markdown)
+    assert row[:5] == ["Inference step", "CPU", "resnet18", "128 px", "8"]
+    names = heads(markdown)
+    assert names[:5] == ["workload", "device", "network", "size", "batch"]
+    assert names[5:] == [
+        "tensorflow/graph (tf2) vs pytorch/eager (pytorch): published",
+        "ours",
+        "tensorflow/graph_v1 (tf1) vs pytorch/eager (pytorch): published",
+        "ours",
+    ]
+    # 37.608 / 35.032 and 37.608 / 37.342: how many times as fast as PyTorch they were.
+    assert (row[5], row[7]) == ("1.07", "1.01")
+    for ours in (row[6], row[8]):
+        assert re.match(r"0\.8[34]\d*× \(0\.8\d+–0\.8\d+, n 8\)<sup>1</sup>$", ours)
     text = re.sub(r"<[^>]+>", " ", page.split(f"<h2>{HEADING}</h2>")[1])
-    assert re.search(rf"{graph[2]}\s+{graph[3]}\s+{graph[4]}\s+{graph[5]}\s+8\s+0\.93\s", text)
-    for said in ("one run without an interval", "TensorFlow 1.15.0", "never part of a verdict", "i7-9750H", "epsilon"):
+    assert re.search(r"1\.07\s+0\.8[34]\d*×\s*1\s+0\.8\d+–0\.8\d+, n 8\s", text)
+    for said in ("one run and has no interval", "TensorFlow 1.15.0", "never part of a verdict", "i7-9750H", "epsilon"):
         assert said in text
         assert said in markdown
     assert '<a href="#published">' in page
@@ -88,9 +100,10 @@ def test_the_ratio_is_turned_to_theirs_whichever_side_comes_first(tmp_path):
         [(CASE, [TF, TORCH])],
         lambda record: faster(record) if record.competitor == TF else record,
     )
-    assert rows(one)[0][2:4] == rows(other)[0][2:4] == rows(fast)[0][2:4]
-    assert rows(other)[0][4].startswith(("1.19", "1.20"))
-    assert rows(fast)[0][4].startswith(("0.59", "0.60"))
+    assert rows(one)[0] == rows(other)[0]
+    assert heads(one) == heads(other)
+    assert rows(one)[0][6].startswith(("0.83", "0.84"))
+    assert rows(fast)[0][6].startswith(("1.6", "1.7"))
 
 
 def faster(record):
@@ -105,7 +118,6 @@ def faster(record):
         (step_case("cnn4", 8, "infer", 128), [TORCH, TF]),
         (step_case("resnet18", 2, "infer", 128), [TORCH, TF]),
         (step_case("resnet18", 8, "train", 128), [TORCH, TF]),
-        (dataclasses.replace(CASE, device="gpu"), [TORCH, TF]),
         (dataclasses.replace(CASE, precision="bf16"), [TORCH, TF]),
         (CASE, [TORCH, XLA]),
         (CASE, [SCRIPT, TF]),
@@ -120,41 +132,42 @@ def test_what_is_not_the_same_cell_or_not_theirs_is_not_set_beside(tmp_path, cas
         assert 'href="#published"' not in text
 
 
-def test_a_chosen_version_is_named_in_a_row_of_its_own(tmp_path):
+def test_a_chosen_version_has_columns_of_its_own(tmp_path):
     older = dataclasses.replace(TF, version="2.16.2")
     markdown, _ = report(tmp_path / "r", [(CASE, [TORCH, TF, older])])
-    assert [row[2].replace("\u200b", "") for row in rows(markdown)] == [
-        "tensorflow/graph ÷ pytorch/eager",
-        "tensorflow@2.16.2/graph ÷ pytorch/eager",
+    assert [name for name in heads(markdown) if "vs" in name] == [
+        "tensorflow/graph (tf2) vs pytorch/eager (pytorch): published",
+        "tensorflow@2.16.2/graph (tf2) vs pytorch/eager (pytorch): published",
     ]
 
 
-def test_nothing_is_divided_that_the_report_does_not_compare(tmp_path):
-    cases = [(CASE, [XLA, TORCH, TF])]
-    for index, (more, there) in enumerate([([], False), (["--baseline", "pytorch/eager"], True)]):
-        markdown, _ = report(
-            tmp_path / str(index), cases, lambda record: faster(record) if record.competitor == XLA else record, more
-        )
-        assert (HEADING in markdown) is there
+def test_sides_that_the_answer_does_not_compare_find_their_match(tmp_path):
+    """The answer compares each side with the first, XLA; the ratio here is what it would be with another baseline."""
+    cases, found = [(CASE, [XLA, TORCH, TF])], []
+    for index, more in enumerate([[], ["--baseline", "pytorch/eager"]]):
+        markdown, _ = report(tmp_path / str(index), cases, more=more)
+        found.append(rows(markdown))
+    assert found[0] == found[1]
+    assert found[0][0][6].startswith(("0.83", "0.84"))
 
 
-def test_a_different_scope_and_a_missing_figure_are_said_in_notes(tmp_path):
+def test_a_different_scope_and_a_missing_number_are_said_in_notes(tmp_path):
     host = dataclasses.replace(CASE, scope="transfer+compute")
     markdown, page = report(tmp_path / "r", [(CASE, [TORCH, TF]), (host, [TORCH, TF]), (NOT_FITTING, [TORCH, STATIC])])
     assert notes(markdown) == [
+        "the source has no number, and says that the step did not fit in the GPU's memory",
         "scope: the source has transfer+compute, we have compute",
-        "not published: no figure in the source, which says that the step did not fit in the GPU's memory",
     ]
-    assert [row[7:] for row in rows(markdown)] == [
-        ["0.93", "<sup>1</sup>"],
-        ["0.93", ""],
-        ["–", "<sup>1 2</sup>"],
-    ]
-    assert rows(markdown)[2][1] == "GPU"
-    assert "no figure in the source" in page
+    on_gpu, ours, same = rows(markdown)
+    assert (on_gpu[5], ours[5], same[5]) == ("", "", "transfer+compute")
+    assert on_gpu[6] == "–<sup>1</sup>"
+    assert on_gpu[7].endswith("n 8)<sup>2</sup>")
+    assert ours[9].endswith("n 8)<sup>2</sup>")
+    assert same[9].endswith("n 8)")
+    assert "the source has no number" in page
 
 
-def test_ours_says_where_it_is_unsettled_and_shows_no_ratio_of_unequal_work(tmp_path):
+def test_ours_says_where_it_allows_no_verdict_and_shows_no_ratio_of_unequal_work(tmp_path):
     def change(record):
         if record.competitor == TF and record.case == CASE and record.block.number == 3:
             return failed(record, Status.INVALID, "NUMBERS", "logits are not finite")
@@ -167,16 +180,49 @@ def test_ours_says_where_it_is_unsettled_and_shows_no_ratio_of_unequal_work(tmp_
     cases = [(step_case("resnet18", batch, "infer", 128), [TORCH, TF]) for batch in (8, 16, 32)]
     markdown, _ = report(tmp_path / "r", cases, change, code=SOME_FAILED)
     unequal, busy, absent = rows(markdown)
-    assert unequal[4:8] == ["–", "–", "7", "0.93"]
-    assert re.match(r"1\.\d+×$", busy[4])
-    assert absent[4:7] == ["–", "–", "–"]
-    assert [text for text in notes(markdown) if text.startswith("our comparison")] == [
-        f"our comparison: {verdict}; its line under All comparisons says why"
-        for verdict in ("not comparable", "disturbed", "incomplete")
-    ]
+    assert unequal[5] == "1.07"
+    assert unequal[6].startswith("–<sup>")
+    assert re.match(r"0\.\d+×", busy[6])
+    assert absent[6].startswith("–<sup>")
+    said = [text for text in notes(markdown) if text.startswith("ours")]
+    assert said[0] == "ours is not comparable: tensorflow/graph, block 3: NUMBERS: logits are not finite"
+    assert said[1].startswith("ours is disturbed: ")
+    assert said[2] == "ours is incomplete: no block that both sides finished"
     markdown, _ = report(tmp_path / "few", [(CASE, [TORCH, TF])], blocks=1)
-    assert rows(markdown)[0][4:7] == ["–", "–", "1"]
-    assert "our comparison: no verdict; its line under All comparisons says why" in notes(markdown)
+    assert rows(markdown)[0][6].startswith("–<sup>")
+    assert "ours has fewer than 3 blocks" in notes(markdown)
+
+
+def test_our_gpu_memory_stands_beside_theirs(tmp_path):
+    def change(record):
+        used = dataclasses.replace(record.resources, gpu_process_peak_bytes=1500 * 2**20)
+        return dataclasses.replace(record, resources=used) if record.case.device == "gpu" else record
+
+    fits = dataclasses.replace(step_case("resnet18", 8, "train", 128), device="gpu")
+    markdown, _ = report(tmp_path / "r", [(fits, [TORCH, TF]), (NOT_FITTING, [TORCH, STATIC])], change)
+    section = markdown.split(f"## {HEADING}\n")[1]
+    memory = next(block for block in section.split("\n\n") if "published, MB" in block)
+    fitting, other = ([cell.strip() for cell in line.strip("|").split(" | ")] for line in memory.splitlines()[2:])
+    assert fitting[5:9] == ["4883", "1500 (n 8)", "1393", "1500 (n 8)"]
+    assert other[5:7] == ["–", "–"]  # The source has no number for tf1, and this case has no other.
+    assert other[7] == "4389"
+    assert "TensorFlow took most of the GPU" in section
+    markdown, _ = report(tmp_path / "cpu", [(CASE, [TORCH, TF])], change)
+    assert "published, MB" not in markdown
+
+
+def test_a_figure_shows_both_ratios_of_each_matching_cell(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(charts.vl_convert, "vegalite_to_svg", lambda spec, **_: drawn.append(spec) or BLANK)
+    markdown, page = report(tmp_path / "r", [(CASE, [TORCH, TF]), (NOT_FITTING, [TORCH, STATIC])])
+    assert "](figures/published-steps.svg)" in markdown
+    assert (tmp_path / "r/figures/published-steps.svg").exists()
+    assert "Step times: published ratios and ours" in page
+    [rows] = [spec["datasets"]["rows"] for spec in drawn if any(r.get("hollow") for r in spec["datasets"]["rows"])]
+    ours, theirs = rows
+    assert (ours["competitor"], theirs["competitor"]) == ("tensorflow/graph", "tf2, published")
+    assert ours["low"] < ours["value"] < ours["high"] < 1 < theirs["value"] == theirs["low"] == theirs["high"]
+    assert ours["panel"] == theirs["panel"] == "Inference step, CPU, resnet18"
 
 
 def test_each_environment_has_a_table_of_its_own(tmp_path):
@@ -186,10 +232,11 @@ def test_each_environment_has_a_table_of_its_own(tmp_path):
         folders.append(str(write_folder(tmp_path / name, run, scheduled(run))))
     assert main(["merge", *folders, "--out", str(tmp_path)]) == OK
     said = (tmp_path / "report.md").read_text().split(f"## {HEADING}\n")[1]
-    assert re.findall(r"^Environment (\d): run (\w+) .*Ratios of step times", said, re.MULTILINE) == [
+    assert re.findall(r"^Environment (\d): run (\w+) .*Step times\. How many", said, re.MULTILINE) == [
         ("1", "one"),
         ("2", "two"),
     ]
+    assert re.findall(r"figures/([\w-]+)\.svg", said) == ["part-1-published-steps", "part-2-published-steps"]
 
 
 def test_hostile_strings_stay_text_in_the_section(tmp_path):
@@ -200,32 +247,43 @@ def test_hostile_strings_stay_text_in_the_section(tmp_path):
         assert "<script>" not in text
         assert "\x1b" not in text
         assert "javascript:1" in text
-    assert len(re.split(r"(?<!\\)\|", next(line for line in markdown.splitlines() if "tf2 ÷" in line))) == 11
+    assert len(re.split(r"(?<!\\)\|", next(line for line in markdown.splitlines() if "(tf2) vs" in line))) == 10
 
 
-def loaders(folder, case, spdl):
-    """The section of a run of two loaders, SPDL taking 0.8 times as long."""
-    run = make_run([planned(case, [spdl, TORCH_LOADER], 8)])
-    write_folder(folder, run, scheduled(run, lambda _, who: 0.08 if who == spdl else 0.1, scatter=0.005))
+def loaders(folder, case, *spdl):
+    """The section of a run of loaders, SPDL taking 0.8 times as long as torch, and tf.data half as long."""
+    run = make_run([planned(case, [TFDATA, *spdl, TORCH_LOADER], 8)])
+    seconds = {"spdl": 0.08, "torch": 0.1, "tfdata": 0.05, "opencv": 0.1}
+    write_folder(folder, run, scheduled(run, lambda _, who: seconds[who.loader], scatter=0.005))
     assert main(["report", str(folder)]) == OK
     markdown = (folder / "report.md").read_text()
     return markdown if HEADING in markdown else ""
 
 
-def test_a_loader_stands_beside_its_published_rate_as_a_ratio_of_times(tmp_path):
-    tuned = dataclasses.replace(SPDL, variant="tuned")
-    markdown = loaders(tmp_path / "r", load_case("normalize", 2), tuned)
+def test_a_loader_stands_beside_its_published_rate_in_both_variants(tmp_path):
+    markdown = loaders(tmp_path / "r", load_case("normalize", 2), SPDL, TUNED)
     [row] = rows(markdown)
-    assert row[1:3] == ["pytorch/spdl/tuned ÷ pytorch/torch/plain", "spdl ÷ torch"]
-    assert re.match(r"0\.(79|80)\d*×$", row[3])
+    assert heads(markdown)[2] == "pytorch/spdl/plain (spdl) vs pytorch/torch/plain (torch): published"
+    assert heads(markdown)[4] == "pytorch/spdl/tuned (spdl) vs pytorch/torch/plain (torch): published"
     # Published: 487.94 images a second of torch, 658.79 of SPDL.
-    assert row[5:7] == ["8", "0.74"]
-    for said in ("multi_thread_preprocessing", "letterboxes", "inside the clock for torch", "3,200"):
+    assert row[:2] == ["normalize", "2"]
+    assert row[2] == row[4] == "1.35"
+    for ours in (row[3], row[5]):
+        assert re.match(r"1\.2[45]\d*× \(1\.2\d+–1\.2\d+, n 8\)<sup>1</sup>$", ours)
+    assert notes(markdown) == ["track: the source has default, we have matched"]
+    for said in ("multi_thread_preprocessing", "letterboxed", "start of torch's workers", "3,200"):
         assert said in markdown
 
 
+def test_the_track_of_default_settings_is_the_sources_own(tmp_path):
+    markdown = loaders(tmp_path / "r", load_case("batch", 2, "default"), SPDL)
+    [row] = rows(markdown)
+    assert row[:3] == ["batch", "2", "1.12"]
+    assert re.match(r"1\.2[45]\d*× \(.*, n 8\)<sup>1</sup>$", row[3])
+    assert notes(markdown)[-1].endswith("delivered different pixels, so no winner is named")
+
+
 def test_loaders_with_settings_of_their_own_are_left_out(tmp_path):
-    tuned = dataclasses.replace(SPDL, variant="tuned")
-    assert not loaders(tmp_path / "a", load_case("normalize", 3), tuned)
-    assert not loaders(tmp_path / "b", dataclasses.replace(load_case("normalize", 2), batch_size=16), tuned)
-    assert not loaders(tmp_path / "c", load_case("normalize", 2), SPDL)
+    assert not loaders(tmp_path / "a", load_case("normalize", 3), SPDL)
+    assert not loaders(tmp_path / "b", dataclasses.replace(load_case("normalize", 2), batch_size=16), SPDL)
+    assert not loaders(tmp_path / "c", load_case("normalize", 2), dataclasses.replace(SPDL, loader="opencv"))

@@ -16,6 +16,7 @@ DRAWN = re.compile(
     | (part-\d+-)? (
         (relative-speed | peak-memory | peak-gpu-memory | first-step) - ([a-z]+ | [0-9a-f]{8})
         | roofline-\d+ | loader-(throughput | first-batch | cost) | fit-(history | accuracy-by-time)
+        | published-(steps | fit | load)
     ) \.svg""",
     re.VERBOSE | re.ASCII,
 )
