@@ -51,15 +51,19 @@ function applyFilter() {
   status.textContent = active ? `${found.size} of ${every} shown; ${figures}.` : `${every}.`;
 }
 
-// Fades the marks of other cases in figures, and hides figures without a mark that is left; returns whether a figure has marks without a case.
+// Fades the marks of other cases in figures, and hides panels and figures without a mark that is left; returns whether a figure has marks without a case.
 function fadeMarks(fits) {
   let nameless = false;
   for (const figure of document.querySelectorAll(".figures figure")) {
-    const marks = [...figure.querySelectorAll("svg [data-case]")];
-    for (const mark of marks) mark.classList.toggle("faint", !fits(mark.dataset.case, mark.textContent));
-    figure.hidden = marks.length > 0 && marks.every((mark) => mark.classList.contains("faint"));
-    nameless ||= marks.length === 0;
+    for (const panel of figure.querySelectorAll(".panel")) {
+      const marks = [...panel.querySelectorAll("svg [data-case]")];
+      for (const mark of marks) mark.classList.toggle("faint", !fits(mark.dataset.case, mark.textContent));
+      panel.hidden = marks.length > 0 && marks.every((mark) => mark.classList.contains("faint"));
+      nameless ||= marks.length === 0;
+    }
+    figure.hidden = !figure.querySelector(".panel:not([hidden])");
   }
+  for (const more of document.querySelectorAll("details.more")) more.hidden = !more.querySelector("figure:not([hidden])");
   return nameless;
 }
 
