@@ -39,12 +39,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel of a figure: its heading, and its SVG with the title that it has for who cannot see it."""
+    """One panel of a figure: its heading, and its SVG with the title that it has for who cannot see it.
+
+    `cases` has the digests of its cases where its marks do not name them.
+    """
 
     name: str
     heading: str
     title: str
     svg: str
+    cases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
 from aggregator.report.figures import line_plot
+from aggregator.report.figures.charts import Drawn
 from aggregator.report.figures.style import Palette
 from aggregator.report.loaders import figures
 from aggregator.report.loaders.sentences import loader_remarks
@@ -306,8 +307,8 @@ def test_a_stage_that_is_not_nested_has_no_sentence():
 def drawn(monkeypatch, cases):
     """The figures by name, and the rows of each: of marks, and of the limit."""
     rows = []
-    svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>'
-    monkeypatch.setattr(line_plot, "draw_panels", lambda _, found, *__: rows.append(found) or [svg] * 9)
+    drawn_alone = Drawn("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
+    monkeypatch.setattr(line_plot, "draw_panels", lambda _, found, *__: rows.append(found) or [drawn_alone])
     palette = Palette([("load", [(side.competitor.framework, side.label) for side in cases[0].sides])])
     made = [draw(cases, palette, "") for draw in (figures.throughput, figures.cost, figures.first_batch)]
     made = [figure for figure in made if figure]

@@ -10,10 +10,10 @@ import vl_convert
 from aggregator.report.figures.style import GREY, GRID, INK, TEXT, Palette, Row
 from aggregator.report.figures.svg import cells, panel, smaller
 
-ABOUT, WHO = "about", "who"
-"""The field of a row with the text of its marks, and the field with its competitor, which is not drawn."""
+ABOUT, WHO, CASE = "about", "who", "digest"
+"""The field of a row with the text of its marks, and fields that are not drawn: its competitor, its case's digest."""
 SAYS = alt.Description(f"{ABOUT}:N")
-MOST_NAMED = 60
+MOST_NAMED = 90
 """In a figure of more marks, marks have no text: the texts would take more bytes than the marks."""
 MOST_TICKS = 5
 PANEL = 440
@@ -32,6 +32,14 @@ class Plot(NamedTuple):
     right: int
     bottom: int = 38
     top: int = 8
+
+
+class Drawn(NamedTuple):
+    """One panel of a figure: its heading, its SVG, and the digests of its cases if its marks do not have them."""
+
+    heading: str
+    svg: str
+    cases: tuple[str, ...] = ()
 
 
 class Ticks(NamedTuple):
@@ -133,7 +141,7 @@ def draw_panels(
     plot: Plot,
     heights: Mapping[str, float] | None = None,
     **more: Sequence[Row],
-) -> list[str]:
+) -> list[Drawn]:
     """The layers over the rows of each value of `panel`, each as an SVG of its own, in the order of the rows.
 
     Marks of a panel with less height than the plot are at its bottom.
@@ -148,8 +156,16 @@ def draw_panels(
         height = plot.height if heights is None else heights[name]
         size = f"{plot.left + plot.width + plot.right} {plot.top + height + plot.bottom:g}"
         box = f"{-plot.left} {plot.height - height - plot.top:g} {size}"
-        drawn.append(panel(cell, box))
+        cases = (
+            () if is_named(rows) else dict.fromkeys(row[CASE] for row in rows if row["panel"] == name and CASE in row)
+        )
+        drawn.append(Drawn(name, panel(cell, box), tuple(cases)))
     return drawn
+
+
+def is_named(rows: Sequence[Row]) -> bool:
+    """Whether each mark of a drawing says what it is."""
+    return sum(ABOUT in row for row in rows) <= MOST_NAMED
 
 
 def draw(chart: Any, **data: Sequence[Row]) -> str:
@@ -159,8 +175,7 @@ def draw(chart: Any, **data: Sequence[Row]) -> str:
 
 def vector(chart: Any, **data: Sequence[Row]) -> str:
     """The chart as Vega draws it, its named data filled in afterwards: Altair would check every row of it."""
-    named = sum(ABOUT in row for rows in data.values() for row in rows) <= MOST_NAMED
-    left = {WHO} if named else {WHO, ABOUT}
+    left = {WHO, CASE} if is_named([row for rows in data.values() for row in rows]) else {WHO, CASE, ABOUT}
     spec = chart.to_dict()
     spec["datasets"] = {
         name: [{key: value for key, value in row.items() if key not in left} for row in rows]

@@ -1,20 +1,21 @@
 """A figure of panels: for the page as they are, and for a file as one SVG with their headings and the legend."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from aggregator.report.figures.charts import WHO
+from aggregator.report.figures.charts import WHO, Drawn
 from aggregator.report.figures.style import BESIDE, INK, OUTLINES, Palette, Row
 from aggregator.report.figures.svg import SVG
 from aggregator.report.model import Figure, Panel
 from runners.harness.case import Competitor
 
 COLUMNS, GAP, LINE, MARGIN = 2, 24, 18, 8
-HEADING = 68
-"""The most characters of a heading in a file, which cannot go on in a second line."""
+HEADING = 64
+"""The most characters of a line of a heading in a file."""
 FEWEST_MARKS = 3
 """A figure of fewer marks says nothing that the first screen and the tables do not."""
 DIRECT = 3
@@ -47,12 +48,12 @@ def legend(rows: Sequence[Row], palette: Palette) -> tuple[tuple[str, int], ...]
 
 
 def figure(
-    name: str, title: str, caption: str, panels: Sequence[tuple[str, str]], palette: Palette, rows: Sequence[Row] = ()
+    name: str, title: str, caption: str, panels: Sequence[Drawn], palette: Palette, rows: Sequence[Row] = ()
 ) -> Figure:
-    """The figure of these headings and SVGs; `rows` are those of its legend, none where it has no legend."""
+    """The figure of these panels; `rows` are those of its legend, none where it has no legend."""
     made = tuple(
-        Panel(f"{name}-{number}", heading, f"{title}: {heading}" if heading else title, svg)
-        for number, (heading, svg) in enumerate(panels, 1)
+        Panel(f"{name}-{number}", heading, f"{title}: {heading}" if heading else title, svg, cases)
+        for number, (heading, svg, cases) in enumerate(panels, 1)
     )
     key = legend(rows, palette)
     return Figure(name, title, caption, _joined(made, key, palette), made, key)
@@ -71,10 +72,12 @@ def _joined(panels: Sequence[Panel], key: Sequence[tuple[str, int]], palette: Pa
     placed = list(zip(panels, drawn, sizes, strict=True))
     for number in range(0, len(placed), columns):
         line = placed[number : number + columns]
-        above = LINE if any(panel.heading for panel, _, _ in line) else 0
-        for column, (panel, svg, size) in enumerate(line):
+        headings = [textwrap.wrap(panel.heading, HEADING, max_lines=2, placeholder=" …") for panel, _, _ in line]
+        above = LINE * max(map(len, headings))
+        for column, (_, svg, size) in enumerate(line):
             x = MARGIN + column * (width + GAP)
-            _write(page, panel.heading[:HEADING], x, y + 12, {"font-weight": "bold"})
+            for index, words in enumerate(headings[column]):
+                _write(page, words, x, y + 12 + index * LINE, {"font-weight": "bold"})
             _name_ids(svg, f"p{number}-{column}-")
             svg.attrib |= {"x": f"{x:g}", "y": f"{y + above:g}", "width": f"{size[0]:g}", "height": f"{size[1]:g}"}
             page.append(svg)
@@ -109,5 +112,4 @@ def _legend(page: Element, key: Sequence[tuple[str, int]], palette: Palette, wid
 
 
 def _write(page: Element, text: str, x: float, y: float, more: dict[str, str] | None = None) -> None:
-    if text:
-        SubElement(page, f"{{{SVG}}}text", {"x": f"{x:g}", "y": f"{y:g}", **(more or {})}).text = text
+    SubElement(page, f"{{{SVG}}}text", {"x": f"{x:g}", "y": f"{y:g}", **(more or {})}).text = text

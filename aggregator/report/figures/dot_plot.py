@@ -14,6 +14,7 @@ from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
 from aggregator.report.figures.charts import (
     ABOUT,
+    CASE,
     MARKS,
     PANEL,
     SAYS,
@@ -65,10 +66,10 @@ def row_of(case: CaseResult, side: Side, value: float, low: float, high: float) 
 
 
 def about(case: CaseResult, side: Side, value: float, low: float | None = None, high: float | None = None) -> Row:
-    """The text that a mark shows under the pointer."""
+    """The text that a mark shows under the pointer, and its case."""
     ends = "" if low is None or high is None or low == high else f" ({significant(low, 3)}–{significant(high, 3)})"
     where = f"{side.name}, {group(case.case)} {parameters(case.case)}"
-    return {ABOUT: f"{OF_CASE}{digest(case.case)} {where}: {significant(value, 3)}{ends}"}
+    return {CASE: digest(case.case), ABOUT: f"{OF_CASE}{digest(case.case)} {where}: {significant(value, 3)}{ends}"}
 
 
 def dot_plot(name: str, title: str, caption: str, rows: list[Row], ticks: Ticks, axis: str, palette: Palette) -> Figure:
@@ -90,11 +91,11 @@ def dot_plot(name: str, title: str, caption: str, rows: list[Row], ticks: Ticks,
     unnamed = [row for row in rows if key(row) not in names]
     placed: list[Row] = []
     heights: dict[str, float] = {}
-    headings: list[str] = []
+    headings: dict[str, str] = {}
     for panel, members in groupby(rows, key=itemgetter("panel")):
         found, heights[panel], alone = _placed(list(members), names, palette)
         placed += found
-        headings.append(f"{panel}, {alone}" if alone and panel else panel)
+        headings[panel] = f"{panel}, {alone}" if alone else panel
     tallest = max(heights.values())
     # Marks stand on the axis, which is at the bottom of the plot.
     lower = {panel: tallest - height for panel, height in heights.items()}
@@ -110,8 +111,8 @@ def dot_plot(name: str, title: str, caption: str, rows: list[Row], ticks: Ticks,
     ]
     plot = Plot(PANEL - LEFT - RIGHT, round(tallest), LEFT, RIGHT)
     layers = _layers(placed, ticks, axis, palette)
-    svgs = draw_panels(layers, placed, plot, heights)
-    return figure(name, title, caption, list(zip(headings, svgs, strict=False)), palette, unnamed)
+    drawn = [one._replace(heading=headings[one.heading]) for one in draw_panels(layers, placed, plot, heights)]
+    return figure(name, title, caption, drawn, palette, unnamed)
 
 
 def _placed(rows: list[Row], names: Names, palette: Palette) -> tuple[list[Row], float, str]:

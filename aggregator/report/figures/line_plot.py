@@ -12,6 +12,7 @@ from aggregator.report.figures.charts import (
     MARKS,
     PANEL,
     SAYS,
+    Drawn,
     Plot,
     Ticks,
     colour,
@@ -66,8 +67,8 @@ def line_panels(
     limit: str = "",
     order: str = "",
     joined: bool = True,
-) -> list[tuple[str, str]]:
-    """Each panel's heading and SVG. Rows with `low` have intervals. `limit` names the rows that are a limit's.
+) -> list[Drawn]:
+    """Each panel. Rows with `low` have intervals. `limit` names the rows that are a limit's.
 
     Lines go from left to right, or in the order of the field `order`; points that are not `joined` have none.
     """
@@ -105,8 +106,7 @@ def line_panels(
     if limit:
         line = alt.Chart().transform_filter(LIMIT).mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1.5)
         layers.insert(0, line.encode(x=x, y=y("value")))
-    drawn = draw_panels([*layers, texts()], [*rows, *words], plot)
-    return list(zip(panels(rows), drawn, strict=False))
+    return draw_panels([*layers, texts()], [*rows, *words], plot)
 
 
 def _names(
