@@ -31,8 +31,13 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     """
     results = [result for env in environments for result in env.cases]
     names = labels([result.case for result in results])
+    titles = {name: text for run in runs if run.plan for name, text in run.plan.titles.items()}
     palette = Palette(
-        (result.case.workload, [(side.competitor.framework, side.label) for side in result.sides]) for result in results
+        (
+            (result.case.workload, [(side.competitor.framework, side.label) for side in result.sides])
+            for result in results
+        ),
+        titles,
     )
     # Side by side, as their files were read, they lie together in memory; in run order this takes twice as long.
     records = [record for result in results for side in result.sides for record in side.records]
@@ -43,8 +48,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     with_itself = aa.summarise(environments)
     shown = size_limits.told([env.cases for env in environments])
     share = size_limits.SAMPLES / max(1, sum(len(cases) for cases, _ in shown))
-    shared = Shared(names, palette, share, target, several=len(environments) > 1)
-    titles = {name: text for run in runs if run.plan for name, text in run.plan.titles.items()}
+    shared = Shared(names, palette, share, target, parts=len(environments))
     parts = [build_part(env, index, *shown[index], shared) for index, env in enumerate(environments)]
     return Report(
         title=title([case for env in environments for case in contests(env.cases)], titles),

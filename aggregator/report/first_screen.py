@@ -12,7 +12,7 @@ from aggregator.judge.means import Mean, geometric_mean
 from aggregator.judge.metrics import items_per_second
 from aggregator.judge.sides import Side, ranked
 from aggregator.report.answers import ALONE, score, turned
-from aggregator.report.figures.style import Palette
+from aggregator.report.figures.style import Palette, called
 from aggregator.report.model import Interval, Outcome, OutcomeSide, Words
 from method.compare import FIXED, Paired
 from method.verdict import FEWEST_BLOCKS, SMALLEST_DIFFERENCE, Verdict
@@ -58,9 +58,7 @@ def outcome(case: CaseResult, anchor: str, palette: Palette, titles: Mapping[str
 
 def readable(competitor: Competitor, titles: Mapping[str, str]) -> str:
     """`TensorFlow (graph)`, `PyTorch (spdl, plain)`: the framework as people write it, then loader and variant."""
-    name = " ".join(filter(None, (titles.get(competitor.framework) or competitor.framework, competitor.version)))
-    ways = ", ".join(filter(None, (competitor.loader, competitor.variant)))
-    return clean(f"{name} ({ways})" + (f" {competitor.alias}" if competitor.alias else ""), 60)
+    return called(competitor, titles)
 
 
 def totals(cases: Sequence[CaseResult], titles: Mapping[str, str]) -> str:

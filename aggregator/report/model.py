@@ -38,13 +38,33 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """One panel of a figure: its heading, and its SVG with the title that it has for who cannot see it.
+
+    `cases` has the digests of its cases where its marks do not name them.
+    """
+
+    name: str
+    heading: str
+    title: str
+    svg: str
+    cases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Figure:
-    """One drawing: file name without suffix, title, caption, the SVG."""
+    """One drawing: file name without suffix, title, caption, the SVG.
+
+    The page shows the `panels`, as many beside each other as it has room for, where a figure has any. `legend` has
+    each competitor with the number of its mark; it is empty where the marks have their names beside them.
+    """
 
     name: str
     title: str
     caption: str
     svg: str
+    panels: tuple[Panel, ...] = ()
+    legend: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +197,9 @@ class Part:
     """What to change on the machine before measuring again, where comparisons stayed open."""
     remarks: Remarks | None
     figures: tuple[Figure, ...]
+    """The most telling figure first."""
+    open_figures: int
+    """How many of them are shown; the others are folded."""
     undrawn: tuple[str, ...]
     """Workloads without a figure, in sentences."""
     tables: tuple[Table, ...]

@@ -21,11 +21,9 @@ from aggregator.report.loaders.tables import loader_tables
 from aggregator.report.machine_advice import needed
 from aggregator.report.model import Answer, AnswerGroup, CaseDetail, Part, Table
 from aggregator.report.page import size_limits
-from aggregator.report.relative_speed import contest_figures
-from aggregator.report.resources.figures import reading_figures
+from aggregator.report.part_figures import MOST_OPEN, part_figures
 from aggregator.report.resources.tables import startup_table
 from aggregator.report.scores import score_table
-from aggregator.report.steps.figures import roofline_figures
 from aggregator.report.steps.tables import roof_table, step_tables
 from aggregator.report.undecided import going_on
 from runners.harness.case import Case
@@ -41,7 +39,7 @@ class Shared(NamedTuple):
     palette: Palette
     sample_bytes: float
     target: float | None
-    several: bool
+    parts: int
 
 
 def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold: str, shared: Shared) -> Part:
@@ -51,7 +49,7 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
     roof = roof_of(env.cases)
     drawn, undrawn = size_limits.drawn(competed)
     links = {result.case: anchor(result.case, index) for result in told}
-    names, palette, prefix = shared.names, shared.palette, f"part-{index + 1}-" if shared.several else ""
+    names, palette, prefix = shared.names, shared.palette, f"part-{index + 1}-" if shared.parts > 1 else ""
 
     at_a_glance, further = size_limits.at_a_glance(competed)
     titles = env.run.plan.titles if env.run.plan else {}
@@ -71,7 +69,7 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
         return detail(result, name, link, lines[result.case], samples, roof, common)
 
     return Part(
-        title=_title(env, index) if shared.several else "",
+        title=_title(env, index) if shared.parts > 1 else "",
         totals=totals([case for case in competed if not case.is_self], titles),
         outcomes=tuple(outcome(case, links.get(case.case, ""), palette, titles) for case in at_a_glance),
         further=further,
@@ -82,11 +80,8 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
         going_on=going_on(env, competed),
         advice=tuple(needed(competed)),
         remarks=loader_remarks([case for case in competed if case.case.workload == "load"]),
-        figures=(
-            *contest_figures(drawn, palette, prefix),
-            *reading_figures(drawn, palette, prefix),
-            *roofline_figures(drawn, roof, palette, prefix),
-        ),
+        figures=part_figures(drawn, roof, palette, prefix),
+        open_figures=MOST_OPEN // shared.parts,
         undrawn=undrawn,
         tables=result_tables(env.cases, names, roof, shared.target),
         in_common=listed_by_competitor(common),

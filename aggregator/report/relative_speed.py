@@ -1,50 +1,45 @@
-"""The figures of how the sides did: relative speed for every workload, and the figures of loaders and of fit."""
+"""The figures of how many times as fast each side is as the slowest side of its case."""
 
 from collections.abc import Sequence
 
-from aggregator.base.case_names import title
+from aggregator.base.quantities import count
 from aggregator.judge.analysis import CaseResult
-from aggregator.judge.cases import by_workload, natural
 from aggregator.judge.sides import ranked
-from aggregator.report.figures.dot_plot import dot_plot, file_of, row_of
+from aggregator.report.figures.charts import ratios
+from aggregator.report.figures.dot_plot import cases_of, dot_plot, file_of, row_of
 from aggregator.report.figures.style import Palette, Row
-from aggregator.report.fit.figures import fit_figures
-from aggregator.report.loaders.figures import loader_figures
 from aggregator.report.model import Figure
 from method import drift
 from method.compare import FIXED, paired, ratio
 from method.pairs import shared_blocks
 from method.verdict import FEWEST_BLOCKS, Verdict
 
-
-def contest_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> list[Figure]:
-    """The figures of each workload; `prefix` distinguishes the files of different parts."""
-    found: list[Figure | None] = []
-    for workload, unordered in by_workload(cases):
-        members = sorted(unordered, key=natural)
-        found.append(_relative_speed(workload, [case for case in members if not case.is_self], palette, prefix))
-        if workload == "load":
-            found += loader_figures(members, palette, prefix)
-        if workload == "fit":
-            found += fit_figures(members, palette, prefix)
-    return [figure for figure in found if figure]
+STEPS = {"train", "infer"}
 
 
-def _relative_speed(workload: str, cases: list[CaseResult], palette: Palette, prefix: str) -> Figure | None:
-    rows = [row for case in cases for row in relative_rows(case)]
-    if not rows:
+def relative_speed(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+    """The figure of these cases, of one workload or all of steps; None for one case, which is on the first screen."""
+    contested = [case for case in cases if not case.is_self]
+    rows = [row for case in contested for row in relative_rows(case)]
+    if cases_of(rows) < 2:
         return None
-    svg = dot_plot(rows, "times as fast as the slowest side of the case (log scale)", palette, rule_at=1.0)
+    blocks = sorted({row["n"] for row in rows})
+    over = count(blocks[0], "block") if len(blocks) == 1 else f"{blocks[0]} to {blocks[-1]} blocks"
     caption = (
-        "How many times as fast each side is as the slowest side of its case; further right is faster. Lines are 95 % "
-        "intervals over n blocks, paired with the slowest side."
+        "How many times as fast each side is as the slowest side of its case. Further right is faster. Horizontal "
+        f"lines are 95 % intervals over {over}."
     )
-    if len(rows) < sum(bool(side.logs) for case in cases for side in case.sides):
+    if len(rows) < sum(bool(side.logs) for case in contested for side in case.sides):
         caption += (
             " Not drawn: cases with fewer than two paired blocks, cases in which the sides did different work, and "
             f"sides with fewer than {FEWEST_BLOCKS} blocks where two others have {FEWEST_BLOCKS} or more."
         )
-    return Figure(f"{prefix}relative-speed-{file_of(workload)}", f"Relative speed: {title(workload)}", caption, svg)
+    workloads = {case.case.workload for case in contested}
+    name = "steps" if workloads <= STEPS else file_of(contested[0].case.workload)
+    title = "Relative speed of steps" if len({row["workload"] for row in rows}) > 1 else "Relative speed"
+    ticks = ratios([row[end] for row in rows for end in ("low", "high")])
+    axis = "times as fast as the slowest side (log scale)"
+    return dot_plot(f"{prefix}relative-speed-{name}", title, caption, rows, ticks, axis, palette)
 
 
 def relative_rows(case: CaseResult) -> list[Row]:
@@ -65,6 +60,5 @@ def relative_rows(case: CaseResult) -> list[Row]:
         found = paired(differences, design, apart.bound if apart else 0.0)
         low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
         row = row_of(case, side, ratio(found.log_ratio), ratio(low), ratio(high))
-        name = f"{row['case']}, n {found.n}" + f" ({Verdict.DISTURBED})" * disturbed
-        rows.append({**row, "case": name})
+        rows.append({**row, "case": row["case"] + f" ({Verdict.DISTURBED})" * disturbed, "n": found.n})
     return rows

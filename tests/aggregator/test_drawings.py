@@ -15,7 +15,6 @@ from aggregator.report.figures.raw_samples import samples_figure
 from aggregator.report.figures.style import Palette
 from aggregator.report.figures.svg import smaller
 from aggregator.report.page.html import inline
-from aggregator.report.resources.figures import reading_figures
 from runners.harness.case import Competitor
 
 VEGA = """<svg xmlns="http://www.w3.org/2000/svg" version="1.1" class="marks" width="20" height="10">
@@ -148,15 +147,3 @@ def test_names_are_text_and_long_legends_go_on_in_a_further_line():
     lines = {text.get("y") for text in root.iter("{http://www.w3.org/2000/svg}text") if "alert" in text.text}
     assert len(lines) > 1
     assert max(int(text.get("x")) for text in root.iter("{http://www.w3.org/2000/svg}text")) < 728
-
-
-@pytest.mark.parametrize("precision", ["bf16", "b" * 40])
-def test_a_label_takes_no_more_room_than_a_row_has_for_it(precision):
-    """A short one is whole; a long one, which only an odd record can have, is cut."""
-    case = dataclasses.replace(step_case(), precision=precision)
-    run = make_run([planned(case, [TORCH, TF], 3)])
-    (env,) = analyse([LoadedRun(run.run_id, run, tuple(make_records(run)), ())])
-    palette = Palette([("infer", [("pytorch", TORCH.label), ("tensorflow", TF.label)])])
-    svg = reading_figures(env.cases, palette, "")[0].svg
-    (label,) = {text for text in re.findall(r"<text[^>]*>([^<]*)</text>", svg) if "px, batch" in text}
-    assert label.endswith("…") is (len(precision) > 4)

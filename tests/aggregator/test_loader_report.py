@@ -8,6 +8,8 @@ from make_records import SPDL, TFDATA, TORCH_LOADER, load_case, make_records, ma
 from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
+from aggregator.report.figures import line_plot
+from aggregator.report.figures.charts import Drawn
 from aggregator.report.figures.style import Palette
 from aggregator.report.loaders import figures
 from aggregator.report.loaders.sentences import loader_remarks
@@ -303,11 +305,13 @@ def test_a_stage_that_is_not_nested_has_no_sentence():
 
 
 def drawn(monkeypatch, cases):
-    """The figures by name, and the rows of each."""
+    """The figures by name, and the rows of each: of marks, and of the limit."""
     rows = []
-    monkeypatch.setattr(figures, "draw", lambda _, **data: rows.append(data["rows"]) or "<svg/>")
-    names = [(side.competitor.framework, side.label) for side in cases[0].sides]
-    made = [figure for figure in figures.loader_figures(cases, Palette([("load", names)]), "") if figure]
+    drawn_alone = Drawn("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
+    monkeypatch.setattr(line_plot, "draw_panels", lambda _, found, *__: rows.append(found) or [drawn_alone])
+    palette = Palette([("load", [(side.competitor.framework, side.label) for side in cases[0].sides])])
+    made = [draw(cases, palette, "") for draw in (figures.throughput, figures.cost, figures.first_batch)]
+    made = [figure for figure in made if figure]
     return {figure.name: (figure, own) for figure, own in zip(made, rows, strict=True)}
 
 
@@ -316,11 +320,13 @@ TWO = [load_case(workers=number) for number in (1, 2)]
 
 def test_rates_are_drawn_beside_what_decoding_allows(monkeypatch):
     figure, rows = drawn(monkeypatch, cases_of(TWO, with_times(decode_alone=0.002)))["loader-throughput"]
-    assert [(row["workers"], round(row["limit"])) for row in rows[::2]] == [(1, 500), (2, 1000)]
-    assert "Dashed grey" in figure.caption
+    limits = [row for row in rows if row["kind"] == "limit"]
+    assert [(row["workers"], round(row["value"])) for row in limits] == [(1, 500), (2, 1000)]
+    assert "decoding alone" in {row.get("text") for row in rows}
+    assert "dashed line" in figure.caption
     figure, rows = drawn(monkeypatch, cases_of(TWO, older))["loader-throughput"]
-    assert "Dashed grey" not in figure.caption
-    assert {row["limit"] for row in rows} == {None}
+    assert "dashed line" not in figure.caption
+    assert "limit" not in {row["kind"] for row in rows}
 
 
 def test_unequal_work_has_a_panel_of_its_own(monkeypatch):

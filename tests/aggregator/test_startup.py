@@ -21,8 +21,9 @@ from aggregator.judge.roofline import roof_of
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
 from aggregator.report.case_remarks import remarks
+from aggregator.report.figures.charts import Drawn
 from aggregator.report.figures.style import Palette
-from aggregator.report.resources.figures import READINGS, reading_figure
+from aggregator.report.resources.figures import FIRST_STEP, GPU_MEMORY, MEMORY, reading_figure
 from aggregator.report.resources.tables import startup_table
 from runners.harness.case import Competitor
 
@@ -79,31 +80,40 @@ def test_each_workload_has_its_table_and_the_machines_limits_have_none():
     assert len([title for title in titles if "start-up" in title]) == 3
 
 
+TWO_CASES = [planned(step_case(batch_size=size), [TORCH, TF], 8) for size in (1, 8)]
+
+
 def drawn(monkeypatch, reading, cases):
     """The rows of one figure, and the report's figure itself."""
     seen = []
-    monkeypatch.setattr("aggregator.report.figures.dot_plot.draw", lambda _, rows, **__: seen.extend(rows) or "<svg/>")
+
+    def keep(_, rows, *__):
+        seen.extend(row for row in rows if row["kind"] == "mark")
+        return [Drawn(rows[0]["panel"], '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')]
+
+    monkeypatch.setattr("aggregator.report.figures.dot_plot.draw_panels", keep)
     names = [(side.competitor.framework, side.label) for side in cases[0].sides]
-    return reading_figure(reading, "infer", cases, Palette([("infer", names)]), ""), seen
+    return reading_figure(reading, cases, Palette([("infer", names)]), ""), seen
 
 
 def test_the_figure_of_first_steps_has_warm_ones_hollow(monkeypatch):
     cases = cases_of([planned(step_case(), [TORCH, COMPILED], 8)], first_steps)
-    figure, rows = drawn(monkeypatch, READINGS[-1], cases)
-    assert figure.name == "first-step-infer"
+    figure, rows = drawn(monkeypatch, FIRST_STEP, cases)
+    assert (figure.name, figure.title) == ("first-step", "Time of the first step: inference step")
+    assert "Hollow marks" in figure.caption
     found = [(row["competitor"], row["value"], row["hollow"]) for row in rows]
     assert found == [("pytorch/eager", 1, False), ("pytorch/compile", 30, False), ("pytorch/compile", 4, True)]
 
 
 def test_one_competitor_alone_is_left_to_the_table(monkeypatch):
-    assert drawn(monkeypatch, READINGS[0], cases_of([planned(step_case(), [TORCH], 8)]))[0] is None
+    assert drawn(monkeypatch, MEMORY, cases_of([planned(step_case(), [TORCH], 8)]))[0] is None
 
 
 def test_a_peak_of_nothing_is_not_drawn_on_a_scale_that_has_no_nothing(monkeypatch):
     def empty(record):
         return dataclasses.replace(record, resources=dataclasses.replace(record.resources, rss_peak_bytes=0))
 
-    figure, rows = drawn(monkeypatch, READINGS[0], cases_of([planned(step_case(), [TORCH, TF], 8)], empty))
+    figure, rows = drawn(monkeypatch, MEMORY, cases_of(TWO_CASES, empty))
     assert (figure, rows) == (None, [])
 
 
@@ -120,15 +130,15 @@ def with_gpu(held, given, reserved):
 
 
 def test_gpu_memory_is_the_processs_else_the_allocators(monkeypatch):
-    plans = [planned(step_case(), [TORCH, TF], 8)]
+    plans = TWO_CASES
     for peaks, value in (((2**30, 2**29, 2**28), 2**30), ((None, 2**29, 2**28), 2**29), ((None, None, None), None)):
         cases = cases_of(plans, with_gpu(*peaks))
         assert peak_gpu_memory(cases[0].sides[0].ok[0]) == value
-        table = startup_table("infer", cases, {cases[0].case: "it"})
+        table = startup_table("infer", cases, {case.case: "it" for case in cases})
         assert ("peak GPU memory" in table.columns) is (value is not None)
-        figure, rows = drawn(monkeypatch, READINGS[1], cases)
+        figure, rows = drawn(monkeypatch, GPU_MEMORY, cases)
         assert (figure is not None) is (value is not None)
-        assert {row["value"] for row in rows} == ({value / 2**20} if value else set())
+        assert {row["value"] for row in rows} == ({value / (2**30 if value == 2**30 else 2**20)} if value else set())
 
 
 def test_all_three_peaks_of_a_gpu_stand_in_the_cases_details():

@@ -12,6 +12,8 @@ from aggregator.judge.roofline import COPY, PRODUCT, Attainable, Unknown, roof_o
 from aggregator.read.parse import parse_record
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
+from aggregator.report.figures import line_plot
+from aggregator.report.figures.charts import Drawn
 from aggregator.report.figures.style import Palette
 from aggregator.report.part import result_tables
 from aggregator.report.steps.figures import roofline_figures
@@ -270,21 +272,23 @@ def test_winners_of_roof_cases_count_for_nothing_else():
 
 
 def test_the_roofline_plot_has_a_point_a_case_and_competitor_below_both_limits(monkeypatch):
-    seen = {}
-    monkeypatch.setattr("aggregator.report.steps.figures.draw", lambda _, **data: seen.update(data) or "<svg/>")
+    rows = []
+    drawn_alone = Drawn("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
+    monkeypatch.setattr(line_plot, "draw_panels", lambda _, found, *__: rows.extend(found) or [drawn_alone])
     other = dataclasses.replace(step_case("vgg16", 1), precision="bf16")
-    cases = cases_of([planned(case, [TORCH, TF], 8) for case in (step_case(), other)] + ROOFS)
+    cases = cases_of([planned(case, [TORCH, TF], 8) for case in (step_case(), step_case(batch_size=16), other)] + ROOFS)
     names = [("pytorch", TORCH.label), ("tensorflow", TF.label)]
     contests = [case for case in cases if case.case.workload != "roof"]
     (figure,) = roofline_figures(contests, roof_of(cases), Palette([("infer", names)]), "part-2-")
     assert (figure.name, figure.title) == ("part-2-roofline-1", "Roofline: inference step, fp32, CPU")
-    assert [(row["panel"], row["competitor"], row["intensity"]) for row in seen["rows"]] == [
+    marks = [row for row in rows if row["kind"] == "mark"]
+    assert [(row["panel"], row["competitor"], row["intensity"]) for row in marks] == [
         ("resnet18", "pytorch/eager", 100),
         ("resnet18", "tensorflow/graph", 100),
-    ]
-    assert all(row["rate"] == pytest.approx(8 / 0.05, rel=0.01) for row in seen["rows"])
-    left, ridge, right = seen["ceiling"]
+    ] * 2
+    assert [row["value"] for row in marks] == pytest.approx([8 / 0.05] * 2 + [16 / 0.05] * 2, rel=0.01)
+    left, ridge, right = ((row["intensity"], row["value"]) for row in rows if row["kind"] == "limit")
     # 200 GFLOP/s of TensorFlow's product meet 10 GB/s of copying at 20 FLOP/B.
-    assert (ridge["x"], ridge["y"], right["y"]) == pytest.approx((20, 200, 200), rel=0.02)
-    assert left["y"] / left["x"] == pytest.approx(10, rel=0.02)
-    assert left["x"] < 20 < 100 < right["x"]
+    assert (*ridge, right[1]) == pytest.approx((20, 200, 200), rel=0.02)
+    assert left[1] / left[0] == pytest.approx(10, rel=0.02)
+    assert left[0] < 20 < 100 < right[0]

@@ -25,7 +25,7 @@ from aggregator.read.run_folder import LoadedRun
 from aggregator.report.cells import ONE_SEED
 from aggregator.report.figures.style import Palette
 from aggregator.report.part import result_tables, score_table
-from aggregator.report.relative_speed import contest_figures
+from aggregator.report.part_figures import part_figures
 
 
 def tables_of(run, records):
@@ -114,7 +114,7 @@ def test_what_one_number_a_side_would_draw_is_left_to_the_table():
         palette = Palette(
             (case.case.workload, [(side.competitor.framework, side.label) for side in case.sides]) for case in env.cases
         )
-        return {figure.name for figure in contest_figures(env.cases, palette, "")}
+        return {figure.name for figure in part_figures(env.cases, roof_of(env.cases), palette, "")}
 
     one, two = ([planned(load_case(workers=number), [TORCH_LOADER, TFDATA], 2) for number in n] for n in ((1,), (1, 2)))
     assert "loader-throughput" in names(two)
@@ -122,3 +122,7 @@ def test_what_one_number_a_side_would_draw_is_left_to_the_table():
     short, long = ([planned(fit_case(epochs), [TORCH_FIT, TF_FIT], 2)] for epochs in (1, 2))
     assert "fit-history" in names(long)
     assert "fit-history" not in names(short)
+    # One case, or one mark a side, is on the first screen.
+    alone, pair = ([planned(step_case("cnn4", size), [TORCH, TF], 4) for size in n] for n in ((1,), (1, 2)))
+    assert names(alone) == set()
+    assert names(pair) == {"relative-speed-steps", "peak-memory", "first-step"}

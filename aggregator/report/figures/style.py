@@ -1,10 +1,11 @@
 """How drawings look: a colour, a shape and a dash pattern for each competitor, and common colours and sizes."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, count
 from typing import Any, NamedTuple
 
 from aggregator.base.text import clean
+from runners.harness.case import Competitor
 
 # A hue a framework, from Okabe & Ito's colour-blind-safe palette; its further competitors are shades of it. All are
 # seen on a light page and on a dark one.
@@ -33,7 +34,11 @@ SHAPES = (*BUILT_IN, HOURGLASS, BOW, STAR, CROSSED, LYING, STANDING)
 DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 1], [1, 3])
 INK, GREY = "#444444", "#8a8a8a"
 WIDTH = 680
+TEXT = 11
+BESIDE = 20
+"""The most characters of a name beside a mark."""
 GRID = "#dddddd"
+WAYS = ("loader", "variant")
 Row = dict[str, Any]
 Named = tuple[str, str]
 """A framework, and the label of one of its competitors."""
@@ -54,7 +59,9 @@ class Palette:
     others, be they variants or versions, have shades of the hue and further shapes. No two of one workload share both.
     """
 
-    def __init__(self, cases: Iterable[tuple[str, Sequence[Named]]]) -> None:
+    def __init__(self, cases: Iterable[tuple[str, Sequence[Named]]], titles: Mapping[str, str] | None = None) -> None:
+        """`titles` are the names of frameworks as people write them."""
+        self._titles = titles or {}
         workloads: dict[str, list[Named]] = {}
         for workload, competitors in cases:
             workloads.setdefault(workload, []).extend(competitors)
@@ -76,6 +83,26 @@ class Palette:
     def order(self, labels: Collection[str]) -> list[str]:
         """The same labels in the report's order."""
         return [label for label in self._marks if label in labels]
+
+    def readable(self, who: Competitor) -> str:
+        """`TensorFlow (graph)`: the competitor as people write it, then loader and variant."""
+        return called(who, self._titles)
+
+    def beside(self, rivals: Sequence[Competitor]) -> list[str]:
+        """Short names for competitors beside each other: as much of loader and variant as there is room for."""
+        found = []
+        for who in rivals:
+            for parts in (WAYS, WAYS[:1], WAYS[1:], ()):
+                name, same = (
+                    called(who, self._titles, parts),
+                    [called(other, self._titles, parts) for other in rivals],
+                )
+                if len(name) <= BESIDE and same.count(name) == 1:
+                    break
+            else:
+                name = self.readable(who)
+            found.append(name)
+        return found
 
     def colour(self, label: str) -> str:
         """One competitor's colour."""
@@ -99,6 +126,13 @@ class Palette:
     def dash(self, label: str) -> list[int]:
         """Its dash pattern: pixels drawn and left out."""
         return DASHES[self._marks[label].shape % len(DASHES)]
+
+
+def called(who: Competitor, titles: Mapping[str, str], parts: Sequence[str] = WAYS) -> str:
+    """`TensorFlow (graph)`: the framework as people write it, its version, and these parts of the competitor."""
+    name = " ".join(filter(None, (titles.get(who.framework) or who.framework, who.version)))
+    ways = ", ".join(filter(None, (getattr(who, part) for part in parts)))
+    return clean(name + (f" ({ways})" if ways else "") + (f" {who.alias}" if who.alias else ""), 60)
 
 
 def _free(wishes: Iterable[int], taken: Collection[int]) -> int:

@@ -24,7 +24,24 @@ ElementTree.register_namespace("", SVG)
 
 def smaller(svg: str) -> str:
     """The same drawing, its coordinates to a tenth of a pixel."""
+    return _written(ElementTree.fromstring(svg))
+
+
+def panel(cell: Element, box: str) -> str:
+    """One panel of a drawing as a drawing of its own, of which the view box is seen."""
+    root = Element(f"{{{SVG}}}svg", {"viewBox": box, "fill": "none"})
+    root.extend(cell)
+    return _written(root)
+
+
+def cells(svg: str) -> list[Element]:
+    """The panels of Vega's drawing of a facet, in order; of a drawing without panels, the whole."""
     root = ElementTree.fromstring(svg)
+    groups = [group for group in root.iter(f"{{{SVG}}}g") if group.get("class", "").split()[-1:] == ["cell"]]
+    return [content for group in groups for content in group] or [root]
+
+
+def _written(root: Element) -> str:
     _reduce(root)
     return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
 

@@ -3,66 +3,81 @@
 import statistics
 from collections.abc import Iterable, Sequence
 
-import altair as alt
-
 from aggregator.base.case_names import group, parameters
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
-from aggregator.report.figures.charts import SAYS, colour, dash, draw, faceted, shape
+from aggregator.report.figures.charts import WHO, amounts
+from aggregator.report.figures.compose import beside, figure
 from aggregator.report.figures.dot_plot import about
+from aggregator.report.figures.line_plot import Across, line_panels
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.model import Figure
 from runners.harness.record import Epoch
 
-
-def fit_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> list[Figure | None]:
-    """Loss and accuracy by epoch, and test accuracy by seconds of training; None where there is nothing to draw."""
-    return [_history(cases, palette, prefix), _against_time(cases, palette, prefix)]
+QUANTITIES = ("loss", "training accuracy, %", "test accuracy, %")
+TESTED = QUANTITIES[-1]
 
 
-def _history(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def history(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+    """Loss and accuracy by epoch, a panel for each case and quantity; None with fewer than two epochs."""
     rows = [row for case in cases for side in case.sides for row in _epochs(case, side)]
     epochs = sorted({row["epoch"] for row in rows})
     if len(epochs) < 2:
         return None
-    x = alt.X("epoch:O", title="epoch", sort=epochs, axis=alt.Axis(labelAngle=0, labelOverlap=True))
     caption = (
-        "Means over replicates. Loss and accuracy are those of the training images during the epoch; test accuracy is "
-        "that of the test images after the epoch."
+        "Points are means over replicates. Loss and training accuracy are those of the training images during the "
+        "epoch. Test accuracy is that of the test images after the epoch."
     )
-    return Figure(f"{prefix}fit-history", "Training loss and accuracy by epoch", caption, _lines(rows, x, palette))
+    names = beside(rows, palette)
+    panels = []
+    for quantity in QUANTITIES:
+        found = [row for row in rows if row["quantity"] == quantity]
+        if found:
+            up = amounts([row["value"] for row in found])
+            panels += line_panels(found, Across("epoch", "epoch", epochs), up, quantity, palette, names)
+    title = "Training loss and accuracy by epoch"
+    return figure(
+        f"{prefix}fit-history", title, caption, panels, palette, [row for row in rows if row["panel"] not in names]
+    )
 
 
-def _against_time(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def against_time(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+    """Test accuracy by seconds of training, a panel for each case; None with fewer than two epochs."""
     rows = [row for case in cases for side in case.sides for row in _reached(case, side)]
     if len({row["epoch"] for row in rows}) < 2:
         return None
-    x = alt.X("seconds:Q", title="seconds of training", scale=alt.Scale(zero=True))
     caption = (
-        "Further left and higher is better. Each point is an epoch (means over replicates). Testing is off the clock."
+        "Further up and further left is better. Each point is an epoch, as the mean over replicates. The time of "
+        "testing does not count."
     )
-    name = f"{prefix}fit-accuracy-by-time"
-    return Figure(name, "Test accuracy by time of training", caption, _lines(rows, x, palette))
-
-
-def _lines(rows: list[Row], x: alt.X, palette: Palette) -> str:
-    base = alt.Chart().encode(
-        x=x, y=alt.Y("value:Q", title=None, scale=alt.Scale(zero=False)), color=colour(palette, rows)
+    names, up = beside(rows, palette), amounts([row["value"] for row in rows])
+    panels = []
+    for network in dict.fromkeys(row["network"] for row in rows):
+        found = [row for row in rows if row["network"] == network]
+        across = Across("seconds", "seconds of training", amounts([row["seconds"] for row in found]))
+        panels += line_panels(found, across, up, TESTED, palette, names)
+    title = "Test accuracy by time of training"
+    return figure(
+        f"{prefix}fit-accuracy-by-time",
+        title,
+        caption,
+        panels,
+        palette,
+        [row for row in rows if row["panel"] not in names],
     )
-    line = base.mark_line(strokeWidth=1.5).encode(strokeDash=dash(palette, rows))
-    point = base.mark_point(filled=True, size=50, opacity=1).encode(shape=shape(palette, rows), description=SAYS)
-    return draw(faceted([line, point], rows, 315, 150, 2).resolve_scale(y="independent"), rows=rows)
 
 
 def _epochs(case: CaseResult, side: Side) -> list[Row]:
     rows = []
     for epoch, entries in _by_epoch(side).items():
-        quantities = {"loss": [entry.loss for entry in entries], "accuracy": [entry.accuracy for entry in entries]}
-        quantities["test accuracy"] = _tested(entries)
-        for quantity, values in quantities.items():
+        shares = [[entry.accuracy for entry in entries], _tested(entries)]
+        found = [[entry.loss for entry in entries], *([100 * share for share in values] for values in shares)]
+        for quantity, values in zip(QUANTITIES, found, strict=True):
             if values:
-                panel = f"{quantity}: {group(case.case)}, {parameters(case.case)}"
-                rows.append(_row(panel, case, side, epoch, statistics.fmean(values)))
+                row = _row(case, side, epoch, statistics.fmean(values))
+                rows.append(
+                    {**row, "quantity": quantity, "panel": f"{quantity.partition(',')[0].capitalize()}: {row['panel']}"}
+                )
     return rows
 
 
@@ -71,14 +86,15 @@ def _reached(case: CaseResult, side: Side) -> list[Row]:
     for epoch, entries in _by_epoch(side).items():
         seconds += statistics.fmean(entry.seconds_ns for entry in entries) / 1e9
         if values := _tested(entries):
-            panel = f"{group(case.case)}, {parameters(case.case)}"
-            rows.append({**_row(panel, case, side, epoch, statistics.fmean(values)), "seconds": seconds})
+            row = _row(case, side, epoch, 100 * statistics.fmean(values))
+            rows.append({**row, "seconds": seconds, "network": group(case.case)})
     return rows
 
 
-def _row(panel: str, case: CaseResult, side: Side, epoch: int, value: float) -> Row:
-    named = {"panel": panel, "competitor": side.name, "epoch": epoch + 1, "value": value}
-    return named | about(case, side, value)
+def _row(case: CaseResult, side: Side, epoch: int, value: float) -> Row:
+    panel = f"{group(case.case)}, {parameters(case.case)}"
+    named = {"panel": panel, "competitor": side.name, WHO: side.competitor, "kind": "mark", "epoch": epoch + 1}
+    return {**named, "value": value, **about(case, side, value)}
 
 
 def _tested(entries: Iterable[Epoch]) -> list[float]:

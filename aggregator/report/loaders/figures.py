@@ -4,105 +4,110 @@ import math
 import statistics
 from collections.abc import Sequence
 
-import altair as alt
-
 from aggregator.base.case_names import group, parameters
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.means import geometric_mean
 from aggregator.judge.sides import Side
-from aggregator.report.figures.charts import SAYS, colour, dash, draw, faceted, shape
+from aggregator.report.figures.charts import amounts
+from aggregator.report.figures.compose import beside, figure
 from aggregator.report.figures.dot_plot import row_of
-from aggregator.report.figures.style import GREY, Palette, Row
+from aggregator.report.figures.line_plot import Across, line_panels
+from aggregator.report.figures.style import Palette, Row
 from aggregator.report.loaders.limits import DECODING
 from aggregator.report.model import Figure
 
-
-def loader_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> list[Figure | None]:
-    """Throughput by workers, throughput by CPU time, first batch by workers; None where each side has one number."""
-    return [_throughput(cases, palette, prefix), _cost(cases, palette, prefix), _first_batch(cases, palette, prefix)]
+RATE = "images/s"
 
 
-def _throughput(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
-    rows = [
-        {**_row(case, side, *_rate(side)), "limit": limit}
-        for case in cases
-        for limit in [_limit(case)]
-        for side in case.sides
-        if side.ok
-    ]
+def throughput(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+    """Images per second by workers; None where each side has one number of workers."""
+    rows = [_row(case, side, *_rate(side)) for case in cases for side in case.sides if side.ok]
+    limits = _limits(cases)
     caption = (
-        "Higher is better. Each panel is a stage, which includes the stages before it. Lines at the points are 95 % "
+        "Higher is faster. Each panel is a stage, which includes the stages before it. Vertical lines are 95 % "
         "intervals."
     )
-    if any(row["limit"] for row in rows):
+    if limits:
         caption += (
-            " Dashed grey line: the rate of the reference decoder on one thread, times the number of workers or of "
-            "CPUs, whichever is smaller. A loader with a faster decoder can exceed it."
+            " The dashed line is the rate of a plain decoder on one thread, times the number of workers or of CPUs, "
+            "whichever is smaller. A loader with a faster decoder can be above it."
         )
-    svg = _by_workers(rows, "images per second", palette)
-    return Figure(f"{prefix}loader-throughput", "Loader throughput by workers", caption, svg) if svg else None
+    return _by_workers(
+        "loader-throughput", "Loader throughput by workers", caption, rows, RATE, palette, prefix, limits
+    )
 
 
-def _first_batch(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def first_batch(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+    """Seconds to the first batch by workers; None where each side has one number of workers."""
     rows = []
     for case in cases:
         for side in case.sides:
             if found := side.values(metrics.first_step):
                 rows.append(_row(case, side, statistics.median(found), min(found), max(found)))
     caption = (
-        "Lower is better. Medians over replicates, including the start of the workers; lines run from the lowest to "
-        "the highest replicate."
+        "Lower is faster. The time includes the start of the workers. Points are medians over replicates. Vertical "
+        "lines go from the lowest to the highest replicate."
     )
-    svg = _by_workers(rows, "seconds to the first batch", palette)
-    return Figure(f"{prefix}loader-first-batch", "Time to the first batch by workers", caption, svg) if svg else None
+    title = "Time to the first batch by workers"
+    return _by_workers("loader-first-batch", title, caption, rows, "seconds", palette, prefix, [])
 
 
-def _cost(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def cost(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+    """Images per second by CPU time per image; None where each side has one number of workers."""
     rows = []
     for case in cases:
         for side in case.sides:
             if found := side.values(metrics.cpu_time):
-                rows.append({**_row(case, side, *_rate(side)), "cost": 1e3 * statistics.median(found)})
+                rate, _, _ = _rate(side)
+                row = {key: value for key, value in _row(case, side, rate, 0, 0).items() if key not in ("low", "high")}
+                rows.append({**row, "cost": 1e3 * statistics.median(found)})
     if len({row["workers"] for row in rows}) < 2:
         return None  # one point a side: the tables have it
-    base = alt.Chart().encode(
-        x=alt.X("cost:Q", title="CPU milliseconds per image", scale=alt.Scale(zero=True)),
-        y=alt.Y("value:Q", title="images per second", scale=alt.Scale(zero=True)),
-    )
-    line = base.mark_line(strokeWidth=1).encode(color=colour(palette, rows), order="workers:Q")
-    size = alt.Size("workers:O", legend=None, scale=alt.Scale(range=[30, 130]))
-    point = base.mark_point(filled=True, opacity=1)
-    point = point.encode(color=colour(palette, rows), shape=shape(palette, rows), size=size, description=SAYS)
     caption = (
-        "Further up is faster, further left is cheaper. CPU time is the CPU time of all processes during the timed "
-        "steps. Each point is a competitor with a number of workers; larger points have more workers."
+        "Further up is faster, further left takes less CPU time. CPU time is the time that all processes computed "
+        "during the timed steps. A line joins the points of a loader, from the fewest workers to the most. The name of "
+        "a loader is at the height of the point with the most workers."
     )
-    svg = draw(faceted([line, point], rows, 205, 200, 3), rows=rows)
-    return Figure(f"{prefix}loader-cost", "Loader throughput by CPU time per image", caption, svg)
+    names = beside(rows, palette)
+    across = Across("cost", "CPU time per image, ms", amounts([row["cost"] for row in rows]))
+    up = amounts([row["value"] for row in rows])
+    panels = line_panels(rows, across, up, RATE, palette, names, order="workers")
+    title = "Loader throughput by CPU time per image"
+    return figure(
+        f"{prefix}loader-cost", title, caption, panels, palette, [row for row in rows if row["panel"] not in names]
+    )
 
 
-def _by_workers(rows: Sequence[Row], axis: str, palette: Palette) -> str:
-    """Values against workers, a panel for each stage; empty where all cases have the same number of workers."""
+def _by_workers(
+    name: str,
+    title: str,
+    caption: str,
+    rows: Sequence[Row],
+    axis: str,
+    palette: Palette,
+    prefix: str,
+    limits: Sequence[Row],
+) -> Figure | None:
+    """Values against workers, a panel for each stage; None where all cases have the same number of workers."""
     workers = sorted({row["workers"] for row in rows})
     if len(workers) < 2:
-        return ""
-    x = alt.X("workers:O", title="workers", sort=workers, axis=alt.Axis(labelAngle=0))
-    y = alt.Y("value:Q", title=axis, scale=alt.Scale(zero=True))
-    base = alt.Chart().encode(x=x, color=colour(palette, rows))
-    line = base.mark_line(strokeWidth=1.5).encode(y=y, strokeDash=dash(palette, rows))
-    span = base.mark_rule(strokeWidth=2).encode(y=alt.Y("low:Q", title=axis), y2="high:Q", description=SAYS)
-    point = base.mark_point(filled=True, size=80, opacity=1).encode(y=y, shape=shape(palette, rows), description=SAYS)
-    layers = [line, span, point]
-    if any(row.get("limit") for row in rows):
-        limit = alt.Chart().transform_filter("isValid(datum.limit)").mark_line(color=GREY, strokeDash=[3, 3])
-        layers.insert(0, limit.encode(x=x, y=alt.Y("mean(limit):Q", title=axis)))
-    return draw(faceted(layers, rows, 205, 200, 3), rows=rows)
+        return None
+    names, up = beside(rows, palette), amounts([row.get("high", row["value"]) for row in (*rows, *limits)])
+    across = Across("workers", "workers", workers)
+    limit = "decoding alone" if limits else ""
+    panels = line_panels([*rows, *limits], across, up, axis, palette, names, limit=limit)
+    return figure(
+        f"{prefix}{name}", title, caption, panels, palette, [row for row in rows if row["panel"] not in names]
+    )
 
 
 def _row(case: CaseResult, side: Side, value: float, low: float, high: float) -> Row:
-    panel = f"{group(case.case)}, {parameters(case.case, 'workers')}"
-    return {**row_of(case, side, value, low, high), "workers": case.case.workers or 0, "panel": panel}
+    return {**row_of(case, side, value, low, high), "workers": case.case.workers or 0, "panel": _panel(case)}
+
+
+def _panel(case: CaseResult) -> str:
+    return f"{group(case.case)}, {parameters(case.case, 'workers')}"
 
 
 def _rate(side: Side) -> tuple[float, float, float]:
@@ -111,7 +116,12 @@ def _rate(side: Side) -> tuple[float, float, float]:
     return mean.value, *mean.ends
 
 
-def _limit(case: CaseResult) -> float | None:
-    """The limit that decoding sets in this case: the median over the replicates of all sides."""
-    found = [value for side in case.sides for value in side.values(DECODING.rate)]
-    return statistics.median(found) if found else None
+def _limits(cases: Sequence[CaseResult]) -> list[Row]:
+    """The limit that decoding sets in each case that has one: the median over the replicates of all sides."""
+    rows = []
+    for case in cases:
+        found = [value for side in case.sides for value in side.values(DECODING.rate)]
+        if found:
+            place = {"panel": _panel(case), "kind": "limit", "workers": case.case.workers or 0}
+            rows.append({**place, "value": statistics.median(found)})
+    return rows

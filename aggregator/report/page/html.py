@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from aggregator.report.model import Figure, Packed, Report
+from aggregator.report.model import Figure, Packed, Panel, Report
 from aggregator.report.page import size_limits
 
 SCRIPTS = tuple(
@@ -26,8 +26,8 @@ class UnsafeDrawing(Exception):
     """A drawing holds something other than shapes and text."""
 
 
-def inline(figure: Figure) -> Markup:
-    """The figure's SVG for the page, after a look that it is nothing but shapes and text."""
+def inline(figure: Figure | Panel) -> Markup:
+    """The SVG of a figure or of one panel for the page, after a look that it is nothing but shapes and text."""
     root = ElementTree.fromstring(figure.svg)
     for element in root.iter():
         name = element.tag.rpartition("}")[2]

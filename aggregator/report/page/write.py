@@ -14,7 +14,7 @@ FIGURES = "figures"
 DRAWN = re.compile(
     r"""samples-case-\d+-[0-9a-f]{10}\.svg
     | (part-\d+-)? (
-        (relative-speed | peak-memory | peak-gpu-memory | first-step) - ([a-z]+ | [0-9a-f]{8})
+        (relative-speed | peak-memory | peak-gpu-memory | first-step) (- ([a-z]+ | [0-9a-f]{8}))?
         | roofline-\d+ | loader-(throughput | first-batch | cost) | fit-(history | accuracy-by-time)
         | published-(steps | fit | load)
     ) \.svg""",

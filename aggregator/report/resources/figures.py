@@ -1,78 +1,90 @@
-"""Figures of peak memory and of the first step, for every workload."""
+"""Figures of peak memory and of the first step, over all workloads."""
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aggregator.base.case_names import title
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import by_workload, natural
 from aggregator.judge.metrics import Metric
-from aggregator.report.figures.dot_plot import dot_plot, file_of, row_of
+from aggregator.report.figures.charts import amounts
+from aggregator.report.figures.compose import FEWEST_MARKS
+from aggregator.report.figures.dot_plot import dot_plot, row_of
 from aggregator.report.figures.style import Palette
 from aggregator.report.model import Figure
+
+BYTES = ((2**30, "GiB"), (2**20, "MiB"))
+SECONDS = ((1.0, "s"), (1e-3, "ms"))
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A number of a record that is drawn for every case; `hollow` is a second number, drawn as a hollow mark.
+    """A number of a record that is drawn for every case, in the largest unit that the highest number reaches.
 
-    `elsewhere` are workloads that have another figure of this number.
+    `warm` is a second number, drawn as a hollow mark. `elsewhere` are workloads that have another figure of the number.
     """
 
     file: str
     title: str
     axis: str
-    unit: float
+    units: tuple[tuple[float, str], ...]
     read: Metric
-    hollow: Metric | None = None
-    caption: str = "Medians over replicates; lines run from the lowest to the highest replicate."
+    warm: Metric | None = None
+    caption: str = ""
     elsewhere: tuple[str, ...] = ()
 
 
-READINGS = (
-    Reading("peak-memory", "Peak memory", "MiB, peak of the process tree", 2**20, metrics.peak_memory),
-    Reading("peak-gpu-memory", "Peak GPU memory", "MiB", 2**20, metrics.peak_gpu_memory),
-    Reading(
-        "first-step",
-        "First step",
-        "seconds",
-        1.0,
-        metrics.first_step_unaided,
-        metrics.first_step_from("warm"),
-        "Medians over replicates; lines run from the lowest to the highest replicate. Filled marks: no compiled code "
-        "from an earlier replicate. Hollow marks: with the code that the first replicate left in the compiler's cache.",
-        elsewhere=("load",),
-    ),
+MEMORY = Reading(
+    "peak-memory",
+    "Peak memory",
+    "memory of all processes of a side",
+    BYTES,
+    metrics.peak_memory,
+    caption="Further left takes less memory.",
+)
+GPU_MEMORY = Reading(
+    "peak-gpu-memory",
+    "Peak GPU memory",
+    "GPU memory",
+    BYTES,
+    metrics.peak_gpu_memory,
+    caption="Further left takes less memory.",
+)
+FIRST_STEP = Reading(
+    "first-step",
+    "Time of the first step",
+    "time of the first step",
+    SECONDS,
+    metrics.first_step_unaided,
+    metrics.first_step_from("warm"),
+    caption="Further left starts faster. The first step includes compilation.",
+    elsewhere=("load",),
+)
+MEDIANS = " Marks are medians over replicates. Horizontal lines go from the lowest to the highest replicate."
+WARM = (
+    " Filled marks: without compiled code from an earlier replicate. Hollow marks: with the code that the first "
+    "replicate left in the compiler's cache."
 )
 
 
-def reading_figures(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> list[Figure]:
-    """Each reading for each workload; `prefix` distinguishes the files of different parts."""
-    workloads = [(workload, sorted(members, key=natural)) for workload, members in by_workload(cases)]
-    found = [
-        reading_figure(reading, workload, members, palette, prefix)
-        for reading in READINGS
-        for workload, members in workloads
-        if workload not in reading.elsewhere
-    ]
-    return [figure for figure in found if figure]
-
-
-def reading_figure(
-    reading: Reading, workload: str, cases: Sequence[CaseResult], palette: Palette, prefix: str
-) -> Figure | None:
+def reading_figure(reading: Reading, cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
     """The medians of one reading; None where only one side has it: the table shows it as well."""
     rows = []
-    series = [(read, hollow) for read, hollow in ((reading.read, False), (reading.hollow, True)) if read]
-    for case, side, (read, hollow) in ((c, side, one) for c in cases for side in c.sides for one in series):
-        values = [value / reading.unit for value in side.values(read) if value > 0]
+    series = [(read, hollow) for read, hollow in ((reading.read, False), (reading.warm, True)) if read]
+    ordered = [case for _, members in by_workload(cases) for case in sorted(members, key=natural)]
+    drawn = [case for case in ordered if case.case.workload not in reading.elsewhere]
+    for case, side, (read, hollow) in ((c, side, one) for c in drawn for side in c.sides for one in series):
+        values = [value for value in side.values(read) if value > 0]
         if values:
             row = row_of(case, side, statistics.median(values), min(values), max(values))
             rows.append({**row, "hollow": hollow})
-    if len({row["competitor"] for row in rows}) < 2:
+    if len({row["competitor"] for row in rows}) < 2 or len(rows) < FEWEST_MARKS:
         return None
-    svg = dot_plot(rows, f"{reading.axis} (log scale)", palette)
-    name = f"{prefix}{reading.file}-{file_of(workload)}"
-    return Figure(name, f"{reading.title}: {title(workload)}", reading.caption, svg)
+    highest = max(row["high"] for row in rows)
+    size, unit = next((one for one in reading.units if highest >= one[0]), reading.units[-1])
+    rows = [{**row, **{end: row[end] / size for end in ("value", "low", "high")}} for row in rows]
+    caption = reading.caption + MEDIANS + WARM * any(row["hollow"] for row in rows)
+    ticks = amounts([row["high"] for row in rows])
+    name, axis = f"{prefix}{reading.file}", f"{reading.axis}, {unit}"
+    return dot_plot(name, reading.title, caption, rows, ticks, axis, palette)

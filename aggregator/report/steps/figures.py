@@ -2,23 +2,22 @@
 
 from collections.abc import Sequence
 
-import altair as alt
-
 from aggregator.base.case_names import group, title
 from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import natural
 from aggregator.judge.means import geometric_mean
 from aggregator.judge.roofline import COPY_PRECISION, Rate, Roof, Unknown
-from aggregator.report.figures.charts import SAYS, colour, draw, faceted, shape
+from aggregator.report.figures.charts import WHO, logarithmic, panels
+from aggregator.report.figures.compose import FEWEST_MARKS, beside, figure
 from aggregator.report.figures.dot_plot import about
-from aggregator.report.figures.style import GREY, Palette, Row
+from aggregator.report.figures.line_plot import Across, line_panels
+from aggregator.report.figures.style import Palette, Row
 from aggregator.report.model import Figure
 
 CAPTION = (
-    "Each point is a competitor in a case; further up is faster. The line is the limit of the machine: memory "
-    "bandwidth (its best copy) on the slope, computing (its best matrix product) on the level part. Both scales are "
-    "logarithmic."
+    "Each point is a side of a case. Further up is faster. The grey line is the limit of the machine: its best copy in "
+    "memory on the slope, its best matrix product on the level part."
 )
 
 
@@ -31,10 +30,11 @@ def roofline_figures(cases: Sequence[CaseResult], roof: Roof, palette: Palette, 
     for (workload, device, precision), members in groups.items():
         product, copy = roof.products.get((device, precision)), roof.copies.get((device, COPY_PRECISION))
         rows = [row for case in members for row in _points(case, roof)]
-        if rows and product and copy:
-            name = f"Roofline: {title(workload)}, {clean(precision, 40)}, {device.upper()}"
-            svg = _plot(rows, _ceiling(rows, product, copy), palette)
-            found.append(Figure(f"{prefix}roofline-{len(found) + 1}", name, CAPTION, svg))
+        if len(rows) >= FEWEST_MARKS and product and copy:
+            title_of = f"Roofline: {title(workload)}, {clean(precision, 40)}, {device.upper()}"
+            found.append(
+                _plot(f"{prefix}roofline-{len(found) + 1}", title_of, rows, _ceiling(rows, product, copy), palette)
+            )
     return found
 
 
@@ -48,8 +48,10 @@ def _points(result: CaseResult, roof: Roof) -> list[Row]:
         {
             "panel": group(result.case),
             "competitor": side.name,
+            WHO: side.competitor,
+            "kind": "mark",
             "intensity": limit.intensity,
-            "rate": limit.flops / level / 1e9,
+            "value": limit.flops / level / 1e9,
             **about(result, side, limit.flops / level / 1e9),
         }
         for side, level in zip(sides, levels, strict=True)
@@ -57,23 +59,22 @@ def _points(result: CaseResult, roof: Roof) -> list[Row]:
 
 
 def _ceiling(rows: Sequence[Row], product: Rate, copy: Rate) -> list[Row]:
-    """Both limits as one line, from left of the first point to right of the last."""
+    """Both limits as one line, from left of the first point to right of the last, in each panel."""
     ridge = product.per_second / copy.per_second
     ends = [row["intensity"] for row in rows] + [ridge]
     places = [min(ends) / 1.5, ridge, max(ends) * 1.5]
-    return [{"x": place, "y": min(product.per_second, place * copy.per_second) / 1e9} for place in places]
+    heights = [min(product.per_second, place * copy.per_second) / 1e9 for place in places]
+    line = [{"kind": "limit", "intensity": x, "value": y} for x, y in zip(places, heights, strict=True)]
+    return [{**point, "panel": panel} for panel in panels(rows) for point in line]
 
 
-def _plot(rows: Sequence[Row], ceiling: Sequence[Row], palette: Palette) -> str:
-    def x(field: str) -> alt.X:
-        return alt.X(field, title="operations per byte, FLOP/B", scale=alt.Scale(type="log", nice=False))
-
-    def y(field: str) -> alt.Y:
-        return alt.Y(field, title="GFLOP/s", scale=alt.Scale(type="log", nice=False, padding=8))
-
-    roof = alt.Chart(alt.NamedData("ceiling")).mark_line(color=GREY).encode(x=x("x:Q"), y=y("y:Q"))
-    points = alt.Chart().mark_point(filled=True, size=45, opacity=1)
-    points = points.encode(
-        x=x("intensity:Q"), y=y("rate:Q"), color=colour(palette, rows), shape=shape(palette, rows), description=SAYS
+def _plot(name: str, title_of: str, rows: Sequence[Row], ceiling: Sequence[Row], palette: Palette) -> Figure:
+    names, both = beside(rows, palette), [*rows, *ceiling]
+    across = Across(
+        "intensity", "operations per byte, FLOP/B (log scale)", logarithmic([row["intensity"] for row in both])
     )
-    return draw(faceted([roof, points], rows, 205, 170, 3), rows=rows, ceiling=ceiling)
+    up = logarithmic([row["value"] for row in both])
+    limit = "limit of the machine"
+    drawn = line_panels(both, across, up, "GFLOP/s (log scale)", palette, names, limit=limit, joined=False)
+    unnamed = [row for row in rows if row["panel"] not in names]
+    return figure(name, title_of, CAPTION, drawn, palette, unnamed)

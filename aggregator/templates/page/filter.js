@@ -47,19 +47,24 @@ function applyFilter() {
     if (!one.hidden) found.add(one.dataset.case);
   }
   const many = Object.keys(data.cases).length, every = many === 1 ? "1 case" : `${many} cases`, whole = fadeMarks(fits);
-  const figures = whole ? "totals and larger figures are of all" : "the others are faint in figures, totals are of all";
+  const figures = whole ? "totals are of all, larger figures show whole panels" : "the others are faint in figures, totals are of all";
   status.textContent = active ? `${found.size} of ${every} shown; ${figures}.` : `${every}.`;
 }
 
-// Fades the marks of other cases in figures, and hides figures without a mark that is left; returns whether a figure has marks without a case.
+// Fades the marks of other cases in figures. Hides panels, figures and lists of figures without a case that is left.
+// Returns whether a panel has marks that do not name their cases.
 function fadeMarks(fits) {
   let nameless = false;
-  for (const figure of document.querySelectorAll(".figures figure")) {
-    const marks = [...figure.querySelectorAll("svg [data-case]")];
+  for (const panel of document.querySelectorAll(".figures .panel")) {
+    const marks = [...panel.querySelectorAll("svg [data-case]")];
     for (const mark of marks) mark.classList.toggle("faint", !fits(mark.dataset.case, mark.textContent));
-    figure.hidden = marks.length > 0 && marks.every((mark) => mark.classList.contains("faint"));
+    const cases = panel.dataset.cases?.split(" ") ?? [];
+    const isLeft = cases.some((digest) => fits(digest, "")) || marks.some((mark) => !mark.classList.contains("faint"));
+    panel.hidden = cases.length + marks.length > 0 && !isLeft;
     nameless ||= marks.length === 0;
   }
+  for (const figure of document.querySelectorAll(".figures figure")) figure.hidden = !figure.querySelector(".panel:not([hidden])");
+  for (const more of document.querySelectorAll("details.more")) more.hidden = !more.querySelector("figure:not([hidden])");
   return nameless;
 }
 

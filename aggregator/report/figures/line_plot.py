@@ -1,0 +1,151 @@
+"""A figure of lines or points over two axes: a panel for each network or stage, names at the ends of the lines."""
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any, NamedTuple
+
+import altair as alt
+
+from aggregator.report.figures.charts import (
+    KEYS,
+    LIMIT,
+    MARKS,
+    PANEL,
+    SAYS,
+    Drawn,
+    Plot,
+    Ticks,
+    colour,
+    dash,
+    draw_panels,
+    in_panels,
+    panels,
+    shape,
+    text,
+    texts,
+)
+from aggregator.report.figures.style import GREY, Palette, Row
+
+LEFT, RIGHT, HEIGHT, TOP = 48, 158, 180, 26
+PLOT = Plot(PANEL - LEFT - RIGHT, HEIGHT, LEFT, RIGHT, top=TOP)
+WIDE = Plot(PANEL - LEFT - 14, HEIGHT, LEFT, 14, top=TOP)
+"""The place of a panel without names in it."""
+APART, BESIDE = 16, 9
+"""Pixels between two names, and between a name and its mark."""
+NUMBER = ",~r"
+
+
+class Across(NamedTuple):
+    """The horizontal axis: the field with its values, what they are, and numbers or a list of values."""
+
+    field: str
+    title: str
+    ticks: Ticks | Sequence[int]
+
+    def place(self, value: float, width: float) -> float:
+        """Where a value is."""
+        if isinstance(self.ticks, Ticks):
+            return self.ticks.place(value, width)
+        return (self.ticks.index(int(value)) + 0.5) * width / len(self.ticks)
+
+    def channel(self) -> alt.X:
+        """The channel of marks."""
+        if isinstance(self.ticks, Ticks):
+            axis = alt.Axis(values=list(self.ticks.values), format=NUMBER, grid=False, labelFlush=False)
+            return alt.X(f"{self.field}:Q", title=self.title, scale=self.ticks.scale, axis=axis)
+        axis = alt.Axis(labelAngle=0, labelOverlap=True)
+        return alt.X(f"{self.field}:O", title=self.title, sort=list(self.ticks), axis=axis)
+
+
+def line_panels(
+    rows: Sequence[Row],
+    across: Across,
+    up: Ticks,
+    title: str,
+    palette: Palette,
+    names: dict[str, dict[str, str]],
+    limit: str = "",
+    order: str = "",
+    joined: bool = True,
+) -> list[Drawn]:
+    """Each panel. Rows with `low` have intervals. `limit` names the rows that are a limit's.
+
+    Lines go from left to right, or in the order of the field `order`; points that are not `joined` have none.
+    """
+    rows = in_panels(rows)
+    plot = PLOT if names or limit else WIDE
+    words = [word for panel in panels(rows) for word in _names(panel, rows, across, up, plot, names, limit)]
+    marks = [row for row in rows if row["kind"] == "mark"]
+    x = across.channel()
+    # The title of the axis is above it, to be read as a line.
+    above: dict[str, Any] = {
+        "titleAngle": 0,
+        "titleAlign": "left",
+        "titleBaseline": "bottom",
+        "titleX": -LEFT,
+        "titleY": -12,
+    }
+    y_axis = alt.Axis(values=list(up.values), format=NUMBER, domain=False, ticks=False, **above)
+
+    def y(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", title=title, scale=up.scale, axis=y_axis)
+
+    base = alt.Chart().transform_filter(MARKS).encode(x=x, color=colour(palette, marks))
+    layers = []
+    if joined:
+        lines = base.mark_line(strokeWidth=1.5).encode(y=y("value"), strokeDash=dash(palette, marks))
+        layers.append(lines.encode(order=alt.Order(f"{order}:Q")) if order else lines)
+    if any("low" in row for row in marks):
+        layers.append(base.mark_rule(strokeWidth=2).encode(y=y("low"), y2="high:Q", description=SAYS))
+    points = base.mark_point(filled=True, size=60, opacity=1)
+    layers.append(points.encode(y=y("value"), shape=shape(palette, marks), description=SAYS))
+    if isinstance(across.ticks, Ticks):
+        keys = alt.Chart().transform_filter(KEYS).mark_point(filled=True, size=60, opacity=1)
+        at = {"x": alt.X("x:Q", scale=None, axis=None), "y": alt.Y("y:Q", scale=None, axis=None)}
+        layers.append(keys.encode(**at, color=colour(palette, marks), shape=shape(palette, marks)))
+    if limit:
+        line = alt.Chart().transform_filter(LIMIT).mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1.5)
+        layers.insert(0, line.encode(x=x, y=y("value")))
+    return draw_panels([*layers, texts()], [*rows, *words], plot)
+
+
+def _names(
+    panel: str,
+    rows: Sequence[Row],
+    across: Across,
+    up: Ticks,
+    plot: Plot,
+    names: dict[str, dict[str, str]],
+    limit: str,
+) -> list[Row]:
+    """The names at the ends of the lines of one panel, none over another."""
+    ends: dict[str, Row] = {}
+    for row in rows:
+        if row["panel"] == panel:
+            ends[row["competitor"] if row["kind"] == "mark" else ""] = row
+    known = {**names.get(panel, {}), **({"": limit} if limit else {})}
+    named = [label for label in ends if label in known]
+    heights = spread([plot.height - up.place(ends[label]["value"], plot.height) for label in named], 0, plot.height)
+    words = []
+    for label, y in zip(named, heights, strict=True):
+        x = across.place(ends[label][across.field], plot.width) + BESIDE
+        if label and isinstance(across.ticks, Ticks):
+            # Lines that end anywhere have their names at the edge, each after the mark of its line.
+            x = plot.width + 2 * BESIDE
+            words.append({"panel": panel, "kind": "key", "competitor": label, "x": plot.width + BESIDE, "y": y})
+        words.append(text(panel, x, y, known[label]))
+    return words
+
+
+def spread(heights: Sequence[float], lowest: float, highest: float) -> list[float]:
+    """The heights moved apart as little as possible, in the same order, so that names there do not touch."""
+    order = sorted(range(len(heights)), key=heights.__getitem__)
+    groups: list[list[float]] = []
+    for place, index in enumerate(order):
+        groups.append([heights[index] - place * APART])
+        while len(groups) > 1 and fmean(groups[-2]) > fmean(groups[-1]):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    moved = [fmean(group) for group in groups for _ in group]
+    last = highest - (len(order) - 1) * APART
+    found = {index: max(lowest, min(moved[place], last)) + place * APART for place, index in enumerate(order)}
+    return [round(found[index], 1) for index in range(len(heights))]

@@ -1,0 +1,39 @@
+"""The figures of one part of a report, the most telling first."""
+
+from collections.abc import Sequence
+
+from aggregator.judge.analysis import CaseResult
+from aggregator.judge.cases import by_workload, natural
+from aggregator.judge.roofline import Roof
+from aggregator.report.figures.style import Palette
+from aggregator.report.fit.figures import against_time, history
+from aggregator.report.loaders.figures import cost, first_batch, throughput
+from aggregator.report.model import Figure
+from aggregator.report.relative_speed import STEPS, relative_speed
+from aggregator.report.resources.figures import FIRST_STEP, GPU_MEMORY, MEMORY, reading_figure
+from aggregator.report.steps.figures import roofline_figures
+
+MOST_OPEN = 5
+"""Figures that a report shows; the others are folded."""
+
+
+def part_figures(cases: Sequence[CaseResult], roof: Roof, palette: Palette, prefix: str) -> tuple[Figure, ...]:
+    """The figures that say something; `prefix` distinguishes the files of different parts."""
+    members = {workload: sorted(found, key=natural) for workload, found in by_workload(cases)}
+    steps = [case for workload, found in members.items() if workload in STEPS for case in found]
+    loads, fits = members.get("load", []), members.get("fit", [])
+    others = [found for workload, found in members.items() if workload not in STEPS]
+    found = (
+        relative_speed(steps, palette, prefix),
+        throughput(loads, palette, prefix),
+        against_time(fits, palette, prefix),
+        reading_figure(MEMORY, cases, palette, prefix),
+        reading_figure(FIRST_STEP, cases, palette, prefix),
+        reading_figure(GPU_MEMORY, cases, palette, prefix),
+        *(relative_speed(one, palette, prefix) for one in others),
+        history(fits, palette, prefix),
+        cost(loads, palette, prefix),
+        first_batch(loads, palette, prefix),
+        *roofline_figures(cases, roof, palette, prefix),
+    )
+    return tuple(figure for figure in found if figure)
