@@ -59,7 +59,7 @@ def readable(competitor: Competitor, titles: Mapping[str, str]) -> str:
     """`TensorFlow (graph)`, `PyTorch (spdl, plain)`: the framework as people write it, then loader and variant."""
     name = " ".join(filter(None, (titles.get(competitor.framework) or competitor.framework, competitor.version)))
     ways = ", ".join(filter(None, (competitor.loader, competitor.variant)))
-    return clean(f"{name} ({ways})" + (f" {competitor.alias}" if competitor.alias else ""), 60)
+    return clean(" ".join(filter(None, (name, ways and f"({ways})", competitor.alias))), 60)
 
 
 def totals(cases: Sequence[CaseResult], titles: Mapping[str, str]) -> str:
