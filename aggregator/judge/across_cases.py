@@ -82,6 +82,11 @@ class Peak:
     tried: tuple[Setting, ...]
 
     @property
+    def program(self) -> Competitor:
+        """The competitor without its variant."""
+        return program(self.best.side)
+
+    @property
     def variants(self) -> int:
         """In how many variants it was measured."""
         return len({setting.side.competitor.variant for setting in self.tried})
@@ -122,6 +127,11 @@ class FamilyRatio:
     paired: Paired
 
 
+def program(side: Side) -> Competitor:
+    """A side's competitor without its variant: the framework with its loader."""
+    return replace(side.competitor, variant="")
+
+
 def alike(cases: Iterable[CaseResult], without: Iterable[str]) -> list[list[CaseResult]]:
     """Groups of cases that differ in no axis but those in `without`, each in natural order."""
     left_out = set(without)
@@ -145,7 +155,7 @@ def peaks(members: Sequence[CaseResult]) -> list[Peak]:
     for result in members:
         for side in result.sides:
             if _counts(side):
-                settings.setdefault(replace(side.competitor, variant=""), []).append(Setting(result, side))
+                settings.setdefault(program(side), []).append(Setting(result, side))
     found = [Peak(max(tried, key=lambda one: one.rate.value), tuple(tried)) for tried in settings.values()]
     return sorted(found, key=lambda peak: -peak.best.rate.value)
 

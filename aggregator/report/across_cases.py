@@ -29,6 +29,7 @@ from aggregator.judge.across_cases import (
     families,
     peaks,
     planned_blocks,
+    program,
     ratio_of_peaks,
     scaling,
     tasks,
@@ -40,6 +41,7 @@ from aggregator.report.first_screen import readable
 from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Across, Cell, Table
 from aggregator.report.settings import setting_cells, setting_columns
+from method.compare import ratio
 from method.verdict import FEWEST_BLOCKS
 from runners.harness.axes import Axis
 from runners.harness.case import Case
@@ -90,42 +92,37 @@ def _subjects(case: Case) -> tuple[str, ...]:
 
 
 def _best_settings(cases: Sequence[CaseResult], titles: Titles, is_adaptive: bool) -> Across | None:
-    """A row for the peak of each framework with its loader in each task, and a sentence for each task."""
+    """For each task a row with the peak of each framework with its loader, and a sentence."""
     asked = [(members, found) for members in tasks(cases) if (found := peaks(members))]
     if not asked:
         return None
     first = [members[0].case for members, _ in asked]
     named, notes = setting_columns(first, _subjects(first[0]), CHOSEN), Footnotes()
+    measured = {peak.program for _, found in asked for peak in found}
+    planned = dict.fromkeys(program(side) for members, _ in asked for case in members for side in case.sides)
+    programs = [one for one in planned if one in measured]
     rows: list[tuple[Cell, ...]] = []
-    digests: list[str] = []
     lines: list[str] = []
     for members, found in asked:
-        varied = _varied(members)
-        for peak in found:
-            times = _times_cell(members, peak, found[-1], is_adaptive)
-            name = (*setting_cells(named, members[0].case), Cell(_program(peak, titles)))
-            tried = Cell(str(len(peak.tried)), value=len(peak.tried))
-            rows.append((*name, _setting_cell(peak, varied), tried, _speed_cell(peak, notes), times))
-            digests.append(digest(peak.best.case.case))
+        varied, peak_of = _varied(members), {peak.program: peak for peak in found}
+        shown = [_peak_cell(peak_of[one], varied, notes) if one in peak_of else Cell(DASH) for one in programs]
+        rows.append((*setting_cells(named, members[0].case), Cell(str(len(members))), *shown))
         lines.append(_task(members[0].case, len(asked)) + _sentence(members, found, varied, titles, is_adaptive))
-    is_fit = first[0].workload == FIT
-    heads = ("competitor", "best setting", "settings measured", "training time" if is_fit else "images/s")
     table = Table(
         caption=(
             "The fastest setting in which each competitor was measured: its peak. Variants of a framework count as "
             "settings. The peak is chosen after the measurement: if several settings are equally fast, chance decides "
-            "which of them is the peak, and its rate is a little too high. The last column says how many times as fast "
-            "a competitor is as the slowest one of the same task, each at its peak, with the 95 % interval. There is "
-            "no verdict, because peaks in different cases were not measured side by side: the interval is that of two "
+            "which of them is the peak, and its rate is a little too high. There is no verdict on peaks in different "
+            "cases, because they were not measured side by side: the 95 % interval of their ratio is that of two "
             "independent means (Welch), and n is the number of replicates of each. Peaks in the same case were "
-            "measured side by side: n is then the number of blocks, and the case has a verdict of its own."
+            "measured side by side, and the case has a verdict of its own."
         ),
-        columns=(*named, *heads, "times as fast"),
+        columns=(*named, "cases", *(readable(one, titles) for one in programs)),
         rows=tuple(rows),
-        labels=len(named) + 2,
+        labels=len(named),
         footnotes=notes.texts,
         title=_title("Best settings", first[0]),
-        cases=tuple(digests),
+        cases=tuple(digest(found[0].best.case.case) for _, found in asked),
     )
     return Across(_shortened(lines), table)
 
@@ -142,7 +139,7 @@ def _task(case: Case, tasks: int) -> str:
 
 def _program(peak: Peak, titles: Titles) -> str:
     """The framework with its loader: `PyTorch (spdl)`."""
-    return readable(replace(peak.best.side.competitor, variant=""), titles)
+    return readable(peak.program, titles)
 
 
 def _best(peak: Peak, titles: Titles) -> str:
@@ -171,11 +168,6 @@ def _where(peak: Peak, varied: Sequence[Axis]) -> str:
     return f" at {' and '.join(filter(None, (', '.join(words[:-1]), *words[-1:])))}"
 
 
-def _setting_cell(peak: Peak, varied: Sequence[Axis]) -> Cell:
-    last = [axis.column for axis in varied if axis.kind is int and peak.is_last(axis)]
-    return Cell(_setting(peak, varied), f"largest value of {' and '.join(last)}" if last else "")
-
-
 def _speed(setting: Setting) -> str:
     """Images per second; the training's duration for `fit`."""
     if setting.case.case.workload == FIT:
@@ -186,27 +178,28 @@ def _speed(setting: Setting) -> str:
     return with_half_width(rate.value, rate.low, rate.high, "images/s")
 
 
-def _speed_cell(peak: Peak, notes: Footnotes) -> Cell:
+def _peak_cell(peak: Peak, varied: Sequence[Axis], notes: Footnotes) -> Cell:
     best = peak.best
     value = best.time.value if best.case.case.workload == FIT else best.rate.value
-    said = (incomplete(best.side), best.side.disturbance and f"{best.side.name}: {clean(best.side.disturbance, 300)}")
-    marks = tuple(number for text in said for number in notes.mark(text or ""))
-    return Cell(_speed(best).removesuffix(" images/s"), f"n {best.rate.n}", marks, value)
+    last = [axis.column for axis in varied if axis.kind is int and peak.is_last(axis)]
+    said = (
+        f"The largest value of {' and '.join(last)} that was measured; a larger one may be faster." if last else "",
+        incomplete(best.side),
+        f"{best.side.name}: {clean(best.side.disturbance, 300)}" if best.side.disturbance else "",
+    )
+    marks = tuple(number for text in said for number in notes.mark(text))
+    speed = _speed(best).replace(" images/s", "/s")
+    return Cell(speed, f"{_setting(peak, varied)}, n {best.rate.n}", marks, _short(value))
 
 
-def _times_cell(members: Sequence[CaseResult], peak: Peak, slowest: Peak, is_adaptive: bool) -> Cell:
-    if peak is slowest:
-        return Cell("1×", "baseline", value=1.0)
-    found = ratio_of_peaks(members, peak, slowest, is_adaptive)
-    if found is None:
-        return Cell(DASH)
-    text, interval = ratio_and_interval(found.value, found.low, found.high)
-    return Cell(f"{text}×", f"{interval}, {_n(found)}", value=found.value)
+def _short(value: float) -> float:
+    """To sort by: more digits would only take space in the page."""
+    return float(f"{value:.4g}")
 
 
 def _n(found: Ratio) -> str:
-    """`n 8 and 7`; `n 8` for blocks."""
-    return f"n {' and '.join(map(str, found.n))}"
+    """`n 8 and 7`; `8 blocks` of two that were measured side by side."""
+    return count(found.n[0], "block") if found.side_by_side else f"n {' and '.join(map(str, found.n))}"
 
 
 def _sentence(
@@ -237,44 +230,45 @@ def _sentence(
 
 
 def _scaling(cases: Sequence[CaseResult], axis: Axis, titles: Titles, is_adaptive: bool) -> Across | None:
-    """A row for each side of each group of cases that differ only in `axis`."""
+    """A row for each group of cases that differ only in `axis`, with a column for each side."""
     groups = [(members, found) for members in along(cases, axis) if (found := scaling(members, axis, is_adaptive))]
     if not groups:
         return None
     first = [members[0].case for members, _ in groups]
-    named, rows = setting_columns(first, _subjects(first[0]), (axis.name,)), []
-    digests = []
+    named = setting_columns(first, _subjects(first[0]), (axis.name,))
+    sides = {one.side.label: one.side for _, found in groups for one in found}
+    rows = []
     for members, found in groups:
-        name = setting_cells(named, members[0].case)
-        rows += [(*name, Cell(readable(one.side.competitor, titles)), *_scaling_cells(one)) for one in found]
-        digests += [digest(members[0].case) for _ in found]
-    column = axis.column
+        values = [getattr(result.case, axis.name) for result in members]
+        ends, of_side = (min(values), max(values)), {one.side.label: one for one in found}
+        shown = [_scaling_cell(of_side[label], ends) if label in of_side else Cell(DASH) for label in sides]
+        rows.append((*setting_cells(named, members[0].case), Cell(_from_to(*ends)), *shown))
     table = Table(
         caption=(
-            f"How many times as many images per second a competitor reaches with the largest value of {column} as with "
-            "the smallest, with the 95 % interval of two independent means (Welch); n is the number of replicates of "
-            f"each. The last column has the value from which on no larger one brings {percent(LEVEL)} more, judged by "
-            "the means. There is no verdict."
+            f"How many times as many images per second a competitor reaches with the largest value of {axis.column} as "
+            "with the smallest, with the 95 % interval of two independent means (Welch); n is the number of replicates "
+            f"of each. Enough is the smallest value that no larger one beats by {percent(LEVEL)} or more, judged by "
+            "the means; it is missing if that is the largest. There is no verdict."
         ),
-        columns=(*named, "competitor", column, "times as many images/s", "levels off at"),
+        columns=(*named, axis.column, *(readable(side.competitor, titles) for side in sides.values())),
         rows=tuple(rows),
-        labels=len(named) + 2,
-        title=_title(f"Scaling with {column}", first[0]),
-        cases=tuple(digests),
+        labels=len(named) + 1,
+        title=_title(f"Scaling with {axis.column}", first[0]),
+        cases=tuple(digest(case) for case in first),
     )
     return Across((), table)
 
 
-def _scaling_cells(found: Scaling) -> tuple[Cell, ...]:
+def _scaling_cell(found: Scaling, ends: tuple[int, int]) -> Cell:
     text, interval = ratio_and_interval(found.ratio.value, found.ratio.low, found.ratio.high)
-    enough = Cell(str(found.enough), value=found.enough)
-    if found.enough == found.largest:
-        enough = Cell(DASH, "the largest is faster still")
-    return (
-        Cell(f"{found.smallest} to {found.largest}", value=found.largest / max(1, found.smallest)),
-        Cell(f"{text}×", f"{interval}, {_n(found.ratio)}", value=found.ratio.value),
-        enough,
-    )
+    own = (found.smallest, found.largest)
+    more = [_from_to(*own)] if own != ends else []
+    more += [f"{found.enough} is enough"] if found.enough != found.largest else []
+    return Cell(f"{text}×", ", ".join([interval, _n(found.ratio), *more]), value=_short(found.ratio.value))
+
+
+def _from_to(smallest: int, largest: int) -> str:
+    return f"{smallest} to {largest}"
 
 
 def _families(ratios: Sequence[FamilyRatio], titles: Titles) -> Across:
@@ -291,8 +285,8 @@ def _families(ratios: Sequence[FamilyRatio], titles: Titles) -> Across:
             (
                 Cell(clean(one.family, 60), networks if networks != one.family else ""),
                 Cell(f"{fast} compared with {slow}"),
-                Cell(f"{text}×", interval, value=float(text)),
-                Cell(number, value=len(one.cases)),
+                Cell(f"{text}×", interval, value=_short(ratio(one.paired.log_ratio))),
+                Cell(number),
                 Cell(str(one.paired.n)),
             )
         )
