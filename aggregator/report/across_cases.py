@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from aggregator.base.case_names import contest_title, digest, group, parameters
+from aggregator.base.case_names import contest_title, group, parameters
 from aggregator.base.quantities import (
     DASH,
     count,
@@ -37,6 +37,7 @@ from aggregator.judge.across_cases import (
 from aggregator.judge.analysis import CaseResult, Environment
 from aggregator.judge.cases import by_contest, contests
 from aggregator.report.answers import incomplete
+from aggregator.report.cells import MEAN_NOTE
 from aggregator.report.first_screen import readable
 from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Across, Cell, Table
@@ -111,7 +112,7 @@ def _best_settings(cases: Sequence[CaseResult], titles: Titles, is_adaptive: boo
     table = Table(
         caption=(
             "The fastest setting in which each competitor was measured: its peak. Variants of a framework count as "
-            "settings. The peak is chosen after the measurement: if several settings are equally fast, chance decides "
+            f"settings. {MEAN_NOTE}. The peak is chosen after the measurement: if several settings are equally fast, chance decides "
             "which of them is the peak, and its rate is a little too high. There is no verdict on peaks in different "
             "cases, because they were not measured side by side: the 95 % interval of their ratio is that of two "
             "independent means (Welch), and n is the number of replicates of each. Peaks in the same case were "
@@ -122,7 +123,6 @@ def _best_settings(cases: Sequence[CaseResult], titles: Titles, is_adaptive: boo
         labels=len(named),
         footnotes=notes.texts,
         title=_title("Best settings", first[0]),
-        cases=tuple(digest(found[0].best.case.case) for _, found in asked),
     )
     return Across(_shortened(lines), table)
 
@@ -254,7 +254,6 @@ def _scaling(cases: Sequence[CaseResult], axis: Axis, titles: Titles, is_adaptiv
         rows=tuple(rows),
         labels=len(named) + 1,
         title=_title(f"Scaling with {axis.column}", first[0]),
-        cases=tuple(digest(case) for case in first),
     )
     return Across((), table)
 
