@@ -112,10 +112,10 @@ def _best_settings(cases: Sequence[CaseResult], titles: Titles, is_adaptive: boo
     table = Table(
         caption=(
             "The fastest setting in which each competitor was measured: its peak. Variants of a framework count as "
-            f"settings. {MEAN_NOTE}. The peak is chosen after the measurement: if several settings are equally fast, chance decides "
-            "which of them is the peak, and its rate is a little too high. There is no verdict on peaks in different "
-            "cases, because they were not measured side by side: the 95 % interval of their ratio is that of two "
-            "independent means (Welch), and n is the number of replicates of each. Peaks in the same case were "
+            f"settings. {MEAN_NOTE}. The peak is chosen after the measurement: if several settings are equally fast, "
+            "chance decides which of them is the peak, and its rate is a little too high. There is no verdict on peaks "
+            "in different cases, because they were not measured side by side: the 95 % interval of their ratio is that "
+            "of two independent means (Welch), and n is the number of replicates of each. Peaks in the same case were "
             "measured side by side, and the case has a verdict of its own."
         ),
         columns=(*named, "cases", *(readable(one, titles) for one in programs)),
