@@ -16,7 +16,7 @@ from aggregator.report.figures.style import Palette, called
 from aggregator.report.model import Interval, Outcome, OutcomeSide, Words
 from method.compare import FIXED, Paired
 from method.verdict import FEWEST_BLOCKS, SMALLEST_DIFFERENCE, Verdict
-from runners.harness.case import Case, Competitor
+from runners.harness.case import Case
 
 VERBS = {"train": "trains {}", "infer": "runs {}", "load": "loads images ({})", "fit": "trains {} from disk"}
 """What a competitor does in a case, with the network or the stage."""
@@ -40,7 +40,7 @@ def outcome(case: CaseResult, anchor: str, palette: Palette, titles: Mapping[str
         sentence=_sentence(case, titles),
         sides=tuple(
             OutcomeSide(
-                name=readable(side.competitor, titles),
+                name=called(side.competitor, titles),
                 label=side.name,
                 mark=palette.number(side.name),
                 rate=_rate(rates.get(side.label)),
@@ -56,15 +56,10 @@ def outcome(case: CaseResult, anchor: str, palette: Palette, titles: Mapping[str
     )
 
 
-def readable(competitor: Competitor, titles: Mapping[str, str]) -> str:
-    """`TensorFlow (graph)`, `PyTorch (spdl, plain)`: the framework as people write it, then loader and variant."""
-    return called(competitor, titles)
-
-
 def totals(cases: Sequence[CaseResult], titles: Mapping[str, str]) -> str:
     """`5 cases: ONNX Runtime (ort) wins 2, TensorFlow (graph) wins 1, 0 tied, 2 undecided.`"""
     scores = [score(case) for case in cases]
-    wins = Counter(readable(winner.competitor, titles) for _, winner in scores if winner)
+    wins = Counter(called(winner.competitor, titles) for _, winner in scores if winner)
     said = [f"{name} wins {number}" for name, number in sorted(wins.items(), key=lambda one: (-one[1], one[0]))]
     rest = Counter(verdict for verdict, winner in scores if winner is None)
     said += [f"{number} {TIES.get(verdict, verdict)}" for verdict, number in rest.items()]
@@ -92,12 +87,12 @@ def _sentence(case: CaseResult, titles: Mapping[str, str]) -> Words:
         return _without_ratio(case, verdict, titles)
     shown, slow, fast = turned(found)
     text, interval = ratio_of(shown)
-    fastest, second = readable(fast.competitor, titles), readable(slow.competitor, titles)
+    fastest, second = called(fast.competitor, titles), called(slow.competitor, titles)
     work = VERBS.get(case.case.workload, f"does {clean(case.case.workload, 40)} {{}}").format(group(case.case))
     blocks = count(found.paired.n, "block")
     after = f" as {second}" + (", the second fastest" if len(case.sides) > 2 else "") + f" ({interval}, {blocks})."
     if found.winner and not found.is_self:
-        others = [readable(side.competitor, titles) for side in case.sides if not side.finished]
+        others = [called(side.competitor, titles) for side in case.sides if not side.finished]
         unfinished = "" if winner else f" No side wins the case: {', '.join(others)} did not finish."
         return ((f"{fastest} {work} ", False), (f"{text} times as fast", True), (after + unfinished, False))
     if verdict is Verdict.EQUIVALENT:
@@ -118,7 +113,7 @@ def _sentence(case: CaseResult, titles: Mapping[str, str]) -> Words:
 def _without_ratio(case: CaseResult, verdict: str, titles: Mapping[str, str]) -> Words:
     if verdict is Verdict.NOT_COMPARABLE:
         return (("Not comparable", True), (": the sides did not do the same work.", False))
-    unfinished = [readable(side.competitor, titles) for side in case.sides if not side.finished]
+    unfinished = [called(side.competitor, titles) for side in case.sides if not side.finished]
     if not unfinished:
         return (("Nothing to compare", True), (": the case has one side.", False))
     return (("No winner", True), (f": {', '.join(unfinished)} did not finish.", False))

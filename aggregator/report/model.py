@@ -179,6 +179,14 @@ class Remarks:
 
 
 @dataclass(frozen=True)
+class Across:
+    """What several cases show together: sentences, and the table that they are read from."""
+
+    lines: tuple[str, ...]
+    table: Table
+
+
+@dataclass(frozen=True)
 class Part:
     """One environment's results."""
 
@@ -187,6 +195,7 @@ class Part:
     outcomes: tuple[Outcome, ...]
     further: str
     """How many cases are not among `outcomes`; empty where all are."""
+    across_cases: tuple[Across, ...]
     scores: Table
     groups: tuple[AnswerGroup, ...]
     notes: tuple[str, ...]

@@ -9,6 +9,7 @@ from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult, Environment
 from aggregator.judge.cases import by_contest, by_workload
 from aggregator.judge.roofline import Roof, roof_of
+from aggregator.report.across_cases import across_cases
 from aggregator.report.answers import answer, scale
 from aggregator.report.case_details import detail, listed_by_competitor, settings_in_common
 from aggregator.report.figures.raw_samples import samples_figure
@@ -73,6 +74,7 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
         totals=totals([case for case in competed if not case.is_self], titles),
         outcomes=tuple(outcome(case, links.get(case.case, ""), palette, titles) for case in at_a_glance),
         further=further,
+        across_cases=across_cases(env, titles),
         scores=score_table([case for case in competed if not case.is_self]),
         groups=tuple(_groups(ordered, lines)),
         notes=footnotes.texts,

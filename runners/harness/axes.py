@@ -26,6 +26,8 @@ class Axis:
     workloads `chosen_for`.
     `word` formats a value for a label. A label leaves out the value `unsaid` (one for all workloads, or one for each).
     `column` is the axis's name in tables and filters; `unit` follows a value there.
+    `choice` marks an axis that users may set to whatever is fastest for them, such as the number of workers. It formats
+    a value for a sentence (`{} workers`); for a switch it is the switch's name.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Axis:
     chosen_for: Sequence[str]
     offers: str
     mandatory: bool
+    choice: str
 
     @property
     def flag(self) -> str:
@@ -67,6 +70,13 @@ class Axis:
         unsaid = self.unsaid.get(workload) if isinstance(self.unsaid, Mapping) else self.unsaid
         return "" if value is None or value == unsaid else self.word.format(value)
 
+    def chosen(self, value: Value) -> str:
+        """A value that a user chose, in a sentence: `8 workers`, `1 worker`, `cache on`."""
+        if isinstance(value, bool):
+            return f"{self.choice} {'on' if value else 'off'}"
+        text = self.choice.format(value)
+        return text.removesuffix("s") if value == 1 else text
+
 
 def axis(
     help: str,
@@ -81,6 +91,7 @@ def axis(
     chosen_for: Sequence[str] = (),
     offers: str = "",
     mandatory: bool = False,
+    choice: str = "",
     required: bool = False,
 ) -> Any:
     """Declare a field of `Case` as an axis.
@@ -100,6 +111,7 @@ def axis(
         "chosen_for": chosen_for,
         "offers": offers,
         "mandatory": mandatory,
+        "choice": choice,
     }
     if required:
         return field(metadata={_KEY: declared})

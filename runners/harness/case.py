@@ -69,6 +69,7 @@ class Case:
         chosen_for=(*STEPS, "fit"),
         required=True,
         mandatory=True,
+        choice="batch {}",
     )
     workers: int | None = axis(
         "workers of the loader",
@@ -78,6 +79,7 @@ class Case:
         option="workers",
         chosen_for=("load", "fit"),
         mandatory=True,
+        choice="{} workers",
     )
     cache: bool | None = axis(
         "keep decoded images in memory",
@@ -87,6 +89,7 @@ class Case:
         option="cache",
         chosen_for=("fit",),
         mandatory=True,
+        choice="cache",
     )
     augment: bool | None = axis(
         "flip images at random",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from published_counts import PUBLISHED
 
+from runners.harness.families import DEPTHWISE, FAMILIES, PLAIN
 from runners.reference.batch import images, labels
 from runners.reference.counts import Counts, counted
 from runners.reference.layers import CLASSES, Kind, layers
@@ -47,6 +48,15 @@ def test_canonical_layers_have_the_published_counts(network):
     non_trainable = sum(array.size for name, array in arrays.items() if name.endswith((".mean", ".var")))
     trainable = sum(array.size for array in arrays.values()) - non_trainable
     assert (trainable, non_trainable) == (PUBLISHED[network].trainable, PUBLISHED[network].non_trainable)
+
+
+def test_every_network_but_cnn4_has_the_family_of_its_convolutions():
+    kinds = {network: {layer.kind for layer in layers(network, 10)} for network in CLASSES}
+    assert {
+        network: DEPTHWISE if Kind.DEPTHWISE in found else PLAIN
+        for network, found in kinds.items()
+        if network != "cnn4"
+    } == FAMILIES
 
 
 def test_counts_follow_the_number_of_classes():
