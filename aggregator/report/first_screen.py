@@ -42,7 +42,7 @@ def outcome(case: CaseResult, anchor: str, palette: Palette, titles: Mapping[str
             OutcomeSide(
                 name=readable(side.competitor, titles),
                 mark=palette.number(side.name),
-                rate=_rate(rates.get(side.label)),
+                rate=rate_text(rates.get(side.label)),
                 time=_time(case.case, side),
                 speed=speeds[side.label][0],
                 interval=speeds[side.label][1],
@@ -85,6 +85,15 @@ def title(cases: Iterable[CaseResult], titles: Mapping[str, str]) -> str:
     return f"{listed} compared" if len(names) > 1 else f"{listed} measured"
 
 
+def rate_text(rate: Mean | None) -> str:
+    """`520 ± 40 images/s`."""
+    if rate is None:
+        return ""
+    if rate.low is None or rate.high is None:
+        return f"{significant(rate.value, 2)} images/s"
+    return with_half_width(rate.value, rate.low, rate.high, "images/s")
+
+
 def _sentence(case: CaseResult, titles: Mapping[str, str]) -> Words:
     """The outcome in words; the parts that matter most are strong."""
     verdict, winner = score(case)
@@ -123,14 +132,6 @@ def _without_ratio(case: CaseResult, verdict: str, titles: Mapping[str, str]) ->
     if not unfinished:
         return (("Nothing to compare", True), (": the case has one side.", False))
     return (("No winner", True), (f": {', '.join(unfinished)} did not finish.", False))
-
-
-def _rate(rate: Mean | None) -> str:
-    if rate is None:
-        return ""
-    if rate.low is None or rate.high is None:
-        return f"{significant(rate.value, 2)} images/s"
-    return with_half_width(rate.value, rate.low, rate.high, "images/s")
 
 
 def _time(case: Case, side: Side) -> str:
