@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from aggregator.base.case_names import digest, group, heading, parameters
 from aggregator.base.quantities import DASH, count, duration, percent, ratio_of, significant, with_half_width
@@ -11,7 +11,7 @@ from aggregator.judge.analysis import CaseResult, Comparison, compare_sides
 from aggregator.judge.means import Mean, geometric_mean
 from aggregator.judge.metrics import items_per_second
 from aggregator.judge.sides import Side, ranked
-from aggregator.report.answers import ALONE, score, turned
+from aggregator.report.answers import ALONE, score, sentence, turned
 from aggregator.report.figures.style import Palette
 from aggregator.report.model import Interval, Outcome, OutcomeSide, Words
 from method.compare import FIXED, Paired
@@ -72,7 +72,7 @@ def totals(cases: Sequence[CaseResult], titles: Mapping[str, str]) -> str:
     return f"{count(len(cases), 'case')}: {', '.join(said)}." if cases else ""
 
 
-def title(cases: Iterable[CaseResult], titles: Mapping[str, str]) -> str:
+def title(cases: Sequence[CaseResult], titles: Mapping[str, str]) -> str:
     """Who was compared: `TensorFlow, PyTorch and ONNX Runtime compared`."""
     names = list(
         dict.fromkeys(
@@ -82,6 +82,8 @@ def title(cases: Iterable[CaseResult], titles: Mapping[str, str]) -> str:
         )
     )
     listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "Nothing"
+    if len(names) == 1 and any(case.is_self for case in cases):
+        return f"{listed} compared with itself"
     return f"{listed} compared" if len(names) > 1 else f"{listed} measured"
 
 
@@ -126,6 +128,8 @@ def _sentence(case: CaseResult, titles: Mapping[str, str]) -> Words:
 
 
 def _without_ratio(case: CaseResult, verdict: str, titles: Mapping[str, str]) -> Words:
+    if case.is_self:
+        return ((sentence(case.comparisons[0]).capitalize(), True), (": one program under two labels.", False))
     if verdict is Verdict.NOT_COMPARABLE:
         return (("Not comparable", True), (": the sides did not do the same work.", False))
     unfinished = [readable(side.competitor, titles) for side in case.sides if not side.finished]

@@ -293,6 +293,12 @@ class Report:
     """Added by published/, which is made of the report's own tables."""
 
     @property
+    def in_short(self) -> str:
+        """The outcome in a line, for a link to the report."""
+        totals = [part.totals for part in self.parts if part.totals]
+        return totals[0] if len(self.parts) == len(totals) == 1 else next(iter(self.headline), "")
+
+    @property
     def figures(self) -> tuple[Figure, ...]:
         """Every figure that goes into a file."""
         details = [detail.figure for part in self.parts for detail in part.cases if detail.figure]
