@@ -45,8 +45,9 @@ def lacking(need: str) -> str | None:
             answered = False
         return None if answered else "no Docker engine answers"
     if need == "browser":
-        if importlib.util.find_spec("playwright") is None:
-            return "no Playwright in .venv: make test-all installs it"
+        missing = [name for name in ("playwright", "axe_playwright_python") if importlib.util.find_spec(name) is None]
+        if missing:
+            return f"no {' and no '.join(missing)} in .venv: make test-all installs it"
         found = os.environ.get("CHROMIUM") or shutil.which("chromium")
         return None if found else "no chromium here: apt-get install chromium, or CHROMIUM=path of another Chromium"
     if (ROOT / ".venvs" / need / "bin" / "python").exists():

@@ -37,7 +37,9 @@ def run(given: argparse.Namespace) -> int:
             clean &= report.clean
         summaries, left_out = folder.read_runs(given.site)
         page = given.site / folder.INDEX
-        write_atomically(page, render_index(build_index(summaries, left_out)).encode())
+        write_atomically(
+            page, render_index(build_index(summaries, left_out, folder.cards(given.site, summaries))).encode()
+        )
     except OSError as error:
         return not_writable("the site", given.site, error, "--site")
     for file, reason in left_out:

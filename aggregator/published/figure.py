@@ -8,7 +8,7 @@ from aggregator.base.text import clean
 from aggregator.published.numbers import Numbers, Setting
 from aggregator.published.source import COLUMNS, Source, shown
 from aggregator.published.tables import part_title
-from aggregator.report.figures.charts import SAYS, colour, dash, draw, faceted, shape
+from aggregator.report.figures.charts import SAYS, colour, dash, draw, panels, shape
 from aggregator.report.figures.style import GREY, Palette, Row
 from aggregator.report.model import Figure
 
@@ -88,4 +88,6 @@ def lines(source: Source, rows: Sequence[Row], axis: str, palette: Palette, rati
     if ratios:
         layers.insert(0, alt.Chart().mark_rule(color=GREY, strokeDash=[3, 3]).encode(y=alt.datum(1)))
     drawn = [{key: value for key, value in row.items() if key not in ("order", "of")} for row in rows]
-    return draw(faceted(layers, drawn, WIDTH, HEIGHT, COLUMNS_OF_PANELS), rows=drawn)
+    facet = alt.Facet("panel:N", sort=panels(drawn))
+    sized = alt.layer(*layers).properties(width=WIDTH, height=HEIGHT)
+    return draw(sized.facet(facet, data=alt.NamedData("rows"), columns=COLUMNS_OF_PANELS), rows=drawn)

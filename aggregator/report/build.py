@@ -51,7 +51,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     shared = Shared(names, palette, share, target, parts=len(environments))
     parts = [build_part(env, index, *shown[index], shared) for index, env in enumerate(environments)]
     return Report(
-        title=title([case for env in environments for case in contests(env.cases)], titles),
+        title=title([result for result in contests(results) or results if not result.is_roof], titles),
         where=_where(environments, runs),
         marks=palette.marks,
         headline=(

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from aggregator.base.case_names import digest, group, heading, parameters
 from aggregator.base.quantities import DASH, count, duration, percent, ratio_of, significant, with_half_width
@@ -11,7 +11,7 @@ from aggregator.judge.analysis import CaseResult, Comparison, compare_sides
 from aggregator.judge.means import Mean, geometric_mean
 from aggregator.judge.metrics import items_per_second
 from aggregator.judge.sides import Side, ranked
-from aggregator.report.answers import ALONE, score, turned
+from aggregator.report.answers import ALONE, score, sentence, turned
 from aggregator.report.figures.style import Palette, called
 from aggregator.report.model import Interval, Outcome, OutcomeSide, Words
 from method.compare import FIXED, Paired
@@ -43,7 +43,7 @@ def outcome(case: CaseResult, anchor: str, palette: Palette, titles: Mapping[str
                 name=called(side.competitor, titles),
                 label=side.name,
                 mark=palette.number(side.name),
-                rate=_rate(rates.get(side.label)),
+                rate=rate_text(rates.get(side.label)),
                 time=_time(case.case, side),
                 speed=speeds[side.label][0],
                 interval=speeds[side.label][1],
@@ -66,7 +66,7 @@ def totals(cases: Sequence[CaseResult], titles: Mapping[str, str]) -> str:
     return f"{count(len(cases), 'case')}: {', '.join(said)}." if cases else ""
 
 
-def title(cases: Iterable[CaseResult], titles: Mapping[str, str]) -> str:
+def title(cases: Sequence[CaseResult], titles: Mapping[str, str]) -> str:
     """Who was compared: `TensorFlow, PyTorch and ONNX Runtime compared`."""
     names = list(
         dict.fromkeys(
@@ -76,7 +76,18 @@ def title(cases: Iterable[CaseResult], titles: Mapping[str, str]) -> str:
         )
     )
     listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "Nothing"
+    if len(names) == 1 and any(case.is_self for case in cases):
+        return f"{listed} compared with itself"
     return f"{listed} compared" if len(names) > 1 else f"{listed} measured"
+
+
+def rate_text(rate: Mean | None) -> str:
+    """`520 ± 40 images/s`."""
+    if rate is None:
+        return ""
+    if rate.low is None or rate.high is None:
+        return f"{significant(rate.value, 2)} images/s"
+    return with_half_width(rate.value, rate.low, rate.high, "images/s")
 
 
 def _sentence(case: CaseResult, titles: Mapping[str, str]) -> Words:
@@ -111,20 +122,14 @@ def _sentence(case: CaseResult, titles: Mapping[str, str]) -> Words:
 
 
 def _without_ratio(case: CaseResult, verdict: str, titles: Mapping[str, str]) -> Words:
+    if case.is_self:
+        return ((sentence(case.comparisons[0]).capitalize(), True), (": one program under two labels.", False))
     if verdict is Verdict.NOT_COMPARABLE:
         return (("Not comparable", True), (": the sides did not do the same work.", False))
     unfinished = [called(side.competitor, titles) for side in case.sides if not side.finished]
     if not unfinished:
         return (("Nothing to compare", True), (": the case has one side.", False))
     return (("No winner", True), (f": {', '.join(unfinished)} did not finish.", False))
-
-
-def _rate(rate: Mean | None) -> str:
-    if rate is None:
-        return ""
-    if rate.low is None or rate.high is None:
-        return f"{significant(rate.value, 2)} images/s"
-    return with_half_width(rate.value, rate.low, rate.high, "images/s")
 
 
 def _time(case: Case, side: Side) -> str:

@@ -13,6 +13,9 @@ from aggregator.read.replicate import computed
 from method.verdict import Verdict
 from runners.harness.record import Record, Status
 
+MOST = 3
+"""Lines of advice: who changes three things measures again before a fourth."""
+WAITED = "threads waited for a CPU or lost it: stop other programs, or use no more threads and workers than CPUs"
 REMEDIES = {
     Cause.GPU_SHARED: "another process computed on the GPU: stop it (`nvidia-smi` lists them), or take another GPU",
     Cause.GPU_SLOWED: "heat or the hardware slowed the GPU down: cool it better, or fix a lower clock with "
@@ -29,8 +32,8 @@ REMEDIES = {
     "and turn boost off",
     Cause.SPEED: "the speed of the CPU changed during the replicate: fix its clock, let it cool, and let no other "
     "program use the second hardware thread of a core",
-    Cause.PRESSURE: "threads waited for a CPU: stop other programs, or use no more threads and workers than CPUs",
-    Cause.SWITCHES: "threads lost their CPU: stop other programs, or use no more threads and workers than CPUs",
+    Cause.PRESSURE: WAITED,
+    Cause.SWITCHES: WAITED,
 }
 
 
@@ -48,20 +51,28 @@ def needed(cases: Iterable[CaseResult]) -> list[str]:
 
 
 def advice(records: list[Record]) -> list[str]:
-    """Sentences on what to change before measuring again, the gravest cause first; empty if no counter shows one."""
+    """At most three sentences on what to change before measuring again; empty if no counter shows a cause.
+
+    What forbids a winner comes first, then what disturbed most replicates, then the gravest cause.
+    """
     measured = [record for record in records if record.status is Status.OK]
-    hits: dict[Cause, int] = defaultdict(int)
+    hits: dict[str, int] = defaultdict(int)
+    gates: set[str] = set()
     for record in measured:
-        for cause in {signal.cause for signal in signals(record)}:
-            hits[cause] += 1
-    found = [f"In {hits[cause]} of {len(measured)} replicates {REMEDIES[cause]}." for cause in Cause if hits[cause]]
+        found = list(signals(record))
+        gates |= {REMEDIES[signal.cause] for signal in found if signal.gate}
+        for remedy in {REMEDIES[signal.cause] for signal in found}:
+            hits[remedy] += 1
+    gravest = list(dict.fromkeys(REMEDIES[cause] for cause in Cause))
+    ordered = sorted(hits, key=lambda remedy: (remedy not in gates, -hits[remedy], gravest.index(remedy)))
+    said = [f"In {hits[remedy]} of {len(measured)} replicates {remedy}." for remedy in ordered[:MOST]]
     spread = _widest_spread(measured)
-    if spread > PROCESS_SPREAD and not found:
-        found.append(
+    if spread > PROCESS_SPREAD and not said:
+        said.append(
             f"Processes of the same program differ by {percent(spread)}, and no counter shows why: run more blocks "
             "(`BLOCKS=`), on cores (`--cpus`) that the kernel reserves for them (`isolcpus=`)."
         )
-    return found
+    return said
 
 
 def _widest_spread(records: list[Record]) -> float:

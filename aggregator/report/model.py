@@ -170,12 +170,41 @@ class AnswerGroup:
 
 
 @dataclass(frozen=True)
-class Remarks:
-    """Sentences about the cases of one workload together, and how to read them."""
+class Rate:
+    """A rate on the axis of a loader's limits: what it is the rate of, the number in words, its place."""
+
+    name: str
+    text: str
+    place: Interval
+
+
+@dataclass(frozen=True)
+class LoaderLimits:
+    """One loader in one setting: its own rate and the rates that limit it, and in sentences what bounds it.
+
+    `mark` numbers the competitor's colour and shape in the report's `marks`; `digest` is the case's.
+    """
 
     title: str
-    note: str
-    lines: tuple[str, ...]
+    digest: str
+    mark: int
+    own: Rate
+    limits: tuple[Rate, ...]
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What bounds data loading: a drawing for each loader and setting, all on one axis.
+
+    `ticks` are the labels of the axis with their places in per cent; `further` says how many drawings are left out.
+    """
+
+    caption: str
+    loaders: tuple[LoaderLimits, ...]
+    ticks: tuple[tuple[str, str], ...]
+    further: str
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -204,7 +233,7 @@ class Part:
     """How to get the missing answers."""
     advice: tuple[str, ...]
     """What to change on the machine before measuring again, where comparisons stayed open."""
-    remarks: Remarks | None
+    loading: Loading | None
     figures: tuple[Figure, ...]
     """The most telling figure first."""
     open_figures: int
@@ -296,6 +325,12 @@ class Report:
     """Nothing failed, is missing or was quarantined."""
     published: Published | None = None
     """Added by published/, which is made of the report's own tables."""
+
+    @property
+    def in_short(self) -> str:
+        """The outcome in a line, for a link to the report."""
+        totals = [part.totals for part in self.parts if part.totals]
+        return totals[0] if len(self.parts) == len(totals) == 1 else next(iter(self.headline), "")
 
     @property
     def figures(self) -> tuple[Figure, ...]:

@@ -17,7 +17,7 @@ from aggregator.report.figures.style import Palette
 from aggregator.report.first_screen import outcome, totals
 from aggregator.report.fit.tables import fit_tables
 from aggregator.report.footnotes import Footnotes
-from aggregator.report.loaders.sentences import loader_remarks
+from aggregator.report.loaders.bounds import loading
 from aggregator.report.loaders.tables import loader_tables
 from aggregator.report.machine_advice import needed
 from aggregator.report.model import Answer, AnswerGroup, CaseDetail, Part, Table
@@ -81,7 +81,7 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
         axis=axis.printed() if axis else None,
         going_on=going_on(env, competed),
         advice=tuple(needed(competed)),
-        remarks=loader_remarks([case for case in competed if case.case.workload == "load"]),
+        loading=loading([case for case in competed if case.case.workload == "load"], palette, titles),
         figures=part_figures(drawn, roof, palette, prefix),
         open_figures=MOST_OPEN // shared.parts,
         undrawn=undrawn,

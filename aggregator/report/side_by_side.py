@@ -118,7 +118,7 @@ def _places(environments: Sequence[Environment]) -> Table:
         for name, values in facts.items()
     )
     columns = [f"environment {index + 1}" for index, _ in enumerate(environments)]
-    return Table(WHERE, ("", *columns, "alike?"), rows, labels=len(columns) + 2)
+    return Table(WHERE, ("fact", *columns, "alike?"), rows, labels=len(columns) + 2)
 
 
 def _where(environments: Sequence[Environment]) -> str:

@@ -12,6 +12,7 @@ from aggregator.read.parse import BadRecord
 from aggregator.read.record_files import read_regular
 from aggregator.read.run_folder import CannotReport, LoadedRun
 from aggregator.report.model import Report
+from aggregator.report.page.card import NAME as CARD
 from aggregator.report.page.write import FIGURES, write_report
 from aggregator.site.summary import SUMMARY_VERSION, RunSummary, impossible, is_earlier_state, summary_adapter, to_json
 from runners.harness.files import write_atomically
@@ -74,6 +75,16 @@ def read_runs(site: Path) -> tuple[list[RunSummary], list[tuple[str, str]]]:
         except BadRecord as error:
             refused.append((name, str(error)))
     return sorted(read, key=lambda run: (run.started, run.run_id), reverse=True), refused
+
+
+def cards(site: Path, runs: Sequence[RunSummary]) -> dict[str, str]:
+    """The address of each run's image; a run that was published before there were images has none."""
+    found = {run.run_id: Path(RUNS, run.run_id, CARD) for run in runs}
+    return {
+        name: path.as_posix()
+        for name, path in found.items()
+        if (site / path).is_file() and not (site / path).is_symlink()
+    }
 
 
 def _is_ours(site: Path) -> bool:

@@ -1,6 +1,6 @@
 """The site's first page as frozen text and drawings: every run, and the history of ratios."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,9 +12,10 @@ from aggregator.site.summary import Place, RunSummary
 
 @dataclass(frozen=True)
 class Entry:
-    """One run; `folder` is safe in an address."""
+    """One run; `folder` is safe in an address, and so is `card`, the address of its image, if it has one."""
 
     folder: str
+    card: str
     date: str
     facts: tuple[tuple[str, str], ...]
     headline: tuple[str, ...]
@@ -31,9 +32,9 @@ class Index:
     left_out: tuple[tuple[str, str], ...]
 
 
-def build_index(runs: Sequence[RunSummary], left_out: Sequence[tuple[str, str]]) -> Index:
-    """The page on these runs, newest first, and on the files that could not be used."""
-    entries = tuple(_entry(run) for run in runs)
+def build_index(runs: Sequence[RunSummary], left_out: Sequence[tuple[str, str]], cards: Mapping[str, str]) -> Index:
+    """The page on these runs, newest first, and on the files that could not be used; `cards` by the run's id."""
+    entries = tuple(_entry(run, cards.get(run.run_id, "")) for run in runs)
     refused = tuple((clean(file, 200), clean(reason, 300)) for file, reason in left_out)
     return Index(f"Levelfield: {count(len(runs), 'run')}", entries, tuple(histories(runs)), refused)
 
@@ -46,7 +47,7 @@ def date(started: str) -> str:
         return clean(started, 40) or DASH
 
 
-def _entry(run: RunSummary) -> Entry:
+def _entry(run: RunSummary, card: str) -> Entry:
     machines = dict.fromkeys(_machine(place) for place in run.places)
     versions: dict[str, dict[str, None]] = {}
     for place in run.places:
@@ -59,7 +60,7 @@ def _entry(run: RunSummary) -> Entry:
         ("replicates", f"{run.ok} ok of {run.recorded} recorded"),
     )
     lines = (tuple(clean(text, 600) for text in texts) for texts in (run.headline, run.incomplete))
-    return Entry(run.run_id, date(run.started), facts, *lines)
+    return Entry(run.run_id, card, date(run.started), facts, *lines)
 
 
 def _machine(place: Place) -> str:

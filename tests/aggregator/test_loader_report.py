@@ -1,4 +1,4 @@
-"""What the report says about loaders: epochs, cost, pixels, limits, and in words what bounds them."""
+"""What the report says about loaders: epochs, cost, pixels, limits, and what bounds them."""
 
 import dataclasses
 
@@ -12,8 +12,9 @@ from aggregator.report.figures import line_plot
 from aggregator.report.figures.charts import Drawn
 from aggregator.report.figures.style import Palette
 from aggregator.report.loaders import figures
-from aggregator.report.loaders.sentences import loader_remarks
+from aggregator.report.loaders.bounds import Axis, loading
 from aggregator.report.loaders.tables import loader_tables
+from aggregator.report.page import size_limits
 from aggregator.report.scores import score_table
 from method.verdict import Verdict
 from runners.harness.record import PipelineStage
@@ -39,9 +40,14 @@ def column(table, head):
     return [row[table.columns.index(head)].text for row in table.rows]
 
 
-def lines_of(*arguments, **more):
-    found = loader_remarks(cases_of(*arguments, **more))
-    return list(found.lines) if found else []
+def loading_of(cases):
+    named = [(case.case.workload, [(side.competitor.framework, side.label) for side in case.sides]) for case in cases]
+    return loading(cases, Palette(named), {"pytorch": "PyTorch"})
+
+
+def drawings_of(*arguments, **more):
+    found = loading_of(cases_of(*arguments, **more))
+    return found.loaders if found else ()
 
 
 def with_times(**times):
@@ -92,7 +98,7 @@ def test_older_records_have_the_epochs_that_they_know_and_no_limits():
     tables = tables_of([load_case()], older)
     assert LIMITS not in tables
     assert tables[EPOCHS].columns[-2:] == ("first batch", "first epoch")
-    assert lines_of([load_case()], older) == []
+    assert loading_of(cases_of([load_case()], older)) is None
 
 
 @pytest.mark.parametrize(
@@ -155,9 +161,10 @@ def test_work_that_is_not_the_same_is_counted_apart_and_said_to_differ():
     cases = cases_of(BOTH_TRACKS, off_by(3.456, 12.0))
     assert [row[0].text for row in score_table(cases).rows] == ["load, default settings", "load"]
     said = "of 255: pytorch/torch/plain 3.46, tensorflow/tfdata/plain 3.46."
-    assert loader_remarks(cases).lines[-1].startswith("With default settings the loaders do not do the same work.")
-    assert loader_remarks(cases).lines[-1].endswith(said)
-    assert not any("not do the same" in line for line in lines_of([load_case()]))
+    [remark] = loading_of(cases).remarks
+    assert remark.startswith("With default settings the loaders do not do the same work.")
+    assert remark.endswith(said)
+    assert loading_of(cases_of([load_case()])).remarks == ()
 
 
 def test_a_track_of_its_own_has_a_column_only_beside_another():
@@ -202,31 +209,80 @@ SLOW = {"decode_alone": 1e-4, "read_cold": 1e-5, "headspace": 1e-5, "cold_epoch"
 @pytest.mark.parametrize(
     ("times", "said"),
     [
-        ({}, "not bound by a single limit; closest to decoding (6 %), then handing over (1 %)."),
-        ({"decode_alone": 0.0014}, "bound by decoding (90 %)."),
-        ({"headspace": 0.0014}, "bound by handing over (90 %)."),
-        ({"decode_alone": 0.0016, "headspace": 0.0014}, "bound by decoding (102 %) and handing over (90 %)."),
+        ({}, "Not bound by a single limit: it reaches 6 % of the rate of decoding alone, the closest."),
+        ({"decode_alone": 0.0014}, "Bound by decoding: it reaches 90 % of the rate of decoding alone."),
+        ({"headspace": 0.0014}, "Bound by handing over: it reaches 90 % of the rate of handing over alone."),
+        ({"decode_alone": 0.0016, "headspace": 0.0014}, "Bound by decoding (102 %) and handing over (90 %)."),
         (
             {"decode_alone": 0.004},
-            "reference decoder (256 %); not bound by a single limit; closest to hand",
+            "Decodes faster than the reference decoder (256 %); not bound by a single limit: it reaches 1 % of the "
+            "rate of handing over alone, the closest.",
         ),
         (
             {"decode_alone": 0.004, "headspace": 0.0014},
-            "reference decoder (256 %); bound by handing over",
+            "Decodes faster than the reference decoder (256 %); bound by handing over: it reaches 90 % of the rate of "
+            "handing over alone.",
         ),
-        ({"read_cold": 0.009}, "bound by storage when the page cache is cold (90 %)."),
-        ({"read_cold": 0.003, "cold_epoch": None}, "%), which would bind the loader without the page cache."),
-        ({"headspace": None, "decode_alone": None, "read_cold": None, "observed": None}, None),
+        (
+            {"decode_alone": 0.0014, "read_cold": 0.009},
+            "Bound by decoding: it reaches 90 % of the rate of decoding alone; bound by storage when the page cache is "
+            "cold (90 %).",
+        ),
+        (
+            {"decode_alone": None, "headspace": None, "read_cold": 0.003, "cold_epoch": None},
+            "Without the page cache, storage would bind it.",
+        ),
     ],
 )
 def test_what_bounds_a_loader_is_said(times, said):
-    lines = lines_of([load_case(workers=1)], with_times(**{**SLOW, **times}), who=[SPDL])
-    if said is None:
-        assert lines == []
-    else:
-        assert len(lines) == 1
-        assert lines[0].startswith("pytorch/spdl/plain, batch 32, workers 1: ")
-        assert said in lines[0]
+    [drawn] = drawings_of([load_case(workers=1)], with_times(**{**SLOW, **times}), who=[SPDL])
+    assert drawn.title == "PyTorch (spdl, plain): decode, batch 32, workers 1"
+    assert drawn.sentences[0] == said
+
+
+def test_a_loader_without_limits_is_not_drawn():
+    times = dict.fromkeys(("headspace", "decode_alone", "read_cold", "observed"))
+    assert loading_of(cases_of([load_case()], with_times(**times))) is None
+
+
+def test_a_loaders_rate_is_drawn_among_its_limits_on_one_axis():
+    found = loading_of(cases_of([load_case(workers=number) for number in (1, 2)]))
+    first = found.loaders[0]
+    assert [rate.name for rate in first.limits] == ["decoding alone", "storage alone", "handing over alone"]
+    assert [rate.text for rate in first.limits] == ["667 images/s", "2000 images/s", "4000 images/s"]
+    assert first.own.text == "640 ± 2 images/s"
+    places = [float(rate.place.middle) for rate in (first.own, *first.limits)]
+    assert places == sorted(places)
+    assert (places[0], places[-1]) == pytest.approx((5, 95), abs=0.5)
+    assert [label for label, _ in found.ticks] == ["1,000", "2,000"]
+    # The same rate has the same place beside every loader.
+    assert len({drawn.limits[-1].place for drawn in found.loaders}) == 1
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [(400, 6000, ["500", "1,000", "2,000", "5,000"]), (640, 1281, ["1,000"]), (9, 1e7, None), (0.04, 3, None)],
+)
+def test_an_axis_has_few_ticks_within_it(low, high, labels):
+    ticks = Axis(low, high).ticks()
+    assert ticks
+    assert all(5 <= float(place) <= 95 for _, place in ticks)
+    assert labels is None or [label for label, _ in ticks] == labels
+
+
+def test_limits_stand_beside_the_longest_pipeline():
+    cases = [load_case(stage) for stage in ("normalize", "decode", "elsewhere")]
+    [drawn] = drawings_of(cases, who=[SPDL], seconds=lambda case, _: 0.05 if case.stage == "normalize" else 0.01)
+    assert drawn.title.startswith("PyTorch (spdl, plain): normalize, ")
+    assert drawn.own.text.startswith("640 ± ")
+    assert drawings_of([load_case("elsewhere")]) == ()
+
+
+def test_drawings_past_the_limit_are_left_out_and_counted(monkeypatch):
+    monkeypatch.setattr(size_limits, "MOST_BOUNDS", 3)
+    found = loading_of(cases_of([load_case(workers=number) for number in (1, 2, 3)]))
+    assert len(found.loaders) == 3
+    assert found.further == "3 further drawings left out: the table of limits has all loaders."
 
 
 def watched(*stages):
@@ -245,26 +301,14 @@ def watched(*stages):
     [
         (
             [("decode", 4, 3.8), ("batch", 1, 0.3)],
-            "the bottleneck is decode, busy 95 % of 4 (batch 30 %), by its own clock;",
+            "decode, at work 95 % of the time of its 4 workers, by its own clock.",
         ),
-        (
-            [("decode", 4, 2.0), ("batch", 1, 0.98), ("normalize", 2, 0.5)],
-            "the bottleneck is batch, busy 98 % (decode 50 % of 4, normalize 25 % of 2), by its own clock;",
-        ),
-        (
-            [("decode", 2, 1.3), ("batch", 2, 0.4), ("normalize", 1, 0.9)],
-            "the bottleneck is normalize, busy 90 % (decode 65 % of 2, batch 20 % of 2), by its own clock;",
-        ),
-        (
-            [("decode", 2, 1.3), ("batch", 2, 0.4), ("normalize", 1, 0.6)],
-            "the bottleneck is decode, busy 65 % of 2 (normalize 60 %, batch 20 % of 2), by its own clock;",
-        ),
-        ([("load", 2, 1.0)], "no stage is the bottleneck, the busiest is load: 50 % of 2, by its own clock;"),
+        ([("decode", 4, 2.0), ("batch", 1, 0.98)], "batch, at work 98 % of the time, by its own clock."),
     ],
 )
-def test_the_busiest_stage_of_a_loader_is_its_bottleneck(stages, said):
-    [line] = lines_of([load_case()], watched(*stages), who=[SPDL])
-    assert said in line
+def test_the_busiest_stage_of_a_loader_is_named(stages, said):
+    [drawn] = drawings_of([load_case()], watched(*stages), who=[SPDL])
+    assert drawn.sentences[-1] == f"Busiest stage: {said}"
     table = tables_of([load_case()], watched(*stages), who=[SPDL])[TAKES]
     [cell] = column(table, "stages busy")
     assert cell.startswith(stages[0][0])
@@ -273,35 +317,6 @@ def test_the_busiest_stage_of_a_loader_is_its_bottleneck(stages, said):
 
 def test_loaders_of_which_none_was_watched_have_no_column_for_it():
     assert "stages busy" not in tables_of([load_case()], older)[TAKES].columns
-
-
-def by_stage(**seconds):
-    return lambda case, _: seconds[case.stage]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"),
-    [
-        ({"decode": 0.04, "batch": 0.045, "normalize": 0.05}, "decoding 80 %, batching 10 %, normalising 10 %"),
-        ({"decode": 0.04, "batch": 0.036, "normalize": 0.05}, "decoding 80 %, batching not measurable, normal"),
-        ({"decode": 0.04, "normalize": 0.05}, "decoding 80 %, batching and normalising 20 %"),
-        ({"batch": 0.04, "normalize": 0.05}, "decoding and batching 80 %, normalising 20 %"),
-        ({"decode": 0.052, "batch": 0.05}, "decoding 100 %, batching not measurable"),
-    ],
-)
-def test_stages_share_an_images_time(seconds, said):
-    cases = [load_case(stage) for stage in seconds]
-    [line] = lines_of(cases, with_times(**SLOW), seconds=by_stage(**seconds), who=[SPDL])
-    assert f"ms: {said}" in line
-
-
-def test_stages_of_other_workers_are_not_subtracted():
-    cases = [load_case("decode", 1), load_case("batch", 2)]
-    assert not any("an image takes" in line for line in lines_of(cases, who=[SPDL]))
-
-
-def test_a_stage_that_is_not_nested_has_no_sentence():
-    assert lines_of([load_case("elsewhere")]) == []
 
 
 def drawn(monkeypatch, cases):

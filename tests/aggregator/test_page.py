@@ -1,6 +1,7 @@
 """report.html in a real browser: what a reader does with it, and what a hostile record cannot do."""
 
 import csv
+import dataclasses
 import io
 import itertools
 import json
@@ -9,7 +10,7 @@ import re
 import shutil
 
 import pytest
-from make_records import TF, TORCH, make_records, make_run, planned, step_case, write_folder
+from make_records import HOST, TF, TORCH, make_records, make_run, planned, step_case, write_folder
 from markdown_it import MarkdownIt
 from whole_runs import MARKUP, mixed_run, nasty_records
 
@@ -95,6 +96,63 @@ def read(browser, pages):
         assert reader.said == []
         assert {url for url in reader.asked if not url.startswith("blob:")} == {reader.address}
         reader.context.close()
+
+
+@pytest.fixture(scope="module")
+def checked(pages, tmp_path_factory):
+    """The pages for which everybody's access is checked: also an A/A run, a merged report and a site's index."""
+    folder = tmp_path_factory.mktemp("checked")
+    sides = [dataclasses.replace(TORCH, alias=alias) for alias in "AB"]
+    runs = {}
+    for name, machine in (("self", 1), ("one", 1), ("two", 2), ("on", 1)):
+        pair = sides if name == "self" else [TORCH, TF]
+        run = make_run([planned(step_case("cnn4", size), pair, 8) for size in (1, 2)], run_id=name)
+        where = dataclasses.replace(HOST, hostname_digest=f"{machine}" * 12, cpu_model=f"CPU {machine}")
+        records = [dataclasses.replace(record, host=where) for record in make_records(run)]
+        runs[name] = str(write_folder(folder / name, run, records))
+    main(["report", runs["self"]])
+    main(["merge", runs["one"], runs["two"], "--out", str(folder / "merged")])
+    main(["publish", *runs.values(), "--site", str(folder / "site")])
+    own = {"self": "self/report.html", "merged": "merged/report.html", "site": "site/index.html"}
+    return {"mixed": pages["mixed"], "nasty": pages["nasty"]} | {name: folder / path for name, path in own.items()}
+
+
+@pytest.mark.parametrize("name", ["mixed", "nasty", "self", "merged", "site"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)])
+def test_axe_finds_nothing_that_keeps_anybody_out(browser, checked, name, scheme, width):
+    from axe_playwright_python.sync_playwright import Axe  # here, for the same reason as Playwright
+
+    reader = Reader(browser, checked[name], color_scheme=scheme)
+    reader.page.set_viewport_size({"width": width, "height": 900})
+    reader.page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    found = Axe().run(reader.page).response["violations"]
+    assert [(one["id"], one["impact"], [node["target"] for node in one["nodes"]]) for one in found] == []
+    assert reader.page.evaluate("document.documentElement.scrollWidth") <= width
+    assert reader.said == []
+    reader.context.close()
+
+
+def test_axe_would_find_something(browser, checked, tmp_path):
+    from axe_playwright_python.sync_playwright import Axe
+
+    path = tmp_path / "bad.html"
+    path.write_text(checked["site"].read_text().replace(" alt=", " data-alt=").replace("<html lang", "<html data-lang"))
+    reader = Reader(browser, path)
+    found = {one["id"] for one in Axe().run(reader.page).response["violations"]}
+    assert {"image-alt", "html-has-lang"} <= found
+    reader.context.close()
+
+
+def test_a_site_shows_its_cards_and_asks_for_nothing_else(browser, checked):
+    reader = Reader(browser, checked["site"])
+    reader.page.wait_for_function("[...document.images].every(one => one.complete)")
+    widths = reader.page.evaluate("[...document.images].map(one => one.naturalWidth)")
+    assert widths == [1200] * 4
+    assert {url.partition("/site/")[2] for url in reader.asked} == {
+        "index.html", *(f"runs/{name}/card.png" for name in ("self", "one", "two", "on"))
+    }  # fmt: skip
+    assert reader.said == []
+    reader.context.close()
 
 
 def test_a_hostile_record_does_nothing(read):

@@ -117,11 +117,20 @@ def test_each_signal_has_its_remedy(threshold):
     assert said.startswith("In 1 of 1 replicates ")
 
 
-def test_advice_names_each_cause_once_the_gravest_first():
+def test_advice_names_each_cause_once_and_of_equals_the_gravest_first():
     noisy = with_health(governed("powersave"), steal_fraction=0.2, others_cpu_fraction=0.5)
     said = advice([noisy, noisy, with_health()])
     assert [text.partition(" replicates ")[0] for text in said] == ["In 2 of 3", "In 2 of 3", "In 2 of 3"]
     assert ["host took" in said[0], "other programs" in said[1], "cpupower" in said[2]] == [True] * 3
+
+
+def test_advice_is_three_lines_the_most_useful_first():
+    """What forbids a winner, then what disturbed most replicates; two signals of one remedy are one line."""
+    rare = with_health(steal_fraction=0.2, others_cpu_fraction=0.5, throttled_periods=2, pressure_some_fraction=0.5)
+    often = [with_health(pressure_some_fraction=0.5), with_health(involuntary_switches=10**6), with_health()]
+    said = advice([rare, *often])
+    assert [text.partition(" replicates ")[0] for text in said] == ["In 1 of 4", "In 3 of 4", "In 1 of 4"]
+    assert ["quota" in said[0], "threads waited" in said[1], "host took" in said[2]] == [True] * 3
 
 
 def test_a_quiet_machine_needs_no_advice():

@@ -1,19 +1,12 @@
-"""Which stage of a loader's own pipeline is its bottleneck, by how busy each stage was while it was observed."""
+"""How busy each stage of a loader's own pipeline was while it was observed."""
 
-import math
 import statistics
 from typing import NamedTuple
 
 from aggregator.base.quantities import percent
 from aggregator.base.text import clean
-from aggregator.judge.metrics import setting
 from aggregator.judge.sides import Side
 from runners.harness.record import Record
-
-BUSY = 0.7
-"""Workers that are busy for this share of their time bound the loader; the stage that takes most of it is named."""
-SOURCE = "stage_statistics"
-"""The setting in which a loader names the source of its numbers."""
 
 
 class Busy(NamedTuple):
@@ -36,19 +29,6 @@ def busy_stages(side: Side) -> list[Busy]:
 def busy_text(side: Side) -> str:
     """For a cell: each stage's share."""
     return ", ".join(f"{clean(stage.name, 40)} {_share(stage)}" for stage in busy_stages(side))
-
-
-def bottleneck(side: Side) -> str:
-    """A clause that names the busiest stage; empty where no replicate was observed."""
-    stages = busy_stages(side)
-    if not stages:
-        return ""
-    source = next((text for record in side.ok.values() if (text := setting(record, SOURCE))), "its own statistics")
-    first, *others = sorted(stages, key=lambda stage: -stage.share)
-    rest = f" ({', '.join(f'{clean(stage.name, 40)} {_share(stage)}' for stage in others)})" if others else ""
-    if math.fsum(stage.share for stage in stages if stage.workers == first.workers) < BUSY:
-        return f"no stage is the bottleneck, the busiest is {clean(first.name, 40)}: {_share(first)}{rest}, by {source}"
-    return f"the bottleneck is {clean(first.name, 40)}, busy {_share(first)}{rest}, by {source}"
 
 
 def _observed(record: Record) -> list[Busy]:

@@ -1,114 +1,51 @@
-"""What bounds each loader, in sentences: its bottleneck, and the limits that its rate is close to."""
+"""What bounds a loader, in sentences: the limits that its rate is close to, and its busiest stage."""
 
-import dataclasses
-import math
 import statistics
-from collections.abc import Sequence
 
-from aggregator.base.case_names import parameters
-from aggregator.base.quantities import duration, percent
+from aggregator.base.quantities import count, percent
 from aggregator.base.text import clean
-from aggregator.judge.analysis import CaseResult
-from aggregator.judge.cases import natural
-from aggregator.judge.means import Mean, geometric_mean
-from aggregator.judge.metrics import Metric, items_per_second
+from aggregator.judge.metrics import Metric, setting
 from aggregator.judge.sides import Side
 from aggregator.report.loaders.limits import DECODING, HANDING_OVER, STORAGE, cold_share
-from aggregator.report.loaders.pipeline import BUSY, bottleneck
-from aggregator.report.loaders.tables import worst_mean
-from aggregator.report.model import Remarks
-from runners.harness.case import Case
-from runners.harness.record import Record
+from aggregator.report.loaders.pipeline import busy_stages
 
-STAGES = {"decode": "decoding", "batch": "batching", "normalize": "normalising"}
-"""What each stage adds to the stage before it."""
 NEAR = 0.7
 """A loader is bound by a limit from this share of it on."""
-FEWEST = 2
-"""A rate has an interval from so many replicates on."""
 PAST = 1.1
 """A loader beyond this share of the reference decoder's rate has a faster decoder: the reference is no limit to it."""
-NOTE = (
-    "Loaders report how busy each stage of their pipeline was. “decode 90 % of 2” means that the stage decode can run "
-    "two tasks at once, and that 90 % of the time of both was spent on tasks; the time in which a task waits for a CPU "
-    f"counts. A stage is called the bottleneck where its workers were busy for {percent(BUSY)} of the time or more; of "
-    "several stages that share their workers, it is the stage that took most of that time. Decoding includes reading "
-    "and resizing. The share of a stage in the time of an image is computed from the rates with and without the stage; "
-    "it is not measurable where their intervals overlap. A percentage after the name of a limit is the loader's rate "
-    f"as a share of that limit; the limits have a table below. A loader is bound by a limit from {percent(NEAR)} of it "
-    f"on. A loader beyond {percent(PAST)} of the reference decoder's rate has a decoder that is faster than the "
-    "reference."
-)
+SOURCE = "stage_statistics"
+"""The setting in which a loader names the source of its numbers on stages."""
 
 
-def loader_remarks(cases: Sequence[CaseResult]) -> Remarks | None:
-    """A sentence for each competitor and setting whose records show what bounds it, and for each track in which pixels
-    may differ; None where there are no sentences."""
-    pipelines: dict[tuple[Case, str], dict[str, Side]] = {}
-    for result in sorted(cases, key=natural):
-        for side in (side for side in result.sides if side.ok and result.case.stage in STAGES):
-            key = dataclasses.replace(result.case, stage=None), side.label
-            pipelines.setdefault(key, {})[result.case.stage or ""] = side
-    several = len({case.dataset for case, _ in pipelines}) > 1
-    lines = [
-        f"{clean(label, 60)}, {parameters(case)}{_data(case) if several else ''}: {said}."
-        for (case, label), stages in pipelines.items()
-        if (said := "; ".join(clause for clause in _clauses(stages) if clause))
-    ]
-    lines += _other_pixels(cases)
-    return Remarks("What bounds data loading", NOTE, tuple(lines)) if lines else None
+def sentences(side: Side) -> list[str]:
+    """At most two: what bounds the loader, and which stage is the busiest."""
+    return [said for said in (_bound(side), _busiest(side)) if said]
 
 
-def _clauses(stages: dict[str, Side]) -> tuple[str, ...]:
-    longest = stages[[stage for stage in STAGES if stage in stages][-1]]
-    return bottleneck(longest), _by_stage(stages), *_by_limit(longest)
-
-
-def _data(case: Case) -> str:
-    return f", {clean(case.dataset.id, 40)}" if case.dataset else ""
-
-
-def _by_stage(stages: dict[str, Side]) -> str:
-    """What each stage adds to the time of an image, as a share of the time in the longest pipeline."""
-    present = [stage for stage in STAGES if stage in stages]
-    if len(present) < 2 or any(len(side.ok) < FEWEST for side in stages.values()):
-        return ""
-    whole = _seconds(stages[present[-1]]).value
-    said: list[str] = []
-    added: list[str] = []
-    before = None
-    for stage, name in STAGES.items():
-        added.append(name)
-        if stage in stages:
-            said.append(f"{' and '.join(added)} {_share(_seconds(stages[stage]), before, whole)}")
-            before, added = _seconds(stages[stage]), []
-    return f"an image takes {duration(whole)}: {', '.join(said)}"
-
-
-def _share(own: Mean, before: Mean | None, whole: float) -> str:
-    if before is None:
-        return percent(min(1.0, own.value / whole))
-    return "not measurable" if own.ends[0] <= before.ends[1] else percent((own.value - before.value) / whole)
-
-
-def _seconds(side: Side) -> Mean:
-    """Seconds per image."""
-    return geometric_mean([-math.log(rate) for rate in side.values(items_per_second)])
+def _bound(side: Side) -> str:
+    clauses = [said for said in (*_by_limit(side), _by_storage(side)) if said]
+    said = "; ".join(clauses)
+    return f"{said[0].upper()}{said[1:]}." if said else ""
 
 
 def _by_limit(side: Side) -> list[str]:
-    """Which limits the longest pipeline comes near, with a warm page cache and with a cold page cache."""
+    """Which limits the loader comes near with a warm page cache."""
     decoding, handing = _median(side, DECODING.share), _median(side, HANDING_OVER.share)
     past = decoding is not None and decoding > PAST
     limits = {DECODING: None if past else decoding, HANDING_OVER: handing}
     shares = sorted(((share, limit.name) for limit, share in limits.items() if share is not None), reverse=True)
     near = [(share, name) for share, name in shares if share >= NEAR]
     found = [f"decodes faster than the reference decoder ({percent(decoding)})"] if decoding and past else []
-    if shares:
-        said = [f"{name} ({percent(share)})" for share, name in near or shares]
-        far = f"not bound by a single limit; closest to {', then '.join(said)}"
-        found.append(f"bound by {' and '.join(said)}" if near else far)
-    return [*found, _by_storage(side)]
+    if len(near) > 1:
+        found.append("bound by " + " and ".join(f"{name} ({percent(share)})" for share, name in near))
+    elif near:
+        found.append(f"bound by {near[0][1]}: it reaches {percent(near[0][0])} of the rate of {near[0][1]} alone")
+    elif shares:
+        share, name = shares[0]
+        found.append(
+            f"not bound by a single limit: it reaches {percent(share)} of the rate of {name} alone, the closest"
+        )
+    return found
 
 
 def _by_storage(side: Side) -> str:
@@ -117,24 +54,22 @@ def _by_storage(side: Side) -> str:
     if cold is not None and cold >= NEAR:
         return f"bound by storage when the page cache is cold ({percent(cold)})"
     if cold is None and warm is not None and warm > 1:
-        return f"faster than storage ({percent(warm)}), which would bind the loader without the page cache"
+        return "without the page cache, storage would bind it"
     return ""
+
+
+def _busiest(side: Side) -> str:
+    """The busiest stage of the loader's own pipeline; empty where no replicate was observed."""
+    stages = busy_stages(side)
+    if not stages:
+        return ""
+    busiest = max(stages, key=lambda stage: stage.share)
+    source = next((text for record in side.ok.values() if (text := setting(record, SOURCE))), "its own statistics")
+    share = percent(busiest.share)
+    of = "of the time" if busiest.workers == 1 else f"of the time of its {count(busiest.workers, 'worker')}"
+    return f"Busiest stage: {clean(busiest.name, 40)}, at work {share} {of}, by {source}."
 
 
 def _median(side: Side, read: Metric) -> float | None:
     values = side.values(read)
     return statistics.median(values) if values else None
-
-
-def _other_pixels(cases: Sequence[CaseResult]) -> list[str]:
-    """How far the loaders' pixels are from the reference in the tracks that do not ask for equal pixels."""
-    tracks: dict[str, dict[str, list[Record]]] = {}
-    for result in cases:
-        for side in (side for side in result.sides if side.ok and result.case.track != "matched"):
-            track = tracks.setdefault(clean(result.case.track, 40), {})
-            track.setdefault(side.name, []).extend(side.ok.values())
-    return [
-        f"With {track} settings the loaders do not do the same work. Mean difference from the reference decoder, of "
-        "255: " + ", ".join(f"{label} {worst_mean(records)}" for label, records in sides.items()) + "."
-        for track, sides in tracks.items()
-    ]

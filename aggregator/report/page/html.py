@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from aggregator.report.model import Figure, Packed, Panel, Report
-from aggregator.report.page import size_limits
+from aggregator.report.page import card, size_limits
 
 SCRIPTS = tuple(
     f"page/{name}.js" for name in ("packed", "state", "tables", "filter", "relative", "copy", "samples", "main")
@@ -85,6 +85,7 @@ def render_html(report: Report) -> str:
     template = environment.get_template("report.html.j2")
     page = template.render(
         report=report,
+        card=card.NAME,
         style=source(environment, "style.css"),
         script=script,
         script_hash=_hash(script),

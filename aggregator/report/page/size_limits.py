@@ -15,6 +15,8 @@ MOST_DRAWN = 250
 """Cases of one workload in a figure, which has a line for each side of a case."""
 MOST_AT_A_GLANCE = 24
 """Cases on the first screen, in the order of the plan."""
+MOST_BOUNDS = 24
+"""Loaders in one setting whose limits are drawn."""
 MOST_TOLD = 250
 """Cases that a report describes in full, in the order of the plan."""
 MOST_LISTED = 300

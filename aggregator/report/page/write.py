@@ -1,4 +1,4 @@
-"""A report on disk: report.html, report.md and the figures."""
+"""A report on disk: report.html, report.md, card.png and the figures."""
 
 import errno
 import re
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from aggregator.base.leftovers import remove_leftovers
 from aggregator.report.model import Report
+from aggregator.report.page import card
 from aggregator.report.page.html import render_html
 from aggregator.report.page.markdown import render_markdown
 from runners.harness.files import write_atomically
@@ -24,7 +25,7 @@ DRAWN = re.compile(
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Write report.md, report.html and figures/ into `folder`, which keeps none of an earlier report's figures.
+    """Write report.md, report.html, card.png and figures/ into `folder`; no figure of an earlier report stays in it.
 
     Gives report.html's path. Raises OSError.
     """
@@ -37,6 +38,7 @@ def write_report(report: Report, folder: Path) -> Path:
         write_atomically(path, figure.svg.encode(), lasting=False)
     remove_leftovers(drawings, made, lambda path: bool(DRAWN.fullmatch(path.name)))
     page = folder / "report.html"
+    write_atomically(folder / card.NAME, card.card(report), lasting=False)
     write_atomically(folder / "report.md", render_markdown(report).encode())
     write_atomically(page, render_html(report).encode())
     return page

@@ -41,7 +41,7 @@ function applyFilter() {
     const group = table.closest("details.group");
     if (group && active) group.open = shown > 0;
   }
-  for (const one of document.querySelectorAll(".outcome")) one.hidden = !fits(one.dataset.case, one.textContent);
+  for (const one of document.querySelectorAll("article[data-case]")) one.hidden = !fits(one.dataset.case, one.textContent);
   for (const one of document.querySelectorAll("details[data-case]")) {
     one.hidden = !fits(one.dataset.case, one.querySelector("summary").textContent + sidesOf(one).join(" "));
     if (!one.hidden) found.add(one.dataset.case);
