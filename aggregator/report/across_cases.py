@@ -53,6 +53,7 @@ MOST_LINES = 24
 """Sentences under one table."""
 UNKNOWN_WORK = "no ratio: nothing shows that both do the same work"
 NO_VERDICT = "; no verdict: the two were not measured side by side"
+DISTURBED = "; the machine was disturbed"
 
 Titles = Mapping[str, str]
 
@@ -220,6 +221,8 @@ def _sentence(
         return f"{said}, {other}{by} {_speed(second.best)} ({UNKNOWN_WORK})."
     text, interval = ratio_and_interval(compared.value, compared.low, compared.high)
     over = _n(compared) + ("" if compared.side_by_side else NO_VERDICT)
+    if top.best.side.disturbance or second.best.side.disturbance:
+        over += DISTURBED
     if compared.low <= 1:
         bounds = interval.replace(DASH, " to ")
         return (
@@ -284,9 +287,8 @@ def _families(ratios: Sequence[FamilyRatio], titles: Titles) -> Across:
             (
                 Cell(clean(one.family, 60), networks if networks != one.family else ""),
                 Cell(f"{fast} compared with {slow}"),
-                Cell(f"{text}×", interval, value=_short(ratio(one.paired.log_ratio))),
+                Cell(f"{text}×", f"{interval}, n {one.paired.n}", value=_short(ratio(one.paired.log_ratio))),
                 Cell(number),
-                Cell(str(one.paired.n)),
             )
         )
         over = f"geometric mean of {count(len(one.cases), 'case')} over {count(one.paired.n, 'block')}"
@@ -300,14 +302,14 @@ def _families(ratios: Sequence[FamilyRatio], titles: Titles) -> Across:
             )
     caption = (
         "How many times as fast one side is as the other in a family of networks: the geometric mean over its cases, "
-        "with the 95 % interval over blocks. In each block the logs of the ratios are averaged over the cases; the "
+        "with the 95 % interval over n blocks. In each block the logs of the ratios are averaged over the cases; the "
         "interval follows from the scatter of these means. Only blocks count that were planned beforehand and that "
         "all cases have. Cases are left out if the sides cannot be compared there, were disturbed or have fewer than "
         f"{FEWEST_BLOCKS} such blocks. The mean is no verdict. It is about these cases, not about other networks."
     )
     rest = parameters(first, *SIZES, *CHOSEN)
     title = f"{_title('Families of networks', first)}{rest and f', {rest}'}"
-    heads = ("family", "compared", "times as fast", "cases", "blocks")
+    heads = ("family", "compared", "times as fast", "cases")
     return Across(_shortened(lines), Table(caption, heads, tuple(rows), 2, title=title))
 
 

@@ -121,6 +121,16 @@ def test_peaks_that_differ_by_less_than_their_scatter_are_left_open():
     assert "Which of the two is faster is open: the first is 0.9" in line
 
 
+def test_a_peak_on_a_disturbed_machine_says_so():
+    def crowded(record):
+        shared = record.competitor == SPDL and record.case.workers == 8
+        return dataclasses.replace(record, health=dataclasses.replace(HEALTH, gpu_processes=2)) if shared else record
+
+    found = said(environment(LOADING, loading_seconds, crowded))["Best settings: data loading, CPU"]
+    assert found.lines[0].endswith("; the machine was disturbed).")
+    assert any("another process" in note for note in found.table.footnotes)
+
+
 def test_variants_of_one_framework_are_settings_of_it():
     cases = [planned(step_case("resnet18", batch), [TORCH, COMPILED, TF], 8) for batch in (1, 8)]
     seconds = {TORCH: 0.1, COMPILED: 0.05, TF: 0.08}

@@ -44,7 +44,7 @@ def test_no_ratio_without_interval_and_n_and_no_winner_from_data_that_allow_none
             tail = text[found.end() : found.end() + 80]
             in_a_row = re.match(r"[ |]+[\d.]+–[\d.]+ \| \d+[ <]", tail)
             in_a_note = re.match(r" that of .*\(95 % CI [\d.]+–[\d.]+, \d+ blocks\)", tail)
-            at_a_glance = re.match(r",? ?[\d.]+–[\d.]+, n \d+|,? baseline", tail)
+            at_a_glance = re.match(r",?[ (]*[\d.]+–[\d.]+, n \d+|,? baseline", tail)
             assert in_a_row or in_a_note or at_a_glance or is_axis(around), around
     rows = [line for line in markdown.splitlines() if re.match(r"\| .* compared with .*\|$", line)]
     rows += [
@@ -59,6 +59,10 @@ def test_no_ratio_without_interval_and_n_and_no_winner_from_data_that_allow_none
             assert int(re.search(r"[\d.]+–[\d.]+ \| (\d+)", row)[1]) >= 3
         if "not comparable" in row or "incomplete" in row:
             assert "×" not in row
+    for text in (markdown, page):
+        across = text.split("Best settings:")[1].split("All comparisons")[0]
+        assert "peak" in across
+        assert not re.search(r"is faster|\bwins\b|equivalent", across.replace("is faster is open", ""))
 
 
 def test_no_share_without_interval_and_n(tmp_path):

@@ -172,7 +172,7 @@ def test_no_ratio_without_interval_and_blocks(tmp_path):
     rows = re.findall(r"^\| .*×.*\|$", (folder / "report.md").read_text(), re.MULTILINE)
     assert rows
     for row in rows:
-        assert re.search(r"\d× (\| [\d.]+–[\d.]+ \| \d+ \||\([\d.]+–[\d.]+, n \d|\(baseline\))", row), row
+        assert re.search(r"\d× (\| [\d.]+–[\d.]+ \| \d+ \||\([\d.]+–[\d.]+, n \d)", row), row
 
 
 @pytest.mark.usefixtures("blank_figures")
