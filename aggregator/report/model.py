@@ -39,7 +39,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel of a figure: its heading, and its SVG with the title that it has for who cannot see it.
+    """One panel of a figure: its heading, and its SVG with a title for a reader who cannot see it.
 
     `cases` has the digests of its cases where its marks do not name them.
     """

@@ -88,6 +88,13 @@ def test_a_report_on_several_runs_opens_no_more_figures_than_a_report_on_one():
     assert [section.partition("<details")[0].count("<figure") for section in sections] == [2, 2]
 
 
+def test_where_no_figure_may_be_open_all_are_folded(report):
+    folded = dataclasses.replace(report, parts=(dataclasses.replace(report.parts[0], open_figures=0),))
+    page = render_html(folded).partition('id="figures-1"')[2].partition('id="tables-1"')[0]
+    assert page.partition("<details")[0].count("<figure") == 0
+    assert page.partition("<details")[2].count("<figure") == len(report.parts[0].figures)
+
+
 def test_cases_of_a_network_are_in_one_panel_with_names_beside_the_marks(report):
     figure = figure_of(report, "relative-speed-steps")
     assert figure.title == "Relative speed: training step"

@@ -259,11 +259,40 @@ def test_figures_follow_the_filter_and_lead_to_the_case(read):
     digest = wanted.get_attribute("data-case")
     seen = marks.evaluate_all("all => all.filter(one => !one.classList.contains('faint')).map(one => one.dataset.case)")
     assert set(seen) == {digest}
-    assert reader.page.locator(".figures figure:visible").count() < reader.page.locator(".figures figure").count()
+    assert reader.page.locator(".figures .panel:visible").count() < reader.page.locator(".figures .panel").count()
     reader.page.locator(f'.figures figure:visible [data-case="{digest}"]').first.click(force=True)
     assert wanted.get_attribute("open") is not None
     reader.page.get_by_role("button", name="Reset").click()
     assert reader.page.locator(".figures .faint").count() == 0
+
+
+TEXT_SIZES = """() => [...document.querySelectorAll(".panel svg text")].filter((one) => one.getClientRects().length)
+  .map((one) => parseFloat(getComputedStyle(one).fontSize) * one.ownerSVGElement.getBoundingClientRect().width
+    / one.ownerSVGElement.viewBox.baseVal.width)"""
+
+
+@pytest.mark.parametrize(("width", "beside"), [(1280, 2), (390, 1)])
+def test_figures_fill_the_page_and_their_texts_can_be_read(read, width, beside):
+    reader = read()
+    reader.page.set_viewport_size({"width": width, "height": 900})
+    reader.page.locator("details.more summary").click()
+    sizes = reader.page.evaluate(TEXT_SIZES)
+    assert 11 <= min(sizes) <= max(sizes) < 16
+    boxes = [one.bounding_box() for one in reader.page.locator(".figures .panel:visible").all()]
+    assert max(sum(box["y"] == other["y"] for other in boxes) for box in boxes) == beside
+    assert sum(box["width"] for box in boxes[:beside]) > 0.8 * (width - 90)
+    assert reader.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_folded_figures_open_without_a_script_and_are_printed(read):
+    reader = read(java_script_enabled=False)
+    figures = reader.page.locator(".figures figure")
+    assert reader.page.locator(".figures figure:visible").count() == 5 < figures.count()
+    reader.page.emulate_media(media="print")
+    assert reader.page.locator(".figures figure:visible").count() == figures.count()
+    reader.page.emulate_media(media="screen")
+    reader.page.locator("details.more summary").click()
+    assert reader.page.locator(".figures figure:visible").count() == figures.count()
 
 
 def test_a_printed_page_has_every_answer(read):
