@@ -56,7 +56,7 @@ class Axis:
             inside = [rate for rate in rates if self.low <= rate <= self.high]
             if len(inside) <= MOST_TICKS:
                 break
-        return tuple((f"{rate:,.12g}", f"{self.place(rate):.1f}") for rate in inside)
+        return tuple((f"{rate:.12g}", f"{self.place(rate):.1f}") for rate in inside)
 
 
 def loading(cases: Sequence[CaseResult], palette: Palette, titles: Mapping[str, str]) -> Loading | None:
