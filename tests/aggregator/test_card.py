@@ -80,7 +80,7 @@ def test_the_card_says_what_the_first_screen_says():
     sentence = "".join(text for text, _ in first.sentence)
     assert "".join(said[4:6]).replace("…", "").rstrip() in sentence
     assert {side.name for side in first.sides} | {side.rate for side in first.sides} <= set(said)
-    assert said[-2:] == ["2 further cases", "Levelfield"]
+    assert said[-2:] == ["the report has further cases", "Levelfield"]
 
 
 def test_an_incomplete_run_says_so():

@@ -8,7 +8,6 @@ from itertools import zip_longest
 import vl_convert
 from markupsafe import escape
 
-from aggregator.base.quantities import count
 from aggregator.base.text import clean
 from aggregator.report.model import Outcome, OutcomeSide, Report, Words
 
@@ -72,8 +71,8 @@ def card_svg(report: Report) -> str:
         x, y = MARGIN + index % columns * (width + GAP), 178 + index // columns * 202
         drawn = "".join(_outcome(where + outcome.title, outcome, report.marks, width / scale))
         marks.append(f'<g transform="translate({x} {y}) scale({scale})">{drawn}</g>')
-    left_out = len(every) - len(shown)
-    state = "INCOMPLETE" if report.incomplete else count(left_out, "further case") if left_out else ""
+    further = "the report has further cases" if len(every) > len(shown) else ""
+    state = " · ".join(filter(None, ("INCOMPLETE" if report.incomplete else "", further)))
     marks += [
         _text(MARGIN, 604, 20, state, inner - 200, BAD if report.incomplete else QUIET, bold=True),
         _text(WIDTH - MARGIN, 604, 20, "Levelfield", 200, QUIET, bold=True, anchor="end"),
