@@ -9,7 +9,7 @@ from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.health import PROCESS_SPREAD
 from aggregator.judge.roofline import PRODUCT, Roof, Unknown
 from aggregator.judge.sides import Side
-from aggregator.report.answers import incomplete, sentence
+from aggregator.report.answers import incomplete, sentence, turned
 from aggregator.report.machine_advice import needed
 from method.compare import Paired
 from method.statistic import STEP_WORKLOADS
@@ -120,13 +120,16 @@ def _unread(result: CaseResult) -> list[str]:
 
 def _compared(comparison: Comparison) -> str:
     """The verdict with its numbers."""
-    names = f"{comparison.right.name} ÷ {comparison.left.name}"
-    return f"{names}: {'; '.join([sentence(comparison), *_statistics(comparison)])}"
+    _, slow, fast = turned(comparison)
+    return f"{fast.name} compared with {slow.name}: {'; '.join([sentence(comparison), *_statistics(comparison)])}"
 
 
 def _statistics(comparison: Comparison) -> list[str]:
     """The ratios of median and mean steps (slow steps change only the mean), and the p-values of the tests."""
-    compared, means, judged = comparison.paired, comparison.means, comparison.judged
+    compared, _, fast = turned(comparison)
+    means, judged = comparison.means, comparison.judged
+    if means and fast is comparison.right:
+        means = means.swapped()
     if compared is None or comparison.verdict is Verdict.NOT_COMPARABLE:
         return []
     said = []

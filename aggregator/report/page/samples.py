@@ -18,6 +18,7 @@ ROUNDED_TO = {
     8: "an eighth of the interquartile range of its replicate",
     4: "a quarter of the interquartile range of its replicate",
     2: "half of the interquartile range of its replicate",
+    1: "the interquartile range of its replicate",
 }
 """By how many times finer than the interquartile range; the first that fits is taken."""
 LEVELS = " !#$%'()*+,-./0123456789:;=?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}"
