@@ -44,7 +44,7 @@ def test_no_ratio_without_interval_and_n_and_no_winner_from_data_that_allow_none
             tail = text[found.end() : found.end() + 80]
             in_a_row = re.match(r"[ |]+[\d.]+–[\d.]+ \| \d+[ <]", tail)
             in_a_note = re.match(r" that of .*\(95 % CI [\d.]+–[\d.]+, \d+ blocks\)", tail)
-            at_a_glance = re.match(r",?[ (]*[\d.]+–[\d.]+, n \d+|,? baseline", tail)
+            at_a_glance = re.match(r",?\d*[ (]*[\d.]+–[\d.]+, n \d+|,? baseline", tail)
             assert in_a_row or in_a_note or at_a_glance or is_axis(around), around
     rows = [line for line in markdown.splitlines() if re.match(r"\| .* compared with .*\|$", line)]
     rows += [
