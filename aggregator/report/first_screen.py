@@ -68,13 +68,9 @@ def totals(cases: Sequence[CaseResult], titles: Mapping[str, str]) -> str:
 
 def title(cases: Sequence[CaseResult], titles: Mapping[str, str]) -> str:
     """Who was compared: `TensorFlow, PyTorch and ONNX Runtime compared`."""
-    names = list(
-        dict.fromkeys(
-            clean(titles.get(side.competitor.framework) or side.competitor.framework, 40)
-            for case in cases
-            for side in case.sides
-        )
-    )
+    names = list(dict.fromkeys(called(side.competitor, titles, ()) for case in cases for side in case.sides))
+    if any(case.is_self for case in cases):
+        names = [name.rpartition(" ")[0] for name in names[:1]]  # less the label
     listed = " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "Nothing"
     if len(names) == 1 and any(case.is_self for case in cases):
         return f"{listed} compared with itself"
