@@ -1,32 +1,28 @@
-"""What the cases of one environment show together: best settings, scaling, and the mean ratio of a family of networks.
+"""What cases that differ in settings show together: the best setting of each competitor, and scaling.
 
 None of these numbers is a verdict. The intervals hold for each number by itself; they are not adjusted for how many
 numbers a report shows.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 from scipy import stats
 
-from aggregator.judge.analysis import CaseResult, Comparison, Environment, compare_sides
-from aggregator.judge.cases import natural
+from aggregator.judge.analysis import CaseResult, Environment
+from aggregator.judge.cases import alike
 from aggregator.judge.means import Mean, geometric_mean
 from aggregator.judge.metrics import items_per_second
 from aggregator.judge.sides import Side
-from method.compare import ALPHA, ANYTIME, ENDED_ALPHA, FIXED, Design, Paired, paired, ratio
-from method.verdict import FEWEST_BLOCKS
+from method.compare import ALPHA, ENDED_ALPHA, ratio
 from runners.harness.axes import Axis
-from runners.harness.case import AXES, Case, Competitor
-from runners.harness.families import family
+from runners.harness.case import AXES, Competitor
 from runners.harness.record import Status
 
 CHOICES = tuple(axis for axis in AXES if axis.choice)
 """The axes that are the user's to choose."""
-SIZES = ("network", "input_size")
-"""The axes over which the mean of a family runs, besides those of CHOICES."""
 FEWEST_REPLICATES = 2
 LEVEL = 0.05
 """A larger value of an axis that brings less than this is not worth it."""
@@ -111,37 +107,9 @@ class Scaling:
     enough: int
 
 
-@dataclass(frozen=True)
-class FamilyRatio:
-    """The geometric mean over cases of how many times as fast one side is as another, over the blocks of all cases.
-
-    `of` is how many cases of the family both sides should have run. The others are left out: incomparable or disturbed,
-    or with too few blocks.
-    """
-
-    family: str
-    cases: tuple[Case, ...]
-    of: int
-    fast: Side
-    slow: Side
-    paired: Paired
-
-
 def program(side: Side) -> Competitor:
     """A side's competitor without its variant: the framework with its loader."""
     return replace(side.competitor, variant="")
-
-
-def alike(cases: Iterable[CaseResult], without: Iterable[str]) -> list[list[CaseResult]]:
-    """Groups of cases that differ in no axis but those in `without`, each in natural order."""
-    left_out = set(without)
-    names = [axis.name for axis in AXES if axis.name not in left_out]
-    grouped: dict[tuple[object, ...], list[CaseResult]] = {}
-    for result in sorted(cases, key=natural):
-        case = result.case
-        key = (case.workload, case.device, case.dataset, *(getattr(case, name) for name in names))
-        grouped.setdefault(key, []).append(result)
-    return list(grouped.values())
 
 
 def tasks(cases: Iterable[CaseResult]) -> list[list[CaseResult]]:
@@ -171,7 +139,7 @@ def ratio_of_peaks(members: Sequence[CaseResult], fast: Peak, slow: Peak, adapti
     if not same_work(members, fast.best.side.competitor, slow.best.side.competitor):
         return None
     if fast.best.case is slow.best.case:
-        found = _comparison(fast.best.case, fast.best.side, slow.best.side).paired
+        found = fast.best.case.between(fast.best.side, slow.best.side).paired
         if found is None or found.low is None or found.high is None:
             return None
         return Ratio(ratio(found.log_ratio), ratio(found.low), ratio(found.high), (found.n,))
@@ -181,7 +149,7 @@ def ratio_of_peaks(members: Sequence[CaseResult], fast: Peak, slow: Peak, adapti
 def same_work(members: Sequence[CaseResult], left: Competitor, right: Competitor) -> bool:
     """Whether two competitors meet in a case of the task, and do the same work in every case in which they meet."""
     met = [
-        _comparison(result, sides[left], sides[right])
+        result.between(sides[left], sides[right])
         for result in members
         if (sides := {side.competitor: side for side in result.sides if side.ok}).keys() >= {left, right}
     ]
@@ -238,114 +206,6 @@ def along(cases: Iterable[CaseResult], axis: Axis) -> list[list[CaseResult]]:
 def adaptive(env: Environment) -> bool:
     """Whether the number of replicates may depend on the results; unknown without a plan."""
     return env.run.plan is None or env.run.plan.stopping is not None
-
-
-def planned_blocks(env: Environment) -> dict[Case, int] | None:
-    """How many blocks each case was to have before anything was measured; None without a plan."""
-    return {one.case: one.blocks for one in env.run.plan.cases} if env.run.plan else None
-
-
-def families(cases: Iterable[CaseResult], planned: Mapping[Case, int] | None) -> list[list[FamilyRatio]]:
-    """For each group of cases that differ only in network, size and choices, the ratios of each family of networks.
-
-    A family needs two cases. Sides are compared where the report compares them in a case.
-    """
-    groups = alike(cases, [*SIZES, *(axis.name for axis in CHOICES)])
-    found = [list(_of_group(members, planned)) for members in groups if members[0].case.network]
-    return [ratios for ratios in found if ratios]
-
-
-def _of_group(members: Sequence[CaseResult], planned: Mapping[Case, int] | None) -> Iterator[FamilyRatio]:
-    by_family: dict[str, list[CaseResult]] = {}
-    for result in members:
-        by_family.setdefault(family(result.case.network or ""), []).append(result)
-    for name, cases in by_family.items():
-        pairs = dict.fromkeys(
-            (found.left.competitor, found.right.competitor) for result in cases for found in result.comparisons
-        )
-        asked: set[frozenset[Competitor]] = set()
-        for pair in pairs if len(cases) > 1 else ():
-            if frozenset(pair) not in asked and (mean := _mean_ratio(name, cases, *pair, planned)):
-                asked.add(frozenset(pair))
-                yield mean
-
-
-def _mean_ratio(
-    name: str, cases: Sequence[CaseResult], left: Competitor, right: Competitor, planned: Mapping[Case, int] | None
-) -> FamilyRatio | None:
-    """The ratio of two competitors in a family, the faster first; None for fewer than two cases or too few blocks."""
-    counted: list[Comparison] = []
-    of = 0
-    for result in cases:
-        sides = {side.competitor: side for side in result.sides}
-        if sides.keys() >= {left, right}:
-            of += 1
-            found = _comparison(result, sides[left], sides[right])
-            blocks = _differences(found, planned)
-            if len(blocks) >= FEWEST_BLOCKS and not found.incomparable and not found.disturbed:
-                counted.append(found)
-    if len(counted) < 2:
-        return None
-    widened = math.fsum(found.paired.widened for found in counted if found.paired) / len(counted)
-    design = ANYTIME if planned is None else FIXED
-    compared = mean_over_cases([_differences(found, planned) for found in counted], design, widened)
-    if compared is None or compared.low is None:
-        return None
-    cases_of, first = tuple(found.case for found in counted), counted[0]
-    if compared.log_ratio > 0:
-        return FamilyRatio(name, cases_of, of, first.left, first.right, compared)
-    return FamilyRatio(name, cases_of, of, first.right, first.left, compared.swapped())
-
-
-def mean_over_cases(
-    differences: Sequence[Mapping[int, float]], design: Design = FIXED, widened: float = 0.0
-) -> Paired | None:
-    """The mean over cases of log(time of right / time of left), from the differences of each case by block.
-
-    In each block that all cases have, the differences are averaged over the cases. The interval is that of the mean of
-    these block means, in a fixed design the t interval. This is the error of a contrast in a randomised block design,
-    with cases fixed and blocks random (Cochran & Cox, *Experimental Designs*, 1957, chapter 4): what slows all cases of
-    a block together stays in it. The geometric mean is the only mean of ratios that does not depend on which side is
-    the reference (Fleming & Wallace, *How not to lie with statistics*, CACM 29, 1986). The interval is about these
-    cases, not about other networks.
-
-    `widened` is the mean of how far drift widens the intervals of the cases. None for fewer than FEWEST_BLOCKS blocks.
-    """
-    shared = sorted(set.intersection(*(set(found) for found in differences))) if differences else []
-    if len(shared) < FEWEST_BLOCKS:
-        return None
-    means = [math.fsum(found[number] for found in differences) / len(differences) for number in shared]
-    return paired(means, design, widened)
-
-
-def _differences(found: Comparison, planned: Mapping[Case, int] | None) -> dict[int, float]:
-    """The log-ratio of each block that was planned beforehand.
-
-    How many blocks a case gets after these depends on its results, so that a t interval over all of them would miss the
-    true ratio more often than it promises. Without a plan all blocks count, and the interval is anytime-valid.
-    """
-    left, right = found.left.logs, found.right.logs
-    most = math.inf if planned is None else planned.get(found.case, 0)
-    return {number: right[number] - left[number] for number in sorted(left.keys() & right.keys()) if number < most}
-
-
-def _comparison(result: CaseResult, left: Side, right: Side) -> Comparison:
-    """The comparison of two sides of a case, with `left` as its left side."""
-    found = next(
-        (one for one in result.comparisons if {one.left.competitor, one.right.competitor} == _competitors(left, right)),
-        None,
-    )
-    if found is None:
-        design = next((one.paired.design for one in result.comparisons if one.paired), FIXED)
-        return compare_sides(result.case, left, right, design)
-    if found.left.competitor == left.competitor:
-        return found
-    turned = found.paired.swapped() if found.paired else None
-    return replace(found, left=found.right, right=found.left, paired=turned)
-
-
-def _competitors(left: Side, right: Side) -> set[Competitor]:
-    return {left.competitor, right.competitor}
 
 
 def _counts(side: Side) -> bool:

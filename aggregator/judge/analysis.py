@@ -92,6 +92,13 @@ class CaseResult:
         timed = [entry for entry in found if entry[0].samples and entry[0].samples.step_ns]
         return sorted(timed, key=lambda entry: (entry[0].block.sequence, entry[0].record_id))
 
+    def between(self, left: Side, right: Side) -> Comparison:
+        """The comparison of two sides in this order. A pair that the report does not judge has no verdict."""
+        pair = (left.competitor, right.competitor)
+        judged = (one for one in self.comparisons if (one.left.competitor, one.right.competitor) == pair)
+        design = next((one.paired.design for one in self.comparisons if one.paired), FIXED)
+        return next(judged, None) or compare_sides(self.case, left, right, design)
+
     @property
     def deciding(self) -> Comparison | None:
         """Best against runner-up, or None where fewer than two sides can be compared."""

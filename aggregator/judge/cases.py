@@ -47,3 +47,15 @@ def _natural(value: Value | None) -> tuple[object, ...]:
     if isinstance(value, str):
         return tuple((len(part), part) if part.isdigit() else (0, part) for part in re.split(r"(\d+)", value))
     return () if value is None else (value,)
+
+
+def alike(cases: Iterable[CaseResult], without: Iterable[str]) -> list[list[CaseResult]]:
+    """Groups of cases that differ in no axis but those in `without`, each in natural order."""
+    left_out = set(without)
+    names = [axis.name for axis in AXES if axis.name not in left_out]
+    grouped: dict[tuple[object, ...], list[CaseResult]] = {}
+    for result in sorted(cases, key=natural):
+        case = result.case
+        key = (case.workload, case.device, case.dataset, *(getattr(case, name) for name in names))
+        grouped.setdefault(key, []).append(result)
+    return list(grouped.values())

@@ -18,17 +18,13 @@ from aggregator.base.text import clean
 from aggregator.judge.across_cases import (
     CHOICES,
     LEVEL,
-    SIZES,
-    FamilyRatio,
     Peak,
     Ratio,
     Scaling,
     Setting,
     adaptive,
     along,
-    families,
     peaks,
-    planned_blocks,
     program,
     ratio_of_peaks,
     scaling,
@@ -36,6 +32,7 @@ from aggregator.judge.across_cases import (
 )
 from aggregator.judge.analysis import CaseResult, Environment
 from aggregator.judge.cases import by_contest, contests
+from aggregator.judge.families import SIZES, FamilyRatio, families, planned_blocks
 from aggregator.report.answers import incomplete
 from aggregator.report.cells import MEAN_NOTE
 from aggregator.report.figures.style import called

@@ -10,7 +10,7 @@ from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.sides import Side
 from aggregator.report import undecided
 from aggregator.report.footnotes import Footnotes
-from aggregator.report.model import Answer, Axis, Interval
+from aggregator.report.model import Answer, AnswerAxis, Interval
 from method.compare import Paired, ratio
 from method.verdict import (
     DELTA,
@@ -37,9 +37,9 @@ class Scale:
         """The place of a ratio in per cent of the axis; a ratio beyond an end is drawn at that end."""
         return 100 * (min(max(log_ratio, self.low), self.high) - self.low) / (self.high - self.low)
 
-    def printed(self) -> Axis:
+    def printed(self) -> AnswerAxis:
         """The axis with its labels."""
-        return Axis(f"{ratio(self.low):.2f}×", f"{self.place(0.0):.2f}", f"{ratio(self.high):.2f}×")
+        return AnswerAxis(f"{ratio(self.low):.2f}×", f"{self.place(0.0):.2f}", f"{ratio(self.high):.2f}×")
 
 
 def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, footnotes: Footnotes) -> Answer:

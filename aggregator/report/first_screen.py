@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 from aggregator.base.case_names import digest, group, heading, parameters
 from aggregator.base.quantities import DASH, count, duration, percent, ratio_of, significant, with_half_width
 from aggregator.base.text import clean
-from aggregator.judge.analysis import CaseResult, Comparison, compare_sides
+from aggregator.judge.analysis import CaseResult
 from aggregator.judge.means import Mean, geometric_mean
 from aggregator.judge.metrics import items_per_second
 from aggregator.judge.sides import Side, ranked
 from aggregator.report.answers import ALONE, score, sentence, turned
 from aggregator.report.figures.style import Palette, called
 from aggregator.report.model import Interval, Outcome, OutcomeSide, Words
-from method.compare import FIXED, Paired
 from method.verdict import FEWEST_BLOCKS, SMALLEST_DIFFERENCE, Verdict
 from runners.harness.case import Case
 
@@ -142,21 +141,9 @@ def _speed(case: CaseResult, side: Side, ranking: Sequence[Side]) -> tuple[str, 
         return "", ""
     if side is ranking[-1]:
         return "1×", "baseline"
-    found = _paired(case, side, ranking[-1])
-    text, interval = ratio_of(found)
-    return (f"{text}×", f"{interval}, n {found.n}") if found and text else ("", "")
-
-
-def _paired(case: CaseResult, side: Side, slowest: Side) -> Paired | None:
-    """How many times as fast `side` is as `slowest`, paired by block; None where it may not be shown."""
-    found: Comparison | None = next(
-        (one for one in case.comparisons if {one.left.label, one.right.label} == {side.label, slowest.label}), None
-    )
-    design = next((one.paired.design for one in case.comparisons if one.paired), FIXED)
-    found = found or compare_sides(case.case, side, slowest, design)
-    if found.paired is None or found.incomparable:
-        return None
-    return found.paired if found.right.label == slowest.label else found.paired.swapped()
+    found = case.between(side, ranking[-1])
+    text, interval = ("", "") if found.incomparable else ratio_of(found.paired)
+    return (f"{text}×", f"{interval}, n {found.paired.n}") if found.paired and text else ("", "")
 
 
 def _bar(rate: Mean | None, widest: float) -> Interval | None:

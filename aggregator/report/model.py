@@ -152,7 +152,7 @@ class CaseDetail:
 
 
 @dataclass(frozen=True)
-class Axis:
+class AnswerAxis:
     """The small axis of the answers: the labels of its two ends, and the place of 1 in per cent."""
 
     left: str
@@ -228,7 +228,7 @@ class Part:
     scores: Table
     groups: tuple[AnswerGroup, ...]
     notes: tuple[str, ...]
-    axis: Axis | None
+    axis: AnswerAxis | None
     going_on: tuple[str, ...]
     """How to get the missing answers."""
     advice: tuple[str, ...]

@@ -27,15 +27,13 @@ from aggregator.judge.across_cases import (
     CHOICES,
     adaptive,
     enough,
-    families,
-    mean_over_cases,
     peaks,
-    planned_blocks,
     ratio_of_peaks,
     tasks,
     unpaired,
 )
 from aggregator.judge.analysis import analyse
+from aggregator.judge.families import families, mean_over_cases, planned_blocks
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.across_cases import across_cases
 from method.compare import ANYTIME, ENDED_ALPHA, paired, ratio

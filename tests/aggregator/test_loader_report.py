@@ -12,7 +12,7 @@ from aggregator.report.figures import line_plot
 from aggregator.report.figures.charts import Drawn
 from aggregator.report.figures.style import Palette
 from aggregator.report.loaders import figures
-from aggregator.report.loaders.bounds import Axis, loading
+from aggregator.report.loaders.bounds import RateAxis, loading
 from aggregator.report.loaders.tables import loader_tables
 from aggregator.report.page import size_limits
 from aggregator.report.scores import score_table
@@ -264,7 +264,7 @@ def test_a_loaders_rate_is_drawn_among_its_limits_on_one_axis():
     [(400, 6000, ["500", "1000", "2000", "5000"]), (640, 1281, ["1000"]), (9, 1e7, None), (0.04, 3, None)],
 )
 def test_an_axis_has_few_ticks_within_it(low, high, labels):
-    ticks = Axis(low, high).ticks()
+    ticks = RateAxis(low, high).ticks()
     assert ticks
     assert all(5 <= float(place) <= 95 for _, place in ticks)
     assert labels is None or [label for label, _ in ticks] == labels

@@ -35,7 +35,7 @@ APART, BESIDE = 16, 9
 NUMBER = ",~r"
 
 
-class Across(NamedTuple):
+class Horizontal(NamedTuple):
     """The horizontal axis: the field with its values, what they are, and numbers or a list of values."""
 
     field: str
@@ -59,7 +59,7 @@ class Across(NamedTuple):
 
 def line_panels(
     rows: Sequence[Row],
-    across: Across,
+    across: Horizontal,
     up: Ticks,
     title: str,
     palette: Palette,
@@ -112,7 +112,7 @@ def line_panels(
 def _names(
     panel: str,
     rows: Sequence[Row],
-    across: Across,
+    across: Horizontal,
     up: Ticks,
     plot: Plot,
     names: dict[str, dict[str, str]],

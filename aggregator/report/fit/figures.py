@@ -9,7 +9,7 @@ from aggregator.judge.sides import Side
 from aggregator.report.figures.charts import WHO, amounts
 from aggregator.report.figures.compose import beside, figure
 from aggregator.report.figures.dot_plot import about
-from aggregator.report.figures.line_plot import Across, line_panels
+from aggregator.report.figures.line_plot import Horizontal, line_panels
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.model import Figure
 from runners.harness.record import Epoch
@@ -34,7 +34,7 @@ def history(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figur
         found = [row for row in rows if row["quantity"] == quantity]
         if found:
             up = amounts([row["value"] for row in found])
-            panels += line_panels(found, Across("epoch", "epoch", epochs), up, quantity, palette, names)
+            panels += line_panels(found, Horizontal("epoch", "epoch", epochs), up, quantity, palette, names)
     title = "Training loss and accuracy by epoch"
     return figure(
         f"{prefix}fit-history", title, caption, panels, palette, [row for row in rows if row["panel"] not in names]
@@ -54,7 +54,7 @@ def against_time(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> 
     panels = []
     for network in dict.fromkeys(row["network"] for row in rows):
         found = [row for row in rows if row["network"] == network]
-        across = Across("seconds", "seconds of training", amounts([row["seconds"] for row in found]))
+        across = Horizontal("seconds", "seconds of training", amounts([row["seconds"] for row in found]))
         panels += line_panels(found, across, up, TESTED, palette, names)
     title = "Test accuracy by time of training"
     return figure(

@@ -9,7 +9,7 @@ from scipy.stats import ttest_1samp
 from aggregator.base.quantities import DASH, duration_range, number_range, percent_range, with_half_width
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
-from aggregator.judge.cases import natural
+from aggregator.judge.cases import alike, natural
 from aggregator.judge.metrics import Metric
 from aggregator.judge.sides import Side
 from aggregator.report.answers import incomplete
@@ -19,7 +19,6 @@ from aggregator.report.model import Cell, Table
 from aggregator.report.settings import Columns, setting_cells, setting_columns
 from aggregator.report.tables import Column, by_side, spread
 from method.compare import interval_of_mean
-from runners.harness.case import Case
 
 SETTINGS = ("network", "batch_size", "workers", "cache", "augment", "epochs")
 OTHER_STAGES = ("load", "build", "save", "restore")
@@ -132,7 +131,8 @@ def target_of(case: CaseResult) -> float | None:
 def _seeds(cases: Sequence[CaseResult]) -> Table | None:
     """Test accuracy over several seeds, since one seed does not show which framework learns better."""
     named = _named(cases, "seed")
-    rows = [row for members in _apart_from_seed(cases) for row in _seed_rows(named, members)]
+    groups = [members for members in alike(cases, ["seed"]) if len({one.case.seed for one in members}) >= FEWEST_SEEDS]
+    rows = [row for members in groups for row in _seed_rows(named, members)]
     heads = (*named, "competitor", "seeds", "accuracy", "against the first", "p")
     caption = (
         "Accuracy on the test images over seeds: means with half of the 95 % t interval. Replicates with the same seed "
@@ -140,13 +140,6 @@ def _seeds(cases: Sequence[CaseResult]) -> Table | None:
         "adjustment."
     )
     return Table(caption, heads, tuple(rows), len(named) + 1, (), "Does one learn better?") if rows else None
-
-
-def _apart_from_seed(cases: Sequence[CaseResult]) -> Iterator[list[CaseResult]]:
-    alike: dict[Case, list[CaseResult]] = {}
-    for case in cases:
-        alike.setdefault(dataclasses.replace(case.case, seed=0), []).append(case)
-    return (members for members in alike.values() if len({one.case.seed for one in members}) >= FEWEST_SEEDS)
 
 
 def _seed_rows(named: Columns, members: Sequence[CaseResult]) -> Iterator[tuple[Cell, ...]]:

@@ -38,7 +38,7 @@ Found = tuple[Case, Side, list[str]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Axis:
+class RateAxis:
     """A logarithmic axis that contains these rates, with a margin at both ends."""
 
     low: float
@@ -82,7 +82,7 @@ def loading(cases: Sequence[CaseResult], palette: Palette, titles: Mapping[str, 
     )
 
 
-def _drawn(found: Found, axis: Axis, palette: Palette, titles: Mapping[str, str], several: bool) -> LoaderLimits:
+def _drawn(found: Found, axis: RateAxis, palette: Palette, titles: Mapping[str, str], several: bool) -> LoaderLimits:
     case, side, said = found
     data = f", {clean(case.dataset.id, 40)}" if several and case.dataset else ""
     own = _own(side)
@@ -109,14 +109,14 @@ def _limits(side: Side) -> dict[str, float]:
     return {limit.name: statistics.median(values) for limit in LIMITS if (values := side.values(limit.rate))}
 
 
-def _axis(rates: Iterable[float]) -> Axis:
+def _axis(rates: Iterable[float]) -> RateAxis:
     """Rates further apart than a factor of two, so that the axis has a tick."""
     known = list(rates) or [1.0]
     low, high = min(known), max(known)
-    return Axis(low, high) if high > 2 * low else Axis(low / 2, high * 2)
+    return RateAxis(low, high) if high > 2 * low else RateAxis(low / 2, high * 2)
 
 
-def _place(axis: Axis, middle: float, low: float, high: float) -> Interval:
+def _place(axis: RateAxis, middle: float, low: float, high: float) -> Interval:
     left, right = axis.place(low), axis.place(high)
     return Interval(f"{left:.1f}", f"{right - left:.1f}", f"{axis.place(middle):.1f}")
 

@@ -12,7 +12,7 @@ from aggregator.judge.sides import Side
 from aggregator.report.figures.charts import amounts
 from aggregator.report.figures.compose import beside, figure
 from aggregator.report.figures.dot_plot import row_of
-from aggregator.report.figures.line_plot import Across, line_panels
+from aggregator.report.figures.line_plot import Horizontal, line_panels
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.loaders.limits import DECODING
 from aggregator.report.model import Figure
@@ -70,7 +70,7 @@ def cost(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure |
         "a loader is at the height of the point with the most workers."
     )
     names = beside(rows, palette)
-    across = Across("cost", "CPU time per image, ms", amounts([row["cost"] for row in rows]))
+    across = Horizontal("cost", "CPU time per image, ms", amounts([row["cost"] for row in rows]))
     up = amounts([row["value"] for row in rows])
     panels = line_panels(rows, across, up, RATE, palette, names, order="workers")
     title = "Loader throughput by CPU time per image"
@@ -94,7 +94,7 @@ def _by_workers(
     if len(workers) < 2:
         return None
     names, up = beside(rows, palette), amounts([row.get("high", row["value"]) for row in (*rows, *limits)])
-    across = Across("workers", "workers", workers)
+    across = Horizontal("workers", "workers", workers)
     limit = "decoding alone" if limits else ""
     panels = line_panels([*rows, *limits], across, up, axis, palette, names, limit=limit)
     return figure(

@@ -7,9 +7,9 @@ from typing import Any
 from aggregator.base.case_names import digest
 from aggregator.base.quantities import ratio_of
 from aggregator.base.text import clean
-from aggregator.judge.analysis import CaseResult, Comparison, Environment, compare_sides
+from aggregator.judge.analysis import CaseResult, Comparison, Environment
 from aggregator.judge.sides import ranked
-from method.compare import FIXED, Paired, ratio
+from method.compare import Paired, ratio
 from runners.harness.case import AXES, Case
 
 Data = dict[str, Any]
@@ -39,12 +39,10 @@ def _settings(case: Case) -> dict[str, str]:
 
 
 def _relative(result: CaseResult) -> Data:
-    design = next((found.paired.design for found in result.comparisons if found.paired), FIXED)
     sides, ranking = result.sides, ranked(result.sides)
-    judged = {(found.left.competitor, found.right.competitor): found for found in result.comparisons}
     ratios: list[list[Data | None]] = [[None] * len(sides) for _ in sides]
     for (left, one), (right, other) in combinations(enumerate(sides), 2):
-        found = judged.get((one.competitor, other.competitor)) or compare_sides(result.case, one, other, design)
+        found = result.between(one, other)
         if found.paired and not found.incomparable:
             ratios[left][right] = _shown(found.paired.swapped(), found)
             ratios[right][left] = _shown(found.paired, found)

@@ -11,7 +11,7 @@ from aggregator.judge.roofline import COPY_PRECISION, Rate, Roof, Unknown
 from aggregator.report.figures.charts import WHO, logarithmic, panels
 from aggregator.report.figures.compose import FEWEST_MARKS, beside, figure
 from aggregator.report.figures.dot_plot import about
-from aggregator.report.figures.line_plot import Across, line_panels
+from aggregator.report.figures.line_plot import Horizontal, line_panels
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.model import Figure
 
@@ -70,7 +70,7 @@ def _ceiling(rows: Sequence[Row], product: Rate, copy: Rate) -> list[Row]:
 
 def _plot(name: str, title_of: str, rows: Sequence[Row], ceiling: Sequence[Row], palette: Palette) -> Figure:
     names, both = beside(rows, palette), [*rows, *ceiling]
-    across = Across(
+    across = Horizontal(
         "intensity", "operations per byte, FLOP/B (log scale)", logarithmic([row["intensity"] for row in both])
     )
     up = logarithmic([row["value"] for row in both])

@@ -10,7 +10,7 @@ from aggregator.base.quantities import DASH, duration, middle_bytes
 from aggregator.base.text import clean
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
-from aggregator.judge.cases import natural
+from aggregator.judge.cases import alike, natural
 from aggregator.judge.metrics import Metric
 from aggregator.judge.roofline import PRODUCT, Attainable, Roof, Unknown, side_rate
 from aggregator.judge.sides import Side
@@ -19,7 +19,7 @@ from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Cell, Table
 from aggregator.report.settings import setting_cells, setting_columns
 from aggregator.report.tables import by_competitor
-from runners.harness.case import AXES, Case
+from runners.harness.case import Case
 
 SHARE = (
     "Attainable is the shortest possible time of a step: the longer of the time that its operations take at the rate "
@@ -36,19 +36,12 @@ ROOF_STAGES = {"product": "matrix product", "copy": "copy of a large array"}
 def step_tables(cases: Sequence[CaseResult], roof: Roof) -> list[Table]:
     """A table for each device, precision, scope and every other axis but network, size and batch: the time of a step
     and, where the device works asynchronously, the throughput."""
-    families: dict[tuple[object, ...], list[CaseResult]] = {}
-    for result in cases:
-        families.setdefault(_family(result.case), []).append(result)
     found = []
-    for family in (sorted(members, key=natural) for members in families.values()):
+    for family in alike(cases, LABELS):
         found.append(_time_table(family, roof))
         fed = [result for result in family if any(side.values(metrics.throughput) for side in result.sides)]
         found += [_throughput_table(fed)] if fed else []
     return found
-
-
-def _family(case: Case) -> tuple[object, ...]:
-    return (case.workload, case.device, *(getattr(case, axis.name) for axis in AXES if axis.name not in LABELS))
 
 
 def _time_table(cases: Sequence[CaseResult], roof: Roof) -> Table:
