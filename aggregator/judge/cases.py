@@ -50,12 +50,12 @@ def _natural(value: Value | None) -> tuple[object, ...]:
 
 
 def alike(cases: Iterable[CaseResult], without: Iterable[str]) -> list[list[CaseResult]]:
-    """Groups of cases that differ in no axis but those in `without`, each in natural order."""
+    """Groups of cases that differ in no axis but those in `without`: each in natural order, in order of appearance."""
     left_out = set(without)
     names = [axis.name for axis in AXES if axis.name not in left_out]
     grouped: dict[tuple[object, ...], list[CaseResult]] = {}
-    for result in sorted(cases, key=natural):
+    for result in cases:
         case = result.case
         key = (case.workload, case.device, case.dataset, *(getattr(case, name) for name in names))
         grouped.setdefault(key, []).append(result)
-    return list(grouped.values())
+    return [sorted(members, key=natural) for members in grouped.values()]
