@@ -13,6 +13,7 @@ from aggregator.report.figures.style import GREY, Palette, Row
 from aggregator.report.model import Figure
 
 WIDTH, HEIGHT, COLUMNS_OF_PANELS = 205, 200, 3
+LEGEND = alt.Legend(orient="top", title=None, labelLimit=300)
 
 
 def published_figure(numbers: Numbers, part: Setting) -> Figure:
@@ -72,15 +73,15 @@ def lines(source: Source, rows: Sequence[Row], axis: str, palette: Palette, rati
     x = alt.X("case:O", title=named, sort=list(dict.fromkeys(ordered)), axis=axis_x)
     scale = alt.Scale(type="log", nice=False, padding=10) if ratios else alt.Scale(zero=True)
     y = alt.Y("value:Q", title=axis, scale=scale)
-    base = alt.Chart().encode(x=x, color=colour(palette, rows))
-    line = base.mark_line(strokeWidth=1).encode(y=y, strokeDash=dash(palette, rows))
+    base = alt.Chart().encode(x=x, color=colour(palette, rows).legend(LEGEND))
+    line = base.mark_line(strokeWidth=1).encode(y=y, strokeDash=dash(palette, rows).legend(LEGEND))
     span = base.mark_rule(strokeWidth=2).encode(
         y=alt.Y("low:Q", title=axis, scale=scale), y2="high:Q", description=SAYS
     )
     points = [
         base.transform_filter(f"{no}datum.hollow")
         .mark_point(filled=bool(no), size=60, opacity=1)
-        .encode(y=y, shape=shape(palette, rows), description=SAYS)
+        .encode(y=y, shape=shape(palette, rows).legend(LEGEND), description=SAYS)
         for no in ("!", "")
         if no or any(row.get("hollow") for row in rows)
     ]

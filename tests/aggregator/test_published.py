@@ -8,6 +8,7 @@ import pytest
 
 from aggregator.cli import main
 from aggregator.commands.shared import NOT_WRITABLE, OK, USAGE
+from aggregator.published.figure import published_figure
 from aggregator.published.numbers import read, stored
 from aggregator.published.source import FIT, LOAD, SOURCES, STEPS
 from aggregator.read.run_folder import CannotReport
@@ -231,6 +232,11 @@ def test_a_page_is_written_with_a_figure_for_every_part(tmp_path, capsys, monkey
     assert max(row["value"] for row in values[48]) == 3820.37
     (tmp_path / "file").touch()
     assert main(["published", "--out", str(tmp_path / "file")]) == NOT_WRITABLE
+
+
+def test_a_figure_names_its_lines():
+    drawn = published_figure(next(numbers for numbers in stored() if numbers.source is LOAD), ()).svg
+    assert {name for name in ("torch", "spdl") if f">{name}<" in drawn} == {"torch", "spdl"}
 
 
 def test_a_source_says_what_it_is_and_how_it_differs():
