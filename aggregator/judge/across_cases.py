@@ -79,16 +79,16 @@ class Peak:
 
     @property
     def program(self) -> Competitor:
-        """The competitor without its variant."""
+        """The peak's competitor without its variant."""
         return program(self.best.side)
 
     @property
     def variants(self) -> int:
-        """In how many variants it was measured."""
+        """The number of variants that were measured."""
         return len({setting.side.competitor.variant for setting in self.tried})
 
     def is_last(self, axis: Axis) -> bool:
-        """Whether its value is the largest that was measured, so that it may be faster still beyond it."""
+        """Whether the best value of the axis is the largest measured value: a larger value may be faster still."""
         values = {getattr(setting.case.case, axis.name) for setting in self.tried}
         return len(values) > 1 and getattr(self.best.case.case, axis.name) == max(values)
 

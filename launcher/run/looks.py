@@ -17,7 +17,7 @@ class Looks:
         self._found: list[dict[Competitor, dict[int, Summary]]] = [{} for _ in run.cases]
 
     def observe(self, replicate: Replicate, record: Record) -> None:
-        """Take in a record, unless a report could not use it either."""
+        """Take in a record. Records that a report cannot use are left out here too."""
         if record.status is not Status.OK or record.samples is None:
             return
         try:

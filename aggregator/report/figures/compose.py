@@ -17,7 +17,7 @@ COLUMNS, GAP, LINE, MARGIN = 2, 24, 18, 8
 HEADING = 64
 """The most characters of a line of a heading in a file."""
 FEWEST_MARKS = 3
-"""A figure of fewer marks says nothing that the first screen and the tables do not."""
+"""A figure with fewer marks repeats the first screen and the tables."""
 DIRECT = 3
 """Names stand beside the marks in panels of so many sides or fewer; more sides have a legend."""
 
@@ -27,7 +27,7 @@ def beside(
 ) -> dict[Any, dict[str, str]]:
     """The names beside the marks by competitor, for each panel or what else `key` finds in a row.
 
-    Without those that need a legend, since a name is long or there are more than `most` names.
+    A panel with a long name, or with more than `most` names, is left out: it needs a legend.
     """
     found: dict[Any, dict[str, Competitor]] = {}
     for row in rows:

@@ -29,7 +29,7 @@ from aggregator.report.figures.style import GREY, Palette, Row
 LEFT, RIGHT, HEIGHT, TOP = 48, 158, 180, 26
 PLOT = Plot(PANEL - LEFT - RIGHT, HEIGHT, LEFT, RIGHT, top=TOP)
 WIDE = Plot(PANEL - LEFT - 14, HEIGHT, LEFT, 14, top=TOP)
-"""The place of a panel without names in it."""
+"""The plot of a panel without names."""
 APART, BESIDE = 16, 9
 """Pixels between two names, and between a name and its mark."""
 NUMBER = ",~r"

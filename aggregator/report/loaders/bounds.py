@@ -24,7 +24,7 @@ from runners.harness.case import Case
 from runners.harness.record import Record
 
 STAGES = ("decode", "batch", "normalize")
-"""Each includes those before it; a loader's limits stand beside the longest."""
+"""Each stage includes the stages before it. A loader's limits are drawn for its longest measured stage."""
 MOST_TICKS = 5
 CAPTION = (
     "Rates in images per second, all on one logarithmic axis. A loader's own rate is measured with its files in the "
@@ -45,7 +45,7 @@ class RateAxis:
     high: float
 
     def place(self, rate: float) -> float:
-        """In per cent of the width."""
+        """The place of a rate in per cent of the width."""
         return 5 + 90 * math.log(rate / self.low) / math.log(self.high / self.low)
 
     def ticks(self) -> tuple[tuple[str, str], ...]:
@@ -110,7 +110,7 @@ def _limits(side: Side) -> dict[str, float]:
 
 
 def _axis(rates: Iterable[float]) -> RateAxis:
-    """Rates further apart than a factor of two, so that the axis has a tick."""
+    """The axis of these rates. It spans more than a factor of two, so that it has a tick."""
     known = list(rates) or [1.0]
     low, high = min(known), max(known)
     return RateAxis(low, high) if high > 2 * low else RateAxis(low / 2, high * 2)

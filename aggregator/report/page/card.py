@@ -16,7 +16,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 WIDTH, HEIGHT, MARGIN, GAP = 1200, 630, 56, 40
 MOST_OUTCOMES, MOST_SIDES = 4, 3
 FONT = "Liberation Sans"
-"""vl-convert brings it along; a family that a machine lacks would not be drawn at all."""
+"""vl-convert bundles this font. Text in a font that the machine lacks would not be drawn at all."""
 INK, QUIET, RULE, WIN, BAD = "#1b1f24", "#59636e", "#d9dee4", "#0b6e4f", "#a3260d"
 EMS = {
     **dict.fromkeys("ijl.,:;'|!/ ftI", 0.28),
@@ -26,7 +26,7 @@ EMS = {
     **dict.fromkeys("ABCDEFGHKLNOPQRSTUVXYZ&", 0.7),
     **dict.fromkeys("±×–·", 0.58),
 }
-"""How wide characters are, where it is not about half an em."""
+"""Widths of characters in ems; other characters are about half an em wide."""
 
 
 def card(report: Report) -> bytes:
@@ -35,7 +35,7 @@ def card(report: Report) -> bytes:
 
 
 def _packed(png: bytes) -> bytes:
-    """The same image in a quarter of the bytes: its drawer packs in haste."""
+    """The same image, compressed again: vl-convert compresses lightly, and leaves four times the bytes."""
     chunks, at = [], len(SIGNATURE)
     while at < len(png):
         end = at + 12 + int.from_bytes(png[at : at + 4])
