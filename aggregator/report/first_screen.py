@@ -19,9 +19,10 @@ from runners.harness.case import Case
 
 VERBS = {"train": "trains {}", "infer": "runs {}", "load": "loads images ({})", "fit": "trains {} from disk"}
 """What a competitor does in a case, with the network or the stage."""
+BASELINE = "baseline"
 UNITS = {"load": "batch", "fit": "training"}
 """What the compared time is the time of, where it is not a step."""
-TIES = {Verdict.EQUIVALENT: "tied", ALONE: f"with {ALONE}"}
+TIES = {Verdict.EQUIVALENT: "tied", Verdict.FEW_BLOCKS: "without a verdict", ALONE: f"with {ALONE}"}
 
 
 def outcome(case: CaseResult, anchor: str, palette: Palette, titles: Mapping[str, str]) -> Outcome:
@@ -32,6 +33,8 @@ def outcome(case: CaseResult, anchor: str, palette: Palette, titles: Mapping[str
     widest = max((rate.ends[1] for rate in rates.values()), default=1.0)
     winner = score(case)[1]
     speeds = {side.label: _speed(case, side, ranking) for side in ordered}
+    if not any(interval for _, interval in speeds.values() if interval != BASELINE):
+        speeds = dict.fromkeys(speeds, ("", ""))  # a baseline of no ratio says nothing
     return Outcome(
         digest=digest(case.case),
         anchor=anchor,
@@ -140,7 +143,7 @@ def _speed(case: CaseResult, side: Side, ranking: Sequence[Side]) -> tuple[str, 
     if side not in ranking or len(ranking) < 2:
         return "", ""
     if side is ranking[-1]:
-        return "1×", "baseline"
+        return "1×", BASELINE
     found = case.between(side, ranking[-1])
     text, interval = ("", "") if found.incomparable else ratio_of(found.paired)
     return (f"{text}×", f"{interval}, n {found.paired.n}") if found.paired and text else ("", "")
