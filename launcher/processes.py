@@ -91,7 +91,7 @@ def kill_orphans() -> int:
     killed = 0
     for process in psutil.process_iter(["environ"]):
         owner = parse_owner((process.info["environ"] or {}).get(ENVIRONMENT, ""))
-        if owner and owner.is_local() and not owner.is_alive():
+        if owner and owner.is_dead():
             with suppress(psutil.Error):
                 process.kill()
                 killed += 1

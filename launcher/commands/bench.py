@@ -48,6 +48,7 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
                 return _resumed(root, asked, stop, resume(folder, asked))
         drafted = draft(root, asked)
         with_data(drafted.cases, drafted.expected)
+        lock.require_locks(asked.out)
         machine.require_folder(asked.out)
         if stop.requested:
             raise Interrupted("interrupted before anything started")

@@ -8,7 +8,7 @@ from launcher.build.environments import EnvironmentBuilder
 from launcher.engines.engine import Job, Limits, Outcome, Places
 from launcher.engines.provenance import handed_down
 from launcher.errors import UsageError
-from launcher.ownership.temporary import temporary_folder
+from launcher.ownership.temporary import require_short_path, temporary_folder
 from launcher.processes import run_child
 from launcher.stop import Ending, Stop
 from runners.harness.host import ALLOCATOR
@@ -28,6 +28,7 @@ class VenvEngine:
     shares_host_memory = True
 
     def __init__(self, root: Path, builder: EnvironmentBuilder, limits: Limits) -> None:
+        require_short_path()
         self._root, self._builder, self._limits = root, builder, limits
 
     def is_ready(self, program: str) -> bool:

@@ -251,7 +251,7 @@ def test_a_run_goes_on_only_with_what_it_began_with(tree: Path, capsys: pytest.C
 def test_settings_of_the_user_s_home_do_not_reach_a_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home of the user"))
     record, _ = failing_tree(tmp_path, "raise RuntimeError(os.path.expanduser('~'))")
-    assert "levelfield-of-" in record["error"]["message"]
+    assert "/levelfield-" in record["error"]["message"]
 
 
 def test_an_output_folder_is_relative_to_where_the_launcher_is_called(
@@ -306,6 +306,10 @@ def wait_for(path: Path) -> int:
             return int(path.read_text())
         time.sleep(0.1)
     raise AssertionError(f"{path} never came")
+
+
+def owns(pid: int, path: Path) -> bool:
+    return f"/{pid}/" in path.read_text()
 
 
 def is_gone(pid: int) -> bool:
@@ -381,7 +385,7 @@ def test_the_children_of_a_killed_launcher_are_found_and_its_run_is_resumed(tmp_
     os.kill(orphan, 0)
     assert main(["bench", "--run", only_run(tree).name], tree) == 0
     assert is_gone(orphan)
-    assert not list(Path(tempfile.gettempdir()).glob(f"levelfield-of-*~{launcher.pid}~*"))
+    assert not [path for path in Path(tempfile.gettempdir()).glob("levelfield-*/owner") if owns(launcher.pid, path)]
     assert [record["status"] for record in read_records(only_run(tree))] == ["ok", "ok"]
 
 
