@@ -219,7 +219,8 @@ def remove_orphans(client: docker.DockerClient) -> int:
     removed = 0
     for container in client.containers.list(all=True, filters={"label": LAUNCHER_LABEL}):
         owner = parse_owner(container.labels.get(LAUNCHER_LABEL, ""))
-        if owner and owner.is_local() and not owner.is_alive():
+        # No container outlives a reboot; another machine of this name may have a running container in a shared engine.
+        if owner and (owner.is_dead() or (owner.ran_before_reboot() and container.status == "exited")):
             with suppress(APIError):
                 container.remove(force=True, v=True)
                 removed += 1

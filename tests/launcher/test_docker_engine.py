@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from launcher.engines.connection import connect
 from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
 from launcher.errors import NotReady
 from launcher.options import measured
-from launcher.ownership.owner import Owner, this_launcher
+from launcher.ownership.owner import this_launcher
 from launcher.plan.draft import draft
 from method.schedule import Entry, schedule
 from runners.harness.manifest import Item, Manifest, write_manifest
@@ -278,16 +279,17 @@ def test_a_run_goes_on_with_the_image_it_began_with(
 
 def test_containers_of_a_dead_launcher_are_removed_and_others_stay(tmp_path: Path, client: docker.DockerClient) -> None:
     me = this_launcher()
-    dead = Owner(me.host, me.boot, me.pid, me.start + 1)
-    elsewhere = Owner("another-machine", me.boot, 1, 1)
+    dead = replace(me, start=me.start + 1)
+    elsewhere = replace(dead, host="another-machine", boot="0")
+    inside = replace(dead, namespace="1")
     made = [
         client.containers.run(BASE, ["sleep", "300"], detach=True, labels={LAUNCHER_LABEL: str(owner), RUN_LABEL: "x"})
-        for owner in (dead, elsewhere, me)
+        for owner in (dead, elsewhere, inside, me)
     ]
     try:
         assert main(["clean", "--out", str(tmp_path)], tmp_path) == 0
         left = {one.id for one in client.containers.list(all=True)}
-        assert [one.id in left for one in made] == [False, True, True]
+        assert [one.id in left for one in made] == [False, True, True, True]
     finally:
         for one in made[1:]:
             one.remove(force=True)
@@ -295,7 +297,7 @@ def test_containers_of_a_dead_launcher_are_removed_and_others_stay(tmp_path: Pat
 
 def test_a_run_without_containers_removes_those_of_a_dead_launcher(tmp_path: Path, client: docker.DockerClient) -> None:
     me = this_launcher()
-    dead = Owner(me.host, me.boot, me.pid, me.start + 1)
+    dead = replace(me, start=me.start + 1)
     made = client.containers.run(BASE, ["sleep", "300"], detach=True, labels={LAUNCHER_LABEL: str(dead)})
     main(["bench", "--profile", "tiny", "--engine", "venv", "--blocks", "1"], tree_with(tmp_path))
     assert made.id not in {one.id for one in client.containers.list(all=True)}
