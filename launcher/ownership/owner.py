@@ -60,7 +60,9 @@ def this_launcher() -> Owner:
 def parse_owner(text: str) -> Owner | None:
     """Read back what `str` gave, or None for anything else."""
     match = _TEXT.fullmatch(text.strip())
-    return Owner(**{**match.groupdict(), "pid": int(match["pid"]), "start": int(match["start"])}) if match else None
+    if match is None:
+        return None
+    return Owner(match["host"], match["boot"], match["namespace"], int(match["pid"]), int(match["start"]))
 
 
 def _may_run(pid: int, start: int) -> bool:
