@@ -20,17 +20,26 @@ def digest(root: Path, framework: str) -> str:
 
 
 def commit(root: Path) -> tuple[str | None, bool | None]:
-    """The commit, and whether the tree differs from it; None twice outside a repository."""
+    """The commit, and whether the tree differs from it; None twice where the folder is no repository of its own."""
+    head = _git(root, "rev-parse", "--show-prefix", "HEAD")
+    status = _git(root, "status", "--porcelain")
+    # Below the top of another repository, whose commit says nothing about these sources, the first line is no prefix.
+    if head is None or status is None or not head.startswith("\n"):
+        return None, None
+    return head.strip(), bool(status)
+
+
+def _git(root: Path, *words: str) -> str | None:
+    """What git says in this folder, whatever repository its variables name and whoever owns the folder."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    command = ["git", "--no-optional-locks", "-c", f"safe.directory={root}", *words]
     try:
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, timeout=20, check=True
-        )
-        status = subprocess.run(
-            ["git", "status", "--porcelain"], cwd=root, capture_output=True, text=True, timeout=20, check=True
+        run = subprocess.run(
+            command, cwd=root, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=True
         )
     except (OSError, subprocess.SubprocessError):
-        return None, None
-    return head.stdout.strip(), bool(status.stdout.strip())
+        return None
+    return run.stdout.decode(errors="replace")
 
 
 def version(root: Path) -> str:

@@ -1,8 +1,10 @@
 """The launcher's small parts: waiting, connecting, expanding, environments."""
 
+import os
 import re
 import shutil
 import socket
+import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from launcher import machine
 from launcher.build.environments import EnvironmentBuilder
 from launcher.build.images import ImageBuilder
 from launcher.build.retry import PAUSES, with_retries
+from launcher.build.sources import commit
 from launcher.cli import main
 from launcher.commands import doctor
 from launcher.engines import connection, selection, waiting
@@ -450,6 +453,46 @@ def test_a_memory_limit_that_nothing_enforces_is_a_warning(tmp_path: Path, capsy
     tree = framework_tree(tmp_path)
     main(["bench", "--profile", "tiny", "--blocks", "1", "--engine", "venv", "--memory", "2"], tree)
     assert "--memory is not enforced with ENGINE=venv" in capsys.readouterr().err
+
+
+def git(folder: Path, *words: str) -> str:
+    who = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    return subprocess.run(
+        ["git", *who, *words], cwd=folder, env=clean, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def repository(folder: Path) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    git(folder, "init", "--quiet")
+    git(folder, "commit", "--quiet", "--allow-empty", "-m", "first")
+    return git(folder, "rev-parse", "HEAD")
+
+
+def test_the_commit_is_that_of_the_folder_s_own_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outer, own = repository(tmp_path / "outer"), repository(tmp_path / "outer" / "own: a clone")
+    assert outer
+    for name in ("tarball", "empty"):
+        (tmp_path / "outer" / name).mkdir()
+    git(tmp_path / "outer" / "empty", "init", "--quiet")
+    git(tmp_path / "outer" / "own: a clone", "worktree", "add", "--quiet", "../tree")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "outer" / ".git"))
+    folders = ("own: a clone", "tree", "tarball", "empty", "missing")
+    found = [commit(tmp_path / "outer" / name) for name in folders]
+    assert found == [(own, False), (own, False), (None, None), (None, None), (None, None)]
+    (tmp_path / "outer" / "tree" / "new").write_text("")
+    assert commit(tmp_path / "outer" / "tree") == (own, True)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit(tmp_path / "outer" / "tree") == (None, None)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give files away")
+def test_the_commit_is_known_where_another_user_owns_the_folder(tmp_path: Path) -> None:
+    head = repository(tmp_path / "theirs")
+    for path in (tmp_path / "theirs", tmp_path / "theirs" / ".git"):
+        os.chown(path, 4711, 4711)
+    assert commit(tmp_path / "theirs") == (head, False)
 
 
 def test_no_gpu_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
