@@ -3,17 +3,24 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-PYTHON ?= python3
+# Nothing comes from the environment unasked: DATA, RUN or PYTHON may be set there for other programs.
+PYTHON := python3
+# Variables that make Python run other modules, pip install elsewhere or not at all, and bash read a script first.
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PYTHONINSPECT BASH_ENV
+unexport PIP_USER PIP_TARGET PIP_PREFIX PIP_ROOT PIP_PYTHON PIP_REQUIRE_VIRTUALENV PIP_DRY_RUN
 
 # The launcher reads its options from the variables given to make, as they were written: every character, even `$`,
 # reaches it unchanged. A variable that is not an option is an error of the launcher, so that no typo goes unnoticed.
 GIVEN := $(filter-out PYTHON CHROMIUM,$(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name))))
 $(foreach name,$(GIVEN) CHROMIUM,$(if $(value $(name)),$(eval override $(name) := $$(value $(name)))))
 export $(GIVEN) CHROMIUM
-OPTIONS := --make "$(GIVEN)"
+OPTIONS = --make "$(GIVEN)"
+# The value of a variable that was given, for recipes that read it themselves; they take no other variable.
+given = $(if $(filter $(1),$(GIVEN)),$${$(1)})
+takes = $(foreach name,$(filter-out $(1),$(GIVEN)),$(error Unknown variable of make $@: $(name); known: $(or $(1),none)))
 
-HOST := .venv/bin/python
-PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
+override HOST := .venv/bin/python
+override PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help doctor setup data images plan smoke bench aa report audit test test-all check clean
 
@@ -44,6 +51,7 @@ plan: .venv/host ## print the cases, the replicates and an estimate, without run
 	@$(HOST) -m launcher plan $(OPTIONS)
 
 smoke: export override PROFILE = smoke
+smoke: override GIVEN += PROFILE
 smoke: bench ## run everything once with tiny cases, in minutes
 
 bench: .venv/host ## measure, and leave results/<run>/report.html; sets up what is missing
@@ -53,28 +61,28 @@ aa: .venv/host ## check this machine: one framework under two labels (SLOWDOWN=1
 	@$(HOST) -m launcher bench --aa $(OPTIONS)
 
 report: .venv/host ## make the report of RUN= again (default: the newest run)
-	@$(newest); $(HOST) -m aggregator report "$$run"
+	@$(call takes,RUN)$(newest); $(HOST) -m aggregator report "$$run"
 
 audit: .venv/host ## prove from the records of RUN= (default: the newest run) that it kept its order and its warm-up
-	@$(newest); $(HOST) -m aggregator audit "$$run"
+	@$(call takes,RUN)$(newest); $(HOST) -m aggregator audit "$$run"
 
 test: .venv/test ## run the tests that need no browser and no Docker, in minutes; FRAMEWORKS=pytorch: all tests of PyTorch
-	@[ -z "$${FRAMEWORKS:-}" ] && long=" or full" || long=""; \
-	  $(HOST) -m pytest $(PROCESSES) --frameworks "$${FRAMEWORKS:-}" -m "not (docker or browser$$long)"
+	@$(call takes,FRAMEWORKS)[ -z "$(call given,FRAMEWORKS)" ] && long=" or full" || long=""; \
+	  $(HOST) -m pytest $(PROCESSES) --frameworks "$(call given,FRAMEWORKS)" -m "not (docker or browser$$long)"
 
 test-all: .venv/test-all ## set up everything that tests use, and run every test: a quarter to half an hour
-	@$(chromium)
+	@$(call takes,FRAMEWORKS)$(chromium)
 	@$(HOST) -m launcher images --device cpu --engine venv --frameworks all || echo "Some tests cannot run without these environments; they are listed." >&2
 	@! docker version >/dev/null 2>&1 || $(HOST) -m launcher images --device cpu --engine docker || echo "Tests of images that could not be built will fail." >&2
-	@$(HOST) -m pytest $(PROCESSES) --frameworks "$${FRAMEWORKS:-}"
+	@$(HOST) -m pytest $(PROCESSES) --frameworks "$(call given,FRAMEWORKS)"
 
 check: .venv/check ## ruff and mypy
-	@$(HOST) -m ruff format --check .
+	@$(call takes)$(HOST) -m ruff format --check .
 	@$(HOST) -m ruff check .
 	@$(HOST) -m mypy
 
 clean: .venv/host ## remove containers, processes and temporary files of ended runs; keep data, results and environments
-	@$(HOST) -m launcher clean
+	@$(call takes)$(HOST) -m launcher clean
 
 .venv/host: pyproject.toml
 	@$(call venv)
@@ -91,7 +99,8 @@ clean: .venv/host ## remove containers, processes and temporary files of ended r
 	@touch $@
 
 define newest
-run=$${RUN:-$$({ ls -t results/*/run.json 2>/dev/null || true; } | head -1 | xargs -r dirname)}; \
+run="$(call given,RUN)"; [ -e "$$run" ] || [ ! -e "results/$$run/run.json" ] || run="results/$$run"; \
+[ -n "$$run" ] || run=$$({ ls -t results/*/run.json 2>/dev/null || true; } | head -1 | xargs -r -d '\n' dirname); \
 [ -n "$$run" ] || { echo "There is no run under results/ yet: make bench" >&2; exit 2; }
 endef
 

@@ -2,7 +2,10 @@
 
 import sys
 
+from launcher.isolation import isolate
+
 try:
+    isolate()
     from launcher.cli import main
 
     code = main()

@@ -10,6 +10,7 @@ from launcher import options
 from launcher.commands import bench, clean, data, doctor, images, plan
 from launcher.errors import ExitCode, LauncherError, UsageError, unknown
 from launcher.stop import Stop
+from launcher.text import say
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -42,29 +43,32 @@ def read(argv: list[str], root: Path = ROOT) -> Namespace:
     if extra:
         has = [name for name in vars(given) if name in options.OPTIONS or name in options.SWITCHES]
         raise UsageError(unknown(f"option of {given.command}", extra[0].partition("=")[0], map(options.flag, has)))
-    given = parse.parse_args([argv[0], *options.from_make(given.make, given.command, names), *argv[1:]])
+    given = parse.parse_args([argv[0], *options.from_variables(given.make, given.command, names), *argv[1:]])
     if "out" in names:
         given.out = given.out or root / "results"
+    if "run" in names and given.run:
+        options.locate_run(given)
     return given
 
 
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     """Run one command and return its exit code; what a person can act on is a message, never a traceback."""
     stop = Stop()
+    argv = sys.argv[1:] if argv is None else argv
     try:
-        given = read(sys.argv[1:] if argv is None else argv, root)
+        given = read(argv, root)
         code: int = COMMANDS[given.command].run(root, given, stop)
         return code
     except LauncherError as error:
-        print(f"launcher: {error}", file=sys.stderr)
+        say(f"launcher: {options.as_typed(str(error), '--make' in argv)}")
         return ExitCode.INTERRUPTED if stop.requested else error.code
     except KeyboardInterrupt:
-        print("launcher: interrupted", file=sys.stderr)
+        say("launcher: interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return ExitCode.OK
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"launcher: {place}{error.strerror or error}", file=sys.stderr)
+        say(f"launcher: {place}{error.strerror or error}")
         return ExitCode.NOT_READY

@@ -5,6 +5,7 @@ The Makefile passes its variables as they are, so an empty value means `not give
 
 import math
 import os
+import re
 from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from launcher.errors import UsageError, require_name
-from launcher.text import printable, seconds, without_password
+from launcher.text import printable, say, seconds, without_password
 from runners.harness.axes import Axis, Value
 from runners.harness.case import AXES
 
@@ -72,10 +73,10 @@ def _switch(text: str) -> bool:
     return text == "on"
 
 
-def _run_name(text: str) -> str:
-    if not (text.isascii() and all(c.isalnum() or c in "-_." for c in text)) or text.startswith("."):
-        raise ValueError("letters, digits, '-', '_' and '.' only")
-    return text
+def _expanded(text: str) -> str:
+    """Folders separated by commas, each with its `~` expanded: a shell expands only one at the beginning of a word."""
+    parts = (part.strip() for part in text.split(","))
+    return ",".join(map(os.path.expanduser, parts)) if "~" in text else text
 
 
 def _of_axis(axis: Axis) -> Option:
@@ -102,10 +103,12 @@ OPTIONS = {
     "slowdown": Option(
         "with --aa: make the steps of the second label last this many times as long", _number(1, 10), 1.0
     ),
-    "data": Option("class folders or prepared data sets, separated by commas (default: synthetic)", default=""),
-    "run": Option("name of the run to resume; with --budget, to continue a run that has ended", _run_name, ""),
+    "data": Option("class folders or prepared data sets, separated by commas (default: synthetic)", _expanded, ""),
+    "run": Option("name or folder of the run to resume; with --budget, to continue a run that has ended", default=""),
     "timeout": Option("seconds until a replicate is given up (default: the profile's)", _number(0.1)),
-    "out": Option("folder that runs are written to (default: results)", lambda text: Path(text).absolute()),
+    "out": Option(
+        "folder that runs are written to (default: results)", lambda text: Path(os.path.expanduser(text)).absolute()
+    ),
     "cpus": Option("CPU set like 0-3,6 (default: all visible)", default=""),
     "memory": Option("memory limit of a replicate in GiB (default: 85 %% of the machine's)", _number(0.125)),
     "seed": Option("seed of the order (default: random, recorded)", _whole(0, 2**31 - 1)),
@@ -210,14 +213,45 @@ def words(given: Mapping[str, str]) -> list[str]:
     return [word for name, value in given.items() for word in (flag(name), *([] if name == "aa" else [value]))]
 
 
-def from_make(names: str | None, command: str, options: Sequence[str]) -> list[str]:
+FROM_ENVIRONMENT = ("base_image", "extra_index")
+"""Options that variables of the environment give too: what serves this machine, but no single run, is seldom typed."""
+
+
+def from_variables(names: str | None, command: str, options: Sequence[str]) -> list[str]:
     """The command line for variables of make, which the Makefile exports: `--networks=vgg16` for `NETWORKS=vgg16`.
 
     `names` are the variables on make's own command line, None where make did not start this. Such a name that is none
-    of the command's options is a UsageError; any other variable of the environment is ignored.
+    of the command's options is a UsageError. Says which other variables of the environment are taken or left out: a
+    name like DATA may be meant for another program.
     """
     variables = {name.upper(): name for name in options}
-    for name in (names or "").split():
+    typed = (names or "").split()
+    for name in typed:
         require_name(f"variable of {command}", name, variables)
-    taken = variables if names is not None else {"BASE_IMAGE", "EXTRA_INDEX"} & variables.keys()
-    return [f"{flag(variables[name])}={os.environ[name]}" for name in taken if os.environ.get(name)]
+    there = [name for name in variables if name not in typed and os.environ.get(name)]
+    taken = [name for name in there if variables[name] in FROM_ENVIRONMENT]
+    for name in taken:
+        say(f"from the environment: {name}={without_password(printable(os.environ[name]))}")
+    ignored = [name for name in there if name not in taken]
+    if ignored and names is not None:
+        say(f"not taken from the environment: {', '.join(ignored)}; to give it: make {command} {ignored[0]}=…")
+    return [f"{flag(variables[name])}={os.environ[name]}" for name in (*typed, *taken) if os.environ.get(name)]
+
+
+def as_typed(text: str, through_make: bool) -> str:
+    """A message with the names that its reader types: make's `DATA=x` for `--data x`, or the other way round."""
+    names = "|".join(OPTIONS)
+    if through_make:
+        pattern = rf"--({names.replace('_', '-')})\b(?:=| (?=['\d]))?"
+        return re.sub(pattern, lambda found: found[1].replace("-", "_").upper() + "=", text)
+    # What follows `make` on a command line stays as it is.
+    pattern = rf"(make [\w-]+(?: [A-Z_]+=\S+)+)|\b({names.upper()})=(?=\w)"
+    return re.sub(pattern, lambda found: found[1] or f"{flag(found[2].lower())} ", text)
+
+
+def locate_run(given: Namespace) -> None:
+    """Let --run be the folder of a run too, as shells complete it: results/<id>/."""
+    path = Path(os.path.expanduser(given.run))
+    if len(path.parts) > 1:
+        given.out = path.absolute().parent
+    given.run = path.name or given.run

@@ -55,7 +55,7 @@ FLOORS = {
         ("__main__",),
     ),
     "launcher": (
-        ("errors",),
+        ("errors", "isolation"),
         ("machine", "ownership", "stop", "text"),
         ("options", "processes"),
         ("build", "datasets"),

@@ -1,0 +1,20 @@
+"""Keeps variables of the user's shell from this process and its children. It runs first, so it imports little."""
+
+import os
+import site
+import sys
+
+UNWANTED = (
+    *("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "PYTHONINSPECT"),
+    *("PIP_USER", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_PYTHON", "PIP_REQUIRE_VIRTUALENV", "PIP_DRY_RUN"),
+)
+"""Variables that make Python import other modules, or pip install elsewhere or nothing; the Makefile has them too."""
+
+
+def isolate() -> None:
+    """Forget these variables, and the folders that PYTHONPATH added to the path of imports."""
+    added = {os.path.abspath(path) for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path}
+    added -= {os.path.dirname(os.path.dirname(os.path.abspath(__file__))), *site.getsitepackages()}
+    sys.path[:] = [path for path in sys.path if path not in added]
+    for name in UNWANTED:
+        os.environ.pop(name, None)
