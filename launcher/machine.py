@@ -3,11 +3,14 @@
 import os
 import re
 import shutil
+import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from launcher.errors import NotReady, UsageError
 from runners.harness.host import gpu_and_driver, memory_bytes, writing_remedy
+from runners.harness.proc import read_text
 
 MEMORY_SHARE = 0.85
 """The share of memory that a replicate may use; the rest keeps the machine and the launcher alive."""
@@ -24,21 +27,60 @@ def visible_cpus() -> tuple[int, ...]:
 
 
 def cpu_set(text: str) -> tuple[int, ...]:
-    """Read `0-3,6`; empty means all visible. CPUs that the machine does not have are NotReady."""
-    visible = visible_cpus()
+    """Read `0-3,6`; empty means all visible. CPUs that this process may not use are NotReady.
+
+    CPUs that are kept from the shell may be asked for: they are often kept free for measurements (isolcpus).
+    """
     if not text:
-        return visible
+        return visible_cpus()
+    asked = _numbers(text)
+    refused = sorted(asked - _usable(asked))
+    if refused:
+        present = _numbers(read_text("/sys/devices/system/cpu/online") or f"0-{(os.cpu_count() or 1) - 1}")
+        missing = [cpu for cpu in refused if cpu not in present] or refused
+        why = (
+            f"this machine has CPUs {_ranges(present)}"
+            if missing[0] not in present
+            else f"this container, job or control group may use CPUs {_ranges(_usable(present))} only"
+        )
+        raise NotReady(f"--cpus {text}: CPU {_ranges(missing)} is not available here; {why}")
+    return tuple(sorted(asked))
+
+
+def _numbers(text: str) -> set[int]:
     cpus: set[int] = set()
     for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?\s*", part)
+        match = re.fullmatch(r"\s*(\d{1,5})(?:-(\d{1,5}))?\s*", part, re.ASCII)
         if not match or int(match[2] or match[1]) < int(match[1]):
             raise UsageError(f"--cpus {text!r}: write it like 0-3,6")
         cpus |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
-    beyond = sorted(cpus - set(visible))
-    if beyond:
-        missing, present = ", ".join(map(str, beyond)), ", ".join(map(str, visible))
-        raise NotReady(f"--cpus {text}: CPU {missing} is not available here; visible: {present}")
-    return tuple(sorted(cpus))
+    return cpus
+
+
+def _ranges(cpus: Iterable[int]) -> str:
+    """`0-3,6`."""
+    runs: list[list[int]] = []
+    for cpu in sorted(cpus):
+        if runs and runs[-1][-1] == cpu - 1:
+            runs[-1].append(cpu)
+        else:
+            runs.append([cpu])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def _usable(cpus: set[int]) -> set[int]:
+    """The CPUs among these that the kernel lets this process use: a thread, which nothing else is bound to, tries."""
+    found: set[int] = set()
+
+    def bind() -> None:
+        with suppress(OSError, OverflowError):
+            os.sched_setaffinity(0, cpus)
+            found.update(os.sched_getaffinity(0) & cpus)
+
+    thread = threading.Thread(target=bind)
+    thread.start()
+    thread.join()
+    return found
 
 
 def default_memory() -> int:
