@@ -18,6 +18,7 @@ ALLOWED = {
         "launcher",
         "method",
         "runners.harness",
+        "runners.reference",
         "docker",
         "psutil",
         "pydantic",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from launcher.plan.estimate import TRAINED_PER_SECOND, Durations, expected_seconds, replicates
+from launcher.plan.estimate import Durations, assumed, expected_bounds, replicates
 from launcher.text import duration
 from runners.harness.run import PlannedCase, Stopping
 
@@ -45,12 +45,10 @@ def estimate(cases: Sequence[PlannedCase], durations: Durations, pilots: int) ->
     pairs = [(planned.case, one) for planned in cases for one in planned.competitors]
     measured = sum(durations.knows(case, one) for case, one in pairs)
     basis = [f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"] if measured else []
-    if measured < len(pairs):
-        basis.append("rough constants for each workload")
-    rates = {TRAINED_PER_SECOND[case.device] for case, one in pairs if case.epochs and not durations.knows(case, one)}
-    basis += [f"{rate:g} trained images a second" for rate in rates]
-    time = duration(expected_seconds(cases, durations, pilots))
-    return f"about {time} of measuring, from {' and '.join(basis)}; preparing data and frameworks comes on top"
+    basis += dict.fromkeys(assumed(case) for case, one in pairs if not durations.knows(case, one))
+    low, high = map(duration, expected_bounds(cases, durations, pilots))
+    time = low if low == high else f"{low} to {high}"
+    return f"about {time} of measuring, from {', '.join(basis)}; preparing data and frameworks comes on top"
 
 
 def shortfall(expected: float, budget: float | None) -> list[str]:

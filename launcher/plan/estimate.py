@@ -1,7 +1,9 @@
-"""Estimates how long replicates take: from earlier runs, else from rough constants."""
+"""Estimates how long replicates take: from earlier runs, else from the arithmetic of the case and assumed rates."""
 
 import contextlib
+import functools
 import json
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -11,15 +13,23 @@ from launcher.plan.cases import pilot_competitors
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case, Competitor
 from runners.harness.run import PILOTS, PlannedCase
+from runners.harness.sampling import Sampling
+from runners.reference.cost import step_cost
+from runners.reference.layers import CLASSES
 
 TIMINGS_NAME = "timings.jsonl"
 
-USUAL_SECONDS = {"train": 9.0, "infer": 8.0, "roof": 8.0, "load": 15.0}
-OTHER_SECONDS = 6.0
-"""Seconds of a replicate of a small case on two cores. A deep network takes two to four times as long."""
-TRAINED_PER_SECOND = {"cpu": 600.0, "gpu": 5000.0}
-"""Images of 32 px that cnn4 trains on in a second. The trainings published in 2025 came to 700 and 6,000."""
-TRAINED_SIZE = 32
+Bounds = tuple[float, float]
+"""The shortest and the longest time that is likely."""
+
+START_SECONDS = (3.0, 12.0)
+"""A framework starts, compiles and shows its evidence; a small step adds no more than that to its least time."""
+LOAD_SECONDS, OTHER_SECONDS = (10.0, 30.0), (4.0, 12.0)
+"""Seconds of a replicate whose arithmetic cannot be counted, on two cores."""
+STEP_RATES = {"cpu": (40e9, 400e9), "gpu": (0.2e12, 5e12)}
+"""Operations a second in steps: nine tenths of the steps published in 2021, on a Core i7-9750H and an RTX 2060."""
+FIT_RATES = {"cpu": (40e9, 75e9), "gpu": (0.13e12, 0.8e12)}
+"""Operations a second in a training of cnn4: all published in 2025, on a Core Ultra 7 155H and a Tesla T4."""
 UNPREPARED_IMAGES = {"cifar100": 50_000, "synthetic-labelled": 2_000}
 """Training images of data sets that the launcher prepares, for the time before there is a manifest."""
 
@@ -36,28 +46,67 @@ class Durations:
         self._exact[name, competitor].append(seconds)
         self._alike[workload, competitor].append(seconds)
 
-    def seconds(self, case: Case, competitor: Competitor) -> float:
+    def bounds(self, case: Case, competitor: Competitor) -> Bounds:
         """The estimate for one replicate: from the same case, else from the same workload, else a guess.
 
-        A training is never estimated from another training: epochs and images differ too much.
+        A case whose arithmetic can be counted is never estimated from another: networks, batches and epochs differ.
         """
         measured = self._exact.get((case.label, competitor.label))
-        if not measured and case.epochs is None:
+        if not measured and _operations(case) is None:
             measured = self._alike.get((case.workload, competitor.label))
-        return statistics.median(measured) if measured else guess(case)
+        if not measured:
+            return guess(case)
+        median = statistics.median(measured)
+        return median, median
+
+    def seconds(self, case: Case, competitor: Competitor) -> float:
+        """The estimate as one number, where one is needed: between the bounds, as far from each by ratio."""
+        return math.sqrt(math.prod(self.bounds(case, competitor)))
 
     def knows(self, case: Case, competitor: Competitor) -> bool:
         """Whether this very case and competitor was measured before."""
         return (case.label, competitor.label) in self._exact
 
 
-def guess(case: Case) -> float:
-    """A rough estimate without any measurement: for a training, from its epochs, images and device."""
-    if case.epochs is None or case.dataset is None:
-        return USUAL_SECONDS.get(case.workload, OTHER_SECONDS)
+def guess(case: Case) -> Bounds:
+    """An estimate without any measurement."""
+    operations = _operations(case)
+    if operations is None:
+        return LOAD_SECONDS if case.workload == "load" else OTHER_SECONDS
+    slow, fast = (FIT_RATES if case.epochs else STEP_RATES)[case.device]
+    return START_SECONDS[0] + _measuring(case, operations / fast), START_SECONDS[1] + _measuring(
+        case, operations / slow
+    )
+
+
+def assumed(case: Case) -> str:
+    """What a guess about the case rests on, in words."""
+    if _operations(case) is None:
+        return "rough constants"
+    slow, fast = (FIT_RATES if case.epochs else STEP_RATES)[case.device]
+    what = "trainings published in 2025" if case.epochs else "steps published in 2021"
+    return f"an assumed {slow / 1e9:g} to {fast / 1e9:g} GFLOP/s ({what})"
+
+
+@functools.cache
+def _operations(case: Case) -> float | None:
+    """The arithmetic of a step or, where the case has epochs, of a training; None where it cannot be counted."""
+    if case.network not in CLASSES or case.input_size is None:
+        return None
+    if case.workload in STEP_WORKLOADS:
+        return step_cost(case.workload, case.network, case.input_size, case.batch_size, case.precision).flops
+    if not case.epochs or case.dataset is None:
+        return None
     images = case.dataset.items or UNPREPARED_IMAGES.get(case.dataset.id, 0)
-    pixels = ((case.input_size or TRAINED_SIZE) / TRAINED_SIZE) ** 2
-    return OTHER_SECONDS + case.epochs * images * pixels / TRAINED_PER_SECOND[case.device]
+    return case.epochs * images * step_cost("train", case.network, case.input_size, 1, case.precision).flops
+
+
+def _measuring(case: Case, seconds: float) -> float:
+    """The time to measure so long a step, or so long a training."""
+    usual = Sampling()
+    if case.epochs:
+        return seconds
+    return usual.warmup_steps * seconds + max(usual.min_steps * seconds, usual.min_seconds)
 
 
 def earlier(results: Path) -> Durations:
@@ -100,14 +149,27 @@ def note(folder: Path, case: Case, competitor: Competitor, seconds: float, ok: b
         file.write(json.dumps(entry) + "\n")
 
 
-def expected_seconds(cases: Sequence[PlannedCase], durations: Durations, pilots: int) -> float:
+def expected_bounds(cases: Sequence[PlannedCase], durations: Durations, pilots: int) -> Bounds:
     """The estimate for all pilots and planned replicates, without the blocks that an adaptive run may add."""
-    total = 0.0
-    for case in cases:
-        total += case.blocks * sum(durations.seconds(case.case, one) for one in case.competitors)
-        if case.case.workload in STEP_WORKLOADS:
-            total += pilots * sum(durations.seconds(case.case, one) for one in pilot_competitors(case.competitors))
-    return total
+    low = high = 0.0
+    for planned in cases:
+        least, most = _block(planned.case, planned.competitors, durations)
+        low, high = low + planned.blocks * least, high + planned.blocks * most
+        if pilots and planned.case.workload in STEP_WORKLOADS:
+            least, most = _block(planned.case, pilot_competitors(planned.competitors), durations)
+            low, high = low + pilots * least, high + pilots * most
+    return low, high
+
+
+def _block(case: Case, competitors: Sequence[Competitor], durations: Durations) -> Bounds:
+    """The estimate for one replicate of each competitor."""
+    found = [durations.bounds(case, one) for one in competitors]
+    return sum(low for low, _ in found), sum(high for _, high in found)
+
+
+def expected_seconds(cases: Sequence[PlannedCase], durations: Durations, pilots: int) -> float:
+    """The same as one number."""
+    return math.sqrt(math.prod(expected_bounds(cases, durations, pilots)))
 
 
 def replicates(cases: Sequence[PlannedCase], pilots: int = 0, most_blocks: int = 0) -> int:
