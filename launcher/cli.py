@@ -1,8 +1,10 @@
 """The launcher's command line."""
 
+import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -53,8 +55,18 @@ def read(argv: list[str], root: Path = ROOT) -> Namespace:
 
 def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
     """Run one command and return its exit code; what a person can act on is a message, never a traceback."""
-    stop = Stop()
     argv = sys.argv[1:] if argv is None else argv
+    try:
+        return _run(argv, root)
+    except BrokenPipeError:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # Python flushes them once more at its end
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return ExitCode.INTERRUPTED if argv[:1] == ["bench"] else ExitCode.OK
+
+
+def _run(argv: list[str], root: Path) -> int:
+    stop = Stop()
     try:
         given = read(argv, root)
         code: int = COMMANDS[given.command].run(root, given, stop)
@@ -66,8 +78,7 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         say("launcher: interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
-        return ExitCode.OK
+        raise
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         say(f"launcher: {place}{error.strerror or error}")

@@ -3,6 +3,8 @@
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 DURATION_FORM = "a time like 90s, 30m, 2h or 1h30m"
 _DURATION = re.compile("".join(rf"(?:(\d{{1,6}}(?:\.\d+)?){unit})?" for unit in "hms"), re.ASCII)
@@ -40,4 +42,18 @@ def without_password(text: str) -> str:
 
 def say(text: str) -> None:
     """Print a line for people: stdout is for what was asked for."""
-    print(text, file=sys.stderr)
+    with saying():
+        print(text, file=sys.stderr)
+
+
+@contextmanager
+def saying() -> Iterator[None]:
+    """Lose what cannot be said, as on a full disk. Only a closed pipe ends the launcher, as a closed terminal does."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
+    except SystemExit as ended:  # this is how rich answers a closed pipe
+        raise BrokenPipeError from ended

@@ -91,7 +91,7 @@ def assumed(case: Case) -> str:
 @functools.cache
 def _operations(case: Case) -> float | None:
     """The arithmetic of a step or, where the case has epochs, of a training; None where it cannot be counted."""
-    if case.network not in CLASSES or case.input_size is None:
+    if case.network is None or case.network not in CLASSES or case.input_size is None:
         return None
     if case.workload in STEP_WORKLOADS:
         return step_cost(case.workload, case.network, case.input_size, case.batch_size, case.precision).flops

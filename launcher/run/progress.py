@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from launcher.text import duration
+from launcher.text import duration, saying
 
 
 class Display:
@@ -32,7 +32,8 @@ class Display:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        with saying():
+            self._bar.stop()
 
     def plan(self, total: int) -> None:
         """Set the number of replicates."""
@@ -63,8 +64,10 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print a line above the bar."""
-        self._console.print(escape(text))
+        with saying():
+            self._console.print(escape(text))
 
     def _draw(self) -> None:
         if self._console.is_terminal:
-            self._bar.refresh()
+            with saying():
+                self._bar.refresh()

@@ -653,3 +653,54 @@ def test_more_workers_than_cpus_is_a_warning_that_strict_refuses(
     dataset(tmp_path / "data", "train", "test")
     assert bench(tree, "--data", str(tmp_path / "data"), "--strict", "--workers", "999999") == 2
     assert "999999 workers" in capsys.readouterr().err
+
+
+def with_streams(tree: Path, command: str, redirection: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the launcher in a shell, as `go`."""
+    script = (
+        "import sys; from pathlib import Path; from launcher.isolation import isolate; isolate();"
+        "from launcher.cli import main; sys.exit(main(sys.argv[2:], Path(sys.argv[1])))"
+    )
+    line = f'go() {{ "$PYTHON" -c "$SCRIPT" "$TREE" {command}; echo "exit $?" >&9; }}; {redirection}'
+    environment = {**os.environ, "PYTHON": sys.executable, "SCRIPT": script, "TREE": str(tree)}
+    argv = ["bash", "-c", f"exec 9>&1; {line}"]
+    return subprocess.run(
+        argv, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False, timeout=50
+    )
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code"),
+    [
+        ("go <&- >&- 2>&-", 0),
+        ("go >/dev/full", 3),
+        ("go | true", 0),
+    ],
+)
+def test_a_plan_copes_with_streams_that_are_closed_or_full(tree: Path, redirection: str, code: int) -> None:
+    done = with_streams(tree, "plan --profile tiny", redirection)
+    assert f"exit {code}" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+
+
+@pytest.mark.parametrize(("redirection", "code"), [("go 2>&-", 2), ("go 2>/dev/full", 2)])
+def test_an_error_that_cannot_be_said_keeps_its_exit_code(tree: Path, redirection: str, code: int) -> None:
+    done = with_streams(tree, "plan --profile x", redirection)
+    assert done.stdout == f"exit {code}\n"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "records"),
+    [("go <&- >&- 2>&-", 0, 2), ("go 2>/dev/full", 0, 2), ("go 2> >(head -1)", 130, 0)],
+)
+def test_a_run_goes_on_where_nothing_can_be_said_and_ends_with_its_pipe(
+    tree: Path, redirection: str, code: int, records: int
+) -> None:
+    with_aggregator(tree)
+    done = with_streams(tree, "bench --profile tiny --engine venv", redirection)
+    assert f"exit {code}" in done.stdout
+    found = [record for path in tree.glob("results/*") for record in read_records(path)]
+    assert len(found) in (records, records + 1)
+    for lock in tree.glob("results/*/.lock"):
+        raise AssertionError(lock)
