@@ -196,7 +196,7 @@ def measured(arguments: Namespace) -> Options:
     values = vars(arguments)
     aa, frameworks = values["aa"], values["frameworks"]
     if values["slowdown"] != 1.0 and not aa:
-        raise UsageError("--slowdown: only with --aa, since it slows the second label")
+        raise UsageError("--slowdown: only with --aa (make aa), since it slows the second label")
     if aa and (len(frameworks) > 1 or frameworks == [ALL]):
         raise UsageError("--aa runs one framework under two labels; name one with --frameworks")
     texts = values["texts"] | {"aa": "yes" if aa else ""}

@@ -1,5 +1,6 @@
 """`bench`: prepares a run, measures it and has it reported; or resumes an earlier run."""
 
+import os
 import secrets
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from launcher.engines.engine import Engine, Limits
 from launcher.engines.leftovers import remove_leftovers
 from launcher.engines.selection import prepare as prepare_programs
 from launcher.engines.selection import select
+from launcher.engines.venv import SAID_VARIABLES
 from launcher.errors import ExitCode, Interrupted, UsageError
 from launcher.options import Options
 from launcher.ownership import lock
@@ -142,6 +144,9 @@ def _warnings(cases: Sequence[Case], limits: Limits, asked: Options, engine: Eng
         raise UsageError(f"--strict: {warnings[0]}")
     if asked.memory and engine.shares_host_memory:
         warnings.append(f"--memory is not enforced with ENGINE={engine.name}: nothing limits a replicate there")
+    if engine.shares_host_memory:
+        there = [name for name in SAID_VARIABLES if os.environ.get(name)]
+        warnings += [f"{name} of this shell reaches every replicate, and may change what it measures" for name in there]
     shared = max((machine.shared_bytes(case.workers or 0, case.batch_size) for case in cases), default=0)
     too_little = machine.shm_shortfall(shared) if engine.shares_host_memory else ""
     return [*warnings, too_little] if too_little else warnings

@@ -14,10 +14,10 @@ from launcher.stop import Ending, Stop
 from runners.harness.host import ALLOCATOR
 from runners.harness.run import Build
 
-KEPT_VARIABLES = (
-    *("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE"),
-    *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", ALLOCATOR),
-)
+SAID_VARIABLES = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
+"""What may change a measurement but may be needed to run at all, so a run that has it says so."""
+
+KEPT_VARIABLES = ("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", *SAID_VARIABLES, ALLOCATOR)
 """All that a replicate inherits: a thread count in the caller's shell would change what one competitor measures."""
 
 

@@ -9,7 +9,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from launcher.errors import NotReady
@@ -36,8 +36,9 @@ def temporary_folder() -> Iterator[Path]:
         is_free(handle)
         os.pwrite(handle, str(this_launcher()).encode(), 0)
         (folder / WORK_NAME).mkdir(0o700)
-        os.fchmod(handle, 0o644)
-        folder.chmod(MODE)
+        with suppress(OSError):  # not every file system has modes
+            os.fchmod(handle, 0o644)
+            folder.chmod(MODE)
         yield folder / WORK_NAME
     finally:
         _remove(folder)

@@ -43,6 +43,8 @@ def describe_stopping(rule: Stopping | None, budget: float | None, cuts_planned:
 def estimate(cases: Sequence[PlannedCase], durations: Durations, pilots: int) -> str:
     """How long the pilots and the planned replicates take, and what this estimate rests on."""
     pairs = [(planned.case, one) for planned in cases for one in planned.competitors]
+    if not pairs:
+        return "nothing to measure"
     measured = sum(durations.knows(case, one) for case, one in pairs)
     basis = [f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"] if measured else []
     basis += dict.fromkeys(assumed(case) for case, one in pairs if not durations.knows(case, one))

@@ -220,6 +220,15 @@ def test_a_caller_s_thread_settings_do_not_reach_a_runner(tmp_path: Path, monkey
     assert record["error"]["message"] == "RuntimeError: unset"
 
 
+def test_a_variable_that_reaches_replicates_is_said(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_aggregator(tree)
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/mine")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    bench(tree, "--blocks", "1")
+    (warning,) = json.loads((only_run(tree) / "run.json").read_bytes())["warnings"]
+    assert warning.startswith("LD_LIBRARY_PATH of this shell reaches every replicate")
+
+
 def test_what_a_caller_told_the_allocator_reaches_every_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1")
     record, _ = failing_tree(tmp_path, "raise RuntimeError(os.environ.get('GLIBC_TUNABLES', 'unset'))")
