@@ -56,6 +56,8 @@ def _incomplete(record: Record) -> dict[str, str]:
     """What is missing of a record whose parts are as they must be: the part at fault, and why."""
     if record.status is not Status.OK:
         return {} if record.error else {"error": f"status {record.status} without an error"}
+    if record.error:
+        return {"error": f"status ok with an error: {record.error.kind}"}
     samples = record.samples
     if samples is None:
         return {"samples": "samples: missing from a record that is ok"}
