@@ -1,9 +1,13 @@
 """The launcher's small parts: waiting, connecting, expanding, environments."""
 
+import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import threading
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +27,7 @@ from launcher.commands import doctor
 from launcher.engines import connection, selection, waiting
 from launcher.engines import docker as docker_engine
 from launcher.engines.engine import Job, Limits
+from launcher.engines.log import HEAD_BYTES, MOST_BYTES, TAIL_BYTES, Log, piped
 from launcher.errors import BuildFailed, Interrupted, NotReady, UsageError
 from launcher.plan.cases import expand
 from launcher.plan.discovery import Contestant
@@ -500,3 +505,59 @@ def test_doctor_prints_a_remedy_beside_each_lack(tmp_path: Path, monkeypatch: py
     text = capsys.readouterr().out
     assert "fake: environment" in text
     assert "make setup" in text
+
+
+def printed(path: Path, code: str) -> bytes:
+    """The log of a child that runs this code."""
+    with piped(path) as log:
+        subprocess.run([sys.executable, "-c", code], stdout=log, check=True)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("size", [0, 1, HEAD_BYTES, HEAD_BYTES + 1, HEAD_BYTES + TAIL_BYTES])
+def test_a_usual_log_is_kept_whole(tmp_path: Path, size: int) -> None:
+    code = f"import sys; sys.stdout.buffer.write((b'0123456789' * {size // 10 + 1})[:{size}])"
+    assert printed(tmp_path / "log", code) == (b"0123456789" * (size // 10 + 1))[:size]
+
+
+def test_a_flood_keeps_its_head_and_its_tail(tmp_path: Path) -> None:
+    lines, line = 1_000_000, "of a flood that fills the disk"
+    found = printed(tmp_path / "log", f"for n in range({lines}): print(f'{{n:08}} {line}')")
+    assert len(found) <= MOST_BYTES
+    assert found.startswith(f"00000000 {line}\n".encode())
+    assert found.endswith(f"\n00999999 {line}\n".encode())
+    cut = lines * (len(line) + 10) - HEAD_BYTES - TAIL_BYTES
+    assert f"\n[{cut:,} bytes cut here]\n".encode() in found
+
+
+def test_a_flood_takes_no_memory_of_the_launcher(tmp_path: Path) -> None:
+    log = Log(tmp_path / "log")
+    tracemalloc.start()
+    try:
+        for _ in range(1000):
+            log.write(b"x" * 2**16)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+        log.close()
+
+
+def test_a_log_on_a_full_disk_lets_its_runner_finish_and_is_said_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.open
+    monkeypatch.setattr(Path, "open", lambda _path, _mode, **more: real(Path("/dev/full"), "wb", **more))
+    with pytest.raises(OSError, match="No space left"), piped(tmp_path / "log") as log:
+        assert subprocess.run([sys.executable, "-c", "print('x' * 10_000_000)"], stdout=log).returncode == 0
+
+
+def test_who_keeps_a_log_open_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with piped(tmp_path / "log") as log:
+        endless = subprocess.Popen(["yes"], stdout=log)
+    assert endless.wait(10) != 0
+    assert (tmp_path / "log").stat().st_size <= MOST_BYTES
+
+
+def test_a_pipe_in_a_log_s_place_is_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    assert printed(tmp_path / "log", "print(1)") == b"1\n"
