@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from docker.errors import NotFound
 from launcher_fakes import REPOSITORY, A, B, case, framework_tree, run_of
@@ -33,6 +34,7 @@ from launcher.plan.cases import expand
 from launcher.plan.discovery import Contestant
 from launcher.plan.estimate import OTHER_SECONDS, Durations, guess
 from launcher.plan.profile import load_profile
+from launcher.processes import run_child, run_logged
 from launcher.stop import Ending, Stop, supervise
 from method.schedule import run_schedule
 from runners.harness.case import DatasetRef
@@ -561,3 +563,38 @@ def test_who_keeps_a_log_open_keeps_nobody_waiting(tmp_path: Path) -> None:
 def test_a_pipe_in_a_log_s_place_is_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log")
     assert printed(tmp_path / "log", "print(1)") == b"1\n"
+
+
+DAEMONS = {
+    "session of its own": "setsid sleep {0} &",
+    "without environment": "env -i /usr/bin/setsid /bin/sleep {0} &",
+    "twice removed": "setsid sh -c 'setsid sleep {0} & setsid sh -c \"sleep {0}\" &' &",
+}
+
+
+@pytest.mark.parametrize("how", DAEMONS)
+def test_a_daemon_ends_with_the_child_that_left_it_and_nobody_else_does(tmp_path: Path, how: str) -> None:
+    seconds = f"1000.{os.getpid()}"  # like no other on this machine
+    bystander = subprocess.Popen(["sleep", seconds], start_new_session=True)
+    before = set(psutil.Process().children(recursive=True))
+    try:
+        with (tmp_path / "log").open("wb") as log:
+            ended = run_child(["sh", "-c", DAEMONS[how].format(seconds) + " exit 3"], tmp_path, log, Stop(), 30)
+        assert (ended.ending, ended.code) == (Ending.EXITED, 3)
+        assert set(psutil.Process().children(recursive=True)) == before
+        named = [one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[1:] == [seconds]]
+        assert [one.pid for one in named] == [bystander.pid]
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_a_build_that_floods_its_log_takes_no_memory(tmp_path: Path) -> None:
+    tracemalloc.start()
+    try:
+        code, tail = run_logged(["sh", "-c", "yes | head -c 100000000; echo end; exit 1"], tmp_path, Stop(), 60, "x")
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert (code, tail[-5:]) == (1, "y\nend")
