@@ -10,6 +10,7 @@ from launcher import options
 from launcher.commands import bench, clean, data, doctor, images, plan
 from launcher.errors import ExitCode, LauncherError, UsageError, unknown
 from launcher.stop import Stop
+from launcher.text import say
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -56,15 +57,15 @@ def main(argv: list[str] | None = None, root: Path = ROOT) -> int:
         code: int = COMMANDS[given.command].run(root, given, stop)
         return code
     except LauncherError as error:
-        print(f"launcher: {error}", file=sys.stderr)
+        say(f"launcher: {error}")
         return ExitCode.INTERRUPTED if stop.requested else error.code
     except KeyboardInterrupt:
-        print("launcher: interrupted", file=sys.stderr)
+        say("launcher: interrupted")
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()
         return ExitCode.OK
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        print(f"launcher: {place}{error.strerror or error}", file=sys.stderr)
+        say(f"launcher: {place}{error.strerror or error}")
         return ExitCode.NOT_READY

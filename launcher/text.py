@@ -4,6 +4,8 @@ import os
 import re
 import sys
 
+from runners.harness.terminal import shown
+
 DURATION_FORM = "a time like 90s, 30m, 2h or 1h30m"
 _DURATION = re.compile("".join(rf"(?:(\d{{1,6}}(?:\.\d+)?){unit})?" for unit in "hms"), re.ASCII)
 
@@ -39,5 +41,10 @@ def without_password(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print a line for people: stdout is for what was asked for."""
-    print(text, file=sys.stderr)
+    """Print a line about the work, on stderr."""
+    print(shown(text), file=sys.stderr)
+
+
+def answer(text: str) -> None:
+    """Print a line of what was asked for, on stdout."""
+    print(shown(text))

@@ -1,5 +1,6 @@
 """The launcher's small parts: waiting, connecting, expanding, environments."""
 
+import ast
 import os
 import re
 import shutil
@@ -444,6 +445,26 @@ def test_only_trouble_with_the_network_is_tried_again(monkeypatch: pytest.Monkey
     with pytest.raises(BuildFailed, match="no"):
         with_retries(build, stop)
     assert tried == list(PAUSES[: times - 1])
+
+
+def test_the_end_of_a_build_s_log_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(_program: str) -> None:
+        raise BuildFailed("fake: no", "::add-mask::x\n##[group]\x1b[2J\u202e")
+
+    selection.prepare(SimpleNamespace(prepare=fail), ["fake"])  # type: ignore[arg-type]
+    assert capsys.readouterr().err.splitlines()[1:] == [": :add-mask::x", "## [group]\\x1b[2JU+202E"]
+
+
+def test_whatever_the_launcher_prints_is_written_out() -> None:
+    """Through `say`, `answer` and the display; a bare print would let text from outside through."""
+    calls = [
+        f"{path.name}:{node.lineno}"
+        for path in (REPOSITORY / "launcher").rglob("*.py")
+        if path.name != "text.py"
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+    ]
+    assert calls == []
 
 
 def test_a_stop_ends_the_tries() -> None:
