@@ -19,7 +19,7 @@ def fault(framework: str, device: str, error: Exception, killed_for_memory: bool
 
     `killed_for_memory` says that the kernel killed a process of the replicate because memory was full.
     """
-    died = _dead_worker()  # at once: it is known only as long as the error holds its frames
+    died = getattr(error, "died_worker", None) or _dead_worker()
     if is_out_of_memory(framework, error):
         kind = "OOM(gpu)" if device == "gpu" and not _of_python(error) else "OOM(host)"
         return Status.OOM, Failure(kind, str(error).strip()[:500] or "Python could not allocate memory")
@@ -63,6 +63,11 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__
+
+
+def remember_dead_worker(error: Exception) -> None:
+    """Keep with the error what `fault` asks for: once a loader is closed, nobody knows its workers any more."""
+    vars(error)["died_worker"] = _dead_worker()
 
 
 def _dead_worker() -> signal.Signals | None:

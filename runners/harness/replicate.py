@@ -14,7 +14,7 @@ from runners.harness import health, memory, resources
 from runners.harness.case import Case, Competitor
 from runners.harness.clock import now_ns
 from runners.harness.effective import effective
-from runners.harness.faults import fault
+from runners.harness.faults import fault, remember_dead_worker
 from runners.harness.host import host
 from runners.harness.loop import GROUP_STEPS, quiet_collector, sample_deliveries, sample_groups, sample_steps
 from runners.harness.manifest import Manifest, splits_read, verify_bytes
@@ -99,6 +99,9 @@ def _replicate(
                 **unknown_host,
             },
         )
+    except Exception as error:
+        remember_dead_worker(error)
+        raise
     finally:
         work.close()
 
