@@ -41,11 +41,11 @@ def open_atomically(path: Path, lasting: bool = True) -> Iterator[BinaryIO]:
         raise
 
 
-def read_regular(path: str | Path, most_bytes: int, follow: bool = False) -> bytes:
+def read_regular(path: str | Path, most_bytes: int | None = None, follow: bool = False) -> bytes:
     """The bytes of a file that anybody may have put there: a pipe cannot block, and an endless device is not read.
 
     Raises OSError, also for a link unless it may `follow` links, for anything else than a regular file, and for a file
-    of more than `most_bytes`. `strerror` says which.
+    of more than `most_bytes`, if there is a limit. `strerror` says which.
     """
     kept = os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
@@ -53,6 +53,8 @@ def read_regular(path: str | Path, most_bytes: int, follow: bool = False) -> byt
             kind = os.fstat(file.fileno())
             if not stat.S_ISREG(kind.st_mode):
                 raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
+            if most_bytes is None:
+                return file.read()
             data = file.read(most_bytes + 1) if kind.st_size <= most_bytes else None
     except OSError as error:
         said = {errno.ELOOP: error.strerror if follow else "a link, which is not followed"}

@@ -33,7 +33,7 @@ from launcher.engines.log import HEAD_BYTES, MOST_BYTES, TAIL_BYTES, Log, piped
 from launcher.errors import BuildFailed, Interrupted, NotReady, UsageError
 from launcher.plan.cases import expand
 from launcher.plan.discovery import Contestant
-from launcher.plan.estimate import OTHER_SECONDS, Durations, guess
+from launcher.plan.estimate import OTHER_SECONDS, Durations, earlier, guess, note, spent
 from launcher.plan.profile import load_profile
 from launcher.processes import run_child, run_logged
 from launcher.stop import Ending, Stop, supervise
@@ -348,6 +348,15 @@ def test_an_unknown_training_takes_as_long_as_its_epochs_images_and_device_say()
     seconds = [guess(one) for one in (fit, replace(fit, epochs=4), replace(fit, input_size=64))]
     assert seconds == [pytest.approx(OTHER_SECONDS + training) for training in (100, 200, 400)]
     assert guess(replace(fit, device="gpu")) < guess(fit) / 4
+
+
+def test_a_pipe_in_the_place_of_a_run_s_durations_keeps_nobody_waiting(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / "run" / "timings.jsonl")
+    assert earlier(tmp_path).seconds(case(), A) == guess(case())
+    assert spent(tmp_path / "run") == 0
+    with pytest.raises(OSError, match=r"timings\.jsonl"):
+        note(tmp_path / "run", case(), A, 1.0, ok=True)
 
 
 def test_a_short_training_says_nothing_about_a_long_one() -> None:
