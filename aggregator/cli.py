@@ -12,6 +12,7 @@ from typing import Protocol, TextIO, cast
 
 from aggregator.commands.shared import DEFECT, INTERRUPTED, NO_READER, NOT_WRITABLE, OK, USAGE, printable
 from aggregator.read.run_folder import CannotReport
+from runners.harness.terminal import shown
 
 
 class Command(Protocol):
@@ -71,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _print(text: str) -> int:
     """Write to standard output; returns OK, or the exit code of the reason why that failed."""
     try:
-        print(text, end="", flush=True)
+        print(shown(text), end="", flush=True)
     except BrokenPipeError:
         _discard(sys.stdout)
         return NO_READER
@@ -85,7 +86,7 @@ def _print(text: str) -> int:
 def _say(text: str) -> None:
     """A line to people, if there are any."""
     try:
-        print(text, file=sys.stderr)
+        print(shown(text), file=sys.stderr)
     except OSError:
         _discard(sys.stderr)
 

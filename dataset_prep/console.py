@@ -8,12 +8,14 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import track
 
+from runners.harness import terminal
+
 Item = TypeVar("Item")
 
 
 def say(message: str) -> None:
     """Print one line. Control characters are escaped, because file names may contain any."""
-    print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message), file=sys.stderr, flush=True)
+    print(terminal.shown(message, kept=""), file=sys.stderr, flush=True)
 
 
 def shown(path: str | os.PathLike[str]) -> str:

@@ -1,7 +1,7 @@
 """Rebuilds every ratio, interval and verdict of a run's report from its records alone: python docs/recompute.py RUN
 
 It shares no code with the project and needs numpy, scipy and statsmodels. Three things it takes from the records as
-given: that the sides did equal work (only a record of status `invalid` makes them "not comparable" here), that each
+given: that the sides did equal work (only a replicate that failed a check makes them "not comparable" here), that each
 record is well formed, and that all came from one machine with one set of versions, which a report keeps apart.
 """
 
@@ -86,11 +86,16 @@ def compare(left, right, rule, extended):
         p, half = test(d, rule, extended)
         low, high, widened = np.mean(d) - half, np.mean(d) + half, apart(ok, shared)
         low, high = low - widened * (high >= 0), high + widened * (low <= 0)
-    if any(record["status"] == "invalid" for record in left + right):
+    if any(failed_check(record) for record in left + right):
         return d, low, high, p, "not comparable"
     if (same and len(d) >= FEWEST) or any(4 * sum(map(disturbed, side.values())) > len(side) for side in ok):
         return d, low, high, p, "disturbed"
     return d, low, high, p, "incomplete" if len(d) == 0 else "no verdict" if len(d) < FEWEST else None
+
+
+def failed_check(record):
+    """The replicate did other work than asked for. INVALID and RECORD are damaged records, which do not say so."""
+    return record["status"] == "invalid" and record["error"]["kind"] not in ("INVALID", "RECORD")
 
 
 def apart(ok, shared):

@@ -1,12 +1,13 @@
 """Child processes. They end when the launcher is told to stop, and so does everything that they started."""
 
+import ctypes
 import os
 import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -18,6 +19,12 @@ from launcher.ownership.owner import ENVIRONMENT, parse_owner, this_launcher
 from launcher.ownership.temporary import temporary_folder
 from launcher.stop import Ending, Stop, supervise
 from runners.harness.record import log_tail
+
+SET_CHILD_SUBREAPER = 36
+"""Of prctl: orphans among the descendants become this process's children, so that none of them gets out of sight."""
+TAIL_BYTES = 2**16
+ROUNDS = 20
+"""How often all descendants are killed, since one of them may start another meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,19 @@ def run_child(
     before: Callable[[], None] | None = None,
 ) -> Ended:
     """Run `argv` in its own session, with both its streams in `output`, and leave no process of it behind."""
+    with _nothing_left():
+        return _run(argv, cwd, output, stop, seconds, environment, before)
+
+
+def _run(
+    argv: Sequence[str],
+    cwd: Path,
+    output: IO[bytes] | int,
+    stop: Stop,
+    seconds: float,
+    environment: Mapping[str, str] | None,
+    before: Callable[[], None] | None,
+) -> Ended:
     child = subprocess.Popen(
         argv,
         cwd=cwd,
@@ -61,7 +81,35 @@ def run_child(
         )
     finally:
         _signal(child, signal.SIGKILL)
-    return Ended(ending, child.wait())
+        code = child.wait()
+    return Ended(ending, code)
+
+
+@contextmanager
+def _nothing_left() -> Iterator[None]:
+    """End all processes that began meanwhile and descend from this one, also daemons with a session of their own."""
+    before = _descendants()
+    _adopt_orphans(True)
+    try:
+        yield
+    finally:
+        for _ in range(ROUNDS):
+            left = _descendants() - before
+            for process in left:
+                with suppress(psutil.Error):
+                    process.kill()
+            if not left:
+                break
+            psutil.wait_procs(left, timeout=1)
+        _adopt_orphans(False)
+
+
+def _descendants() -> set[psutil.Process]:
+    return set(psutil.Process().children(recursive=True))
+
+
+def _adopt_orphans(wanted: bool) -> None:
+    ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, int(wanted), 0, 0, 0)
 
 
 def run_logged(
@@ -73,7 +121,7 @@ def run_logged(
     """
     with temporary_folder() as folder, tempfile.TemporaryFile() as log:
         ended = run_child(argv, cwd, log, stop, seconds, {**(environment or os.environ), "TMPDIR": str(folder)})
-        log.seek(0)
+        log.seek(max(0, log.seek(0, os.SEEK_END) - TAIL_BYTES))
         tail = log_tail(log.read().decode(errors="replace"))
     if ended.ending is Ending.INTERRUPTED:
         raise Interrupted(f"interrupted while {what}")

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from runners.harness.terminal import shown
+
 DURATION_FORM = "a time like 90s, 30m, 2h or 1h30m"
 _DURATION = re.compile("".join(rf"(?:(\d{{1,6}}(?:\.\d+)?){unit})?" for unit in "hms"), re.ASCII)
 
@@ -41,9 +43,14 @@ def without_password(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print a line for people: stdout is for what was asked for."""
+    """Print a line about the work, on stderr."""
     with saying():
-        print(text, file=sys.stderr)
+        print(shown(text), file=sys.stderr)
+
+
+def answer(text: str) -> None:
+    """Print a line of what was asked for, on stdout."""
+    print(shown(text))
 
 
 @contextmanager

@@ -31,7 +31,7 @@ def make(runs: Sequence[LoadedRun], target: Path, given: argparse.Namespace) -> 
     except OSError as error:
         return not_writable("the report", target, error)
     for line in (*report.headline, *report.incomplete):
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
     if report.failed_count or report.quarantined_count:
         counted = f"{report.failed_count} failed or unavailable, {report.quarantined_count} quarantined"
         print(f"{counted}; see the report's section on failures", file=sys.stderr)

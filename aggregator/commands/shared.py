@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from aggregator.base.text import visible
 from aggregator.read.duplicates import without_copies
 from aggregator.read.run_folder import CannotReport, LoadedRun, find_run, load_run
+from runners.harness.terminal import shown
 
 OK, SOME_FAILED, USAGE, NOT_WRITABLE, REGRESSION, DEFECT, INTERRUPTED, NO_READER = 0, 1, 2, 3, 4, 70, 130, 141
 """DEFECT is EX_SOFTWARE of sysexits.h. NO_READER is what a shell says of a program that SIGPIPE ended, as it ends most
@@ -69,4 +69,5 @@ def not_writable(what: str, target: Path, error: OSError, option: str = "--out")
 
 def printable(text: str) -> str:
     """Text, or a path in any bytes, as one line that a terminal can show; a path's spaces are part of it."""
-    return visible(text.encode("utf-8", "surrogateescape").decode("utf-8", "replace"), LONGEST)
+    line = shown(text, kept="")
+    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"

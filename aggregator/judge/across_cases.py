@@ -19,7 +19,6 @@ from aggregator.judge.sides import Side
 from method.compare import ALPHA, ENDED_ALPHA, ratio
 from runners.harness.axes import Axis
 from runners.harness.case import AXES, Competitor
-from runners.harness.record import Status
 
 CHOICES = tuple(axis for axis in AXES if axis.choice)
 """The axes that are the user's to choose."""
@@ -210,5 +209,4 @@ def adaptive(env: Environment) -> bool:
 
 def _counts(side: Side) -> bool:
     """Whether a side has a mean with an interval, and no replicate that did other work than asked."""
-    invalid = any(record.status is Status.INVALID for record in side.failures)
-    return len(side.ok) >= FEWEST_REPLICATES and not invalid
+    return len(side.ok) >= FEWEST_REPLICATES and not any(record.failed_check for record in side.failures)

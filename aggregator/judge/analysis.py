@@ -13,7 +13,7 @@ from method.compare import ANYTIME, FIXED, Design, Paired, paired
 from method.drift import Drift
 from method.verdict import FEWEST_BLOCKS, Judged, Verdict, before_testing, judge_all
 from runners.harness.case import Case, Competitor
-from runners.harness.record import Host, Record, Status
+from runners.harness.record import Host, Record
 from runners.harness.run import Run, RunState, Warmup
 
 ROOF = "roof"
@@ -244,7 +244,7 @@ def _by_track(case: Case, left: Side, right: Side) -> str | None:
 
 def _different_work(left: Side, right: Side, pairs: Iterable[tuple[Record, Record]]) -> str | None:
     for record in (*left.failures, *right.failures):
-        if record.status is Status.INVALID:
+        if record.failed_check:
             reason = f"{record.error.kind}: {record.error.message}" if record.error else "invalid"
             return f"{record.competitor.label}, block {record.block.number}: {reason}"
     seen = set()

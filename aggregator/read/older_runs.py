@@ -4,14 +4,21 @@ import contextlib
 import json
 from typing import Any
 
+from runners.harness import strict_json
+
 OWN_WARMUPS_SINCE = 4
 """Before this version of run.json all programs of a case shared one warm-up, the longest of any."""
 
 
 def upgraded(data: bytes) -> bytes:
-    """The description as today's version has it. What is not of the earlier form either is left as it is."""
+    """The description as today's version has it. What is not of the earlier form either is left as it is.
+
+    Raises RepeatedKey.
+    """
     try:
-        run = json.loads(data)
+        run = strict_json.loads(data)
+    except strict_json.RepeatedKey:
+        raise
     except (ValueError, RecursionError):
         return data
     if not isinstance(run, dict) or not isinstance(run.get("run_version"), int):

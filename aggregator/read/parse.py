@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from aggregator.read.schema import record_adapter
-from aggregator.read.validity import EVIDENCE, IDENTITY, JUDGED, broken
-from runners.harness.record import SCHEMA_VERSION, Failure, Record, Status
+from method.validity import EVIDENCE, IDENTITY, Refusal, refusal
+from runners.harness import strict_json
+from runners.harness.record import DAMAGED, SCHEMA_VERSION, Record, Status
 
 BOM = b"\xef\xbb\xbf"
 
@@ -31,18 +32,18 @@ def parse_record(data: bytes) -> Record:
     Raises BadRecord where not even its case can be told, NewerSchema where the schema is newer.
     """
     try:
-        record = record_adapter().validate_json(data)
-    except ValidationError as error:
+        document = _decode(data)
         try:
-            return _salvage(data, error)
-        except RecursionError:
-            raise BadRecord("nested too deeply", 0) from error
-    return _judged(record, _problems(record))
+            record = record_adapter().validate_json(data)
+        except ValidationError as error:
+            return _salvage(document, error)
+    except RecursionError as error:
+        raise BadRecord("nested too deeply", 0) from error
+    return _judged(record)
 
 
-def _salvage(data: bytes, error: ValidationError) -> Record:
+def _salvage(document: Any, error: ValidationError) -> Record:
     """Keep the identity of a record whose evidence is malformed, so that its cell can say so."""
-    document = _decode(data)
     if not isinstance(document, dict):
         raise BadRecord("not a JSON object", 0)
     if "schema_version" in document:
@@ -53,34 +54,27 @@ def _salvage(data: bytes, error: ValidationError) -> Record:
     except ValidationError as second:
         reason = _first_problem(second)
     else:
-        return _judged(record, _problems(record))
+        return _judged(record)
     stripped = {**_without_surrogates(document), **dict.fromkeys(EVIDENCE), "unknown": {}}
     try:
         identity = record_adapter().validate_json(json.dumps(stripped))
     except ValidationError:
         raise BadRecord(f"not a record: {_first_problem(error) if document else 'empty'}") from error
-    _refuse_identity(_problems(identity))
-    return _as_invalid(identity, {"": reason})
+    _refuse_identity(refusal(identity))
+    return _as_invalid(identity, Refusal(DAMAGED, {"": reason}))
 
 
-def _judged(record: Record, problems: dict[str, str]) -> Record:
-    """`problems` names for each part that breaks a rule which one."""
+def _judged(record: Record) -> Record:
     _check_version(record.schema_version)
-    _refuse_identity(problems)
-    if not problems:
-        problems = _incomplete(record)
-    return _as_invalid(record, problems) if problems else record
+    refused = refusal(record)
+    _refuse_identity(refused)
+    return _as_invalid(record, refused) if refused else record
 
 
-def _refuse_identity(problems: dict[str, str]) -> None:
+def _refuse_identity(refused: Refusal | None) -> None:
     for name in IDENTITY:
-        if name in problems:
-            raise BadRecord(f"not a record: {problems[name]}")
-
-
-def _problems(record: Record) -> dict[str, str]:
-    found = {name: broken(name, getattr(record, name)) for name in JUDGED}
-    return {name: problem for name, problem in found.items() if problem}
+        if refused and name in refused.parts:
+            raise BadRecord(f"not a record: {refused.parts[name]}")
 
 
 def _decode(data: bytes) -> Any:
@@ -91,11 +85,13 @@ def _decode(data: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise BadRecord("not UTF-8", error.start) from error
     try:
-        return json.loads(text)
+        return strict_json.loads(text)
     except json.JSONDecodeError as error:
         at = len(text[: error.pos].encode("utf-8"))
         reason = "truncated" if at >= len(data.rstrip()) or error.msg.startswith("Unterminated") else "not JSON"
         raise BadRecord(f"{reason}: {error.msg}", at) from error
+    except strict_json.RepeatedKey as error:
+        raise BadRecord(str(error)) from error
     except ValueError as error:
         raise BadRecord(f"not JSON: {error}", 0) from error
 
@@ -126,27 +122,9 @@ def _first_problem(error: ValidationError) -> str:
     return f"{where}: {first['msg']}" if where else str(first["msg"])
 
 
-def _as_invalid(record: Record, problems: dict[str, str]) -> Record:
+def _as_invalid(record: Record, refused: Refusal) -> Record:
     """Without its results, and without the parts that are at fault: what they say of machine and settings, such as
-    an impossible number of CPUs, would set the record apart from the very run whose comparison it makes invalid."""
-    failure = Failure("INVALID", next(iter(problems.values())))
-    dropped = {"samples", "resources", "history"} | (problems.keys() & set(EVIDENCE))
+    an impossible number of CPUs, would set the record apart from the very run that it belongs to."""
+    dropped = {"samples", "resources", "history"} | (refused.parts.keys() & set(EVIDENCE))
     without: dict[str, Any] = dict.fromkeys(dropped)
-    return dataclasses.replace(record, status=Status.INVALID, error=failure, **without)
-
-
-def _incomplete(record: Record) -> dict[str, str]:
-    """What is missing of a record whose parts are as they must be: the part at fault, and why."""
-    if record.status is not Status.OK:
-        return {} if record.error else {"error": f"status {record.status} without an error"}
-    samples = record.samples
-    if samples is None:
-        return {"samples": "samples: missing from a record that is ok"}
-    if record.case.network and record.effective and record.effective.precision != record.case.precision:
-        wrong = f"effective.precision: {record.effective.precision}, asked for was {record.case.precision}"
-        return {"effective": wrong}
-    if record.case.workload == "fit":
-        return {} if "train" in samples.stage_ns else {"samples": "samples.stage_ns: no train stage"}
-    if len(samples.step_ns) == samples.warmup_steps:
-        return {"samples": "samples.step_ns: no step after warm-up"}
-    return {}
+    return dataclasses.replace(record, status=Status.INVALID, error=refused.failure, **without)

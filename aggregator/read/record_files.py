@@ -1,15 +1,13 @@
 """Records from files: regular ones alone, in order of name."""
 
 import os
-import stat
 from pathlib import Path
 
 from aggregator.read.parse import BadRecord, NewerSchema, parse_record
 from aggregator.read.sharing import Sharing
-from runners.harness.record import Record
+from runners.harness.files import read_regular
+from runners.harness.record import RECORD_BYTES, Record
 
-SIZE_LIMIT = 32 * 2**20
-"""Bytes of one record; the longest loader stream stays well below it."""
 Good = list[tuple[str, Record]]
 Bad = list[tuple[str, BadRecord]]
 
@@ -24,7 +22,7 @@ def read_records(folder: Path) -> tuple[Good, Bad]:
     sharing = Sharing()
     for name in names:
         try:
-            record = parse_record(read_regular(folder / name))
+            record = parse_record(read_regular(folder / name, RECORD_BYTES))
         except NewerSchema as error:
             raise NewerSchema(f"{folder / name}: {error}") from error
         except BadRecord as error:
@@ -55,17 +53,3 @@ def record_files(folder: Path) -> tuple[list[str], Bad]:
     names = sorted(kinds, key=os.fsencode)
     odd = BadRecord("not a regular file; links are not followed")
     return [name for name in names if kinds[name]], [(name, odd) for name in names if not kinds[name]]
-
-
-def read_regular(path: str | Path) -> bytes:
-    """The file's bytes; no link is followed and no pipe can block. Raises OSError, BadRecord."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode):
-            raise BadRecord("not a regular file")
-        if status.st_size > SIZE_LIMIT:
-            raise BadRecord(f"{status.st_size} bytes, more than the {SIZE_LIMIT} that a record may have")
-        return os.read(handle, status.st_size + 1)
-    finally:
-        os.close(handle)

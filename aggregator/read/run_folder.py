@@ -11,11 +11,13 @@ from pydantic import ValidationError
 
 from aggregator.base.text import clean
 from aggregator.read.older_runs import upgraded
-from aggregator.read.parse import BadRecord, NewerSchema
-from aggregator.read.record_files import read_records, read_regular
+from aggregator.read.parse import NewerSchema
+from aggregator.read.record_files import read_records
 from aggregator.read.schema import run_adapter
+from runners.harness.files import read_regular
 from runners.harness.record import Record, Status
-from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, RunState, impossible
+from runners.harness.run import PILOTS, RUN_BYTES, RUN_NAME, RUN_VERSION, Run, RunState, impossible
+from runners.harness.strict_json import RepeatedKey
 
 RUN_ORDER = attrgetter("block.sequence", "record_id")
 NO_PLAN = f"{RUN_NAME} is missing, so what was planned is unknown"
@@ -44,6 +46,8 @@ class LoadedRun:
     quarantined: tuple[Quarantined, ...]
     problems: tuple[str, ...] = field(default=())
     """Why the run as a whole is incomplete or doubtful, in sentences."""
+    duplicates: int = 0
+    """Files that hold what another file of the run holds already."""
 
 
 def find_run(argument: str, results: Path = Path("results")) -> Path:
@@ -75,7 +79,7 @@ def load_run(folder: Path) -> LoadedRun:
     """Read run.json and every record of `folder`. Raises CannotReport where there is nothing to report."""
     plan, problems = _read_plan(folder)
     read, quarantined = _read(folder / "records")
-    kept, refused = _consistent(read, plan)
+    kept, refused, duplicates = _consistent(read, plan)
     if not kept and not quarantined and not refused and not (plan and plan.cases):
         raise CannotReport(f"{folder}: no records and no planned case; run the benchmark first")
     if not kept:
@@ -83,7 +87,7 @@ def load_run(folder: Path) -> LoadedRun:
     quarantined += refused
     name = plan.run_id if plan else folder.resolve().name
     ordered = sorted(quarantined, key=lambda item: (item.file, item.reason))
-    return LoadedRun(name, plan, tuple(kept), tuple(ordered), tuple(problems))
+    return LoadedRun(name, plan, tuple(kept), tuple(ordered), tuple(problems), duplicates)
 
 
 def load_pilots(folder: Path) -> tuple[tuple[Record, ...], tuple[Quarantined, ...]]:
@@ -91,7 +95,7 @@ def load_pilots(folder: Path) -> tuple[tuple[Record, ...], tuple[Quarantined, ..
     if (folder / PILOTS).is_symlink():
         return (), (Quarantined(PILOTS, None, "is a link, not a folder; not followed"),)
     read, quarantined = _read(folder / PILOTS / "records")
-    kept, refused = _consistent(read, _read_plan(folder)[0])
+    kept, refused, _ = _consistent(read, _read_plan(folder)[0])
     return tuple(kept), (*quarantined, *refused)
 
 
@@ -108,13 +112,15 @@ def _read(folder: Path) -> tuple[list[tuple[str, Record]], list[Quarantined]]:
 def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
     path = folder / RUN_NAME
     try:
-        data = read_regular(path)
+        data = read_regular(path, RUN_BYTES)
     except FileNotFoundError:
         return None, [NO_PLAN]
-    except (BadRecord, OSError) as error:
-        return None, [f"{RUN_NAME} cannot be read ({error}), so what was planned is unknown"]
+    except OSError as error:
+        return None, [f"{RUN_NAME} cannot be read ({error.strerror}), so what was planned is unknown"]
     try:
         plan = run_adapter().validate_json(upgraded(data))
+    except RepeatedKey as error:
+        return None, [f"{RUN_NAME} is not valid ({clean(str(error), 120)}), so what was planned is unknown"]
     except ValidationError as error:
         _refuse_newer_plan(path, data)
         first = error.errors()[0]
@@ -146,30 +152,51 @@ def _refuse_newer_plan(path: Path, data: bytes) -> None:
         )
 
 
-def _consistent(read: list[tuple[str, Record]], plan: Run | None) -> tuple[list[Record], list[Quarantined]]:
-    """Drop records of another run, second records of one id, and second attempts at one replicate."""
-    kept: list[Record] = []
-    refused: list[Quarantined] = []
-    ids: set[str] = set()
-    slots: dict[object, Record] = {}
+def _consistent(read: list[tuple[str, Record]], plan: Run | None) -> tuple[list[Record], list[Quarantined], int]:
+    """The records that count, the files that are refused, and the number of duplicates.
 
-    def rank(entry: tuple[str, Record]) -> tuple[object, ...]:
-        # An attempt that worked takes its slot before one that failed; between equals the earlier one does.
-        file, record = entry
-        return record.status is not Status.OK, record.block.sequence, record.record_id, file
-
-    for file, record in sorted(read, key=rank):
-        slot = _slot(record)
-        if plan and record.run_id != plan.run_id:
-            refused.append(Quarantined(file, None, f"belongs to run {record.run_id}, not {plan.run_id}"))
-        elif record.record_id in ids:
-            refused.append(Quarantined(file, None, "a second record with the same record_id"))
-        elif slots.setdefault(slot, record) is not record:
-            refused.append(Quarantined(file, None, "a further attempt at a replicate that has its record already"))
+    Refused are records of another run, second attempts at one replicate, and all files of one id that differ: nobody
+    can tell which of them was measured.
+    """
+    refused = [
+        Quarantined(file, None, f"belongs to run {record.run_id}, not {plan.run_id}")
+        for file, record in read
+        if plan and record.run_id != plan.run_id
+    ]
+    by_id: dict[str, list[tuple[str, Record]]] = {}
+    for file, record in read:
+        if plan is None or record.run_id == plan.run_id:
+            by_id.setdefault(record.record_id, []).append((file, record))
+    single: list[tuple[str, Record]] = []
+    duplicates = 0
+    for (file, record), *others in by_id.values():
+        if all(other == record for _, other in others):
+            single.append((file, record))
+            duplicates += len(others)
         else:
-            ids.add(record.record_id)
-            kept.append(record)
-    return sorted(kept, key=RUN_ORDER), refused
+            refused += _contradictory([file, *(name for name, _ in others)])
+    kept: dict[object, tuple[str, Record]] = {}
+    for file, record in sorted(single, key=_rank):
+        first, _ = kept.setdefault(_slot(record), (file, record))
+        if first != file:
+            refused.append(Quarantined(file, None, f"a further attempt at the replicate that {first} is about"))
+    return sorted((record for _, record in kept.values()), key=RUN_ORDER), refused, duplicates
+
+
+def _contradictory(files: list[str]) -> list[Quarantined]:
+    """The files, each with the others that have its record_id."""
+    return [
+        Quarantined(
+            file, None, f"differs from {', '.join(other for other in files if other != file)}, of the same record_id"
+        )
+        for file in files
+    ]
+
+
+def _rank(entry: tuple[str, Record]) -> tuple[object, ...]:
+    """An attempt that worked takes its slot before one that failed; between equals the earlier one does."""
+    file, record = entry
+    return record.status is not Status.OK, record.block.sequence, record.record_id, file
 
 
 def _slot(record: Record) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from aggregator.base.case_names import labels
+from aggregator.base.quantities import count
 from aggregator.base.text import clean, day
 from aggregator.judge import aa
 from aggregator.judge.analysis import Environment
@@ -101,4 +102,5 @@ def _facts(run: LoadedRun) -> list[tuple[str, str]]:
             whole = "" if run.plan.budget_cuts_planned else ", planned blocks uncut"
             facts += [("time budget", budget_time(run.plan.budget_seconds) + whole)]
         facts += [("started", clean(run.plan.started_at, 40)), ("order seed", str(run.plan.order_seed))]
-    return [*facts, ("replicates", f"{ok} ok of {len(run.records)} recorded")]
+    twice = f"; {count(run.duplicates, 'duplicate file')} ignored" if run.duplicates else ""
+    return [*facts, ("replicates", f"{ok} ok of {len(run.records)} recorded{twice}")]

@@ -9,19 +9,20 @@ from pydantic import ValidationError
 
 from aggregator.base.text import clean
 from aggregator.read.parse import BadRecord
-from aggregator.read.record_files import read_regular
 from aggregator.read.run_folder import CannotReport, LoadedRun
 from aggregator.report.model import Report
 from aggregator.report.page.card import NAME as CARD
 from aggregator.report.page.write import FIGURES, write_report
 from aggregator.site.summary import SUMMARY_VERSION, RunSummary, impossible, is_earlier_state, summary_adapter, to_json
-from runners.harness.files import write_atomically
+from runners.harness.files import read_regular, write_atomically
 
 MARK = "Made by Levelfield's publish.\n"
 GENERATOR = b'<meta name="generator" content="Levelfield">'
 MARKER, INDEX, RUNS, SUMMARY = ".nojekyll", "index.html", "runs", "summary.json"
 NOT_OURS = {".git", "CNAME"}
 """Files of a checked-out branch of pages that do not belong to the site; everything else must be made by publish."""
+MOST_BYTES = 32 * 2**20
+"""Of a file that publish made."""
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """A run's id becomes a folder's name and part of an address."""
 
@@ -90,9 +91,9 @@ def cards(site: Path, runs: Sequence[RunSummary]) -> dict[str, str]:
 def _is_ours(site: Path) -> bool:
     for name, mark in ((MARKER, MARK.encode("ascii")), (INDEX, GENERATOR)):
         try:
-            if not (site / name).is_symlink() and mark in read_regular(site / name):
+            if mark in read_regular(site / name, MOST_BYTES):
                 return True
-        except (FileNotFoundError, BadRecord):
+        except OSError:
             continue
     return False
 
@@ -120,7 +121,7 @@ def _read(folder: Path) -> RunSummary:
     if folder.is_symlink() or not SAFE_ID.fullmatch(folder.name):
         raise BadRecord("not a folder that publish made")
     try:
-        data = read_regular(folder / SUMMARY)
+        data = read_regular(folder / SUMMARY, MOST_BYTES)
     except OSError as error:
         raise BadRecord(f"cannot be read ({error.strerror})") from error
     _refuse_newer(folder / SUMMARY, data)

@@ -14,6 +14,7 @@ from launcher.engines.leftovers import remove_leftovers
 from launcher.errors import ExitCode, NotReady
 from launcher.ownership.lock import LOCK_NAME, locked
 from launcher.stop import Stop
+from launcher.text import answer
 from runners.harness.run import RUN_NAME
 
 HELP = "remove what dead launchers left; with options also images, virtual environments, results"
@@ -26,8 +27,8 @@ def add(parser: ArgumentParser) -> None:
 
 def run(root: Path, given: Namespace, _stop: Stop) -> int:
     """Remove what dead launchers left; images, virtual environments and results only where the options name them."""
-    print(f"processes, containers, temporary folders of dead launchers: {remove_leftovers()} removed")
-    print(f"unfinished data sets: {remove_unfinished(root / 'data')} removed")
+    answer(f"processes, containers, temporary folders of dead launchers: {remove_leftovers()} removed")
+    answer(f"unfinished data sets: {remove_unfinished(root / 'data')} removed")
     runs = sorted(path.parent for path in given.out.glob(f"*/{RUN_NAME}")) if given.out.is_dir() else []
     if given.images:
         _remove_images()
@@ -41,7 +42,7 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
                 for path in run.rglob(".*.tmp"):
                     path.unlink(missing_ok=True)
             elif given.results:
-                print(f"{run}: in use, kept")
+                answer(f"{run}: in use, kept")
     return ExitCode.OK
 
 
@@ -51,9 +52,9 @@ def _remove_images() -> None:
         name = ", ".join(image.tags) or image.short_id
         try:
             client.images.remove(str(image.id), force=True)
-            print(f"image: {name} removed")
+            answer(f"image: {name} removed")
         except APIError as error:
-            print(f"image: {name} kept ({error.explanation})")
+            answer(f"image: {name} kept ({error.explanation})")
 
 
 def _remove(path: Path) -> None:
@@ -63,4 +64,4 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     except OSError as error:
         raise NotReady(f"{path}: cannot be removed ({error.strerror}); sudo rm -r '{path}'") from error
-    print(f"{path}: removed")
+    answer(f"{path}: removed")

@@ -8,6 +8,7 @@ from launcher.datasets.preparation import prepare
 from launcher.datasets.sources import sources
 from launcher.errors import ExitCode
 from launcher.stop import Stop
+from launcher.text import answer
 
 HELP = "prepare and validate the data sets that bench would read"
 
@@ -21,5 +22,5 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
     """Prepare the data sets of `--data`, or the synthetic ones, and print where their manifests are."""
     with stop.on_signals():
         for source in sources(root, given.data, ("load", "fit"), given.strict):
-            print(prepare(root, source, stop).path)
+            answer(str(prepare(root, source, stop).path))
     return ExitCode.OK

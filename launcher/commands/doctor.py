@@ -34,6 +34,7 @@ from runners.harness.host import (
     shm_bytes,
     writing_remedy,
 )
+from runners.harness.terminal import shown
 
 GIB = 2**30
 SHM_WANTED = 1 * GIB
@@ -53,7 +54,7 @@ class Finding:
     def cells(self) -> list[Text]:
         """The cells of its line."""
         word, colour = ("lacks", "red") if self.lacks else ("note", "yellow") if self.remedy else ("ok", "green")
-        return [Text(self.subject), Text(word, style=colour), Text(self.found), Text(self.remedy)]
+        return [Text(shown(self.subject)), Text(word, style=colour), Text(shown(self.found)), Text(shown(self.remedy))]
 
 
 HELP = "what this machine has and lacks, and what to do about it"

@@ -9,7 +9,7 @@ from launcher.engines.selection import prepare, select
 from launcher.errors import ExitCode, UsageError
 from launcher.plan.discovery import choose, discover
 from launcher.stop import Stop
-from launcher.text import say
+from launcher.text import answer, say
 
 HELP = "build the frameworks' images, or with --engine venv their virtual environments"
 
@@ -30,5 +30,5 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
         say(f"engine {engine.name} ({reason})")
         _, unbuilt = prepare(engine, programs)
     for program in programs:
-        print(f"{program}: {'not ready' if program in unbuilt else 'ready'}")
+        answer(f"{program}: {'not ready' if program in unbuilt else 'ready'}")
     return ExitCode.CASES_FAILED if unbuilt else ExitCode.OK

@@ -11,7 +11,7 @@ from launcher.plan.description import describe, describe_stopping, shortfall
 from launcher.plan.draft import draft
 from launcher.plan.estimate import earlier, expected_seconds
 from launcher.stop import Stop
-from launcher.text import printable
+from launcher.text import answer
 
 HELP = "print the cases, the replicates and an estimate; run nothing"
 
@@ -27,14 +27,14 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
     drafted = draft(root, asked)
     cases = with_data(drafted.cases, drafted.expected)
     seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
-    print(f"profile {asked.profile}: {drafted.profile.description}\n")
+    answer(f"profile {asked.profile}: {drafted.profile.description}\n")
     pilots, durations = drafted.profile.pilots, earlier(asked.out)
-    print("\n".join(describe(cases, seed, durations, pilots)))
-    print(describe_stopping(drafted.stopping, drafted.budget_seconds, drafted.budget_cuts_planned))
+    answer("\n".join(describe(cases, seed, durations, pilots)))
+    answer(describe_stopping(drafted.stopping, drafted.budget_seconds, drafted.budget_cuts_planned))
     if drafted.budget_cuts_planned:
         for text in shortfall(expected_seconds(cases, durations, pilots), drafted.budget_seconds):
-            print(f"warning: {text}")
+            answer(f"warning: {text}")
     for source in drafted.sources:
         if not source.ready:
-            print(f"data to prepare first: {printable(str(source.manifest.parent))}")
+            answer(f"data to prepare first: {source.manifest.parent}")
     return ExitCode.OK

@@ -14,6 +14,7 @@ from docker.types import DeviceRequest, LogConfig, Mount
 
 from launcher.build.images import ImageBuilder, tag
 from launcher.engines.engine import Job, Limits, Outcome, Places
+from launcher.engines.log import Log
 from launcher.engines.provenance import handed_down
 from launcher.engines.waiting import CONNECTION_ERRORS, Waiter, reconnected
 from launcher.errors import NotReady, UsageError
@@ -36,8 +37,6 @@ PIDS_LIMIT = 4096
 SHM_BYTES = 2 * 2**30
 TMP_OPTIONS = "rw,exec,nosuid,nodev,mode=1777,size=2g"
 """`exec`, since compiled variants load the libraries that they have just built from there."""
-
-LOG_LIMIT_BYTES = 16 * 2**20
 
 NO_TOOLKIT = (
     "DEVICE=gpu: the Docker engine cannot give a container the GPU; "
@@ -258,10 +257,9 @@ def _bind(target: str, source: Path, links: Path, read_only: bool = False) -> Mo
 
 
 def _keep_log(container: Container, path: Path) -> None:
-    left = LOG_LIMIT_BYTES
-    with path.open("wb") as file:
+    log = Log(path)
+    try:
         for chunk in container.logs(stream=True, follow=False):
-            file.write(chunk[:left])
-            left -= len(chunk)
-            if left <= 0:
-                return
+            log.write(chunk)
+    finally:
+        log.close()

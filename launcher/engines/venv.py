@@ -6,6 +6,7 @@ from pathlib import Path
 
 from launcher.build.environments import EnvironmentBuilder
 from launcher.engines.engine import Job, Limits, Outcome, Places
+from launcher.engines.log import piped
 from launcher.engines.provenance import handed_down
 from launcher.errors import UsageError
 from launcher.ownership.temporary import require_short_path, temporary_folder
@@ -51,8 +52,8 @@ class VenvEngine:
         by_hand = Places("results", str(job.manifest or ""), str(job.data or ""))
         places = replace(by_hand, out=str(job.records.absolute()), compiled=str(job.compiled.absolute()))
         command = [os.path.relpath(python, self._root), *module[1:], *job.case_arguments, *by_hand.arguments()]
-        try:
-            with temporary_folder() as folder, job.log.open("wb") as log:
+        with temporary_folder() as folder, piped(job.log) as log:
+            try:
                 ended = run_child(
                     [*module, *job.case_arguments, *job.order_arguments, *places.arguments()],
                     self._root,
@@ -62,8 +63,8 @@ class VenvEngine:
                     self._environment(job, command, folder),
                     lambda: os.sched_setaffinity(0, self._limits.cpus),
                 )
-        except (FileNotFoundError, PermissionError) as error:
-            return Outcome(Ending.EXITED, None, message=f"{python} does not start ({error.strerror}); make setup")
+            except (FileNotFoundError, PermissionError) as error:
+                return Outcome(Ending.EXITED, None, message=f"{python} does not start ({error.strerror}); make setup")
         return Outcome(ended.ending, ended.code)
 
     def _environment(self, job: Job, command: list[str], folder: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import math
+import os
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,12 +13,15 @@ from pathlib import Path
 from launcher.plan.cases import pilot_competitors
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case, Competitor
+from runners.harness.files import read_regular
 from runners.harness.run import PILOTS, PlannedCase
 from runners.harness.sampling import Sampling
 from runners.reference.cost import step_cost
 from runners.reference.layers import CLASSES
 
 TIMINGS_NAME = "timings.jsonl"
+TIMINGS_BYTES = 64 * 2**20
+"""The most bytes of a run's list; each replicate adds some 150."""
 
 Bounds = tuple[float, float]
 """The shortest and the longest time that is likely."""
@@ -145,8 +149,13 @@ def note(folder: Path, case: Case, competitor: Competitor, seconds: float, ok: b
         "seconds": round(seconds, 3),
         "ok": ok,
     }
-    with (folder / TIMINGS_NAME).open("a", encoding="ascii") as file:
+    with open(folder / TIMINGS_NAME, "a", encoding="ascii", opener=_without_waiting) as file:
         file.write(json.dumps(entry) + "\n")
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """A pipe without a reader is an error, and not a reason to wait."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW, 0o644)
 
 
 def expected_bounds(cases: Sequence[PlannedCase], durations: Durations, pilots: int) -> Bounds:
@@ -179,6 +188,6 @@ def replicates(cases: Sequence[PlannedCase], pilots: int = 0, most_blocks: int =
 
 def _lines(path: Path) -> Iterable[str]:
     try:
-        return path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return read_regular(path, TIMINGS_BYTES).decode("utf-8", "replace").splitlines()
     except OSError:
         return []

@@ -11,11 +11,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from launcher.errors import UsageError, require_name
 from method.schedule import Replicate
-from runners.harness.record import Record
-from runners.harness.run import PILOTS, RUN_NAME, RUN_VERSION, Run, impossible, write_run
-
-RECORD_LIMIT_BYTES = 32 * 2**20
-"""Bytes of one record; reports refuse larger ones too."""
+from method.validity import EVIDENCE, refusal
+from runners.harness import strict_json
+from runners.harness.files import read_regular
+from runners.harness.record import DAMAGED, NO_RECORD, RECORD_BYTES, SCHEMA_VERSION, Record
+from runners.harness.run import PILOTS, RUN_BYTES, RUN_NAME, RUN_VERSION, Run, impossible, write_run
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,8 @@ def load(folder: RunFolder) -> Run:
     """Read an earlier run back. A run of another version, or a damaged file, is a UsageError."""
     path = folder.path / RUN_NAME
     try:
-        data = path.read_bytes()
+        data = read_regular(path, RUN_BYTES)
+        strict_json.loads(data)
         version = TypeAdapter(_Version).validate_json(data).run_version
         if version != RUN_VERSION:
             raise UsageError(
@@ -103,8 +104,10 @@ def load(folder: RunFolder) -> Run:
                 f"{RUN_VERSION}), so it cannot be resumed; start a new run"
             )
         run = TypeAdapter(Run).validate_json(data)
-    except (OSError, ValidationError) as error:
-        raise UsageError(f"{folder.path}: cannot be resumed ({error}); start a new run") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}), so the run cannot be resumed") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{folder.path}: cannot be resumed ({RUN_NAME}: {_said(error)}); start a new run") from error
     if why := impossible(run):
         raise UsageError(f"{folder.path}: cannot be resumed ({RUN_NAME}: {why}); start a new run")
     return run
@@ -124,27 +127,50 @@ _RECORD: TypeAdapter[Record] = TypeAdapter(Record)
 
 
 class BadRecord(ValueError):
-    """Why a record cannot be used; `invalid` where it can be decoded but holds a forbidden value."""
+    """Why a record cannot be used: `kind` is that of the failure which takes its place."""
 
-    def __init__(self, message: str, invalid: bool = False) -> None:
+    def __init__(self, message: str, kind: str = NO_RECORD) -> None:
         super().__init__(message)
-        self.invalid = invalid
+        self.kind = kind
 
 
 def read_record(folder: RunFolder, run: Run, replicate: Replicate) -> Record | None:
-    """The replicate's record, or None where there is none. Raises BadRecord for a damaged or a wrong record."""
-    path = folder.record_path(replicate)
+    """The replicate's record, or None where there is none. Raises BadRecord for all that a report would not compare."""
     try:
-        if path.is_symlink() or path.stat().st_size > RECORD_LIMIT_BYTES:
-            raise BadRecord(f"not a plain file of at most {RECORD_LIMIT_BYTES / 2**20:.0f} MiB")
-        record = _RECORD.validate_json(path.read_bytes())
+        data = read_regular(folder.record_path(replicate), RECORD_BYTES)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise BadRecord(f"cannot be read ({error.strerror})") from error
+    try:
+        strict_json.loads(data)
+        record = _RECORD.validate_json(data)
     except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        message = f"{place}: {fault['msg']}" if place else fault["msg"]
-        raise BadRecord(message, fault["type"] != "json_invalid") from error
+        evidence = error.errors()[0]["loc"][:1] in [(name,) for name in EVIDENCE]
+        raise BadRecord(_said(error), DAMAGED if evidence else NO_RECORD) from error
+    except (ValueError, RecursionError) as error:
+        raise BadRecord(_said(error)) from error
+    if record.schema_version > SCHEMA_VERSION:
+        raise BadRecord(f"schema_version {record.schema_version} does not exist")
+    if refused := refusal(record):
+        raise BadRecord(refused.failure.message, refused.kind)
+    _require_place(record, run, replicate)
+    return record
+
+
+def _said(error: Exception) -> str:
+    """The first fault of a file, in a few words."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if not isinstance(error, ValidationError):
+        return f"{error}"
+    fault = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    return f"{place}: {fault['msg']}" if place else fault["msg"]
+
+
+def _require_place(record: Record, run: Run, replicate: Replicate) -> None:
+    """Raise BadRecord unless the record is about this replicate of this run."""
     case = run.cases[replicate.case].case
     found = (
         dataclasses.astuple(dataclasses.replace(record.block, started_at="")),
@@ -159,4 +185,3 @@ def read_record(folder: RunFolder, run: Run, replicate: Replicate) -> Record | N
         names = [field.name for field in dataclasses.fields(case)]
         wrong = [name for name in names if getattr(record.case, name) != getattr(case, name)]
         raise BadRecord(f"it measured another case: {', '.join(wrong)} differs")
-    return record

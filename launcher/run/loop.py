@@ -20,6 +20,9 @@ from runners.harness.case import Competitor
 from runners.harness.record import Record, Status
 from runners.harness.run import NOT_TRIED, Run, RunState
 
+LONGEST_REASON = 600
+"""Characters of a failure's reason on the terminal; all of it is in the record."""
+
 
 class Measurement:
     """One pass over a run's schedule, which an adaptive run makes longer. Replicates with a record are not repeated."""
@@ -168,7 +171,7 @@ class Measurement:
         note(self._folder.path, case, competitor, seconds, ok)
         if ok:
             self._durations.add(name, case.workload, competitor.label, seconds)
-        result = "ok" if record.error is None else f"{record.error.kind}: {record.error.message}"
+        result = "ok" if record.error is None else _in_a_line(f"{record.error.kind}: {record.error.message}")
         left = self._seconds_left(index + 1)
         display.end(name, competitor.label, replicate.block, result, seconds, left)
         return record
@@ -212,3 +215,8 @@ class Measurement:
         ]
         found = [*self._run.warnings, *self._skipping.warnings, *self._replicator.flags, *self._notes]
         return dataclasses.replace(self._run, state=state, cases=cases, warnings=list(dict.fromkeys(found)))
+
+
+def _in_a_line(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]}…"

@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from launcher.text import duration, saying
+from runners.harness.terminal import shown
 
 
 class Display:
@@ -43,7 +44,7 @@ class Display:
     def begin(self, case: str, competitor: str, seconds_left: float) -> None:
         """A replicate starts."""
         self._bar.update(
-            self._task, description=escape(f"{competitor}  {case}"), left=f"about {duration(seconds_left)} left"
+            self._task, description=escape(shown(f"{competitor}  {case}")), left=f"about {duration(seconds_left)} left"
         )
         self._draw()
 
@@ -65,7 +66,7 @@ class Display:
     def say(self, text: str) -> None:
         """Print a line above the bar."""
         with saying():
-            self._console.print(escape(text))
+            self._console.print(escape(shown(text)))
 
     def _draw(self) -> None:
         if self._console.is_terminal:

@@ -1,6 +1,8 @@
 """Runs a replicate on an engine and sees to it that it leaves one record, whatever happens to its process."""
 
 import dataclasses
+import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -8,6 +10,7 @@ from pathlib import Path
 
 from launcher.datasets.assignment import Dataset, is_still
 from launcher.engines.engine import Engine, Job, Outcome
+from launcher.engines.log import MOST_BYTES as LOG_BYTES
 from launcher.engines.outcomes import failure
 from launcher.errors import NotReady
 from launcher.run.arguments import case_arguments, order_arguments
@@ -17,7 +20,8 @@ from method.schedule import Replicate
 from runners.harness.case import Block
 from runners.harness.cli import NOT_READY
 from runners.harness.clock import now_ns, wall_time
-from runners.harness.record import LOST, SCHEMA_VERSION, Failure, Record, Status, log_tail, write_record
+from runners.harness.files import read_regular
+from runners.harness.record import LOST, NO_RECORD, SCHEMA_VERSION, Failure, Record, Status, log_tail, write_record
 from runners.harness.run import Run
 
 LOG_TAIL_BYTES = 65_536
@@ -118,8 +122,8 @@ class Replicator:
         if problem:
             what = f"{rejected}: {problem}"
             reason = dataclasses.replace(reason, message=f"{reason.message} ({what})")
-            if problem.invalid:
-                status, reason = Status.INVALID, Failure("RECORD", what, outcome.code, reason.log_tail)
+            if problem.kind != NO_RECORD:
+                status, reason = Status.INVALID, Failure(problem.kind, what, outcome.code, reason.log_tail)
         case = self._run.cases[replicate.case].case
         if outcome.ending is Ending.EXITED and case.dataset and not is_still(self._datasets[case.workload], case):
             status, message = Status.INVALID, f"{job.manifest}: the data changed during the run; start a new run"
@@ -146,20 +150,27 @@ class Replicator:
     def _set_aside(self, replicate: Replicate) -> Path:
         """Move the replicate's record, if there is one, out of the folder of records."""
         path, rejected = self._folder.record_path(replicate), self._folder.logs / f"{replicate.record_id}.rejected"
-        if path.is_symlink() or path.exists():
+        if os.path.lexists(path):
+            _remove(rejected)
             path.replace(rejected)
         return rejected
 
     def _remove_temporary(self, replicate: Replicate) -> None:
         for path in self._folder.records.glob(f".{replicate.record_id[:30]}*.tmp"):
-            path.unlink(missing_ok=True)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever a runner made there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _tail(log: Path) -> str:
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - LOG_TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace")
+        text = read_regular(log, LOG_BYTES)[-LOG_TAIL_BYTES:].decode("utf-8", "replace")
     except OSError:
         return ""
-    return log_tail("".join(character if character.isprintable() or character in "\n\t" else "�" for character in text))
+    return log_tail(text)

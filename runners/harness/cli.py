@@ -15,6 +15,7 @@ from runners.harness.manifest import Manifest, ManifestError, read_manifest, spl
 from runners.harness.options import USAGE, Options, read
 from runners.harness.record import SCHEMA_VERSION, Record, Status, provenance, write_record
 from runners.harness.replicate import attempt
+from runners.harness.terminal import shown
 from runners.harness.workload import Framework
 
 NOT_READY = 3
@@ -34,7 +35,7 @@ def main(framework: Framework, argv: list[str] | None = None) -> int:
     try:
         case, manifest = _case(options)
     except ManifestError as error:
-        print(error, file=sys.stderr)
+        print(shown(str(error)), file=sys.stderr)
         return USAGE
     if not options.check_only and not _writable(options.out):
         return NOT_READY
@@ -52,7 +53,7 @@ def main(framework: Framework, argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="levelfield-") as scratch:
         record = attempt(framework, options, record, manifest, Path(scratch))
     if record.error:
-        print(f"{record.status}: {record.error.kind}: {record.error.message}", file=sys.stderr)
+        print(shown(f"{record.status}: {record.error.kind}: {record.error.message}"), file=sys.stderr)
     if options.check_only:
         return _report_check(record)
     if not _written(record, options.out):

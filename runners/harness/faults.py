@@ -1,18 +1,25 @@
 """How an error becomes a part of the record: a status, a kind and a sentence."""
 
 import contextlib
+import gc
 import importlib
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 
 from runners.harness.manifest import ManifestError
 from runners.harness.record import Failure, Status, log_tail
 from runners.harness.workload import Invalid, Unsupported
 
 
-def fault(framework: str, device: str, error: Exception) -> tuple[Status, Failure]:
-    """The status and the failure of a replicate that ended with `error`."""
+def fault(framework: str, device: str, error: Exception, killed_for_memory: bool = False) -> tuple[Status, Failure]:
+    """The status and the failure of a replicate that ended with `error`.
+
+    `killed_for_memory` says that the kernel killed a process of the replicate because memory was full.
+    """
+    died = getattr(error, "died_worker", None) or _dead_worker()
     if is_out_of_memory(framework, error):
         kind = "OOM(gpu)" if device == "gpu" and not _of_python(error) else "OOM(host)"
         return Status.OOM, Failure(kind, str(error).strip()[:500] or "Python could not allocate memory")
@@ -25,7 +32,11 @@ def fault(framework: str, device: str, error: Exception) -> tuple[Status, Failur
     text = "".join(traceback.format_exception(error))
     print(text, file=sys.stderr)
     notes = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
-    return Status.FAILED, Failure("ERROR", f"{type(error).__name__}: {error}{notes}"[:500], log_tail=log_tail(text))
+    message = f"{type(error).__name__}: {error}{notes}"[:500]
+    if died is None:
+        return Status.FAILED, Failure("ERROR", message, log_tail=log_tail(text))
+    status, kind, what = _of_dead_worker(died, killed_for_memory)
+    return status, Failure(kind, f"a worker process {what} ({message})", log_tail=log_tail(text))
 
 
 def is_out_of_memory(framework: str, error: BaseException) -> bool:
@@ -52,3 +63,30 @@ def _with_causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__
+
+
+def remember_dead_worker(error: Exception) -> None:
+    """Keep with the error what `fault` asks for: once a loader is closed, nobody knows its workers any more."""
+    vars(error)["died_worker"] = _dead_worker()
+
+
+def _dead_worker() -> signal.Signals | None:
+    """The signal that a child process died by, such as a worker of a loader.
+
+    What a loader raises then rarely names the signal, and a loader ends its workers with SIGTERM itself.
+    """
+    for found in gc.get_objects():
+        if issubclass(type(found), BaseProcess):
+            with contextlib.suppress(ValueError, AssertionError):  # closed, or not a child of this process
+                code = found.exitcode
+                if code is not None and code < 0 and -code != signal.SIGTERM:
+                    return signal.Signals(-code)
+    return None
+
+
+def _of_dead_worker(died: signal.Signals, killed_for_memory: bool) -> tuple[Status, str, str]:
+    if died is signal.SIGKILL and killed_for_memory:
+        return Status.OOM, "OOM(host)", "was killed for memory"
+    if died is signal.SIGBUS:
+        return Status.CRASHED, "SHM", "died by SIGBUS: /dev/shm is too small for this case; fewer workers need less"
+    return Status.CRASHED, f"CRASH({died.name})", f"died by {died.name}"

@@ -1,11 +1,15 @@
-"""Files that are written completely or not at all."""
+"""Files that are written completely or not at all, and read only if they are files."""
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+NOT_REGULAR = "not a regular file"
 
 
 def write_atomically(path: Path, data: bytes, lasting: bool = True) -> None:
@@ -35,3 +39,27 @@ def open_atomically(path: Path, lasting: bool = True) -> Iterator[BinaryIO]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         raise
+
+
+def read_regular(path: str | Path, most_bytes: int | None = None, follow: bool = False) -> bytes:
+    """The bytes of a file that anybody may have put there: a pipe cannot block, and an endless device is not read.
+
+    Raises OSError, also for a link unless it may `follow` links, for anything else than a regular file, and for a file
+    of more than `most_bytes`, if there is a limit. `strerror` says which.
+    """
+    kept = os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | kept)) as file:
+            kind = os.fstat(file.fileno())
+            if not stat.S_ISREG(kind.st_mode):
+                raise OSError(errno.EINVAL, NOT_REGULAR, str(path))
+            if most_bytes is None:
+                return file.read()
+            data = file.read(most_bytes + 1) if kind.st_size <= most_bytes else None
+    except OSError as error:
+        said = {errno.ELOOP: error.strerror if follow else "a link, which is not followed"}
+        said |= dict.fromkeys((errno.EISDIR, errno.ENXIO), NOT_REGULAR)  # a folder; a socket
+        raise OSError(error.errno, said.get(error.errno or 0, error.strerror), str(path)) from None
+    if data is None or len(data) > most_bytes:
+        raise OSError(errno.EFBIG, f"larger than {most_bytes:,} bytes", str(path))
+    return data

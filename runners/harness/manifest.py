@@ -9,8 +9,9 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from runners.harness import strict_json
 from runners.harness.case import DatasetRef
-from runners.harness.files import write_atomically
+from runners.harness.files import read_regular, write_atomically
 
 MANIFEST_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -101,7 +102,7 @@ def write_manifest(manifest: Manifest, folder: Path) -> Path:
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest and verify its digest. Raises ManifestError."""
     try:
-        document = json.loads(path.read_bytes())
+        document = strict_json.loads(read_regular(path, follow=True))
         version = document.pop("manifest_version")
         digest = document.pop("digest")
         if version != MANIFEST_VERSION:
@@ -140,7 +141,7 @@ def verify_bytes(root: Path, items: tuple[Item, ...]) -> None:
     for item in items:
         path = root / item.path
         try:
-            data = path.read_bytes()
+            data = read_regular(path, follow=True)
         except OSError as error:
             raise ManifestError(f"{str(path)!r}: listed in the manifest, cannot be read ({error.strerror})") from error
         if len(data) != item.bytes or hashlib.sha256(data).hexdigest() != item.sha256:

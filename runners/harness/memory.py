@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from runners.harness.proc import fields, read_int
+from runners.harness.proc import control_groups, fields, read_int
 from runners.harness.resources import peak_rss_bytes
 
 GROUPS = (
@@ -31,6 +31,12 @@ def enough_for_float64() -> bool:
     """
     available = available_bytes()
     return available is None or available >= 2 * peak_rss_bytes()
+
+
+def killed_processes() -> int:
+    """How many processes of this control group the kernel has killed so far because memory was full."""
+    own, *_ = control_groups()
+    return int(fields(str(own / "memory.events")).get("oom_kill", 0))
 
 
 def _limits() -> Iterator[int]:

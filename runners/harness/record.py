@@ -30,9 +30,13 @@ SCHEMA_HISTORY = {
     9: "host: the first package is the framework's own",
 }
 
+RECORD_BYTES = 32 * 2**20
+"""The most bytes of one record; the longest loader stream stays well below it."""
 
 LOST = "LOST"
 """The kind of a failure of the engine, which says nothing about the competitor."""
+DAMAGED, NO_RECORD = "INVALID", "RECORD"
+"""The kinds of a failure of the record: it holds what nobody can have measured, or it cannot be read at all."""
 
 
 class Status(StrEnum):
@@ -52,7 +56,7 @@ class Failure:
     """Why a replicate is not `ok`.
 
     `kind` is a short constant that a table shows in the cell: BUILD, OOM(host), OOM(gpu), CRASH(SIGSEGV), SHM,
-    TIMEOUT, LOST, PARITY, PARAMETERS, DATA, DEVICE, UNSUPPORTED, ERROR …
+    TIMEOUT, LOST, RECORD, INVALID, PARITY, PARAMETERS, DATA, DEVICE, UNSUPPORTED, ERROR …
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -296,6 +300,12 @@ class Record:
     health: Health | None = None
     history: list[Epoch] | None = None
     unknown: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def failed_check(self) -> bool:
+        """The replicate did other work than its case asks for. A damaged record does not say so."""
+        damaged = self.error is not None and self.error.kind in (DAMAGED, NO_RECORD)
+        return self.status is Status.INVALID and not damaged
 
 
 def to_json(record: Record) -> bytes:

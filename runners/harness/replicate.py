@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from runners.harness import health, resources
+from runners.harness import health, memory, resources
 from runners.harness.case import Case, Competitor
 from runners.harness.clock import now_ns
 from runners.harness.effective import effective
-from runners.harness.faults import fault
+from runners.harness.faults import fault, remember_dead_worker
 from runners.harness.host import host
 from runners.harness.loop import GROUP_STEPS, quiet_collector, sample_deliveries, sample_groups, sample_steps
 from runners.harness.manifest import Manifest, splits_read, verify_bytes
@@ -30,10 +30,11 @@ CHECK_STEPS = 4
 
 def attempt(framework: Framework, options: Options, record: Record, manifest: Manifest | None, scratch: Path) -> Record:
     """Measure, and complete `record` with the results or with the error."""
+    killed_before = memory.killed_processes()
     try:
         return _replicate(framework, options, record, manifest, scratch)
     except Exception as error:  # the process's edge: an unexpected error becomes a record too
-        status, failure = fault(framework.name, record.case.device, error)
+        status, failure = fault(framework.name, record.case.device, error, memory.killed_processes() > killed_before)
     facts, unknown = host(framework.distributions, record.case.device)
     return dataclasses.replace(record, status=status, error=failure, host=facts, unknown=unknown)
 
@@ -98,6 +99,9 @@ def _replicate(
                 **unknown_host,
             },
         )
+    except Exception as error:
+        remember_dead_worker(error)
+        raise
     finally:
         work.close()
 

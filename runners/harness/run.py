@@ -20,6 +20,8 @@ labels of the cases. Up to version 5 half of the plan was in a second file."""
 ORDER_SINCE = 5
 """The first version with today's order of replicates."""
 RUN_NAME = "run.json"
+RUN_BYTES = 32 * 2**20
+"""The most bytes of run.json."""
 PILOTS = "pilots"
 """The subfolder of a run's folder with its pilots, which are a small run of their own."""
 NOT_TRIED = "NOT TRIED"

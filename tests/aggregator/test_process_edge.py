@@ -1,5 +1,6 @@
 """The edge of the process: what standard output, Ctrl-C and a defect of the program end with."""
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from make_records import TF, TORCH, make_records, make_run, planned, step_case, 
 
 from aggregator import cli
 from aggregator.commands.shared import DEFECT, INTERRUPTED, NO_READER, NOT_WRITABLE, OK, USAGE
+from runners.harness.case import Competitor
 
 ROOT = Path(__file__).parents[2]
 NOTHING = "import sys; sys.stdin.close()"
@@ -108,9 +110,24 @@ def test_a_path_is_printed_as_it_is(folder, capsys, tmp_path):
     """Spaces are part of it; what would move the cursor is not shown."""
     out = tmp_path / "a  b \x1b[31m\tc"
     assert cli.main(["export", str(folder), "--format", "benchmark-action", "--out", str(out)]) == OK
-    assert capsys.readouterr().out == f"{tmp_path}/a  b \ufffd[31m\ufffdc/benchmark.json\n"
+    assert capsys.readouterr().out == f"{tmp_path}/a  b \\x1b[31m\\x09c/benchmark.json\n"
     assert cli.main(["report", f"{tmp_path}/none  here\x1b"]) == USAGE
     assert "none  here" in capsys.readouterr().err
     (tmp_path / "file  \x1b").write_text("")
     assert cli.main(["report", str(folder), "--out", str(tmp_path / "file  \x1b")]) == NOT_WRITABLE
-    assert "file  \ufffd: " in capsys.readouterr().err
+    assert "file  \\x1b: " in capsys.readouterr().err
+
+
+def test_no_text_of_a_record_commands_a_terminal_or_a_ci_service(tmp_path, capsys):
+    nasty = "::set-env name=A::b\n##[error]\x1b[31m\r\u202e"
+    competitor = Competitor(nasty, nasty)
+    run = make_run([planned(step_case(nasty), [competitor, TF], 2)])
+    run = dataclasses.replace(run, run_id=f"::notice::{nasty}", profile=nasty)
+    folder = write_folder(tmp_path / "r", run, make_records(run))
+    (folder / f"records/{nasty.replace('/', '')}.json").write_text("{")
+    for command in ("report", "audit", "export", "compare"):
+        sides = [f"{folder}:{competitor.label}", f"{folder}:{TF.label}"] if command == "compare" else [str(folder)]
+        cli.main([command, *sides, *(["--out", str(tmp_path / "out")] if command == "export" else [])])
+        said = "".join(capsys.readouterr())
+        assert said
+        assert not re.search("[\x00-\x08\x0b-\x1f\u202e]|(?m:^ *::[a-z])|##\\w*\\[", said), command

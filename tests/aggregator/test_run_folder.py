@@ -4,6 +4,8 @@ import dataclasses
 import functools
 import json
 import os
+import re
+import socket
 from contextlib import contextmanager
 
 import pytest
@@ -15,6 +17,7 @@ from aggregator.commands.shared import OK, USAGE
 from aggregator.judge.analysis import analyse
 from aggregator.read.parse import BadRecord, NewerSchema, parse_record
 from aggregator.read.run_folder import CannotReport, find_run, load_run
+from aggregator.report import missing
 from method.verdict import Verdict
 from runners.harness.record import SCHEMA_VERSION, Status, to_json
 from runners.harness.run import Pilot, Stopping, Warmup
@@ -59,6 +62,14 @@ def test_a_good_record_is_read_back_as_written():
         (altered(surprise=1), None, "surprise"),
         (altered(block__number=-1), None, "negative"),
         (altered(schema_version=0), None, "never published"),
+        (GOOD.replace(b'"status": "ok"', b'"status": "failed", "status": "ok"'), None, "'status' stands twice"),
+        (GOOD.replace(b'"import_ns"', b'"setup_ns": 9, "import_ns"'), None, "'setup_ns' stands twice"),
+        (GOOD + b"\0" * 512, len(GOOD), "not JSON"),
+        (b"\0" * 4096, 0, "not JSON"),
+        (GOOD.decode().encode("utf-16"), 0, "UTF-8"),
+        (GOOD.decode().encode("utf-16-le"), 1, "not JSON"),
+        (GOOD + GOOD, len(GOOD), "not JSON"),
+        (b'{"schema_version": ' + b"9" * 5000 + b"}", 0, "not JSON"),
     ],
 )
 def test_what_is_no_record_is_refused_with_its_offset(data, offset, word):
@@ -72,6 +83,12 @@ def test_the_offset_counts_bytes_not_characters():
     with pytest.raises(BadRecord) as caught:
         parse_record('{"ä": x}'.encode())
     assert caught.value.offset == 7
+
+
+@pytest.mark.parametrize("literal", [b"1e999", b"-1e999", b"NaN", b"Infinity", b"1e18"])
+def test_a_number_that_is_no_integer_of_json_makes_the_record_invalid(literal):
+    record = parse_record(re.sub(rb'("import_ns": )\d+', rb"\g<1>" + literal, GOOD))
+    assert record.status is Status.INVALID
 
 
 @pytest.mark.parametrize("time", [0, -5, True, "12", 1.5, float("nan"), float("inf"), None, 2**63, 10**400])
@@ -126,14 +143,25 @@ def test_impossible_evidence_makes_the_record_invalid(changes):
         ("host__memory_bytes", -1, "host.memory_bytes: -1 is negative"),
         ("host__cpus", 0, "host.cpus: 0 is not positive"),
         ("host__cpus", 10**30, "host.cpus: beyond 64 bits"),
-        ("effective__precision", "fp16", "effective.precision: fp16, asked for was fp32"),
     ],
 )
 def test_evidence_that_cannot_be_is_named_and_dropped(field, value, said):
     record = parse_record(altered(**{field: value}))
-    assert (record.status, record.error.message) == (Status.INVALID, said)
+    assert (record.status, record.error.kind, record.error.message) == (Status.INVALID, "INVALID", said)
+    assert not record.failed_check
     kept = {name for name in ("effective", "check", "host", "health") if getattr(record, name) is not None}
     assert kept == {"effective", "check", "host", "health"} - {field.partition("__")[0]}
+
+
+def test_another_precision_than_asked_for_is_a_failed_check_not_damage(tmp_path):
+    run = make_run([planned(step_case(), [TORCH, TF], 9)])
+    records = make_records(run)
+    folder = write_folder(tmp_path / "r", run, records)
+    (folder / f"records/{records[3].record_id}.json").write_bytes(altered(records[3], effective__precision="fp16"))
+    [environment] = analyse([load_run(folder)])
+    [comparison] = environment.cases[0].comparisons
+    assert comparison.verdict is Verdict.NOT_COMPARABLE
+    assert comparison.incomparable.endswith("PRECISION: effective.precision: fp16, asked for was fp32")
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, None])
@@ -142,15 +170,30 @@ def test_a_share_may_be_all_or_nothing(share):
     assert record.status is Status.OK
 
 
-@pytest.mark.parametrize("changes", [{"host__cpus": 10**30}, {"effective__visible_cpus": 10**30}])
-def test_a_record_of_an_impossible_machine_stays_with_its_run(tmp_path, changes):
+DAMAGE = [
+    {"samples__step_ns": [0] * 80},
+    {"samples__first_step_ns": -5},
+    {"samples__import_ns": "1"},
+    {"samples": None},
+    {"check__losses": "none"},
+    {"host__cpus": 10**30},
+    {"effective__visible_cpus": 10**30},
+]
+
+
+@pytest.mark.parametrize("changes", DAMAGE)
+def test_a_damaged_record_costs_its_block_and_no_more(tmp_path, changes):
+    """It stays with its run even where it names an impossible machine; the other blocks are compared."""
     run = make_run([planned(step_case(), [TORCH, TF], 9)])
     records = make_records(run, lambda _, who: {TORCH: 0.05, TF: 0.10}[who])
     folder = write_folder(tmp_path / "r", run, records)
     (folder / f"records/{records[3].record_id}.json").write_bytes(altered(records[3], **changes))
     [environment] = analyse([load_run(folder)])
     assert len(environment.records) == 18
-    assert environment.cases[0].comparisons[0].verdict is Verdict.NOT_COMPARABLE
+    [comparison] = environment.cases[0].comparisons
+    assert (comparison.verdict, comparison.paired.n) == (Verdict.SLOWER, 8)
+    [failed] = missing.failures([environment], {comparison.case: "case"})
+    assert (failed.kind, records[3].record_id in failed.what) == ("INVALID", True)
     for form in ("csv", "parquet"):
         assert main(["export", str(folder), "--format", form, "--out", str(tmp_path / form)]) == OK
 
@@ -210,27 +253,56 @@ def test_bad_files_are_named_and_the_rest_is_kept(tmp_path):
     folder = write_folder(tmp_path / "r", RUN, make_records(RUN))
     records = folder / "records"
     (records / "cut.json").write_bytes(GOOD[:300])
-    (records / "copy.json").write_bytes(GOOD)
     (records / "again.json").write_bytes(altered(record_id="run-1-again"))
     (records / "foreign.json").write_bytes(altered(record_id="foreign", run_id="run-9"))
-    (records / "link.json").symlink_to(records / "copy.json")
+    (records / "link.json").symlink_to(records / f"{RECORD.record_id}.json")
+    (records / "zero.json").symlink_to("/dev/zero")
+    (records / "loop.json").symlink_to("loop.json")
+    (records / "folder.json").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(records / "socket.json"))
     os.mkfifo(records / "pipe.json")
     (records / "notes.txt").write_text("not looked at")
     found = load_run(folder)
     assert len(found.records) == 4
     reasons = {item.file: item.reason for item in found.quarantined}
-    assert sorted(reasons) == ["again.json", "cut.json", "foreign.json", "link.json", "pipe.json", "run-1-00000.json"]
-    assert "same record_id" in reasons["run-1-00000.json"]
-    assert "further attempt" in reasons["again.json"]
+    odd = {"link.json", "zero.json", "loop.json", "folder.json", "socket.json", "pipe.json"}
+    assert reasons.keys() == odd | {"again.json", "cut.json", "foreign.json"}
+    assert reasons["again.json"] == f"a further attempt at the replicate that {RECORD.record_id}.json is about"
     assert reasons["foreign.json"] == "belongs to run run-9, not run-1"
-    assert "links are not followed" in reasons["link.json"]
+    assert all("links are not followed" in reasons[name] for name in odd)
+
+
+def test_an_untouched_copy_of_a_record_is_ignored_and_counted(tmp_path, capsys):
+    folder = write_folder(tmp_path / "r", RUN, make_records(RUN))
+    (folder / "records/copy.json").write_bytes(GOOD)
+    (folder / "records/zcopy.json").write_bytes(json.dumps(json.loads(GOOD)).encode())
+    found = load_run(folder)
+    assert (len(found.records), found.quarantined, found.duplicates) == (4, (), 2)
+    assert main(["report", str(folder)]) == OK
+    assert "2 duplicate files ignored" in (folder / "report.md").read_text()
+    main(["audit", str(folder)])
+    assert "4 records, 2 duplicate files ignored" in capsys.readouterr().out
+
+
+def test_two_files_of_one_record_that_differ_are_both_named_and_neither_counts(tmp_path):
+    folder = write_folder(tmp_path / "r", RUN, make_records(RUN))
+    changed = altered(samples__step_ns=[RECORD.samples.step_ns[0] + 1, *RECORD.samples.step_ns[1:]])
+    (folder / "records/copy.json").write_bytes(changed)
+    found = load_run(folder)
+    own = f"{RECORD.record_id}.json"
+    assert RECORD.record_id not in {record.record_id for record in found.records}
+    assert {item.file: item.reason for item in found.quarantined} == {
+        own: "differs from copy.json, of the same record_id",
+        "copy.json": f"differs from {own}, of the same record_id",
+    }
 
 
 def test_a_huge_file_is_not_read(tmp_path):
     folder = write_folder(tmp_path / "r", RUN, [RECORD])
     with (folder / "records/huge.json").open("wb") as file:
         file.truncate(2**30)
-    assert "bytes, more than" in load_run(folder).quarantined[0].reason
+    assert "larger than 33,554,432 bytes" in load_run(folder).quarantined[0].reason
 
 
 def test_a_replicate_tried_again_counts_once_and_by_its_success(tmp_path):
@@ -335,7 +407,7 @@ def test_a_warm_up_that_all_programs_shared_is_read_as_the_warm_up_of_each(tmp_p
         assert "run.json is not valid" in load_run(folder).problems[0]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"run_version": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"run_version": 1}', '{"run_id": "a", "run_id": "b"}'])
 def test_a_broken_plan_is_a_problem_not_an_end(tmp_path, text):
     folder = write_folder(tmp_path / "r", None, [RECORD])
     (folder / "run.json").write_text(text)

@@ -2,10 +2,12 @@
 
 import errno
 import json
+import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
+import time
 import types
 from dataclasses import replace
 from pathlib import Path
@@ -128,6 +130,21 @@ def test_every_error_becomes_a_record_with_status_and_kind(tmp_path, prepare, mo
     assert (record["status"], record["error"]["kind"]) == (status, kind)
     assert record["samples"] is None
     assert record["host"] is not None
+
+
+def test_a_worker_that_died_is_known_although_the_loader_is_closed_before_the_record_is_made(tmp_path, prepare):
+    workers = [multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60,))]
+
+    def step():
+        workers[0].start()
+        workers[0].kill()
+        workers[0].join()
+        raise ConnectionResetError("no answer")
+
+    prepare(lambda _: step_work(step=step, close=workers.clear))
+    code, record = run(tmp_path, "train", "--network", "cnn4")
+    assert (code, record["status"], record["error"]["kind"]) == (1, "crashed", "CRASH(SIGKILL)")
+    assert "ConnectionResetError: no answer" in record["error"]["message"]
 
 
 def test_a_failing_step_still_closes_the_work(tmp_path, prepare):

@@ -1,6 +1,10 @@
 """Every error of a replicate ends in a status, a kind and a sentence."""
 
+import multiprocessing
+import os
+import signal
 import sys
+import time
 import types
 
 import pytest
@@ -46,6 +50,31 @@ def test_an_error_caused_by_full_memory_counts_as_full_memory():
 
 def test_a_framework_that_is_not_installed_has_no_memory_error_of_its_own():
     assert not is_out_of_memory("nowhere", ValueError("x"))
+
+
+@pytest.mark.parametrize(
+    ("killed_by", "for_memory", "status", "kind"),
+    [
+        (signal.SIGKILL, False, Status.CRASHED, "CRASH(SIGKILL)"),
+        (signal.SIGKILL, True, Status.OOM, "OOM(host)"),
+        (signal.SIGSEGV, True, Status.CRASHED, "CRASH(SIGSEGV)"),
+        (signal.SIGBUS, False, Status.CRASHED, "SHM"),
+        (signal.SIGTERM, False, Status.FAILED, "ERROR"),
+        (0, True, Status.FAILED, "ERROR"),
+    ],
+)
+def test_an_error_after_a_worker_died_is_the_worker_s_death(killed_by, for_memory, status, kind, capsys):
+    """A loader ends its own workers with SIGTERM, after any error."""
+    worker = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(60 if killed_by else 0,))
+    worker.start()
+    if killed_by:
+        os.kill(worker.pid, killed_by)
+    worker.join()
+    found, failure = fault("fake", "cpu", RuntimeError("worker exited unexpectedly"), for_memory)
+    assert (found, failure.kind) == (status, kind)
+    assert "RuntimeError: worker exited unexpectedly" in failure.message
+    assert capsys.readouterr().err
+    assert fault("fake", "cpu", Invalid("PARITY", "other pixels"))[1].kind == "PARITY"
 
 
 def test_an_unknown_error_keeps_the_end_of_its_traceback(capsys):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -61,12 +62,27 @@ def test_an_impossible_item_is_refused_even_with_the_right_digest(tmp_path, fiel
         read_manifest(good)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"manifest_version": 1}', "[" * 100_000, "\ufeff{}"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", "null", '{"manifest_version": 1}', "[" * 100_000, "\ufeff{}", '{"digest": 1, "digest": 2}']
+)
 def test_a_file_that_is_no_manifest_is_refused(tmp_path, text):
     path = tmp_path / "manifest.json"
     path.write_text(text)
     with pytest.raises(ManifestError):
         read_manifest(path)
+
+
+def test_a_pipe_among_images_or_in_a_manifest_s_place_keeps_nobody_waiting(tmp_path):
+    manifest = manifest_of(tmp_path, "train/a/1.jpg", "train/a/2.jpg")
+    (tmp_path / "train/a/2.jpg").rename(tmp_path / "elsewhere")
+    (tmp_path / "train/a/2.jpg").symlink_to(tmp_path / "elsewhere")
+    verify_bytes(tmp_path, manifest.splits["train"])
+    (tmp_path / "elsewhere").unlink()
+    os.mkfifo(tmp_path / "elsewhere")
+    with pytest.raises(ManifestError, match="cannot be read \\(not a regular file\\)"):
+        verify_bytes(tmp_path, manifest.splits["train"])
+    with pytest.raises(ManifestError, match="not a regular file"):
+        read_manifest(tmp_path / "elsewhere")
 
 
 def test_a_newer_version_is_named(tmp_path):

@@ -37,6 +37,14 @@ def test_without_information_the_available_memory_is_unknown(kernel):
     assert memory.available_bytes() is None
 
 
+def test_processes_killed_for_memory_are_counted_in_this_control_group(kernel):
+    kernel({})
+    assert memory.killed_processes() == 0
+    events = "low 0\noom 3\noom_kill 2\noom_group_kill 0\n"
+    kernel({"/proc/self/cgroup": "0::/job", "/sys/fs/cgroup/job/memory.events": events})
+    assert memory.killed_processes() == 2
+
+
 @pytest.mark.parametrize(("peak", "room"), [(2000 * 1024, True), (2001 * 1024, False)])
 def test_a_repetition_in_float64_needs_twice_the_peak(kernel, monkeypatch, peak, room):
     kernel({"/proc/meminfo": MEMINFO})

@@ -18,6 +18,7 @@ from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 from launcher.cli import main, read
 from launcher.engines.connection import connect
 from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
+from launcher.engines.log import MOST_BYTES
 from launcher.errors import NotReady
 from launcher.options import measured
 from launcher.ownership.owner import this_launcher
@@ -125,6 +126,14 @@ USER levelfield
 """
 
 
+def test_a_flood_of_output_leaves_a_small_log(tmp_path: Path) -> None:
+    tree = tree_with(tmp_path, "for _ in range(400): os.write(1, b'flood of output ' * 2**12)")
+    assert bench(tree, "--blocks", "1") == 0
+    (log,) = tree.glob("results/*/logs/*.log")
+    assert log.stat().st_size <= MOST_BYTES
+    assert b" bytes cut here]\n" in log.read_bytes()
+
+
 def test_two_versions_of_a_framework_have_an_image_each(tmp_path: Path, client: docker.DockerClient) -> None:
     tree = tree_with(tmp_path)
     folder = tree / "images" / "fake"
@@ -177,6 +186,12 @@ def test_a_container_is_hardened(tmp_path: Path) -> None:
     assert (record["status"], record["error"], code) == ("ok", None, 0)
 
 
+WORKER = (
+    "import multiprocessing; w = multiprocessing.get_context('fork').Process(target=lambda: {});"
+    "w.start(); w.join(); raise RuntimeError('worker gone')"
+)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "kind", "words"),
     [
@@ -186,6 +201,8 @@ def test_a_container_is_hardened(tmp_path: Path) -> None:
             "OOM(host)",
             "1.0 GiB",
         ),
+        (WORKER.format("bytearray(b'x') * (3 * 2**30)"), "oom", "OOM(host)", "memory"),
+        (WORKER.format("os.kill(os.getpid(), 9)"), "crashed", "CRASH(SIGKILL)", "a worker process died by SIGKILL"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "crashed", "CRASH(SIGSEGV)", "SIGSEGV"),
         ("os.kill(os.getpid(), signal.SIGABRT)", "crashed", "CRASH(SIGABRT)", "SIGABRT"),
         ("os.kill(os.getpid(), signal.SIGBUS)", "crashed", "SHM", "shm_size"),

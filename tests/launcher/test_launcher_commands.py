@@ -257,6 +257,31 @@ def test_a_run_goes_on_only_with_what_it_began_with(tree: Path, capsys: pytest.C
     assert record["host"]["commit"] is json.loads((run / "run.json").read_bytes())["commit"] is None
 
 
+HOSTILE = "::set-env name=A::b\n##[error]\x1b[31m\r\u202e"
+
+
+def test_nothing_that_a_runner_says_commands_a_terminal_or_a_ci_service(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tree = framework_tree(tmp_path / "tree", body=f"print({HOSTILE!r}); raise RuntimeError({HOSTILE!r})")
+    with_aggregator(tree)
+    assert bench(tree) == 1
+    said = capfd.readouterr().err
+    assert "ERROR: RuntimeError: : :set-env name=A::b ## [error]\\x1b[31m U+202E" in said
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e]|::set-env|##\\[", said)
+
+
+def test_a_runner_that_cannot_write_has_its_last_words_written_out(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tree = framework_tree(tmp_path / "tree", body=f"print({HOSTILE!r}, end=''); sys.stdout.flush(); os._exit(3)")
+    with_aggregator(tree)
+    assert bench(tree) == 3
+    said = capfd.readouterr().err
+    assert "no record could be written there (" in said
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202e]|::set-env|##\\[", said)
+
+
 def test_settings_of_the_user_s_home_do_not_reach_a_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home of the user"))
     record, _ = failing_tree(tmp_path, "raise RuntimeError(os.path.expanduser('~'))")

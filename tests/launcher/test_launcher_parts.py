@@ -1,5 +1,6 @@
 """The launcher's small parts: waiting, connecting, expanding, environments."""
 
+import ast
 import os
 import re
 import shutil
@@ -7,11 +8,13 @@ import socket
 import subprocess
 import sys
 import threading
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from docker.errors import NotFound
 from launcher_fakes import REPOSITORY, A, B, case, framework_tree, run_of
@@ -27,11 +30,13 @@ from launcher.commands import doctor
 from launcher.engines import connection, selection, waiting
 from launcher.engines import docker as docker_engine
 from launcher.engines.engine import Job, Limits
+from launcher.engines.log import HEAD_BYTES, MOST_BYTES, TAIL_BYTES, Log, piped
 from launcher.errors import BuildFailed, Interrupted, NotReady, UsageError
 from launcher.plan.cases import expand
 from launcher.plan.discovery import Contestant
-from launcher.plan.estimate import LOAD_SECONDS, OTHER_SECONDS, START_SECONDS, Durations, guess
+from launcher.plan.estimate import LOAD_SECONDS, OTHER_SECONDS, START_SECONDS, Durations, earlier, guess, note, spent
 from launcher.plan.profile import load_profile
+from launcher.processes import run_child, run_logged
 from launcher.stop import Ending, Stop, supervise
 from method.schedule import run_schedule
 from runners.harness.case import Case, DatasetRef
@@ -355,6 +360,15 @@ def test_an_unknown_training_takes_as_long_as_its_epochs_images_pixels_and_devic
     assert training(replace(fit, network="resnet50")) > 5 * training(fit)
 
 
+def test_a_pipe_in_the_place_of_a_run_s_durations_keeps_nobody_waiting(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / "run" / "timings.jsonl")
+    assert earlier(tmp_path).bounds(case(), A) == guess(case())
+    assert spent(tmp_path / "run") == 0
+    with pytest.raises(OSError, match=r"timings\.jsonl"):
+        note(tmp_path / "run", case(), A, 1.0, ok=True)
+
+
 def test_an_unknown_step_takes_as_long_as_its_arithmetic_says() -> None:
     small, large = case(network="cnn4"), case(network="resnet152", input_size=224, batch_size=32)
     assert guess(small) == pytest.approx((START_SECONDS[0] + 2, START_SECONDS[1] + 2), abs=0.5)
@@ -463,6 +477,26 @@ def test_only_trouble_with_the_network_is_tried_again(monkeypatch: pytest.Monkey
     with pytest.raises(BuildFailed, match="no"):
         with_retries(build, stop)
     assert tried == list(PAUSES[: times - 1])
+
+
+def test_the_end_of_a_build_s_log_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(_program: str) -> None:
+        raise BuildFailed("fake: no", "::add-mask::x\n##[group]\x1b[2J\u202e")
+
+    selection.prepare(SimpleNamespace(prepare=fail), ["fake"])  # type: ignore[arg-type]
+    assert capsys.readouterr().err.splitlines()[1:] == [": :add-mask::x", "## [group]\\x1b[2JU+202E"]
+
+
+def test_whatever_the_launcher_prints_is_written_out() -> None:
+    """Through `say`, `answer` and the display; a bare print would let text from outside through."""
+    calls = [
+        f"{path.name}:{node.lineno}"
+        for path in (REPOSITORY / "launcher").rglob("*.py")
+        if path.name != "text.py"
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print"
+    ]
+    assert calls == []
 
 
 def test_a_stop_ends_the_tries() -> None:
@@ -595,3 +629,94 @@ def test_doctor_prints_a_remedy_beside_each_lack(tmp_path: Path, monkeypatch: py
     text = capsys.readouterr().out
     assert "fake: environment" in text
     assert "make setup" in text
+
+
+def printed(path: Path, code: str) -> bytes:
+    """The log of a child that runs this code."""
+    with piped(path) as log:
+        subprocess.run([sys.executable, "-c", code], stdout=log, check=True)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("size", [0, 1, HEAD_BYTES, HEAD_BYTES + 1, HEAD_BYTES + TAIL_BYTES])
+def test_a_usual_log_is_kept_whole(tmp_path: Path, size: int) -> None:
+    code = f"import sys; sys.stdout.buffer.write((b'0123456789' * {size // 10 + 1})[:{size}])"
+    assert printed(tmp_path / "log", code) == (b"0123456789" * (size // 10 + 1))[:size]
+
+
+def test_a_flood_keeps_its_head_and_its_tail(tmp_path: Path) -> None:
+    lines, line = 1_000_000, "of a flood that fills the disk"
+    found = printed(tmp_path / "log", f"for n in range({lines}): print(f'{{n:08}} {line}')")
+    assert len(found) <= MOST_BYTES
+    assert found.startswith(f"00000000 {line}\n".encode())
+    assert found.endswith(f"\n00999999 {line}\n".encode())
+    cut = lines * (len(line) + 10) - HEAD_BYTES - TAIL_BYTES
+    assert f"\n[{cut:,} bytes cut here]\n".encode() in found
+
+
+def test_a_flood_takes_no_memory_of_the_launcher(tmp_path: Path) -> None:
+    log = Log(tmp_path / "log")
+    tracemalloc.start()
+    try:
+        for _ in range(1000):
+            log.write(b"x" * 2**16)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+        log.close()
+
+
+def test_a_log_on_a_full_disk_lets_its_runner_finish_and_is_said_afterwards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Path.open
+    monkeypatch.setattr(Path, "open", lambda _path, _mode, **more: real(Path("/dev/full"), "wb", **more))
+    with pytest.raises(OSError, match="No space left"), piped(tmp_path / "log") as log:
+        assert subprocess.run([sys.executable, "-c", "print('x' * 10_000_000)"], stdout=log).returncode == 0
+
+
+def test_who_keeps_a_log_open_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with piped(tmp_path / "log") as log:
+        endless = subprocess.Popen(["yes"], stdout=log)
+    assert endless.wait(10) != 0
+    assert (tmp_path / "log").stat().st_size <= MOST_BYTES
+
+
+def test_a_pipe_in_a_log_s_place_is_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    assert printed(tmp_path / "log", "print(1)") == b"1\n"
+
+
+DAEMONS = {
+    "session of its own": "setsid sleep {0} &",
+    "without environment": "env -i /usr/bin/setsid /bin/sleep {0} &",
+    "twice removed": "setsid sh -c 'setsid sleep {0} & setsid sh -c \"sleep {0}\" &' &",
+}
+
+
+@pytest.mark.parametrize("how", DAEMONS)
+def test_a_daemon_ends_with_the_child_that_left_it_and_nobody_else_does(tmp_path: Path, how: str) -> None:
+    seconds = f"1000.{os.getpid()}"  # like no other on this machine
+    bystander = subprocess.Popen(["sleep", seconds], start_new_session=True)
+    before = set(psutil.Process().children(recursive=True))
+    try:
+        with (tmp_path / "log").open("wb") as log:
+            ended = run_child(["sh", "-c", DAEMONS[how].format(seconds) + " exit 3"], tmp_path, log, Stop(), 30)
+        assert (ended.ending, ended.code) == (Ending.EXITED, 3)
+        assert set(psutil.Process().children(recursive=True)) == before
+        named = [one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[1:] == [seconds]]
+        assert [one.pid for one in named] == [bystander.pid]
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+
+
+def test_a_build_that_floods_its_log_takes_no_memory(tmp_path: Path) -> None:
+    tracemalloc.start()
+    try:
+        code, tail = run_logged(["sh", "-c", "yes | head -c 100000000; echo end; exit 1"], tmp_path, Stop(), 60, "x")
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert (code, tail[-5:]) == (1, "y\nend")

@@ -2,16 +2,18 @@
 
 import dataclasses
 import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from launcher_fakes import A, B, FakeEngine, case, ending, failing, ok, run_of, with_check
+from launcher_fakes import EXITED, A, B, FakeEngine, case, ending, failing, ok, run_of, with_check
 from pydantic import TypeAdapter
 from rich.console import Console
 
 from launcher.datasets.assignment import Dataset
 from launcher.engines.engine import Job, Outcome
-from launcher.errors import NotReady
+from launcher.errors import NotReady, UsageError
 from launcher.plan.estimate import Durations
 from launcher.run.budget import Budget
 from launcher.run.folder import RunFolder, load
@@ -290,16 +292,28 @@ def test_a_runner_that_cannot_write_its_record_ends_the_run(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "status", "words"),
+    ("old", "new", "kind", "words"),
     [
-        (b'"first_step_ns": 10', b'"first_step_ns": "10"', Status.INVALID, "samples.first_step_ns: "),
-        (b'"import_ns": 1', b'"import_ns": true', Status.INVALID, "samples.import_ns: "),
-        (b'"run_id"', b'"run-id', Status.FAILED, "Invalid JSON: "),
+        (b'"first_step_ns": 10', b'"first_step_ns": "10"', "INVALID", "samples.first_step_ns: "),
+        (b'"import_ns": 1', b'"import_ns": true', "INVALID", "samples.import_ns: "),
+        (b'"first_step_ns": 10', b'"first_step_ns": -5', "INVALID", "samples.first_step_ns: -5 is not a positive time"),
+        (b'"first_step_ns": 10', b'"first_step_ns": 1e999', "INVALID", "samples.first_step_ns: "),
+        (b'"error": null', b'"error": {"kind": "X", "message": "y"}', "INVALID", "status ok with an error"),
+        (b'"run_id"', b'"run-id', "RECORD", "Expecting"),
+        (b'"status": "ok"', b'"status": "failed", "status": "ok"', "RECORD", "the key 'status' stands twice"),
+        (b'"status": "ok"', b'"status": "fine"', "RECORD", "status: "),
+        (b'"schema_version": 9', b'"schema_version": 10', "RECORD", "schema_version 10 does not exist"),
+        (b'"batch_size": 8', b'"batch_size": 64', "RECORD", "it measured another case: batch_size differs"),
+        (b'"fake"', b'"\\ud800"', "RECORD", "Invalid JSON"),
+        (b"{", b"\xef\xbb\xbf{", "RECORD", ""),
+        (b"{", b"[" * 200_000, "RECORD", "nested too deeply"),
+        (b"\n}\n", b"\n}\n\0", "RECORD", "Extra data"),
     ],
 )
 def test_a_rejected_record_is_kept_and_its_fault_named(
-    tmp_path: Path, old: bytes, new: bytes, status: Status, words: str
+    tmp_path: Path, old: bytes, new: bytes, kind: str, words: str
 ) -> None:
+    """By the rules of the report, which would otherwise count fewer replicates than the launcher."""
     run = run_of(PlannedCase(case(), [A], 1))
 
     def garble(record: Record, job: Job, stop: Stop) -> Outcome:
@@ -309,13 +323,62 @@ def test_a_rejected_record_is_kept_and_its_fault_named(
         path.write_bytes(path.read_bytes().replace(old, new))
         return outcome
 
-    carry_out(tmp_path, run, FakeEngine(run, {A.label: garble}))
+    _, measurement = carry_out(tmp_path, run, FakeEngine(run, {A.label: garble}))
     (record,) = records(tmp_path).values()
     assert record.error
-    assert (record.status, record.error.kind) == (status, "RECORD")
+    assert measurement.failed
+    assert (record.status, record.error.kind) == (Status.INVALID if kind == "INVALID" else Status.FAILED, kind)
     rejected = tmp_path / "logs" / f"{record.record_id}.rejected"
     assert rejected.is_file()
     assert f"{rejected}: {words}" in record.error.message
+
+
+ODD: dict[str, Callable[[Path], object]] = {
+    "pipe": os.mkfifo,
+    "folder": lambda path: (path.mkdir(), (path / "x").write_text("")),
+    "endless": lambda path: path.symlink_to("/dev/zero"),
+    "loop": lambda path: path.symlink_to(path.name),
+    "link": lambda path: path.symlink_to("/etc/passwd"),
+    "huge": lambda path: path.touch() or os.truncate(path, 2**31),
+    "empty": Path.touch,
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_no_file_in_a_record_s_place_is_a_dash_and_measured_again(tmp_path: Path, kind: str) -> None:
+    run = run_of(PlannedCase(case(), [A], 2))
+
+    def leave(record: Record, job: Job, _stop: Stop) -> Outcome:
+        ODD[kind](job.records / f"{record.record_id}.json")
+        (job.records / f".{record.record_id}.json.x.tmp").mkdir()
+        return EXITED
+
+    _, measurement = carry_out(tmp_path, run, FakeEngine(run, {(A.label, 1): leave}))
+    bad = next(one for one in records(tmp_path).values() if one.block.number == 1)
+    assert bad.error
+    assert (bad.error.kind, measurement.failed) == ("RECORD", True)
+    assert len(list((tmp_path / "records").iterdir())) == 2
+    path = tmp_path / "records" / f"{bad.record_id}.json"
+    path.unlink()
+    ODD[kind](path)
+    again = FakeEngine(run)
+    carry_out(tmp_path, run, again)
+    assert again.started == [(0, 1, A.label)]
+    assert all(record.status is Status.OK for record in records(tmp_path).values())
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_run_json_that_is_no_file_ends_the_resuming(tmp_path: Path, kind: str) -> None:
+    ODD[kind](tmp_path / "run.json")
+    with pytest.raises(UsageError, match=r"run\.json"):
+        load(RunFolder(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"run_version": 6, "run_version": 6}', "{}", "\ufeff{}", "\0"])
+def test_a_run_json_that_the_launcher_did_not_write_is_named_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(UsageError, match=r"cannot be resumed \(run\.json: [^\n]*\); start a new run$"):
+        load(RunFolder(tmp_path))
 
 
 def test_data_that_changes_during_a_run_makes_the_replicate_invalid(tmp_path: Path) -> None:

@@ -33,10 +33,11 @@ def readable(run: LoadedRun, refused: Sequence[Quarantined]) -> Finding:
     """Every file among the records is a record of this run, and run.json is valid if it exists."""
     problems = [f"{item.file}: {item.reason}" for item in (*run.quarantined, *refused)]
     problems += [text for text in run.problems if run.plan is None and text != NO_PLAN]
+    twice = f", {count(run.duplicates, 'duplicate file')} ignored" if run.duplicates else ""
     return Finding(
         "records readable",
         problems,
-        f"{count(len(run.records), 'record')}; {'; '.join(run.problems) or 'run.json is whole'}",
+        f"{count(len(run.records), 'record')}{twice}; {'; '.join(run.problems) or 'run.json is whole'}",
     )
 
 

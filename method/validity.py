@@ -1,11 +1,12 @@
-"""What the parts of a record must hold that types cannot express."""
+"""Which records may be compared, beyond what types can express. Launcher and report ask here, so that they agree."""
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from runners.harness.case import Block, Case
-from runners.harness.record import Check, Epoch, Health, Host, Resources, Samples
+from runners.harness.record import DAMAGED, Check, Epoch, Failure, Health, Host, Record, Resources, Samples, Status
 from runners.harness.run import MOST_BLOCKS
 
 LARGEST = 2**63 - 1
@@ -17,6 +18,29 @@ EVIDENCE = ("effective", "samples", "resources", "check", "host", "health", "his
 JUDGED = (*IDENTITY, *EVIDENCE)
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """Why a record must not be compared: the part at fault, and for each such part the rule that it breaks.
+
+    `kind` is DAMAGED where no runner can have measured what the record says: then it says nothing about the work.
+    """
+
+    kind: str
+    parts: dict[str, str]
+
+    @property
+    def failure(self) -> Failure:
+        """The reason as a record states it."""
+        return Failure(self.kind, next(iter(self.parts.values())))
+
+
+def refusal(record: Record) -> Refusal | None:
+    """Why the record must not be compared, or None."""
+    found = {name: broken(name, getattr(record, name)) for name in JUDGED}
+    wrong = {name: rule for name, rule in found.items() if rule} or _incomplete(record)
+    return Refusal(DAMAGED, wrong) if wrong else _other_precision(record)
+
+
 def broken(name: str, part: Any) -> str | None:
     """The first rule that this part of a record breaks, in words. None where it is as it must be, or is null.
 
@@ -26,6 +50,31 @@ def broken(name: str, part: Any) -> str | None:
         return None
     problem = _unbounded(part, name)
     return RULES[name](part) if problem is None and name in RULES else problem
+
+
+def _incomplete(record: Record) -> dict[str, str]:
+    """What is missing of a record whose parts are as they must be: the part at fault, and why."""
+    if record.status is not Status.OK:
+        return {} if record.error else {"error": f"status {record.status} without an error"}
+    if record.error:
+        return {"error": f"status ok with an error: {record.error.kind}"}
+    samples = record.samples
+    if samples is None:
+        return {"samples": "samples: missing from a record that is ok"}
+    if record.case.workload == "fit":
+        return {} if "train" in samples.stage_ns else {"samples": "samples.stage_ns: no train stage"}
+    if len(samples.step_ns) == samples.warmup_steps:
+        return {"samples": "samples.step_ns: no step after warm-up"}
+    return {}
+
+
+def _other_precision(record: Record) -> Refusal | None:
+    """A check of equal work that needs one record alone."""
+    effective, asked = record.effective, record.case.precision
+    if record.status is not Status.OK or not record.case.network or effective is None or effective.precision == asked:
+        return None
+    wrong = f"effective.precision: {effective.precision}, asked for was {asked}"
+    return Refusal("PRECISION", {"effective": wrong})
 
 
 def _unbounded(value: object, where: str) -> str | None:
