@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 
+from runners.harness import full_memory
 from runners.harness.manifest import ManifestError
 from runners.harness.record import Failure, Status, log_tail
 from runners.harness.workload import Invalid, Unsupported
@@ -14,7 +15,7 @@ from runners.harness.workload import Invalid, Unsupported
 def fault(framework: str, device: str, error: Exception) -> tuple[Status, Failure]:
     """The status and the failure of a replicate that ended with `error`."""
     if is_out_of_memory(framework, error):
-        kind = "OOM(gpu)" if device == "gpu" and not _of_python(error) else "OOM(host)"
+        kind = "OOM(gpu)" if device == "gpu" and not _of_host(error) else "OOM(host)"
         return Status.OOM, Failure(kind, str(error).strip()[:500] or "Python could not allocate memory")
     if isinstance(error, Unsupported):
         return Status.UNSUPPORTED, Failure("UNSUPPORTED", str(error))
@@ -31,9 +32,12 @@ def fault(framework: str, device: str, error: Exception) -> tuple[Status, Failur
 def is_out_of_memory(framework: str, error: BaseException) -> bool:
     """Whether the error, or one of its causes, says that memory is full.
 
-    It does if it is a MemoryError, or if `is_out_of_memory` of the framework's `device` module says so.
+    It does if it is a MemoryError, if CUDA says so, or if `is_out_of_memory` of the framework's `device` module does.
     """
-    return any(isinstance(part, MemoryError) or _framework_says(framework, part) for part in _with_causes(error))
+    return any(
+        isinstance(part, MemoryError) or full_memory.of_gpu(str(part)) or _framework_says(framework, part)
+        for part in _with_causes(error)
+    )
 
 
 def _framework_says(framework: str, error: BaseException) -> bool:
@@ -43,8 +47,10 @@ def _framework_says(framework: str, error: BaseException) -> bool:
     return False
 
 
-def _of_python(error: BaseException) -> bool:
-    return any(isinstance(part, MemoryError) for part in _with_causes(error))
+def _of_host(error: BaseException) -> bool:
+    parts = list(_with_causes(error))
+    told = any(full_memory.of_gpu(str(part)) for part in parts)
+    return not told and any(isinstance(part, MemoryError) or full_memory.of_host(str(part)) for part in parts)
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:
