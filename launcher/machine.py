@@ -1,4 +1,4 @@
-"""Checks of the machine before anything starts: CPUs, memory, disk, GPU."""
+"""Checks of the machine before anything starts: CPUs, memory, disk."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from launcher.errors import NotReady, UsageError
-from runners.harness.host import gpu_and_driver, memory_bytes, writing_remedy
+from runners.harness.host import memory_bytes, writing_remedy
 
 MEMORY_SHARE = 0.85
 """The share of memory that a replicate may use; the rest keeps the machine and the launcher alive."""
@@ -46,16 +46,12 @@ def default_memory() -> int:
     return int(memory_bytes() * MEMORY_SHARE)
 
 
-def require_gpu() -> None:
-    """Raise NotReady unless an NVIDIA GPU and its driver answer. There is no fallback to the CPU."""
-    name, driver = gpu_and_driver()
-    if name:
-        return
-    if not shutil.which("nvidia-smi") and not Path("/dev/nvidia0").exists():
-        raise NotReady("DEVICE=gpu: no NVIDIA GPU or driver on this machine; install the driver, or use DEVICE=cpu")
-    raise NotReady(
-        f"DEVICE=gpu: nvidia-smi does not answer (driver {driver or 'unknown'}); repair the driver, or use DEVICE=cpu"
-    )
+def default_shm() -> int:
+    """The size of a container's /dev/shm where none is asked for: half of the memory, as Linux gives to a machine.
+
+    It is a bound, and takes memory only as it is used.
+    """
+    return memory_bytes() // 2
 
 
 def require_folder(folder: Path) -> None:

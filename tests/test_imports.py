@@ -56,7 +56,7 @@ FLOORS = {
     ),
     "launcher": (
         ("errors",),
-        ("machine", "ownership", "stop", "text"),
+        ("gpus", "machine", "ownership", "stop", "text"),
         ("options", "processes"),
         ("build", "datasets"),
         ("engines", "plan"),

@@ -8,16 +8,15 @@ from launcher.build.environments import EnvironmentBuilder
 from launcher.engines.engine import Job, Limits, Outcome, Places
 from launcher.engines.provenance import handed_down
 from launcher.errors import UsageError
+from launcher.gpus import BY_BUS, ORDER, VISIBLE
 from launcher.ownership.temporary import temporary_folder
 from launcher.processes import run_child
 from launcher.stop import Ending, Stop
 from runners.harness.host import ALLOCATOR
 from runners.harness.run import Build
 
-KEPT_VARIABLES = (
-    *("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE"),
-    *("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", ALLOCATOR),
-)
+LIBRARIES = "LD_LIBRARY_PATH"
+KEPT_VARIABLES = ("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", LIBRARIES, ALLOCATOR)
 """All that a replicate inherits: a thread count in the caller's shell would change what one competitor measures."""
 
 
@@ -50,6 +49,8 @@ class VenvEngine:
         by_hand = Places("results", str(job.manifest or ""), str(job.data or ""))
         places = replace(by_hand, out=str(job.records.absolute()), compiled=str(job.compiled.absolute()))
         command = [os.path.relpath(python, self._root), *module[1:], *job.case_arguments, *by_hand.arguments()]
+        if chosen := self._gpu_variables(python):
+            command = ["env", *(f"{name}={value}" for name, value in chosen.items()), *command]
         try:
             with temporary_folder() as folder, job.log.open("wb") as log:
                 ended = run_child(
@@ -58,18 +59,34 @@ class VenvEngine:
                     log,
                     stop,
                     job.timeout,
-                    self._environment(job, command, folder),
+                    self._environment(job, command, folder, chosen),
                     lambda: os.sched_setaffinity(0, self._limits.cpus),
                 )
         except (FileNotFoundError, PermissionError) as error:
             return Outcome(Ending.EXITED, None, message=f"{python} does not start ({error.strerror}); make setup")
         return Outcome(ended.ending, ended.code)
 
-    def _environment(self, job: Job, command: list[str], folder: Path) -> dict[str, str]:
-        return {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ} | {
-            "HOME": str(folder),
-            "TMPDIR": str(folder),
-            "PYTHONNOUSERSITE": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "LEVELFIELD_PROVENANCE": handed_down(job, self.name, command),
-        }
+    def _gpu_variables(self, python: str) -> dict[str, str]:
+        """The variables that show CUDA one GPU and, as TensorFlow 2.16 needs, the libraries of NVIDIA's packages."""
+        gpu = self._limits.gpu
+        if gpu is None:
+            return {}
+        folders = sorted(Path(python).parents[1].glob("lib/python*/site-packages/nvidia/*/lib"))
+        libraries = ":".join(os.path.relpath(folder, self._root) for folder in folders)
+        return {VISIBLE: gpu.uuid, ORDER: BY_BUS} | ({LIBRARIES: libraries} if libraries else {})
+
+    def _environment(self, job: Job, command: list[str], folder: Path, chosen: dict[str, str]) -> dict[str, str]:
+        kept = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
+        if LIBRARIES in chosen and LIBRARIES in kept:
+            chosen = chosen | {LIBRARIES: f"{chosen[LIBRARIES]}:{kept[LIBRARIES]}"}
+        return (
+            kept
+            | chosen
+            | {
+                "HOME": str(folder),
+                "TMPDIR": str(folder),
+                "PYTHONNOUSERSITE": "1",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "LEVELFIELD_PROVENANCE": handed_down(job, self.name, self._limits.gpu, command),
+            }
+        )
