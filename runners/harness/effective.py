@@ -23,11 +23,11 @@ def effective(request: Request, seen: Seen) -> tuple[Effective, dict[str, str]]:
     computed = "tf32" if seen.tf32 and seen.precision == "fp32" else seen.precision
     if case.network and computed != case.precision:
         raise Invalid("PRECISION", f"{case.precision} was requested, {computed} is in effect")
-    gpu = nvidia.current() if seen.device == "gpu" else None
+    gpu = nvidia.current() if case.device == "gpu" else None
     wanted = provenance().get("gpu")
     if gpu and wanted and gpu.uuid[4:] != str(wanted)[4:]:  # without GPU- or MIG-
         raise Invalid("DEVICE", f"GPU {wanted} was requested, {gpu.uuid} was used")
-    if seen.device == "gpu" and gpu is None:
+    if case.device == "gpu" and gpu is None:
         unknown["gpu_uuid"] = "neither CUDA's driver nor nvidia-smi names one GPU"
     parameters = {"parameters": seen.parameters} if seen.parameters else {}
     found = Effective(
