@@ -25,11 +25,13 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
     with stop.on_signals():
         chosen = choose(root, discover(root), given.frameworks)
         programs = [name for name, one in chosen.items() if one.computes_on(given.device)]
+        if not chosen:
+            raise UsageError(f"{root}: no framework found; each is a folder under images/ and runners/")
+        if not programs:
+            raise UsageError(f"--device {given.device}: none of {', '.join(chosen)} computes there")
+        gpu = gpus.asked(given.device, given.gpu)
         for name in (name for name in chosen if name not in programs):
             say(f"{name}: left out, it has nothing for DEVICE={given.device}")
-        if not programs:
-            raise UsageError(f"{root}: no framework found; each is a folder under images/ and runners/")
-        gpu = gpus.asked(given.device, given.gpu)
         limits = Limits(machine.visible_cpus(), machine.default_memory(), machine.default_shm(), gpu)
         engine, reason = select(root, given.engine, limits, given.device, stop, given.base_image, given.extra_index)
         say(f"engine {engine.name} ({reason})")

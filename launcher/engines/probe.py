@@ -6,6 +6,7 @@ from typing import Any
 
 from launcher.build.programs import split
 from launcher.engines.engine import Engine, Job, Limits
+from launcher.engines.outcomes import failure
 from launcher.errors import BuildFailed, Interrupted, NotReady
 from launcher.ownership.temporary import temporary_folder
 from launcher.stop import Ending, Stop
@@ -50,7 +51,8 @@ def prove(engine: Engine, program: str, device: str, limits: Limits, stop: Stop)
         record = _read(records / f"{_NAME}.json")
         tail = log_tail(log.read_text("utf-8", "replace")) if log.exists() else ""
     if record.get("status") != "ok":
-        error = record.get("error") or {"kind": outcome.ending.value, "message": f"exit code {outcome.code}"}
+        _, ended = failure(outcome, SECONDS, limits.memory_bytes, tail)
+        error = record.get("error") or {"kind": ended.kind, "message": ended.message}
         raise BuildFailed(f"{program} does not compute on the {device}: {error['kind']}: {error['message']}", tail)
 
 

@@ -44,12 +44,15 @@ def prepare(
 ) -> tuple[dict[str, Build], dict[str, str]]:
     """Prepare the programs: the build of each, and the reason for each that cannot be prepared.
 
-    In a run on a GPU, each program proves that it computes there.
+    In a run on a GPU, each program proves that it computes there. Raises NotReady where none of them does.
     """
-    builds, unbuilt = {}, {}
+    builds: dict[str, Build] = {}
+    unbuilt: dict[str, str] = {}
+    built = False
     for program in programs:
         try:
             build = engine.prepare(program)
+            built = True
             if limits.gpu:
                 prove(engine, program, "gpu", limits, stop)
             builds[program] = build
@@ -58,4 +61,6 @@ def prepare(
             say(f"{program} cannot be prepared: {error}")
             if error.tail:
                 say(error.tail)
+    if built and not builds:
+        raise NotReady(f"nothing computes on GPU {limits.gpu}; repair what is said above, or use DEVICE=cpu")
     return builds, unbuilt

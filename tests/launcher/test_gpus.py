@@ -310,7 +310,7 @@ def test_a_program_proves_itself_with_a_replicate(tmp_path: Path) -> None:
     ("body", "device", "words"),
     [
         ("raise RuntimeError('no kernel image')", "cpu", "ERROR: RuntimeError: no kernel image"),
-        ("os.kill(os.getpid(), 11)", "cpu", "exit code -11"),
+        ("os.kill(os.getpid(), 11)", "cpu", r"CRASH\(SIGSEGV\): died by SIGSEGV"),
         ("pass", "gpu", "DEVICE: gpu was requested, cpu was used"),
     ],
 )
@@ -328,6 +328,57 @@ def test_a_replicate_that_cannot_start_is_the_machine_s_fault(tmp_path: Path) ->
     (tree / ".venvs" / "fake" / "bin" / "python").unlink()
     with pytest.raises(NotReady, match="does not start"):
         prove(engine, "fake", "cpu", limits, Stop())
+
+
+def test_a_run_on_a_gpu_where_nothing_computes_is_not_ready(
+    tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The framework computes on the CPU, whatever it is asked for: no fallback goes unseen."""
+    tool()
+    tree = framework_tree(tmp_path / "tree")
+    for command in ("images", "bench --profile tiny"):
+        assert main([*command.split(), "--device", "gpu", "--gpu", "1", "--engine", "venv"], tree) == 3
+        said = capsys.readouterr().err
+        assert "DEVICE: gpu was requested, cpu was used" in said
+        assert "nothing computes on GPU 1 (NVIDIA H100, GPU-bbbb2222)" in said
+    assert not list(tree.glob("results/*"))
+
+
+def test_a_run_keeps_its_gpu_when_it_is_resumed(
+    tool: Tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tool(L="GPU 1: NVIDIA H100 (UUID: GPU-bbbb2222)")
+    tree = framework_tree(tmp_path / "tree")
+    runner = tree / "runners" / "fake" / "infer.py"
+    runner.write_text(runner.read_text().replace('Seen("cpu"', 'Seen("gpu"'))
+    bench = ["bench", "--profile", "tiny", "--engine", "venv", "--device", "gpu"]
+    main(bench, tree)
+    [run] = (path.parent for path in tree.glob("results/*/run.json"))
+    assert json.loads((run / "run.json").read_bytes())["gpu"] == "GPU-bbbb2222"
+    records = sorted((run / "records").glob("*.json"))
+    found = [json.loads(path.read_bytes()) for path in records]
+    assert [(one["status"], one["effective"]["gpu_uuid"]) for one in found] == [("ok", "GPU-bbbb2222")] * 2
+    assert all(one["host"]["driver"] == "580.65.06" for one in found)
+    records[1].unlink()
+    monkeypatch.setenv(gpus.VISIBLE, "GPU-aaaa1111")
+    tool(L="GPU 0: NVIDIA A100 (UUID: GPU-aaaa1111)")
+    capsys.readouterr()
+    assert main(["bench", "--run", run.name], tree) == 3
+    assert "GPU 'GPU-bbbb2222' does not exist; present: 0 (NVIDIA A100" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("tool")
+def test_a_framework_without_gpus_is_left_out_of_their_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = framework_tree(tmp_path / "tree")
+    declaration = tree / "runners" / "fake" / "framework.py"
+    declaration.write_text(declaration.read_text().replace("('only',),", "('only',), devices=('cpu',),"))
+    assert main(["images", "--device", "gpu", "--engine", "venv"], tree) == 2
+    assert "none of fake computes there" in capsys.readouterr().err
+    framework_tree(tree, "other")
+    assert main(["images", "--device", "gpu", "--engine", "venv"], tree) == 3
+    assert "fake: left out, it has nothing for DEVICE=gpu" in capsys.readouterr().err
 
 
 def found(tmp_path: Path, device: str = "gpu", wanted: str = "1", client: Any = None) -> dict[str, Any]:
