@@ -88,7 +88,7 @@ def shm_shortfall(bytes_needed: int) -> str:
         with probe.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, bytes_needed))
     except OSError as error:
-        remedy = "mount -o remount,size=2G /dev/shm"
+        remedy = f"sudo mount -o remount,size={-(-bytes_needed // 2**30)}G /dev/shm"
         return f"/dev/shm cannot hold {_gib(bytes_needed)} ({error.strerror}); enlarge it: {remedy}"
     finally:
         probe.unlink(missing_ok=True)

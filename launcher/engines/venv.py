@@ -72,21 +72,19 @@ class VenvEngine:
         if gpu is None:
             return {}
         folders = sorted(Path(python).parents[1].glob("lib/python*/site-packages/nvidia/*/lib"))
-        libraries = ":".join(os.path.relpath(folder, self._root) for folder in folders)
-        return {VISIBLE: gpu.uuid, ORDER: BY_BUS} | ({LIBRARIES: libraries} if libraries else {})
+        libraries = {LIBRARIES: ":".join(map(str, folders))} if folders else {}
+        return {VISIBLE: gpu.uuid, ORDER: BY_BUS, **libraries}
 
     def _environment(self, job: Job, command: list[str], folder: Path, chosen: dict[str, str]) -> dict[str, str]:
         kept = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
-        if LIBRARIES in chosen and LIBRARIES in kept:
-            chosen = chosen | {LIBRARIES: f"{chosen[LIBRARIES]}:{kept[LIBRARIES]}"}
-        return (
-            kept
-            | chosen
-            | {
-                "HOME": str(folder),
-                "TMPDIR": str(folder),
-                "PYTHONNOUSERSITE": "1",
-                "PYTHONDONTWRITEBYTECODE": "1",
-                "LEVELFIELD_PROVENANCE": handed_down(job, self.name, self._limits.gpu, command),
-            }
-        )
+        libraries = [folders for part in (chosen, kept) if (folders := part.get(LIBRARIES))]
+        return {
+            **kept,
+            **chosen,
+            **({LIBRARIES: ":".join(libraries)} if libraries else {}),
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "PYTHONNOUSERSITE": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LEVELFIELD_PROVENANCE": handed_down(job, self.name, self._limits.gpu, command),
+        }

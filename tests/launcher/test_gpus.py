@@ -288,6 +288,7 @@ def test_a_process_sees_the_gpu_of_the_run_alone_and_its_packages_libraries(
     env = shown(framework_tree(tmp_path), SECOND, monkeypatch)
     assert (env[gpus.VISIBLE], env[gpus.ORDER]) == ("GPU-bbbb2222", "PCI_BUS_ID")
     first, last = env["LD_LIBRARY_PATH"].split(":")
+    assert first.startswith(str(tmp_path))
     assert first.endswith("site-packages/nvidia/cublas/lib")
     assert last == "/opt/cuda"
     told = json.loads(env["LEVELFIELD_PROVENANCE"])

@@ -521,7 +521,7 @@ def test_a_full_disk_is_seen_before_anything_starts(tmp_path: Path, monkeypatch:
 
 def test_shared_memory_is_probed_by_allocating_it() -> None:
     assert machine.shm_shortfall(4096) == ""
-    assert "enlarge it" in machine.shm_shortfall(2**50)
+    assert "enlarge it: sudo mount -o remount,size=1048576G" in machine.shm_shortfall(2**50)
 
 
 def test_doctor_and_its_kin_end_at_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
