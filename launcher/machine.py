@@ -1,4 +1,4 @@
-"""Checks of the machine before anything starts: CPUs, memory, disk, GPU."""
+"""Checks of the machine before anything starts: CPUs, memory, disk."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from launcher.errors import NotReady, UsageError
-from runners.harness.host import gpu_and_driver, memory_bytes, writing_remedy
+from runners.harness.host import memory_bytes, writing_remedy
 from runners.harness.proc import read_text
 
 MEMORY_SHARE = 0.85
@@ -88,16 +88,12 @@ def default_memory() -> int:
     return int(memory_bytes() * MEMORY_SHARE)
 
 
-def require_gpu() -> None:
-    """Raise NotReady unless an NVIDIA GPU and its driver answer. There is no fallback to the CPU."""
-    name, driver = gpu_and_driver()
-    if name:
-        return
-    if not shutil.which("nvidia-smi") and not Path("/dev/nvidia0").exists():
-        raise NotReady("DEVICE=gpu: no NVIDIA GPU or driver on this machine; install the driver, or use DEVICE=cpu")
-    raise NotReady(
-        f"DEVICE=gpu: nvidia-smi does not answer (driver {driver or 'unknown'}); repair the driver, or use DEVICE=cpu"
-    )
+def default_shm() -> int:
+    """The size of a container's /dev/shm where none is asked for: half of the memory, as Linux gives to a machine.
+
+    It is a bound, and takes memory only as it is used.
+    """
+    return memory_bytes() // 2
 
 
 def require_folder(folder: Path) -> None:
@@ -134,7 +130,7 @@ def shm_shortfall(bytes_needed: int) -> str:
         with probe.open("wb") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, bytes_needed))
     except OSError as error:
-        remedy = "mount -o remount,size=2G /dev/shm"
+        remedy = f"sudo mount -o remount,size={-(-bytes_needed // 2**30)}G /dev/shm"
         return f"/dev/shm cannot hold {_gib(bytes_needed)} ({error.strerror}); enlarge it: {remedy}"
     finally:
         probe.unlink(missing_ok=True)

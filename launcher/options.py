@@ -111,6 +111,8 @@ OPTIONS = {
     ),
     "cpus": Option("CPU set like 0-3,6 (default: all visible)", default=""),
     "memory": Option("memory limit of a replicate in GiB (default: 85 %% of the machine's)", _number(0.125)),
+    "shm": Option("size of a container's /dev/shm in GiB (default: half of the machine's memory)", _number(0.0625)),
+    "gpu": Option("index or UUID of the GPU (default: the first that CUDA_VISIBLE_DEVICES shows)", default=""),
     "seed": Option("seed of the order (default: random, recorded)", _whole(0, 2**31 - 1)),
     "base_image": Option("base of the images", default=""),
     "extra_index": Option("a further package index; a build does not fail where it is out of reach", default=""),
@@ -166,7 +168,7 @@ def add(parser: ArgumentParser, *names: str) -> None:
 
 @dataclass(frozen=True)
 class Options:
-    """What to measure. `memory` is in GiB; `given` holds the text of the options that were given."""
+    """What to measure. `memory` and `shm` are in GiB; `given` holds the text of the options that were given."""
 
     profile: str
     device: str
@@ -184,6 +186,8 @@ class Options:
     out: Path
     cpus: str
     memory: float | None
+    shm: float | None
+    gpu: str
     seed: int | None
     strict: bool
     base_image: str

@@ -30,7 +30,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if not about(item) & only])
         items[:] = [item for item in items if about(item) & only]
     for item in items:
-        needs = [*(need for need in ("browser", "docker") if item.get_closest_marker(need)), *sorted(needed(item))]
+        needs = [
+            *(need for need in ("browser", "docker", "gpu") if item.get_closest_marker(need)),
+            *sorted(needed(item)),
+        ]
         for reason in filter(None, map(lacking, needs)):
             item.add_marker(pytest.mark.skip(reason=reason))
     items.sort(key=lambda item: _place(item.path))

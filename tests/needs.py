@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
+from runners.harness import nvidia
+
 ROOT = Path(__file__).resolve().parent.parent
 KNOWN = sorted(folder.name for folder in (ROOT / "images").iterdir() if folder.is_dir())
 
@@ -44,6 +46,11 @@ def lacking(need: str) -> str | None:
         except (OSError, subprocess.TimeoutExpired):
             answered = False
         return None if answered else "no Docker engine answers"
+    if need == "gpu":
+        try:
+            return None if nvidia.listed() else "nvidia-smi lists no GPU"
+        except nvidia.NoAnswer as error:
+            return f"no NVIDIA GPU: {error}"
     if need == "browser":
         missing = [name for name in ("playwright", "axe_playwright_python") if importlib.util.find_spec(name) is None]
         if missing:

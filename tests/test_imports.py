@@ -57,7 +57,7 @@ FLOORS = {
     ),
     "launcher": (
         ("errors", "isolation"),
-        ("machine", "ownership", "stop", "text"),
+        ("gpus", "machine", "ownership", "stop", "text"),
         ("options", "processes"),
         ("build", "datasets"),
         ("engines", "plan"),

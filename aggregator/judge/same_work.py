@@ -35,7 +35,9 @@ def contradict(records: Iterable[Record]) -> bool:
 
 
 def _settings_differ(ours: Effective, theirs: Effective, case: Case) -> str | None:
-    names = ["device", "precision", "visible_cpus", "cgroup_cpu_quota", "gpu"]
+    names = ["device", "precision", "visible_cpus", "cgroup_cpu_quota"]
+    # Frameworks name the same GPU in different words, and a machine may have two GPUs of one name.
+    names.append("gpu_uuid" if ours.gpu_uuid and theirs.gpu_uuid else "gpu")
     if case.workload in COMPUTE:
         names.append("threads_intra")
     if case.device == "gpu":

@@ -93,6 +93,7 @@ def share(record: Record) -> tuple[object, ...] | None:
         effective.threads_intra,
         effective.precision,
         effective.tf32,
+        effective.gpu_uuid,
     )
 
 

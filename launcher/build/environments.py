@@ -1,4 +1,7 @@
-"""The programs' virtual environments in .venvs/, made from the same requirements as their images."""
+"""The programs' virtual environments in .venvs/, made from the same requirements as their images.
+
+A program with requirements of its own for GPUs has a second environment for them, `.venvs/<program>-gpu`.
+"""
 
 import hashlib
 import importlib.util
@@ -16,6 +19,7 @@ from launcher.stop import Stop
 from launcher.text import say
 from runners.harness.run import Build
 
+CPU = "cpu"
 STAMP_NAME = "levelfield-stamp"
 INSTALL_SECONDS = 3600.0
 PIP_FLAGS = ("--disable-pip-version-check", "--no-input", "--progress-bar", "off")
@@ -29,9 +33,13 @@ class EnvironmentBuilder:
     def __init__(self, root: Path, device: str, stop: Stop, extra_index: str = "") -> None:
         self._root, self._device, self._stop, self._extra_index = root, device, stop, extra_index
 
+    def folder(self, program: str) -> Path:
+        """The program's environment for this device."""
+        return self._root / ".venvs" / (program if self._kind(program) == CPU else f"{program}-{self._device}")
+
     def python(self, program: str) -> Path:
         """The program's interpreter."""
-        return self._folder(program) / "bin" / "python"
+        return self.folder(program) / "bin" / "python"
 
     def is_current(self, program: str) -> bool:
         """Whether the environment was made from these requirements, and from the extra package index if there is one.
@@ -40,18 +48,20 @@ class EnvironmentBuilder:
         """
         if not self.python(program).exists():
             return False
-        if self._folder(program).is_symlink():
+        if self.folder(program).is_symlink():
             return True
-        requirements, index = _stamp(self._folder(program))
+        requirements, index = _stamp(self.folder(program))
         if requirements != self._digest(program):
             return False
-        return not self._extra_index or index == index_digest(self._extra_index)
+        if self._extra_index:
+            return index == index_digest(self._extra_index)
+        return self._device == CPU or not index  # another index may have brought builds without CUDA
 
     def build(self, program: str) -> Build:
-        """Make `.venvs/<program>`, unless it is current. Raises BuildFailed."""
+        """Make the program's environment, unless it is current. Raises BuildFailed."""
         if not self.is_current(program):
-            folder = self._folder(program)
-            say(f"setting up .venvs/{program} for {self._device}")
+            folder = self.folder(program)
+            say(f"setting up .venvs/{folder.name}")
             shutil.rmtree(folder, ignore_errors=True)
             try:
                 self._make(program)
@@ -67,8 +77,10 @@ class EnvironmentBuilder:
         whole = f"{self._digest(program)}\n{sources.digest(self._root, split(program)[0])}"
         return Build("sha256:" + hashlib.sha256(whole.encode()).hexdigest())
 
-    def _folder(self, program: str) -> Path:
-        return self._root / ".venvs" / program
+    def _kind(self, program: str) -> str:
+        """The device that the environment is made for: the CPU where the requirements are the same for all devices."""
+        same = requirement_files(self._root, program, CPU) == requirement_files(self._root, program, self._device)
+        return CPU if same else self._device
 
     def _make(self, program: str) -> None:
         """Make the environment, and install with the host's pip where Debian's Python came without an installer."""
@@ -78,7 +90,7 @@ class EnvironmentBuilder:
             remedy = "on Debian or Ubuntu: sudo apt-get install python3-venv"
             raise BuildFailed(f"{sys.executable} has neither ensurepip nor pip; {remedy}")
         flags = ["--without-pip"] if without_pip else []
-        self._run([sys.executable, "-m", "venv", *flags, str(self._folder(program))], program)
+        self._run([sys.executable, "-m", "venv", *flags, str(self.folder(program))], program)
         if files:
             target = str(self.python(program))
             pip = [sys.executable, "-m", "pip", "--python", target] if without_pip else [target, "-m", "pip"]
@@ -99,7 +111,7 @@ class EnvironmentBuilder:
 
     def _digest(self, program: str) -> str:
         total = hashlib.sha256(sys.version.encode())
-        total.update(self._device.encode())
+        total.update(self._kind(program).encode())
         total.update(split(program)[1].encode())
         for path in ingredients(self._root, program):
             total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")

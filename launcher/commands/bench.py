@@ -6,7 +6,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from launcher import machine, options
+from launcher import gpus, machine, options
+from launcher.build.cuda import require_driver
 from launcher.build.sources import commit
 from launcher.datasets.assignment import assign, require_images
 from launcher.datasets.preparation import prepare
@@ -14,7 +15,7 @@ from launcher.engines.engine import Engine, Limits
 from launcher.engines.leftovers import remove_leftovers
 from launcher.engines.selection import prepare as prepare_programs
 from launcher.engines.selection import select
-from launcher.engines.venv import SAID_VARIABLES
+from launcher.engines.venv import LIBRARIES
 from launcher.errors import ExitCode, Interrupted, UsageError
 from launcher.options import Options
 from launcher.ownership import lock
@@ -29,6 +30,7 @@ from launcher.stop import Stop
 from launcher.text import say
 from runners.harness.case import Case
 from runners.harness.clock import wall_time
+from runners.harness.nvidia import Gpu
 from runners.harness.run import RUN_VERSION, Run, RunState
 
 HELP = "measure, then report; with --run ID go on where that run stopped"
@@ -59,7 +61,8 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
 
 def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
     memory = machine.default_memory() if asked.memory is None else int(asked.memory * 2**30)
-    limits = Limits(machine.cpu_set(asked.cpus), memory)
+    shm = machine.default_shm() if asked.shm is None else int(asked.shm * 2**30)
+    limits = Limits(machine.cpu_set(asked.cpus), memory, shm, _gpu(asked.device, asked.gpu))
     engine, reason = _engine(root, asked.engine, asked.device, asked, limits, stop)
     assigned = assign(drafted.reading, [(source, prepare(root, source, stop)) for source in drafted.sources])
     for name, why in assigned.reasons.items():
@@ -73,7 +76,8 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
     programs = list(dict.fromkeys(one.program for case in cases for one in case.competitors))
     most = replicates(cases, pilots, rule.most_blocks if rule else 0)
     warnings += machine.require_disk(asked.out, most, sum(not engine.is_ready(one) for one in programs))
-    builds, unbuilt = prepare_programs(engine, programs)
+    require_driver(root, programs, limits.gpu, asked.extra_index)
+    builds, unbuilt = prepare_programs(engine, programs, limits, stop)
     cases = [without(case, unbuilt) for case in cases]
     folder = folders.create(asked.out, asked.profile)
     head, dirty = commit(root)
@@ -94,6 +98,8 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
         budget_seconds=drafted.budget_seconds,
         cpus=list(limits.cpus),
         memory_bytes=limits.memory_bytes,
+        shm_bytes=limits.shm_bytes,
+        gpu=limits.gpu.uuid if limits.gpu else "",
         manifests={name: folders.path_to_text(one.path) for name, one in assigned.datasets.items()},
         builds=builds,
         commit=head,
@@ -113,9 +119,10 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
 
 
 def _resumed(root: Path, asked: Options, stop: Stop, session: Session) -> int:
-    """Resume with the engine, the builds, the CPUs and the memory limit that the run began with."""
-    limits = Limits(machine.cpu_set(",".join(map(str, session.run.cpus))), session.run.memory_bytes)
+    """Resume with the engine, the builds, the CPUs, the GPU and the limits that the run began with."""
     device = session.run.settings.get("device", "cpu")
+    cpus, gpu = machine.cpu_set(",".join(map(str, session.run.cpus))), _gpu(device, session.run.gpu)
+    limits = Limits(cpus, session.run.memory_bytes, session.run.shm_bytes, gpu)
     engine, _ = _engine(root, session.run.engine, device, asked, limits, stop)
     for name in dict.fromkeys(one.program for case in session.run.cases for one in case.competitors):
         if name not in session.run.builds:
@@ -128,8 +135,6 @@ def _resumed(root: Path, asked: Options, stop: Stop, session: Session) -> int:
 
 
 def _engine(root: Path, name: str, device: str, asked: Options, limits: Limits, stop: Stop) -> tuple[Engine, str]:
-    if device == "gpu":
-        machine.require_gpu()
     engine, reason = select(root, name, limits, device, stop, asked.base_image, asked.extra_index)
     say(f"engine {engine.name} ({reason})")
     removed = remove_leftovers()
@@ -138,15 +143,30 @@ def _engine(root: Path, name: str, device: str, asked: Options, limits: Limits, 
     return engine, reason
 
 
+def _gpu(device: str, wanted: str) -> Gpu | None:
+    gpu = gpus.asked(device, wanted)
+    if gpu:
+        say(f"GPU {gpu}")
+    return gpu
+
+
 def _warnings(cases: Sequence[Case], limits: Limits, asked: Options, engine: Engine) -> list[str]:
     warnings = machine.worker_warnings((case.workers for case in cases), len(limits.cpus))
     if warnings and asked.strict:
         raise UsageError(f"--strict: {warnings[0]}")
     if asked.memory and engine.shares_host_memory:
         warnings.append(f"--memory is not enforced with ENGINE={engine.name}: nothing limits a replicate there")
-    if engine.shares_host_memory:
-        there = [name for name in SAID_VARIABLES if os.environ.get(name)]
-        warnings += [f"{name} of this shell reaches every replicate, and may change what it measures" for name in there]
+    if engine.shares_host_memory and os.environ.get(LIBRARIES):
+        warnings.append(f"{LIBRARIES} of this shell reaches every replicate, and may change what it measures")
+    if asked.shm and engine.shares_host_memory:
+        warnings.append(f"--shm has no effect with ENGINE={engine.name}: replicates use this machine's /dev/shm")
     shared = max((machine.shared_bytes(case.workers or 0, case.batch_size) for case in cases), default=0)
-    too_little = machine.shm_shortfall(shared) if engine.shares_host_memory else ""
+    too_little = machine.shm_shortfall(shared) if engine.shares_host_memory else _shm_too_small(shared, limits)
     return [*warnings, too_little] if too_little else warnings
+
+
+def _shm_too_small(needed: int, limits: Limits) -> str:
+    if needed <= limits.shm_bytes:
+        return ""
+    has, more = limits.shm_bytes / 2**30, -(-needed // 2**30)
+    return f"/dev/shm of a container has {has:.1f} GiB, some cases need {needed / 2**30:.1f}; give SHM={more} (--shm)"

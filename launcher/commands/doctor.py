@@ -8,20 +8,21 @@ import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 from docker.errors import DockerException, ImageNotFound
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from launcher import machine, options
 from launcher.build.environments import OTHER_PYTHON, EnvironmentBuilder
 from launcher.build.images import tag
 from launcher.build.programs import ARGUMENT, requirement_files, split
+from launcher.commands.doctor_gpu import findings as of_gpus
+from launcher.commands.finding import Finding
 from launcher.engines.connection import address, connect, require_command
+from launcher.engines.facts import is_podman, limits_remedy, security, unlimited
 from launcher.errors import ExitCode, NotReady
 from launcher.plan.discovery import choose, discover
 from launcher.stop import Stop
@@ -29,12 +30,10 @@ from runners.harness.host import (
     cgroup_cpu_quota,
     cpu_model,
     governor,
-    gpu_and_driver,
     memory_bytes,
     shm_bytes,
     writing_remedy,
 )
-from runners.harness.terminal import shown
 
 GIB = 2**30
 SHM_WANTED = 1 * GIB
@@ -42,27 +41,12 @@ DISK_WANTED = 16 * GIB
 INDEX_SECONDS = 30
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A line of the table: what was looked at, what was found, what to do; `lacks` where no run is possible so."""
-
-    subject: str
-    found: str
-    remedy: str = ""
-    lacks: bool = False
-
-    def cells(self) -> list[Text]:
-        """The cells of its line."""
-        word, colour = ("lacks", "red") if self.lacks else ("note", "yellow") if self.remedy else ("ok", "green")
-        return [Text(shown(self.subject)), Text(word, style=colour), Text(shown(self.found)), Text(shown(self.remedy))]
-
-
 HELP = "what this machine has and lacks, and what to do about it"
 
 
 def add(parser: ArgumentParser) -> None:
     """Its options."""
-    options.add(parser, "device", "engine", "frameworks", "out")
+    options.add(parser, "device", "engine", "frameworks", "out", "gpu")
 
 
 def run(root: Path, given: Namespace, stop: Stop) -> int:
@@ -72,11 +56,12 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
     findings = [
         *_software(),
         engine,
+        *_limits(client, given.engine),
         *_programs(root, programs, given, client, stop),
         _ffmpeg(root),
         *_processor(),
         *_memory(),
-        _gpu(given.device),
+        *of_gpus(root, programs, given.device, given.gpu, None if given.engine == "venv" else client),
         _disk(given.out),
     ]
     table = Table(show_edge=False, pad_edge=False)
@@ -92,12 +77,22 @@ def _engine(wanted: str) -> tuple[docker.DockerClient | None, Finding]:
     try:
         client = connect()
         require_command()
-        return client, Finding("Docker engine", f"{client.version()['Version']} at {address()[0]}")
+        kind = "Podman" if is_podman(client) else "Docker"
+        mode = ", rootless" if "rootless" in security(client.info()) else ""
+        return client, Finding("Docker engine", f"{kind} {client.version()['Version']} at {address()[0]}{mode}")
     except NotReady as error:
         needed = wanted == "docker"
         return None, Finding("Docker engine", str(error), "" if needed else "ENGINE=venv is used", lacks=needed)
     except (DockerException, OSError) as error:
         return None, Finding("Docker engine", f"{address()[0]}: {error}", "restart it, or use ENGINE=venv")
+
+
+def _limits(client: docker.DockerClient | None, wanted: str) -> Iterator[Finding]:
+    """What a container cannot be kept from using: a rootless engine may have no control groups."""
+    facts = client.info() if client is not None else {}
+    if lacking := unlimited(facts):
+        found = f"the engine cannot limit a container's {' and '.join(lacking)}"
+        yield Finding("container limits", found, limits_remedy(facts), lacks=wanted == "docker")
 
 
 def _software() -> Iterator[Finding]:
@@ -129,7 +124,7 @@ def _programs(
             )
         environment = f"{program}: environment"
         if environments.is_current(program):
-            yield Finding(environment, f".venvs/{program} is up to date")
+            yield Finding(environment, f".venvs/{environments.folder(program).name} is up to date")
         elif lacking := _without_wheels(root, program, given.device, index):
             found = f"no wheel for Python {sys.version_info.major}.{sys.version_info.minor}: {', '.join(lacking)}"
             remedy = "choose another version" if split(program)[1] else f"use ENGINE=docker, or {OTHER_PYTHON}"
@@ -209,16 +204,6 @@ def _memory() -> Iterator[Finding]:
     shortfall = machine.shm_shortfall(SHM_WANTED)
     remedy = f"{shortfall}; containers have their own" if shortfall else ""
     yield Finding("/dev/shm", f"{(shm_bytes() or 0) / GIB:.2f} GiB", remedy)
-
-
-def _gpu(device: str) -> Finding:
-    name, driver = gpu_and_driver()
-    if name:
-        return Finding("GPU", f"{name}, driver {driver}")
-    if device != "gpu":
-        return Finding("GPU", "none; DEVICE=cpu needs none")
-    remedy = "install the driver (nvidia-smi must answer), or use DEVICE=cpu"
-    return Finding("GPU", "no NVIDIA GPU answers", remedy, lacks=True)
 
 
 def _disk(out: Path) -> Finding:

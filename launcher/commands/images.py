@@ -3,7 +3,8 @@
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from launcher import machine, options
+from launcher import gpus, machine, options
+from launcher.build.cuda import require_driver
 from launcher.engines.engine import Limits
 from launcher.engines.selection import prepare, select
 from launcher.errors import ExitCode, UsageError
@@ -16,19 +17,26 @@ HELP = "build the frameworks' images, or with --engine venv their virtual enviro
 
 def add(parser: ArgumentParser) -> None:
     """Its options."""
-    options.add(parser, "device", "engine", "frameworks", "base_image", "extra_index")
+    options.add(parser, "device", "engine", "frameworks", "base_image", "extra_index", "gpu")
 
 
 def run(root: Path, given: Namespace, stop: Stop) -> int:
     """Make every framework runnable on the engine."""
     with stop.on_signals():
-        programs = list(choose(root, discover(root), given.frameworks))
-        if not programs:
+        chosen = choose(root, discover(root), given.frameworks)
+        programs = [name for name, one in chosen.items() if one.computes_on(given.device)]
+        if not chosen:
             raise UsageError(f"{root}: no framework found; each is a folder under images/ and runners/")
-        limits = Limits(machine.visible_cpus(), machine.default_memory())
+        if not programs:
+            raise UsageError(f"--device {given.device}: none of {', '.join(chosen)} computes there")
+        gpu = gpus.asked(given.device, given.gpu)
+        for name in (name for name in chosen if name not in programs):
+            say(f"{name}: left out, it has nothing for DEVICE={given.device}")
+        limits = Limits(machine.visible_cpus(), machine.default_memory(), machine.default_shm(), gpu)
         engine, reason = select(root, given.engine, limits, given.device, stop, given.base_image, given.extra_index)
         say(f"engine {engine.name} ({reason})")
-        _, unbuilt = prepare(engine, programs)
+        require_driver(root, programs, gpu, given.extra_index)
+        _, unbuilt = prepare(engine, programs, limits, stop)
     for program in programs:
         answer(f"{program}: {'not ready' if program in unbuilt else 'ready'}")
     return ExitCode.CASES_FAILED if unbuilt else ExitCode.OK

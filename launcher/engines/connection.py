@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+from pathlib import Path
 
 import docker
 from docker.context import ContextAPI
@@ -15,6 +16,12 @@ ANSWER_SECONDS = 3
 
 CALL_SECONDS = 60
 DEFAULT_SOCKET = "unix:///var/run/docker.sock"
+ROOTLESS_SOCKETS = ("docker.sock", "podman/podman.sock")
+"""Sockets of a user's own engine, below XDG_RUNTIME_DIR. The `docker` command finds them by DOCKER_HOST alone."""
+START = (
+    "install or start Docker (rootless: systemctl --user start docker; Podman: systemctl --user start podman.socket, "
+    "and DOCKER_HOST=unix://$XDG_RUNTIME_DIR/podman/podman.sock)"
+)
 
 
 def address() -> tuple[str, str]:
@@ -64,7 +71,7 @@ def _require_socket(path: str, place: str) -> None:
         raise NotReady(_permission(place)) from error
     except OSError as error:
         raise NotReady(
-            f"no Docker engine: there is no socket at {place}; install or start Docker, or use ENGINE=venv"
+            f"no Docker engine: there is no socket at {place}; {_other_socket(path)}, or use ENGINE=venv"
         ) from error
     if not stat.S_ISSOCK(mode):
         raise NotReady(
@@ -74,10 +81,19 @@ def _require_socket(path: str, place: str) -> None:
         raise NotReady(_permission(place))
 
 
+def _other_socket(path: str) -> str:
+    """What to do without a socket at `path`: name the engine of this user where there is one."""
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}")
+    found = [str(folder / name) for name in ROOTLESS_SOCKETS if (folder / name).is_socket()]
+    here = [name for name in found if name != path]
+    return f"your own engine listens elsewhere: export DOCKER_HOST=unix://{here[0]}" if here else START
+
+
 def _permission(place: str) -> str:
     return (
         f"permission denied on the Docker engine at {place}; add yourself to its group "
-        "(sudo usermod -aG docker $USER, then log in again), or use ENGINE=venv"
+        "(sudo usermod -aG docker $USER, then log in again), or use a rootless engine (DOCKER_HOST names its socket) "
+        "or ENGINE=venv"
     )
 
 

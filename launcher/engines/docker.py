@@ -1,11 +1,12 @@
 """The engine with containers: each replicate runs in a fresh, hardened container, started by image id."""
 
 import os
-import shutil
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import docker
 from docker.errors import APIError
@@ -14,6 +15,7 @@ from docker.types import DeviceRequest, LogConfig, Mount
 
 from launcher.build.images import ImageBuilder, tag
 from launcher.engines.engine import Job, Limits, Outcome, Places
+from launcher.engines.facts import CDI, CDI_KIND, NO_TOOLKIT, RUNTIME, cdi_devices, security
 from launcher.engines.log import Log
 from launcher.engines.provenance import handed_down
 from launcher.engines.waiting import CONNECTION_ERRORS, Waiter, reconnected
@@ -34,14 +36,8 @@ IMAGE_USER = "1000:1000"
 """The images' own user. A launcher that runs as root starts replicates as this user, not as root."""
 
 PIDS_LIMIT = 4096
-SHM_BYTES = 2 * 2**30
 TMP_OPTIONS = "rw,exec,nosuid,nodev,mode=1777,size=2g"
 """`exec`, since compiled variants load the libraries that they have just built from there."""
-
-NO_TOOLKIT = (
-    "DEVICE=gpu: the Docker engine cannot give a container the GPU; "
-    "install the NVIDIA Container Toolkit and restart the engine, or use ENGINE=venv"
-)
 
 
 class DockerEngine:
@@ -54,6 +50,11 @@ class DockerEngine:
         self._client, self._builder, self._limits, self._device = client, builder, limits, device
         self._images: dict[str, Build] = {}
 
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        """What the engine says about itself."""
+        return dict(self._client.info())
+
     def is_ready(self, program: str) -> bool:
         """Whether the program's image is up to date."""
         return self._builder.is_current(program)
@@ -61,8 +62,6 @@ class DockerEngine:
     def prepare(self, program: str) -> Build:
         """Build the program's image where its sources changed, and remember the id to run."""
         image = self._images[program] = self._builder.build(program)
-        if self._device == "gpu":
-            self._prove_gpu(image.id)
         return image
 
     def restore(self, program: str, build: Build) -> None:
@@ -81,7 +80,7 @@ class DockerEngine:
             self._require_answer(job)
             container = self._create(job, links)
         except APIError as error:
-            return Outcome(Ending.EXITED, None, message=f"the container could not be made: {error.explanation}")
+            return _not_started(job, f"the container could not be made: {error.explanation}")
         except CONNECTION_ERRORS as error:
             raise _gone(job) from error
         try:
@@ -98,7 +97,7 @@ class DockerEngine:
         try:
             container.start()
         except APIError as error:
-            return Outcome(Ending.EXITED, None, message=f"the container did not start: {error.explanation}")
+            return _not_started(job, f"the container did not start: {error.explanation}")
         except CONNECTION_ERRORS:
             self._require_answer(job)
             return Outcome(Ending.LOST, None)
@@ -134,7 +133,12 @@ class DockerEngine:
             by_hand = INSIDE
         places = replace(by_hand, compiled=COMPILED)
         facts = handed_down(
-            job, self.name, self._by_hand(job, by_hand), image_id=image.id, image_base_digest=image.base
+            job,
+            self.name,
+            self._limits.gpu,
+            self._by_hand(job, by_hand),
+            image_id=image.id,
+            image_base_digest=image.base,
         )
         return self._client.containers.create(
             image.id,
@@ -157,10 +161,11 @@ class DockerEngine:
             mem_limit=self._limits.memory_bytes,
             memswap_limit=self._limits.memory_bytes,
             pids_limit=PIDS_LIMIT,
-            shm_size=SHM_BYTES,
+            shm_size=self._limits.shm_bytes,
             init=True,
             log_config=LogConfig(type="json-file", config={"max-size": "16m", "max-file": "1"}),
-            device_requests=[DeviceRequest(count=-1, capabilities=[["gpu"]])] if job.device == "gpu" else None,
+            userns_mode="host" if self._maps_users() else None,
+            device_requests=self._device_requests(),
         )
 
     def _by_hand(self, job: Job, places: Places) -> list[str]:
@@ -168,9 +173,13 @@ class DockerEngine:
         if places.data:
             assert job.manifest
             volumes += ["-v", f"{job.data}:/data:ro", "-v", f"{job.manifest.parent}:/manifest:ro"]
-        devices = ["--gpus", "all"] if job.device == "gpu" else []
         limits = ["--cpuset-cpus", ",".join(map(str, self._limits.cpus)), "--memory", str(self._limits.memory_bytes)]
-        options = ["--rm", "--init", "--user", self._user(job), *limits, "--shm-size", "2g", *devices, *volumes]
+        limits += ["--shm-size", str(self._limits.shm_bytes)]
+        for request in self._device_requests() or []:
+            [name] = request.device_ids
+            limits += ["--device", name] if request.driver == CDI else ["--gpus", f"device={name}"]
+        user = ["--user", self._user(job), *(["--userns", "host"] if self._maps_users() else [])]
+        options = ["--rm", "--init", *user, *limits, *volumes]
         return [
             "docker",
             "run",
@@ -188,8 +197,22 @@ class DockerEngine:
         if os.getuid() == 0:
             owner = job.data.stat() if job.data else None
             return f"{owner.st_uid}:{owner.st_gid}" if owner and owner.st_uid else IMAGE_USER
-        options = self._client.info().get("SecurityOptions") or []
-        return "0:0" if any("rootless" in option for option in options) else f"{os.getuid()}:{os.getgid()}"
+        return "0:0" if "rootless" in security(self._facts) else f"{os.getuid()}:{os.getgid()}"
+
+    def _maps_users(self) -> bool:
+        """Whether the engine gives containers other user ids than the machine's: records would belong to nobody."""
+        return "userns" in security(self._facts)
+
+    def _device_requests(self) -> list[DeviceRequest] | None:
+        """The run's GPU, in the form that the engine understands."""
+        gpu = self._limits.gpu
+        if gpu is None:
+            return None
+        known = cdi_devices(self._facts)
+        names = [name for name in (f"{CDI_KIND}={gpu.uuid}", f"{CDI_KIND}={gpu.index}") if name in known]
+        if names and RUNTIME not in (self._facts.get("Runtimes") or {}):
+            return [DeviceRequest(driver=CDI, device_ids=names[:1])]
+        return [DeviceRequest(device_ids=[gpu.uuid], capabilities=[["gpu"]])]
 
     def _own(self, job: Job) -> None:
         """Where the launcher is root, let the container's user write records and compiled code."""
@@ -197,20 +220,6 @@ class DockerEngine:
             user, group = (int(part) for part in self._user(job).split(":"))
             for folder in (job.records, job.compiled):
                 os.chown(folder, user, group)
-
-    def _prove_gpu(self, image: str) -> None:
-        """Start one container with a GPU: nothing else shows whether the engine has the toolkit."""
-        request = DeviceRequest(count=-1, capabilities=[["gpu"]])
-        labels = {LAUNCHER_LABEL: str(this_launcher())}
-        container = self._client.containers.create(
-            image, [], entrypoint=["true"], device_requests=[request], labels=labels
-        )
-        try:
-            container.start()
-        except APIError as error:
-            raise NotReady(f"{NO_TOOLKIT} ({error.explanation})") from error
-        finally:
-            container.remove(force=True)
 
 
 def remove_orphans(client: docker.DockerClient) -> int:
@@ -226,19 +235,14 @@ def remove_orphans(client: docker.DockerClient) -> int:
     return removed
 
 
-def require_toolkit(client: docker.DockerClient) -> None:
-    """Raise NotReady, before anything is built, unless the engine seems able to give a container a GPU."""
-    facts = client.info()
-    devices = [str(one.get("ID", "")) for one in facts.get("DiscoveredDevices") or []]
-    has_toolkit = "nvidia" in (facts.get("Runtimes") or {}) or any("nvidia" in device for device in devices)
-    # An engine also finds the toolkit's hook on its path; it does not mention it in what it reports about itself.
-    if not has_toolkit and not shutil.which("nvidia-container-runtime-hook"):
-        raise NotReady(NO_TOOLKIT)
-
-
 def _signal(container: Container, name: str) -> None:
     with suppress(*CONNECTION_ERRORS):
         container.kill(signal=name)
+
+
+def _not_started(job: Job, reason: str) -> Outcome:
+    message = f"{NO_TOOLKIT} ({reason})" if job.device == "gpu" else reason
+    return Outcome(Ending.EXITED, None, message=message)
 
 
 def _gone(job: Job) -> NotReady:

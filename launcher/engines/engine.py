@@ -6,6 +6,7 @@ from typing import Protocol
 
 from launcher.stop import Ending, Stop
 from runners.harness.case import Competitor
+from runners.harness.nvidia import Gpu
 from runners.harness.run import Build
 
 
@@ -53,10 +54,12 @@ class Places:
 
 @dataclass(frozen=True)
 class Limits:
-    """CPUs and memory that every replicate of a run may use, in every engine."""
+    """What every replicate of a run may use, in every engine: CPUs, memory, a container's /dev/shm, one GPU or none."""
 
     cpus: tuple[int, ...]
     memory_bytes: int
+    shm_bytes: int = 2**31
+    gpu: Gpu | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import signal
 
 from launcher.engines.engine import Outcome
 from launcher.stop import Ending
+from runners.harness import full_memory
 from runners.harness.record import Failure, Status
 
 SIGNAL_BASE = 128
@@ -13,6 +14,8 @@ SIGNAL_BASE = 128
 def failure(outcome: Outcome, timeout: float, limit_bytes: int, tail: str) -> tuple[Status, Failure]:
     """Status and reason of a replicate that left no valid record."""
     status, kind, message = _reason(outcome, timeout, limit_bytes)
+    if status in (Status.CRASHED, Status.FAILED) and outcome.ending is Ending.EXITED and full_memory.of_gpu(tail):
+        status, kind, message = Status.OOM, "OOM(gpu)", f"{message}; its log says that the GPU's memory is full"
     return status, Failure(kind, outcome.message or message, outcome.code, tail)
 
 
@@ -28,7 +31,8 @@ def _reason(outcome: Outcome, timeout: float, limit_bytes: int) -> tuple[Status,
         return (
             Status.CRASHED,
             "SHM",
-            "bus error: /dev/shm is too small for this case; give it a larger shm_size or fewer workers",
+            "bus error: /dev/shm is too small for this case; give a container more with SHM=GiB (--shm GiB; by hand "
+            "docker run --shm-size), a machine with mount -o remount,size=… /dev/shm, or use fewer workers",
         )
     if number == signal.SIGKILL:
         return Status.CRASHED, "KILLED", "killed from outside (probably out of memory)"

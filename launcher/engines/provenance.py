@@ -5,15 +5,17 @@ import socket
 
 from launcher.engines.engine import Job
 from launcher.text import printable
+from runners.harness.nvidia import Gpu
 
 VARIABLE = "LEVELFIELD_PROVENANCE"
 
 
-def handed_down(job: Job, engine: str, command: list[str], **more: object) -> str:
-    """The value of the environment variable: engine, commit, host, and the command that repeats the case by hand."""
+def handed_down(job: Job, engine: str, gpu: Gpu | None, command: list[str], **more: object) -> str:
+    """The value of the environment variable: engine, GPU, commit, host, and the command that repeats it by hand."""
     facts = {
         **job.provenance,
         "engine": engine,
+        "gpu": gpu.uuid if gpu else None,
         "hostname": socket.gethostname(),
         "command": [printable(word) for word in command],
         **more,

@@ -6,8 +6,10 @@ from pathlib import Path
 from launcher.build.environments import EnvironmentBuilder
 from launcher.build.images import ImageBuilder
 from launcher.engines.connection import address, connect, require_command
-from launcher.engines.docker import DockerEngine, require_toolkit
+from launcher.engines.docker import DockerEngine
 from launcher.engines.engine import Engine, Limits
+from launcher.engines.facts import require_limits, require_toolkit
+from launcher.engines.probe import prove
 from launcher.engines.venv import VenvEngine
 from launcher.errors import BuildFailed, NotReady
 from launcher.stop import Stop
@@ -25,6 +27,7 @@ def select(
     try:
         client = connect()
         require_command()
+        require_limits(client)
     except NotReady as error:
         if wanted == "docker":
             raise
@@ -36,15 +39,28 @@ def select(
     return DockerEngine(client, builder, limits, device), reason
 
 
-def prepare(engine: Engine, programs: Sequence[str]) -> tuple[dict[str, Build], dict[str, str]]:
-    """Prepare the programs: the build of each, and the reason for each that cannot be prepared."""
-    builds, unbuilt = {}, {}
+def prepare(
+    engine: Engine, programs: Sequence[str], limits: Limits, stop: Stop
+) -> tuple[dict[str, Build], dict[str, str]]:
+    """Prepare the programs: the build of each, and the reason for each that cannot be prepared.
+
+    In a run on a GPU, each program proves that it computes there. Raises NotReady where none of them does.
+    """
+    builds: dict[str, Build] = {}
+    unbuilt: dict[str, str] = {}
+    built = False
     for program in programs:
         try:
-            builds[program] = engine.prepare(program)
+            build = engine.prepare(program)
+            built = True
+            if limits.gpu:
+                prove(engine, program, "gpu", limits, stop)
+            builds[program] = build
         except BuildFailed as error:
             unbuilt[program] = f"{error}" + (f"\n{error.tail}" if error.tail else "")
             say(f"{program} cannot be prepared: {error}")
             if error.tail:
                 say(error.tail)
+    if built and not builds:
+        raise NotReady(f"nothing computes on GPU {limits.gpu}; repair what is said above, or use DEVICE=cpu")
     return builds, unbuilt

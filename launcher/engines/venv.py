@@ -9,16 +9,16 @@ from launcher.engines.engine import Job, Limits, Outcome, Places
 from launcher.engines.log import piped
 from launcher.engines.provenance import handed_down
 from launcher.errors import UsageError
+from launcher.gpus import BY_BUS, ORDER, VISIBLE
 from launcher.ownership.temporary import require_short_path, temporary_folder
 from launcher.processes import run_child
 from launcher.stop import Ending, Stop
 from runners.harness.host import ALLOCATOR
 from runners.harness.run import Build
 
-SAID_VARIABLES = ("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
-"""What may change a measurement but may be needed to run at all, so a run that has it says so."""
-
-KEPT_VARIABLES = ("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", *SAID_VARIABLES, ALLOCATOR)
+LIBRARIES = "LD_LIBRARY_PATH"
+"""It may change a measurement, but may be needed to run at all: a run that has it says so."""
+KEPT_VARIABLES = ("PATH", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", LIBRARIES, ALLOCATOR)
 """All that a replicate inherits: a thread count in the caller's shell would change what one competitor measures."""
 
 
@@ -52,6 +52,8 @@ class VenvEngine:
         by_hand = Places("results", str(job.manifest or ""), str(job.data or ""))
         places = replace(by_hand, out=str(job.records.absolute()), compiled=str(job.compiled.absolute()))
         command = [os.path.relpath(python, self._root), *module[1:], *job.case_arguments, *by_hand.arguments()]
+        if chosen := self._gpu_variables(python):
+            command = ["env", *(f"{name}={value}" for name, value in chosen.items()), *command]
         with temporary_folder() as folder, piped(job.log) as log:
             try:
                 ended = run_child(
@@ -60,18 +62,32 @@ class VenvEngine:
                     log,
                     stop,
                     job.timeout,
-                    self._environment(job, command, folder),
+                    self._environment(job, command, folder, chosen),
                     lambda: os.sched_setaffinity(0, self._limits.cpus),
                 )
             except (FileNotFoundError, PermissionError) as error:
                 return Outcome(Ending.EXITED, None, message=f"{python} does not start ({error.strerror}); make setup")
         return Outcome(ended.ending, ended.code)
 
-    def _environment(self, job: Job, command: list[str], folder: Path) -> dict[str, str]:
-        return {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ} | {
+    def _gpu_variables(self, python: str) -> dict[str, str]:
+        """The variables that show CUDA one GPU and, as TensorFlow 2.16 needs, the libraries of NVIDIA's packages."""
+        gpu = self._limits.gpu
+        if gpu is None:
+            return {}
+        folders = sorted(Path(python).parents[1].glob("lib/python*/site-packages/nvidia/*/lib"))
+        libraries = {LIBRARIES: ":".join(map(str, folders))} if folders else {}
+        return {VISIBLE: gpu.uuid, ORDER: BY_BUS, **libraries}
+
+    def _environment(self, job: Job, command: list[str], folder: Path, chosen: dict[str, str]) -> dict[str, str]:
+        kept = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
+        libraries = [folders for part in (chosen, kept) if (folders := part.get(LIBRARIES))]
+        return {
+            **kept,
+            **chosen,
+            **({LIBRARIES: ":".join(libraries)} if libraries else {}),
             "HOME": str(folder),
             "TMPDIR": str(folder),
             "PYTHONNOUSERSITE": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "LEVELFIELD_PROVENANCE": handed_down(job, self.name, command),
+            "LEVELFIELD_PROVENANCE": handed_down(job, self.name, self._limits.gpu, command),
         }

@@ -28,6 +28,11 @@ class Contestant:
     problem: str = ""
     version: str = ""
 
+    def computes_on(self, device: str) -> bool:
+        """Whether a workload of the framework runs on this device; True where it could not declare any."""
+        offered = self.declaration.workloads.values() if self.declaration else ()
+        return not offered or any(device in workload.devices for workload in offered)
+
 
 def discover(root: Path, python: str = sys.executable) -> dict[str, Contestant]:
     """Every framework of the tree by name, in order."""

@@ -1,7 +1,8 @@
 """The settings in effect: what the framework reports, compared with the request."""
 
-from runners.harness.host import cgroup_cpu_quota, gpu_and_driver, shm_bytes, visible_cpus
-from runners.harness.record import Effective
+from runners.harness import nvidia
+from runners.harness.host import cgroup_cpu_quota, shm_bytes, visible_cpus
+from runners.harness.record import Effective, provenance
 from runners.harness.workload import Invalid, Request, Seen
 
 THREADS = ("threads_intra", "threads_inter")
@@ -22,6 +23,12 @@ def effective(request: Request, seen: Seen) -> tuple[Effective, dict[str, str]]:
     computed = "tf32" if seen.tf32 and seen.precision == "fp32" else seen.precision
     if case.network and computed != case.precision:
         raise Invalid("PRECISION", f"{case.precision} was requested, {computed} is in effect")
+    gpu = nvidia.current() if case.device == "gpu" else None
+    wanted = provenance().get("gpu")
+    if gpu and wanted and gpu.uuid[4:] != str(wanted)[4:]:  # without GPU- or MIG-
+        raise Invalid("DEVICE", f"GPU {wanted} was requested, {gpu.uuid} was used")
+    if case.device == "gpu" and gpu is None:
+        unknown["gpu_uuid"] = "neither CUDA's driver nor nvidia-smi names one GPU"
     parameters = {"parameters": seen.parameters} if seen.parameters else {}
     found = Effective(
         device=seen.device,
@@ -33,7 +40,8 @@ def effective(request: Request, seen: Seen) -> tuple[Effective, dict[str, str]]:
         visible_cpus=visible_cpus(),
         cgroup_cpu_quota=cgroup_cpu_quota(),
         shm_bytes=shm_bytes(),
-        gpu=seen.gpu or (gpu_and_driver()[0] if seen.device == "gpu" else None),
+        gpu=seen.gpu or (gpu.name if gpu else None) or None,
+        gpu_uuid=gpu.uuid if gpu else None,
         settings={**parameters, **seen.settings},
     )
     return found, {f"effective.{name}": reason for name, reason in unknown.items()}

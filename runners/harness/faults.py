@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from multiprocessing.process import BaseProcess
 
+from runners.harness import full_memory
 from runners.harness.manifest import ManifestError
 from runners.harness.record import Failure, Status, log_tail
 from runners.harness.workload import Invalid, Unsupported
@@ -21,7 +22,7 @@ def fault(framework: str, device: str, error: Exception, killed_for_memory: bool
     """
     died = getattr(error, "died_worker", None) or _dead_worker()
     if is_out_of_memory(framework, error):
-        kind = "OOM(gpu)" if device == "gpu" and not _of_python(error) else "OOM(host)"
+        kind = "OOM(gpu)" if device == "gpu" and not _of_host(error) else "OOM(host)"
         return Status.OOM, Failure(kind, str(error).strip()[:500] or "Python could not allocate memory")
     if isinstance(error, Unsupported):
         return Status.UNSUPPORTED, Failure("UNSUPPORTED", str(error))
@@ -42,9 +43,12 @@ def fault(framework: str, device: str, error: Exception, killed_for_memory: bool
 def is_out_of_memory(framework: str, error: BaseException) -> bool:
     """Whether the error, or one of its causes, says that memory is full.
 
-    It does if it is a MemoryError, or if `is_out_of_memory` of the framework's `device` module says so.
+    It does if it is a MemoryError, if CUDA says so, or if `is_out_of_memory` of the framework's `device` module does.
     """
-    return any(isinstance(part, MemoryError) or _framework_says(framework, part) for part in _with_causes(error))
+    return any(
+        isinstance(part, MemoryError) or full_memory.of_gpu(str(part)) or _framework_says(framework, part)
+        for part in _with_causes(error)
+    )
 
 
 def _framework_says(framework: str, error: BaseException) -> bool:
@@ -54,8 +58,10 @@ def _framework_says(framework: str, error: BaseException) -> bool:
     return False
 
 
-def _of_python(error: BaseException) -> bool:
-    return any(isinstance(part, MemoryError) for part in _with_causes(error))
+def _of_host(error: BaseException) -> bool:
+    parts = list(_with_causes(error))
+    told = any(full_memory.of_gpu(str(part)) for part in parts)
+    return not told and any(isinstance(part, MemoryError) or full_memory.of_host(str(part)) for part in parts)
 
 
 def _with_causes(error: BaseException) -> Iterator[BaseException]:

@@ -5,10 +5,9 @@ microseconds for which each limit held the clock back, so nothing is missed. Old
 moment, when the GPU is already idle: heat still shows then, a power cap hardly ever.
 """
 
-import os
-import subprocess
 from dataclasses import dataclass
 
+from runners.harness import nvidia
 from runners.harness.proc import process_tree
 
 TIMEOUT_SECONDS = 5.0
@@ -48,14 +47,17 @@ class GpuReading:
 
 
 def read(device: str) -> GpuReading:
-    """Read the first GPU that this process may use."""
+    """Read the GPU of this process."""
     if device != "gpu":
         return GpuReading(unknown="no GPU was requested")
+    gpu = nvidia.current()
+    card = gpu.card if gpu else "0"
     try:
-        values = next((values for query in QUERIES if (values := _values(query))), None)
+        values = next((values for query in QUERIES if (values := _values(query, card))), None)
         if values is None:
             return GpuReading(unknown="nvidia-smi answered in an unknown format")
-        holders = _holders()
+        # The driver lists the processes of a whole GPU; whose part of it they use is not told.
+        holders = None if gpu and gpu.is_part else _holders(card)
         return GpuReading(
             _active(values[1]),
             tuple(map(_whole, values[2:])),
@@ -63,12 +65,8 @@ def read(device: str) -> GpuReading:
             _whole(values[0]),
             _process_bytes(holders),
         )
-    except FileNotFoundError:
-        return GpuReading(unknown="nvidia-smi is not installed")
-    except subprocess.TimeoutExpired:
-        return GpuReading(unknown=f"nvidia-smi did not answer within {TIMEOUT_SECONDS:g} s")
-    except OSError as error:
-        return GpuReading(unknown=f"nvidia-smi could not be started: {error.strerror}")
+    except nvidia.NoAnswer as error:
+        return GpuReading(unknown=str(error))
 
 
 def between(before: GpuReading, after: GpuReading) -> tuple[list[str] | None, int | None, str]:
@@ -83,18 +81,16 @@ def between(before: GpuReading, after: GpuReading) -> tuple[list[str] | None, in
     return limits, None if counts[0] is None or counts[1] is None else max(counts[0], counts[1]), why
 
 
-def _ask(question: str) -> list[str] | None:
-    """The lines of nvidia-smi's answer, or None if it failed."""
-    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip() or "0"
-    command = ["nvidia-smi", f"--id={gpu}", question, "--format=csv,noheader,nounits"]
-    answer = subprocess.run(command, capture_output=True, timeout=TIMEOUT_SECONDS, stdin=subprocess.DEVNULL)
-    if answer.returncode != 0:
+def _ask(question: str, card: str) -> list[str] | None:
+    """The lines of nvidia-smi's answer, or None if it refused the question."""
+    try:
+        return nvidia.ask(f"--id={card}", question, "--format=csv,noheader,nounits", timeout=TIMEOUT_SECONDS)
+    except nvidia.Refused:
         return None
-    return [line.strip() for line in answer.stdout.decode("utf-8", "replace").splitlines() if line.strip()]
 
 
-def _values(query: list[str]) -> list[str] | None:
-    lines = _ask(f"--query-gpu={','.join(query)}")
+def _values(query: list[str], card: str) -> list[str] | None:
+    lines = _ask(f"--query-gpu={','.join(query)}", card)
     values = [value.strip() for value in lines[0].split(",")] if lines else []
     return values if len(values) == len(query) else None
 
@@ -107,9 +103,9 @@ def _active(mask: str) -> frozenset[str] | None:
     return frozenset(name for bit, name in LIMITS.items() if bits & bit)
 
 
-def _holders() -> list[tuple[int, int | None]] | None:
+def _holders(card: str) -> list[tuple[int, int | None]] | None:
     """(process id, bytes of GPU memory) of each process that computes on the GPU; None if the answer is unusable."""
-    lines = _ask("--query-compute-apps=pid,used_memory")
+    lines = _ask("--query-compute-apps=pid,used_memory", card)
     if lines is None:
         return None
     pairs = [line.partition(",")[::2] for line in lines]

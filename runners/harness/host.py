@@ -7,9 +7,9 @@ import os
 import platform
 import shlex
 import socket
-import subprocess
 from pathlib import Path
 
+from runners.harness import nvidia
 from runners.harness.proc import control_groups, fields, read_int, read_text
 from runners.harness.record import Host, provenance
 
@@ -78,17 +78,6 @@ def memory_bytes() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def gpu_and_driver() -> tuple[str | None, str | None]:
-    """(name, driver version) of the first NVIDIA GPU, or (None, None)."""
-    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return None, None
-    name, _, driver = answer.splitlines()[0].rpartition(",") if answer.strip() else ("", "", "")
-    return name.strip() or None, driver.strip() or None
-
-
 def package_versions(distributions: tuple[str, ...]) -> dict[str, str]:
     """Versions of installed packages: first `distributions` in their order, then the reference's, then NVIDIA's."""
     installed = {
@@ -103,7 +92,7 @@ def host(distributions: tuple[str, ...], device: str) -> tuple[Host, dict[str, s
     """The facts about this host, and a reason for each unknown fact."""
     facts = provenance()
     packages = package_versions(distributions)
-    gpu, driver = gpu_and_driver() if device == "gpu" else (None, None)
+    gpu = nvidia.current() if device == "gpu" else None
     cuda = next((packages[name] for name in packages if name.startswith("nvidia-cuda-runtime")), None)
     cudnn = next((packages[name] for name in packages if name.startswith("nvidia-cudnn")), None)
     found = Host(
@@ -114,8 +103,8 @@ def host(distributions: tuple[str, ...], device: str) -> tuple[Host, dict[str, s
         kernel=platform.release(),
         os=_os_name(),
         governor=governor(),
-        gpu=gpu,
-        driver=driver,
+        gpu=(gpu.name or None) if gpu else None,
+        driver=nvidia.driver(gpu.card) if gpu else None,
         cuda=cuda,
         cudnn=cudnn,
         python=platform.python_version(),

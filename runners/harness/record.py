@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 10
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
@@ -28,6 +28,7 @@ SCHEMA_HISTORY = {
     7: "health: minor faults, and the share of memory in huge pages",
     8: "host: the settings of the C library's allocator",
     9: "host: the first package is the framework's own",
+    10: "settings in effect: the UUID of the GPU",
 }
 
 RECORD_BYTES = 32 * 2**20
@@ -69,7 +70,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Effective:
-    """Settings in effect, read back at run time rather than copied from the request."""
+    """Settings in effect, read back at run time rather than copied from the request.
+
+    `gpu_uuid` is the UUID that CUDA's driver gives for the GPU, or for the part of a GPU that MIG divides.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -84,6 +88,7 @@ class Effective:
     shm_bytes: int | None
     gpu: str | None
     settings: dict[str, str] = field(default_factory=dict)
+    gpu_uuid: str | None = None
 
 
 @dataclass(frozen=True)

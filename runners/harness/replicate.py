@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import math
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +25,8 @@ from runners.harness.slowdown import slowed
 from runners.harness.stages import time_stages
 from runners.harness.workload import FitWork, Framework, Invalid, Request, StepWork, Unsupported
 
+CUDA_CACHE = "cuda"
+"""The folder where CUDA's driver keeps what it compiles for a GPU that is newer than a framework's kernels."""
 CHECK_STEPS = 4
 """Steps before a `--check` reads its evidence, which needs the losses after 1 and 3 optimiser steps."""
 
@@ -49,11 +52,14 @@ def _replicate(
         for split in splits_read(case.workload, manifest):
             verify_bytes(data_root, manifest.splits[split])
     _assert_version(framework, record.competitor)
+    compiled = _cache_of(options.compiler_cache or scratch / "compiled", record)
+    warm = _holds_code(compiled)
+    if case.device == "gpu":  # the driver reads it once, when the process starts to use the GPU
+        (compiled / CUDA_CACHE).mkdir(exist_ok=True)
+        os.environ["CUDA_CACHE_PATH"] = str(compiled / CUDA_CACHE)
     began = now_ns()
     workload = _workload_module(framework, case.workload)
     import_ns = now_ns() - began
-    compiled = _cache_of(options.compiler_cache or scratch / "compiled", record)
-    warm = any(compiled.iterdir())
     # `load` measures a loader's workers, so the framework computes on one thread in each of them.
     threads = 1 if case.workload == "load" else options.threads
     request = Request(case, record.competitor, threads, scratch, compiled, manifest, data_root)
@@ -65,6 +71,8 @@ def _replicate(
         if options.check_only:
             return _check_only(work, request, record)
         resources.reset_peak()
+        if case.device == "gpu":
+            _reset_gpu_peak(framework)
         with quiet_collector() as pauses:
             if isinstance(work, FitWork):
                 timed = _time_fit(work, case, scratch)
@@ -138,9 +146,20 @@ def _cache_of(folder: Path, record: Record) -> Path:
     return own
 
 
+def _holds_code(compiled: Path) -> bool:
+    """Whether there is compiled code. The driver may write an index of the code that it has yet to compile."""
+    return any(path.is_file() and path.name != "index" for path in compiled.rglob("*"))
+
+
+def _reset_gpu_peak(framework: Framework) -> None:
+    """Restart the peak of the framework's GPU memory at what it holds now, if the framework can do so."""
+    device = sys.modules.get(f"runners.{framework.name}.device")
+    getattr(device, "reset_gpu_peak", lambda: None)()
+
+
 def _cache_state(compiled: Path, warm: bool) -> tuple[str | None, dict[str, str]]:
     """Whether compiled code was there before the first step (`warm`, `cold`), and the reason if that is unknown."""
-    if not any(compiled.iterdir()):
+    if not _holds_code(compiled):
         return None, {"samples.compiler_cache": "this variant keeps no compiled code"}
     return ("warm" if warm else "cold"), {}
 

@@ -144,10 +144,10 @@ class Run:
     `budget_seconds` bounds all measuring if the user set the budget, else the measuring after the planned blocks.
     Each time that a user continues a finished run, `continued` gets the number of extensions up to then.
 
-    Replicates start with the other fields. `manifests` has the manifest's path for each workload, its bytes decoded as
-    Latin-1. `builds` has the build of each program. `commit` and `dirty` are the state of the sources when the run
-    began. `pilots` is the number of pilots that each competitor still needs. `slowdown` is the factor by which the
-    second label of an A/A run is slowed. `titles` has the names of
+    Replicates start with the other fields. `gpu` is the UUID of their GPU, empty for a run on CPUs. `manifests` has the
+    manifest's path for each workload, its bytes decoded as Latin-1. `builds` has the build of each program. `commit`
+    and `dirty` are the state of the sources when the run began. `pilots` is the number of pilots that each competitor
+    still needs. `slowdown` is the factor by which the second label of an A/A run is slowed. `titles` has the names of
     frameworks as people write them.
     """
 
@@ -171,6 +171,8 @@ class Run:
     budget_seconds: float | None = None
     cpus: list[int] = field(default_factory=list)
     memory_bytes: int = 0
+    shm_bytes: int = 2**31
+    gpu: str = ""
     manifests: dict[str, str] = field(default_factory=dict)
     builds: dict[str, Build] = field(default_factory=dict)
     commit: str | None = None

@@ -1,7 +1,8 @@
 """The declaration of a framework, and the objects through which the harness drives it.
 
 A framework's folder holds `framework.py` with `FRAMEWORK` (a `Framework`; importable without the framework's package),
-`device.py` with `is_out_of_memory(error)`, and one module for each workload with a function
+`device.py` with `is_out_of_memory(error)` and, if the framework counts the peak of its GPU memory and can restart it,
+`reset_gpu_peak()`, and one module for each workload with a function
 `prepare(request) -> StepWork | FitWork`. For `train` and `infer`, runners/reference/evidence.py makes the StepWork.
 """
 

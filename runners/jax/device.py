@@ -10,6 +10,9 @@ from runners.harness.workload import Invalid, Request, Seen
 from runners.reference.precision import precision
 from runners.reference.rounding import multiplies_in_tf32
 
+NO_MEMORY = ("Out of memory", "out of memory", "Failed to allocate", "failed to allocate")
+"""Parts of messages for full memory: JAX has no exception class for it."""
+
 
 def configure(request: Request) -> None:
     """Put the request's settings into effect. Raises Invalid."""
@@ -41,8 +44,9 @@ def seen(result: jax.Array, parameters: dict[str, jax.Array]) -> Seen:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether this is JAX's error for full memory."""
-    return "RESOURCE_EXHAUSTED" in str(error)
+    """Whether this is JAX's error for full memory: at a step RESOURCE_EXHAUSTED, while compiling also others."""
+    told = isinstance(error, jax.errors.JaxRuntimeError) and any(words in str(error) for words in NO_MEMORY)
+    return told or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def _squared(matrix: np.ndarray) -> np.ndarray:

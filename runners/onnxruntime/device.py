@@ -11,7 +11,7 @@ from runners.onnxruntime.session import PROVIDERS, TUNED, bind, open_session
 from runners.reference.precision import precision
 from runners.reference.rounding import SIDE, multiplies_in_tf32
 
-NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "out of memory", "ALLOC_FAILED")
+NO_MEMORY = ("bad_alloc", "Failed to allocate memory", "smaller than requested bytes", "out of memory", "ALLOC_FAILED")
 """Parts of messages for full memory: ONNX Runtime has no exception class for it."""
 
 

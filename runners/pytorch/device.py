@@ -89,6 +89,11 @@ def synchronizer(device: torch.device) -> Callable[[], None]:
     return _nothing_to_wait_for
 
 
+def reset_gpu_peak() -> None:
+    """Restart the allocator's peaks at what it holds now."""
+    torch.cuda.reset_peak_memory_stats()
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether this is PyTorch's error for full memory."""
     return isinstance(error, torch.OutOfMemoryError) or HOST_ALLOCATION_FAILED in str(error)

@@ -17,5 +17,5 @@ def require_shared_memory(need: int) -> None:
         raise Invalid(
             "SHM",
             f"worker processes need {need / 2**20:.0f} MiB of shared memory and {FOLDER} has less ({error.strerror}); "
-            f"start the container with a larger shm_size (--shm-size={-(-need // 2**20)}m)",
+            f"give a container more: SHM={-(-need // 2**30)} (by hand docker run --shm-size={-(-need // 2**20)}m)",
         ) from error

@@ -15,6 +15,9 @@ from runners.reference.rounding import multiplies_in_tf32
 MIXED = {"fp32": "float32", "tf32": "float32", "bf16": "mixed_bfloat16", "fp16": "mixed_float16"}
 """Keras's policies for training in a precision: the policy changes the computation, weights stay in float32."""
 
+NO_MEMORY = ("resource_exhausted", "resource exhausted", "out of memory", "failed to allocate", "oom when allocating")
+"""Parts of messages for full memory, in lower case."""
+
 
 class Computed(NamedTuple):
     """The device and the type of a result, for results that are not tensors."""
@@ -107,9 +110,15 @@ def synchronizer(device: str) -> Callable[[], None]:
     return tf.test.experimental.sync_devices if device.startswith("GPU") else _nothing_to_wait_for
 
 
+def reset_gpu_peak() -> None:
+    """Restart the allocator's peak at what it holds now."""
+    tf.config.experimental.reset_memory_stats("GPU:0")
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether this is TensorFlow's error for full memory."""
-    return isinstance(error, tf.errors.ResourceExhaustedError)
+    """Whether this is TensorFlow's error for full memory. XLA and the GPU's libraries report it as internal errors."""
+    told = isinstance(error, tf.errors.OpError) and any(words in str(error).lower() for words in NO_MEMORY)
+    return told or isinstance(error, tf.errors.ResourceExhaustedError)
 
 
 def _threads() -> tuple[int, int]:

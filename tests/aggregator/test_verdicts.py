@@ -231,6 +231,27 @@ def test_differing_threads_are_not_comparable():
     assert "threads intra in effect differs: 2 and 1" in found.incomparable
 
 
+@pytest.mark.parametrize(
+    ("names", "uuids", "reason"),
+    [
+        (("H100", "NVIDIA H100"), ("GPU-1", "GPU-1"), None),
+        (("H100", "H100"), ("GPU-1", "GPU-2"), "gpu uuid in effect differs: GPU-1 and GPU-2"),
+        (("H100", "A100"), (None, None), "gpu in effect differs: H100 and A100"),
+    ],
+)
+def test_competitors_on_different_gpus_are_not_comparable(names, uuids, reason):
+    """The words for one GPU may differ, and two GPUs may have the same name."""
+
+    def placed(record):
+        other = record.competitor == TF
+        effective = dataclasses.replace(record.effective, gpu=names[other], gpu_uuid=uuids[other])
+        return dataclasses.replace(record, effective=effective)
+
+    found = two_sides(1.5, change=placed)
+    assert (found.verdict is Verdict.NOT_COMPARABLE) is (reason is not None)
+    assert reason is None or reason in found.incomparable
+
+
 @pytest.mark.parametrize(("field", "reason"), [("check", "no evidence"), ("effective", "settings were in effect")])
 @pytest.mark.parametrize("silent", [(TF,), (TORCH, TF)])
 def test_a_record_that_proves_nothing_is_not_comparable(field, reason, silent):

@@ -225,6 +225,43 @@ def test_the_compilers_cache_is_cold_once_for_each_competitor_and_case(tmp_path,
     assert run(tmp_path, "train")[1]["samples"]["compiler_cache"] == "cold"  # without a folder, no code is kept
 
 
+def test_what_cuda_compiles_is_kept_with_the_rest(tmp_path, prepare, monkeypatch):
+    """The driver writes an index even where it has nothing to compile."""
+    monkeypatch.setenv("CUDA_CACHE_PATH", "/elsewhere")
+    names = ["index"]
+
+    def kept(_request):
+        folder = Path(os.environ["CUDA_CACHE_PATH"])
+        return step_work(step=lambda: [(folder / name).touch() for name in names], seen=lambda: on_gpu)
+
+    def state():
+        cache = str(tmp_path / "cache")
+        return run(tmp_path, "train", "--device", "gpu", "--compiler-cache", cache)[1]["samples"]["compiler_cache"]
+
+    on_gpu = replace(SEEN, device="gpu")
+    prepare(kept)
+    assert [state(), state()] == [None, None]
+    names.append("0a1b2c")
+    assert [state(), state()] == ["cold", "warm"]
+
+
+def test_gpu_peaks_start_with_the_window(tmp_path, prepare, monkeypatch):
+    monkeypatch.setenv("CUDA_CACHE_PATH", "/elsewhere")
+    events: list[str] = []
+    device = types.ModuleType("runners.fake.device")
+    device.reset_gpu_peak = lambda: events.append("reset")
+    monkeypatch.setitem(sys.modules, device.__name__, device)
+
+    def made(_request):
+        events.append("prepare")
+        return step_work(step=lambda: events.append("step"), seen=lambda: replace(SEEN, device="gpu"))
+
+    prepare(made)
+    run(tmp_path, "train", "--device", "gpu")
+    assert events[:3] == ["prepare", "reset", "step"]
+    assert events.count("reset") == 1
+
+
 def test_without_compiled_code_the_state_of_the_cache_is_unknown(tmp_path, prepare):
     prepare(lambda _request: step_work())
     record = run(tmp_path, "train")[1]

@@ -1,12 +1,15 @@
 """The settings that a framework reports are compared with the request."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runners.harness import nvidia
 from runners.harness.case import Case, Competitor
 from runners.harness.effective import effective
+from runners.harness.nvidia import Gpu
 from runners.harness.workload import Invalid, Request, Seen
 
 CASE = Case("infer", "cpu", batch_size=1, seed=25, network="cnn4", input_size=32)
@@ -51,6 +54,26 @@ def test_an_unknown_number_of_threads_needs_a_reason():
 def test_a_loader_may_deliver_in_the_host_s_memory_for_any_device():
     found, _ = effective(request(workload="load", device="gpu", network=None), replace(SEEN, precision="uint8"))
     assert found.device == "cpu"
+
+
+@pytest.mark.parametrize(("wanted", "valid"), [("MIG-12ab", True), ("", True), ("GPU-34cd", False)])
+def test_the_gpu_is_the_one_that_the_run_chose(monkeypatch, wanted, valid):
+    """CUDA tells a UUID without its prefix, so that alone never differs."""
+    monkeypatch.setattr(nvidia, "current", lambda: Gpu("?", "GPU-12ab", "GPU-12ab", ""))
+    monkeypatch.setenv("LEVELFIELD_PROVENANCE", json.dumps({"gpu": wanted or None}))
+    asked, seen = request(device="gpu"), replace(SEEN, device="gpu", gpu="card")
+    if valid:
+        found, _ = effective(asked, seen)
+        assert (found.gpu, found.gpu_uuid) == ("card", "GPU-12ab")
+    else:
+        with pytest.raises(Invalid, match="GPU GPU-34cd was requested, GPU-12ab was used"):
+            effective(asked, seen)
+
+
+def test_a_gpu_that_nobody_names_is_unknown(monkeypatch):
+    monkeypatch.setattr(nvidia, "current", lambda: None)
+    found, unknown = effective(request(device="gpu"), replace(SEEN, device="gpu"))
+    assert (found.gpu_uuid, "CUDA" in unknown["effective.gpu_uuid"]) == (None, True)
 
 
 def test_a_gpu_that_rounds_to_tf32_computes_in_it():

@@ -41,6 +41,34 @@ def test_full_memory_is_attributed_to_host_or_gpu(error, device, kind):
     assert failure.message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+        "CUDA out of memory. Tried to allocate 2.00 GiB",
+        "Failed to load in-memory CUBIN: CUDA_ERROR_OUT_OF_MEMORY: out of memory",
+        "CUDA failure 2: out of memory ; GPU=0",
+    ],
+)
+def test_what_cuda_calls_full_memory_is_that_of_the_gpu_in_every_framework(text):
+    error = RuntimeError("a step failed")
+    error.__cause__ = ValueError(text)
+    status, failure = fault("nowhere", "gpu", error)
+    assert (status, failure.kind) == (Status.OOM, "OOM(gpu)")
+
+
+@pytest.mark.parametrize("text", ["CUBLAS_STATUS_NOT_INITIALIZED", "CUDNN_STATUS_EXECUTION_FAILED", "alloc failed"])
+def test_other_errors_of_cuda_are_no_full_memory(text):
+    assert not is_out_of_memory("nowhere", RuntimeError(text))
+
+
+@pytest.mark.parametrize("text", ["[enforce fail] DefaultCPUAllocator: can't allocate", "std::bad_alloc"])
+def test_a_run_on_a_gpu_can_fill_the_host_s_memory(text):
+    assert fault("fake", "gpu", Full(text))[1].kind == "OOM(host)"
+
+
 def test_an_error_caused_by_full_memory_counts_as_full_memory():
     error = Invalid("SAVE", "the model could not be saved")
     error.__cause__ = Full("no memory left")

@@ -2,9 +2,11 @@
 
 import pytest
 
-from runners.harness import gpu_health
+from runners.harness import gpu_health, nvidia
 from runners.harness.gpu_health import GpuReading, between, read
+from runners.harness.nvidia import Gpu
 
+GPU = Gpu("3", "GPU-12ab", "GPU-12ab", "card")
 NEW = """case "$2" in
 *counters*) echo '61, 0x0000000000000001, {power}, 0, {heat}, 0' ;;
 *query-gpu*) exit 2 ;;
@@ -26,8 +28,8 @@ esac"""
 def tool(tmp_path, monkeypatch):
     """Installs a shell script as `nvidia-smi`."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(gpu_health, "process_tree", lambda: [100, 101])
+    monkeypatch.setattr(nvidia, "current", lambda: GPU)
 
     def write(script: str) -> None:
         path = tmp_path / "nvidia-smi"
@@ -116,11 +118,19 @@ def test_the_memory_is_that_of_this_process_tree(tool, holders, mebibytes):
     assert read("gpu").process_bytes == (None if mebibytes is None else mebibytes * 2**20)
 
 
-def test_the_first_visible_gpu_is_read(tool, tmp_path, monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-12ab,3")
+@pytest.mark.parametrize("gpu", [GPU, Gpu("3:1", "MIG-7", "GPU-12ab", "part")])
+def test_the_gpu_of_this_process_is_read(tool, tmp_path, monkeypatch, gpu):
+    monkeypatch.setattr(nvidia, "current", lambda: gpu)
     tool(f'echo "$1" >> {tmp_path}/asked; exit 1')
     read("gpu")
     assert set((tmp_path / "asked").read_text().split()) == {"--id=GPU-12ab"}
+
+
+def test_the_processes_of_other_parts_of_a_gpu_do_not_count(tool, monkeypatch):
+    monkeypatch.setattr(nvidia, "current", lambda: Gpu("3:1", "MIG-7", "GPU-12ab", "part"))
+    tool(NEW.format(power=0, heat=0, pids="4711, 5\\n4712, 5\\n"))
+    reading = read("gpu")
+    assert (reading.temperature_c, reading.processes, reading.process_bytes) == (61, None, None)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +151,13 @@ def test_a_useless_answer_leaves_null_and_a_reason(tool, monkeypatch, script, re
 
 
 def test_a_missing_nvidia_smi_is_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(nvidia, "current", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert read("gpu").unknown == "nvidia-smi is not installed"
 
 
 def test_an_nvidia_smi_that_cannot_be_started_is_the_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(nvidia, "current", lambda: None)
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "nvidia-smi").write_text("not a program")
     (tmp_path / "nvidia-smi").chmod(0o755)

@@ -15,16 +15,23 @@ import docker
 import pytest
 from launcher_fakes import REPOSITORY, framework_tree, keeping_compiled_code
 
+from launcher.build.images import ImageBuilder
 from launcher.cli import main, read
 from launcher.engines.connection import connect
-from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL
+from launcher.engines.docker import LAUNCHER_LABEL, RUN_LABEL, DockerEngine
+from launcher.engines.engine import Limits
+from launcher.engines.facts import RUNTIME
 from launcher.engines.log import MOST_BYTES
-from launcher.errors import NotReady
+from launcher.engines.probe import prove
+from launcher.errors import BuildFailed, NotReady
 from launcher.options import measured
 from launcher.ownership.owner import this_launcher
 from launcher.plan.draft import draft
+from launcher.stop import Stop
 from method.schedule import Entry, schedule
+from runners.harness.host import memory_bytes
 from runners.harness.manifest import Item, Manifest, write_manifest
+from runners.harness.nvidia import Gpu
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(180)]
 
@@ -174,14 +181,14 @@ if os.listdir('/sys/class/net') != ['lo']: problems.append('has a network card')
 if os.getpid() == 1: problems.append('is the first process')
 if len(os.sched_getaffinity(0)) != 1: problems.append('sees other CPUs')
 shm = os.statvfs('/dev/shm')
-if shm.f_blocks * shm.f_frsize != 2 * 2**30: problems.append('has another /dev/shm')
+if shm.f_blocks * shm.f_frsize != 3 * 2**29: problems.append('has another /dev/shm')
 if problems: raise RuntimeError(', '.join(problems))
 """
 
 
 def test_a_container_is_hardened(tmp_path: Path) -> None:
     tree = tree_with(tmp_path, f"exec({HARDENED!r}, globals())")
-    code = bench(tree, "--blocks", "1", "--cpus", "0")
+    code = bench(tree, "--blocks", "1", "--cpus", "0", "--shm", "1.5")
     record = record_of(tree)
     assert (record["status"], record["error"], code) == ("ok", None, 0)
 
@@ -205,7 +212,7 @@ WORKER = (
         (WORKER.format("os.kill(os.getpid(), 9)"), "crashed", "CRASH(SIGKILL)", "a worker process died by SIGKILL"),
         ("os.kill(os.getpid(), signal.SIGSEGV)", "crashed", "CRASH(SIGSEGV)", "SIGSEGV"),
         ("os.kill(os.getpid(), signal.SIGABRT)", "crashed", "CRASH(SIGABRT)", "SIGABRT"),
-        ("os.kill(os.getpid(), signal.SIGBUS)", "crashed", "SHM", "shm_size"),
+        ("os.kill(os.getpid(), signal.SIGBUS)", "crashed", "SHM", "SHM=GiB"),
         ("signal.signal(signal.SIGTERM, signal.SIG_DFL); time.sleep(600)", "timeout", "TIMEOUT", "6 s"),
     ],
 )
@@ -249,6 +256,50 @@ def seed_with_32_before_128(tree: Path) -> int:
         if order.index(32) < order.index(128):
             return seed
     raise AssertionError("no such seed")
+
+
+def test_a_container_has_as_much_shared_memory_as_linux_gives_a_machine(tmp_path: Path) -> None:
+    tree = tree_with(tmp_path)
+    assert bench(tree, "--blocks", "1") == 0
+    assert record_of(tree)["effective"]["shm_bytes"] == pytest.approx(memory_bytes() / 2, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("pass", None),
+        (f"exec({HARDENED!r}.replace('3 * 2**29', '2**28'), globals())", None),
+        ("raise RuntimeError('no kernel image')", "ERROR: RuntimeError: no kernel image"),
+        ("os.kill(os.getpid(), signal.SIGSEGV)", r"CRASH\(SIGSEGV\)"),
+    ],
+)
+def test_a_program_proves_itself_in_a_replicate_s_container(
+    tmp_path: Path, client: docker.DockerClient, body: str, words: str | None
+) -> None:
+    tree, stop = tree_with(tmp_path, body), Stop()
+    limits = Limits((0,), 2**30, 2**28)
+    engine = DockerEngine(client, ImageBuilder(tree, client, "cpu", stop), limits, "cpu")
+    engine.prepare("fake")
+    if words is None:
+        prove(engine, "fake", "cpu", limits, stop)
+    else:
+        with pytest.raises(BuildFailed, match=words):
+            prove(engine, "fake", "cpu", limits, stop)
+    assert not left_over(client)
+
+
+def test_an_engine_without_the_toolkit_cannot_start_a_replicate_on_a_gpu(
+    tmp_path: Path, client: docker.DockerClient
+) -> None:
+    if RUNTIME in client.info()["Runtimes"]:
+        pytest.skip("this engine has the toolkit")
+    tree, stop = tree_with(tmp_path), Stop()
+    limits = Limits((0,), 2**30, 2**28, Gpu("0", "GPU-12ab", "GPU-12ab", "card"))
+    engine = DockerEngine(client, ImageBuilder(tree, client, "gpu", stop), limits, "gpu")
+    engine.prepare("fake")
+    with pytest.raises(NotReady, match=r"NVIDIA Container Toolkit.*could not select device driver"):
+        prove(engine, "fake", "gpu", limits, stop)
+    assert not left_over(client)
 
 
 def test_an_image_that_does_not_build_is_a_dash(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,7 @@ from launcher.cli import main
 from launcher.commands import doctor
 from launcher.engines import connection, selection, waiting
 from launcher.engines import docker as docker_engine
+from launcher.engines import facts as facts_of_engine
 from launcher.engines.engine import Job, Limits
 from launcher.engines.log import HEAD_BYTES, MOST_BYTES, TAIL_BYTES, Log, piped
 from launcher.errors import BuildFailed, Interrupted, NotReady, UsageError
@@ -405,9 +406,27 @@ def test_an_environment_is_made_once_until_its_requirements_change(tmp_path: Pat
     assert not EnvironmentBuilder(tree, "cpu", Stop()).is_current("fake")
     EnvironmentBuilder(tree, "cpu", Stop()).build("fake")
     assert EnvironmentBuilder(tree, "cpu", Stop()).is_current("fake")
-    assert not EnvironmentBuilder(tree, "gpu", Stop()).is_current("fake")
     (tree / "images" / "fake" / "requirements-cpu.txt").write_text("# changed\n")
     assert not EnvironmentBuilder(tree, "cpu", Stop()).is_current("fake")
+
+
+def test_environments_for_cpus_and_gpus_differ_only_where_their_requirements_do(tmp_path: Path) -> None:
+    tree = framework_tree(tmp_path)
+    EnvironmentBuilder(tree, "cpu", Stop()).build("fake")
+    assert EnvironmentBuilder(tree, "gpu", Stop()).is_current("fake")
+    (tree / "images" / "fake" / "requirements-gpu.txt").write_text("# more\n")
+    EnvironmentBuilder(tree, "cpu", Stop()).build("fake")
+    assert not EnvironmentBuilder(tree, "gpu", Stop()).is_current("fake")
+    EnvironmentBuilder(tree, "gpu", Stop()).build("fake")
+    assert all(EnvironmentBuilder(tree, device, Stop()).is_current("fake") for device in ("cpu", "gpu"))
+    assert sorted(path.name for path in (tree / ".venvs").iterdir()) == ["fake", "fake-gpu"]
+
+
+def test_an_environment_from_another_index_is_made_again_for_a_gpu(tmp_path: Path) -> None:
+    """Such an index mostly holds builds for CPUs."""
+    tree = framework_tree(tmp_path)
+    EnvironmentBuilder(tree, "cpu", Stop(), "https://one.example/simple").build("fake")
+    assert not EnvironmentBuilder(tree, "gpu", Stop()).is_current("fake")
 
 
 def test_another_package_index_makes_an_environment_again_and_none_takes_what_is_there(tmp_path: Path) -> None:
@@ -449,13 +468,54 @@ def test_an_engine_without_the_docker_command_is_none(
 def test_an_engine_without_the_gpu_toolkit_is_refused_before_anything_is_built(
     monkeypatch: pytest.MonkeyPatch, facts: dict[str, object], ready: bool
 ) -> None:
-    monkeypatch.setattr(docker_engine.shutil, "which", lambda _: None)
-    client: Any = SimpleNamespace(info=lambda: facts)
+    monkeypatch.setattr(facts_of_engine.shutil, "which", lambda _: None)
+    client: Any = SimpleNamespace(info=lambda: facts, version=dict)
     if ready:
-        docker_engine.require_toolkit(client)
+        facts_of_engine.require_toolkit(client)
     else:
         with pytest.raises(NotReady, match="NVIDIA Container Toolkit"):
-            docker_engine.require_toolkit(client)
+            facts_of_engine.require_toolkit(client)
+
+
+def test_podman_is_refused_for_a_gpu_before_anything_is_built() -> None:
+    version = {"Components": [{"Name": "Podman Engine"}]}
+    client: Any = SimpleNamespace(info=lambda: {"Runtimes": {"nvidia": {}}}, version=lambda: version)
+    with pytest.raises(NotReady, match="ENGINE=venv"):
+        facts_of_engine.require_toolkit(client)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"CPUSet": True, "MemoryLimit": True, "CgroupDriver": "systemd"}, None),
+        ({"CPUSet": True, "MemoryLimit": False}, "memory; turn the control groups"),
+        (
+            {"CPUSet": False, "MemoryLimit": True, "SecurityOptions": ["name=rootless"], "CgroupVersion": "2"},
+            "CPUs; delegate",
+        ),
+        (
+            {"CgroupDriver": "none", "SecurityOptions": ["name=rootless"], "CgroupVersion": "1"},
+            "CPUs and memory; a root",
+        ),
+    ],
+)
+def test_an_engine_that_ignores_limits_is_refused(facts: dict[str, object], words: str | None) -> None:
+    client: Any = SimpleNamespace(info=lambda: facts)
+    if words is None:
+        facts_of_engine.require_limits(client)
+    else:
+        with pytest.raises(NotReady, match=words):
+            facts_of_engine.require_limits(client)
+
+
+def test_an_engine_of_one_s_own_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "podman").mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(f"{tmp_path}/podman/podman.sock")
+        with pytest.raises(NotReady, match=f"export DOCKER_HOST=unix://{tmp_path}/podman/podman.sock"):
+            connection.connect()
 
 
 @pytest.mark.parametrize(
@@ -581,12 +641,6 @@ def test_cpus_that_the_kernel_refuses_are_named_with_the_reason(monkeypatch: pyt
             machine.cpu_set(wrong)
 
 
-def test_no_gpu_is_refused_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine, "gpu_and_driver", lambda: (None, None))
-    with pytest.raises(NotReady, match="DEVICE=cpu"):
-        machine.require_gpu()
-
-
 def test_a_full_disk_is_seen_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: usage)
@@ -596,7 +650,7 @@ def test_a_full_disk_is_seen_before_anything_starts(tmp_path: Path, monkeypatch:
 
 def test_shared_memory_is_probed_by_allocating_it() -> None:
     assert machine.shm_shortfall(4096) == ""
-    assert "enlarge it" in machine.shm_shortfall(2**50)
+    assert "enlarge it: sudo mount -o remount,size=1048576G" in machine.shm_shortfall(2**50)
 
 
 def test_doctor_and_its_kin_end_at_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

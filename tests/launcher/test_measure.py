@@ -180,6 +180,28 @@ def test_a_runner_that_leaves_no_record_gets_one_from_the_launcher(
     assert done.state is RunState.COMPLETE
 
 
+@pytest.mark.parametrize(
+    ("code", "line", "kind"),
+    [
+        (134, "Check failed: CUDA_ERROR_OUT_OF_MEMORY: out of memory", "OOM(gpu)"),
+        (1, "cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "OOM(gpu)"),
+        (134, "Check failed: h != kInvalidChunkHandle", "CRASH(SIGABRT)"),
+    ],
+)
+def test_a_process_that_the_full_memory_of_a_gpu_killed_says_so_in_its_log(
+    tmp_path: Path, code: int, line: str, kind: str
+) -> None:
+    def die(_record: Record, job: Job, _stop: Stop) -> Outcome:
+        job.log.write_text(f"{line}\nAborted\n")
+        return Outcome(Ending.EXITED, code)
+
+    run = run_of(PlannedCase(case(), [A], 1))
+    carry_out(tmp_path, run, FakeEngine(run, {A.label: die}))
+    (record,) = records(tmp_path).values()
+    assert record.error
+    assert (record.error.kind, record.status is Status.OOM) == (kind, kind == "OOM(gpu)")
+
+
 def test_memory_failures_name_the_limit(tmp_path: Path) -> None:
     run = run_of(PlannedCase(case(), [A], 1))
     carry_out(tmp_path, run, FakeEngine(run, {A.label: ending(Outcome(Ending.EXITED, 137, True))}))
