@@ -20,6 +20,7 @@ SIGNATURES = {
     b"MM\0*": "a TIFF",
     b"\0\0\0": "an AVIF, HEIF or video file, or zeros",
     b"<": "markup, perhaps a saved web page",
+    b"version https://git-lfs": "a Git LFS pointer, for which `git lfs pull` fetches the image,",
 }
 
 

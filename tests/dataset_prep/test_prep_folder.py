@@ -67,6 +67,13 @@ def test_pictures_not_every_framework_reads_are_excluded_with_a_reason(prep, tmp
         "arithmetic.jpg": (GOOD.replace(b"\xff\xc0", b"\xff\xc9", 1), "arithmetic-coded"),
         "holes.jpg": (GOOD.replace(b"\xff\xdb", b"\xff\xec"), "does not decode"),
         "shot.png": (encoded(kind="PNG"), "png by its name"),
+        "deep.png": (encoded(kind="PNG", mode="I;16"), "png by its name"),
+        "deep.JPEG": (encoded(kind="PNG", mode="I;16"), "a PNG by its content"),
+        "webp.JPEG": (encoded(kind="WEBP"), "a WebP or another RIFF file"),
+        "heic.JPEG": (b"\0\0\0\x18ftypheic" + bytes(80), "an AVIF, HEIF or video file"),
+        "bitmap.jpg": (encoded(kind="BMP"), "a BMP by its content"),
+        "page.jpg": (b"<!DOCTYPE html>", "markup, perhaps a saved web page"),
+        "pointer.jpg": (b"version https://git-lfs.example/spec/v1\n", "a Git LFS pointer"),
     }
     source = plant(tmp_path / "src", {f"c/{name}": data for name, (data, _) in bad.items()} | {"c/ok.jpg": GOOD})
     assert prep("folder", source, "--out", tmp_path / "out").code == 0
@@ -91,6 +98,12 @@ def test_a_bomb_is_refused_before_any_decoder_sees_it(prep, tmp_path, monkeypatc
     assert "none of the 1 image files" in outcome.err
 
 
+def with_segment(marker: bytes, body: bytes) -> bytes:
+    """The good picture with one more header segment."""
+    return GOOD[:2] + marker + (len(body) + 2).to_bytes(2, "big") + body + GOOD[2:]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_unusual_but_sound_pictures_are_kept(prep, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -99,10 +112,15 @@ def test_unusual_but_sound_pictures_are_kept(prep, tmp_path):
         "gray.jpg": encoded(mode="L"),
         "progressive.jpg": encoded(progressive=True),
         "rotated.jpg": encoded(exif=exif),
-        "thumbnail.jpg": GOOD[:2] + b"\xff\xe1" + (len(GOOD) + 2).to_bytes(2, "big") + GOOD + GOOD[2:],
+        "thumbnail.jpg": with_segment(b"\xff\xe1", GOOD),
         "second.jpg": GOOD + b"\0\0" + GOOD,
         "trailing.jpg": GOOD + b"\r\nbytes that a camera left",
         "restarts.jpg": encoded(width=200, restart_marker_blocks=2),
+        "exif_cut.jpg": with_segment(b"\xff\xe1", b"Exif\0\0II*\0\xff\xff\xff\xff"),
+        "exif_count.jpg": with_segment(b"\xff\xe1", b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x1a\x01\x05\0" + b"\xff" * 8),
+        "multi_cut.jpg": with_segment(b"\xff\xe2", b"MPF\0garbage"),
+        "extraneous.jpg": GOOD[:-2] + b"\0\0\0" + GOOD[-2:],
+        "one_pixel.jpg": encoded(width=1, height=1),
     }
     source = plant(tmp_path / "src", {f"c/{name}": data for name, data in kept.items()})
     assert prep("folder", source, "--out", tmp_path / "out", "--strict").code == 0
@@ -112,7 +130,7 @@ def test_unusual_but_sound_pictures_are_kept(prep, tmp_path):
 
 
 def test_a_thumbnails_end_marker_does_not_make_a_cut_picture_whole(prep, tmp_path):
-    with_thumbnail = GOOD[:2] + b"\xff\xe1" + (len(GOOD) + 2).to_bytes(2, "big") + GOOD + GOOD[2:]
+    with_thumbnail = with_segment(b"\xff\xe1", GOOD)
     source = plant(tmp_path / "src", {"c/cut.jpg": with_thumbnail[: len(GOOD) + 30], "c/ok.jpg": GOOD})
     assert prep("folder", source, "--out", tmp_path / "out").code == 0
     assert reasons(tmp_path / "out")["c/cut.jpg"].startswith("truncated")
@@ -130,12 +148,16 @@ def test_strict_exits_2_and_writes_nothing_also_when_up_to_date(prep, tmp_path):
 
 
 def test_files_that_are_no_images_are_ignored_silently(prep, tmp_path):
-    source = plant(tmp_path / "src", {
-        "c/ok.jpg": GOOD, "c/Thumbs.db": b"x", "c/notes.txt": b"x", "c/._ok.jpg": b"x", ".cache/x.jpg": GOOD,
-    })  # fmt: skip
+    foreign = (
+        "README.md", "labels.csv", "annotations.xml", "dataset_infos.json", "train.pkl", "RENAME2", ".DS_Store",
+        "._1.jpg", "Thumbs.db", "desktop.ini", ".gitattributes", "1.jpg:Zone.Identifier", "1.jpg.crdownload",
+        ".git/HEAD", ".cache/huggingface/1.jpg", ".ipynb_checkpoints/1.jpg", ".Trash-1000/files/1.jpg",
+    )  # fmt: skip
+    files = {f"{where}{name}": b"x" for where in ("", "train/", "train/a/") for name in foreign}
+    source = plant(tmp_path / "src", {"train/a/1.jpg": GOOD} | files)
     assert prep("folder", source, "--out", tmp_path / "out", "--strict").code == 0
     manifest = read_manifest(tmp_path / "out/manifest.json")
-    assert (paths(tmp_path / "out"), manifest.excluded, manifest.warnings) == (["c/ok.jpg"], (), ())
+    assert (paths(tmp_path / "out", "train"), manifest.excluded, manifest.warnings) == (["train/a/1.jpg"], (), ())
 
 
 def test_a_class_without_a_usable_image_is_left_out_with_a_warning(prep, tmp_path):
@@ -152,9 +174,9 @@ def test_a_class_without_a_usable_image_is_left_out_with_a_warning(prep, tmp_pat
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"notes.txt": b""}, "none of the 0 image files"),
-        ({"flat.jpg": GOOD}, "none of the 1 image files"),
-        ({"deep/er/1.jpg": GOOD}, "CLASS/NAME.jpg"),
+        ({"notes.txt": b""}, "none of the 0 image files there can be used; JPEG files are needed, as CLASS/NAME.jpg"),
+        ({"flat.jpg": GOOD}, "none of the 1 image files there can be used (1 × lies outside any class folder)"),
+        ({"a/1.png": GOOD, "b/2.png": GOOD}, "(2 × not a JPEG: png by its name)"),
         ({"train/a/1.jpg": GOOD, "test/a/1.jpg": GOOD}, "only the class 'a' has images"),
     ],
 )
@@ -163,6 +185,13 @@ def test_an_unusable_folder_exits_2_with_advice(prep, tmp_path, files, said):
     assert (outcome.code, outcome.out) == (2, b"")
     assert said in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_an_archive_is_not_a_folder(prep, tmp_path):
+    plant(tmp_path, {"photos.zip": b"PK"})
+    outcome = prep("folder", tmp_path / "photos.zip", "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert "not a folder; unpack archives first" in outcome.err
 
 
 def test_a_missing_folder_exits_2(prep, tmp_path):
