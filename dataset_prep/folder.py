@@ -1,5 +1,6 @@
 """Any data set in class folders. The images stay where they are; the manifest lists the images that are used."""
 
+import contextlib
 import hashlib
 import os
 from collections import Counter
@@ -50,7 +51,12 @@ def prepare(source: Path, out: Path, options: Options) -> Path:
     manifest = _validated(listing, identity(out), facts)
     _report(manifest, options.strict)
     out.mkdir(parents=True, exist_ok=True)
-    return write_manifest(manifest, out)
+    try:
+        return write_manifest(manifest, out)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            out.rmdir()  # Which is refused unless the folder is empty.
+        raise
 
 
 def _fingerprint(listing: Listing) -> str:

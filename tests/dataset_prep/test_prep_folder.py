@@ -282,6 +282,38 @@ def test_a_read_only_source_is_no_obstacle(prep, tmp_path):
     assert sorted(source.rglob("*")) == before
 
 
+def test_a_full_disk_leaves_the_old_manifest_or_nothing(prep, tmp_path, monkeypatch):
+    def full(_file):
+        raise OSError(28, "No space left on device")
+
+    source, old, new = plant(tmp_path / "src", {"c/ok.jpg": GOOD}), tmp_path / "old", tmp_path / "new"
+    assert prep("folder", source, "--out", old).code == 0
+    before = (old / "manifest.json").read_bytes()
+    plant(source, {"c/more.jpg": GOOD})
+    monkeypatch.setattr("runners.harness.files.os.fsync", full)
+    for out in (old, new):
+        outcome = prep("folder", source, "--out", out)
+        assert outcome.code == 3
+        assert f"'{out}': the disk is full" in outcome.err
+    assert [path.name for path in old.iterdir()] == ["manifest.json"]
+    assert (old / "manifest.json").read_bytes() == before
+    assert not new.exists()
+
+
+def test_an_interrupt_leaves_the_old_manifest(prep, tmp_path, monkeypatch):
+    def interrupted(_data):
+        raise KeyboardInterrupt
+
+    source, out = plant(tmp_path / "src", {"c/ok.jpg": GOOD}), tmp_path / "out"
+    assert prep("folder", source, "--out", out).code == 0
+    before = (out / "manifest.json").read_bytes()
+    monkeypatch.setattr("dataset_prep.folder.inspect", interrupted)
+    outcome = prep("folder", source, "--out", out, "--force")
+    assert (outcome.code, outcome.out) == (130, b"")
+    assert [path.name for path in out.iterdir()] == ["manifest.json"]
+    assert (out / "manifest.json").read_bytes() == before
+
+
 def test_a_manifest_with_images_in_its_folder_is_not_overwritten(prep, tmp_path):
     made = tmp_path / "made"
     assert prep("synthetic", "--images", "2", "--out", made).code == 0
