@@ -43,6 +43,8 @@ def sources(root: Path, given: str, workloads: Sequence[str], strict: bool = Fal
         kinds = {name: "labelled" if name == "fit" else "photos" for name in workloads}
         return [_synthetic(root, kind, kinds) for kind in dict.fromkeys(kinds.values())]
     names = [given] if Path(given).exists() else [part.strip() for part in given.split(",") if part.strip()]
+    if not names:
+        raise UsageError(f"{given!r} names no data set; leave DATA out for synthetic images")
     return [_source(root, name, strict) for name in names]
 
 

@@ -555,6 +555,8 @@ def test_data_is_prepared_as_a_bench_would(tmp_path: Path, capfd: pytest.Capture
 def test_data_that_is_not_there_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--profile", "tiny", "--data", str(tmp_path / "nowhere")], loading_tree(tmp_path)) == 2
     assert "no such folder" in capsys.readouterr().err
+    assert main(["plan", "--profile", "tiny", "--data", ","], loading_tree(tmp_path / "other")) == 2
+    assert "names no data set" in capsys.readouterr().err
 
 
 def test_fewer_images_than_a_batch_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
