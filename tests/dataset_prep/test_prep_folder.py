@@ -11,6 +11,7 @@ from prep_helpers import encoded, plant
 from runners.harness.manifest import read_manifest
 
 GOOD = encoded()
+PROGRESSIVE = encoded(progressive=True)
 
 
 def reasons(out: Path) -> dict[str, str]:
@@ -62,6 +63,10 @@ def test_pictures_not_every_framework_reads_are_excluded_with_a_reason(prep, tmp
         "half.jpg": (GOOD[: len(GOOD) // 2], "truncated"),
         "noend.jpg": (GOOD[:-2], "truncated: no end-of-image"),
         "headonly.jpg": (GOOD[:20], "truncated"),
+        "closed.jpg": (GOOD[:-60] + b"\xff\xd9", "truncated: the data end before the picture does"),
+        "closed_later.jpg": (GOOD[:-60] + b"\xff\xd9" + bytes(500), "truncated: the data end before"),
+        "layers.jpg": (PROGRESSIVE[:-60] + b"\xff\xd9", "truncated: the data end before"),
+        "inks.jpg": (encoded(mode="CMYK").replace(b"Adobe", b"Other"), "CMYK without Adobe's marker"),
         "deep.jpg": (bytes(deep), "12 bits a channel"),
         "bomb.jpg": (bytes(bomb), "65535x65535 pixels, more than"),
         "arithmetic.jpg": (GOOD.replace(b"\xff\xc0", b"\xff\xc9", 1), "arithmetic-coded"),
@@ -110,7 +115,8 @@ def test_unusual_but_sound_pictures_are_kept(prep, tmp_path):
     kept = {
         "cmyk.jpg": encoded(mode="CMYK"),
         "gray.jpg": encoded(mode="L"),
-        "progressive.jpg": encoded(progressive=True),
+        "progressive.jpg": PROGRESSIVE,
+        "ycck.jpg": encoded(mode="CMYK").replace(b"Adobe\0\x64" + bytes(5), b"Adobe\0\x64" + bytes(4) + b"\2"),
         "rotated.jpg": encoded(exif=exif),
         "thumbnail.jpg": with_segment(b"\xff\xe1", GOOD),
         "second.jpg": GOOD + b"\0\0" + GOOD,
