@@ -39,6 +39,8 @@ class Options:
 
 def prepare(source: Path, out: Path, options: Options) -> Path:
     """Validate every image under `source` and write `out`/manifest.json. Returns the manifest's path."""
+    if os.path.realpath(out) == os.path.realpath(source):
+        raise BadInput(f"{shown(out)} holds the images, and nothing is written there; name another folder with --out")
     listing = list_images(source, options.limit)
     facts = provenance(listing=_fingerprint(listing), limit=options.limit)
     if not options.force and ready(out, KIND, facts):

@@ -65,7 +65,7 @@ def list_images(source: Path, limit: int | None = None) -> Listing:
     listing = Listing(os.path.realpath(source))
     try:
         top = _entries(listing.root)
-        splits = _splits(top)
+        splits = _splits(listing.root, top)
     except OSError as error:
         where = shown(error.filename or source)
         raise BadInput(f"{where}: cannot be read ({error.strerror}); give yourself access or leave it out") from error
@@ -76,8 +76,7 @@ def list_images(source: Path, limit: int | None = None) -> Listing:
         return listing
     _note_ignored(listing, top, [entry for entry, _ in splits.values()])
     for split, (entry, inside) in splits.items():
-        if _inside(listing, entry, entry.name):
-            _list_split(listing, split, f"{entry.name}/", inside, limit)
+        _list_split(listing, split, f"{entry.name}/", inside, limit)
     _require_known_classes(listing)
     return listing
 
@@ -94,13 +93,15 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     return entry.is_dir(follow_symlinks=False) or os.path.isdir(entry.path)
 
 
-def _splits(top: Iterable[os.DirEntry[str]]) -> dict[str, tuple[os.DirEntry[str], list[os.DirEntry[str]]]]:
-    """The folder of each split, with its entries. Raises BadInput if two folders are the same split."""
+def _splits(root: str, top: Iterable[os.DirEntry[str]]) -> dict[str, tuple[os.DirEntry[str], list[os.DirEntry[str]]]]:
+    """The folder of each split, with its entries. Raises BadInput if it lies elsewhere, or two are the same split."""
     splits: dict[str, tuple[os.DirEntry[str], list[os.DirEntry[str]]]] = {}
     for entry in top:
         split = split_of(entry.name)
-        if split is None or not _is_folder(entry):
+        if split is None or not (_is_folder(entry) or entry.is_symlink()):
             continue
+        if reason := _strays(root, entry):
+            raise BadInput(f"{shown(entry.path)}: {reason}; put the folder itself there, or move the link away")
         inside = _entries(entry.path)
         if not any(map(_is_folder, inside)):
             continue
@@ -204,17 +205,20 @@ def _list_files(
 
 
 def _inside(listing: Listing, entry: os.DirEntry[str], path: str) -> bool:
-    """Whether the entry stays within the root wherever the root is mounted. If not, the listing gets the reason."""
-    if not entry.is_symlink():
-        return True
-    reason = None
-    target = os.path.realpath(entry.path)
-    if os.path.commonpath([target, listing.root]) != listing.root:
-        reason = "symbolic link that leaves the data's folder"
-    elif os.path.isabs(os.readlink(entry.path)):
-        reason = "absolute symbolic link: it would point nowhere where the folder is mounted elsewhere"
-    elif not os.path.exists(target):
-        reason = "symbolic link to nothing"
+    """Whether the entry stays within the root. If not, the listing gets the reason."""
+    reason = _strays(listing.root, entry)
     if reason:
         listing.excluded.append(Excluded(path, reason))
     return reason is None
+
+
+def _strays(root: str, entry: os.DirEntry[str]) -> str | None:
+    """The reason why a link would not stay within the root wherever the root is mounted; None if it stays."""
+    if not entry.is_symlink():
+        return None
+    target = os.path.realpath(entry.path)
+    if os.path.commonpath([target, root]) != root:
+        return "symbolic link that leaves the data's folder"
+    if os.path.isabs(os.readlink(entry.path)):
+        return "absolute symbolic link: it would point nowhere where the folder is mounted elsewhere"
+    return None if os.path.exists(target) else "symbolic link to nothing"

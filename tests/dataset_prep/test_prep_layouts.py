@@ -299,6 +299,27 @@ def test_a_train_folder_without_a_usable_image_is_an_error(refused):
     )
 
 
+@pytest.mark.parametrize(
+    ("target", "why"), [("../elsewhere", "leaves the data's folder"), ("gone", "symbolic link to nothing")]
+)
+def test_a_split_that_is_not_there_is_an_error_and_not_a_data_set_without_it(refused, tmp_path, target, why):
+    plant(tmp_path / "elsewhere", {"a/1.jpg": GOOD, "b/1.jpg": GOOD})
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/train").symlink_to(target)
+    said = refused(in_splits(test="ab"))
+    assert "src/train': symbolic link" in said
+    assert why in said
+
+
+def test_nothing_is_written_to_the_folder_of_the_images(prep, tmp_path):
+    source = plant(tmp_path / "src", {"a/1.jpg": GOOD})
+    (tmp_path / "link").symlink_to("src")
+    outcome = prep("folder", source, "--out", tmp_path / "link")
+    assert outcome.code == 2
+    assert "nothing is written there" in outcome.err
+    assert [path.name for path in source.iterdir()] == ["a"]
+
+
 def test_links_that_lead_in_circles_or_to_nothing_do_not_end_the_preparation(prepared, tmp_path):
     source = tmp_path / "src"
     source.mkdir()
