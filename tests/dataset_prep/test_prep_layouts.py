@@ -209,7 +209,7 @@ def test_images_one_folder_too_deep_in_every_class_are_an_error_also_in_one_spli
     files = {f"train/{name}/images/{number}.jpg": GOOD for name in "abc" for number in range(2)}
     said = refused(files | {"val/images/1.jpg": GOOD})
     assert "'train': no class folder there holds a usable image, but 6 images lie deeper" in said
-    assert "such as in 'train/a'; move them up" in said
+    assert "such as in folders of 'train/a'; give the folder right above the class folders" in said
 
 
 def test_a_class_whose_images_lie_deeper_is_left_out_with_their_number(prepared):
