@@ -146,8 +146,8 @@ def _require_images(listing: Listing, usable: Usable, excluded: list[Excluded]) 
     if deeper:
         raise BadInput(
             f"{shown(where)}: no class folder there holds a usable image, but {deeper.total():,} images lie deeper, "
-            f"such as in folders of {shown(next(iter(deeper)))}; give the folder right above the class folders, or move "
-            "the images up into them"
+            f"such as in folders of {shown(next(iter(deeper)))}; give the folder right above the class folders, or "
+            "move the images up into them"
         )
     reasons = ", ".join(f"{count:,} × {why}" for why, count in Counter(one.reason for one in excluded).most_common(3))
     raise BadInput(

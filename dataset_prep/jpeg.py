@@ -45,7 +45,7 @@ def read_frame(data: bytes, max_pixels: int) -> Frame:
     """
     _require_signature(data)
     size: tuple[int, int] | None = None
-    inks = adobe = False
+    inks = plain_inks = False
     position = data_end = 2
     while True:
         marker, position = _next_marker(data, position)
@@ -64,7 +64,8 @@ def read_frame(data: bytes, max_pixels: int) -> Frame:
                 raise Unusable("damaged: more than one frame header")
             size = _frame_size(marker, body, max_pixels)
             inks = body[5] == 4
-        adobe = adobe or (marker == ADOBE and body.startswith(b"Adobe"))
+        if marker == ADOBE and body.startswith(b"Adobe"):
+            plain_inks = body[11:12] == b"\0"
         position += length
         if marker == SCAN:
             if size is None:
@@ -72,8 +73,8 @@ def read_frame(data: bytes, max_pixels: int) -> Frame:
             position = data_end = _skip_entropy_coded(data, position)
     if size is None:
         raise Unusable("damaged: no frame header")
-    if inks and not adobe:
-        raise Unusable("CMYK without Adobe's marker: decoders disagree whether 0 is no ink or all ink")
+    if inks and not plain_inks:
+        raise Unusable("CMYK as YCCK or without Adobe's marker, which decoders show in different colours")
     return Frame(*size, data_end)
 
 

@@ -12,6 +12,7 @@ from runners.harness.manifest import read_manifest
 
 GOOD = encoded()
 PROGRESSIVE = encoded(progressive=True)
+CMYK = encoded(mode="CMYK")
 
 
 def reasons(out: Path) -> dict[str, str]:
@@ -66,7 +67,8 @@ def test_pictures_not_every_framework_reads_are_excluded_with_a_reason(prep, tmp
         "closed.jpg": (GOOD[:-60] + b"\xff\xd9", "truncated: the data end before the picture does"),
         "closed_later.jpg": (GOOD[:-60] + b"\xff\xd9" + bytes(500), "truncated: the data end before"),
         "layers.jpg": (PROGRESSIVE[:-60] + b"\xff\xd9", "truncated: the data end before"),
-        "inks.jpg": (encoded(mode="CMYK").replace(b"Adobe", b"Other"), "CMYK without Adobe's marker"),
+        "inks.jpg": (CMYK.replace(b"Adobe", b"Other"), "CMYK as YCCK or without Adobe"),
+        "ycck.jpg": (CMYK.replace(b"Adobe\0\x64" + bytes(5), b"Adobe\0\x64" + bytes(4) + b"\2"), "CMYK as YCCK"),
         "deep.jpg": (bytes(deep), "12 bits a channel"),
         "bomb.jpg": (bytes(bomb), "65535x65535 pixels, more than"),
         "arithmetic.jpg": (GOOD.replace(b"\xff\xc0", b"\xff\xc9", 1), "arithmetic-coded"),
@@ -113,10 +115,9 @@ def test_unusual_but_sound_pictures_are_kept(prep, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     kept = {
-        "cmyk.jpg": encoded(mode="CMYK"),
+        "cmyk.jpg": CMYK,
         "gray.jpg": encoded(mode="L"),
         "progressive.jpg": PROGRESSIVE,
-        "ycck.jpg": encoded(mode="CMYK").replace(b"Adobe\0\x64" + bytes(5), b"Adobe\0\x64" + bytes(4) + b"\2"),
         "rotated.jpg": encoded(exif=exif),
         "thumbnail.jpg": with_segment(b"\xff\xe1", GOOD),
         "second.jpg": GOOD + b"\0\0" + GOOD,
