@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"error: {error}")
         return error.exit_code
     except OSError as error:
-        fault = machine_fault(error)
+        fault = machine_fault(error, getattr(options, "out", None))
         say(f"error: {fault}")
         return fault.exit_code
     except KeyboardInterrupt:

@@ -12,10 +12,20 @@ from pathlib import Path
 from dataset_prep.console import progress, say, shown
 from dataset_prep.errors import BadInput, NotReady
 from dataset_prep.validate import decoder, inspect
-from runners.harness.manifest import MANIFEST_NAME, Item, Manifest, ManifestError, read_manifest, write_manifest
+from runners.harness.manifest import (
+    MANIFEST_NAME,
+    Item,
+    Manifest,
+    ManifestError,
+    is_manifest,
+    read_manifest,
+    write_manifest,
+)
 
 PREPARATION = "1"
 """A version, to be raised if the same options give other bytes or other images."""
+WRITTEN_SPLITS = {"train", "test"}
+"""The folders of images that a data set made here can have, for one whose manifest cannot be read."""
 DISK_RESERVE = 64 * 2**20
 BLOCK = 4096
 """Bytes that the smallest file takes on common file systems. An estimate from sizes alone is far too low."""
@@ -85,17 +95,25 @@ def require_replaceable(out: Path, kind: str, force: bool) -> None:
     names = set(os.listdir(out))
     if not names:
         return
-    found = current(out)
-    if found is None and MANIFEST_NAME not in names:
+    if not is_manifest(out / MANIFEST_NAME):
         raise BadInput(f"{shown(out)} holds files that were not prepared here; name an empty or new folder with --out")
-    if found is None:
-        if not force:
-            raise BadInput(f"{shown(out)} holds a manifest that cannot be read; --force replaces the whole folder")
-        return
-    if found.kind != kind and not force:
+    found = current(out)
+    if found is None and not force:
+        raise BadInput(f"{shown(out)} holds a manifest that cannot be read; --force replaces the whole folder")
+    if found is not None and found.kind != kind and not force:
         raise BadInput(f"{shown(out)} holds another data set ({found.kind}); name another --out, or --force to replace")
-    if foreign := sorted(names - set(found.splits) - {MANIFEST_NAME}):
+    written = WRITTEN_SPLITS if found is None else found.splits.keys()
+    if foreign := sorted(names - written - {MANIFEST_NAME}):
         raise BadInput(f"{shown(out)} also holds {shown(foreign[0])}, not prepared here; move it away first")
+
+
+def require_writable(out: Path) -> None:
+    """Raise NotReady, before images are read for minutes, if nothing could be written to `out` in the end."""
+    folder = out
+    while not folder.exists():
+        folder = folder.parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise NotReady(f"{shown(folder)} cannot be written by this user; name another folder with --out")
 
 
 def require_space(folder: Path, images: int, image_bytes: int, extra: int = 0) -> None:

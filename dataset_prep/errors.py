@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 
 class PreparationError(Exception):
@@ -23,9 +24,10 @@ class NotReady(PreparationError):
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-def machine_fault(error: OSError) -> NotReady:
-    """An error of the operating system, with advice."""
-    where = f"{os.fspath(error.filename)!r}: " if error.filename is not None else ""
+def machine_fault(error: OSError, out: Path | None) -> NotReady:
+    """An error of the operating system, with advice. A full disk does not say where; then it is `out`."""
+    path = error.filename if error.filename is not None else out
+    where = f"{os.fspath(path)!r}: " if path is not None else ""
     if error.errno in DISK_FULL:
         return NotReady(
             f"{where}the disk is full; make room and run this again. Nothing unfinished was kept as finished"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 HUFFMAN_FRAMES = {0xC0, 0xC1, 0xC2}
 """Markers of baseline, extended and progressive frames, which every decoder reads."""
 OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
-START, END, SCAN = 0xD8, 0xD9, 0xDA
+START, END, SCAN, ADOBE = 0xD8, 0xD9, 0xDA, 0xEE
 WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}
 
 SIGNATURES = {
@@ -20,6 +20,7 @@ SIGNATURES = {
     b"MM\0*": "a TIFF",
     b"\0\0\0": "an AVIF, HEIF or video file, or zeros",
     b"<": "markup, perhaps a saved web page",
+    b"version https://git-lfs": "a Git LFS pointer, for which `git lfs pull` fetches the image,",
 }
 
 
@@ -29,10 +30,11 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Frame:
-    """The size of a picture, from its header."""
+    """The size of a picture, from its header, and the offset after its last image data."""
 
     width: int
     height: int
+    data_end: int
 
 
 def read_frame(data: bytes, max_pixels: int) -> Frame:
@@ -43,7 +45,8 @@ def read_frame(data: bytes, max_pixels: int) -> Frame:
     """
     _require_signature(data)
     size: tuple[int, int] | None = None
-    position = 2
+    inks = plain_inks = False
+    position = data_end = 2
     while True:
         marker, position = _next_marker(data, position)
         if marker == END:
@@ -60,14 +63,19 @@ def read_frame(data: bytes, max_pixels: int) -> Frame:
             if size is not None:
                 raise Unusable("damaged: more than one frame header")
             size = _frame_size(marker, body, max_pixels)
+            inks = body[5] == 4
+        if marker == ADOBE and body.startswith(b"Adobe"):
+            plain_inks = body[11:12] == b"\0"
         position += length
         if marker == SCAN:
             if size is None:
                 raise Unusable("damaged: image data before the frame header")
-            position = _skip_entropy_coded(data, position)
+            position = data_end = _skip_entropy_coded(data, position)
     if size is None:
         raise Unusable("damaged: no frame header")
-    return Frame(*size)
+    if inks and not plain_inks:
+        raise Unusable("CMYK as YCCK or without Adobe's marker, which decoders show in different colours")
+    return Frame(*size, data_end)
 
 
 def _require_signature(data: bytes) -> None:

@@ -1,5 +1,6 @@
 """Checks with Pillow, before anything is timed, that every framework can read an image."""
 
+import hashlib
 import io
 import struct
 import warnings
@@ -7,11 +8,14 @@ import warnings
 import PIL
 from PIL import Image, features
 
-from dataset_prep.jpeg import Unusable, read_frame
+from dataset_prep.jpeg import Frame, Unusable, read_frame
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 200 * 2**20
 """More bytes than a JPEG of MAX_PIXELS pixels can need. A larger file is not read into memory."""
+
+MORE_DATA = bytes.fromhex("b56dd6ab5ab5") * 40
+"""Image data without a marker, for pictures that have not enough of their own."""
 
 DECODING_FAULTS = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, RuntimeError, MemoryError,
@@ -36,15 +40,25 @@ def inspect(data: bytes) -> tuple[int, int]:
     CMYK, grayscale, progressive and EXIF-rotated pictures are allowed; orientation is ignored. Bytes after the end
     marker are allowed, because the readers of libjpeg and FFmpeg stop there. A file that declares several pictures
     (MPO) counts as animated.
+
+    Libjpeg fills a picture whose data end too early, and reports nothing that Pillow hands on. But only such a picture
+    changes if more data follow.
     """
     frame = read_frame(data, MAX_PIXELS)
+    longer = data[: frame.data_end] + MORE_DATA + data[frame.data_end :]
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG", "MPO"]) as image:
-            if getattr(image, "n_frames", 1) != 1:
-                raise Unusable("animated: declares more than one picture")
-            if image.size != (frame.width, frame.height):
-                raise Unusable(f"damaged: two sizes in one file, {frame.width}x{frame.height} and {image.size}")
-            image.convert("RGB")
+        if _decoded(data, frame) != _decoded(longer, frame):
+            raise Unusable("truncated: the data end before the picture does, although an end-of-image marker follows")
     except DECODING_FAULTS as error:
         raise Unusable(f"does not decode: {error}") from error
     return frame.width, frame.height
+
+
+def _decoded(data: bytes, frame: Frame) -> str:
+    """A digest of the picture's pixels."""
+    with Image.open(io.BytesIO(data), formats=["JPEG", "MPO"]) as image:
+        if getattr(image, "n_frames", 1) != 1:
+            raise Unusable("animated: declares more than one picture")
+        if image.size != (frame.width, frame.height):
+            raise Unusable(f"damaged: two sizes in one file, {frame.width}x{frame.height} and {image.size}")
+        return hashlib.sha256(image.convert("RGB").tobytes()).hexdigest()

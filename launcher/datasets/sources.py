@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.errors import UsageError
-from runners.harness.manifest import MANIFEST_NAME, ManifestError, read_manifest
+from runners.harness.manifest import MANIFEST_NAME, ManifestError, is_manifest, read_manifest, split_of
 
-SPLITS = ("train", "test", "val")
 DOWNLOADED = {"cifar100": ("train", "test")}
 """Data sets that `--data` may name, with their splits. They are prepared on first use."""
 SYNTHETIC = {"photos": ("train",), "labelled": ("train", "test")}
 """The kinds of synthetic data, with their splits."""
+OWN_NAMES = {*DOWNLOADED, *(f"synthetic-{kind}" for kind in SYNTHETIC)}
+"""Folders under data/ that a folder of somebody's images never takes, whatever it is called."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def sources(root: Path, given: str, workloads: Sequence[str], strict: bool = Fal
         kinds = {name: "labelled" if name == "fit" else "photos" for name in workloads}
         return [_synthetic(root, kind, kinds) for kind in dict.fromkeys(kinds.values())]
     names = [given] if Path(given).exists() else [part.strip() for part in given.split(",") if part.strip()]
+    if not names:
+        raise UsageError(f"{given!r} names no data set; leave DATA out for synthetic images")
     return [_source(root, name, strict) for name in names]
 
 
@@ -65,16 +68,28 @@ def _source(root: Path, name: str, strict: bool) -> Source:
             f"{' or '.join(DOWNLOADED)}, separated by commas"
         )
     if path.is_file() and path.name == MANIFEST_NAME:
-        path = path.parent
+        if not is_manifest(path):
+            raise UsageError(f"{name!r}: not the manifest of prepared data; give the folder of the images")
+        return Source(path, [], ())
     if not path.is_dir():
         raise UsageError(f"{name!r}: not a folder; unpack archives first")
-    if (path / MANIFEST_NAME).is_file():
+    if is_manifest(path / MANIFEST_NAME):
         return Source(path / MANIFEST_NAME, [], ())
     target = _target(root, path)
-    splits = tuple(split for split in SPLITS if (path / split).is_dir()) or ("all",)
     refuse = ["--strict"] if strict else []
     command = _preparation("folder", str(path.absolute()), "--out", str(target), *refuse)
-    return Source(target / MANIFEST_NAME, command, splits)
+    return Source(target / MANIFEST_NAME, command, _splits(path) or ("all",))
+
+
+def _splits(path: Path) -> tuple[str, ...]:
+    """The splits that the preparation will find: folders that are named as splits and hold class folders."""
+    try:
+        named = {one: split for one in sorted(path.iterdir()) if (split := split_of(one.name)) and one.is_dir()}
+        found = [split for one, split in named.items() if any(inner.is_dir() for inner in one.iterdir())]
+    except OSError as error:
+        where = os.fspath(error.filename or path)
+        raise UsageError(f"{where!r}: cannot be read ({error.strerror}); give yourself access") from error
+    return tuple(dict.fromkeys(found))
 
 
 def _preparation(*words: str) -> list[str]:
@@ -86,7 +101,7 @@ def _target(root: Path, path: Path) -> Path:
     real = os.path.realpath(path)
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", os.path.basename(real)).strip("-.") or "images"
     target = root / "data" / slug
-    if not target.exists() or _is_about(target / MANIFEST_NAME, real):
+    if slug not in OWN_NAMES and (not target.exists() or _is_about(target / MANIFEST_NAME, real)):
         return target
     return root / "data" / f"{slug}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:6]}"
 

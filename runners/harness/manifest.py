@@ -15,6 +15,11 @@ from runners.harness.files import read_regular, write_atomically
 
 MANIFEST_VERSION = 1
 MANIFEST_NAME = "manifest.json"
+SPLIT_FOLDERS = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+"""The names that people give to folders of a split, in lower case, and the split that each one holds."""
 
 
 class ManifestError(Exception):
@@ -66,6 +71,11 @@ class Manifest:
         return DatasetRef(self.id, digest, len(items), sum(item.bytes for item in items))
 
 
+def split_of(folder: str) -> str | None:
+    """The split that a folder of this name holds, or None if the name is not a split's."""
+    return SPLIT_FOLDERS.get(folder.lower())
+
+
 def splits_read(workload: str, manifest: Manifest) -> tuple[str, ...]:
     """The splits of this data set that a workload reads. Raises ManifestError if the required splits are missing."""
     if workload == "fit":
@@ -97,6 +107,15 @@ def write_manifest(manifest: Manifest, folder: Path) -> Path:
     path = folder / MANIFEST_NAME
     write_atomically(path, (json.dumps(document, indent=0, sort_keys=True) + "\n").encode("ascii"))
     return path
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether the file says that it is such a manifest, intact or damaged. Other programs write manifest.json too."""
+    try:
+        content = path.read_bytes() if path.is_file() else b""
+    except OSError:
+        return False
+    return b'"manifest_version"' in content and b'"digest"' in content
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -11,6 +11,8 @@ from prep_helpers import encoded, plant
 from runners.harness.manifest import read_manifest
 
 GOOD = encoded()
+PROGRESSIVE = encoded(progressive=True)
+CMYK = encoded(mode="CMYK")
 
 
 def reasons(out: Path) -> dict[str, str]:
@@ -62,11 +64,23 @@ def test_pictures_not_every_framework_reads_are_excluded_with_a_reason(prep, tmp
         "half.jpg": (GOOD[: len(GOOD) // 2], "truncated"),
         "noend.jpg": (GOOD[:-2], "truncated: no end-of-image"),
         "headonly.jpg": (GOOD[:20], "truncated"),
+        "closed.jpg": (GOOD[:-60] + b"\xff\xd9", "truncated: the data end before the picture does"),
+        "closed_later.jpg": (GOOD[:-60] + b"\xff\xd9" + bytes(500), "truncated: the data end before"),
+        "layers.jpg": (PROGRESSIVE[:-60] + b"\xff\xd9", "truncated: the data end before"),
+        "inks.jpg": (CMYK.replace(b"Adobe", b"Other"), "CMYK as YCCK or without Adobe"),
+        "ycck.jpg": (CMYK.replace(b"Adobe\0\x64" + bytes(5), b"Adobe\0\x64" + bytes(4) + b"\2"), "CMYK as YCCK"),
         "deep.jpg": (bytes(deep), "12 bits a channel"),
         "bomb.jpg": (bytes(bomb), "65535x65535 pixels, more than"),
         "arithmetic.jpg": (GOOD.replace(b"\xff\xc0", b"\xff\xc9", 1), "arithmetic-coded"),
         "holes.jpg": (GOOD.replace(b"\xff\xdb", b"\xff\xec"), "does not decode"),
         "shot.png": (encoded(kind="PNG"), "png by its name"),
+        "deep.png": (encoded(kind="PNG", mode="I;16"), "png by its name"),
+        "deep.JPEG": (encoded(kind="PNG", mode="I;16"), "a PNG by its content"),
+        "webp.JPEG": (encoded(kind="WEBP"), "a WebP or another RIFF file"),
+        "heic.JPEG": (b"\0\0\0\x18ftypheic" + bytes(80), "an AVIF, HEIF or video file"),
+        "bitmap.jpg": (encoded(kind="BMP"), "a BMP by its content"),
+        "page.jpg": (b"<!DOCTYPE html>", "markup, perhaps a saved web page"),
+        "pointer.jpg": (b"version https://git-lfs.example/spec/v1\n", "a Git LFS pointer"),
     }
     source = plant(tmp_path / "src", {f"c/{name}": data for name, (data, _) in bad.items()} | {"c/ok.jpg": GOOD})
     assert prep("folder", source, "--out", tmp_path / "out").code == 0
@@ -91,18 +105,29 @@ def test_a_bomb_is_refused_before_any_decoder_sees_it(prep, tmp_path, monkeypatc
     assert "none of the 1 image files" in outcome.err
 
 
+def with_segment(marker: bytes, body: bytes) -> bytes:
+    """The good picture with one more header segment."""
+    return GOOD[:2] + marker + (len(body) + 2).to_bytes(2, "big") + body + GOOD[2:]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_unusual_but_sound_pictures_are_kept(prep, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     kept = {
-        "cmyk.jpg": encoded(mode="CMYK"),
+        "cmyk.jpg": CMYK,
         "gray.jpg": encoded(mode="L"),
-        "progressive.jpg": encoded(progressive=True),
+        "progressive.jpg": PROGRESSIVE,
         "rotated.jpg": encoded(exif=exif),
-        "thumbnail.jpg": GOOD[:2] + b"\xff\xe1" + (len(GOOD) + 2).to_bytes(2, "big") + GOOD + GOOD[2:],
+        "thumbnail.jpg": with_segment(b"\xff\xe1", GOOD),
         "second.jpg": GOOD + b"\0\0" + GOOD,
         "trailing.jpg": GOOD + b"\r\nbytes that a camera left",
         "restarts.jpg": encoded(width=200, restart_marker_blocks=2),
+        "exif_cut.jpg": with_segment(b"\xff\xe1", b"Exif\0\0II*\0\xff\xff\xff\xff"),
+        "exif_count.jpg": with_segment(b"\xff\xe1", b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x1a\x01\x05\0" + b"\xff" * 8),
+        "multi_cut.jpg": with_segment(b"\xff\xe2", b"MPF\0garbage"),
+        "extraneous.jpg": GOOD[:-2] + b"\0\0\0" + GOOD[-2:],
+        "one_pixel.jpg": encoded(width=1, height=1),
     }
     source = plant(tmp_path / "src", {f"c/{name}": data for name, data in kept.items()})
     assert prep("folder", source, "--out", tmp_path / "out", "--strict").code == 0
@@ -112,7 +137,7 @@ def test_unusual_but_sound_pictures_are_kept(prep, tmp_path):
 
 
 def test_a_thumbnails_end_marker_does_not_make_a_cut_picture_whole(prep, tmp_path):
-    with_thumbnail = GOOD[:2] + b"\xff\xe1" + (len(GOOD) + 2).to_bytes(2, "big") + GOOD + GOOD[2:]
+    with_thumbnail = with_segment(b"\xff\xe1", GOOD)
     source = plant(tmp_path / "src", {"c/cut.jpg": with_thumbnail[: len(GOOD) + 30], "c/ok.jpg": GOOD})
     assert prep("folder", source, "--out", tmp_path / "out").code == 0
     assert reasons(tmp_path / "out")["c/cut.jpg"].startswith("truncated")
@@ -130,12 +155,16 @@ def test_strict_exits_2_and_writes_nothing_also_when_up_to_date(prep, tmp_path):
 
 
 def test_files_that_are_no_images_are_ignored_silently(prep, tmp_path):
-    source = plant(tmp_path / "src", {
-        "c/ok.jpg": GOOD, "c/Thumbs.db": b"x", "c/notes.txt": b"x", "c/._ok.jpg": b"x", ".cache/x.jpg": GOOD,
-    })  # fmt: skip
+    foreign = (
+        "README.md", "labels.csv", "annotations.xml", "dataset_infos.json", "train.pkl", "RENAME2", ".DS_Store",
+        "._1.jpg", "Thumbs.db", "desktop.ini", ".gitattributes", "1.jpg:Zone.Identifier", "1.jpg.crdownload",
+        ".git/HEAD", ".cache/huggingface/1.jpg", ".ipynb_checkpoints/1.jpg", ".Trash-1000/files/1.jpg",
+    )  # fmt: skip
+    files = {f"{where}{name}": b"x" for where in ("", "train/", "train/a/") for name in foreign}
+    source = plant(tmp_path / "src", {"train/a/1.jpg": GOOD} | files)
     assert prep("folder", source, "--out", tmp_path / "out", "--strict").code == 0
     manifest = read_manifest(tmp_path / "out/manifest.json")
-    assert (paths(tmp_path / "out"), manifest.excluded, manifest.warnings) == (["c/ok.jpg"], (), ())
+    assert (paths(tmp_path / "out", "train"), manifest.excluded, manifest.warnings) == (["train/a/1.jpg"], (), ())
 
 
 def test_a_class_without_a_usable_image_is_left_out_with_a_warning(prep, tmp_path):
@@ -152,9 +181,9 @@ def test_a_class_without_a_usable_image_is_left_out_with_a_warning(prep, tmp_pat
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"notes.txt": b""}, "none of the 0 image files"),
-        ({"flat.jpg": GOOD}, "none of the 1 image files"),
-        ({"deep/er/1.jpg": GOOD}, "CLASS/NAME.jpg"),
+        ({"notes.txt": b""}, "none of the 0 image files there can be used; JPEG files are needed, as CLASS/NAME.jpg"),
+        ({"flat.jpg": GOOD}, "none of the 1 image files there can be used (1 × lies outside any class folder)"),
+        ({"a/1.png": GOOD, "b/2.png": GOOD}, "(2 × not a JPEG: png by its name)"),
         ({"train/a/1.jpg": GOOD, "test/a/1.jpg": GOOD}, "only the class 'a' has images"),
     ],
 )
@@ -163,6 +192,13 @@ def test_an_unusable_folder_exits_2_with_advice(prep, tmp_path, files, said):
     assert (outcome.code, outcome.out) == (2, b"")
     assert said in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_an_archive_is_not_a_folder(prep, tmp_path):
+    plant(tmp_path, {"photos.zip": b"PK"})
+    outcome = prep("folder", tmp_path / "photos.zip", "--out", tmp_path / "out")
+    assert outcome.code == 2
+    assert "not a folder; unpack archives first" in outcome.err
 
 
 def test_a_missing_folder_exits_2(prep, tmp_path):
@@ -251,6 +287,38 @@ def test_a_read_only_source_is_no_obstacle(prep, tmp_path):
         source.chmod(0o755)
         (source / "c").chmod(0o755)
     assert sorted(source.rglob("*")) == before
+
+
+def test_a_full_disk_leaves_the_old_manifest_or_nothing(prep, tmp_path, monkeypatch):
+    def full(_file):
+        raise OSError(28, "No space left on device")
+
+    source, old, new = plant(tmp_path / "src", {"c/ok.jpg": GOOD}), tmp_path / "old", tmp_path / "new"
+    assert prep("folder", source, "--out", old).code == 0
+    before = (old / "manifest.json").read_bytes()
+    plant(source, {"c/more.jpg": GOOD})
+    monkeypatch.setattr("runners.harness.files.os.fsync", full)
+    for out in (old, new):
+        outcome = prep("folder", source, "--out", out)
+        assert outcome.code == 3
+        assert f"'{out}': the disk is full" in outcome.err
+    assert [path.name for path in old.iterdir()] == ["manifest.json"]
+    assert (old / "manifest.json").read_bytes() == before
+    assert not new.exists()
+
+
+def test_an_interrupt_leaves_the_old_manifest(prep, tmp_path, monkeypatch):
+    def interrupted(_data):
+        raise KeyboardInterrupt
+
+    source, out = plant(tmp_path / "src", {"c/ok.jpg": GOOD}), tmp_path / "out"
+    assert prep("folder", source, "--out", out).code == 0
+    before = (out / "manifest.json").read_bytes()
+    monkeypatch.setattr("dataset_prep.folder.inspect", interrupted)
+    outcome = prep("folder", source, "--out", out, "--force")
+    assert (outcome.code, outcome.out) == (130, b"")
+    assert [path.name for path in out.iterdir()] == ["manifest.json"]
+    assert (out / "manifest.json").read_bytes() == before
 
 
 def test_a_manifest_with_images_in_its_folder_is_not_overwritten(prep, tmp_path):

@@ -122,6 +122,21 @@ def test_files_of_other_programs_are_never_replaced(prep, tmp_path, force):
     plant(mixed, {"notes.txt": b"mine"})
     assert prep("synthetic", "--images", "3", "--out", mixed, *force).code == 2
     assert (mixed / "notes.txt").read_bytes() == b"mine"
+    theirs = plant(tmp_path / "theirs", {"manifest.json": b'{"version": 3}', "train/beach.jpg": b"dear"})
+    assert prep("synthetic", "--images", "2", "--out", theirs, *force).code == 2
+    assert (theirs / "train/beach.jpg").read_bytes() == b"dear"
+
+
+def test_a_damaged_manifest_is_replaced_by_force_unless_others_files_lie_beside_it(prep, tmp_path):
+    out = tmp_path / "out"
+    prep("synthetic", "--images", "2", "--out", out)
+    manifest = out / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:-9])
+    assert prep("synthetic", "--images", "2", "--out", out).code == 2
+    plant(out, {"notes.txt": b"mine"})
+    assert prep("synthetic", "--images", "2", "--out", out, "--force").code == 2
+    (out / "notes.txt").unlink()
+    assert prep("synthetic", "--images", "2", "--out", out, "--force").code == 0
 
 
 def test_a_data_set_of_another_kind_is_replaced_only_by_force(prep, tmp_path):

@@ -19,6 +19,7 @@ from PIL import Image
 from launcher.cli import main
 from launcher.datasets.assignment import assign, expected
 from launcher.datasets.sources import sources
+from launcher.errors import UsageError
 from runners.harness.case import DatasetRef
 from runners.harness.manifest import Item, Manifest, write_manifest
 
@@ -594,6 +595,8 @@ def test_data_is_prepared_as_a_bench_would(tmp_path: Path, capfd: pytest.Capture
 def test_data_that_is_not_there_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--profile", "tiny", "--data", str(tmp_path / "nowhere")], loading_tree(tmp_path)) == 2
     assert "no such folder" in capsys.readouterr().err
+    assert main(["plan", "--profile", "tiny", "--data", ","], loading_tree(tmp_path / "other")) == 2
+    assert "names no data set" in capsys.readouterr().err
 
 
 def test_fewer_images_than_a_batch_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -642,6 +645,41 @@ def test_a_run_is_not_resumed_with_other_data(tmp_path: Path, capsys: pytest.Cap
     dataset(tmp_path / "data", "train", "test", images=9)
     assert main(["bench", "--run", run.name], tree) == 2
     assert "the data changed since run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ['{"name": "my set"}', '{"manifest_version": 3, "name": "an extension"}', ""])
+def test_a_manifest_of_another_program_leaves_a_folder_a_folder_of_classes(tmp_path: Path, content: str) -> None:
+    photos = tmp_path / "photos"
+    (photos / "cat").mkdir(parents=True)
+    (photos / "manifest.json").write_text(content)
+    (source,) = sources(tmp_path, str(photos), ["load"])
+    assert source.command[2:5] == ["dataset_prep", "folder", str(photos)]
+    with pytest.raises(UsageError, match="give the folder of the images"):
+        sources(tmp_path, str(photos / "manifest.json"), ["load"])
+
+
+def test_a_damaged_manifest_is_not_taken_for_one_of_another_program(tmp_path: Path) -> None:
+    dataset(tmp_path / "photos", "train")
+    manifest = tmp_path / "photos" / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:-9])
+    (source,) = sources(tmp_path, str(tmp_path / "photos"), ["load"])
+    with pytest.raises(UsageError, match="prepare the data again"):
+        expected(source)
+
+
+def test_a_plan_expects_the_splits_that_the_preparation_finds(tmp_path: Path) -> None:
+    for folder in ("deep/Train/cat", "deep/valid/cat", "deep/lost", "flat/train", "flat/test"):
+        (tmp_path / folder).mkdir(parents=True)
+    (deep,) = sources(tmp_path, str(tmp_path / "deep"), ["load"])
+    (flat,) = sources(tmp_path, str(tmp_path / "flat"), ["load"])
+    assert (deep.splits, flat.splits) == (("train", "val"), ("all",))
+
+
+def test_a_folder_of_images_never_takes_the_place_of_data_with_a_name(tmp_path: Path) -> None:
+    for name in ("cifar100", "synthetic-photos"):
+        (tmp_path / "mine" / name / "cat").mkdir(parents=True)
+        (source,) = sources(tmp_path, str(tmp_path / "mine" / name), ["load"])
+        assert source.manifest.parent.name.startswith(f"{name}-")
 
 
 def test_strict_reaches_the_preparation_of_data(tmp_path: Path) -> None:
