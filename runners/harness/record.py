@@ -8,7 +8,7 @@ A record keeps raw samples; the aggregator derives all statistics from them.
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -296,6 +296,11 @@ class Record:
     health: Health | None = None
     history: list[Epoch] | None = None
     unknown: dict[str, str] = field(default_factory=dict)
+
+
+def unknown(part: str, found: object, reasons: Mapping[str, str]) -> dict[str, str]:
+    """The reason of each value of a part of the record that is unknown, under its dotted name."""
+    return {f"{part}.{name}": reason for name, reason in reasons.items() if getattr(found, name) is None}
 
 
 def to_json(record: Record) -> bytes:
