@@ -2,8 +2,7 @@
 
 import argparse
 
-from aggregator.commands.report import add_choices
-from aggregator.commands.reporting import make
+from aggregator.commands.report import add_choices, make
 from aggregator.commands.shared import RUN_HELP, load_runs, target_folder
 from aggregator.read.run_folder import CannotReport
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from aggregator.commands.reporting import complete_report
+from aggregator.commands.report import complete_report
 from aggregator.commands.shared import OK, RUN_HELP, SOME_FAILED, load_runs, not_writable, printable, target_folder
 from aggregator.judge.analysis import analyse
 from aggregator.site import folder

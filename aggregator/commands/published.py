@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aggregator.commands.shared import OK, not_writable, printable, target_folder
 from aggregator.published.numbers import read, stored
-from aggregator.published.page import chapters, render_markdown, write
+from aggregator.published.page import render, write
 from aggregator.published.source import STEPS
 
 HELP = "show the published numbers of others, and compare them with each other"
@@ -23,12 +23,11 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the page in Markdown, or write it; the path of a written page is the last line of standard output."""
     numbers = [read(STEPS, given.files)] if given.files else stored()
-    found = chapters(numbers, with_figures=bool(given.out))
     if not given.out:
-        sys.stdout.write(render_markdown(found))
+        sys.stdout.write(render(numbers))
         return OK
     try:
-        page = write(found, given.out)
+        page = write(numbers, given.out)
     except OSError as error:
         return not_writable("the page", given.out, error)
     print(printable(str(page)))

@@ -4,13 +4,14 @@ Such an action compares a run with the previous run. The two are not paired: the
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from aggregator.base.text import clean
 from aggregator.export.names import unique_names
-from aggregator.export.results import Place, Result, results, write_file
+from aggregator.export.results import results, write_file
 from aggregator.judge.analysis import Environment
 
 INERT = str.maketrans({"`": "'", "|": "/", "<": "(", ">": ")"})
@@ -18,17 +19,20 @@ INERT = str.maketrans({"`": "'", "|": "/", "<": "(", ">": ")"})
 
 
 def write(environments: Iterable[Environment], folder: Path) -> list[Path]:
-    """Write benchmark.json. Raises OSError."""
+    """Write benchmark.json: seconds, with half of the 95 % interval if there is one. Raises OSError."""
     measured = list(environments)
-    found, where = list(results(measured)), _where(measured)
-    names = unique_names((one.place for one in found), lambda place: _name(place, where))
-    text = json.dumps([_entry(one, names[one.place]) for one in found], indent=1, allow_nan=False)
+    where, table = _where(measured), results(measured)
+    places = zip(table["case"], table["competitor"], table["environment"], strict=True)
+    shown = [f"{case} · {competitor}{where[number - 1]}".translate(INERT) for case, competitor, number in places]
+    names = unique_names(range(len(shown)), shown.__getitem__)
+    numbers = zip(table["seconds"], (table["high"] - table["low"]) / 2, table["n"], table["run"], strict=True)
+    entries = []
+    for index, (seconds, half, n, run) in enumerate(numbers):
+        about = f"n {n}, run {run}".translate(INERT)
+        interval = {} if math.isnan(half) else {"range": f"± {half:.3g}"}
+        entries.append({"name": names[index], "unit": "s", "value": seconds, "extra": about, **interval})
+    text = json.dumps(entries, indent=1, allow_nan=False)
     return write_file(folder, "benchmark.json", f"{text}\n".encode())
-
-
-def _name(place: Place, where: Sequence[str]) -> str:
-    _, environment, case, competitor = place
-    return f"{case} · {competitor}{where[environment - 1]}".translate(INERT)
 
 
 def _where(environments: Sequence[Environment]) -> list[str]:
@@ -49,12 +53,3 @@ def _machine(env: Environment) -> str:
 
 def _run(env: Environment) -> str:
     return f" · run {clean(env.run.name, 80)}"
-
-
-def _entry(found: Result, name: str) -> dict[str, str | float]:
-    """One bar of the chart: seconds, with half of the 95 % interval if there is one."""
-    about = f"n {found.seconds.n}, run {found.place[0]}".translate(INERT)
-    entry: dict[str, str | float] = {"name": name, "unit": "s", "value": found.seconds.value, "extra": about}
-    if found.seconds.low is not None and found.seconds.high is not None:
-        entry["range"] = f"± {(found.seconds.high - found.seconds.low) / 2:.3g}"
-    return entry

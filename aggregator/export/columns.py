@@ -2,15 +2,15 @@
 
 import json
 import math
-from collections.abc import Iterable
 
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from aggregator.base.text import clean
+from aggregator.judge import metrics
 from aggregator.read.replicate import computed
 from method.statistic import retained
 from runners.harness.case import AXES
-from runners.harness.record import Record, Samples, Status
+from runners.harness.record import Record, Status
 
 Row = dict[str, str | int | float | bool | None]
 TEXT, WHOLE, NUMBER, TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
@@ -40,7 +40,8 @@ REPLICATE = {
     **dict.fromkeys(("engine", "python", "packages", "image_id", "image_base_digest", "commit", "allocator"), TEXT),
     "dirty": TRUTH,
 }
-REPLICATES, SAMPLES = pa.schema({**IDENTITY, **REPLICATE}), pa.schema({**IDENTITY, **SAMPLE})
+COLUMNS = {**IDENTITY, **REPLICATE}
+REPLICATES, SAMPLES = pa.schema(COLUMNS), pa.schema({**IDENTITY, **SAMPLE})
 
 
 def replicate(record: Record, run: str, environment: int, case: str, competitor: str) -> Row:
@@ -48,53 +49,22 @@ def replicate(record: Record, run: str, environment: int, case: str, competitor:
 
     `case` and `competitor` are names that are unique in the table.
     """
-    row: Row = {"run": run, "environment": environment, **_identity(record), "case": case, "competitor": competitor}
-    row |= _outcome(record)
-    if record.samples:
-        row |= _samples(record.samples)
+    parts = (record.case, record.competitor, record.block, record.samples, record.host, record.resources)
+    row: Row = {name: value for part in parts if part for name, value in vars(part).items() if name in COLUMNS}
+    row |= {"run": run, "environment": environment, "record_id": record.record_id, "block": record.block.number}
+    row |= {"case": case, "competitor": competitor, "status": record.status.value}
+    data, samples = record.case.dataset, record.samples
+    row |= {"dataset": data.id, "dataset_digest": data.digest} if data else {"dataset": None}
+    if record.error:
+        row |= {"error_kind": record.error.kind, "error_message": record.error.message}
+    if record.status is Status.OK:
+        found = computed(record)
+        row |= {"seconds": found.seconds, "mean_seconds": found.mean_seconds}
+        row["last_quarter_over_first"] = None if found.drift is None else math.exp(found.drift)
+    if samples:
+        row |= {"steps": len(retained(samples)), "first_step_seconds": metrics.first_step(record)}
+        row |= {"import_seconds": metrics.import_time(record), "setup_seconds": metrics.setup_time(record)}
     if record.host:
         # The machine's name only as the digest that the record holds.
-        packages = json.dumps(record.host.packages, sort_keys=True)
-        row |= {**_fields(record.host, REPLICATE), "host": record.host.hostname_digest, "packages": packages}
-    row |= _fields(record.resources, REPLICATE)
+        row |= {"host": record.host.hostname_digest, "packages": json.dumps(record.host.packages, sort_keys=True)}
     return {name: clean(value) if isinstance(value, str) else value for name, value in row.items()}
-
-
-def _identity(record: Record) -> Row:
-    case, competitor, block = record.case, record.competitor, record.block
-    return {
-        "record_id": record.record_id,
-        **_fields(case, IDENTITY),
-        **_fields(competitor, IDENTITY),
-        **_fields(block, IDENTITY),
-        "dataset": case.dataset.id if case.dataset else None,
-        "dataset_digest": case.dataset.digest if case.dataset else None,
-        "block": block.number,
-    }
-
-
-def _outcome(record: Record) -> Row:
-    """How the replicate ended, and its compared statistic."""
-    found: Row = {"started_at": record.block.started_at, "status": record.status.value}
-    if record.error:
-        found |= {"error_kind": record.error.kind, "error_message": record.error.message}
-    if record.status is Status.OK:
-        summary = computed(record)
-        found |= {"seconds": summary.seconds, "mean_seconds": summary.mean_seconds}
-        found["last_quarter_over_first"] = None if summary.drift is None else math.exp(summary.drift)
-    return found
-
-
-def _samples(samples: Samples) -> Row:
-    return {
-        **_fields(samples, REPLICATE),
-        "steps": len(retained(samples)),
-        "first_step_seconds": None if samples.first_step_ns is None else samples.first_step_ns / 1e9,
-        "import_seconds": samples.import_ns / 1e9,
-        "setup_seconds": samples.setup_ns / 1e9,
-    }
-
-
-def _fields(source: object, columns: Iterable[str]) -> Row:
-    """The attributes of `source` that have the names of these columns."""
-    return {name: getattr(source, name) for name in columns if hasattr(source, name)}

@@ -17,7 +17,7 @@ from aggregator.export.names import case_names, unique_names
 from aggregator.export.times import times_ns
 from aggregator.judge.analysis import Environment
 from runners.harness.files import open_atomically
-from runners.harness.record import Record, Status
+from runners.harness.record import Status
 
 BATCH = 100_000
 """About how many samples a batch has: it is in memory in addition to the records."""
@@ -65,17 +65,13 @@ def _batches(environments: Sequence[Environment]) -> Iterator[tuple[pa.RecordBat
     for number, env in enumerate(environments, 1):
         for record in env.records:
             rows.append(replicate(record, env.run.name, number, cases[record.case], names[record.competitor]))
-            times.append(_times(record))
+            times.append(times_ns(record) if record.status is Status.OK else ([], []))
             held += 1 + sum(map(len, times[-1]))
             if held >= BATCH:
                 yield _tables(rows, times)
                 rows, times, held = [], [], 0
     if rows:
         yield _tables(rows, times)
-
-
-def _times(record: Record) -> tuple[Sequence[int], Sequence[int]]:
-    return times_ns(record) if record.status is Status.OK else ([], [])
 
 
 def _tables(rows: list[Row], times: list[tuple[Sequence[int], Sequence[int]]]) -> tuple[pa.RecordBatch, pa.RecordBatch]:

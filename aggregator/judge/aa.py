@@ -6,9 +6,11 @@ comparisons would hide what this check looks for.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import pandas as pd
 from scipy import stats
 
 from aggregator.judge.analysis import Comparison, Environment
@@ -79,14 +81,45 @@ def summarise(environments: Iterable[Environment]) -> SelfCheck | None:
     every = [found for env in environments for case in env.cases for found in case.comparisons if found.is_self]
     if not every:
         return None
-    usable = [found for found in every if _bounds(found) is not None]
-    factors = sorted({factor for found in usable if (factor := _injected(found)) != 1})
-    plain = [found for found in usable if _injected(found) == 1]
-    same = Same(
-        len(plain), sum(found.winner is not None for found in plain), sum(not _covers(found) for found in plain)
+    usable = pd.DataFrame([seen for found in every if (seen := _seen(found))], columns=Seen._fields)
+    plain = usable[usable["factor"] == 1]
+    same = Same(len(plain), int(plain["won"].sum()), int((~plain["covered"]).sum()))
+    slowed = []
+    for _, members in usable[usable["factor"] != 1].groupby("factor"):
+        narrow = members[members["narrow"]]
+        counts = members["covered"].sum(), members["named"].sum(), len(narrow), narrow["named"].sum()
+        slowed.append(Slowed(members["factor"].iloc[0], len(members), *map(int, counts)))
+    return SelfCheck(same, tuple(slowed), len(every) - len(usable))
+
+
+class Seen(NamedTuple):
+    """What one comparison shows.
+
+    `factor` is the slowdown between the two sides, never below 1; 1 if none was injected. It has a winner (`won`), and
+    the winner is the side that was slowed down less (`named`). Its interval contains the true ratio (`covered`), and
+    half of the interval is within δ (`narrow`).
+    """
+
+    factor: float
+    won: bool
+    named: bool
+    covered: bool
+    narrow: bool
+
+
+def _seen(found: Comparison) -> Seen | None:
+    """None without an interval, or if the sides did different work."""
+    pair = found.paired
+    if pair is None or pair.low is None or pair.high is None or found.verdict is Verdict.NOT_COMPARABLE:
+        return None
+    quick, slow = sorted((found.left, found.right), key=lambda side: side.slowdown)
+    return Seen(
+        factor=slow.slowdown / quick.slowdown,
+        won=found.winner is not None,
+        named=found.winner is quick,
+        covered=pair.low <= math.log(found.right.slowdown / found.left.slowdown) <= pair.high,
+        narrow=(pair.high - pair.low) / 2 <= math.log1p(SMALLEST_DIFFERENCE),
     )
-    slowed = tuple(_slowed(factor, [found for found in usable if _injected(found) == factor]) for factor in factors)
-    return SelfCheck(same, slowed, len(every) - len(usable))
 
 
 def rate_interval(number: int, of: int) -> tuple[float, float]:
@@ -98,45 +131,3 @@ def rate_interval(number: int, of: int) -> tuple[float, float]:
 def _may_be(number: int, of: int, share: float) -> bool:
     """Whether so many are not too few for this share, at the 5 % level."""
     return of == 0 or float(stats.binomtest(number, of, share, alternative="less").pvalue) >= 1 - QUANTILE
-
-
-def _slowed(factor: float, members: Sequence[Comparison]) -> Slowed:
-    narrow = [found for found in members if _is_narrow(found)]
-    return Slowed(
-        factor,
-        len(members),
-        covered=sum(_covers(found) for found in members),
-        named=sum(_is_named(found) for found in members),
-        narrow=len(narrow),
-        narrow_named=sum(_is_named(found) for found in narrow),
-    )
-
-
-def _injected(found: Comparison) -> float:
-    """The slowdown between the two sides, never below 1; 1 if none was injected."""
-    low, high = sorted((found.left.slowdown, found.right.slowdown))
-    return high / low
-
-
-def _bounds(found: Comparison) -> tuple[float, float] | None:
-    pair = found.paired
-    if pair is None or pair.low is None or pair.high is None or found.verdict is Verdict.NOT_COMPARABLE:
-        return None
-    return pair.low, pair.high
-
-
-def _covers(found: Comparison) -> bool:
-    """The interval contains the true ratio: 1, or the injected slowdown."""
-    bounds = _bounds(found)
-    return bounds is not None and bounds[0] <= math.log(found.right.slowdown / found.left.slowdown) <= bounds[1]
-
-
-def _is_narrow(found: Comparison) -> bool:
-    bounds = _bounds(found)
-    return bounds is not None and (bounds[1] - bounds[0]) / 2 <= math.log1p(SMALLEST_DIFFERENCE)
-
-
-def _is_named(found: Comparison) -> bool:
-    """A winner was named, and it is the side that was slowed down less."""
-    slower = max((found.left, found.right), key=lambda side: side.slowdown)
-    return found.winner is not None and found.winner is not slower

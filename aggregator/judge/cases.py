@@ -1,29 +1,34 @@
 """Cases in groups and in order: numbers as numbers, so that 32 stands before 128."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
+from operator import attrgetter
+from typing import TypeVar
 
 from aggregator.judge.analysis import CaseResult
 from runners.harness.axes import Value
 from runners.harness.case import AXES, Case
 
+T = TypeVar("T", bound=Hashable)
 STAGES = {"decode": "1", "batch": "2", "normalize": "3", "transfer": "4", "product": "1", "copy": "2"}
 
 
-def by_workload(cases: Sequence[CaseResult]) -> list[tuple[str, list[CaseResult]]]:
-    """The cases of each workload, in order of first appearance."""
-    grouped: dict[str, list[CaseResult]] = {}
-    for case in cases:
-        grouped.setdefault(case.case.workload, []).append(case)
-    return list(grouped.items())
+def grouped(cases: Iterable[CaseResult], key: Callable[[Case], T]) -> dict[T, list[CaseResult]]:
+    """The cases by a key, in order of first appearance."""
+    found: dict[T, list[CaseResult]] = {}
+    for result in cases:
+        found.setdefault(key(result.case), []).append(result)
+    return found
 
 
-def by_contest(cases: Sequence[CaseResult]) -> list[list[CaseResult]]:
+def by_workload(cases: Iterable[CaseResult]) -> list[tuple[str, list[CaseResult]]]:
+    """The cases of each workload."""
+    return list(grouped(cases, attrgetter("workload")).items())
+
+
+def by_contest(cases: Iterable[CaseResult]) -> list[list[CaseResult]]:
     """The cases that may be counted together: of one workload, and doing the same work or not."""
-    grouped: dict[tuple[str, str], list[CaseResult]] = {}
-    for case in cases:
-        grouped.setdefault((case.case.workload, case.case.track), []).append(case)
-    return list(grouped.values())
+    return list(grouped(cases, attrgetter("workload", "track")).values())
 
 
 def contests(cases: Iterable[CaseResult]) -> list[CaseResult]:
@@ -53,9 +58,5 @@ def alike(cases: Iterable[CaseResult], without: Iterable[str]) -> list[list[Case
     """Groups of cases that differ in no axis but those in `without`: each in natural order, in order of appearance."""
     left_out = set(without)
     names = [axis.name for axis in AXES if axis.name not in left_out]
-    grouped: dict[tuple[object, ...], list[CaseResult]] = {}
-    for result in cases:
-        case = result.case
-        key = (case.workload, case.device, case.dataset, *(getattr(case, name) for name in names))
-        grouped.setdefault(key, []).append(result)
-    return [sorted(members, key=natural) for members in grouped.values()]
+    groups = grouped(cases, attrgetter("workload", "device", "dataset", *names))
+    return [sorted(members, key=natural) for members in groups.values()]

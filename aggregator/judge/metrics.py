@@ -102,29 +102,33 @@ def cpu_time(record: Record) -> float | None:
     return resources.cpu_seconds / (passes * samples.items_per_step)
 
 
-def peak_memory(record: Record) -> float | None:
-    """Bytes at the peak of the process tree."""
-    return record.resources.rss_peak_bytes if record.resources else None
+def _field(part: str, name: str) -> Metric:
+    """Reads a field of one part of the record; None where the record lacks the part."""
+
+    def read(record: Record) -> float | None:
+        found = getattr(record, part)
+        return None if found is None else getattr(found, name)
+
+    return read
+
+
+peak_memory = _field("resources", "rss_peak_bytes")
+"""Bytes at the peak of the process tree."""
+gpu_process = _field("resources", "gpu_process_peak_bytes")
+"""Peak bytes of the process on the device, from the driver."""
+gpu_allocated = _field("resources", "gpu_allocated_peak_bytes")
+"""Peak bytes allocated by the framework's allocator."""
+gpu_reserved = _field("resources", "gpu_reserved_peak_bytes")
+"""Peak bytes reserved by the framework's allocator."""
+accuracy = _field("check", "accuracy")
+"""Accuracy on the test images of the model in memory."""
+accuracy_restored = _field("check", "accuracy_restored")
+"""Accuracy on the test images of the model saved and restored."""
 
 
 def peak_gpu_memory(record: Record) -> float | None:
     """Peak bytes on the device: of the process or, where that is unknown, allocated by its allocator."""
     return gpu_process(record) or gpu_allocated(record)
-
-
-def gpu_process(record: Record) -> float | None:
-    """Peak bytes of the process on the device, from the driver."""
-    return record.resources.gpu_process_peak_bytes if record.resources else None
-
-
-def gpu_allocated(record: Record) -> float | None:
-    """Peak bytes allocated by the framework's allocator."""
-    return record.resources.gpu_allocated_peak_bytes if record.resources else None
-
-
-def gpu_reserved(record: Record) -> float | None:
-    """Peak bytes reserved by the framework's allocator."""
-    return record.resources.gpu_reserved_peak_bytes if record.resources else None
 
 
 def first_epoch(record: Record) -> float | None:
@@ -169,16 +173,6 @@ def best_test_accuracy(record: Record) -> float | None:
     """The highest accuracy on the test images after any epoch, if they were classified after every epoch."""
     found = [entry.test_accuracy for entry in record.history or [] if entry.test_accuracy is not None]
     return max(found, default=None)
-
-
-def accuracy(record: Record) -> float | None:
-    """Accuracy on the test images of the model in memory."""
-    return record.check.accuracy if record.check else None
-
-
-def accuracy_restored(record: Record) -> float | None:
-    """Accuracy on the test images of the model saved and restored."""
-    return record.check.accuracy_restored if record.check else None
 
 
 def last_loss(record: Record) -> float | None:

@@ -4,10 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from aggregator.read.run_folder import RUN_ORDER
 from runners.harness.record import Record
 
 Facts = dict[object, tuple[object, ...]]
-Parts = tuple[int, int, int, int]
 
 
 @dataclass
@@ -21,38 +21,23 @@ class Section:
         """Whether no fact of the section differs from `facts`."""
         return all(self.facts.get(name, value) == value for name, value in facts.items())
 
-    def add(self, records: Iterable[Record], facts: Facts) -> None:
-        """Take `records` in, and remember where they ran."""
-        self.records.extend(records)
-        self.facts.update(facts)
-
 
 def split(records: Sequence[Record]) -> list[Section]:
-    """Put whole blocks into the first section that admits them; a block of several environments is split.
-
-    The records are in run order, as they are loaded.
-    """
-    facts_of = _Facts()
-    everywhere = facts_of({_parts(record): record for record in records}.values())
-    if everywhere is not None:  # as in most runs
-        return [Section(everywhere, list(records))]
+    """Put whole blocks into the first section that admits them; a block of several environments is split."""
     blocks: defaultdict[object, list[Record]] = defaultdict(list)
     for record in records:
         blocks[record.run_id, record.case, record.block.number].append(record)
-    sections: list[Section] = []
-    placed: dict[tuple[Parts, ...], Section] = {}
-    for members in blocks.values():
-        # Sections only gain facts: a block goes where an earlier block of the same parts went.
-        parts = tuple(map(_parts, members))
-        if parts in placed:
-            placed[parts].records.extend(members)
-            continue
-        together = facts_of(members)
-        if together is not None:
-            placed[parts] = _place(sections, members, together)
-            continue
-        for member in members:
-            _place(sections, [member], facts_of([member]) or {})
+    facts_of, sections = _Facts(), list[Section]()
+    for block in blocks.values():
+        for members in [block] if facts_of(block) is not None else [[record] for record in block]:
+            facts = facts_of(members) or {}
+            section = next((section for section in sections if section.admits(facts)), None)
+            if section is None:
+                sections.append(section := Section())
+            section.facts |= facts
+            section.records += members
+    for section in sections:
+        section.records.sort(key=RUN_ORDER)
     return sections
 
 
@@ -98,10 +83,10 @@ def share(record: Record) -> tuple[object, ...] | None:
 
 
 class _Facts:
-    """The facts on where records ran; each part is read once."""
+    """The facts on where records ran; parts that many records share are read once."""
 
     def __init__(self) -> None:
-        self._facts: dict[Parts, Facts] = {}
+        self._known: dict[tuple[int, ...], Facts] = {}
 
     def __call__(self, records: Iterable[Record]) -> Facts | None:
         """Of these records together, None where they contradict each other."""
@@ -113,27 +98,12 @@ class _Facts:
         return facts
 
     def _of(self, record: Record) -> Facts:
-        parts = _parts(record)
-        if parts not in self._facts:
+        parts = id(record.host), id(record.effective), id(record.competitor), id(record.case)
+        if parts not in self._known:
             facts = {
                 "machine": machine(record),
                 ("software", record.competitor.program): software(record),
                 ("share", record.competitor, record.case): share(record),
             }
-            self._facts[parts] = {name: value for name, value in facts.items() if value is not None}
-        return self._facts[parts]
-
-
-def _parts(record: Record) -> Parts:
-    """By identity: thousands of records share the same objects."""
-    return id(record.host), id(record.effective), id(record.competitor), id(record.case)
-
-
-def _place(sections: list[Section], records: list[Record], facts: Facts) -> Section:
-    """The first section that admits these records, which are added to it; a new one where there is none."""
-    section = next((section for section in sections if section.admits(facts)), None)
-    if section is None:
-        section = Section()
-        sections.append(section)
-    section.add(records, facts)
-    return section
+            self._known[parts] = {name: value for name, value in facts.items() if value is not None}
+        return self._known[parts]

@@ -1,7 +1,6 @@
 """The numbers of a source, read strictly: each is a positive number, or the source's mark for none."""
 
 import csv
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,22 +22,23 @@ MOST_FRAMEWORKS = 8
 
 Setting = tuple[str, ...]
 """The values of a source's settings, in their order."""
-Cell = Mapping[str, float | None]
-"""The numbers of one framework in one setting by the name of the value; None where the source has its mark."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Numbers:
-    """Numbers in the layout of `source`, by setting and framework. `is_stored`: they are the copy in this project."""
+    """Numbers in the layout of `source`. `is_stored`: they are the copy in this project.
+
+    `rows` has a row for each setting and framework: the settings, FRAMEWORK, and the values, NaN for the mark for none.
+    """
 
     source: Source
-    cells: Mapping[Setting, Mapping[str, Cell]]
+    rows: pd.DataFrame
     is_stored: bool = True
 
     @cached_property
     def frameworks(self) -> list[str]:
         """In order of first appearance."""
-        return list(dict.fromkeys(name for row in self.cells.values() for name in row))
+        return list(self.rows[FRAMEWORK].unique())
 
     @cached_property
     def baseline(self) -> str:
@@ -48,28 +48,37 @@ class Numbers:
     @cached_property
     def parts(self) -> dict[Setting, "Numbers"]:
         """The numbers of each part, by the values of its settings."""
-        found: dict[Setting, dict[Setting, Mapping[str, Cell]]] = {}
-        for setting, row in self.cells.items():
-            found.setdefault(setting[: len(self.source.parts)], {})[setting] = row
-        return {part: Numbers(self.source, cells, self.is_stored) for part, cells in found.items()}
+        if not self.source.parts:
+            return {(): self}
+        groups = self.rows.groupby(list(self.source.parts), sort=False)
+        return {tuple(map(str, part)): Numbers(self.source, rows, self.is_stored) for part, rows in groups}
 
-    def cell(self, setting: Setting, framework: str) -> Cell | None:
-        """A framework's numbers in a setting, or with the settings that it chose by itself."""
-        names = self.source.settings
-        own = tuple("" if name == self.source.own else text for name, text in zip(names, setting, strict=True))
-        return self.cells.get(setting, {}).get(framework) or self.cells.get(own, {}).get(framework)
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """A row for each setting and, for each value, a column for each framework; NaN where there is no number."""
+        settings, values = list(self.source.settings), [value.name for value in self.source.values]
+        index = pd.MultiIndex.from_frame(self.rows[settings].drop_duplicates())
+        columns = pd.MultiIndex.from_product([values, self.frameworks])
+        return self.rows.pivot(index=settings, columns=FRAMEWORK, values=values).reindex(index=index, columns=columns)
 
-    def ratio(self, setting: Setting, over: str, under: str, value: Value) -> float | None:
-        """How many times as fast `over` is as `under`; None if a number is missing."""
-        numbers = [(self.cell(setting, name) or {}).get(value.name) for name in (under, over)]
-        if numbers[0] is None or numbers[1] is None:
-            return None
-        return float((numbers[0] / numbers[1]) ** value.ratio)
+    @property
+    def settings(self) -> list[Setting]:
+        """In order of first appearance."""
+        return self.table.index.to_list()
 
-    def mean_ratio(self, over: str, under: str, value: Value) -> tuple[float | None, int]:
-        """The geometric mean of the ratios over the settings in which both have a number, and how many these are."""
-        found = [ratio for setting in self.cells if (ratio := self.ratio(setting, over, under, value)) is not None]
-        return (math.exp(math.fsum(map(math.log, found)) / len(found)) if found else None), len(found)
+    @cached_property
+    def compared(self) -> pd.DataFrame:
+        """The same; where a framework chose a setting by itself, its numbers stand beside every value of it."""
+        own = self.source.own
+        if not own:
+            return self.table
+        chosen = self.table[self.table.index.get_level_values(own) == ""]
+        beside = chosen.droplevel(own).reindex(self.table.reset_index(own).index).set_axis(self.table.index)
+        return self.table.fillna(beside)
+
+    def ratios(self, over: str, under: str, value: Value) -> "pd.Series[float]":
+        """How many times as fast `over` is as `under` in each setting; NaN where a number is missing."""
+        return (self.compared[value.name, under] / self.compared[value.name, over]) ** value.ratio
 
 
 @cache
@@ -80,22 +89,23 @@ def stored() -> tuple[Numbers, ...]:
 
 def read(source: Source, paths: Sequence[Path], is_stored: bool = False) -> Numbers:
     """The numbers of all files together. Raises CannotReport, with file, line and reason, at the first wrong cell."""
-    cells: dict[Setting, dict[str, Cell]] = {}
+    rows = []
     origin: dict[tuple[Setting, str], str] = {}
     for path in paths:
         for where, row in _rows(source, path):
             try:
                 setting, framework = _setting(source, row)
-                numbers = {value.name: _number(source, value.heading, row[value.heading]) for value in source.values}
+                numbers = [_number(source, value.heading, row[value.heading]) for value in source.values]
             except ValueError as error:
                 raise CannotReport(f"{where}: {error}") from error
             earlier = origin.setdefault((setting, framework), where)
             if earlier != where:
                 raise CannotReport(f"{where}: a second number for the cell of {earlier}; leave one of them out")
-            cells.setdefault(setting, {})[framework] = numbers
+            rows.append((*setting, framework, *numbers))
         if len({framework for _, framework in origin}) > MOST_FRAMEWORKS:
             raise CannotReport(f"{path}: more than {MOST_FRAMEWORKS} frameworks; leave some out")
-    return Numbers(source, cells, is_stored)
+    columns = [*source.settings, FRAMEWORK, *(value.name for value in source.values)]
+    return Numbers(source, pd.DataFrame(rows, columns=columns), is_stored)
 
 
 def _rows(source: Source, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
@@ -142,9 +152,9 @@ def _setting(source: Source, row: Mapping[str, str]) -> tuple[Setting, str]:
     return tuple(found[name] for name in source.settings), found[FRAMEWORK]
 
 
-def _number(source: Source, heading: str, text: str) -> float | None:
+def _number(source: Source, heading: str, text: str) -> float:
     if text == source.none:
-        return None
+        return float("nan")
     if NUMBER.fullmatch(text) and SMALLEST <= float(text) <= LARGEST:
         return float(text)
     mark = f", and not {source.none!r} for none" if source.none else ""

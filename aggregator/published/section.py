@@ -12,11 +12,11 @@ from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult, Comparison, Environment, compare_sides
 from aggregator.judge.cases import natural
 from aggregator.judge.sides import Side
-from aggregator.published.figure import line_words, lines, place
 from aggregator.published.numbers import Numbers, Setting, stored
-from aggregator.published.source import MEMORY, TITLES, Source, Value
-from aggregator.published.tables import heads, printed_ratio, setting_texts
-from aggregator.report.figures.dot_plot import about
+from aggregator.published.source import MEMORY, TITLES, Source, Value, column, shown
+from aggregator.published.tables import Column, ratio_cell, table_of
+from aggregator.report.figures.charts import ratios
+from aggregator.report.figures.dot_plot import dot_plot, row_of
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Cell, Figure, Published, Report, Table
@@ -30,12 +30,16 @@ SAID = (
     "Every ratio says how many times as fast one side is as the other. Above 1, the first is the faster one.",
 )
 OWN_PIXELS = "the sides had their own default settings and delivered different pixels, so no winner is named"
+COMPARED = "Published ratios and ours"
+Cells = dict[tuple[str, str], dict[Case, Cell]]
+"""Cells by group and heading of their column, and by case."""
 
 
 @dataclass(frozen=True)
 class Match:
     """A case of ours with a published setting, and two sides: `over` stands for `theirs`, `under` for the baseline."""
 
+    numbers: Numbers
     result: CaseResult
     setting: Setting
     theirs: str
@@ -58,6 +62,10 @@ class Match:
         """Why our ratio allows no verdict; None where it does."""
         return before_testing(self.found.paired, bool(self.found.incomparable), bool(self.found.disturbed))
 
+    def published(self, value: Value) -> float:
+        """Their ratio; NaN where a number is missing."""
+        return float(self.numbers.ratios(self.theirs, self.numbers.baseline, value)[self.setting])
+
     def ratio(self, value: Value) -> Paired | None:
         """How many times as fast `over` is as `under`; None if the sides did different work."""
         if self.found.incomparable or self.found.paired is None or not value.stage:
@@ -74,39 +82,50 @@ def with_published(report: Report, environments: Sequence[Environment]) -> Repor
     tables: list[Table] = []
     figures: list[Figure] = []
     remarks: list[str] = []
-    known = [result for env in environments for result in env.cases]
+    palette = _palette(environments)
     for numbers in stored():
         tables_before = len(tables)
         for index, (part, env) in enumerate(zip(report.parts, environments, strict=True)):
             if found := matches(numbers, env.cases):
                 title = ". ".join(text for text in (part.title, TITLES[numbers.source.name]) if text)
-                tables += [_ratios(title, numbers, found), *_memory(title, numbers, found)]
+                tables += [_ratios(title, found), *_memory(title, found)]
                 prefix = f"part-{index + 1}-" if len(environments) > 1 else ""
-                figures += _figure(prefix, title, numbers, found, known)
+                figures += _figure(prefix, title, found, palette)
         remarks += (_same(numbers.source), *numbers.source.remarks()) if len(tables) > tables_before else ()
     if not tables:
         return report
     return replace(report, published=Published(tuple(tables), (*SAID, *remarks), tuple(figures)))
 
 
+def _palette(environments: Sequence[Environment]) -> Palette:
+    """Competitors look as they do in the other figures of the report."""
+    known = [result for env in environments for result in env.cases]
+    titles = {name: text for env in environments if env.run.plan for name, text in env.run.plan.titles.items()}
+    sides = ((one.case.workload, [(side.competitor.framework, side.label) for side in one.sides]) for one in known)
+    return Palette(sides, titles)
+
+
 def matches(numbers: Numbers, cases: Sequence[CaseResult]) -> list[Match]:
     """The cases that have a published setting, with each side of a framework of the source and each of its baseline.
 
     They have the order of the source. The sides need not be compared elsewhere in the report: no verdict is given here.
+    A missing published number is shown if the source says why it is missing.
     """
-    found = []
+    source, found = numbers.source, []
+    places = {setting: place for place, setting in enumerate(numbers.settings)}
     for result in sorted(cases, key=natural):
-        setting = numbers.source.setting(result.case)
-        if setting is None:
+        setting = source.setting(result.case)
+        if setting is None or setting not in places:
             continue
-        named = [(numbers.source.theirs(side.competitor), side) for side in result.sides if side.slowdown == 1]
-        standing = [(name, side) for name, side in named if name and numbers.cell(setting, name)]
-        for under in (side for name, side in standing if name == numbers.baseline):
-            for name, over in standing:
-                if name != numbers.baseline:
-                    found.append(Match(result, setting, name, over, under, _compared(result, over, under)))
-    order = {setting: index for index, setting in enumerate(numbers.cells)}
-    return sorted(found, key=lambda match: order.get(match.setting, len(order)))
+        named = [
+            (name, side) for side in result.sides if side.slowdown == 1 and (name := source.theirs(side.competitor))
+        ]
+        for under in (side for name, side in named if name == numbers.baseline):
+            for name, over in named:
+                match = Match(numbers, result, setting, name, over, under, _compared(result, over, under))
+                if name != numbers.baseline and (source.no_number or not math.isnan(match.published(source.values[0]))):
+                    found.append(match)
+    return sorted(found, key=lambda match: places[match.setting])
 
 
 def _compared(result: CaseResult, over: Side, under: Side) -> Comparison:
@@ -128,14 +147,13 @@ def _others(source: Source, case: Case, found: Sequence[Match]) -> str:
 
 
 def _same(source: Source) -> str:
-    names = [*source.fixed, *source.settings]
-    same = ", ".join(dict.fromkeys(heads(names)))
+    same = ", ".join(dict.fromkeys(map(column, (*source.fixed, *source.settings))))
     return f"A case stands beside a published number if these agree: {same}. {source.stands()}"
 
 
-def _notes(numbers: Numbers, match: Match) -> Iterator[str]:
+def _notes(match: Match) -> Iterator[str]:
     """Where our work differs from the source's, and why our ratio allows no verdict."""
-    source, found = numbers.source, match.found
+    source, found = match.numbers.source, match.found
     for name, theirs in source.noted.items():
         ours = getattr(match.case, name)
         if ours != theirs:
@@ -155,115 +173,85 @@ def _notes(numbers: Numbers, match: Match) -> Iterator[str]:
         yield OWN_PIXELS
 
 
-def _ratios(title: str, numbers: Numbers, found: Sequence[Match]) -> Table:
+def _ratios(title: str, found: Sequence[Match]) -> Table:
     """Their ratio and ours, for each pair of sides."""
-    notes, values = Footnotes(), [value for value in numbers.source.values if value.ratio]
-    entries = []
+    numbers, notes = found[0].numbers, Footnotes()
+    values = [value for value in numbers.source.values if value.ratio]
+    cells = Cells()
     for match in found:
-        cells = [cell for value in values for cell in _cells(numbers, match, value, notes)]
-        entries.append((match, f"{match.name} vs {match.under.name} ({numbers.baseline})", cells))
-    named = [f"{value.name}: " if len(values) > 1 else "" for value in values]
-    return _table(
-        f"{title}. How many times as fast: the published ratio, and ours with its 95 % interval over n blocks.",
-        numbers,
-        entries,
-        [f"{name}{what}" for name in named for what in ("published", "ours")],
-        notes.texts,
-    )
+        group = f"{match.name} vs {match.under.name} ({numbers.baseline})"
+        for value in values:
+            named = f"{value.name}: " if len(values) > 1 else ""
+            published, ours = _cells(match, value, notes)
+            cells.setdefault((group, f"{named}published"), {})[match.case] = published
+            cells.setdefault((group, f"{named}ours"), {})[match.case] = ours
+    caption = f"{title}. How many times as fast: the published ratio, and ours with its 95 % interval over n blocks."
+    return _table(caption, found, cells, notes.texts)
 
 
-def _cells(numbers: Numbers, match: Match, value: Value, notes: Footnotes) -> tuple[Cell, Cell]:
-    published = numbers.ratio(match.setting, match.theirs, numbers.baseline, value)
-    gone = notes.mark(numbers.source.no_number) if published is None else ()
-    marks = tuple(number for text in _notes(numbers, match) for number in notes.mark(text))
+def _cells(match: Match, value: Value, notes: Footnotes) -> tuple[Cell, Cell]:
+    published = ratio_cell(match.published(value))
+    if published.value is None:
+        published = replace(published, notes=notes.mark(match.numbers.source.no_number))
+    marks = tuple(number for text in _notes(match) for number in notes.mark(text))
     ours = match.ratio(value)
     text, interval = ratio_of(ours)
     if ours is None or not text:
-        return Cell(printed_ratio(published), "", gone, published), Cell(DASH, "", marks)
-    shown = Cell(f"{text}×", f"{interval}, n {ours.n}", marks, ratio(ours.log_ratio))
-    return Cell(printed_ratio(published), "", gone, published), shown
+        return published, Cell(DASH, "", marks)
+    return published, Cell(f"{text}×", f"{interval}, n {ours.n}", marks, ratio(ours.log_ratio))
 
 
-def _memory(title: str, numbers: Numbers, found: Sequence[Match]) -> list[Table]:
+def _memory(title: str, found: Sequence[Match]) -> list[Table]:
     """The published memory on a GPU beside ours, if the source has it for a case that ran on a GPU."""
-    entries = []
-    for match in (match for match in found if match.case.device == "gpu"):
+    numbers, cells = found[0].numbers, Cells()
+    for match in (match for match in found if numbers.source.memory and match.case.device == "gpu"):
         for theirs, side in ((match.theirs, match.over), (numbers.baseline, match.under)):
-            published = (numbers.cell(match.setting, theirs) or {}).get(MEMORY)
+            published = float(numbers.table[MEMORY, theirs][match.setting])
             ours = [used / 2**20 for used in side.values(metrics.peak_gpu_memory)]
             middle = statistics.median(ours) if ours else None
-            if published is not None:
+            if not math.isnan(published):
                 mine = Cell(DASH) if middle is None else Cell(f"{middle:.0f}", f"n {len(ours)}", value=middle)
-                cells = [Cell(f"{published:.0f}", value=published), mine]
-                entries.append((match, f"{side.name} ({theirs})", cells))
+                group = f"{side.name} ({theirs})"
+                cells.setdefault((group, "published, MB"), {})[match.case] = Cell(f"{published:.0f}", value=published)
+                cells.setdefault((group, "ours, MiB"), {})[match.case] = mine
     caption = (
         f"{title}. GPU memory. {numbers.source.memory}. Ours is the peak of the process or, where that is unknown, of "
         "its allocator: the median over n replicates."
     )
-    return [_table(caption, numbers, entries, ["published, MB", "ours, MiB"])] if entries else []
+    return [_table(caption, found, cells)] if cells else []
 
 
-def _table(
-    caption: str,
-    numbers: Numbers,
-    entries: Sequence[tuple[Match, str, list[Cell]]],
-    columns: Sequence[str],
-    notes: tuple[str, ...] = (),
-) -> Table:
-    """A row for each case, labelled with the settings of the source and with those that only ours has.
-
-    An entry has the cells of one case in one group of columns.
-    """
-    source = numbers.source
-    rows: dict[Case, dict[str, list[Cell]]] = {}
-    for match, group, cells in entries:
-        rows.setdefault(match.case, {})[group] = cells
-    groups = list(dict.fromkeys(group for _, group, _ in entries))
-    settings = {match.case: match.setting for match, _, _ in entries}
-    more = [_others(source, case, [match for match, _, _ in entries]) for case in rows]
-    names = [*heads(source.settings), *(["other settings of ours"] if any(more) else [])]
-    dashes = [Cell(DASH)] * len(columns)
-    made = []
-    for (case, row), other in zip(rows.items(), more, strict=True):
-        labels = [*setting_texts(numbers, settings[case], source.settings), *([other] if any(more) else [])]
-        made.append((*map(Cell, labels), *(cell for group in groups for cell in row.get(group, dashes))))
-    return Table(
-        caption,
-        (*names, *list(columns) * len(groups)),
-        tuple(made),
-        len(names),
-        notes,
-        groups=(("", len(names)), *((group, len(columns)) for group in groups)),
-        cases=tuple(digest(case) for case in rows),
-    )
+def _table(caption: str, found: Sequence[Match], cells: Cells, notes: tuple[str, ...] = ()) -> Table:
+    """A row for each case that has a cell, with the settings of the source and those that only ours has."""
+    source = found[0].numbers.source
+    told = [match for match in found if any(match.case in column for column in cells.values())]
+    settings = {match.case: match.setting for match in told}
+    more = [_others(source, case, told) for case in settings]
+    columns = [
+        Column("", column(name), [Cell(shown(name, text)) for text in texts])
+        for name, texts in zip(source.settings, zip(*settings.values(), strict=True), strict=True)
+    ]
+    columns += [Column("", "other settings of ours", list(map(Cell, more)))] if any(more) else []
+    labels = len(columns)
+    for (group, head), members in cells.items():
+        columns.append(Column(group, head, [members.get(case, Cell(DASH)) for case in settings]))
+    return table_of(caption, columns, labels, notes, tuple(map(digest, settings)))
 
 
-def _figure(
-    prefix: str, title: str, numbers: Numbers, found: Sequence[Match], known: Sequence[CaseResult]
-) -> list[Figure]:
-    """The published ratio and ours, with its interval, for each case in which both are known.
-
-    Competitors look as they do in the other figures of the report, which has the cases `known`.
-    """
-    source, value = numbers.source, numbers.source.values[0]
+def _figure(prefix: str, title: str, found: Sequence[Match], palette: Palette) -> list[Figure]:
+    """The published ratio and ours, with its interval, for each case in which both are known."""
+    numbers, value = found[0].numbers, found[0].numbers.source.values[0]
     several = len({match.under.name for match in found}) > 1
-    marks = [(one.case.workload, [(side.competitor.framework, side.label) for side in one.sides]) for one in known]
-    rows: dict[tuple[str, ...], Row] = {}
+    rows: list[Row] = []
     for match in found:
-        published, ours = numbers.ratio(match.setting, match.theirs, numbers.baseline, value), match.ratio(value)
-        if published is None or ours is None or ours.low is None or ours.high is None:
+        published, ours = match.published(value), match.ratio(value)
+        if math.isnan(published) or ours is None or ours.low is None or ours.high is None:
             continue
-        where = place(source, match.setting, (*source.parts, source.panel))
-        words, more = line_words(source, match.setting), _others(source, match.case, found)
-        mine = [match.over.name, *([f"vs {match.under.name}"] if several else []), *words, more]
-        middle, low, high = (ratio(log) for log in (ours.log_ratio, ours.low, ours.high))
-        for parts, row in (
-            (mine, {"value": middle, "low": low, "high": high, **about(match.result, match.over, middle, low, high)}),
-            ([match.theirs, *words, "published"], {**dict.fromkeys(("value", "low", "high"), published), "hollow": 1}),
-        ):
-            label = clean(", ".join(part for part in parts if part), 60)
-            marks.append((match.case.workload, [(match.over.competitor.framework, label)]))
-            rows[where["panel"], where["case"], label] = {"hollow": 0, **where, **row, "competitor": label}
+        for hollow, logs in ((False, (ours.log_ratio, ours.low, ours.high)), (True, [math.log(published)] * 3)):
+            row = row_of(match.result, match.over, *map(ratio, logs))
+            case = f"{row['case']}, vs {match.under.name}" if several else row["case"]
+            panel = f"{row['panel']}, {clean(match.case.device, 20).upper()}"
+            rows.append({**row, "workload": COMPARED, "panel": panel, "case": case, "hollow": hollow})
     if not rows:
         return []
     axis = f"times as fast as {clean(numbers.baseline, 40)} (log scale)"
@@ -271,5 +259,5 @@ def _figure(
         "Hollow marks are published ratios, each from one run. Filled marks are ours, with 95 % intervals over n "
         "blocks. A mark above 1 is faster than the baseline."
     )
-    drawn = lines(source, list(rows.values()), axis, Palette(marks), ratios=True)
-    return [Figure(f"{prefix}published-{source.name}", f"{title}: published ratios and ours", caption, drawn)]
+    ticks = ratios([row[end] for row in rows for end in ("low", "high")])
+    return [dot_plot(f"{prefix}published-{numbers.source.name}", title, caption, rows, ticks, axis, palette)]

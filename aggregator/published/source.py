@@ -18,7 +18,7 @@ MEMORY = "memory"
 """The name of the column of memory."""
 TITLES = {"steps": "Step times", "fit": "End-to-end trainings on CIFAR-100", "load": "Data loaders"}
 """What the numbers of each source are."""
-COLUMNS = {axis.name: axis.column for axis in AXES}
+AXIS = {axis.name: axis for axis in AXES}
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Source:
     """Who published the numbers, how they were measured, and how they are laid out.
 
     The settings of a number are its `parts`, which have a table each, and its `rows`. A figure has a panel for each
-    value of `panel`, places along its axis for `along`, and a line for each framework and value of `lines`; it shows
-    the value `drawn`, or the ratio to the baseline. A framework chose the setting `own` by itself where it is empty.
+    value of `panel`; it shows the value `drawn`, or the ratio to the baseline. A framework chose the setting `own` by
+    itself where it is empty.
 
     `baseline` is their framework with which every other is compared. `ours` names, for each of their frameworks, those
     of our competitors that stand for it. Cases of ours must have the settings `fixed`, and should have those `noted`.
@@ -77,8 +77,6 @@ class Source:
     parts: tuple[str, ...] = ()
     rows: tuple[str, ...]
     panel: str
-    along: tuple[str, ...]
-    lines: tuple[str, ...] = ()
     drawn: str = ""
     own: str = ""
     title: str
@@ -106,6 +104,11 @@ class Source:
     def paths(self) -> list[Path]:
         """The stored files."""
         return [FOLDER / name for name in self.files]
+
+    def title_of(self, part: tuple[str, ...]) -> str:
+        """A part in words: `Training step, GPU`; empty where the source has only one."""
+        words = ", ".join(map(shown, self.parts, part))
+        return words[:1].upper() + words[1:]
 
     def remarks(self) -> tuple[str, ...]:
         """The source, and how its work differs from the equal work that is measured here, in lines."""
@@ -143,6 +146,11 @@ def source(file: str, **layout: Any) -> Source:
     return Source(**tomllib.loads((FOLDER / file).read_text("utf-8")), **layout)
 
 
+def column(name: str) -> str:
+    """The heading of a setting's column."""
+    return AXIS[name].column if name in AXIS else name
+
+
 def shown(name: str, value: str) -> str:
     """The value of a setting as a table has it."""
     if name == "workload":
@@ -151,8 +159,13 @@ def shown(name: str, value: str) -> str:
         return {"yes": "augmented", "no": "not augmented"}[value]
     if name == "device":
         return value.upper()
-    axis = next(axis for axis in AXES if axis.name == name)
-    return f"{clean(value, 60)} {axis.unit}".rstrip() if value else "its own"
+    return f"{clean(value, 60)} {AXIS[name].unit}".rstrip() if value else "its own"
+
+
+def worded(name: str, value: str) -> str:
+    """The same without a heading beside it: `workers 5`, `no cache`."""
+    word = AXIS[name].word.format(clean(value, 60) or "its own")
+    return f"no {word}" if AXIS[name].kind is bool and value == "no" else word
 
 
 def _text(value: object) -> str:
@@ -190,7 +203,6 @@ STEPS = source(
     parts=("workload", "device"),
     rows=("network", "input_size", "batch_size"),
     panel="network",
-    along=("input_size", "batch_size"),
 )
 FLAG = ("yes|no|True|False", "yes or no", {"True": "yes", "False": "no"})
 FIT = source(
@@ -209,8 +221,6 @@ FIT = source(
     parts=("device", "augment"),
     rows=("batch_size", "workers", "cache"),
     panel="batch_size",
-    along=("workers",),
-    lines=("cache",),
     drawn="training",
     own="workers",
 )
@@ -229,7 +239,6 @@ LOAD = source(
     values=(Value("images_per_s", "images/s", "/s", ratio=-1),),
     rows=("stage", "workers"),
     panel="stage",
-    along=("workers",),
     drawn="images/s",
 )
 SOURCES = (STEPS, FIT, LOAD)

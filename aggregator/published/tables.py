@@ -1,13 +1,34 @@
 """Published numbers as tables in the shape of their source, and the ratios between its frameworks."""
 
+import math
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, groupby
+from typing import NamedTuple
+
+import numpy as np
 
 from aggregator.base.quantities import DASH, significant, time_unit
 from aggregator.base.text import clean
-from aggregator.published.numbers import Numbers, Setting
-from aggregator.published.source import COLUMNS, Value, shown
+from aggregator.published.numbers import Numbers
+from aggregator.published.source import Value, column, shown
 from aggregator.report.model import Cell, Table
+
+
+class Column(NamedTuple):
+    """A column of a table; neighbours of one `group` have its name above them."""
+
+    group: str
+    heading: str
+    cells: Sequence[Cell]
+
+
+def table_of(
+    caption: str, columns: Sequence[Column], labels: int, footnotes: tuple[str, ...] = (), cases: tuple[str, ...] = ()
+) -> Table:
+    """The table of these columns, of which the first `labels` name the row."""
+    groups = tuple((group, len(list(members))) for group, members in groupby(column.group for column in columns))
+    heads, rows = tuple(column.heading for column in columns), zip(*(column.cells for column in columns), strict=True)
+    return Table(caption, heads, tuple(rows), labels, footnotes, groups=groups if len(groups) > 1 else (), cases=cases)
 
 
 def tables(numbers: Numbers) -> list[Table]:
@@ -15,98 +36,72 @@ def tables(numbers: Numbers) -> list[Table]:
     return [_means(numbers), _grid(numbers)]
 
 
-def part_title(part: Setting, names: Sequence[str]) -> str:
-    """The part of a source in words: `Training step, GPU`; empty where the source has only one."""
-    words = ", ".join(shown(name, value) for name, value in zip(names, part, strict=True))
-    return words[:1].upper() + words[1:]
-
-
-def printed_ratio(value: float | None) -> str:
+def ratio_cell(value: float) -> Cell:
     """Two decimals, or two digits of a small ratio: without an interval, more may mean nothing."""
-    return DASH if value is None else significant(value, 3 if value >= 1 else 2)
-
-
-def setting_texts(numbers: Numbers, setting: Setting, names: Sequence[str]) -> list[str]:
-    """These axes of a setting as a table has them."""
-    values = dict(zip(numbers.source.settings, setting, strict=True))
-    return [shown(name, values[name]) for name in names]
-
-
-def heads(names: Sequence[str]) -> list[str]:
-    """The headings of the columns of these axes."""
-    return [COLUMNS.get(name, name) for name in names]
+    if math.isnan(value):
+        return Cell(DASH)
+    return Cell(significant(value, 3 if value >= 1 else 2), value=value)
 
 
 def _means(numbers: Numbers) -> Table:
     compared = [value for value in numbers.source.values if value.ratio]
-    others = [name for name in numbers.frameworks if name != numbers.baseline]
+    others = _others(numbers)
     pairs = [(name, numbers.baseline) for name in others]
     pairs += [(later, earlier) for earlier, later in combinations(others, 2)]
-    rows = []
-    for over, under in pairs:
-        means = [numbers.mean_ratio(over, under, value) for value in compared]
-        cells = [Cell(text) for mean, count in means for text in (printed_ratio(mean), str(count))]
-        rows.append((Cell(f"{clean(over, 60)} vs {clean(under, 60)}"), *cells, Cell(str(len(numbers.cells)))))
-    spans = [(_named(value), 2) for value in compared] if len(compared) > 1 else []
-    return Table(
-        "How many times as fast the first framework is as the second: geometric means over the cells that both have.",
-        ("compared", *("times as fast", "cells both have") * len(compared), "of"),
-        tuple(rows),
-        groups=(("", 1), *spans, ("", 1)) if spans else (),
+    columns = [Column("", "compared", [Cell(f"{clean(over, 60)} vs {clean(under, 60)}") for over, under in pairs])]
+    for value in compared:
+        group = _named(value) if len(compared) > 1 else ""
+        ratios = [numbers.ratios(over, under, value).dropna() for over, under in pairs]
+        means = [ratio_cell(float(np.exp(np.log(found).mean()))) for found in ratios]
+        columns.append(Column(group, "times as fast", means))
+        columns.append(Column(group, "cells both have", [Cell(str(len(found))) for found in ratios]))
+    columns.append(Column("", "of", [Cell(str(len(numbers.table)))] * len(pairs)))
+    caption = (
+        "How many times as fast the first framework is as the second: geometric means over the cells that both have."
     )
+    return table_of(caption, columns, 1)
 
 
 def _grid(numbers: Numbers) -> Table:
     """A row for each setting: the numbers of each framework, and how many times as fast as the baseline it is."""
-    source = numbers.source
-    others = [name for name in numbers.frameworks if name != numbers.baseline]
-    filled = [value for value in source.values if any(_has(numbers, name, value) for name in numbers.frameworks)]
-    groups: list[tuple[str, int]] = [("", len(source.rows))]
-    columns = heads(source.rows)
+    source, table, others = numbers.source, numbers.table, _others(numbers)
+    columns = [
+        Column("", column(name), [Cell(shown(name, text)) for text in table.index.get_level_values(name)])
+        for name in source.rows
+    ]
+    filled = [value for value in source.values if table[[value.name]].notna().to_numpy().any()]
     for value in filled:
-        groups.append((_named(value), len(numbers.frameworks)))
-        columns += [clean(name, 60) for name in numbers.frameworks]
-        if value.ratio and others:
-            what = f"{value.name}: " if len([other for other in filled if other.ratio]) > 1 else ""
-            groups.append((f"{what}times as fast as {clean(numbers.baseline, 60)}", len(others)))
-            columns += [clean(name, 60) for name in others]
-    rows = []
-    for setting, row in numbers.cells.items():
-        cells = [Cell(text) for text in setting_texts(numbers, setting, source.rows)]
-        for value in filled:
-            cells += [_number(row[name].get(value.name) if name in row else None, value) for name in numbers.frameworks]
-            if value.ratio:
-                ratios = [numbers.ratio(setting, name, numbers.baseline, value) for name in others]
-                cells += [Cell(printed_ratio(ratio), value=ratio) for ratio in ratios]
-        rows.append(tuple(cells))
-    caption = f"The published numbers, one run each{_missing(numbers)}."
-    return Table(caption, tuple(columns), tuple(rows), len(source.rows), groups=tuple(groups))
+        for name in numbers.frameworks:
+            cells = [_number_cell(number, value) for number in table[value.name, name]]
+            columns.append(Column(_named(value), clean(name, 60), cells))
+        what = f"{value.name}: " if sum(bool(one.ratio) for one in filled) > 1 else ""
+        for name in others if value.ratio else ():
+            cells = [ratio_cell(ratio) for ratio in numbers.ratios(name, numbers.baseline, value)]
+            columns.append(Column(f"{what}times as fast as {clean(numbers.baseline, 60)}", clean(name, 60), cells))
+    return table_of(f"The published numbers, one run each{_missing(numbers)}.", columns, len(source.rows))
+
+
+def _others(numbers: Numbers) -> list[str]:
+    return [name for name in numbers.frameworks if name != numbers.baseline]
 
 
 def _missing(numbers: Numbers) -> str:
     """How many cells have no number, and why."""
-    first, cells = numbers.source.values[0], len(numbers.cells)
-    gone = [
-        f"{clean(name, 60)} {count} of {cells}"
-        for name in numbers.frameworks
-        if (count := sum((numbers.cell(setting, name) or {}).get(first.name) is None for setting in numbers.cells))
-    ]
-    if not gone or numbers.source.own:
+    source, table = numbers.source, numbers.table
+    missing = {name: int(table[source.values[0].name, name].isna().sum()) for name in numbers.frameworks}
+    gone = [f"{clean(name, 60)} {count} of {len(table)}" for name, count in missing.items() if count]
+    if not gone or source.own:
         return ""
-    why = f" ({numbers.source.no_number})" if numbers.is_stored and numbers.source.no_number else ""
+    why = f" ({source.no_number})" if numbers.is_stored and source.no_number else ""
     return f"; {DASH} means that there is no number{why}: {', '.join(gone)}"
-
-
-def _has(numbers: Numbers, framework: str, value: Value) -> bool:
-    return any(framework in row and row[framework].get(value.name) is not None for row in numbers.cells.values())
 
 
 def _named(value: Value) -> str:
     return f"{value.name}, {value.unit}" if value.unit == "MB" else value.name
 
 
-def _number(number: float | None, value: Value) -> Cell:
-    if number is None:
+def _number_cell(number: float, value: Value) -> Cell:
+    if math.isnan(number):
         return Cell(DASH)
     size, unit = time_unit(number) if value.unit == "s" else (1.0, "")
     whole = number.is_integer() or number / size >= 100

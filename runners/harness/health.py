@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from runners.harness import gpu_health, product
 from runners.harness.counters import Counters, CpuTicks, clock_mhz, counters, huge_page_fraction, temperature
 from runners.harness.gpu_health import GpuReading
-from runners.harness.record import Health
+from runners.harness.record import Health, unknown
 from runners.harness.resources import TICKS
 
 
@@ -76,7 +76,7 @@ def health(before: Reading, after: Reading, cpu_seconds: float) -> tuple[Health,
         huge_page_fraction=after.huge_page_fraction,
     )
     reasons = {**REASONS, **dict.fromkeys(("gpu_limits", "gpu_processes", "gpu_temperature_c"), gpu_unknown)}
-    return found, {f"health.{name}": why for name, why in reasons.items() if getattr(found, name) is None}
+    return found, unknown("health", found, reasons)
 
 
 REASONS = {

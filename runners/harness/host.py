@@ -11,7 +11,7 @@ from pathlib import Path
 
 from runners.harness import nvidia
 from runners.harness.proc import control_groups, fields, read_int, read_text
-from runners.harness.record import Host, provenance
+from runners.harness.record import Host, provenance, unknown
 
 REFERENCE = ("numpy", "pillow")
 """The packages that runners/reference needs."""
@@ -116,24 +116,20 @@ def host(distributions: tuple[str, ...], device: str) -> tuple[Host, dict[str, s
         dirty=facts.get("dirty"),
         allocator=os.environ.get(ALLOCATOR) or None,
     )
-    return found, _unknown(found, device)
-
-
-def _unknown(found: Host, device: str) -> dict[str, str]:
     no_gpu = "no GPU was requested" if device != "gpu" else "the driver's tools did not answer"
-    reasons = {
-        "governor": "the kernel shows no frequency governor",
-        "gpu": no_gpu,
-        "driver": no_gpu,
-        "cuda": "no CUDA runtime wheel is installed",
-        "cudnn": "no cuDNN wheel is installed",
-        "image_id": "not started from an image by the launcher",
-        "image_base_digest": "not started from an image by the launcher, or its base has no digest",
-        "commit": "neither the launcher nor the image names a commit",
-        "dirty": "neither the launcher nor the image says whether the tree was dirty",
-        "allocator": f"{ALLOCATOR} is not set",
-    }
-    return {f"host.{name}": reason for name, reason in reasons.items() if getattr(found, name) is None}
+    return found, unknown("host", found, {**REASONS, "gpu": no_gpu, "driver": no_gpu})
+
+
+REASONS = {
+    "governor": "the kernel shows no frequency governor",
+    "cuda": "no CUDA runtime wheel is installed",
+    "cudnn": "no cuDNN wheel is installed",
+    "image_id": "not started from an image by the launcher",
+    "image_base_digest": "not started from an image by the launcher, or its base has no digest",
+    "commit": "neither the launcher nor the image names a commit",
+    "dirty": "neither the launcher nor the image says whether the tree was dirty",
+    "allocator": f"{ALLOCATOR} is not set",
+}
 
 
 def _hostname_digest() -> str:

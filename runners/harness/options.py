@@ -1,13 +1,15 @@
 """The command line of every framework's runner: the same argv by hand, in a container, under a scheduler."""
 
 import argparse
+import contextlib
 import difflib
+import math
 import sys
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from runners.harness.axes import Axis, Value
 from runners.harness.case import AXES, Block, Competitor
@@ -203,29 +205,19 @@ def _typed(axis: Axis) -> Callable[[str], Value]:
     return _positive if axis.least else _not_negative
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: must be 1 or more")
-    return value
+def _within(kind: type[int] | type[float], least: float, most: float, said: str) -> Callable[[str], Any]:
+    """A reader of numbers from `least` to `most`, in words `said`."""
+
+    def read(text: str) -> int | float:
+        with contextlib.suppress(ValueError):
+            if least <= (value := kind(text)) <= most:
+                return value
+        raise argparse.ArgumentTypeError(f"{text}: must be {said}")
+
+    return read
 
 
-def _not_negative(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text}: must be 0 or more")
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 86400:
-        raise argparse.ArgumentTypeError(f"{text}: must be between 0 and 86400 seconds")
-    return value
-
-
-def _slowdown(text: str) -> float:
-    value = float(text)
-    if not 1 <= value <= 10:
-        raise argparse.ArgumentTypeError(f"{text}: must be from 1 (none) to 10 times")
-    return value
+_positive = _within(int, 1, math.inf, "1 or more")
+_not_negative = _within(int, 0, math.inf, "0 or more")
+_seconds = _within(float, 0, 86400, "between 0 and 86400 seconds")
+_slowdown = _within(float, 1, 10, "from 1 (none) to 10 times")

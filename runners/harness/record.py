@@ -8,7 +8,7 @@ A record keeps raw samples; the aggregator derives all statistics from them.
 import dataclasses
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -311,6 +311,11 @@ class Record:
         """The replicate did other work than its case asks for. A damaged record does not say so."""
         damaged = self.error is not None and self.error.kind in (DAMAGED, NO_RECORD)
         return self.status is Status.INVALID and not damaged
+
+
+def unknown(part: str, found: object, reasons: Mapping[str, str]) -> dict[str, str]:
+    """The reason of each value of a part of the record that is unknown, under its dotted name."""
+    return {f"{part}.{name}": reason for name, reason in reasons.items() if getattr(found, name) is None}
 
 
 def to_json(record: Record) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runners.harness.proc import fields, process_tree, read_int, read_text
-from runners.harness.record import Resources, provenance
+from runners.harness.record import Resources, provenance, unknown
 
 ENERGY_COUNTER = "/sys/class/powercap/intel-rapl:0/energy_uj"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -68,37 +68,27 @@ def resources(
     at the window's end, all in bytes. The process's peak is at least its allocator's: in PyTorch, cuDNN's autotuning
     took 2.7 GiB, of which 1.4 GiB were left at the end.
     """
-    unknown = {}
-    energy = None
+    energy, no_energy = None, "no readable energy counter"
     if before.energy_microjoules is not None and after.energy_microjoules is not None:
         difference = after.energy_microjoules - before.energy_microjoules
-        if difference > 0:
-            energy = difference / 1e6
-        else:
-            unknown["resources.energy_joules"] = "the counter wrapped round or stood still during the window"
-    else:
-        unknown["resources.energy_joules"] = "no readable energy counter"
-    group = cgroup_peak_bytes()
-    if group is None:
-        unknown["resources.cgroup_peak_bytes"] = "not in a container of its own, or its group reports no peak"
+        energy = difference / 1e6 if difference > 0 else None
+        no_energy = "the counter wrapped round or stood still during the window"
     allocated, reserved = gpu_peaks
-    if allocated is None:
-        unknown["resources.gpu_allocated_peak_bytes"] = "no GPU in use, or its allocator reports no peak"
-    if reserved is None:
-        unknown["resources.gpu_reserved_peak_bytes"] = "no GPU in use, or its allocator reports no peak"
-    if gpu_process is not None:
-        gpu_process = max(gpu_process, allocated or 0, reserved or 0)
-    else:
-        unknown["resources.gpu_process_peak_bytes"] = (
-            "no GPU in use, or its driver does not report the memory of this process"
-        )
     used = Resources(
         rss_peak_bytes=rss_peak,
-        cgroup_peak_bytes=group,
+        cgroup_peak_bytes=cgroup_peak_bytes(),
         gpu_allocated_peak_bytes=allocated,
         gpu_reserved_peak_bytes=reserved,
-        gpu_process_peak_bytes=gpu_process,
+        gpu_process_peak_bytes=None if gpu_process is None else max(gpu_process, allocated or 0, reserved or 0),
         cpu_seconds=(after.cpu_ticks - before.cpu_ticks) / TICKS,
         energy_joules=energy,
     )
-    return used, unknown
+    return used, unknown("resources", used, {**REASONS, "energy_joules": no_energy})
+
+
+REASONS = {
+    "cgroup_peak_bytes": "not in a container of its own, or its group reports no peak",
+    "gpu_allocated_peak_bytes": "no GPU in use, or its allocator reports no peak",
+    "gpu_reserved_peak_bytes": "no GPU in use, or its allocator reports no peak",
+    "gpu_process_peak_bytes": "no GPU in use, or its driver does not report the memory of this process",
+}

@@ -10,7 +10,7 @@ from make_records import SPDL, TF, TORCH, failed, make_run, planned, scheduled, 
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED, USAGE
 from aggregator.judge.auditing.audit import audit
-from aggregator.read.run_folder import LoadedRun
+from aggregator.read.run_folder import RUN_ORDER, LoadedRun
 from method import stopping, warmup
 from method.statistic import summarise
 from runners.harness.record import Status
@@ -73,7 +73,8 @@ def piloted_run():
 
 def outcome(run, records, pilots=(), plan=True):
     """The failed checks by name, with their problems."""
-    found = audit(LoadedRun("run-1", run if plan else None, tuple(records), ()), pilots)
+    ordered = tuple(sorted(records, key=RUN_ORDER))  # as load_run has them
+    found = audit(LoadedRun("run-1", run if plan else None, ordered, ()), pilots)
     return {finding.name: finding.problems for finding in found if finding.failed}
 
 

@@ -13,6 +13,7 @@ from aggregator.published.numbers import read, stored
 from aggregator.published.source import FIT, LOAD, SOURCES, STEPS
 from aggregator.read.run_folder import CannotReport
 from aggregator.report.figures import charts
+from aggregator.report.figures.style import Palette
 from runners.reference.layers import CLASSES, SIZES
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
@@ -46,12 +47,11 @@ def printed(capsys, *arguments):
 
 def test_the_stored_numbers_are_of_networks_and_sizes_that_we_have():
     steps, fit, load = stored()
-    assert {setting[2] for setting in steps.cells} <= set(CLASSES)
-    assert all(int(size) in SIZES[network] for _, _, network, size, _ in steps.cells)
-    times = [cell["time"] for row in steps.cells.values() for cell in row.values() if cell["time"] is not None]
-    assert 0.002 < min(times) < 0.005
-    assert 10 < max(times) < 20
-    assert (len(steps.cells), len(fit.cells), len(load.cells)) == (252, 31, 24)
+    assert set(steps.rows["network"]) <= set(CLASSES)
+    assert all(int(row.input_size) in SIZES[row.network] for row in steps.rows.itertuples())
+    assert 0.002 < steps.rows["time"].min() < 0.005
+    assert 10 < steps.rows["time"].max() < 20
+    assert (len(steps.table), len(fit.table), len(load.table)) == (252, 31, 24)
     for numbers in stored():
         assert set(numbers.frameworks) == set(numbers.source.ours)
 
@@ -102,10 +102,8 @@ def test_every_cell_is_a_positive_number_or_the_mark_for_none(tmp_path, source):
                 read(source, [path])
         if source.none:
             cells[place] = source.none
-            [row] = read(
-                source, [written(tmp_path, "\n".join([lines[0], source.separator.join(cells)]))]
-            ).cells.values()
-            assert list(next(iter(row.values())).values())[places.index(place)] is None
+            path = written(tmp_path, "\n".join([lines[0], source.separator.join(cells)]))
+            assert read(source, [path]).rows[source.values[places.index(place)].name].isna().all()
 
 
 @pytest.mark.parametrize(
@@ -122,7 +120,7 @@ def test_their_files_give_the_same_numbers_whatever_the_editor_made_of_them(tmp_
     texts = [path.read_text() for path in STEPS.paths]
     texts = [change.format(text) if "{}" in change else text.replace("\n", change) for text in texts]
     paths = [written(tmp_path, text, f"{index}.csv") for index, text in enumerate(texts)]
-    assert read(STEPS, paths, is_stored=True) == stored()[0]
+    assert read(STEPS, paths).rows.equals(stored()[0].rows)
     text = printed(capsys, *paths)
     assert "TensorFlow 1.15.0" not in text
     assert all(tables(text, where) == tables(printed(capsys), where) for where in PARTS)
@@ -221,12 +219,13 @@ def test_a_page_is_written_with_a_figure_for_every_part(tmp_path, capsys, monkey
     assert printed(capsys, "--out", out).strip() == str(out / "published.html")
     page, text = (out / "published.html").read_text(), (out / "published.md").read_text()
     figures = sorted(path.stem for path in (out / "figures").iterdir())
-    assert len(figures) == len(drawn) == page.count("<figure>") == 7
+    assert len(figures) == len(drawn) == page.count("<figure") == 7
     assert all(f"](figures/{name}.svg)" in text for name in figures)
     assert not re.search(r"<script|https?://(?!www\.w3\.org)|<link|@import", page)
     assert "default-src 'none'; style-src 'unsafe-inline'" in page
     assert re.sub(r"\n\n!\[.*\n\n.*", "", text) == printed(capsys)
-    values = {len(spec["datasets"]["rows"]): spec["datasets"]["rows"] for spec in drawn}
+    marks = [[row for row in spec["datasets"]["rows"] if row["kind"] == "mark"] for spec in drawn]
+    values = {len(rows): rows for rows in marks}
     # Inference on a CPU: each of 84 cells of both, relative to PyTorch; loaders: 24 rates of both.
     assert {"tf1", "tf2"} == {row["competitor"] for row in values[168]}
     assert max(row["value"] for row in values[48]) == 3820.37
@@ -235,7 +234,8 @@ def test_a_page_is_written_with_a_figure_for_every_part(tmp_path, capsys, monkey
 
 
 def test_a_figure_names_its_lines():
-    drawn = published_figure(next(numbers for numbers in stored() if numbers.source is LOAD), ()).svg
+    numbers = next(numbers for numbers in stored() if numbers.source is LOAD)
+    drawn = published_figure(numbers, (), Palette([("load", [(name, name) for name in numbers.frameworks])])).svg
     assert {name for name in ("torch", "spdl") if f">{name}<" in drawn} == {"torch", "spdl"}
 
 

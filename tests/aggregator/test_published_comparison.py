@@ -219,10 +219,11 @@ def test_a_figure_shows_both_ratios_of_each_matching_cell(tmp_path, monkeypatch)
     assert (tmp_path / "r/figures/published-steps.svg").exists()
     assert "Step times: published ratios and ours" in page
     [rows] = [spec["datasets"]["rows"] for spec in drawn if any(r.get("hollow") for r in spec["datasets"]["rows"])]
-    ours, theirs = rows
-    assert (ours["competitor"], theirs["competitor"]) == ("tensorflow/graph", "tf2, published")
+    ours, theirs = [row for row in rows if row["kind"] == "mark"]
+    assert (ours["hollow"], theirs["hollow"]) == (False, True)
+    assert ours["competitor"] == theirs["competitor"] == "tensorflow/graph"
     assert ours["low"] < ours["value"] < ours["high"] < 1 < theirs["value"] == theirs["low"] == theirs["high"]
-    assert ours["panel"] == theirs["panel"] == "Inference step, CPU, resnet18"
+    assert ours["case"] == theirs["case"] == "Inference step: resnet18, CPU, 128 px, batch 8"
 
 
 def test_each_environment_has_a_table_of_its_own(tmp_path):

@@ -328,7 +328,7 @@ def test_check_compares_the_settings_in_effect_too(prepare, capsys):
         (["load", "--manifest", "m", "--input-size", "33"], "--input-size does not apply"),
         (["train", "--framework-version", "1.0; rm"], "letters, digits"),
         (["train", "--batch-size", "0"], "must be 1 or more"),
-        (["train", "--batch-size", "many"], "invalid"),
+        (["train", "--batch-size", "many"], "many: must be 1 or more"),
         (["train", "--workers", "2"], "does not apply"),
         (["train", "--epochs", "2"], "applies to fit"),
         (["train", "--stage", "decode"], "does not apply"),

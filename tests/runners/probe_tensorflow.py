@@ -16,6 +16,7 @@ from runners.harness import precision
 from runners.harness.case import Case, Competitor
 from runners.harness.cli import main
 from runners.harness.workload import Request
+from runners.reference import roof as limits
 from runners.reference.batch import images
 from runners.reference.layout import nhwc
 from runners.reference.precision import DTYPES
@@ -108,11 +109,11 @@ def address(tensor):
 
 def rates(folder):
     """The evidence of `roof`, numpy's results, and whether `roof` really copies memory."""
-    roof.SIDES, roof.ROWS, roof.COLUMNS, roof.SHOWN_ELEMENTS = {"cpu": 16}, 2, 64, 64
+    limits.SIDES, limits.COPIES, limits.DRAWN, limits.SHOWN_ELEMENTS = {"cpu": 16}, 2, 64, 64
     case = replace(CASE, workload="roof", network=None, input_size=None, scope=None)
-    product = roof.product(request(folder, replace(case, stage="product")), "CPU:0")
+    product = roof.prepare(request(folder, replace(case, stage="product")))
     left, right = (uniform(stream(25, f"roof/{name}"), 256).reshape(16, 16) for name in ("left", "right"))
-    copy = roof.copy(request(folder, replace(case, stage="copy")), "CPU:0")
+    copy = roof.prepare(request(folder, replace(case, stage="copy")))
     source = copy.step.keywords["v"]
 
     return {

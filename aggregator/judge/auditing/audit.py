@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import groupby, pairwise
 
 from aggregator.base.quantities import count
-from aggregator.judge.auditing.findings import Finding, by_case, failed_at_first, place
+from aggregator.judge.auditing.findings import Finding, by_case, excused, failed_at_first, place, slot
 from aggregator.judge.auditing.order import exact_schedule, order_from_seed
 from aggregator.judge.auditing.rules import extensions, sampling, warm_up
 from aggregator.read.run_folder import NO_PLAN, LoadedRun, Quarantined
@@ -59,13 +59,10 @@ def balance(run: LoadedRun) -> Finding:
 
 def adjacency(run: LoadedRun) -> Finding:
     """A block contains only its own replicates; a missing competitor is one that failed before."""
-    ordered = sorted(run.records, key=lambda record: record.block.sequence)
-    blocks = [
-        (key, list(members)) for key, members in groupby(ordered, lambda record: (record.case, record.block.number))
-    ]
+    blocks = [(key, list(members)) for key, members in groupby(run.records, lambda record: slot(record)[:2])]
     split = [key for key, times in Counter(key for key, _ in blocks).items() if times > 1]
     problems = [f"{case.label}, block {number}: another block lies inside it" for case, number in split]
-    twice = [number for number, times in Counter(record.block.sequence for record in ordered).items() if times > 1]
+    twice = [number for number, times in Counter(record.block.sequence for record in run.records).items() if times > 1]
     problems += [f"two replicates are number {number} of the run" for number in twice]
     for _, members in blocks:
         offsets = {record.block.sequence - record.block.position for record in members}
@@ -73,19 +70,18 @@ def adjacency(run: LoadedRun) -> Finding:
         if len(offsets) > 1 or positions != sorted(set(positions)):
             problems.append(f"{place(members[0])}: its places do not follow the order of the run")
     last, cases = blocks[-1][0] if blocks else None, by_case(run.records)
-    cases_planned = run.plan.cases if run.plan else ()
-    excused = {(planned.case, one.competitor) for planned in cases_planned for one in planned.unavailable}
-    problems += [text for key, members in blocks if key != last for text in _gaps(members, cases[key[0]], excused)]
+    absent = excused(run)
+    problems += [text for key, members in blocks if key != last for text in _gaps(members, cases[key[0]], absent)]
     return Finding("blocks adjacent", problems, f"{count(len(blocks), 'block')}, nothing between their replicates")
 
 
 def _gaps(
-    members: Sequence[Record], case_records: Sequence[Record], excused: Container[tuple[Case, Competitor]]
+    members: Sequence[Record], case_records: Sequence[Record], absent: Container[tuple[Case, Competitor]]
 ) -> list[str]:
     """Competitors of the case that are missing in this block without a failure or another reason."""
     first = members[0]
     missing = {record.competitor for record in case_records} - {record.competitor for record in members}
-    missing = {one for one in missing if (first.case, one) not in excused}
+    missing = {one for one in missing if (first.case, one) not in absent}
     missing -= {one for one in missing if failed_at_first(case_records, one)}
     return [f"{place(first)}: {one.label} is missing, yet had not failed at first" for one in sorted(missing)]
 
@@ -94,7 +90,7 @@ def passage_of_time(run: LoadedRun) -> Finding:
     """Start times follow the order of the run."""
     problems = []
     timed: list[tuple[Record, datetime]] = []
-    for record in sorted(run.records, key=lambda record: record.block.sequence):
+    for record in run.records:
         try:
             timed.append((record, datetime.fromisoformat(record.block.started_at).replace(tzinfo=None)))
         except ValueError:

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from aggregator.base.text import clean
+from aggregator.read.run_folder import LoadedRun
 from runners.harness.case import Case, Competitor
 from runners.harness.record import LOST, Record, Status
 
+Slot = tuple[Case, int, Competitor]
+"""A case, a block of it, a competitor."""
 SHOWN = 5
 """So many problems of a check are printed; the others are counted."""
 
@@ -34,17 +37,37 @@ class Finding:
         return [f"FAILED  {self.name}", *shown, *([f"        and {more} more"] if more > 0 else [])]
 
 
-def place(record: Record) -> str:
+def slot(record: Record) -> Slot:
+    """What one replicate fills."""
+    return record.case, record.block.number, record.competitor
+
+
+def named(filled: Slot) -> str:
     """Case, block and competitor of a replicate, for a sentence."""
-    return f"{record.case.label}, block {record.block.number}, {record.competitor.label}"
+    case, block, competitor = filled
+    return f"{case.label}, block {block}, {competitor.label}"
+
+
+def place(record: Record) -> str:
+    """The same of a record."""
+    return named(slot(record))
 
 
 def by_case(records: Iterable[Record]) -> dict[Case, list[Record]]:
-    """The records of each case, in the order of the run."""
+    """The records of each case, in their order."""
     found: dict[Case, list[Record]] = {}
-    for record in sorted(records, key=lambda record: record.block.sequence):
+    for record in records:
         found.setdefault(record.case, []).append(record)
     return found
+
+
+def excused(run: LoadedRun) -> set[tuple[Case, Competitor]]:
+    """The competitors that cannot run a case, by the plan."""
+    return {
+        (planned.case, one.competitor)
+        for planned in (run.plan.cases if run.plan else ())
+        for one in planned.unavailable
+    }
 
 
 def failed_at_first(case_records: Iterable[Record], competitor: Competitor) -> bool:

@@ -1,10 +1,10 @@
 """Rebuilds the order of a run from its seed and compares it with the records."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import groupby
 
 from aggregator.base.quantities import count
-from aggregator.judge.auditing.findings import Finding, by_case, failed_at_first, place
+from aggregator.judge.auditing.findings import Finding, Slot, by_case, excused, failed_at_first, named, place, slot
 from aggregator.judge.same_work import contradict
 from aggregator.read.run_folder import LoadedRun
 from method.schedule import Entry, Replicate, run_schedule, schedule
@@ -12,8 +12,6 @@ from method.verdict import FEWEST_BLOCKS
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record
 from runners.harness.run import Run, RunState
-
-Step = tuple[Case, int, Competitor]
 
 
 def order_from_seed(run: LoadedRun) -> Finding:
@@ -23,54 +21,49 @@ def order_from_seed(run: LoadedRun) -> Finding:
     which, so that either may explain them. A competitor or a case without a record is taken from run.json.
     """
     name = "seed rebuilds the order"
-    ordered = sorted(run.records, key=lambda record: record.block.sequence)
-    seeds = {record.block.order_seed for record in ordered}
-    if not ordered:
+    seeds = {record.block.order_seed for record in run.records}
+    if not run.records:
         return Finding(name, [], "no record", skipped=True)
     if len(seeds) > 1:
         return Finding(name, [f"the records name {len(seeds)} seeds: {', '.join(map(str, sorted(seeds)))}"])
-    actual = [(record.case, record.block.number, record.competitor) for record in ordered]
+    actual = list(map(slot, run.records))
     there, rebuilt = set(actual), []
-    for steps in _candidates(run, ordered, seeds.pop()):
+    for steps in _candidates(run, seeds.pop()):
         rebuilt = [step for step in steps if step in there]
         if rebuilt == actual:
             return Finding(name, [], f"{count(len(actual), 'replicate')} in the order of the records' own seed")
     return Finding(name, [_first_difference(actual, rebuilt)])
 
 
-def _candidates(run: LoadedRun, ordered: Sequence[Record], seed: int) -> Iterator[list[Step]]:
+def _candidates(run: LoadedRun, seed: int) -> Iterator[list[Slot]]:
     members: dict[Case, set[Competitor]] = {}
     for planned in run.plan.cases if run.plan else []:
         if planned.competitors:
             members[planned.case] = set(planned.competitors)
     blocks: dict[Case, int] = {}
-    for record in ordered:
+    for record in run.records:
         members.setdefault(record.case, set()).add(record.competitor)
         blocks[record.case] = max(blocks.get(record.case, 0), record.block.number + 1)
     cases = sorted(members, key=lambda case: case.key)
     fewest = min(blocks.values())
     rounds = [Entry(case.key, sorted(members[case]), blocks.get(case, fewest)) for case in cases]
     yield _steps(cases, schedule(rounds, seed))
-    walked = dict.fromkeys(key for key, _ in groupby(ordered, lambda record: (record.case, record.block.number)))
+    walked = dict.fromkeys(key for key, _ in groupby(run.records, lambda record: slot(record)[:2]))
     for first in range(fewest, min(fewest, FEWEST_BLOCKS) - 1, -1):
         equal = [Entry(entry.key, entry.competitors, first) for entry in rounds]
         added = [cases.index(case) for case, number in walked if number >= first]
         yield _steps(cases, schedule(equal, seed, added, 1))
 
 
-def _steps(cases: Sequence[Case], replicates: Sequence[Replicate]) -> list[Step]:
+def _steps(cases: Sequence[Case], replicates: Sequence[Replicate]) -> list[Slot]:
     return [(cases[one.case], one.block, one.competitor) for one in replicates]
 
 
-def _first_difference(actual: Sequence[Step], rebuilt: Sequence[Step]) -> str:
+def _first_difference(actual: Sequence[Slot], rebuilt: Sequence[Slot]) -> str:
     for index, (ours, theirs) in enumerate(zip(actual, rebuilt, strict=False)):
         if ours != theirs:
-            return f"replicate {index} is {_named(ours)}; the seed puts {_named(theirs)} there"
+            return f"replicate {index} is {named(ours)}; the seed puts {named(theirs)} there"
     return f"{count(len(actual), 'replicate')} recorded, the seed gives {len(rebuilt)} of them a place"
-
-
-def _named(step: Step) -> str:
-    return f"{step[0].label}, block {step[1]}, {step[2].label}"
 
 
 def exact_schedule(run: LoadedRun) -> Finding:
@@ -80,9 +73,9 @@ def exact_schedule(run: LoadedRun) -> Finding:
     if plan is None:
         return Finding(name, [], "; ".join(run.problems) or "no run.json", skipped=True)
     due = {(plan.cases[one.case].case, one.block, one.competitor): one for one in run_schedule(plan)}
-    records = {(record.case, record.block.number, record.competitor): record for record in run.records}
+    records = {slot(record): record for record in run.records}
     problems = [text for key, record in records.items() if (text := _misplaced(record, due.get(key), plan))]
-    problems += _missing(run, plan, due)
+    problems += _missing(run, plan, records.keys(), due)
     return Finding(name, problems, f"{len(records)} of {count(len(due), 'replicate')}, each at its exact place")
 
 
@@ -96,20 +89,18 @@ def _misplaced(record: Record, due: Replicate | None, plan: Run) -> str:
     return "" if found == wanted else f"{place(record)}: {found}; the schedule says {wanted}"
 
 
-def _missing(run: LoadedRun, plan: Run, due: dict[tuple[Case, int, Competitor], Replicate]) -> list[str]:
+def _missing(run: LoadedRun, plan: Run, there: Set[Slot], due: Mapping[Slot, Replicate]) -> list[str]:
     """Replicates without a record that neither a failure, an early end of the run nor of the case explains."""
-    there = {(record.case, record.block.number, record.competitor) for record in run.records}
-    excused = {(case.case, one.competitor) for case in plan.cases for one in case.unavailable}
-    cases = by_case(run.records)
+    cases, absent = by_case(run.records), excused(run)
     closed = {case for case, records in cases.items() if contradict(records)}
     cut = plan.state is not RunState.COMPLETE or plan.budget_seconds is not None
     end = max((due[key].sequence for key in there if key in due), default=-1)
     return [
-        f"{_named((case, number, competitor))}: no record, and no failure before it says why"
+        f"{named((case, number, competitor))}: no record, and no failure before it says why"
         for (case, number, competitor), one in due.items()
         if (case, number, competitor) not in there
         and not failed_at_first(cases.get(case, []), competitor)
-        and (case, competitor) not in excused
+        and (case, competitor) not in absent
         and case not in closed
         and not (cut and one.sequence > end)
     ]
