@@ -103,6 +103,29 @@ def test_the_stages_of_a_loader_s_pipeline_have_statistics(outcomes, framework, 
 
 
 @pytest.mark.parametrize(("framework", "loader"), ALL)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_a_transfer_delivers_the_images_of_the_stage_before_it(outcomes, framework, loader, variant):
+    seen = outcomes(framework, "transfer")[f"{loader}/{variant}/transfer"]
+    before = outcomes(framework)[f"{loader}/{variant}/normalize"]
+    same = ("sizes", "shape", "dtype", "stacked", "items", "mean", "worst", "digest", "stages", "queue")
+    assert {name: seen.get(name) for name in same} == {name: before[name] for name in same}
+    watched = [entry[:2] for entry in seen["pipeline"]]
+    own_clock = [] if framework == "tensorflow" else [["transfer", 1]]  # tf.data's model knows no copies
+    assert watched == [entry[:2] for entry in before["pipeline"]] + own_clock
+    assert abs(seen["pipeline"][-1][2] - WATCHED) < 8
+
+
+THREADED = [*ALL, pytest.param("pytorch", NEEDS_UNLOCKED_PYTHON, marks=pytest.mark.frameworks("pytorch"))]
+
+
+@pytest.mark.parametrize(("framework", "loader"), THREADED)
+def test_as_many_tasks_run_at_once_as_there_are_workers(probe, manifest, framework, loader):
+    most = probe(framework, "probe_workers.py", str(manifest), loader)
+    assert len(most) == 2 * 4 * 2  # variants, stages, numbers of workers
+    assert {setting: found for setting, found in most.items() if not setting.endswith(f"/{found}")} == {}
+
+
+@pytest.mark.parametrize(("framework", "loader"), ALL)
 def test_without_a_gpu_transfer_is_unsupported(outcomes, framework, loader):
     seen = outcomes(framework)[f"{loader}/plain/transfer"]
     assert seen["kind"] == "UNSUPPORTED"
