@@ -23,7 +23,7 @@ CHANNELS_FIRST = False
 def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
     """A function that starts a new pipeline: a pass over the images in order, or an endless pass."""
     load_ffmpeg()
-    return lambda: delivered(pipeline(source, endless, tally), source, source.workers, tally)
+    return lambda: delivered(pipeline(source, endless, tally), source, source.workers, source.queue_batches, tally)
 
 
 def stages(source: Source) -> dict[str, int]:
@@ -69,16 +69,16 @@ def pipeline(source: Source, endless: bool, tally: Tally | None = None) -> Pipel
 
 
 def delivered(
-    builder: PipelineBuilder, source: Source, threads: int, tally: Tally | None
+    builder: PipelineBuilder, source: Source, threads: int, ready: int, tally: Tally | None
 ) -> Iterator[torch.Tensor | list[torch.Tensor]]:
-    """The batches of the pipeline, copied to the GPU if SPDL copies them.
+    """The batches of the pipeline, copied to the GPU if SPDL copies them; up to `ready` of them wait for delivery.
 
     As in SPDL's documentation, copying is a stage with a thread and a CUDA stream of its own.
     """
     with ThreadPoolExecutor(1, "copier") as copier:
         if copies(source):
             builder.pipe(timed(tally, "transfer", spdl.io.transfer_tensor_h2d), executor=copier, output_order="input")
-        built = builder.add_sink(source.queue_batches).build(num_threads=threads, max_failures=0)
+        built = builder.add_sink(ready).build(num_threads=threads, max_failures=0)
         with built.auto_stop():
             yield from map(checked, built.get_iterator())
 

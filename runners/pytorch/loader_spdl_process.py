@@ -67,7 +67,7 @@ def _pass(batches: Iterable, normalize: Callable | None, source: Source, tally: 
     made = map(normalize, batches) if normalize else batches
     try:
         if loader_spdl.copies(source):
-            yield from loader_spdl.delivered(PipelineBuilder().add_source(made), source, 1, tally)
+            yield from loader_spdl.delivered(PipelineBuilder().add_source(made), source, 1, 1, tally)
         else:
             yield from map(checked, made)
     finally:

@@ -37,15 +37,20 @@ def decode_by_defaults(path: tf.Tensor, side: int) -> tf.Tensor:
     return tf.ensure_shape(image, (side, side, 3))
 
 
-def dataset(source: Source, endless: bool) -> tf.data.Dataset:
-    """The images in order, once or endlessly, made by at most `workers` threads.
-
-    Options reach only what comes before them on the same device: without its own, a pipeline that is copied to the GPU
-    would run in TensorFlow's default pool, and `prefetch_to_device` must be the last transformation.
-    """
+def on_host(source: Source, endless: bool) -> tf.data.Dataset:
+    """The images in order, once or endlessly, made by at most `workers` threads."""
     positions = tf.data.Dataset.range(len(source.paths))
     images = positions.repeat() if endless else positions
-    images = (_tuned if source.tuned else _plain)(images, source).with_options(threads(source.workers))
+    return (_tuned if source.tuned else _plain)(images, source).with_options(threads(source.workers))
+
+
+def dataset(source: Source, endless: bool) -> tf.data.Dataset:
+    """The images as they are delivered.
+
+    `prefetch_to_device` must be the last transformation. Options after it would not reach the maps before it: these
+    would run in TensorFlow's own pool, of as many threads as the machine has CPUs.
+    """
+    images = on_host(source, endless)
     if _copied_ahead(source):
         return images.apply(tf.data.experimental.prefetch_to_device(DEVICE, source.queue_batches))
     return images
@@ -61,12 +66,12 @@ def observed(source: Source) -> ObservedPass:
     """An endless pass, and the statistics of its maps from tf.data's own performance model.
 
     tf.data keeps this model only if it may tune. Every number is set, so nothing is left to tune. It keeps no model of
-    what lies before `prefetch_to_device`, so these batches are copied when they are taken.
+    what lies before `prefetch_to_device`, so the batches of this pass are copied when they are taken.
     """
     options = tf.data.Options()
     options.autotune.enabled = True
-    on_host = dataclasses.replace(source, stage="normalize") if source.stage == "transfer" else source
-    images = iter(dataset(on_host, endless=True).with_options(options))
+    before_copy = dataclasses.replace(source, stage="normalize") if source.stage == "transfer" else source
+    images = iter(dataset(before_copy, endless=True).with_options(options))
     return _delivered(images, source, copy=source.stage == "transfer"), lambda: _maps(images)
 
 
@@ -97,7 +102,7 @@ def threads(workers: int) -> tf.data.Options:
 
 def settings(source: Source) -> dict[str, str]:
     """The settings in effect, as tf.data returns them. Its threads have no names, so they cannot be counted."""
-    options = dataset(source, endless=False).options()
+    options = on_host(source, endless=False).options()
     return {
         "private_threadpool_size": str(options.threading.private_threadpool_size),
         "deterministic": str(options.deterministic),

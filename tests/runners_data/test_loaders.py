@@ -189,8 +189,9 @@ def test_the_requested_workers_are_alive(outcomes, loader):
 
 
 @pytest.mark.frameworks("tensorflow")
-def test_tf_data_has_the_requested_threads(outcomes):
-    settings = outcomes("tensorflow")["tfdata/plain/batch"]["settings"]
+@pytest.mark.parametrize(("sabotage", "setting"), [("", "plain/batch"), ("transfer", "tuned/transfer")])
+def test_tf_data_has_the_requested_threads(outcomes, sabotage, setting):
+    settings = outcomes("tensorflow", sabotage)[f"tfdata/{setting}"]["settings"]
     assert (settings["private_threadpool_size"], settings["map_and_batch_fusion"]) == ("2", "True")
 
 
@@ -211,7 +212,12 @@ def test_an_image_that_cannot_be_decoded_stops_every_loader(probe, tmp_path, fra
     outcomes = probe(framework, "probe_load.py", manifest, "")
     if framework == "pytorch":
         outcomes |= probe(framework, "probe_load.py", manifest, "unlocked")
-    read = {name: seen for name, seen in outcomes.items() if not name.endswith("/transfer")}
+    outcomes |= probe(framework, "probe_load.py", manifest, "transfer")
+    read = {
+        name: seen
+        for name, seen in outcomes.items()
+        if not name.startswith(NEEDS_UNLOCKED_PYTHON) or "/transfer" not in name
+    }
     assert {name.split("/")[0] for name in read} >= set(LOADERS[framework])
     assert {seen.get("kind") for seen in read.values()} == {"DATA"}
     assert all("broken.jpg' cannot be decoded" in seen["message"] for seen in read.values())
