@@ -7,10 +7,11 @@ from collections.abc import Iterable
 import pyarrow as pa  # type: ignore[import-untyped]
 
 from aggregator.base.text import clean
+from aggregator.judge import metrics
 from aggregator.read.replicate import computed
 from method.statistic import retained
 from runners.harness.case import AXES
-from runners.harness.record import Record, Samples, Status
+from runners.harness.record import Record, Resources, Samples, Status
 
 Row = dict[str, str | int | float | bool | None]
 TEXT, WHOLE, NUMBER, TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
@@ -34,7 +35,10 @@ REPLICATE = {
     **dict.fromkeys(("first_step_seconds", "import_seconds", "setup_seconds", "injected_slowdown"), NUMBER),
     **dict.fromkeys(("rss_peak_bytes", "cgroup_peak_bytes"), WHOLE),
     **dict.fromkeys(("gpu_allocated_peak_bytes", "gpu_reserved_peak_bytes", "gpu_process_peak_bytes"), WHOLE),
-    **dict.fromkeys(("cpu_seconds", "energy_joules"), NUMBER),
+    "cpu_seconds": NUMBER,
+    "energy_counters": TEXT,
+    **dict.fromkeys(("energy_joules", "energy_joules_per_image", "energy_joules_per_step"), NUMBER),
+    **dict.fromkeys(("gpu_energy_joules", "gpu_energy_joules_per_image", "gpu_energy_joules_per_step"), NUMBER),
     **dict.fromkeys(("host", "cpu_model", "kernel", "os", "governor", "gpu", "driver", "cuda", "cudnn"), TEXT),
     **dict.fromkeys(("cpus", "memory_bytes"), WHOLE),
     **dict.fromkeys(("engine", "python", "packages", "image_id", "image_base_digest", "commit", "allocator"), TEXT),
@@ -56,7 +60,8 @@ def replicate(record: Record, run: str, environment: int, case: str, competitor:
         # The machine's name only as the digest that the record holds.
         packages = json.dumps(record.host.packages, sort_keys=True)
         row |= {**_fields(record.host, REPLICATE), "host": record.host.hostname_digest, "packages": packages}
-    row |= _fields(record.resources, REPLICATE)
+    if record.resources:
+        row |= {**_fields(record.resources, REPLICATE), **_energy(record, record.resources)}
     return {name: clean(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
@@ -92,6 +97,17 @@ def _samples(samples: Samples) -> Row:
         "first_step_seconds": None if samples.first_step_ns is None else samples.first_step_ns / 1e9,
         "import_seconds": samples.import_ns / 1e9,
         "setup_seconds": samples.setup_ns / 1e9,
+    }
+
+
+def _energy(record: Record, resources: Resources) -> Row:
+    """What the record's energy comes to for an image and, in `infer` and `train`, for a step."""
+    return {
+        "energy_counters": ", ".join(resources.energy_counters) or None,
+        "energy_joules_per_image": metrics.cpu_energy(record),
+        "energy_joules_per_step": metrics.of_a_step(metrics.cpu_energy)(record),
+        "gpu_energy_joules_per_image": metrics.gpu_energy(record),
+        "gpu_energy_joules_per_step": metrics.of_a_step(metrics.gpu_energy)(record),
     }
 
 

@@ -25,6 +25,7 @@ from launcher.engines.connection import address, connect, require_command
 from launcher.errors import ExitCode, NotReady
 from launcher.plan.discovery import choose, discover
 from launcher.stop import Stop
+from runners.harness.energy import READABLE, zones
 from runners.harness.host import (
     cgroup_cpu_quota,
     cpu_model,
@@ -76,6 +77,7 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
         *_processor(),
         *_memory(),
         _gpu(given.device),
+        _energy(),
         _disk(given.out),
     ]
     table = Table(show_edge=False, pad_edge=False)
@@ -218,6 +220,14 @@ def _gpu(device: str) -> Finding:
         return Finding("GPU", "none; DEVICE=cpu needs none")
     remedy = "install the driver (nvidia-smi must answer), or use DEVICE=cpu"
     return Finding("GPU", "no NVIDIA GPU answers", remedy, lacks=True)
+
+
+def _energy() -> Finding:
+    counters, unknown = zones()
+    if counters:
+        return Finding("energy counters", ", ".join(counter.name for counter in counters))
+    remedy = f"{READABLE} (until the next boot), if you trust all users of this machine" if READABLE in unknown else ""
+    return Finding("energy counters", "locked: only root may read them" if remedy else unknown, remedy)
 
 
 def _disk(out: Path) -> Finding:

@@ -47,6 +47,11 @@ class GpuReading:
     unknown: str = "nvidia-smi does not say"
 
 
+def visible_gpu() -> str:
+    """The number or the UUID of the first GPU that this process may use."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip() or "0"
+
+
 def read(device: str) -> GpuReading:
     """Read the first GPU that this process may use."""
     if device != "gpu":
@@ -85,8 +90,7 @@ def between(before: GpuReading, after: GpuReading) -> tuple[list[str] | None, in
 
 def _ask(question: str) -> list[str] | None:
     """The lines of nvidia-smi's answer, or None if it failed."""
-    gpu = os.environ.get("CUDA_VISIBLE_DEVICES", "").partition(",")[0].strip() or "0"
-    command = ["nvidia-smi", f"--id={gpu}", question, "--format=csv,noheader,nounits"]
+    command = ["nvidia-smi", f"--id={visible_gpu()}", question, "--format=csv,noheader,nounits"]
     answer = subprocess.run(command, capture_output=True, timeout=TIMEOUT_SECONDS, stdin=subprocess.DEVNULL)
     if answer.returncode != 0:
         return None

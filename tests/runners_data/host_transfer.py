@@ -3,9 +3,13 @@
 import contextlib
 import dataclasses
 import importlib
+import threading
 
 from runners.harness.workload import Request
 from runners.reference.source import Source, source_of
+
+_streams: list["_Stream"] = []
+_copiers: set[str] = set()
 
 
 def stand_in(framework: str) -> None:
@@ -19,7 +23,23 @@ def stand_in(framework: str) -> None:
 
         Source.pinned = False
         torch.cuda.Stream, torch.cuda.stream = _Stream, contextlib.nullcontext
-        spdl.io.transfer_tensor_h2d = lambda batch: batch
+        spdl.io.transfer_tensor_h2d = _by_spdl
+
+
+def copies_under_way() -> int:
+    """How many copies on the newest stream have begun and not ended."""
+    return _streams[-1].under_way if _streams else 0
+
+
+def spdl_copiers() -> list[str]:
+    """The threads in which SPDL copied."""
+    return sorted(_copiers)
+
+
+def forget() -> None:
+    """Forget all copies."""
+    _streams.clear()
+    _copiers.clear()
 
 
 def _source(request: Request) -> Source:
@@ -30,14 +50,21 @@ def _source(request: Request) -> Source:
     return dataclasses.replace(source_of(on_host), stage="transfer")
 
 
+def _by_spdl(batch: object) -> object:
+    _copiers.add(threading.current_thread().name)
+    return batch
+
+
 class _Stream:
     """A CUDA stream, and its events."""
 
     def __init__(self, _device) -> None:
-        pass
+        self.under_way = 0
+        _streams.append(self)
 
     def record_event(self) -> "_Stream":
+        self.under_way += 1
         return self
 
     def synchronize(self) -> None:
-        pass
+        self.under_way -= 1

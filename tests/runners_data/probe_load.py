@@ -14,8 +14,8 @@ import threading
 import time
 from pathlib import Path
 
+import host_transfer
 import numpy as np
-from host_transfer import stand_in
 
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import read_manifest
@@ -36,7 +36,7 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
     if spoil:
         spoil()
     if sabotage == "transfer":
-        stand_in(name)
+        host_transfer.stand_in(name)
     manifest = read_manifest(Path(manifest_path))
     outcomes = {}
     whole = declared.every_loader
@@ -65,6 +65,7 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
 
 
 def observe(load, request: Request, passes: bool) -> dict:
+    host_transfer.forget()
     try:
         work = load.prepare(request)
     except Unsupported as reason:
@@ -97,6 +98,8 @@ def observe(load, request: Request, passes: bool) -> dict:
             "worst": check.pixel_worst_image,
             "stages": {name: timed.items for name, timed in work.stages.items()},
             "watched_ns": watched_ns,
+            "copies_under_way": host_transfer.copies_under_way(),
+            "spdl_copiers": host_transfer.spdl_copiers(),
             "refused": {name: reason for name, reason in refused.items() if reason},
             "queue": [work.workers, work.queue_batches],
             "settings": dict(work.seen().settings),

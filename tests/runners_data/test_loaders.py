@@ -115,6 +115,15 @@ def test_a_transfer_delivers_the_images_of_the_stage_before_it(outcomes, framewo
     assert abs(seen["pipeline"][-1][2] - WATCHED) < 8
 
 
+@pytest.mark.frameworks("pytorch")
+@pytest.mark.parametrize("loader", LOADERS.get("pytorch", ()))
+def test_only_a_tuned_transfer_goes_on_while_the_loader_works(outcomes, loader):
+    plain, tuned = (outcomes("pytorch", "transfer")[f"{loader}/{variant}/transfer"] for variant in ("plain", "tuned"))
+    assert (plain["copies_under_way"], plain["spdl_copiers"]) == (0, [])
+    by_itself = loader.startswith("spdl")
+    assert (tuned["copies_under_way"], tuned["spdl_copiers"]) == ((0, ["copier_0"]) if by_itself else (1, []))
+
+
 THREADED = [*ALL, pytest.param("pytorch", NEEDS_UNLOCKED_PYTHON, marks=pytest.mark.frameworks("pytorch"))]
 
 
