@@ -125,7 +125,7 @@ def _empty_batch(case: Case) -> str | None:
 
 def _negative(resources: Resources) -> str | None:
     for name, value in vars(resources).items():
-        if value is not None and value < 0:
+        if isinstance(value, int | float) and value < 0:
             return f"resources.{name}: {value} is negative"
     return None
 

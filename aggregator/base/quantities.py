@@ -8,6 +8,7 @@ from method.compare import Paired, ratio
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+ENERGY_UNITS = ((1.0, "J"), (1e-3, "mJ"), (1e-6, "µJ"))
 BYTE_UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B"))
 DASH = "–"
 FACTORS_APART = 4
@@ -99,11 +100,12 @@ def duration_range(values: Sequence[float]) -> str:
 
 def bytes_range(values: Sequence[float]) -> str:
     """Median of bytes with the lowest and highest."""
-    if not values:
-        return DASH
-    middle = statistics.median(values)
-    size, name = next(((size, name) for size, name in BYTE_UNITS if middle >= size), BYTE_UNITS[-1])
-    return _range([value / size for value in values], name)
+    return _range_in(BYTE_UNITS, values)
+
+
+def energy_range(values: Sequence[float]) -> str:
+    """Median of joules with the lowest and highest."""
+    return _range_in(ENERGY_UNITS, values)
 
 
 def percent_range(values: Sequence[float]) -> str:
@@ -135,6 +137,15 @@ def percent(fraction: float, digits: int = 0) -> str:
 def count(number: int, noun: str) -> str:
     """`1 case`, `2 cases`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _range_in(units: Sequence[tuple[float, str]], values: Sequence[float]) -> str:
+    """The range in the largest unit that the median reaches."""
+    if not values:
+        return DASH
+    middle = statistics.median(values)
+    size, name = next(((size, name) for size, name in units if middle >= size), units[-1])
+    return _range([value / size for value in values], name)
 
 
 def _range(values: Sequence[float], unit: str) -> str:

@@ -10,7 +10,7 @@ from aggregator.judge import metrics
 from aggregator.read.replicate import computed
 from method.statistic import retained
 from runners.harness.case import AXES
-from runners.harness.record import Record, Status
+from runners.harness.record import Record, Resources, Status
 
 Row = dict[str, str | int | float | bool | None]
 TEXT, WHOLE, NUMBER, TRUTH = pa.string(), pa.int64(), pa.float64(), pa.bool_()
@@ -34,7 +34,10 @@ REPLICATE = {
     **dict.fromkeys(("first_step_seconds", "import_seconds", "setup_seconds", "injected_slowdown"), NUMBER),
     **dict.fromkeys(("rss_peak_bytes", "cgroup_peak_bytes"), WHOLE),
     **dict.fromkeys(("gpu_allocated_peak_bytes", "gpu_reserved_peak_bytes", "gpu_process_peak_bytes"), WHOLE),
-    **dict.fromkeys(("cpu_seconds", "energy_joules"), NUMBER),
+    "cpu_seconds": NUMBER,
+    "energy_counters": TEXT,
+    **dict.fromkeys(("energy_joules", "energy_joules_per_image", "energy_joules_per_step"), NUMBER),
+    **dict.fromkeys(("gpu_energy_joules", "gpu_energy_joules_per_image", "gpu_energy_joules_per_step"), NUMBER),
     **dict.fromkeys(("host", "cpu_model", "kernel", "os", "governor", "gpu", "driver", "cuda", "cudnn"), TEXT),
     **dict.fromkeys(("cpus", "memory_bytes"), WHOLE),
     **dict.fromkeys(("engine", "python", "packages", "image_id", "image_base_digest", "commit", "allocator"), TEXT),
@@ -67,4 +70,17 @@ def replicate(record: Record, run: str, environment: int, case: str, competitor:
     if record.host:
         # The machine's name only as the digest that the record holds.
         row |= {"host": record.host.hostname_digest, "packages": json.dumps(record.host.packages, sort_keys=True)}
+    if record.resources:
+        row |= _energy(record, record.resources)
     return {name: clean(value) if isinstance(value, str) else value for name, value in row.items()}
+
+
+def _energy(record: Record, resources: Resources) -> Row:
+    """What the record's energy comes to for an image and, in `infer` and `train`, for a step."""
+    return {
+        "energy_counters": ", ".join(resources.energy_counters) or None,
+        "energy_joules_per_image": metrics.cpu_energy(record),
+        "energy_joules_per_step": metrics.of_a_step(metrics.cpu_energy)(record),
+        "gpu_energy_joules_per_image": metrics.gpu_energy(record),
+        "gpu_energy_joules_per_step": metrics.of_a_step(metrics.gpu_energy)(record),
+    }

@@ -6,6 +6,7 @@ import numpy as np
 
 from aggregator.base.text import clean
 from aggregator.read.replicate import computed
+from method.statistic import STEP_WORKLOADS
 from runners.harness.record import Record
 
 Metric = Callable[[Record], float | None]
@@ -88,18 +89,53 @@ def stage_rate(name: str) -> Metric:
     return read
 
 
-def cpu_time(record: Record) -> float | None:
-    """CPU seconds per image of the measured window.
+def _images(record: Record) -> int:
+    """How many images the measured window handled.
 
     The window has every step, including warm-up and throughput groups, or all stages of `fit` with the images of all
-    epochs. None where the window was too short for the kernel's ticks.
+    epochs.
     """
-    samples, resources = record.samples, record.resources
-    if samples is None or resources is None or resources.cpu_seconds <= 0:
-        return None
+    samples = record.samples
+    if samples is None:
+        return 0
     steps = len(samples.step_ns) + len(samples.group_ns) * samples.group_steps
     passes = (record.case.epochs or 1) if record.case.workload == "fit" else steps
-    return resources.cpu_seconds / (passes * samples.items_per_step)
+    return passes * samples.items_per_step
+
+
+def cpu_time(record: Record) -> float | None:
+    """CPU seconds per image of the measured window. None where the window was too short for the kernel's ticks."""
+    images, resources = _images(record), record.resources
+    return resources.cpu_seconds / images if images and resources and resources.cpu_seconds > 0 else None
+
+
+def cpu_energy(record: Record) -> float | None:
+    """Joules per image that the CPU took in the measured window; None without counters.
+
+    Records up to schema version 9 have no list of counters: their number is the first package's alone.
+    """
+    images, resources = _images(record), record.resources
+    if not images or resources is None or resources.energy_joules is None or not resources.energy_counters:
+        return None
+    return resources.energy_joules / images
+
+
+def gpu_energy(record: Record) -> float | None:
+    """Joules per image that the GPU took in the measured window; None without a counter."""
+    images, resources = _images(record), record.resources
+    if not images or resources is None or resources.gpu_energy_joules is None:
+        return None
+    return resources.gpu_energy_joules / images
+
+
+def of_a_step(per_image: Metric) -> Metric:
+    """Reads the same for a step of `infer` or `train`, in place of an image."""
+
+    def read(record: Record) -> float | None:
+        value = per_image(record) if record.case.workload in STEP_WORKLOADS else None
+        return value * record.samples.items_per_step if value is not None and record.samples else None
+
+    return read
 
 
 def _field(part: str, name: str) -> Metric:

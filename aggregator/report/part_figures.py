@@ -10,7 +10,7 @@ from aggregator.report.fit.figures import against_time, history
 from aggregator.report.loaders.figures import cost, first_batch, throughput
 from aggregator.report.model import Figure
 from aggregator.report.relative_speed import STEPS, relative_speed
-from aggregator.report.resources.figures import FIRST_STEP, GPU_MEMORY, MEMORY, reading_figure
+from aggregator.report.resources.figures import CPU_ENERGY, FIRST_STEP, GPU_ENERGY, GPU_MEMORY, MEMORY, reading_figure
 from aggregator.report.steps.figures import roofline_figures
 
 MOST_OPEN = 5
@@ -30,6 +30,8 @@ def part_figures(cases: Sequence[CaseResult], roof: Roof, palette: Palette, pref
         reading_figure(MEMORY, cases, palette, prefix),
         reading_figure(FIRST_STEP, cases, palette, prefix),
         reading_figure(GPU_MEMORY, cases, palette, prefix),
+        reading_figure(CPU_ENERGY, cases, palette, prefix),
+        reading_figure(GPU_ENERGY, cases, palette, prefix),
         *(relative_speed(one, palette, prefix) for one in others),
         history(fits, palette, prefix),
         cost(loads, palette, prefix),

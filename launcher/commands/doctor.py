@@ -26,6 +26,7 @@ from launcher.engines.facts import is_podman, limits_remedy, security, unlimited
 from launcher.errors import ExitCode, NotReady
 from launcher.plan.discovery import choose, discover
 from launcher.stop import Stop
+from runners.harness.energy import READABLE, zones
 from runners.harness.host import (
     cgroup_cpu_quota,
     cpu_model,
@@ -62,6 +63,7 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
         *_processor(),
         *_memory(),
         *of_gpus(root, programs, given.device, given.gpu, None if given.engine == "venv" else client),
+        _energy(),
         _disk(given.out),
     ]
     table = Table(show_edge=False, pad_edge=False)
@@ -204,6 +206,14 @@ def _memory() -> Iterator[Finding]:
     shortfall = machine.shm_shortfall(SHM_WANTED)
     remedy = f"{shortfall}; containers have their own" if shortfall else ""
     yield Finding("/dev/shm", f"{(shm_bytes() or 0) / GIB:.2f} GiB", remedy)
+
+
+def _energy() -> Finding:
+    counters, unknown = zones()
+    if counters:
+        return Finding("energy counters", ", ".join(counter.name for counter in counters))
+    remedy = f"{READABLE} (until the next boot), if you trust all users of this machine" if READABLE in unknown else ""
+    return Finding("energy counters", "locked: only root may read them" if remedy else unknown, remedy)
 
 
 def _disk(out: Path) -> Finding:

@@ -28,7 +28,7 @@ SCHEMA_HISTORY = {
     7: "health: minor faults, and the share of memory in huge pages",
     8: "host: the settings of the C library's allocator",
     9: "host: the first package is the framework's own",
-    10: "settings in effect: the UUID of the GPU",
+    10: "settings: the UUID of the GPU; resources: energy of all CPU packages with their memory, and of the GPU",
 }
 
 RECORD_BYTES = 32 * 2**20
@@ -152,7 +152,9 @@ class Resources:
 
     `rss_peak_bytes` belongs to the process tree and counts from the first step on, so that memory needed for set-up
     alone, such as generating weights, is not in it. `cgroup_peak_bytes` covers the whole replicate. `cpu_seconds` (of
-    the process tree) and `energy_joules` (of the whole CPU package) cover the timed window.
+    the process tree), `energy_joules` and `gpu_energy_joules` cover the timed window. Energy is the energy of the whole
+    CPU and of the whole GPU, whatever ran there. `energy_joules` is the sum of the `energy_counters`: every CPU
+    package, and the memory of a package that counts it separately. Up to version 9 it was the first package alone.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -164,6 +166,8 @@ class Resources:
     gpu_process_peak_bytes: int | None
     cpu_seconds: float
     energy_joules: float | None
+    gpu_energy_joules: float | None = None
+    energy_counters: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from runners.harness import health, memory, resources
 from runners.harness.case import Case, Competitor
 from runners.harness.clock import now_ns
 from runners.harness.effective import effective
+from runners.harness.energy import Energy, Meter
 from runners.harness.faults import fault, remember_dead_worker
 from runners.harness.host import host
 from runners.harness.loop import GROUP_STEPS, quiet_collector, sample_deliveries, sample_groups, sample_steps
@@ -81,7 +82,7 @@ def _replicate(
         rss_peak, seen = resources.peak_rss_bytes(), work.seen()
         gpu_peaks = seen.gpu_allocated_peak_bytes, seen.gpu_reserved_peak_bytes
         consumed, unknown_resources = resources.resources(
-            *timed.usage, rss_peak, gpu_peaks, timed.health[1].gpu.process_bytes
+            timed.cpu_ticks, timed.energy, rss_peak, gpu_peaks, timed.health[1].gpu.process_bytes
         )
         condition, unknown_health = health.health(*timed.health, consumed.cpu_seconds)
         cache, unknown_cache = _cache_state(compiled, warm)
@@ -181,10 +182,11 @@ def _check_only(work: StepWork | FitWork, request: Request, record: Record) -> R
 
 @dataclasses.dataclass(frozen=True)
 class _Timed:
-    """The timed window: its samples, and the counters at its start and its end."""
+    """The timed window: its samples, what it used, and the machine at its start and its end."""
 
     samples: Samples
-    usage: tuple[resources.Usage, resources.Usage]
+    cpu_ticks: int
+    energy: Energy
     health: tuple[health.Reading, health.Reading]
     history: list[Epoch] | None = None
     unknown: dict[str, str] = dataclasses.field(default_factory=dict)
@@ -203,14 +205,17 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
             stage_items[name] = stage.items
     work, sampling = slowed(work, options.slowdown), options.sampling
     groups: list[int] = []
-    health_before, usage_before = health.opening(device), resources.usage()
+    meter = Meter(device)
+    health_before, ticks_before = health.opening(device), resources.cpu_ticks()
+    meter.start()
     if work.queue_batches:
         times, warmup = sample_deliveries(work, sampling)
     else:
         times, warmup = sample_steps(work, sampling), sampling.warmup_steps
         if device == "gpu":
             groups = sample_groups(work, sampling)
-    usage_after, health_after = resources.usage(), health.closing(device)
+    energy = meter.stop()
+    ticks, health_after = resources.cpu_ticks() - ticks_before, health.closing(device)
     samples = Samples(
         times,
         warmup,
@@ -230,16 +235,19 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
     )
     if not groups:
         unknown["samples.group_ns"] = "measured only for steps on a GPU"
-    return _Timed(samples, (usage_before, usage_after), (health_before, health_after), unknown=unknown)
+    return _Timed(samples, ticks, energy, (health_before, health_after), unknown=unknown)
 
 
 def _time_fit(work: FitWork, case: Case, scratch: Path) -> _Timed:
-    health_before, usage_before = health.opening(case.device), resources.usage()
+    meter = Meter(case.device)
+    health_before, ticks_before = health.opening(case.device), resources.cpu_ticks()
+    meter.start()
     fitted = time_stages(work, case.epochs or 1, scratch, bool(case.test_each_epoch))
-    usage_after, health_after = resources.usage(), health.closing(case.device)
+    energy = meter.stop()
+    ticks, health_after = resources.cpu_ticks() - ticks_before, health.closing(case.device)
     samples = Samples([], 0, work.train_items, None, import_ns=0, setup_ns=0, stage_ns=fitted.stage_ns)
     unknown = dict.fromkeys(("samples.first_step_ns", "samples.group_ns"), "fit is timed by stages and epochs")
-    return _Timed(samples, (usage_before, usage_after), (health_before, health_after), fitted.history, unknown)
+    return _Timed(samples, ticks, energy, (health_before, health_after), fitted.history, unknown)
 
 
 def _finite(check: Check) -> Check:

@@ -1,34 +1,25 @@
-"""The resources of a replicate: memory peaks of the process tree, CPU time, and energy if the machine counts it."""
+"""The resources of a replicate: memory peaks and CPU time of the process tree."""
 
 import contextlib
 import ctypes
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
+from runners.harness.energy import Energy
 from runners.harness.proc import fields, process_tree, read_int, read_text
 from runners.harness.record import Resources, provenance, unknown
 
-ENERGY_COUNTER = "/sys/class/powercap/intel-rapl:0/energy_uj"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
-@dataclass(frozen=True)
-class Usage:
-    """CPU time and energy up to one moment."""
-
-    cpu_ticks: int
-    energy_microjoules: int | None
-
-
-def usage() -> Usage:
-    """CPU ticks of the process tree, including ended children, and the energy counter of the CPU package."""
+def cpu_ticks() -> int:
+    """The CPU ticks of the process tree up to now, including ended children."""
     ticks = 0
     for pid in process_tree():
         stat = read_text(f"/proc/{pid}/stat")
         if stat:
             ticks += sum(int(value) for value in stat.rpartition(")")[2].split()[11:15])
-    return Usage(ticks, read_int(ENERGY_COUNTER))
+    return ticks
 
 
 def reset_peak() -> None:
@@ -56,23 +47,19 @@ def cgroup_peak_bytes() -> int | None:
 
 
 def resources(
-    before: Usage,
-    after: Usage,
+    ticks: int,
+    energy: Energy,
     rss_peak: int,
     gpu_peaks: tuple[int | None, int | None],
     gpu_process: int | None = None,
 ) -> tuple[Resources, dict[str, str]]:
-    """The record's resources for the window between two readings, and a reason for each unknown value.
+    """The record's resources for the timed window, and a reason for each unknown value.
 
-    `gpu_peaks` are the allocator's peaks (allocated, reserved), `gpu_process` is the GPU memory that the process held
-    at the window's end, all in bytes. The process's peak is at least its allocator's: in PyTorch, cuDNN's autotuning
-    took 2.7 GiB, of which 1.4 GiB were left at the end.
+    `ticks` of CPU time and `energy` were spent in the window. `gpu_peaks` are the allocator's peaks (allocated,
+    reserved), `gpu_process` is the GPU memory that the process held at the window's end, all in bytes. The process's
+    peak is at least its allocator's: in PyTorch, cuDNN's autotuning took 2.7 GiB, of which 1.4 GiB were left at the
+    end.
     """
-    energy, no_energy = None, "no readable energy counter"
-    if before.energy_microjoules is not None and after.energy_microjoules is not None:
-        difference = after.energy_microjoules - before.energy_microjoules
-        energy = difference / 1e6 if difference > 0 else None
-        no_energy = "the counter wrapped round or stood still during the window"
     allocated, reserved = gpu_peaks
     used = Resources(
         rss_peak_bytes=rss_peak,
@@ -80,10 +67,12 @@ def resources(
         gpu_allocated_peak_bytes=allocated,
         gpu_reserved_peak_bytes=reserved,
         gpu_process_peak_bytes=None if gpu_process is None else max(gpu_process, allocated or 0, reserved or 0),
-        cpu_seconds=(after.cpu_ticks - before.cpu_ticks) / TICKS,
-        energy_joules=energy,
+        cpu_seconds=ticks / TICKS,
+        energy_joules=energy.cpu,
+        gpu_energy_joules=energy.gpu,
+        energy_counters=energy.counters,
     )
-    return used, unknown("resources", used, {**REASONS, "energy_joules": no_energy})
+    return used, {**energy.unknown, **unknown("resources", used, REASONS)}
 
 
 REASONS = {

@@ -1,10 +1,8 @@
 """Data loading: decodes, resizes, stacks and normalises the images of a data set, batch after batch."""
 
-import contextlib
 import dataclasses
 import importlib
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import numpy as np
 import torch
@@ -12,7 +10,8 @@ import torch
 from runners.harness.record import Check
 from runners.harness.workload import Invalid, Request, Seen, StepWork
 from runners.pytorch import device as devices
-from runners.pytorch.tally import Tally, timed
+from runners.pytorch.tally import Tally
+from runners.pytorch.transfer import on_device
 from runners.reference.passes import ObservedPass, Passes
 from runners.reference.pixels import inspect
 from runners.reference.source import Source, source_of
@@ -30,14 +29,14 @@ def prepare(request: Request) -> StepWork:
     loader = importlib.import_module(f"runners.pytorch.loader_{request.competitor.loader}")
     settings: dict[str, str] = {}
     first: list[torch.Tensor] = []
+    copies = source.stage == "transfer" and "transfer" not in loader.stages(source)  # else the loader itself copies
 
     def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
         start_pass = loader.opened(source, endless, tally)
-        copy = timed(tally, "transfer", partial(copied, device=device))
-        return (lambda: on_device(start_pass(), copy)) if source.stage == "transfer" else start_pass
+        return (lambda: on_device(start_pass(), source, device, tally)) if copies else start_pass
 
     def observed(source: Source) -> ObservedPass:
-        transfer = {"transfer": 1} if source.stage == "transfer" else {}
+        transfer = {"transfer": 1} if copies else {}
         tally = Tally(loader.stages(source) | transfer, writers=source.workers)
         return opened(source, True, tally)(), tally.read
 
@@ -83,16 +82,3 @@ def prepare(request: Request) -> StepWork:
         stages=passes.stages(),
         pipeline=passes.pipeline,
     )
-
-
-def on_device(batches: Iterator[torch.Tensor], copy: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[torch.Tensor]:
-    """The batches, copied to the device."""
-    with contextlib.closing(batches):
-        yield from map(copy, batches)
-
-
-def copied(batch: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """The batch on the device, after the copy has finished."""
-    on_gpu = batch.to(device, non_blocking=batch.is_pinned())  # pinned memory needs no buffer in between
-    torch.cuda.synchronize(device)
-    return on_gpu

@@ -3,8 +3,10 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import spdl
+import spdl.io
 import torch
 from spdl.io.utils import get_ffmpeg_versions
 from spdl.pipeline import PipelineBuilder
@@ -21,7 +23,7 @@ CHANNELS_FIRST = False
 def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
     """A function that starts a new pipeline: a pass over the images in order, or an endless pass."""
     load_ffmpeg()
-    return lambda: _pass(source, endless, tally)
+    return lambda: delivered(pipeline(source, endless, tally), source, source.workers, source.queue_batches, tally)
 
 
 def stages(source: Source) -> dict[str, int]:
@@ -34,13 +36,21 @@ def stages(source: Source) -> dict[str, int]:
         stages["batch"] = source.workers if source.tuned else 1
     if source.normalized:
         stages["normalize"] = source.workers if source.tuned else 1
+    if copies(source):
+        stages["transfer"] = 1
     return stages
+
+
+def copies(source: Source) -> bool:
+    """Whether SPDL itself copies the batches to the GPU."""
+    return source.stage == "transfer" and source.tuned
 
 
 def pipeline(source: Source, endless: bool, tally: Tally | None = None) -> PipelineBuilder:
     """The pipeline from paths to batches. A task is a batch in the variant `tuned`, an image in the variant `plain`.
 
-    The pipeline can be sent to another process. Raises Unsupported without workers.
+    It has no sink yet, and its batches are on the host. It can be sent to another process. Raises Unsupported without
+    workers.
     """
     if not source.workers:
         raise Unsupported("SPDL decodes in threads of its own: it needs --workers 1 or more")
@@ -55,7 +65,22 @@ def pipeline(source: Source, endless: bool, tally: Tally | None = None) -> Pipel
         builder.pipe(decode, concurrency=source.workers, output_order="input").aggregate(source.batch_size)
         if source.stage != "decode":
             builder.pipe(PlainBatch(source, tally), output_order="input")
-    return builder.add_sink(source.queue_batches)
+    return builder
+
+
+def delivered(
+    builder: PipelineBuilder, source: Source, threads: int, ready: int, tally: Tally | None
+) -> Iterator[torch.Tensor | list[torch.Tensor]]:
+    """The batches of the pipeline, copied to the GPU if SPDL copies them; up to `ready` of them wait for delivery.
+
+    As in SPDL's documentation, copying is a stage with a thread and a CUDA stream of its own.
+    """
+    with ThreadPoolExecutor(1, "copier") as copier:
+        if copies(source):
+            builder.pipe(timed(tally, "transfer", spdl.io.transfer_tensor_h2d), executor=copier, output_order="input")
+        built = builder.add_sink(ready).build(num_threads=threads, max_failures=0)
+        with built.auto_stop():
+            yield from map(checked, built.get_iterator())
 
 
 def settings(source: Source) -> dict[str, str]:
@@ -81,9 +106,3 @@ class Names:
     def __iter__(self) -> Iterator:
         names = itertools.cycle(self.names) if self.endless else iter(self.names)
         return names if self.size is None else iter(lambda: list(itertools.islice(names, self.size)), [])
-
-
-def _pass(source: Source, endless: bool, tally: Tally | None) -> Iterator[torch.Tensor | list[torch.Tensor]]:
-    built = pipeline(source, endless, tally).build(num_threads=source.workers, max_failures=0)
-    with built.auto_stop():
-        yield from map(checked, built.get_iterator())

@@ -5,12 +5,13 @@ import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from spdl.pipeline import run_pipeline_in_subprocess
+import torch
+from spdl.pipeline import PipelineBuilder, run_pipeline_in_subprocess
 
 from runners.pytorch import loader_spdl
 from runners.pytorch.ffmpeg import load_ffmpeg
 from runners.pytorch.shm import require_shared_memory
-from runners.pytorch.spdl_tasks import checked, planes_normalized
+from runners.pytorch.spdl_tasks import Undecodable, checked, planes_normalized
 from runners.pytorch.tally import Tally, timed
 from runners.reference.source import SIDE, Source
 
@@ -37,15 +38,17 @@ def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callabl
     batch = source.batch_size * SIDE * SIDE * 3 * (4 if stage == "normalize" else 1)
     require_shared_memory(batch * (2 * source.queue_batches + SPARE_BATCHES))
     batches = run_pipeline_in_subprocess(
-        loader_spdl.pipeline(dataclasses.replace(source, stage=stage), endless, tally).get_config(),
+        loader_spdl.pipeline(dataclasses.replace(source, stage=stage), endless, tally)
+        .add_sink(source.queue_batches)
+        .get_config(),
         num_threads=source.workers,
         max_failures=0,
         buffer_size=source.queue_batches,
         initializer=load_ffmpeg,
         mp_context=START_METHOD,
     )
-    normalize = timed(tally, "normalize", partial(planes_normalized, pinned=source.pinned))
-    return lambda: _pass(batches, normalize if normalizes_here else None)
+    normalize = timed(tally, "normalize", partial(_normalized, pinned=source.pinned)) if normalizes_here else None
+    return lambda: _pass(batches, normalize, source, tally)
 
 
 def settings(source: Source) -> dict[str, str]:
@@ -60,12 +63,19 @@ def settings(source: Source) -> dict[str, str]:
     }
 
 
-def _pass(batches: Iterable, normalize: Callable | None) -> Iterator:
+def _pass(batches: Iterable, normalize: Callable | None, source: Source, tally: Tally | None) -> Iterator:
+    made = map(normalize, batches) if normalize else batches
     try:
-        for batch in map(checked, batches):
-            yield normalize(batch) if normalize else batch
+        if loader_spdl.copies(source):
+            yield from loader_spdl.delivered(PipelineBuilder().add_source(made), source, 1, 1, tally)
+        else:
+            yield from map(checked, made)
     finally:
-        del batches  # otherwise an error's traceback would keep the process alive
+        del batches, made  # otherwise an error's traceback would keep the process alive
+
+
+def _normalized(batch: torch.Tensor | Undecodable, pinned: bool) -> torch.Tensor | Undecodable:
+    return batch if isinstance(batch, Undecodable) else planes_normalized(batch, pinned)
 
 
 def _normalizes_here(source: Source) -> bool:

@@ -1,5 +1,6 @@
 """tf.data: a graph of decoding operations that a pool of threads runs."""
 
+import dataclasses
 import os
 from collections.abc import Callable, Iterator, Sequence
 
@@ -13,6 +14,8 @@ from runners.reference.source import SIDE, Source
 
 UNREADABLE = (tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
 """The errors of a broken or missing image."""
+DEVICE = "GPU:0"
+"""The device to which the stage `transfer` copies."""
 SEARCHED = 20_000
 """The largest number of images to search for a broken image: a minute or two."""
 
@@ -34,12 +37,23 @@ def decode_by_defaults(path: tf.Tensor, side: int) -> tf.Tensor:
     return tf.ensure_shape(image, (side, side, 3))
 
 
-def dataset(source: Source, endless: bool) -> tf.data.Dataset:
+def on_host(source: Source, endless: bool) -> tf.data.Dataset:
     """The images in order, once or endlessly, made by at most `workers` threads."""
     positions = tf.data.Dataset.range(len(source.paths))
     images = positions.repeat() if endless else positions
-    images = (_tuned if source.tuned else _plain)(images, source)
-    return images.with_options(threads(source.workers))
+    return (_tuned if source.tuned else _plain)(images, source).with_options(threads(source.workers))
+
+
+def dataset(source: Source, endless: bool) -> tf.data.Dataset:
+    """The images as they are delivered.
+
+    `prefetch_to_device` must be the last transformation. Options after it would not reach the maps before it: these
+    would run in TensorFlow's own pool, of as many threads as the machine has CPUs.
+    """
+    images = on_host(source, endless)
+    if _copied_ahead(source):
+        return images.apply(tf.data.experimental.prefetch_to_device(DEVICE, source.queue_batches))
+    return images
 
 
 def opened(source: Source, endless: bool) -> Callable[[], Iterator[tf.Tensor | list[tf.Tensor]]]:
@@ -51,12 +65,14 @@ def opened(source: Source, endless: bool) -> Callable[[], Iterator[tf.Tensor | l
 def observed(source: Source) -> ObservedPass:
     """An endless pass, and the statistics of its maps from tf.data's own performance model.
 
-    tf.data keeps this model only if it may tune. Every number is set, so nothing is left to tune.
+    tf.data keeps this model only if it may tune. Every number is set, so nothing is left to tune. It keeps no model of
+    what lies before `prefetch_to_device`, so the batches of this pass are copied when they are taken.
     """
     options = tf.data.Options()
     options.autotune.enabled = True
-    images = iter(dataset(source, endless=True).with_options(options))
-    return _delivered(images, source), lambda: _maps(images)
+    before_copy = dataclasses.replace(source, stage="normalize") if source.stage == "transfer" else source
+    images = iter(dataset(before_copy, endless=True).with_options(options))
+    return _delivered(images, source, copy=source.stage == "transfer"), lambda: _maps(images)
 
 
 def unreadable(error: tf.errors.OpError, paths: Sequence[str]) -> Invalid:
@@ -86,7 +102,7 @@ def threads(workers: int) -> tf.data.Options:
 
 def settings(source: Source) -> dict[str, str]:
     """The settings in effect, as tf.data returns them. Its threads have no names, so they cannot be counted."""
-    options = dataset(source, endless=False).options()
+    options = on_host(source, endless=False).options()
     return {
         "private_threadpool_size": str(options.threading.private_threadpool_size),
         "deterministic": str(options.deterministic),
@@ -102,12 +118,12 @@ def settings(source: Source) -> dict[str, str]:
 
 
 def _pass(images: tf.data.Dataset, source: Source) -> Iterator[tf.Tensor | list[tf.Tensor]]:
-    yield from _delivered(iter(images), source)
+    yield from _delivered(iter(images), source, copy=source.stage == "transfer" and not source.tuned)
 
 
-def _delivered(images: Iterator[tf.Tensor], source: Source) -> Iterator[tf.Tensor | list[tf.Tensor]]:
-    if source.stage == "transfer" and not source.tuned:
-        images = map(_on_gpu, images)
+def _delivered(images: Iterator[tf.Tensor], source: Source, copy: bool) -> Iterator[tf.Tensor | list[tf.Tensor]]:
+    if copy:
+        images = map(_on_device, images)
     try:
         yield from _in_lists(images, source.batch_size) if source.stage == "decode" else images
     except UNREADABLE as error:
@@ -148,9 +164,12 @@ def _tuned(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
     batches = images.batch(source.batch_size)
     if source.normalized:
         batches = batches.map(_normalize, num_parallel_calls=source.workers or None)
-    if source.stage == "transfer":
-        return batches.apply(tf.data.experimental.prefetch_to_device("GPU:0", source.queue_batches))
-    return batches.prefetch(source.queue_batches)
+    return batches if _copied_ahead(source) else batches.prefetch(source.queue_batches)
+
+
+def _copied_ahead(source: Source) -> bool:
+    """Whether batches are prefetched to the device, rather than copied when they are taken."""
+    return source.stage == "transfer" and source.tuned
 
 
 def _reader(source: Source) -> Callable[[tf.Tensor], tf.Tensor]:
@@ -164,8 +183,8 @@ def _reader(source: Source) -> Callable[[tf.Tensor], tf.Tensor]:
     return lambda position: to_uint8(decode(paths[position], SIDE))
 
 
-def _on_gpu(batch: tf.Tensor) -> tf.Tensor:
-    with tf.device("GPU:0"):
+def _on_device(batch: tf.Tensor) -> tf.Tensor:
+    with tf.device(DEVICE):
         copied = tf.identity(batch)
     tf.test.experimental.sync_devices()
     return copied

@@ -77,9 +77,24 @@ def test_both_tables_hold_what_the_records_hold(tmp_path, capsys, monkeypatch, s
 def test_what_is_unknown_is_missing_and_never_zero(tmp_path, capsys, suffix):
     replicates, samples = export(write_folder(tmp_path / "r", *run_of_everything()), suffix, capsys)
     assert replicates.gpu.isna().all()
-    assert replicates.energy_joules.isna().all()
+    energy = [name for name in replicates.columns if "energy" in name]
+    assert len(energy) == 7
+    assert replicates[energy].isna().all(axis=None)
     assert replicates.seconds.isna().tolist() == [True] + [False] * (len(replicates) - 1)
     assert samples[samples.workload == "infer"].workers.isna().all()
+
+
+@pytest.mark.parametrize("suffix", READ)
+def test_energy_is_exported_for_the_window_an_image_and_a_step(tmp_path, capsys, suffix):
+    run = make_run([planned(STEP, [TORCH], 1)])
+    (record,) = scheduled(run)
+    steps = len(record.samples.step_ns)
+    counted = {"energy_joules": 3.0 * steps, "energy_counters": ["package-0", "package-0 dram"]}
+    record = dataclasses.replace(record, resources=dataclasses.replace(record.resources, **counted))
+    (row,) = export(write_folder(tmp_path / "r", run, [record]), suffix, capsys)[0].itertuples()
+    assert (row.energy_joules, row.energy_counters) == (3.0 * steps, "package-0, package-0 dram")
+    assert row.energy_joules_per_step == pytest.approx(3.0)
+    assert row.energy_joules_per_image == pytest.approx(3.0 / record.samples.items_per_step)
 
 
 @pytest.mark.parametrize("suffix", READ)

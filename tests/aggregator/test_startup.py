@@ -23,7 +23,7 @@ from aggregator.report.build import build_report
 from aggregator.report.case_remarks import remarks
 from aggregator.report.figures.charts import Drawn
 from aggregator.report.figures.style import Palette
-from aggregator.report.resources.figures import FIRST_STEP, GPU_MEMORY, MEMORY, reading_figure
+from aggregator.report.resources.figures import CPU_ENERGY, FIRST_STEP, GPU_ENERGY, GPU_MEMORY, MEMORY, reading_figure
 from aggregator.report.resources.tables import startup_table
 from runners.harness.case import Competitor
 
@@ -115,6 +115,35 @@ def test_a_peak_of_nothing_is_not_drawn_on_a_scale_that_has_no_nothing(monkeypat
 
     figure, rows = drawn(monkeypatch, MEMORY, cases_of(TWO_CASES, empty))
     assert (figure, rows) == (None, [])
+
+
+def joules(record):
+    """PyTorch takes 3 joules for an image, TensorFlow 2; the GPU is not in use."""
+    images = len(record.samples.step_ns) * record.samples.items_per_step
+    energy = images * (3.0 if record.competitor.framework == "pytorch" else 2.0)
+    used = dataclasses.replace(record.resources, energy_joules=energy, energy_counters=["package-0"])
+    return dataclasses.replace(record, resources=used)
+
+
+def test_energy_has_columns_and_a_figure_where_it_was_counted(monkeypatch):
+    table = table_of("infer", TWO_CASES, joules)
+    heads = ("CPU energy per image", "CPU energy per step")
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [tuple(row[head].text for head in heads) for row in rows] == [
+        *(("3.00 J", "3.00 J"), ("2.00 J", "2.00 J")),
+        *(("3.00 J", "24.0 J"), ("2.00 J", "16.0 J")),
+    ]
+    assert "GPU energy per image" not in table.columns
+    assert "compares only what ran alone" in table.caption
+    figure, rows = drawn(monkeypatch, CPU_ENERGY, cases_of(TWO_CASES, joules))
+    assert (figure.name, {row["value"] for row in rows}) == ("cpu-energy", {2.0, 3.0})
+    assert drawn(monkeypatch, GPU_ENERGY, cases_of(TWO_CASES, joules))[0] is None
+
+
+def test_where_no_energy_was_counted_none_is_mentioned(monkeypatch):
+    table = table_of("infer", TWO_CASES)
+    assert "nergy" not in "".join((table.caption, *table.columns))
+    assert drawn(monkeypatch, CPU_ENERGY, cases_of(TWO_CASES))[0] is None
 
 
 def with_gpu(held, given, reserved):

@@ -19,7 +19,7 @@ from make_records import (
 )
 
 from aggregator.judge.analysis import analyse
-from aggregator.judge.metrics import cpu_time
+from aggregator.judge.metrics import cpu_energy, cpu_time, gpu_energy, of_a_step
 from aggregator.judge.roofline import roof_of
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.cells import ONE_SEED
@@ -126,3 +126,31 @@ def test_what_one_number_a_side_would_draw_is_left_to_the_table():
     alone, pair = ([planned(step_case("cnn4", size), [TORCH, TF], 4) for size in n] for n in ((1,), (1, 2)))
     assert names(alone) == set()
     assert names(pair) == {"relative-speed-steps", "peak-memory", "first-step"}
+
+
+def with_energy(record, cpu, gpu=None, counters=("package-0",)):
+    """`record` with so many joules of its window."""
+    used = {"energy_joules": cpu, "gpu_energy_joules": gpu, "energy_counters": list(counters)}
+    return dataclasses.replace(record, resources=dataclasses.replace(record.resources, **used))
+
+
+def test_energy_is_an_images_and_a_steps():
+    (record,) = make_records(make_run([planned(step_case(batch_size=8), [TORCH], 1)]))
+    steps = len(record.samples.step_ns)
+    counted = with_energy(record, 16.0 * steps, 4.0 * steps)
+    assert [read(counted) for read in (cpu_energy, gpu_energy)] == [2.0, 0.5]
+    assert [of_a_step(read)(counted) for read in (cpu_energy, gpu_energy)] == [16.0, 4.0]
+
+
+def test_energy_of_a_training_is_shared_by_the_images_of_all_epochs_and_no_steps():
+    (record,) = make_records(make_run([planned(fit_case(epochs=3), [TORCH_FIT], 1)]))
+    record = dataclasses.replace(record, samples=dataclasses.replace(record.samples, items_per_step=100))
+    assert cpu_energy(with_energy(record, 600.0)) == 2.0
+    assert of_a_step(cpu_energy)(with_energy(record, 600.0)) is None
+
+
+def test_energy_that_nobody_counted_is_unknown():
+    (record,) = make_records(make_run([planned(load_case(), [TORCH], 1)]))
+    assert cpu_energy(record) is None
+    assert gpu_energy(record) is None
+    assert cpu_energy(with_energy(record, 16.0, counters=())) is None  # an older record: the first package alone

@@ -41,6 +41,7 @@ from launcher.processes import run_child, run_logged
 from launcher.stop import Ending, Stop, supervise
 from method.schedule import run_schedule
 from runners.harness.case import Case, DatasetRef
+from runners.harness.energy import READABLE, Zone
 from runners.harness.run import PlannedCase
 from runners.harness.workload import Framework, Workload
 
@@ -774,3 +775,18 @@ def test_a_build_that_floods_its_log_takes_no_memory(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert (code, tail[-5:]) == (1, "y\nend")
+
+
+def test_doctor_tells_locked_energy_counters_from_missing_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    tree = framework_tree(tmp_path / "tree")
+    locked = f"only root may read them; {READABLE} allows it"
+    found = {"package-0, package-0 dram": ([Zone(name, tmp_path) for name in ("package-0", "package-0 dram")], "")}
+    for shown, counters in {**found, "there are none": ([], "there are none"), "locked": ([], locked)}.items():
+        monkeypatch.setattr(doctor, "zones", lambda counters=counters: counters)
+        assert main(["doctor", "--engine", "venv"], tree) == 0
+        text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+        assert f"energy counters {'note' if shown == 'locked' else 'ok'} {shown}" in text
+        assert ("chmod" in text) == (shown == "locked")

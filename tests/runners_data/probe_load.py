@@ -1,8 +1,8 @@
 """Runs in a framework's own Python: every loader, variant and stage over a manifest. Prints JSON.
 
-argv: framework, manifest, sabotage. A sabotage breaks a setting of the loader on purpose. Three values break nothing:
-`default` uses the track of default settings, `alone` takes the loader's workers away, and `unlocked` lets the loader
-with threads believe that Python has no global lock.
+argv: framework, manifest, sabotage. A sabotage breaks a setting of the loader on purpose. Four values break nothing:
+`default` uses the track of default settings, `alone` takes the loader's workers away, `unlocked` lets the loader with
+threads believe that Python has no global lock, and `transfer` lets all loaders copy from the host to the host.
 """
 
 import importlib
@@ -14,6 +14,7 @@ import threading
 import time
 from pathlib import Path
 
+import host_transfer
 import numpy as np
 
 from runners.harness.case import Case, Competitor
@@ -22,6 +23,10 @@ from runners.harness.workload import Invalid, Request, Unsupported
 
 BATCH = 3
 THREADS = "torch_threads"
+ONLY = {"transfer": "transfer"}
+"""The only stage that is tried with a sabotage, if it is not `batch`."""
+PASSES = ("", "unlocked", "transfer")
+"""The sabotages with which the timed passes over the data run too."""
 
 
 def main(name: str, manifest_path: str, sabotage: str) -> None:
@@ -30,6 +35,8 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
     spoil = SABOTAGES.get(sabotage)
     if spoil:
         spoil()
+    if sabotage == "transfer":
+        host_transfer.stand_in(name)
     manifest = read_manifest(Path(manifest_path))
     outcomes = {}
     whole = declared.every_loader
@@ -39,7 +46,7 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
         unlock()
     for loader in whole if sabotage != "unlocked" else (THREADS,):
         for variant in declared.variants:
-            for stage in declared.stages if sabotage in ("", "unlocked") else ("batch",):
+            for stage in declared.stages if sabotage in ("", "unlocked") else (ONLY.get(sabotage, "batch"),):
                 track = "default" if sabotage == "default" else "matched"
                 workers = 0 if sabotage == "alone" else 2
                 case = Case("load", "cpu", batch_size=BATCH, seed=25, track=track, stage=stage, workers=workers)
@@ -53,11 +60,12 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
                         manifest,
                         Path(manifest.root),
                     )
-                    outcomes[f"{loader}/{variant}/{stage}"] = observe(load, request, sabotage in ("", "unlocked"))
+                    outcomes[f"{loader}/{variant}/{stage}"] = observe(load, request, sabotage in PASSES)
     json.dump(outcomes, sys.stdout)
 
 
 def observe(load, request: Request, passes: bool) -> dict:
+    host_transfer.forget()
     try:
         work = load.prepare(request)
     except Unsupported as reason:
@@ -90,6 +98,8 @@ def observe(load, request: Request, passes: bool) -> dict:
             "worst": check.pixel_worst_image,
             "stages": {name: timed.items for name, timed in work.stages.items()},
             "watched_ns": watched_ns,
+            "copies_under_way": host_transfer.copies_under_way(),
+            "spdl_copiers": host_transfer.spdl_copiers(),
             "refused": {name: reason for name, reason in refused.items() if reason},
             "queue": [work.workers, work.queue_batches],
             "settings": dict(work.seen().settings),

@@ -103,6 +103,38 @@ def test_the_stages_of_a_loader_s_pipeline_have_statistics(outcomes, framework, 
 
 
 @pytest.mark.parametrize(("framework", "loader"), ALL)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_a_transfer_delivers_the_images_of_the_stage_before_it(outcomes, framework, loader, variant):
+    seen = outcomes(framework, "transfer")[f"{loader}/{variant}/transfer"]
+    before = outcomes(framework)[f"{loader}/{variant}/normalize"]
+    same = ("sizes", "shape", "dtype", "stacked", "items", "mean", "worst", "digest", "stages", "queue")
+    assert {name: seen.get(name) for name in same} == {name: before[name] for name in same}
+    watched = [entry[:2] for entry in seen["pipeline"]]
+    own_clock = [] if framework == "tensorflow" else [["transfer", 1]]  # tf.data's model knows no copies
+    assert watched == [entry[:2] for entry in before["pipeline"]] + own_clock
+    assert abs(seen["pipeline"][-1][2] - WATCHED) < 8
+
+
+@pytest.mark.frameworks("pytorch")
+@pytest.mark.parametrize("loader", LOADERS.get("pytorch", ()))
+def test_only_a_tuned_transfer_goes_on_while_the_loader_works(outcomes, loader):
+    plain, tuned = (outcomes("pytorch", "transfer")[f"{loader}/{variant}/transfer"] for variant in ("plain", "tuned"))
+    assert (plain["copies_under_way"], plain["spdl_copiers"]) == (0, [])
+    by_itself = loader.startswith("spdl")
+    assert (tuned["copies_under_way"], tuned["spdl_copiers"]) == ((0, ["copier_0"]) if by_itself else (1, []))
+
+
+THREADED = [*ALL, pytest.param("pytorch", NEEDS_UNLOCKED_PYTHON, marks=pytest.mark.frameworks("pytorch"))]
+
+
+@pytest.mark.parametrize(("framework", "loader"), THREADED)
+def test_as_many_tasks_run_at_once_as_there_are_workers(probe, manifest, framework, loader):
+    most = probe(framework, "probe_workers.py", str(manifest), loader)
+    assert len(most) == 2 * 4 * 2  # variants, stages, numbers of workers
+    assert {setting: found for setting, found in most.items() if not setting.endswith(f"/{found}")} == {}
+
+
+@pytest.mark.parametrize(("framework", "loader"), ALL)
 def test_without_a_gpu_transfer_is_unsupported(outcomes, framework, loader):
     seen = outcomes(framework)[f"{loader}/plain/transfer"]
     assert seen["kind"] == "UNSUPPORTED"
@@ -166,8 +198,9 @@ def test_the_requested_workers_are_alive(outcomes, loader):
 
 
 @pytest.mark.frameworks("tensorflow")
-def test_tf_data_has_the_requested_threads(outcomes):
-    settings = outcomes("tensorflow")["tfdata/plain/batch"]["settings"]
+@pytest.mark.parametrize(("sabotage", "setting"), [("", "plain/batch"), ("transfer", "tuned/transfer")])
+def test_tf_data_has_the_requested_threads(outcomes, sabotage, setting):
+    settings = outcomes("tensorflow", sabotage)[f"tfdata/{setting}"]["settings"]
     assert (settings["private_threadpool_size"], settings["map_and_batch_fusion"]) == ("2", "True")
 
 
@@ -188,7 +221,12 @@ def test_an_image_that_cannot_be_decoded_stops_every_loader(probe, tmp_path, fra
     outcomes = probe(framework, "probe_load.py", manifest, "")
     if framework == "pytorch":
         outcomes |= probe(framework, "probe_load.py", manifest, "unlocked")
-    read = {name: seen for name, seen in outcomes.items() if not name.endswith("/transfer")}
+    outcomes |= probe(framework, "probe_load.py", manifest, "transfer")
+    read = {
+        name: seen
+        for name, seen in outcomes.items()
+        if not name.startswith(NEEDS_UNLOCKED_PYTHON) or "/transfer" not in name
+    }
     assert {name.split("/")[0] for name in read} >= set(LOADERS[framework])
     assert {seen.get("kind") for seen in read.values()} == {"DATA"}
     assert all("broken.jpg' cannot be decoded" in seen["message"] for seen in read.values())

@@ -17,6 +17,7 @@ from aggregator.report.footnotes import Footnotes
 from aggregator.report.loaders.limits import LIMITS, STORAGE, storage_bytes
 from aggregator.report.loaders.pipeline import busy_stages, busy_text
 from aggregator.report.model import Cell, Table
+from aggregator.report.resources.tables import ENERGY_NOTE, energy_columns
 from aggregator.report.settings import setting_columns
 from aggregator.report.tables import COUNT, Column, Row, by_competitor, by_side, spread
 from runners.harness.record import Record
@@ -65,10 +66,12 @@ def _resources(rows: Sequence[Row]) -> Table:
     gpu = any(side.values(metrics.peak_gpu_memory) for _, side in rows)
     queued = any(_queue(record) for record in _records(rows))
     watched = any(busy_stages(side) for _, side in rows)
+    energy = energy_columns(rows)
     shown = [
         spread("CPU time per image", metrics.cpu_time, duration_range),
         spread("peak memory", metrics.peak_memory, bytes_range),
         *([spread("peak GPU memory", metrics.peak_gpu_memory, bytes_range)] if gpu else []),
+        *energy,
         _texts("workers seen", _workers_seen),
         *([_texts("batches queued", _queue)] if queued else []),
         *([("stages busy", lambda _, side: Cell(busy_text(side) or DASH))] if watched else []),
@@ -78,7 +81,7 @@ def _resources(rows: Sequence[Row]) -> Table:
         "epochs. Memory is the peak of the process tree. Workers seen: how many workers ran, or how many threads the "
         "pool of the loader has. Batches queued: how many finished batches the loader may hold. Stages busy: the share "
         "of time in which each stage of the loader's pipeline was busy, of the time of all tasks that the stage can "
-        "run at once (medians)."
+        f"run at once (medians).{f' {ENERGY_NOTE}' if energy else ''}"
     )
     return _per_side("Data loading: resources", caption, rows, shown, Footnotes())
 

@@ -1,4 +1,4 @@
-"""Figures of peak memory and of the first step, over all workloads."""
+"""Figures of peak memory, of the first step and of energy, over all workloads."""
 
 import statistics
 from collections.abc import Sequence
@@ -13,8 +13,10 @@ from aggregator.report.figures.compose import FEWEST_MARKS
 from aggregator.report.figures.dot_plot import dot_plot, row_of
 from aggregator.report.figures.style import Palette
 from aggregator.report.model import Figure
+from aggregator.report.resources.tables import ENERGY_NOTE
 
 BYTES = ((2**30, "GiB"), (2**20, "MiB"))
+JOULES = ((1.0, "J"), (1e-3, "mJ"))
 SECONDS = ((1.0, "s"), (1e-3, "ms"))
 
 
@@ -60,6 +62,22 @@ FIRST_STEP = Reading(
     metrics.first_step_from("warm"),
     caption="Further left starts faster. The first step includes compilation.",
     elsewhere=("load",),
+)
+CPU_ENERGY = Reading(
+    "cpu-energy",
+    "CPU energy per image",
+    "energy of the whole CPU per image",
+    JOULES,
+    metrics.cpu_energy,
+    caption=f"Further left takes less energy. {ENERGY_NOTE}",
+)
+GPU_ENERGY = Reading(
+    "gpu-energy",
+    "GPU energy per image",
+    "energy of the whole GPU per image",
+    JOULES,
+    metrics.gpu_energy,
+    caption=f"Further left takes less energy. {ENERGY_NOTE}",
 )
 MEDIANS = " Marks are medians over replicates. Horizontal lines go from the lowest to the highest replicate."
 WARM = (
