@@ -18,7 +18,6 @@ from aggregator.published.source import MEMORY, TITLES, Source, Value
 from aggregator.published.tables import heads, printed_ratio, setting_texts
 from aggregator.report.figures.dot_plot import about
 from aggregator.report.figures.style import Palette, Row
-from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Cell, Figure, Published, Report, Table
 from method.compare import ANYTIME, Paired, paired, ratio
 from method.pairs import shared_blocks
@@ -157,10 +156,10 @@ def _notes(numbers: Numbers, match: Match) -> Iterator[str]:
 
 def _ratios(title: str, numbers: Numbers, found: Sequence[Match]) -> Table:
     """Their ratio and ours, for each pair of sides."""
-    notes, values = Footnotes(), [value for value in numbers.source.values if value.ratio]
+    values = [value for value in numbers.source.values if value.ratio]
     entries = []
     for match in found:
-        cells = [cell for value in values for cell in _cells(numbers, match, value, notes)]
+        cells = [cell for value in values for cell in _cells(numbers, match, value)]
         entries.append((match, f"{match.name} vs {match.under.name} ({numbers.baseline})", cells))
     named = [f"{value.name}: " if len(values) > 1 else "" for value in values]
     return _table(
@@ -168,19 +167,18 @@ def _ratios(title: str, numbers: Numbers, found: Sequence[Match]) -> Table:
         numbers,
         entries,
         [f"{name}{what}" for name in named for what in ("published", "ours")],
-        notes.texts,
     )
 
 
-def _cells(numbers: Numbers, match: Match, value: Value, notes: Footnotes) -> tuple[Cell, Cell]:
+def _cells(numbers: Numbers, match: Match, value: Value) -> tuple[Cell, Cell]:
     published = numbers.ratio(match.setting, match.theirs, numbers.baseline, value)
-    gone = notes.mark(numbers.source.no_number) if published is None else ()
-    marks = tuple(number for text in _notes(numbers, match) for number in notes.mark(text))
+    gone = (numbers.source.no_number,) if published is None else ()
+    notes = tuple(_notes(numbers, match))
     ours = match.ratio(value)
     text, interval = ratio_of(ours)
     if ours is None or not text:
-        return Cell(printed_ratio(published), "", gone, published), Cell(DASH, "", marks)
-    shown = Cell(f"{text}×", f"{interval}, n {ours.n}", marks, ratio(ours.log_ratio))
+        return Cell(printed_ratio(published), "", gone, published), Cell(DASH, "", notes)
+    shown = Cell(f"{text}×", f"{interval}, n {ours.n}", notes, ratio(ours.log_ratio))
     return Cell(printed_ratio(published), "", gone, published), shown
 
 
@@ -208,7 +206,6 @@ def _table(
     numbers: Numbers,
     entries: Sequence[tuple[Match, str, list[Cell]]],
     columns: Sequence[str],
-    notes: tuple[str, ...] = (),
 ) -> Table:
     """A row for each case, labelled with the settings of the source and with those that only ours has.
 
@@ -232,7 +229,6 @@ def _table(
         (*names, *list(columns) * len(groups)),
         tuple(made),
         len(names),
-        notes,
         groups=(("", len(names)), *((group, len(columns)) for group in groups)),
         cases=tuple(digest(case) for case in rows),
     )

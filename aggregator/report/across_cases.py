@@ -36,9 +36,8 @@ from aggregator.judge.families import SIZES, FamilyRatio, families, planned_bloc
 from aggregator.report.answers import incomplete
 from aggregator.report.cells import MEAN_NOTE
 from aggregator.report.figures.style import called
-from aggregator.report.footnotes import Footnotes
-from aggregator.report.model import Across, Cell, Table
-from aggregator.report.settings import setting_cells, setting_columns
+from aggregator.report.model import Across, Cell, Table, noted
+from aggregator.report.tables import setting_cells, setting_columns
 from method.compare import ratio
 from method.verdict import FEWEST_BLOCKS
 from runners.harness.axes import Axis
@@ -96,7 +95,7 @@ def _best_settings(cases: Sequence[CaseResult], titles: Titles, is_adaptive: boo
     if not asked:
         return None
     first = [members[0].case for members, _ in asked]
-    named, notes = setting_columns(first, _subjects(first[0]), CHOSEN), Footnotes()
+    named = setting_columns(first, _subjects(first[0]), CHOSEN)
     measured = {peak.program for _, found in asked for peak in found}
     planned = dict.fromkeys(program(side) for members, _ in asked for case in members for side in case.sides)
     programs = [one for one in planned if one in measured]
@@ -104,7 +103,7 @@ def _best_settings(cases: Sequence[CaseResult], titles: Titles, is_adaptive: boo
     lines: list[str] = []
     for members, found in asked:
         varied, peak_of = _varied(members), {peak.program: peak for peak in found}
-        shown = [_peak_cell(peak_of[one], varied, notes) if one in peak_of else Cell(DASH) for one in programs]
+        shown = [_peak_cell(peak_of[one], varied) if one in peak_of else Cell(DASH) for one in programs]
         rows.append((*setting_cells(named, members[0].case), Cell(str(len(members))), *shown))
         lines.append(_task(members[0].case, len(asked)) + _sentence(members, found, varied, titles, is_adaptive))
     table = Table(
@@ -119,7 +118,6 @@ def _best_settings(cases: Sequence[CaseResult], titles: Titles, is_adaptive: boo
         columns=(*named, "cases", *(called(one, titles) for one in programs)),
         rows=tuple(rows),
         labels=len(named),
-        footnotes=notes.texts,
         title=_title("Best settings", first[0]),
     )
     return Across(_shortened(lines), table)
@@ -176,18 +174,17 @@ def _speed(setting: Setting) -> str:
     return with_half_width(rate.value, rate.low, rate.high, "images/s")
 
 
-def _peak_cell(peak: Peak, varied: Sequence[Axis], notes: Footnotes) -> Cell:
+def _peak_cell(peak: Peak, varied: Sequence[Axis]) -> Cell:
     best = peak.best
     value = best.time.value if best.case.case.workload == FIT else best.rate.value
     last = [axis.column for axis in varied if axis.kind is int and peak.is_last(axis)]
-    said = (
+    notes = noted(
         f"The largest value of {' and '.join(last)} that was measured; a larger one may be faster." if last else "",
         incomplete(best.side),
         f"{best.side.name}: {clean(best.side.disturbance, 300)}" if best.side.disturbance else "",
     )
-    marks = tuple(number for text in said for number in notes.mark(text))
     speed = _speed(best).replace(" images/s", "/s")
-    return Cell(speed, f"{_setting(peak, varied)}, n {best.rate.n}", marks, _short(value))
+    return Cell(speed, f"{_setting(peak, varied)}, n {best.rate.n}", notes, _short(value))
 
 
 def _short(value: float) -> float:

@@ -9,7 +9,6 @@ from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.sides import Side
 from aggregator.report import undecided
-from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Answer, AnswerAxis, Interval
 from method.compare import Paired, ratio
 from method.verdict import (
@@ -42,10 +41,9 @@ class Scale:
         return AnswerAxis(f"{ratio(self.low):.2f}×", f"{self.place(0.0):.2f}", f"{ratio(self.high):.2f}×")
 
 
-def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, footnotes: Footnotes) -> Answer:
+def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None) -> Answer:
     """The line for one comparison, with its mark on the part's small axis."""
     shown, slow, fast = turned(comparison)
-    said = tuple(notes(comparison))
     text, interval = ratio_text(shown, comparison.verdict)
     return Answer(
         case=case,
@@ -57,8 +55,7 @@ def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, f
         ratio=text,
         interval=interval,
         blocks=str(comparison.paired.n) if comparison.paired else DASH,
-        notes=said,
-        marks=tuple(number for text in said for number in footnotes.mark(text)),
+        notes=tuple(notes(comparison)),
         mark=_mark(shown, axis) if text and axis else None,
         value=ratio(shown.log_ratio) if text and shown else None,
     )

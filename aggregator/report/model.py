@@ -1,12 +1,23 @@
 """The report as frozen text and drawings. Templates lay it out and compute nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+
+
+def noted(*notes: str) -> tuple[str, ...]:
+    """The notes of a cell, less those that say nothing."""
+    return tuple(filter(None, notes))
+
+
+def numbered(notes: Iterable[str]) -> dict[str, int]:
+    """Notes with their numbers, in the order in which they are first needed; the same note has one number."""
+    return {note: number for number, note in enumerate(dict.fromkeys(notes), 1)}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, a detail in small print (n), the numbers of its footnotes.
+    """One cell: its text, a detail in small print (n), its notes, which stand under the table.
 
     `value` is the number of the text in seconds, bytes, images per second or a fraction: columns are sorted by it.
     `side` names the competitor whose compared time the cell shows: the page can give it relative to another's.
@@ -14,7 +25,7 @@ class Cell:
 
     text: str
     detail: str = ""
-    notes: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
     value: float | None = None
     side: str = ""
 
@@ -31,10 +42,14 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     labels: int = 1
-    footnotes: tuple[str, ...] = ()
     title: str = ""
     groups: tuple[tuple[str, int], ...] = ()
     cases: tuple[str, ...] = ()
+
+    @cached_property
+    def notes(self) -> dict[str, int]:
+        """The notes of all cells with their numbers."""
+        return numbered(note for row in self.rows for cell in row for note in cell.notes)
 
 
 @dataclass(frozen=True)
@@ -78,7 +93,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Answer:
-    """One comparison in one line. `ratio` is empty where none may be shown; `marks` number the notes in the part.
+    """One comparison in one line. `ratio` is empty where none may be shown.
 
     `anchor` is empty where the case is not told by itself.
     """
@@ -93,7 +108,6 @@ class Answer:
     interval: str
     blocks: str
     notes: tuple[str, ...] = ()
-    marks: tuple[int, ...] = ()
     mark: Interval | None = None
     value: float | None = None
     """The ratio as a number, where it is shown."""
@@ -227,7 +241,6 @@ class Part:
     across_cases: tuple[Across, ...]
     scores: Table
     groups: tuple[AnswerGroup, ...]
-    notes: tuple[str, ...]
     axis: AnswerAxis | None
     going_on: tuple[str, ...]
     """How to get the missing answers."""
@@ -251,6 +264,11 @@ class Part:
     def answers(self) -> tuple[Answer, ...]:
         """All answers, in order."""
         return tuple(answer for group in self.groups for answer in group.answers)
+
+    @cached_property
+    def notes(self) -> dict[str, int]:
+        """The notes of all answers with their numbers."""
+        return numbered(note for answer in self.answers for note in answer.notes)
 
 
 @dataclass(frozen=True)

@@ -92,8 +92,9 @@ def test_each_loader_peaks_at_its_own_number_of_workers_and_no_winner_is_named()
     assert found.table.columns == ("stage", "cases", "PyTorch (torch)", "PyTorch (spdl)")
     (row,) = found.table.rows
     assert [cell.detail for cell in row] == ["", "", "4 workers, n 8", "8 workers, n 8"]
-    assert [cell.notes for cell in row] == [(), (), (), (1,)]
-    assert found.table.footnotes == ("The largest value of workers that was measured; a larger one may be faster.",)
+    last = "The largest value of workers that was measured; a larger one may be faster."
+    assert [cell.notes for cell in row] == [(), (), (), (last,)]
+    assert found.table.notes == {last: 1}
 
 
 def test_peaks_in_one_case_have_the_interval_of_its_comparison():
@@ -126,7 +127,7 @@ def test_a_peak_on_a_disturbed_machine_says_so():
 
     found = said(environment(LOADING, loading_seconds, crowded))["Best settings: data loading, CPU"]
     assert found.lines[0].endswith("; the machine was disturbed).")
-    assert any("another process" in note for note in found.table.footnotes)
+    assert any("another process" in note for note in found.table.notes)
 
 
 def test_variants_of_one_framework_are_settings_of_it():

@@ -48,7 +48,7 @@ def test_an_accuracy_that_every_replicate_repeats_is_of_one_seed():
     table = fit_tables(lambda _: 0.324)
     cell = table.rows[0][table.columns.index("accuracy")]
     assert (cell.text, cell.detail) == ("32.4 %", "1 seed")
-    assert table.footnotes[cell.notes[0] - 1] == ONE_SEED
+    assert cell.notes[0] == ONE_SEED
 
 
 def test_an_accuracy_that_differs_between_replicates_has_its_range():

@@ -6,7 +6,6 @@ from aggregator.base.case_names import heading
 from aggregator.base.quantities import bytes_range, duration_range
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
-from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Cell, Table
 from aggregator.report.tables import COUNT, by_side, spread
 from method.statistic import STEP_WORKLOADS
@@ -43,4 +42,4 @@ def startup_table(workload: str, cases: Sequence[CaseResult], names: dict[Case, 
     note = STEP_NOTE if workload in STEP_WORKLOADS else NOTES.get(workload, "")
     caption = f"Medians (lowest–highest) over n replicates. Memory is the peak of the process tree. {note}".strip()
     title = f"{heading(workload)}: start-up and resources"
-    return by_side(rows, {"case": lambda case: Cell(names[case])}, shown, caption, title, Footnotes())
+    return by_side(rows, {"case": lambda case: Cell(names[case])}, shown, caption, title)
