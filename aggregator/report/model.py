@@ -59,11 +59,10 @@ class Panel:
     `cases` has the digests of its cases where its marks do not name them.
     """
 
-    name: str
     heading: str
-    title: str
     svg: str
     cases: tuple[str, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True)

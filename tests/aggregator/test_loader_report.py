@@ -9,11 +9,11 @@ from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
 from aggregator.report.figures import line_plot
-from aggregator.report.figures.charts import Drawn
 from aggregator.report.figures.style import Palette
 from aggregator.report.loaders import figures
-from aggregator.report.loaders.bounds import RateAxis, loading
+from aggregator.report.loaders.bounds import axis_of, loading
 from aggregator.report.loaders.tables import loader_tables
+from aggregator.report.model import Panel
 from aggregator.report.page import size_limits
 from aggregator.report.scores import score_table
 from method.verdict import Verdict
@@ -255,19 +255,20 @@ def test_a_loaders_rate_is_drawn_among_its_limits_on_one_axis():
     assert places == sorted(places)
     assert (places[0], places[-1]) == pytest.approx((5, 95), abs=0.5)
     assert [label for label, _ in found.ticks] == ["1000", "2000"]
+    assert all(4 < float(place) < 96 for _, place in found.ticks)
     # The same rate has the same place beside every loader.
     assert len({drawn.limits[-1].place for drawn in found.loaders}) == 1
 
 
 @pytest.mark.parametrize(
     ("low", "high", "labels"),
-    [(400, 6000, ["500", "1000", "2000", "5000"]), (640, 1281, ["1000"]), (9, 1e7, None), (0.04, 3, None)],
+    [(400, 6000, [500, 1000, 2000, 5000]), (640, 1281, None), (640, 640, None), (9, 1e7, None), (0.04, 3, None)],
 )
-def test_an_axis_has_few_ticks_within_it(low, high, labels):
-    ticks = RateAxis(low, high).ticks()
-    assert ticks
-    assert all(5 <= float(place) <= 95 for _, place in ticks)
-    assert labels is None or [label for label, _ in ticks] == labels
+def test_an_axis_of_rates_has_ticks_and_a_margin(low, high, labels):
+    axis = axis_of([low, high])
+    assert 0 < len(axis.ticks) < 9
+    assert 4.5 < axis.place(low) < axis.place(high) + 1e-9 < 95.5
+    assert labels is None or list(axis.ticks) == labels
 
 
 def test_limits_stand_beside_the_longest_pipeline():
@@ -322,10 +323,10 @@ def test_loaders_of_which_none_was_watched_have_no_column_for_it():
 def drawn(monkeypatch, cases):
     """The figures by name, and the rows of each: of marks, and of the limit."""
     rows = []
-    drawn_alone = Drawn("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
+    drawn_alone = Panel("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
     monkeypatch.setattr(line_plot, "draw_panels", lambda _, found, *__: rows.append(found) or [drawn_alone])
     palette = Palette([("load", [(side.competitor.framework, side.label) for side in cases[0].sides])])
-    made = [draw(cases, palette, "") for draw in (figures.throughput, figures.cost, figures.first_batch)]
+    made = [draw(cases, palette) for draw in (figures.throughput, figures.cost, figures.first_batch)]
     made = [figure for figure in made if figure]
     return {figure.name: (figure, own) for figure, own in zip(made, rows, strict=True)}
 

@@ -21,8 +21,8 @@ from aggregator.judge.roofline import roof_of
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
 from aggregator.report.case_remarks import remarks
-from aggregator.report.figures.charts import Drawn
 from aggregator.report.figures.style import Palette
+from aggregator.report.model import Panel
 from aggregator.report.resources.figures import FIRST_STEP, GPU_MEMORY, MEMORY, reading_figure
 from aggregator.report.resources.tables import startup_table
 from runners.harness.case import Competitor
@@ -89,11 +89,11 @@ def drawn(monkeypatch, reading, cases):
 
     def keep(_, rows, *__):
         seen.extend(row for row in rows if row["kind"] == "mark")
-        return [Drawn(rows[0]["panel"], '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')]
+        return [Panel(rows[0]["panel"], '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')]
 
     monkeypatch.setattr("aggregator.report.figures.dot_plot.draw_panels", keep)
     names = [(side.competitor.framework, side.label) for side in cases[0].sides]
-    return reading_figure(reading, cases, Palette([("infer", names)]), ""), seen
+    return reading_figure(reading, cases, Palette([("infer", names)])), seen
 
 
 def test_the_figure_of_first_steps_has_warm_ones_hollow(monkeypatch):

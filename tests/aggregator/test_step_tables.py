@@ -13,8 +13,8 @@ from aggregator.read.parse import parse_record
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
 from aggregator.report.figures import line_plot
-from aggregator.report.figures.charts import Drawn
 from aggregator.report.figures.style import Palette
+from aggregator.report.model import Panel
 from aggregator.report.part import result_tables
 from aggregator.report.steps.figures import roofline_figures
 from runners.harness.record import Status, to_json
@@ -273,14 +273,14 @@ def test_winners_of_roof_cases_count_for_nothing_else():
 
 def test_the_roofline_plot_has_a_point_a_case_and_competitor_below_both_limits(monkeypatch):
     rows = []
-    drawn_alone = Drawn("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
+    drawn_alone = Panel("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
     monkeypatch.setattr(line_plot, "draw_panels", lambda _, found, *__: rows.extend(found) or [drawn_alone])
     other = dataclasses.replace(step_case("vgg16", 1), precision="bf16")
     cases = cases_of([planned(case, [TORCH, TF], 8) for case in (step_case(), step_case(batch_size=16), other)] + ROOFS)
     names = [("pytorch", TORCH.label), ("tensorflow", TF.label)]
     contests = [case for case in cases if case.case.workload != "roof"]
-    (figure,) = roofline_figures(contests, roof_of(cases), Palette([("infer", names)]), "part-2-")
-    assert (figure.name, figure.title) == ("part-2-roofline-1", "Roofline: inference step, fp32, CPU")
+    (figure,) = roofline_figures(contests, roof_of(cases), Palette([("infer", names)]))
+    assert (figure.name, figure.title) == ("roofline-1", "Roofline: inference step, fp32, CPU")
     marks = [row for row in rows if row["kind"] == "mark"]
     assert [(row["panel"], row["competitor"], row["intensity"]) for row in marks] == [
         ("resnet18", "pytorch/eager", 100),

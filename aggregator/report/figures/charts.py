@@ -1,21 +1,21 @@
 """Vega-Lite to SVG: a specification a figure, drawn panel by panel, so that a page can place panels as it has room."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import altair as alt
 import vl_convert
 
+from aggregator.report.figures.axes import Axis
 from aggregator.report.figures.style import GREY, GRID, INK, TEXT, Palette, Row
 from aggregator.report.figures.svg import cells, panel, smaller
+from aggregator.report.model import Panel
 
 ABOUT, WHO, CASE = "about", "who", "digest"
 """The field of a row with the text of its marks, and fields that are not drawn: its competitor, its case's digest."""
 SAYS = alt.Description(f"{ABOUT}:N")
 MOST_NAMED = 90
 """In a figure of more marks, marks have no text: the texts would take more bytes than the marks."""
-MOST_TICKS = 5
 PANEL = 440
 """The width of a panel."""
 MARKS, WORDS = "datum.kind === 'mark'", "datum.kind === 'text'"
@@ -34,64 +34,6 @@ class Plot(NamedTuple):
     top: int = 8
 
 
-class Drawn(NamedTuple):
-    """One panel of a figure: its heading, its SVG, and the digests of its cases if its marks do not have them."""
-
-    heading: str
-    svg: str
-    cases: tuple[str, ...] = ()
-
-
-class Ticks(NamedTuple):
-    """The ends of an axis, and the values that have labels."""
-
-    low: float
-    high: float
-    values: tuple[float, ...]
-    is_log: bool = False
-
-    @property
-    def scale(self) -> alt.Scale:
-        """A scale from end to end."""
-        return alt.Scale(type="log" if self.is_log else "linear", domain=[self.low, self.high], nice=False)
-
-    def place(self, value: float, length: float) -> float:
-        """Where a value is on an axis of that length."""
-        if self.is_log:
-            return math.log(value / self.low) / math.log(self.high / self.low) * length
-        return (value - self.low) / (self.high - self.low) * length
-
-
-def amounts(values: Sequence[float]) -> Ticks:
-    """An axis from 0 to a round number above all values."""
-    high = max(values, default=0.0) or 1.0
-    steps = [digit * 10.0 ** (math.floor(math.log10(high)) - 1) for digit in (1, 2, 2.5, 5, 10, 20)]
-    step = next(step for step in steps if math.ceil(high / step - 1e-9) <= MOST_TICKS)
-    count = math.ceil(high / step - 1e-9)
-    return Ticks(0.0, count * step, tuple(round(step * index, 12) for index in range(count + 1)))
-
-
-def ratios(values: Sequence[float]) -> Ticks:
-    """A logarithmic axis around all values and 1, with a label at 1."""
-    found = logarithmic([1.0, *values])
-    if found.high / found.low > 2.2:
-        return found
-    widths = [digit * 10.0**power for power in (-3, -2, -1) for digit in (1, 2, 5)]
-    step = next(width for width in widths if (found.high - found.low) / width <= MOST_TICKS)
-    near = [round(1 + step * index, 6) for index in range(-MOST_TICKS, MOST_TICKS + 1)]
-    return found._replace(values=tuple(value for value in near if found.low <= value <= found.high))
-
-
-def logarithmic(values: Sequence[float]) -> Ticks:
-    """A logarithmic axis around all values."""
-    room = max((max(values) / min(values)) ** 0.03, 1.002)
-    low, high = min(values) / room, max(values) * room
-    digits = (1, 1.5, 2, 3, 5, 7) if high / low < 5 else (1, 2, 5) if high / low < 200 else (1,)
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)))
-    found = [round(digit * 10.0**decade, 9) for decade in decades for digit in digits]
-    return Ticks(low, high, tuple(value for value in found if low <= value <= high), is_log=True)
-
-
 def colour(palette: Palette, rows: Sequence[Row]) -> alt.Color:
     """Colour by competitor."""
     return alt.Color("competitor:N", legend=None, scale=_scale(palette.shown(rows), palette.colour))
@@ -105,6 +47,11 @@ def shape(palette: Palette, rows: Sequence[Row]) -> alt.Shape:
 def dash(palette: Palette, rows: Sequence[Row]) -> alt.StrokeDash:
     """Dash pattern by competitor."""
     return alt.StrokeDash("competitor:N", legend=None, scale=_scale(palette.shown(rows), palette.dash))
+
+
+def scale(axis: Axis) -> alt.Scale:
+    """A scale from end to end."""
+    return alt.Scale(type="log" if axis.is_log else "linear", domain=[axis.low, axis.high], nice=False)
 
 
 def _scale(labels: Sequence[str], look: Callable[[str], Any]) -> alt.Scale:
@@ -141,7 +88,7 @@ def draw_panels(
     plot: Plot,
     heights: Mapping[str, float] | None = None,
     **more: Sequence[Row],
-) -> list[Drawn]:
+) -> list[Panel]:
     """The layers over the rows of each value of `panel`, each as an SVG of its own, in the order of the rows.
 
     Marks of a panel with less height than the plot are at its bottom.
@@ -159,7 +106,7 @@ def draw_panels(
         cases = (
             () if is_named(rows) else dict.fromkeys(row[CASE] for row in rows if row["panel"] == name and CASE in row)
         )
-        drawn.append(Drawn(name, panel(cell, box), tuple(cases)))
+        drawn.append(Panel(name, panel(cell, box), tuple(cases)))
     return drawn
 
 

@@ -8,7 +8,7 @@ from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import by_workload, natural
 from aggregator.judge.metrics import Metric
-from aggregator.report.figures.charts import amounts
+from aggregator.report.figures.axes import amounts
 from aggregator.report.figures.compose import FEWEST_MARKS
 from aggregator.report.figures.dot_plot import dot_plot, row_of
 from aggregator.report.figures.style import Palette
@@ -68,7 +68,7 @@ WARM = (
 )
 
 
-def reading_figure(reading: Reading, cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def reading_figure(reading: Reading, cases: Sequence[CaseResult], palette: Palette) -> Figure | None:
     """The medians of one reading; None where only one side has it: the table shows it as well."""
     rows = []
     series = [(read, hollow) for read, hollow in ((reading.read, False), (reading.warm, True)) if read]
@@ -85,6 +85,5 @@ def reading_figure(reading: Reading, cases: Sequence[CaseResult], palette: Palet
     size, unit = next((one for one in reading.units if highest >= one[0]), reading.units[-1])
     rows = [{**row, **{end: row[end] / size for end in ("value", "low", "high")}} for row in rows]
     caption = reading.caption + MEDIANS + WARM * any(row["hollow"] for row in rows)
-    ticks = amounts([row["high"] for row in rows])
-    name, axis = f"{prefix}{reading.file}", f"{reading.axis}, {unit}"
-    return dot_plot(name, reading.title, caption, rows, ticks, axis, palette)
+    axis = amounts([row["high"] for row in rows])
+    return dot_plot(reading.file, reading.title, caption, rows, axis, f"{reading.axis}, {unit}", palette)
