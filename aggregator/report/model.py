@@ -35,7 +35,8 @@ class Table:
     """A table in print: the first `labels` columns name the row, the others hold numbers.
 
     `groups` are headings above the columns, each with how many it spans; none where every column stands for itself.
-    `cases` has the digest of each row's case (see words.digest); none where rows are about something else.
+    `cases` has the digest of each row's case (see words.digest); none where rows are about something else. `lines` are
+    sentences above the table.
     """
 
     caption: str
@@ -45,6 +46,7 @@ class Table:
     title: str = ""
     groups: tuple[tuple[str, int], ...] = ()
     cases: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
     @cached_property
     def notes(self) -> dict[str, int]:
@@ -221,14 +223,6 @@ class Loading:
 
 
 @dataclass(frozen=True)
-class Across:
-    """What several cases show together: sentences, and the table that they are read from."""
-
-    lines: tuple[str, ...]
-    table: Table
-
-
-@dataclass(frozen=True)
 class Part:
     """One environment's results."""
 
@@ -237,7 +231,7 @@ class Part:
     outcomes: tuple[Outcome, ...]
     further: str
     """How many cases are not among `outcomes`; empty where all are."""
-    across_cases: tuple[Across, ...]
+    across_cases: tuple[Table, ...]
     scores: Table
     groups: tuple[AnswerGroup, ...]
     axis: AnswerAxis | None

@@ -94,7 +94,7 @@ def axis_of(rates: Iterable[float]) -> Axis:
     """The axis of these rates. It spans more than a factor of two, so that it has a tick."""
     known = list(rates) or [1.0]
     low, high = min(known), max(known)
-    return logarithmic([low, high] if high > 2 * low else [low / 2, high * 2], margin=0.055)
+    return logarithmic([low, high] if high > 2 * low else [low / 2, high * 2], margin=1 / 18)
 
 
 def _other_pixels(cases: Sequence[CaseResult]) -> list[str]:
