@@ -156,7 +156,6 @@ class CaseDetail:
     digest: str
     anchor: str
     summary: str
-    answers: tuple[Answer, ...]
     settings: str
     effective: Table
     checks: Table

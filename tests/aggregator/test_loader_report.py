@@ -8,7 +8,7 @@ from make_records import SPDL, TFDATA, TORCH_LOADER, load_case, make_records, ma
 from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
-from aggregator.report.figures import line_plot
+from aggregator.report.figures import charts
 from aggregator.report.figures.style import Palette
 from aggregator.report.loaders import figures
 from aggregator.report.loaders.bounds import axis_of, loading
@@ -324,7 +324,7 @@ def drawn(monkeypatch, cases):
     """The figures by name, and the rows of each: of marks, and of the limit."""
     rows = []
     drawn_alone = Panel("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
-    monkeypatch.setattr(line_plot, "draw_panels", lambda _, found, *__: rows.append(found) or [drawn_alone])
+    monkeypatch.setattr(charts, "draw_panels", lambda _, found, *__: rows.append(found) or [drawn_alone])
     palette = Palette([("load", [(side.competitor.framework, side.label) for side in cases[0].sides])])
     made = [draw(cases, palette) for draw in (figures.throughput, figures.cost, figures.first_batch)]
     made = [figure for figure in made if figure]

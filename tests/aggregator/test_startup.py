@@ -91,7 +91,7 @@ def drawn(monkeypatch, reading, cases):
         seen.extend(row for row in rows if row["kind"] == "mark")
         return [Panel(rows[0]["panel"], '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')]
 
-    monkeypatch.setattr("aggregator.report.figures.dot_plot.draw_panels", keep)
+    monkeypatch.setattr("aggregator.report.figures.charts.draw_panels", keep)
     names = [(side.competitor.framework, side.label) for side in cases[0].sides]
     return reading_figure(reading, cases, Palette([("infer", names)])), seen
 

@@ -12,7 +12,7 @@ from aggregator.judge.roofline import COPY, PRODUCT, Attainable, Unknown, roof_o
 from aggregator.read.parse import parse_record
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
-from aggregator.report.figures import line_plot
+from aggregator.report.figures import charts
 from aggregator.report.figures.style import Palette
 from aggregator.report.model import Panel
 from aggregator.report.part import result_tables
@@ -274,7 +274,7 @@ def test_winners_of_roof_cases_count_for_nothing_else():
 def test_the_roofline_plot_has_a_point_a_case_and_competitor_below_both_limits(monkeypatch):
     rows = []
     drawn_alone = Panel("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
-    monkeypatch.setattr(line_plot, "draw_panels", lambda _, found, *__: rows.extend(found) or [drawn_alone])
+    monkeypatch.setattr(charts, "draw_panels", lambda _, found, *__: rows.extend(found) or [drawn_alone])
     other = dataclasses.replace(step_case("vgg16", 1), precision="bf16")
     cases = cases_of([planned(case, [TORCH, TF], 8) for case in (step_case(), step_case(batch_size=16), other)] + ROOFS)
     names = [("pytorch", TORCH.label), ("tensorflow", TF.label)]

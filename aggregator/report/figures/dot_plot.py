@@ -14,23 +14,9 @@ from aggregator.base.case_names import TITLES, digest, group, heading, parameter
 from aggregator.base.quantities import significant
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
+from aggregator.report.figures import charts
 from aggregator.report.figures.axes import Axis
-from aggregator.report.figures.charts import (
-    ABOUT,
-    CASE,
-    MARKS,
-    PANEL,
-    SAYS,
-    WHO,
-    Plot,
-    colour,
-    draw_panels,
-    in_panels,
-    scale,
-    shape,
-    text,
-    texts,
-)
+from aggregator.report.figures.charts import ABOUT, CASE, MARKS, PANEL, SAYS, WHO, Plot
 from aggregator.report.figures.compose import DIRECT, beside, figure
 from aggregator.report.figures.style import GREY, Palette, Row
 from aggregator.report.figures.svg import OF_CASE
@@ -96,7 +82,7 @@ def dot_plot(name: str, title: str, caption: str, rows: list[Row], axis: Axis, w
     few = cases_of(rows) <= FEW_IN_ALL
     if few:
         rows = [{**row, "panel": "", "case": f"{row['panel']}, {row['case']}"} for row in rows]
-    rows = in_panels(rows)
+    rows = charts.in_panels(rows)
     key = itemgetter("case" if few else "panel")
     names = beside(rows, palette, key, len(rows) if few else DIRECT)
     unnamed = [row for row in rows if key(row) not in names]
@@ -122,7 +108,7 @@ def dot_plot(name: str, title: str, caption: str, rows: list[Row], axis: Axis, w
     ]
     plot = Plot(PANEL - LEFT - RIGHT, round(tallest), LEFT, RIGHT)
     layers = _layers(placed, axis, words, palette)
-    drawn = [replace(one, heading=headings[one.heading]) for one in draw_panels(layers, placed, plot, heights)]
+    drawn = [replace(one, heading=headings[one.heading]) for one in charts.draw_panels(layers, placed, plot, heights)]
     return figure(name, title, caption, drawn, palette, unnamed)
 
 
@@ -140,15 +126,15 @@ def _placed(rows: list[Row], names: Names, palette: Palette) -> tuple[list[Row],
         if not alone and (named or len(case) > SHORT):
             found.append({"panel": panel, "kind": "rows", "y": start, "end": y})
             for line in textwrap.wrap(case, LINE):
-                found.append(text(panel, -LEFT, y + WORD / 2, line))
+                found.append(charts.text(panel, -LEFT, y + WORD / 2, line))
                 y += WORD
             start = y
         elif not alone:
-            found.append(text(panel, -LEFT, y + lane * len(labels) / 2, case))
+            found.append(charts.text(panel, -LEFT, y + lane * len(labels) / 2, case))
         for label in labels:
             found += [{**row, "y": y + lane / 2} for row in members if row["competitor"] == label]
             if named and known:
-                found.append(text(panel, -9, y + lane / 2, known[label], "right"))
+                found.append(charts.text(panel, -9, y + lane / 2, known[label], "right"))
             y += lane
         y += SPACE
         if index + 1 < len(cases) and panel and not (known and len(cases) <= FEW):
@@ -165,11 +151,11 @@ def _layers(rows: list[Row], axis: Axis, words: str, palette: Palette) -> list[a
     )
 
     def x(field: str) -> alt.X:
-        return alt.X(field, title=words, scale=scale(axis), axis=bottom)
+        return alt.X(field, title=words, scale=charts.scale(axis), axis=bottom)
 
     y = alt.Y("y:Q", scale=None, axis=None)
-    base = alt.Chart().transform_filter(MARKS).encode(y=y, color=colour(palette, marks), description=SAYS)
-    at = base.encode(x=x("value:Q"), shape=shape(palette, marks))
+    base = alt.Chart().transform_filter(MARKS).encode(y=y, color=charts.colour(palette, marks), description=SAYS)
+    at = base.encode(x=x("value:Q"), shape=charts.shape(palette, marks))
     layers = [
         base.mark_rule(strokeWidth=2).encode(x=x("low:Q"), x2="high:Q"),
         at.transform_filter("!datum.hollow").mark_point(filled=True, size=60, opacity=1),
@@ -182,7 +168,7 @@ def _layers(rows: list[Row], axis: Axis, words: str, palette: Palette) -> list[a
     grid = grid.encode(x=x("at:Q"), y=y, y2=alt.Y2("end:Q"), strokeOpacity=start)
     between = alt.Chart().transform_filter("datum.kind === 'between'").mark_rule(color=GREY, strokeOpacity=0.2)
     between = between.encode(y=y, x=alt.value(-LEFT), x2=alt.value(PANEL - LEFT - RIGHT))
-    return [between, grid, *layers, texts()]
+    return [between, grid, *layers, charts.texts()]
 
 
 def file_of(workload: str) -> str:

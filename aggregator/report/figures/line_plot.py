@@ -6,24 +6,9 @@ from typing import Any, NamedTuple
 
 import altair as alt
 
+from aggregator.report.figures import charts
 from aggregator.report.figures.axes import Axis
-from aggregator.report.figures.charts import (
-    KEYS,
-    LIMIT,
-    MARKS,
-    PANEL,
-    SAYS,
-    Plot,
-    colour,
-    dash,
-    draw_panels,
-    in_panels,
-    panels,
-    scale,
-    shape,
-    text,
-    texts,
-)
+from aggregator.report.figures.charts import MARKS, PANEL, SAYS, Plot
 from aggregator.report.figures.compose import beside, figure
 from aggregator.report.figures.style import GREY, Palette, Row
 from aggregator.report.model import Figure, Panel
@@ -56,7 +41,7 @@ class Across(NamedTuple):
         """The channel of marks."""
         if isinstance(self.axis, Axis):
             axis = alt.Axis(values=list(self.axis.ticks), format=NUMBER, grid=False, labelFlush=False)
-            return alt.X(f"{self.field}:Q", title=self.title, scale=scale(self.axis), axis=axis)
+            return alt.X(f"{self.field}:Q", title=self.title, scale=charts.scale(self.axis), axis=axis)
         axis = alt.Axis(labelAngle=0, labelOverlap=True)
         return alt.X(f"{self.field}:O", title=self.title, sort=list(self.axis), axis=axis)
 
@@ -88,16 +73,16 @@ def line_figure(
     names = beside(marks, palette)
     unnamed = [row for row in marks if row["panel"] not in names]
     if limit:
-        names = {panel: {**names.get(panel, {}), "": limit} for plane in planes for panel in panels(plane.rows)}
+        names = {panel: {**names.get(panel, {}), "": limit} for plane in planes for panel in charts.panels(plane.rows)}
     drawn = [panel for plane in planes for panel in _panels(plane, palette, names, order, joined)]
     return figure(name, title, caption, drawn, palette, unnamed)
 
 
 def _panels(plane: Plane, palette: Palette, names: Names, order: str, joined: bool) -> list[Panel]:
     rows, across, up, title = plane
-    rows = in_panels(rows)
+    rows = charts.in_panels(rows)
     plot = PLOT if names else WIDE
-    words = [word for panel in panels(rows) for word in _names(panel, plane, plot, names.get(panel, {}))]
+    words = [word for panel in charts.panels(rows) for word in _names(panel, plane, plot, names.get(panel, {}))]
     marks = [row for row in rows if row["kind"] == "mark"]
     x = across.channel()
     # The title of the axis is above it, to be read as a line.
@@ -111,25 +96,25 @@ def _panels(plane: Plane, palette: Palette, names: Names, order: str, joined: bo
     y_axis = alt.Axis(values=list(up.ticks), format=NUMBER, domain=False, ticks=False, **above)
 
     def y(field: str) -> alt.Y:
-        return alt.Y(f"{field}:Q", title=title, scale=scale(up), axis=y_axis)
+        return alt.Y(f"{field}:Q", title=title, scale=charts.scale(up), axis=y_axis)
 
-    base = alt.Chart().transform_filter(MARKS).encode(x=x, color=colour(palette, marks))
+    base = alt.Chart().transform_filter(MARKS).encode(x=x, color=charts.colour(palette, marks))
     layers = []
     if joined:
-        lines = base.mark_line(strokeWidth=1.5).encode(y=y("value"), strokeDash=dash(palette, marks))
+        lines = base.mark_line(strokeWidth=1.5).encode(y=y("value"), strokeDash=charts.dash(palette, marks))
         layers.append(lines.encode(order=alt.Order(f"{order}:Q")) if order else lines)
     if any("low" in row for row in marks):
         layers.append(base.mark_rule(strokeWidth=2).encode(y=y("low"), y2="high:Q", description=SAYS))
     points = base.mark_point(filled=True, size=60, opacity=1)
-    layers.append(points.encode(y=y("value"), shape=shape(palette, marks), description=SAYS))
+    layers.append(points.encode(y=y("value"), shape=charts.shape(palette, marks), description=SAYS))
     if isinstance(across.axis, Axis):
-        keys = alt.Chart().transform_filter(KEYS).mark_point(filled=True, size=60, opacity=1)
+        keys = alt.Chart().transform_filter(charts.KEYS).mark_point(filled=True, size=60, opacity=1)
         at = {"x": alt.X("x:Q", scale=None, axis=None), "y": alt.Y("y:Q", scale=None, axis=None)}
-        layers.append(keys.encode(**at, color=colour(palette, marks), shape=shape(palette, marks)))
+        layers.append(keys.encode(**at, color=charts.colour(palette, marks), shape=charts.shape(palette, marks)))
     if len(marks) < len(rows):
-        line = alt.Chart().transform_filter(LIMIT).mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1.5)
+        line = alt.Chart().transform_filter(charts.LIMIT).mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1.5)
         layers.insert(0, line.encode(x=x, y=y("value")))
-    return draw_panels([*layers, texts()], [*rows, *words], plot)
+    return charts.draw_panels([*layers, charts.texts()], [*rows, *words], plot)
 
 
 def _names(panel: str, plane: Plane, plot: Plot, known: dict[str, str]) -> list[Row]:
@@ -145,7 +130,7 @@ def _names(panel: str, plane: Plane, plot: Plot, known: dict[str, str]) -> list[
             # Lines that end anywhere have their names at the edge, each after the mark of its line.
             x = plot.width + 2 * BESIDE
             words.append({"panel": panel, "kind": "key", "competitor": label, "x": plot.width + BESIDE, "y": y})
-        words.append(text(panel, x, y, known[label]))
+        words.append(charts.text(panel, x, y, known[label]))
     return words
 
 
