@@ -88,8 +88,7 @@ def _best_settings(cases: Sequence[CaseResult], titles: Titles, is_adaptive: boo
     asked = [(members, found) for members in tasks(cases) if (found := peaks(members))]
     if not asked:
         return None
-    first = [members[0].case for members, _ in asked]
-    named = setting_columns(first, _subjects(first[0]), CHOSEN)
+    named = setting_columns([members[0] for members, _ in asked], _subjects(cases[0].case), CHOSEN)
     measured = {peak.program for _, found in asked for peak in found}
     planned = dict.fromkeys(program(side) for members, _ in asked for case in members for side in case.sides)
     programs = [one for one in planned if one in measured]
@@ -113,7 +112,7 @@ def _best_settings(cases: Sequence[CaseResult], titles: Titles, is_adaptive: boo
         columns=(*named, "cases", *(called(one, titles) for one in programs)),
         rows=tuple(rows),
         labels=len(named),
-        title=_title("Best settings", first[0]),
+        title=_title("Best settings", cases[0].case),
         lines=_shortened(lines),
     )
 
@@ -198,8 +197,7 @@ def _scaling(cases: Sequence[CaseResult], axis: Axis, titles: Titles, is_adaptiv
     groups = [(members, found) for members in along(cases, axis) if (found := scaling(members, axis, is_adaptive))]
     if not groups:
         return None
-    first = [members[0].case for members, _ in groups]
-    named = setting_columns(first, _subjects(first[0]), (axis.name,))
+    named = setting_columns([members[0] for members, _ in groups], _subjects(cases[0].case), (axis.name,))
     sides = {one.side.label: one.side for _, found in groups for one in found}
     rows = []
     for members, found in groups:
@@ -217,7 +215,7 @@ def _scaling(cases: Sequence[CaseResult], axis: Axis, titles: Titles, is_adaptiv
         columns=(*named, axis.column, *(called(side.competitor, titles) for side in sides.values())),
         rows=tuple(rows),
         labels=len(named) + 1,
-        title=_title(f"Scaling with {axis.column}", first[0]),
+        title=_title(f"Scaling with {axis.column}", cases[0].case),
     )
 
 

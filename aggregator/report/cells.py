@@ -4,13 +4,14 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 
-from aggregator.base.quantities import DASH, amount, duration, significant, with_half_width
+from aggregator.base.quantities import DASH, amount, duration, with_half_width
 from aggregator.base.text import clean
 from aggregator.judge.means import geometric_mean
 from aggregator.judge.metrics import Metric, items_per_second
 from aggregator.judge.roofline import PRODUCT, Attainable, Unknown, side_rate
 from aggregator.judge.sides import Side
 from aggregator.report.answers import incomplete
+from aggregator.report.first_screen import rate_text
 from aggregator.report.model import Cell, noted
 from runners.harness.run import NOT_TRIED
 
@@ -47,11 +48,7 @@ def rate_cell(side: Side, read: Metric = items_per_second) -> Cell:
     if not logs:
         return Cell(DASH)
     mean = geometric_mean(logs)
-    if mean.low is None or mean.high is None:
-        text = f"{significant(mean.value, 2)}/s"
-    else:
-        text = with_half_width(mean.value, mean.low, mean.high, "/s").replace(" /s", "/s")
-    compared = side.name if read is items_per_second else ""
+    text, compared = rate_text(mean).replace(" images/s", "/s"), side.name if read is items_per_second else ""
     return Cell(text, f"n {mean.n}", noted(incomplete(side)), mean.value, compared)
 
 

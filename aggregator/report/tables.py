@@ -21,8 +21,9 @@ Column = tuple[str, Callable[[CaseResult, Side], Cell]]
 COUNT: Column = ("n", lambda _, side: Cell(str(len(side.ok))))
 
 
-def setting_columns(cases: Sequence[Case], always: Collection[str], without: Collection[str] = ()) -> Settings:
+def setting_columns(results: Sequence[CaseResult], always: Collection[str], without: Collection[str] = ()) -> Settings:
     """The axes in `always`, and each other axis in which these cases differ."""
+    cases = [result.case for result in results]
     shown = [
         axis
         for axis in AXES

@@ -83,11 +83,7 @@ def in_panels(rows: Sequence[Row]) -> list[Row]:
 
 
 def draw_panels(
-    layers: Sequence[alt.Chart],
-    rows: Sequence[Row],
-    plot: Plot,
-    heights: Mapping[str, float] | None = None,
-    **more: Sequence[Row],
+    layers: Sequence[alt.Chart], rows: Sequence[Row], plot: Plot, heights: Mapping[str, float] | None = None
 ) -> list[Panel]:
     """The layers over the rows of each value of `panel`, each as an SVG of its own, in the order of the rows.
 
@@ -97,7 +93,7 @@ def draw_panels(
     facet = alt.Row("panel:N", sort=names, header=None)
     chart = alt.layer(*layers).properties(width=plot.width, height=plot.height)
     chart = chart.facet(row=facet, data=alt.NamedData("rows")).resolve_axis(x="independent", y="independent")
-    found = cells(vector(chart.properties(autosize="none", padding=0), rows=rows, **more))
+    found = cells(vector(chart.properties(autosize="none", padding=0), rows))
     drawn = []
     for name, cell in zip(names, found, strict=False):
         height = plot.height if heights is None else heights[name]
@@ -115,19 +111,16 @@ def is_named(rows: Sequence[Row]) -> bool:
     return sum(ABOUT in row for row in rows) <= MOST_NAMED
 
 
-def draw(chart: Any, **data: Sequence[Row]) -> str:
+def draw(chart: Any, rows: Sequence[Row]) -> str:
     """The chart as one SVG."""
-    return smaller(vector(chart, **data))
+    return smaller(vector(chart, rows))
 
 
-def vector(chart: Any, **data: Sequence[Row]) -> str:
-    """The chart as Vega draws it, its named data filled in afterwards: Altair would check every row of it."""
-    left = {WHO, CASE} if is_named([row for rows in data.values() for row in rows]) else {WHO, CASE, ABOUT}
+def vector(chart: Any, rows: Sequence[Row]) -> str:
+    """The chart as Vega draws it, its data `rows` filled in afterwards: Altair would check every row of it."""
+    left = {WHO, CASE} if is_named(rows) else {WHO, CASE, ABOUT}
     spec = chart.to_dict()
-    spec["datasets"] = {
-        name: [{key: value for key, value in row.items() if key not in left} for row in rows]
-        for name, rows in data.items()
-    }
+    spec["datasets"] = {"rows": [{key: value for key, value in row.items() if key not in left} for row in rows]}
     spec["config"], spec["background"] = CONFIG, "white"
     svg: str = vl_convert.vegalite_to_svg(spec, vl_version=alt.SCHEMA_VERSION.removeprefix("v").rpartition(".")[0])
     return svg

@@ -33,7 +33,7 @@ def fit_tables(cases: Sequence[CaseResult], target: float | None = None) -> list
 
 
 def _named(cases: Sequence[CaseResult], *without: str) -> Settings:
-    return setting_columns([case.case for case in cases], SETTINGS, without)
+    return setting_columns(cases, SETTINGS, without)
 
 
 def _stages(cases: Sequence[CaseResult]) -> Table:

@@ -31,8 +31,9 @@ def loader_tables(cases: Sequence[CaseResult]) -> list[Table]:
     ordered = sorted(cases, key=natural)
     rows = [(result, side) for result in ordered for side in result.sides if side.ok]
     rates = f"Data loading: images per second, from delivery to delivery. {MEAN_NOTE}."
-    settings = setting_columns([result.case for result in ordered], SETTINGS)
-    found = [by_competitor(ordered, settings, [("rate", lambda _, side: rate_cell(side))], rates)]
+    found = [
+        by_competitor(ordered, setting_columns(ordered, SETTINGS), [("rate", lambda _, side: rate_cell(side))], rates)
+    ]
     if rows:
         found += [_epochs(rows), _resources(rows), _pixels(rows)]
     limits = _limits(rows)
@@ -144,7 +145,7 @@ def _limits(rows: Sequence[Row]) -> Table | None:
 
 
 def _per_side(title: str, caption: str, rows: Sequence[Row], shown: Sequence[Column]) -> Table:
-    named = setting_columns([result.case for result, _ in rows], SETTINGS)
+    named = setting_columns([result for result, _ in rows], SETTINGS)
     return by_side(rows, named, [COUNT, *shown], caption, title)
 
 

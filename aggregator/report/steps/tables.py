@@ -60,17 +60,15 @@ def _time_table(cases: Sequence[CaseResult], roof: Roof) -> Table:
         f"Time of a step: the median, with the device synchronised after every step. {MEAN_NOTE}. {_precision(cases)} "
         f"{share} {GPU_MEMORY if on_gpu else MEMORY}; the table has the median over the same replicates."
     )
-    return by_competitor(cases, _settings(cases), shown, caption, _heading(cases[0].case), last)
+    return by_competitor(cases, setting_columns(cases, LABELS), shown, caption, _heading(cases[0].case), last)
 
 
 def _throughput_table(cases: Sequence[CaseResult]) -> Table:
     caption = f"Throughput: images per second, with the device synchronised only after every few steps. {MEAN_NOTE}."
     rate: Column = ("images", lambda _, side: rate_cell(side, metrics.throughput))
-    return by_competitor(cases, _settings(cases), [rate], caption, f"{_heading(cases[0].case)}: throughput")
-
-
-def _settings(cases: Sequence[CaseResult]) -> Settings:
-    return setting_columns([result.case for result in cases], LABELS)
+    return by_competitor(
+        cases, setting_columns(cases, LABELS), [rate], caption, f"{_heading(cases[0].case)}: throughput"
+    )
 
 
 def _memory_cell(side: Side, memory: Metric) -> Cell:
