@@ -13,6 +13,7 @@ from make_records import (
     TORCH,
     TORCH_FIT,
     TORCH_LOADER,
+    compared,
     failed,
     fit_case,
     load_case,
@@ -53,8 +54,7 @@ def environment(plans, seconds, change=lambda record: record, scatter=0.01, **ru
     """The compared cases of a run."""
     run = dataclasses.replace(make_run(plans), **run_fields)
     records = tuple(change(record) for record in make_records(run, seconds, scatter=scatter))
-    (env,) = analyse([LoadedRun(run.run_id, run, records, ())])
-    return env
+    return compared(run, records)
 
 
 def loading_seconds(case, who):
@@ -250,7 +250,7 @@ def test_blocks_that_a_run_added_do_not_count_in_a_family():
     plans = [dataclasses.replace(one, blocks=3) for one in STEPPING]
     more = make_records(make_run(STEPPING), stepping_seconds)
     started = dataclasses.replace(make_run(plans), **run)
-    (env,) = analyse([LoadedRun(started.run_id, started, tuple(more), ())])
+    env = compared(started, more)
     assert {one.paired.n for one in ratios_of(env)} == {3}
     assert not any(one.paired.anytime for one in ratios_of(env))
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from make_records import SPDL, TFDATA, TORCH_LOADER, load_case, make_records, make_run, planned
+from make_records import SPDL, TFDATA, TORCH_LOADER, compared, load_case, make_records, make_run, planned
 
 from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import LoadedRun
@@ -29,7 +29,7 @@ def cases_of(cases, change=lambda record: record, seconds=lambda *_: 0.05, who=(
     """The analysed cases of a run without scatter between processes, its records changed."""
     run = make_run([planned(case, who, 2) for case in cases])
     records = tuple(map(change, make_records(run, seconds, scatter=0.0)))
-    return analyse([LoadedRun(run.run_id, run, records, ())])[0].cases
+    return compared(run, records).cases
 
 
 def tables_of(*arguments, **more):
@@ -152,7 +152,7 @@ def test_pixels_are_told_by_competitor_and_track():
 def test_no_winner_is_named_where_the_work_need_not_be_the_same():
     run = make_run([planned(case, [TORCH_LOADER, TFDATA], 8) for case in BOTH_TRACKS])
     records = make_records(run, lambda _, who: 0.05 if who == TFDATA else 0.1)
-    unequal, equal = analyse([LoadedRun(run.run_id, run, tuple(records), ())])[0].cases
+    unequal, equal = compared(run, records).cases
     assert unequal.comparisons[0].verdict is Verdict.NOT_COMPARABLE
     assert equal.comparisons[0].winner.competitor == TFDATA
 

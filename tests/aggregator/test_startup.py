@@ -6,6 +6,7 @@ from make_records import (
     TF,
     TORCH,
     TORCH_FIT,
+    compared,
     fit_case,
     load_case,
     make_records,
@@ -42,8 +43,7 @@ def first_steps(record):
 
 def cases_of(plans, change=lambda record: record):
     run = make_run(plans)
-    (env,) = analyse([LoadedRun(run.run_id, run, tuple(map(change, make_records(run))), ())])
-    return env.cases
+    return compared(run, map(change, make_records(run))).cases
 
 
 def table_of(workload, *arguments):

@@ -5,7 +5,7 @@ import json
 import math
 
 import pytest
-from make_records import TF, TORCH, failed, make_records, make_run, planned, roof_case, step_case
+from make_records import TF, TORCH, compared, failed, make_records, make_run, planned, roof_case, step_case
 
 from aggregator.judge.analysis import analyse
 from aggregator.judge.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
@@ -32,8 +32,7 @@ def seconds(case, who):
 def cases_of(plans, change=lambda record: record, seconds=seconds, scatter=0.002):
     run = make_run(plans)
     records = [change(record) for record in make_records(run, seconds, scatter=scatter)]
-    (env,) = analyse([LoadedRun(run.run_id, run, tuple(record for record in records if record), ())])
-    return env.cases
+    return compared(run, filter(None, records)).cases
 
 
 def tables_of(*arguments, **more):

@@ -15,6 +15,7 @@ from make_records import (
     TFDATA,
     TORCH,
     TORCH_LOADER,
+    compared,
     failed,
     load_case,
     make_records,
@@ -457,7 +458,7 @@ def test_a_third_side_that_failed_early_does_not_hide_who_is_faster():
         else record
         for record in records
     ]
-    (env,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
+    env = compared(run, records)
     (case,) = env.cases
     assert [side.competitor for side in ranked(case.sides)] == [SPDL, TORCH_LOADER]
     assert {row["competitor"] for row in relative_rows(case)} == {SPDL.label, TORCH_LOADER.label}
