@@ -5,7 +5,8 @@ numbers a report shows.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -118,11 +119,9 @@ def tasks(cases: Iterable[CaseResult]) -> list[list[CaseResult]]:
 
 def peaks(members: Sequence[CaseResult]) -> list[Peak]:
     """The best setting of each framework with its loader in the cases of one task, fastest first."""
-    settings: dict[Competitor, list[Setting]] = {}
-    for result in members:
-        for side in result.sides:
-            if _counts(side):
-                settings.setdefault(program(side), []).append(Setting(result, side))
+    settings: defaultdict[Competitor, list[Setting]] = defaultdict(list)
+    for one in _settings(members):
+        settings[program(one.side)].append(one)
     found = [Peak(max(tried, key=lambda one: one.rate.value), tuple(tried)) for tried in settings.values()]
     return sorted(found, key=lambda peak: -peak.best.rate.value)
 
@@ -173,11 +172,9 @@ def unpaired(fast: Sequence[float], slow: Sequence[float], adaptive: bool) -> Ra
 
 def scaling(members: Sequence[CaseResult], axis: Axis, adaptive: bool) -> list[Scaling]:
     """How each side of these cases, which differ only in `axis`, changes with it."""
-    settings: dict[str, dict[int, Setting]] = {}
-    for result in members:
-        for side in result.sides:
-            if _counts(side):
-                settings.setdefault(side.label, {})[getattr(result.case, axis.name)] = Setting(result, side)
+    settings: defaultdict[str, dict[int, Setting]] = defaultdict(dict)
+    for one in _settings(members):
+        settings[one.side.label][getattr(one.case.case, axis.name)] = one
     found = []
     for tried in settings.values():
         smallest, largest = min(tried), max(tried)
@@ -207,6 +204,10 @@ def adaptive(env: Environment) -> bool:
     return env.run.plan is None or env.run.plan.stopping is not None
 
 
-def _counts(side: Side) -> bool:
-    """Whether a side has a mean with an interval, and no replicate that did other work than asked."""
-    return len(side.ok) >= FEWEST_REPLICATES and not any(record.failed_check for record in side.failures)
+def _settings(members: Iterable[CaseResult]) -> Iterator[Setting]:
+    """The sides that have a mean with an interval, and no replicate that did other work than asked."""
+    for result in members:
+        for side in result.sides:
+            invalid = any(record.failed_check for record in side.failures)
+            if len(side.ok) >= FEWEST_REPLICATES and not invalid:
+                yield Setting(result, side)

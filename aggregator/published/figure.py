@@ -5,7 +5,8 @@ import math
 from aggregator.base.text import clean
 from aggregator.published.numbers import Numbers, Setting
 from aggregator.published.source import worded
-from aggregator.report.figures.charts import WHO, amounts, ratios
+from aggregator.report.figures.axes import amounts, ratios
+from aggregator.report.figures.charts import WHO
 from aggregator.report.figures.dot_plot import dot_plot
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.model import Figure

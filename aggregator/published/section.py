@@ -15,11 +15,10 @@ from aggregator.judge.sides import Side
 from aggregator.published.numbers import Numbers, Setting, stored
 from aggregator.published.source import MEMORY, TITLES, Source, Value, column, shown
 from aggregator.published.tables import Column, ratio_cell, table_of
-from aggregator.report.figures.charts import ratios
+from aggregator.report.figures.axes import ratios
 from aggregator.report.figures.dot_plot import dot_plot, row_of
 from aggregator.report.figures.style import Palette, Row
-from aggregator.report.footnotes import Footnotes
-from aggregator.report.model import Cell, Figure, Published, Report, Table
+from aggregator.report.model import Cell, Figure, Published, Report, Table, noted
 from method.compare import ANYTIME, Paired, paired, ratio
 from method.pairs import shared_blocks
 from method.verdict import FEWEST_BLOCKS, Verdict, before_testing
@@ -175,30 +174,28 @@ def _notes(match: Match) -> Iterator[str]:
 
 def _ratios(title: str, found: Sequence[Match]) -> Table:
     """Their ratio and ours, for each pair of sides."""
-    numbers, notes = found[0].numbers, Footnotes()
+    numbers, cells = found[0].numbers, Cells()
     values = [value for value in numbers.source.values if value.ratio]
-    cells = Cells()
     for match in found:
         group = f"{match.name} vs {match.under.name} ({numbers.baseline})"
         for value in values:
             named = f"{value.name}: " if len(values) > 1 else ""
-            published, ours = _cells(match, value, notes)
+            published, ours = _cells(match, value)
             cells.setdefault((group, f"{named}published"), {})[match.case] = published
             cells.setdefault((group, f"{named}ours"), {})[match.case] = ours
     caption = f"{title}. How many times as fast: the published ratio, and ours with its 95 % interval over n blocks."
-    return _table(caption, found, cells, notes.texts)
+    return _table(caption, found, cells)
 
 
-def _cells(match: Match, value: Value, notes: Footnotes) -> tuple[Cell, Cell]:
+def _cells(match: Match, value: Value) -> tuple[Cell, Cell]:
     published = ratio_cell(match.published(value))
     if published.value is None:
-        published = replace(published, notes=notes.mark(match.numbers.source.no_number))
-    marks = tuple(number for text in _notes(match) for number in notes.mark(text))
-    ours = match.ratio(value)
+        published = replace(published, notes=noted(match.numbers.source.no_number))
+    notes, ours = tuple(_notes(match)), match.ratio(value)
     text, interval = ratio_of(ours)
     if ours is None or not text:
-        return published, Cell(DASH, "", marks)
-    return published, Cell(f"{text}×", f"{interval}, n {ours.n}", marks, ratio(ours.log_ratio))
+        return published, Cell(DASH, "", notes)
+    return published, Cell(f"{text}×", f"{interval}, n {ours.n}", notes, ratio(ours.log_ratio))
 
 
 def _memory(title: str, found: Sequence[Match]) -> list[Table]:
@@ -221,7 +218,7 @@ def _memory(title: str, found: Sequence[Match]) -> list[Table]:
     return [_table(caption, found, cells)] if cells else []
 
 
-def _table(caption: str, found: Sequence[Match], cells: Cells, notes: tuple[str, ...] = ()) -> Table:
+def _table(caption: str, found: Sequence[Match], cells: Cells) -> Table:
     """A row for each case that has a cell, with the settings of the source and those that only ours has."""
     source = found[0].numbers.source
     told = [match for match in found if any(match.case in column for column in cells.values())]
@@ -235,7 +232,7 @@ def _table(caption: str, found: Sequence[Match], cells: Cells, notes: tuple[str,
     labels = len(columns)
     for (group, head), members in cells.items():
         columns.append(Column(group, head, [members.get(case, Cell(DASH)) for case in settings]))
-    return table_of(caption, columns, labels, notes, tuple(map(digest, settings)))
+    return table_of(caption, columns, labels, tuple(map(digest, settings)))
 
 
 def _figure(prefix: str, title: str, found: Sequence[Match], palette: Palette) -> list[Figure]:

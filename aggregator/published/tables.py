@@ -22,13 +22,11 @@ class Column(NamedTuple):
     cells: Sequence[Cell]
 
 
-def table_of(
-    caption: str, columns: Sequence[Column], labels: int, footnotes: tuple[str, ...] = (), cases: tuple[str, ...] = ()
-) -> Table:
+def table_of(caption: str, columns: Sequence[Column], labels: int, cases: tuple[str, ...] = ()) -> Table:
     """The table of these columns, of which the first `labels` name the row."""
     groups = tuple((group, len(list(members))) for group, members in groupby(column.group for column in columns))
     heads, rows = tuple(column.heading for column in columns), zip(*(column.cells for column in columns), strict=True)
-    return Table(caption, heads, tuple(rows), labels, footnotes, groups=groups if len(groups) > 1 else (), cases=cases)
+    return Table(caption, heads, tuple(rows), labels, groups=groups if len(groups) > 1 else (), cases=cases)
 
 
 def tables(numbers: Numbers) -> list[Table]:

@@ -33,7 +33,7 @@ def page(
         parts += ["## Failed in HEAD, not in BASE", _list(failed)]
     if findings.table.rows:
         parts += [escape(findings.table.caption), table(findings.table)]
-        parts += ["\n".join(f"{number}. {escape(text)}" for number, text in enumerate(findings.table.footnotes, 1))]
+        parts += ["\n".join(f"{number}. {escape(text)}" for number, text in enumerate(findings.table.notes, 1))]
         parts += findings.reading
     if missing:
         parts += ["## Not compared", _list(missing)]

@@ -11,7 +11,6 @@ from aggregator.judge.analysis import Comparison, Environment, compare_sides, de
 from aggregator.regression.opposed import Opposed, oppose
 from aggregator.regression.page import Findings
 from aggregator.report.answers import notes
-from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Cell, Table
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 
@@ -56,16 +55,15 @@ def compare(environments: Sequence[Environment], names: Mapping[str, str], thres
     ]
     found = judged([_comparison(met, environments[index - 1]) for index, met in rows])
     said = [change(comparison, threshold) for comparison in found]
-    titles, footnotes = labels(met.case for _, met in rows), Footnotes()
+    titles = labels(met.case for _, met in rows)
     sides = dict.fromkeys(f"HEAD is {one.right.name}, BASE is {one.left.name}." for one in found)
     table = Table(
         " ".join(sides),
         COLUMNS,
         tuple(
-            _row(f"{titles[met.case]}{f', environment {index}' * (len(environments) > 1)}", one, which, footnotes)
+            _row(f"{titles[met.case]}{f', environment {index}' * (len(environments) > 1)}", one, which)
             for (index, met), one, which in zip(rows, found, said, strict=True)
         ),
-        footnotes=footnotes.texts,
     )
     regressions, untested = said.count(Change.REGRESSION), not any(said)
     return Findings(_summary(said, threshold), table, _reading(threshold), regressions, untested)
@@ -78,9 +76,8 @@ def _comparison(met: Opposed, env: Environment) -> Comparison:
     return compare_sides(met.case, base, head, design_of(plan, index))
 
 
-def _row(title: str, comparison: Comparison, which: Change | None, footnotes: Footnotes) -> tuple[Cell, ...]:
+def _row(title: str, comparison: Comparison, which: Change | None) -> tuple[Cell, ...]:
     found = comparison.paired
-    marks = tuple(number for text in notes(comparison) for number in footnotes.mark(text))
     text, interval = ("", "") if comparison.incomparable else ratio_of(found)
     verdict = comparison.verdict.value
     unjudged = verdict if comparison.verdict is Verdict.FEW_BLOCKS else f"no verdict: {verdict}"
@@ -89,7 +86,7 @@ def _row(title: str, comparison: Comparison, which: Change | None, footnotes: Fo
         Cell(text or DASH),
         Cell(interval or DASH),
         Cell(str(found.n if found else 0)),
-        Cell(which or unjudged, "", marks),
+        Cell(which or unjudged, "", tuple(notes(comparison))),
     )
 
 

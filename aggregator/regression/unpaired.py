@@ -12,7 +12,6 @@ from aggregator.judge.sides import Side
 from aggregator.regression.opposed import Opposed, name_of
 from aggregator.regression.page import Findings
 from aggregator.report.answers import incomplete
-from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Cell, Table
 
 COLUMNS = ("case", "competitor", "BASE", "HEAD", "HEAD ÷ BASE")
@@ -34,33 +33,32 @@ SEVERAL = "was measured in more than one environment (machine or set of versions
 def compare(opposed: Sequence[Opposed]) -> Findings:
     """HEAD's time over BASE's wherever both have one and did the same work."""
     met = [found for found in opposed if found.compared]
-    titles, footnotes = labels(found.case for found in met), Footnotes()
-    rows = tuple((Cell(titles[found.case]), *_cells(found, footnotes)) for found in met)
+    titles = labels(found.case for found in met)
+    rows = tuple((Cell(titles[found.case]), *_cells(found)) for found in met)
     said = (f"{count(len(rows), 'ratio')} without a verdict. {NO_VERDICT} {HOW_TO_PAIR}",)
-    return Findings(said, Table("", COLUMNS, rows, 2, footnotes.texts), (READING,))
+    return Findings(said, Table("", COLUMNS, rows, 2), (READING,))
 
 
-def _cells(found: Opposed, footnotes: Footnotes) -> tuple[Cell, ...]:
+def _cells(found: Opposed) -> tuple[Cell, ...]:
     measured = [[side for side in sides if side.ok] for sides in (found.base, found.head)]
     if any(len(sides) > 1 for sides in measured):
-        return Cell(found.name), Cell(DASH), Cell(DASH), Cell(DASH, "", footnotes.mark(SEVERAL))
+        return Cell(found.name), Cell(DASH), Cell(DASH), Cell(DASH, "", (SEVERAL,))
     (base,), (head,) = measured
     first = base.ok[min(base.ok)]
     why = incomparable(found.case, base, head, [(first, record) for record in head.ok.values()])
     times = _seconds(base), _seconds(head)
     ratio = DASH if why else significant(float(np.median(times[1]) / np.median(times[0])), 3)
-    shown = [_time(side, values, footnotes) for side, values in zip((base, head), times, strict=True)]
+    shown = [_time(side, values) for side, values in zip((base, head), times, strict=True)]
     return (
         Cell(name_of(base.label, head.label)),
         *shown,
-        Cell(ratio, "", footnotes.mark(f"not comparable: {why}" if why else "")),
+        Cell(ratio, "", (f"not comparable: {why}",) if why else ()),
     )
 
 
-def _time(side: Side, seconds: list[float], footnotes: Footnotes) -> Cell:
-    doubts = [text for text in (incomplete(side), f"disturbed: {side.disturbance}" if side.disturbance else "") if text]
-    marks = tuple(number for text in doubts for number in footnotes.mark(text))
-    return Cell(duration_range(seconds), f"n {len(seconds)}", marks)
+def _time(side: Side, seconds: list[float]) -> Cell:
+    doubts = (incomplete(side), f"disturbed: {side.disturbance}" if side.disturbance else "")
+    return Cell(duration_range(seconds), f"n {len(seconds)}", tuple(filter(None, doubts)))
 
 
 def _seconds(side: Side) -> list[float]:

@@ -1,7 +1,6 @@
 """One comparison as one line: which side is faster, by how much, with which interval, over how many blocks."""
 
 import math
-from dataclasses import dataclass
 
 from aggregator.base.case_names import digest
 from aggregator.base.quantities import DASH, count, percent, ratio_of
@@ -9,8 +8,8 @@ from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.sides import Side
 from aggregator.report import undecided
-from aggregator.report.footnotes import Footnotes
-from aggregator.report.model import Answer, AnswerAxis, Interval
+from aggregator.report.figures.axes import Axis
+from aggregator.report.model import Answer, Interval
 from method.compare import Paired, ratio
 from method.verdict import (
     DELTA,
@@ -26,26 +25,9 @@ WIDEST = math.log(16)
 """The largest end of the small axis; a ratio beyond it is drawn at the edge."""
 
 
-@dataclass(frozen=True)
-class Scale:
-    """The ends, in logs, of the small axis that all answers of a part share."""
-
-    low: float
-    high: float
-
-    def place(self, log_ratio: float) -> float:
-        """The place of a ratio in per cent of the axis; a ratio beyond an end is drawn at that end."""
-        return 100 * (min(max(log_ratio, self.low), self.high) - self.low) / (self.high - self.low)
-
-    def printed(self) -> AnswerAxis:
-        """The axis with its labels."""
-        return AnswerAxis(f"{ratio(self.low):.2f}×", f"{self.place(0.0):.2f}", f"{ratio(self.high):.2f}×")
-
-
-def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, footnotes: Footnotes) -> Answer:
+def answer(comparison: Comparison, case: str, anchor: str, axis: Axis | None) -> Answer:
     """The line for one comparison, with its mark on the part's small axis."""
     shown, slow, fast = turned(comparison)
-    said = tuple(notes(comparison))
     text, interval = ratio_text(shown, comparison.verdict)
     return Answer(
         case=case,
@@ -57,14 +39,13 @@ def answer(comparison: Comparison, case: str, anchor: str, axis: Scale | None, f
         ratio=text,
         interval=interval,
         blocks=str(comparison.paired.n) if comparison.paired else DASH,
-        notes=said,
-        marks=tuple(number for text in said for number in footnotes.mark(text)),
+        notes=tuple(notes(comparison)),
         mark=_mark(shown, axis) if text and axis else None,
         value=ratio(shown.log_ratio) if text and shown else None,
     )
 
 
-def scale(comparisons: list[Comparison]) -> Scale | None:
+def axis_of(comparisons: list[Comparison]) -> Axis | None:
     """The axis that contains 1 and every interval; None where there is no interval."""
     shown = [turned(found)[0] for found in comparisons if found.verdict is not Verdict.NOT_COMPARABLE]
     ends = [end for pair in shown if pair for end in (pair.low, pair.high) if end is not None]
@@ -72,7 +53,7 @@ def scale(comparisons: list[Comparison]) -> Scale | None:
         return None
     low, high = max(-WIDEST, min(*ends, -0.02)), min(WIDEST, max(*ends, 0.02))
     margin = 0.04 * (high - low)
-    return Scale(low - margin, high + margin)
+    return Axis(ratio(low - margin), ratio(high + margin), is_log=True)
 
 
 def turned(comparison: Comparison) -> tuple[Paired | None, Side, Side]:
@@ -175,11 +156,10 @@ def ratio_text(shown: Paired | None, verdict: Verdict) -> tuple[str, str]:
     return ("", "") if verdict is Verdict.NOT_COMPARABLE else ratio_of(shown)
 
 
-def _mark(shown: Paired | None, axis: Scale) -> Interval | None:
+def _mark(shown: Paired | None, axis: Axis) -> Interval | None:
     if shown is None or shown.low is None or shown.high is None:
         return None
-    low, high = axis.place(shown.low), axis.place(shown.high)
-    return Interval(f"{low:.1f}", f"{high - low:.1f}", f"{axis.place(shown.log_ratio):.1f}")
+    return axis.interval(ratio(shown.low), ratio(shown.log_ratio), ratio(shown.high))
 
 
 def _tail(comparison: Comparison) -> str:

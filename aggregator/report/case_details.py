@@ -35,7 +35,6 @@ def detail(
         digest=digest(result.case),
         anchor=anchor,
         summary=summary,
-        answers=answers,
         settings=_settings(result.case),
         effective=_effective(result, common),
         checks=_checks(result),

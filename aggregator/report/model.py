@@ -1,12 +1,23 @@
 """The report as frozen text and drawings. Templates lay it out and compute nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+
+
+def noted(*notes: str) -> tuple[str, ...]:
+    """The notes of a cell, less those that say nothing."""
+    return tuple(filter(None, notes))
+
+
+def numbered(notes: Iterable[str]) -> dict[str, int]:
+    """Notes with their numbers, in the order in which they are first needed; the same note has one number."""
+    return {note: number for number, note in enumerate(dict.fromkeys(notes), 1)}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, a detail in small print (n), the numbers of its footnotes.
+    """One cell: its text, a detail in small print (n), its notes, which stand under the table.
 
     `value` is the number of the text in seconds, bytes, images per second or a fraction: columns are sorted by it.
     `side` names the competitor whose compared time the cell shows: the page can give it relative to another's.
@@ -14,7 +25,7 @@ class Cell:
 
     text: str
     detail: str = ""
-    notes: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
     value: float | None = None
     side: str = ""
 
@@ -24,17 +35,23 @@ class Table:
     """A table in print: the first `labels` columns name the row, the others hold numbers.
 
     `groups` are headings above the columns, each with how many it spans; none where every column stands for itself.
-    `cases` has the digest of each row's case (see words.digest); none where rows are about something else.
+    `cases` has the digest of each row's case (see words.digest); none where rows are about something else. `lines` are
+    sentences above the table.
     """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     labels: int = 1
-    footnotes: tuple[str, ...] = ()
     title: str = ""
     groups: tuple[tuple[str, int], ...] = ()
     cases: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+
+    @cached_property
+    def notes(self) -> dict[str, int]:
+        """The notes of all cells with their numbers."""
+        return numbered(note for row in self.rows for cell in row for note in cell.notes)
 
 
 @dataclass(frozen=True)
@@ -44,11 +61,10 @@ class Panel:
     `cases` has the digests of its cases where its marks do not name them.
     """
 
-    name: str
     heading: str
-    title: str
     svg: str
     cases: tuple[str, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -78,7 +94,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Answer:
-    """One comparison in one line. `ratio` is empty where none may be shown; `marks` number the notes in the part.
+    """One comparison in one line. `ratio` is empty where none may be shown.
 
     `anchor` is empty where the case is not told by itself.
     """
@@ -93,7 +109,6 @@ class Answer:
     interval: str
     blocks: str
     notes: tuple[str, ...] = ()
-    marks: tuple[int, ...] = ()
     mark: Interval | None = None
     value: float | None = None
     """The ratio as a number, where it is shown."""
@@ -141,7 +156,6 @@ class CaseDetail:
     digest: str
     anchor: str
     summary: str
-    answers: tuple[Answer, ...]
     settings: str
     effective: Table
     checks: Table
@@ -208,14 +222,6 @@ class Loading:
 
 
 @dataclass(frozen=True)
-class Across:
-    """What several cases show together: sentences, and the table that they are read from."""
-
-    lines: tuple[str, ...]
-    table: Table
-
-
-@dataclass(frozen=True)
 class Part:
     """One environment's results."""
 
@@ -224,10 +230,9 @@ class Part:
     outcomes: tuple[Outcome, ...]
     further: str
     """How many cases are not among `outcomes`; empty where all are."""
-    across_cases: tuple[Across, ...]
+    across_cases: tuple[Table, ...]
     scores: Table
     groups: tuple[AnswerGroup, ...]
-    notes: tuple[str, ...]
     axis: AnswerAxis | None
     going_on: tuple[str, ...]
     """How to get the missing answers."""
@@ -251,6 +256,11 @@ class Part:
     def answers(self) -> tuple[Answer, ...]:
         """All answers, in order."""
         return tuple(answer for group in self.groups for answer in group.answers)
+
+    @cached_property
+    def notes(self) -> dict[str, int]:
+        """The notes of all answers with their numbers."""
+        return numbered(note for answer in self.answers for note in answer.notes)
 
 
 @dataclass(frozen=True)

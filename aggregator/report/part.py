@@ -10,17 +10,16 @@ from aggregator.judge.analysis import CaseResult, Environment
 from aggregator.judge.cases import by_contest, by_workload
 from aggregator.judge.roofline import Roof, roof_of
 from aggregator.report.across_cases import across_cases
-from aggregator.report.answers import answer, scale
+from aggregator.report.answers import answer, axis_of
 from aggregator.report.case_details import detail, listed_by_competitor, settings_in_common
 from aggregator.report.figures.raw_samples import samples_figure
 from aggregator.report.figures.style import Palette
 from aggregator.report.first_screen import outcome, totals
 from aggregator.report.fit.tables import fit_tables
-from aggregator.report.footnotes import Footnotes
 from aggregator.report.loaders.bounds import loading
 from aggregator.report.loaders.tables import loader_tables
 from aggregator.report.machine_advice import needed
-from aggregator.report.model import Answer, AnswerGroup, CaseDetail, Part, Table
+from aggregator.report.model import Answer, AnswerAxis, AnswerGroup, CaseDetail, Part, Table
 from aggregator.report.page import size_limits
 from aggregator.report.part_figures import MOST_OPEN, part_figures
 from aggregator.report.resources.tables import startup_table
@@ -54,12 +53,11 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
 
     at_a_glance, further = size_limits.at_a_glance(competed)
     titles = env.run.plan.titles if env.run.plan else {}
-    axis, footnotes = scale([found for result in env.cases for found in result.comparisons]), Footnotes()
+    axis = axis_of([found for result in env.cases for found in result.comparisons])
     common = settings_in_common(env.cases)
     lines = {
         result.case: tuple(
-            answer(found, names[result.case], links.get(result.case, ""), axis, footnotes)
-            for found in result.comparisons
+            answer(found, names[result.case], links.get(result.case, ""), axis) for found in result.comparisons
         )
         for result in ordered
     }
@@ -77,8 +75,7 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
         across_cases=across_cases(env, titles),
         scores=score_table([case for case in competed if not case.is_self]),
         groups=tuple(_groups(ordered, lines)),
-        notes=footnotes.texts,
-        axis=axis.printed() if axis else None,
+        axis=AnswerAxis(f"{axis.low:.2f}×", f"{axis.place(1):.2f}", f"{axis.high:.2f}×") if axis else None,
         going_on=going_on(env, competed),
         advice=tuple(needed(competed)),
         loading=loading([case for case in competed if case.case.workload == "load"], palette, titles),

@@ -1,6 +1,7 @@
 """The figures of one part of a report, the most telling first."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import by_workload, natural
@@ -24,18 +25,18 @@ def part_figures(cases: Sequence[CaseResult], roof: Roof, palette: Palette, pref
     loads, fits = members.get("load", []), members.get("fit", [])
     others = [found for workload, found in members.items() if workload not in STEPS]
     found = (
-        relative_speed(steps, palette, prefix),
-        throughput(loads, palette, prefix),
-        against_time(fits, palette, prefix),
-        reading_figure(MEMORY, cases, palette, prefix),
-        reading_figure(FIRST_STEP, cases, palette, prefix),
-        reading_figure(GPU_MEMORY, cases, palette, prefix),
-        reading_figure(CPU_ENERGY, cases, palette, prefix),
-        reading_figure(GPU_ENERGY, cases, palette, prefix),
-        *(relative_speed(one, palette, prefix) for one in others),
-        history(fits, palette, prefix),
-        cost(loads, palette, prefix),
-        first_batch(loads, palette, prefix),
-        *roofline_figures(cases, roof, palette, prefix),
+        relative_speed(steps, palette),
+        throughput(loads, palette),
+        against_time(fits, palette),
+        reading_figure(MEMORY, cases, palette),
+        reading_figure(FIRST_STEP, cases, palette),
+        reading_figure(GPU_MEMORY, cases, palette),
+        reading_figure(CPU_ENERGY, cases, palette),
+        reading_figure(GPU_ENERGY, cases, palette),
+        *(relative_speed(one, palette) for one in others),
+        history(fits, palette),
+        cost(loads, palette),
+        first_batch(loads, palette),
+        *roofline_figures(cases, roof, palette),
     )
-    return tuple(figure for figure in found if figure)
+    return tuple(replace(figure, name=f"{prefix}{figure.name}") for figure in found if figure)

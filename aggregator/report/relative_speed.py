@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from aggregator.base.quantities import count
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import ranked
-from aggregator.report.figures.charts import ratios
+from aggregator.report.figures.axes import ratios
 from aggregator.report.figures.dot_plot import cases_of, dot_plot, file_of, row_of
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.model import Figure
@@ -17,7 +17,7 @@ from method.verdict import FEWEST_BLOCKS, Verdict
 STEPS = {"train", "infer"}
 
 
-def relative_speed(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def relative_speed(cases: Sequence[CaseResult], palette: Palette) -> Figure | None:
     """The figure of these cases, of one workload or all of steps; None for one case, which is on the first screen."""
     contested = [case for case in cases if not case.is_self]
     rows = [row for case in contested for row in relative_rows(case)]
@@ -37,9 +37,9 @@ def relative_speed(cases: Sequence[CaseResult], palette: Palette, prefix: str) -
     workloads = {case.case.workload for case in contested}
     name = "steps" if workloads <= STEPS else file_of(contested[0].case.workload)
     title = "Relative speed of steps" if len({row["workload"] for row in rows}) > 1 else "Relative speed"
-    ticks = ratios([row[end] for row in rows for end in ("low", "high")])
-    axis = "times as fast as the slowest side (log scale)"
-    return dot_plot(f"{prefix}relative-speed-{name}", title, caption, rows, ticks, axis, palette)
+    axis = ratios([row[end] for row in rows for end in ("low", "high")])
+    words = "times as fast as the slowest side (log scale)"
+    return dot_plot(f"relative-speed-{name}", title, caption, rows, axis, words, palette)
 
 
 def relative_rows(case: CaseResult) -> list[Row]:

@@ -2,10 +2,12 @@
 
 import dataclasses
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from aggregator.judge.analysis import Environment, analyse
+from aggregator.read.run_folder import LoadedRun
 from method.schedule import Entry, schedule
 from runners.harness.agreement import REQUIRED
 from runners.harness.case import Block, Case, Competitor, DatasetRef
@@ -298,3 +300,9 @@ def write_folder(folder: Path, run: Run | None, records: Sequence[Record], pilot
     if run:
         write_run(run, folder)
     return folder
+
+
+def compared(run: Run, records: Iterable[Record]) -> Environment:
+    """The only environment of a run with these records, its cases compared."""
+    (found,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
+    return found

@@ -13,6 +13,7 @@ from make_records import (
     TORCH,
     TORCH_FIT,
     TORCH_LOADER,
+    compared,
     failed,
     fit_case,
     load_case,
@@ -53,8 +54,7 @@ def environment(plans, seconds, change=lambda record: record, scatter=0.01, **ru
     """The compared cases of a run."""
     run = dataclasses.replace(make_run(plans), **run_fields)
     records = tuple(change(record) for record in make_records(run, seconds, scatter=scatter))
-    (env,) = analyse([LoadedRun(run.run_id, run, records, ())])
-    return env
+    return compared(run, records)
 
 
 def loading_seconds(case, who):
@@ -70,7 +70,7 @@ def stepping_seconds(case, who):
 
 
 def said(env):
-    return {one.table.title: one for one in across_cases(env, TITLES)}
+    return {one.title: one for one in across_cases(env, TITLES)}
 
 
 def test_each_loader_peaks_at_its_own_number_of_workers_and_no_winner_is_named():
@@ -89,11 +89,12 @@ def test_each_loader_peaks_at_its_own_number_of_workers_and_no_winner_is_named()
     assert " times the peak of PyTorch (torch) at 4 workers (2." in line
     assert line.endswith("n 8 and 8; no verdict: the two were not measured side by side).")
     assert "wins" not in line
-    assert found.table.columns == ("stage", "cases", "PyTorch (torch)", "PyTorch (spdl)")
-    (row,) = found.table.rows
+    assert found.columns == ("stage", "cases", "PyTorch (torch)", "PyTorch (spdl)")
+    (row,) = found.rows
     assert [cell.detail for cell in row] == ["", "", "4 workers, n 8", "8 workers, n 8"]
-    assert [cell.notes for cell in row] == [(), (), (), (1,)]
-    assert found.table.footnotes == ("The largest value of workers that was measured; a larger one may be faster.",)
+    last = "The largest value of workers that was measured; a larger one may be faster."
+    assert [cell.notes for cell in row] == [(), (), (), (last,)]
+    assert found.notes == {last: 1}
 
 
 def test_peaks_in_one_case_have_the_interval_of_its_comparison():
@@ -126,7 +127,7 @@ def test_a_peak_on_a_disturbed_machine_says_so():
 
     found = said(environment(LOADING, loading_seconds, crowded))["Best settings: data loading, CPU"]
     assert found.lines[0].endswith("; the machine was disturbed).")
-    assert any("another process" in note for note in found.table.footnotes)
+    assert any("another process" in note for note in found.notes)
 
 
 def test_variants_of_one_framework_are_settings_of_it():
@@ -135,7 +136,7 @@ def test_variants_of_one_framework_are_settings_of_it():
     env = environment(cases, lambda _, who: seconds[who])
     found = said(env)["Best settings: inference step, CPU"]
     assert found.lines[0].startswith("PyTorch (compile) peaks at batch 8 with 1")
-    assert [cell.detail for cell in found.table.rows[0]][2:] == ["batch 8, variant compile, n 8", "batch 8, n 8"]
+    assert [cell.detail for cell in found.rows[0]][2:] == ["batch 8, variant compile, n 8", "batch 8, n 8"]
 
 
 def test_the_peak_of_a_training_is_its_shortest_time():
@@ -185,8 +186,8 @@ def test_scaling_has_a_row_for_each_side_and_the_value_where_it_levels_off():
         return 0.1 / min(case.workers, 4 if who == SPDL else 8)
 
     found = said(environment(LOADING, seconds))["Scaling with workers: data loading, CPU"]
-    assert found.table.columns == ("stage", "workers", "PyTorch (torch, plain)", "PyTorch (spdl, plain)")
-    (row,) = found.table.rows
+    assert found.columns == ("stage", "workers", "PyTorch (torch, plain)", "PyTorch (spdl, plain)")
+    (row,) = found.rows
     assert [cell.text for cell in row[:2]] == ["batch", "1 to 8"]
     assert [cell.value for cell in row[2:]] == pytest.approx([8, 4], rel=0.02)
     assert row[2].detail.endswith(", n 8 and 8")
@@ -199,8 +200,8 @@ def test_a_side_that_could_not_do_the_largest_value_says_what_it_did():
         return failed(record, Status.OOM, "OOM(host)", "killed") if too_large else record
 
     found = said(environment(LOADING, loading_seconds, killed))["Scaling with workers: data loading, CPU"]
-    assert ", 1 to 4" in found.table.rows[0][3].detail
-    assert "1 to" not in found.table.rows[0][2].detail
+    assert ", 1 to 4" in found.rows[0][3].detail
+    assert "1 to" not in found.rows[0][2].detail
 
 
 def ratios_of(env):
@@ -235,7 +236,7 @@ def test_a_family_leaves_out_cases_that_cannot_be_compared_or_were_disturbed():
     env = environment(STEPPING, stepping_seconds, spoilt)
     plain = next(one for one in ratios_of(env) if one.family == "plain convolutions")
     assert (len(plain.cases), plain.of) == (2, 4)
-    rows = said(env)["Families of networks: inference step, CPU"].table.rows
+    rows = said(env)["Families of networks: inference step, CPU"].rows
     assert "2 of 4" in [row[3].text for row in rows]
 
 
@@ -249,7 +250,7 @@ def test_blocks_that_a_run_added_do_not_count_in_a_family():
     plans = [dataclasses.replace(one, blocks=3) for one in STEPPING]
     more = make_records(make_run(STEPPING), stepping_seconds)
     started = dataclasses.replace(make_run(plans), **run)
-    (env,) = analyse([LoadedRun(started.run_id, started, tuple(more), ())])
+    env = compared(started, more)
     assert {one.paired.n for one in ratios_of(env)} == {3}
     assert not any(one.paired.anytime for one in ratios_of(env))
 

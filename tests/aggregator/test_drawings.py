@@ -7,10 +7,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from make_records import TF, TORCH, make_records, make_run, planned, step_case
+from make_records import TF, TORCH, compared, make_records, make_run, planned, step_case
 
-from aggregator.judge.analysis import analyse
-from aggregator.read.run_folder import LoadedRun
 from aggregator.report.figures.raw_samples import samples_figure
 from aggregator.report.figures.style import Palette
 from aggregator.report.figures.svg import smaller
@@ -52,7 +50,7 @@ def samples_of(names, blocks=12, change=lambda record: record, room=math.inf, **
     """The drawing of one case's raw samples."""
     run = make_run([planned(step_case(), list(names.values()), blocks)])
     records = tuple(map(change, make_records(run, lambda _, who: 0.1 if who == TF else 0.05, **more)))
-    (env,) = analyse([LoadedRun(run.run_id, run, records, ())])
+    env = compared(run, records)
     palette = Palette([("infer", [(framework, who.label) for framework, who in names.items()])])
     figure = samples_figure(env.cases[0], "case", "a case", palette, room)
     return figure, ElementTree.fromstring(figure.svg) if figure else None

@@ -25,7 +25,7 @@ from make_records import (
 from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
-from aggregator.report.figures.charts import amounts, logarithmic, ratios
+from aggregator.report.figures.axes import amounts, logarithmic, ratios
 from aggregator.report.figures.line_plot import APART, spread
 from aggregator.report.page.html import render_html
 from runners.harness.case import Competitor
@@ -168,7 +168,7 @@ def test_panels_are_no_wider_than_a_phone_needs_and_the_file_holds_them_all(repo
 )
 def test_an_axis_of_amounts_begins_at_0_and_ends_at_a_round_number(values, high, labels):
     found = amounts(values)
-    assert (found.low, found.high, found.values) == (0, pytest.approx(high), pytest.approx(labels))
+    assert (found.low, found.high, found.ticks) == (0, pytest.approx(high), pytest.approx(labels))
 
 
 @pytest.mark.parametrize(
@@ -176,10 +176,10 @@ def test_an_axis_of_amounts_begins_at_0_and_ends_at_a_round_number(values, high,
 )
 def test_an_axis_of_ratios_has_a_label_at_1_and_few_others(values):
     found = ratios(values)
-    assert 1.0 in found.values
-    assert len(found.values) <= 9
+    assert 1.0 in found.ticks
+    assert len(found.ticks) <= 9
     assert found.low < min(values) <= max(values) < found.high
-    assert all(found.low <= value <= found.high for value in found.values)
+    assert all(found.low <= value <= found.high for value in found.ticks)
 
 
 def test_a_logarithmic_axis_puts_equal_ratios_equally_far_apart():

@@ -3,17 +3,17 @@
 import dataclasses
 
 import pytest
-from make_records import SPDL, TFDATA, TORCH_LOADER, load_case, make_records, make_run, planned
+from make_records import SPDL, TFDATA, TORCH_LOADER, compared, load_case, make_records, make_run, planned
 
 from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
-from aggregator.report.figures import line_plot
-from aggregator.report.figures.charts import Drawn
+from aggregator.report.figures import charts
 from aggregator.report.figures.style import Palette
 from aggregator.report.loaders import figures
-from aggregator.report.loaders.bounds import RateAxis, loading
+from aggregator.report.loaders.bounds import axis_of, loading
 from aggregator.report.loaders.tables import loader_tables
+from aggregator.report.model import Panel
 from aggregator.report.page import size_limits
 from aggregator.report.scores import score_table
 from method.verdict import Verdict
@@ -29,7 +29,7 @@ def cases_of(cases, change=lambda record: record, seconds=lambda *_: 0.05, who=(
     """The analysed cases of a run without scatter between processes, its records changed."""
     run = make_run([planned(case, who, 2) for case in cases])
     records = tuple(map(change, make_records(run, seconds, scatter=0.0)))
-    return analyse([LoadedRun(run.run_id, run, records, ())])[0].cases
+    return compared(run, records).cases
 
 
 def tables_of(*arguments, **more):
@@ -91,7 +91,7 @@ def test_an_epoch_that_could_not_be_had_is_a_dash_with_its_reason():
     table = tables_of([load_case()], with_times(cold_epoch=None))[EPOCHS]
     cell = table.rows[0][table.columns.index("epoch, cold page cache")]
     assert cell.text == "–"
-    assert table.footnotes[cell.notes[0] - 1] == "no cold_epoch"
+    assert cell.notes[0] == "no cold_epoch"
 
 
 def test_older_records_have_the_epochs_that_they_know_and_no_limits():
@@ -152,7 +152,7 @@ def test_pixels_are_told_by_competitor_and_track():
 def test_no_winner_is_named_where_the_work_need_not_be_the_same():
     run = make_run([planned(case, [TORCH_LOADER, TFDATA], 8) for case in BOTH_TRACKS])
     records = make_records(run, lambda _, who: 0.05 if who == TFDATA else 0.1)
-    unequal, equal = analyse([LoadedRun(run.run_id, run, tuple(records), ())])[0].cases
+    unequal, equal = compared(run, records).cases
     assert unequal.comparisons[0].verdict is Verdict.NOT_COMPARABLE
     assert equal.comparisons[0].winner.competitor == TFDATA
 
@@ -199,7 +199,7 @@ def test_a_limit_that_could_not_be_had_is_a_dash_with_its_reason():
     table = tables_of([load_case()], change)[LIMITS]
     cells = [row[-2] for row in table.rows]
     assert [cell.text for cell in cells] == ["4000/s", "–"]
-    assert table.footnotes[cells[1].notes[0] - 1] == "no headspace"
+    assert cells[1].notes[0] == "no headspace"
 
 
 SLOW = {"decode_alone": 1e-4, "read_cold": 1e-5, "headspace": 1e-5, "cold_epoch": 0.01}
@@ -255,19 +255,20 @@ def test_a_loaders_rate_is_drawn_among_its_limits_on_one_axis():
     assert places == sorted(places)
     assert (places[0], places[-1]) == pytest.approx((5, 95), abs=0.5)
     assert [label for label, _ in found.ticks] == ["1000", "2000"]
+    assert all(4 < float(place) < 96 for _, place in found.ticks)
     # The same rate has the same place beside every loader.
     assert len({drawn.limits[-1].place for drawn in found.loaders}) == 1
 
 
 @pytest.mark.parametrize(
     ("low", "high", "labels"),
-    [(400, 6000, ["500", "1000", "2000", "5000"]), (640, 1281, ["1000"]), (9, 1e7, None), (0.04, 3, None)],
+    [(400, 6000, [500, 1000, 2000, 5000]), (640, 1281, None), (640, 640, None), (9, 1e7, None), (0.04, 3, None)],
 )
-def test_an_axis_has_few_ticks_within_it(low, high, labels):
-    ticks = RateAxis(low, high).ticks()
-    assert ticks
-    assert all(5 <= float(place) <= 95 for _, place in ticks)
-    assert labels is None or [label for label, _ in ticks] == labels
+def test_an_axis_of_rates_has_ticks_and_a_margin(low, high, labels):
+    axis = axis_of([low, high])
+    assert 0 < len(axis.ticks) < 9
+    assert 4.5 < axis.place(low) < axis.place(high) + 1e-9 < 95.5
+    assert labels is None or list(axis.ticks) == labels
 
 
 def test_limits_stand_beside_the_longest_pipeline():
@@ -322,10 +323,10 @@ def test_loaders_of_which_none_was_watched_have_no_column_for_it():
 def drawn(monkeypatch, cases):
     """The figures by name, and the rows of each: of marks, and of the limit."""
     rows = []
-    drawn_alone = Drawn("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
-    monkeypatch.setattr(line_plot, "draw_panels", lambda _, found, *__: rows.append(found) or [drawn_alone])
+    drawn_alone = Panel("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
+    monkeypatch.setattr(charts, "draw_panels", lambda _, found, *__: rows.append(found) or [drawn_alone])
     palette = Palette([("load", [(side.competitor.framework, side.label) for side in cases[0].sides])])
-    made = [draw(cases, palette, "") for draw in (figures.throughput, figures.cost, figures.first_batch)]
+    made = [draw(cases, palette) for draw in (figures.throughput, figures.cost, figures.first_batch)]
     made = [figure for figure in made if figure]
     return {figure.name: (figure, own) for figure, own in zip(made, rows, strict=True)}
 

@@ -3,12 +3,10 @@
 import dataclasses
 
 import pytest
-from make_records import HEALTH, HOST, TF, TORCH, make_record, make_records, make_run, planned, step_case
+from make_records import HEALTH, HOST, TF, TORCH, compared, make_record, make_records, make_run, planned, step_case
 
-from aggregator.judge.analysis import analyse
 from aggregator.judge.health import Cause, signals, summary
 from aggregator.judge.roofline import roof_of
-from aggregator.read.run_folder import LoadedRun
 from aggregator.report.answers import notes
 from aggregator.report.case_remarks import remarks
 from aggregator.report.machine_advice import REMEDIES, advice
@@ -104,7 +102,7 @@ def test_gates_forbid_a_winner_and_warnings_do_not(counters, verdict):
     records = [
         with_health(record, **counters) for record in make_records(run, lambda _, who: {TORCH: 0.05, TF: 0.10}[who])
     ]
-    (environment,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
+    environment = compared(run, records)
     (comparison,) = environment.cases[0].comparisons
     assert comparison.verdict is verdict
     assert (comparison.winner is None) == (verdict is Verdict.DISTURBED)
@@ -167,7 +165,7 @@ def test_a_replicate_that_failed_and_a_hostile_governor_say_nothing():
 @pytest.mark.parametrize(("scatter", "sides"), [(0.02, 0), (0.5, 2)])
 def test_processes_that_scatter_by_more_than_a_tenth_are_told_with_the_case(scatter, sides):
     run = make_run([planned(CASE, [TORCH, TF])])
-    (environment,) = analyse([LoadedRun(run.run_id, run, tuple(make_records(run, scatter=scatter)), ())])
+    environment = compared(run, make_records(run, scatter=scatter))
     (case,) = environment.cases
     said = remarks(case, roof_of(environment.cases))
     assert not any("scatter" in text for text in notes(case.comparisons[0]))

@@ -6,6 +6,7 @@ from make_records import (
     TF,
     TORCH,
     TORCH_FIT,
+    compared,
     fit_case,
     load_case,
     make_records,
@@ -21,8 +22,8 @@ from aggregator.judge.roofline import roof_of
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
 from aggregator.report.case_remarks import remarks
-from aggregator.report.figures.charts import Drawn
 from aggregator.report.figures.style import Palette
+from aggregator.report.model import Panel
 from aggregator.report.resources.figures import CPU_ENERGY, FIRST_STEP, GPU_ENERGY, GPU_MEMORY, MEMORY, reading_figure
 from aggregator.report.resources.tables import startup_table
 from runners.harness.case import Competitor
@@ -42,8 +43,7 @@ def first_steps(record):
 
 def cases_of(plans, change=lambda record: record):
     run = make_run(plans)
-    (env,) = analyse([LoadedRun(run.run_id, run, tuple(map(change, make_records(run))), ())])
-    return env.cases
+    return compared(run, map(change, make_records(run))).cases
 
 
 def table_of(workload, *arguments):
@@ -89,11 +89,11 @@ def drawn(monkeypatch, reading, cases):
 
     def keep(_, rows, *__):
         seen.extend(row for row in rows if row["kind"] == "mark")
-        return [Drawn(rows[0]["panel"], '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')]
+        return [Panel(rows[0]["panel"], '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')]
 
-    monkeypatch.setattr("aggregator.report.figures.dot_plot.draw_panels", keep)
+    monkeypatch.setattr("aggregator.report.figures.charts.draw_panels", keep)
     names = [(side.competitor.framework, side.label) for side in cases[0].sides]
-    return reading_figure(reading, cases, Palette([("infer", names)]), ""), seen
+    return reading_figure(reading, cases, Palette([("infer", names)])), seen
 
 
 def test_the_figure_of_first_steps_has_warm_ones_hollow(monkeypatch):

@@ -5,16 +5,16 @@ import json
 import math
 
 import pytest
-from make_records import TF, TORCH, failed, make_records, make_run, planned, roof_case, step_case
+from make_records import TF, TORCH, compared, failed, make_records, make_run, planned, roof_case, step_case
 
 from aggregator.judge.analysis import analyse
 from aggregator.judge.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
 from aggregator.read.parse import parse_record
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
-from aggregator.report.figures import line_plot
-from aggregator.report.figures.charts import Drawn
+from aggregator.report.figures import charts
 from aggregator.report.figures.style import Palette
+from aggregator.report.model import Panel
 from aggregator.report.part import result_tables
 from aggregator.report.steps.figures import roofline_figures
 from runners.harness.record import Status, to_json
@@ -32,8 +32,7 @@ def seconds(case, who):
 def cases_of(plans, change=lambda record: record, seconds=seconds, scatter=0.002):
     run = make_run(plans)
     records = [change(record) for record in make_records(run, seconds, scatter=scatter)]
-    (env,) = analyse([LoadedRun(run.run_id, run, tuple(record for record in records if record), ())])
-    return env.cases
+    return compared(run, filter(None, records)).cases
 
 
 def tables_of(*arguments, **more):
@@ -167,7 +166,7 @@ def test_beside_cases_with_a_limit_one_without_has_a_dash_with_its_reason():
     assert table.rows[0][-1].text != "–"
     row = table.rows[1]
     assert (row[4].text, row[7].text, row[-1].text) == ("–", "–", "–")
-    assert table.footnotes[row[-1].notes[0] - 1].startswith("no record counts operations and bytes")
+    assert row[-1].notes[0].startswith("no record counts operations and bytes")
 
 
 def test_one_replicate_has_no_interval_and_so_no_share():
@@ -193,7 +192,7 @@ def test_failed_untried_and_unsupported_cells_are_dashes_with_reasons():
     table = step_table([planned(step_case(batch_size=8), [TORCH, TF], 8), larger, other, *ROOFS], out_of_memory)
     cells = [row[6] for row in table.rows]
     assert [cell.text for cell in cells] == ["– OOM(host)", "– not tried (8 ran out of memory)", "– UNSUPPORTED"]
-    assert [[table.footnotes[note - 1] for note in cell.notes] for cell in cells] == [
+    assert [list(cell.notes) for cell in cells] == [
         ["OOM(host): killed for memory at 2 GiB (1 of 1 replicates)"],
         [],
         ["UNSUPPORTED: no such network"],
@@ -273,14 +272,14 @@ def test_winners_of_roof_cases_count_for_nothing_else():
 
 def test_the_roofline_plot_has_a_point_a_case_and_competitor_below_both_limits(monkeypatch):
     rows = []
-    drawn_alone = Drawn("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
-    monkeypatch.setattr(line_plot, "draw_panels", lambda _, found, *__: rows.extend(found) or [drawn_alone])
+    drawn_alone = Panel("", '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')
+    monkeypatch.setattr(charts, "draw_panels", lambda _, found, *__: rows.extend(found) or [drawn_alone])
     other = dataclasses.replace(step_case("vgg16", 1), precision="bf16")
     cases = cases_of([planned(case, [TORCH, TF], 8) for case in (step_case(), step_case(batch_size=16), other)] + ROOFS)
     names = [("pytorch", TORCH.label), ("tensorflow", TF.label)]
     contests = [case for case in cases if case.case.workload != "roof"]
-    (figure,) = roofline_figures(contests, roof_of(cases), Palette([("infer", names)]), "part-2-")
-    assert (figure.name, figure.title) == ("part-2-roofline-1", "Roofline: inference step, fp32, CPU")
+    (figure,) = roofline_figures(contests, roof_of(cases), Palette([("infer", names)]))
+    assert (figure.name, figure.title) == ("roofline-1", "Roofline: inference step, fp32, CPU")
     marks = [row for row in rows if row["kind"] == "mark"]
     assert [(row["panel"], row["competitor"], row["intensity"]) for row in marks] == [
         ("resnet18", "pytorch/eager", 100),

@@ -10,6 +10,7 @@ from make_records import (
     TORCH,
     TORCH_FIT,
     TORCH_LOADER,
+    compared,
     fit_case,
     load_case,
     make_records,
@@ -18,10 +19,8 @@ from make_records import (
     step_case,
 )
 
-from aggregator.judge.analysis import analyse
 from aggregator.judge.metrics import cpu_energy, cpu_time, gpu_energy, of_a_step
 from aggregator.judge.roofline import roof_of
-from aggregator.read.run_folder import LoadedRun
 from aggregator.report.cells import ONE_SEED
 from aggregator.report.figures.style import Palette
 from aggregator.report.part import result_tables, score_table
@@ -30,7 +29,7 @@ from aggregator.report.part_figures import part_figures
 
 def tables_of(run, records):
     """Every table of one run's only environment."""
-    (env,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
+    env = compared(run, records)
     return result_tables(env.cases, {case.case: "the case" for case in env.cases}, roof_of(env.cases))
 
 
@@ -48,7 +47,7 @@ def test_an_accuracy_that_every_replicate_repeats_is_of_one_seed():
     table = fit_tables(lambda _: 0.324)
     cell = table.rows[0][table.columns.index("accuracy")]
     assert (cell.text, cell.detail) == ("32.4 %", "1 seed")
-    assert table.footnotes[cell.notes[0] - 1] == ONE_SEED
+    assert cell.notes[0] == ONE_SEED
 
 
 def test_an_accuracy_that_differs_between_replicates_has_its_range():
@@ -94,7 +93,7 @@ def test_the_tally_counts_cases_by_winner_and_by_verdict():
     run = make_run([planned(step_case(network), [TORCH, TF], 8) for network in ("cnn4", "resnet18", "resnet50")])
     slower = {"cnn4": 1.5, "resnet18": 1 / 1.5, "resnet50": 1.0}
     records = make_records(run, lambda case, who: 0.05 * (slower[case.network] if who == TF else 1), scatter=0.004)
-    (env,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
+    env = compared(run, records)
     table = score_table(env.cases)
     counted = dict(zip(table.columns, [cell.text for cell in table.rows[0]], strict=True))
     assert counted == {
@@ -110,7 +109,7 @@ def test_the_tally_counts_cases_by_winner_and_by_verdict():
 def test_what_one_number_a_side_would_draw_is_left_to_the_table():
     def names(cases):
         run = make_run(cases)
-        (env,) = analyse([LoadedRun(run.run_id, run, tuple(make_records(run)), ())])
+        env = compared(run, make_records(run))
         palette = Palette(
             (case.case.workload, [(side.competitor.framework, side.label) for side in case.sides]) for case in env.cases
         )

@@ -3,10 +3,8 @@
 import dataclasses
 import re
 
-from make_records import TF, TORCH, make_run, planned, scheduled, step_case
+from make_records import TF, TORCH, compared, make_run, planned, scheduled, step_case
 
-from aggregator.judge.analysis import analyse
-from aggregator.read.run_folder import LoadedRun
 from aggregator.report.undecided import answered, going_on
 from runners.harness.run import Stopping
 
@@ -20,8 +18,7 @@ def environment(stopping=RULE, scatter=0.03, blocks=6):
     run = dataclasses.replace(run, stopping=stopping)
     slower = {CLEAR: 2.0, OPEN: 1.05}
     records = scheduled(run, lambda case, who: 0.05 * (slower[case] if who == TF else 1), scatter=scatter)
-    (env,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
-    return env
+    return compared(run, records)
 
 
 def test_the_first_line_says_how_much_was_answered():

@@ -15,6 +15,7 @@ from make_records import (
     TFDATA,
     TORCH,
     TORCH_LOADER,
+    compared,
     failed,
     load_case,
     make_records,
@@ -28,7 +29,6 @@ from aggregator.judge.analysis import analyse
 from aggregator.judge.sides import ranked
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.answers import answer
-from aggregator.report.footnotes import Footnotes
 from aggregator.report.relative_speed import relative_rows
 from method.compare import ANYTIME, ENDED_ALPHA, Design, blocks_until_narrower, paired, ratio
 from method.statistic import seconds, summarise
@@ -140,7 +140,7 @@ def test_undecided_says_how_many_more_blocks():
     found = two_sides(1.0, scatter=0.06, blocks=8)
     assert found.verdict is Verdict.UNDECIDED
     said = f"undecided; about {found.judged.missing} more blocks would settle it"
-    assert answer(found, "", "", None, Footnotes()).verdict == said
+    assert answer(found, "", "", None).verdict == said
 
 
 def test_a_search_for_blocks_ends():
@@ -161,7 +161,7 @@ def test_the_same_ratio_to_the_last_digit_is_no_measurement(factor):
     assert found.winner is None
     assert "to the last digit in all 8 blocks" in found.disturbed
     assert found.paired.p is None
-    assert answer(found, "", "", None, Footnotes()).ratio == ""
+    assert answer(found, "", "", None).ratio == ""
 
 
 def test_the_two_tests_disagree_where_one_finds_what_the_other_does_not_nearly():
@@ -315,7 +315,7 @@ def test_a_drift_of_one_side_widens_the_interval_and_is_told():
     assert found.verdict is Verdict.SLOWER
     assert found.paired.widened > 0.06
     assert found.paired.low < plain.paired.low
-    (note,) = [text for text in answer(found, "", "", None, Footnotes()).notes if "quarter" in text]
+    (note,) = [text for text in answer(found, "", "", None).notes if "quarter" in text]
     assert f"{TF.label} became" in note
 
 
@@ -324,7 +324,7 @@ def test_a_drift_as_large_as_the_difference_names_nobody():
     found = two_sides(1.03, scatter=0.002, change=of_tf(ramped(0.3)))
     assert found.verdict is Verdict.UNDECIDED
     assert found.judged.missing is Obstacle.DRIFT
-    assert "drifted against the other" in answer(found, "", "", None, Footnotes()).verdict
+    assert "drifted against the other" in answer(found, "", "", None).verdict
 
 
 def test_a_drift_of_either_sign_is_noise():
@@ -479,7 +479,7 @@ def test_a_third_side_that_failed_early_does_not_hide_who_is_faster():
         else record
         for record in records
     ]
-    (env,) = analyse([LoadedRun(run.run_id, run, tuple(records), ())])
+    env = compared(run, records)
     (case,) = env.cases
     assert [side.competitor for side in ranked(case.sides)] == [SPDL, TORCH_LOADER]
     assert {row["competitor"] for row in relative_rows(case)} == {SPDL.label, TORCH_LOADER.label}

@@ -2,12 +2,13 @@
 
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
-from aggregator.report.figures.charts import WHO, Drawn
+from aggregator.report.figures.charts import WHO
 from aggregator.report.figures.style import BESIDE, INK, OUTLINES, Palette, Row
 from aggregator.report.figures.svg import SVG
 from aggregator.report.model import Figure, Panel
@@ -41,21 +42,13 @@ def beside(
     }
 
 
-def legend(rows: Sequence[Row], palette: Palette) -> tuple[tuple[str, int], ...]:
-    """The competitors of the rows with the numbers of their marks."""
-    who = {row["competitor"]: row[WHO] for row in rows}
-    return tuple((palette.readable(who[label]), palette.number(label)) for label in palette.shown(rows))
-
-
 def figure(
-    name: str, title: str, caption: str, panels: Sequence[Drawn], palette: Palette, rows: Sequence[Row] = ()
+    name: str, title: str, caption: str, panels: Sequence[Panel], palette: Palette, rows: Sequence[Row] = ()
 ) -> Figure:
     """The figure of these panels; `rows` are those of its legend, none where it has no legend."""
-    made = tuple(
-        Panel(f"{name}-{number}", heading, f"{title}: {heading}" if heading else title, svg, cases)
-        for number, (heading, svg, cases) in enumerate(panels, 1)
-    )
-    key = legend(rows, palette)
+    made = tuple(replace(one, title=f"{title}: {one.heading}" if one.heading else title) for one in panels)
+    who = {row["competitor"]: row[WHO] for row in rows}
+    key = tuple((palette.readable(who[label]), palette.number(label)) for label in palette.order(who))
     return Figure(name, title, caption, _joined(made, key, palette), made, key)
 
 
@@ -78,22 +71,11 @@ def _joined(panels: Sequence[Panel], key: Sequence[tuple[str, int]], palette: Pa
             x = MARGIN + column * (width + GAP)
             for index, words in enumerate(headings[column]):
                 _write(page, words, x, y + 12 + index * LINE, {"font-weight": "bold"})
-            _name_ids(svg, f"p{number}-{column}-")
             svg.attrib |= {"x": f"{x:g}", "y": f"{y + above:g}", "width": f"{size[0]:g}", "height": f"{size[1]:g}"}
             page.append(svg)
         y += above + max(size[1] for _, _, size in line) + MARGIN
     root.attrib |= {"width": f"{total:g}", "height": f"{y:g}", "viewBox": f"0 0 {total:g} {y:g}"}
     return ElementTree.tostring(root, encoding="unicode").replace(" />", "/>")
-
-
-def _name_ids(svg: Element, prefix: str) -> None:
-    """Panels may name their parts alike; in one drawing they must not."""
-    for element in svg.iter():
-        for key, value in list(element.attrib.items()):
-            if key == "id":
-                element.set(key, prefix + value)
-            elif "url(#" in value:
-                element.set(key, value.replace("url(#", f"url(#{prefix}"))
 
 
 def _legend(page: Element, key: Sequence[tuple[str, int]], palette: Palette, width: float) -> float:

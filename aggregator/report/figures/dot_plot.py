@@ -3,8 +3,10 @@
 import hashlib
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 import altair as alt
 
@@ -12,22 +14,9 @@ from aggregator.base.case_names import TITLES, digest, group, heading, parameter
 from aggregator.base.quantities import significant
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
-from aggregator.report.figures.charts import (
-    ABOUT,
-    CASE,
-    MARKS,
-    PANEL,
-    SAYS,
-    WHO,
-    Plot,
-    Ticks,
-    colour,
-    draw_panels,
-    in_panels,
-    shape,
-    text,
-    texts,
-)
+from aggregator.report.figures import charts
+from aggregator.report.figures.axes import Axis
+from aggregator.report.figures.charts import ABOUT, CASE, MARKS, PANEL, SAYS, WHO, Plot
 from aggregator.report.figures.compose import DIRECT, beside, figure
 from aggregator.report.figures.style import GREY, Palette, Row
 from aggregator.report.figures.svg import OF_CASE
@@ -49,20 +38,27 @@ Names = dict[str, dict[str, str]]
 """The names of competitors, by panel, or by case where few cases are in one panel."""
 
 
-def row_of(case: CaseResult, side: Side, value: float, low: float, high: float) -> Row:
-    """A value of one side of a case with the ends of its line, in the panel of its network or stage."""
+def row_of(
+    case: CaseResult, side: Side, value: float, low: float | None = None, high: float | None = None, **more: Any
+) -> Row:
+    """A mark for a value of one side of a case, with the ends of its line if it has one.
+
+    It is in the panel of its workload and network or stage, if `more` names no other.
+    """
     workload = heading(case.case.workload)
-    panel, name = f"{workload}: {group(case.case)}", parameters(case.case)
-    values = {"value": value, "low": low, "high": high}
-    named = {
+    ends = {} if low is None or high is None else {"low": low, "high": high}
+    return {
+        "kind": "mark",
         "workload": workload,
-        "panel": panel,
-        "case": name,
+        "panel": f"{workload}: {group(case.case)}",
+        "case": parameters(case.case),
         "competitor": side.name,
         WHO: side.competitor,
-        "kind": "mark",
+        "value": value,
+        **ends,
+        **about(case, side, value, low, high),
+        **more,
     }
-    return {**named, **values, **about(case, side, **values)}
 
 
 def about(case: CaseResult, side: Side, value: float, low: float | None = None, high: float | None = None) -> Row:
@@ -72,8 +68,9 @@ def about(case: CaseResult, side: Side, value: float, low: float | None = None, 
     return {CASE: digest(case.case), ABOUT: f"{OF_CASE}{digest(case.case)} {where}: {significant(value, 3)}{ends}"}
 
 
-def dot_plot(name: str, title: str, caption: str, rows: list[Row], ticks: Ticks, axis: str, palette: Palette) -> Figure:
-    """A panel for each network or stage of a workload, all on one axis; few cases are in one panel.
+def dot_plot(name: str, title: str, caption: str, rows: list[Row], axis: Axis, words: str, palette: Palette) -> Figure:
+    """A panel for each network or stage of a workload, all on one axis, which `words` are about; few cases are in one
+    panel.
 
     A logarithmic axis is one of ratios.
     """
@@ -85,7 +82,7 @@ def dot_plot(name: str, title: str, caption: str, rows: list[Row], ticks: Ticks,
     few = cases_of(rows) <= FEW_IN_ALL
     if few:
         rows = [{**row, "panel": "", "case": f"{row['panel']}, {row['case']}"} for row in rows]
-    rows = in_panels(rows)
+    rows = charts.in_panels(rows)
     key = itemgetter("case" if few else "panel")
     names = beside(rows, palette, key, len(rows) if few else DIRECT)
     unnamed = [row for row in rows if key(row) not in names]
@@ -106,12 +103,12 @@ def dot_plot(name: str, title: str, caption: str, rows: list[Row], ticks: Ticks,
     placed += [
         {**row, "kind": "grid", "at": at}
         for row in placed
-        for at in ticks.values
+        for at in axis.ticks
         if row["kind"] == "rows" and row["end"] > row["y"]
     ]
     plot = Plot(PANEL - LEFT - RIGHT, round(tallest), LEFT, RIGHT)
-    layers = _layers(placed, ticks, axis, palette)
-    drawn = [one._replace(heading=headings[one.heading]) for one in draw_panels(layers, placed, plot, heights)]
+    layers = _layers(placed, axis, words, palette)
+    drawn = [replace(one, heading=headings[one.heading]) for one in charts.draw_panels(layers, placed, plot, heights)]
     return figure(name, title, caption, drawn, palette, unnamed)
 
 
@@ -129,15 +126,15 @@ def _placed(rows: list[Row], names: Names, palette: Palette) -> tuple[list[Row],
         if not alone and (named or len(case) > SHORT):
             found.append({"panel": panel, "kind": "rows", "y": start, "end": y})
             for line in textwrap.wrap(case, LINE):
-                found.append(text(panel, -LEFT, y + WORD / 2, line))
+                found.append(charts.text(panel, -LEFT, y + WORD / 2, line))
                 y += WORD
             start = y
         elif not alone:
-            found.append(text(panel, -LEFT, y + lane * len(labels) / 2, case))
+            found.append(charts.text(panel, -LEFT, y + lane * len(labels) / 2, case))
         for label in labels:
             found += [{**row, "y": y + lane / 2} for row in members if row["competitor"] == label]
             if named and known:
-                found.append(text(panel, -9, y + lane / 2, known[label], "right"))
+                found.append(charts.text(panel, -9, y + lane / 2, known[label], "right"))
             y += lane
         y += SPACE
         if index + 1 < len(cases) and panel and not (known and len(cases) <= FEW):
@@ -146,19 +143,19 @@ def _placed(rows: list[Row], names: Names, palette: Palette) -> tuple[list[Row],
     return found, y, cases[0][0] if alone else ""
 
 
-def _layers(rows: list[Row], ticks: Ticks, axis: str, palette: Palette) -> list[alt.Chart]:
+def _layers(rows: list[Row], axis: Axis, words: str, palette: Palette) -> list[alt.Chart]:
     marks = [row for row in rows if row["kind"] == "mark"]
-    written = "format(datum.value, '~r') + '×'" if ticks.is_log else "format(datum.value, ',~r')"
+    written = "format(datum.value, '~r') + '×'" if axis.is_log else "format(datum.value, ',~r')"
     bottom = alt.Axis(
-        values=list(ticks.values), labelExpr=written, labelFlush=False, domain=False, ticks=False, grid=False
+        values=list(axis.ticks), labelExpr=written, labelFlush=False, domain=False, ticks=False, grid=False
     )
 
     def x(field: str) -> alt.X:
-        return alt.X(field, title=axis, scale=ticks.scale, axis=bottom)
+        return alt.X(field, title=words, scale=charts.scale(axis), axis=bottom)
 
     y = alt.Y("y:Q", scale=None, axis=None)
-    base = alt.Chart().transform_filter(MARKS).encode(y=y, color=colour(palette, marks), description=SAYS)
-    at = base.encode(x=x("value:Q"), shape=shape(palette, marks))
+    base = alt.Chart().transform_filter(MARKS).encode(y=y, color=charts.colour(palette, marks), description=SAYS)
+    at = base.encode(x=x("value:Q"), shape=charts.shape(palette, marks))
     layers = [
         base.mark_rule(strokeWidth=2).encode(x=x("low:Q"), x2="high:Q"),
         at.transform_filter("!datum.hollow").mark_point(filled=True, size=60, opacity=1),
@@ -167,11 +164,11 @@ def _layers(rows: list[Row], ticks: Ticks, axis: str, palette: Palette) -> list[
         layers.append(at.transform_filter("datum.hollow").mark_point(filled=False, size=60, opacity=1))
     # The lines of the axis leave out the lines of text.
     grid = alt.Chart().transform_filter("datum.kind === 'grid'").mark_rule(color=GREY)
-    start = alt.condition(f"datum.at === {1 if ticks.is_log else 0}", alt.value(1), alt.value(0.35))
+    start = alt.condition(f"datum.at === {1 if axis.is_log else 0}", alt.value(1), alt.value(0.35))
     grid = grid.encode(x=x("at:Q"), y=y, y2=alt.Y2("end:Q"), strokeOpacity=start)
     between = alt.Chart().transform_filter("datum.kind === 'between'").mark_rule(color=GREY, strokeOpacity=0.2)
     between = between.encode(y=y, x=alt.value(-LEFT), x2=alt.value(PANEL - LEFT - RIGHT))
-    return [between, grid, *layers, texts()]
+    return [between, grid, *layers, charts.texts()]
 
 
 def file_of(workload: str) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from aggregator.base.case_names import group, parameters
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.sides import Side
-from aggregator.report.figures.charts import WHO, amounts
-from aggregator.report.figures.compose import beside, figure
-from aggregator.report.figures.dot_plot import about
-from aggregator.report.figures.line_plot import Horizontal, line_panels
+from aggregator.report.figures.axes import amounts
+from aggregator.report.figures.dot_plot import row_of
+from aggregator.report.figures.line_plot import Across, Plane, line_figure
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.model import Figure
 from runners.harness.record import Epoch
@@ -18,7 +17,7 @@ QUANTITIES = ("loss", "training accuracy, %", "test accuracy, %")
 TESTED = QUANTITIES[-1]
 
 
-def history(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def history(cases: Sequence[CaseResult], palette: Palette) -> Figure | None:
     """Loss and accuracy by epoch, a panel for each case and quantity; None with fewer than two epochs."""
     rows = [row for case in cases for side in case.sides for row in _epochs(case, side)]
     epochs = sorted({row["epoch"] for row in rows})
@@ -28,20 +27,16 @@ def history(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figur
         "Points are means over replicates. Loss and training accuracy are those of the training images during the "
         "epoch. Test accuracy is that of the test images after the epoch."
     )
-    names = beside(rows, palette)
-    panels = []
-    for quantity in QUANTITIES:
-        found = [row for row in rows if row["quantity"] == quantity]
-        if found:
-            up = amounts([row["value"] for row in found])
-            panels += line_panels(found, Horizontal("epoch", "epoch", epochs), up, quantity, palette, names)
-    title = "Training loss and accuracy by epoch"
-    return figure(
-        f"{prefix}fit-history", title, caption, panels, palette, [row for row in rows if row["panel"] not in names]
-    )
+    across = Across("epoch", "epoch", epochs)
+    planes = [
+        Plane(found, across, amounts([row["value"] for row in found]), quantity)
+        for quantity in QUANTITIES
+        if (found := [row for row in rows if row["quantity"] == quantity])
+    ]
+    return line_figure("fit-history", "Training loss and accuracy by epoch", caption, planes, palette)
 
 
-def against_time(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def against_time(cases: Sequence[CaseResult], palette: Palette) -> Figure | None:
     """Test accuracy by seconds of training, a panel for each case; None with fewer than two epochs."""
     rows = [row for case in cases for side in case.sides for row in _reached(case, side)]
     if len({row["epoch"] for row in rows}) < 2:
@@ -50,21 +45,12 @@ def against_time(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> 
         "Further up and further left is better. Each point is an epoch, as the mean over replicates. The time of "
         "testing does not count."
     )
-    names, up = beside(rows, palette), amounts([row["value"] for row in rows])
-    panels = []
+    planes, up = [], amounts([row["value"] for row in rows])
     for network in dict.fromkeys(row["network"] for row in rows):
         found = [row for row in rows if row["network"] == network]
-        across = Horizontal("seconds", "seconds of training", amounts([row["seconds"] for row in found]))
-        panels += line_panels(found, across, up, TESTED, palette, names)
-    title = "Test accuracy by time of training"
-    return figure(
-        f"{prefix}fit-accuracy-by-time",
-        title,
-        caption,
-        panels,
-        palette,
-        [row for row in rows if row["panel"] not in names],
-    )
+        across = Across("seconds", "seconds of training", amounts([row["seconds"] for row in found]))
+        planes.append(Plane(found, across, up, TESTED))
+    return line_figure("fit-accuracy-by-time", "Test accuracy by time of training", caption, planes, palette)
 
 
 def _epochs(case: CaseResult, side: Side) -> list[Row]:
@@ -74,9 +60,9 @@ def _epochs(case: CaseResult, side: Side) -> list[Row]:
         found = [[entry.loss for entry in entries], *([100 * share for share in values] for values in shares)]
         for quantity, values in zip(QUANTITIES, found, strict=True):
             if values:
-                row = _row(case, side, epoch, statistics.fmean(values))
+                panel = f"{quantity.partition(',')[0].capitalize()}: {_name(case)}"
                 rows.append(
-                    {**row, "quantity": quantity, "panel": f"{quantity.partition(',')[0].capitalize()}: {row['panel']}"}
+                    row_of(case, side, statistics.fmean(values), epoch=epoch + 1, quantity=quantity, panel=panel)
                 )
     return rows
 
@@ -86,15 +72,14 @@ def _reached(case: CaseResult, side: Side) -> list[Row]:
     for epoch, entries in _by_epoch(side).items():
         seconds += statistics.fmean(entry.seconds_ns for entry in entries) / 1e9
         if values := _tested(entries):
-            row = _row(case, side, epoch, 100 * statistics.fmean(values))
-            rows.append({**row, "seconds": seconds, "network": group(case.case)})
+            value, network = 100 * statistics.fmean(values), group(case.case)
+            row = row_of(case, side, value, panel=_name(case), epoch=epoch + 1, seconds=seconds, network=network)
+            rows.append(row)
     return rows
 
 
-def _row(case: CaseResult, side: Side, epoch: int, value: float) -> Row:
-    panel = f"{group(case.case)}, {parameters(case.case)}"
-    named = {"panel": panel, "competitor": side.name, WHO: side.competitor, "kind": "mark", "epoch": epoch + 1}
-    return {**named, "value": value, **about(case, side, value)}
+def _name(case: CaseResult) -> str:
+    return f"{group(case.case)}, {parameters(case.case)}"
 
 
 def _tested(entries: Iterable[Epoch]) -> list[float]:

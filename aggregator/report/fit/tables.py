@@ -14,10 +14,8 @@ from aggregator.judge.metrics import Metric
 from aggregator.judge.sides import Side
 from aggregator.report.answers import incomplete
 from aggregator.report.cells import MEAN_NOTE, dash, range_cell, rate_cell, seed_cell, stage_cell
-from aggregator.report.footnotes import Footnotes
-from aggregator.report.model import Cell, Table
-from aggregator.report.settings import Columns, setting_cells, setting_columns
-from aggregator.report.tables import Column, by_side, spread
+from aggregator.report.model import Cell, Table, noted
+from aggregator.report.tables import Column, Settings, by_side, setting_cells, setting_columns, spread
 from method.compare import interval_of_mean
 
 SETTINGS = ("network", "batch_size", "workers", "cache", "augment", "epochs")
@@ -34,20 +32,19 @@ def fit_tables(cases: Sequence[CaseResult], target: float | None = None) -> list
     return [table for table in found if table]
 
 
-def _named(cases: Sequence[CaseResult], *without: str) -> Columns:
-    return setting_columns([case.case for case in cases], SETTINGS, without)
+def _named(cases: Sequence[CaseResult], *without: str) -> Settings:
+    return setting_columns(cases, SETTINGS, without)
 
 
 def _stages(cases: Sequence[CaseResult]) -> Table:
-    notes = Footnotes()
     rows = [(case, side) for case in cases for side in case.sides]
 
     def repeated(head: str, read: Metric, show: Callable[[Sequence[float]], str]) -> Column:
-        return head, lambda _, side: seed_cell(side, read, show, notes)
+        return head, lambda _, side: seed_cell(side, read, show)
 
     shown: list[Column] = [
-        ("n", lambda _, side: Cell(str(len(side.ok)), "", notes.mark(incomplete(side)) if side.ok else ())),
-        ("train", lambda _, side: _train_cell(side, notes)),
+        ("n", lambda _, side: Cell(str(len(side.ok)), "", noted(incomplete(side)) if side.ok else ())),
+        ("train", lambda _, side: _train_cell(side)),
         ("evaluate", lambda _, side: stage_cell(side, metrics.stage("evaluate"))),
         repeated("accuracy", metrics.accuracy, percent_range),
         repeated("restored", metrics.accuracy_restored, percent_range),
@@ -59,24 +56,23 @@ def _stages(cases: Sequence[CaseResult]) -> Table:
         f"train and evaluate are geometric means over n replicates ({MEAN_NOTE}), the others are medians "
         "(lowest–highest)."
     )
-    return by_side(rows, _named(cases), shown, caption, "", notes)
+    return by_side(rows, _named(cases), shown, caption)
 
 
-def _train_cell(side: Side, notes: Footnotes) -> Cell:
+def _train_cell(side: Side) -> Cell:
     """The compared time, or why there is none."""
     if not side.ok:
-        return dash(side, notes)
+        return dash(side)
     return dataclasses.replace(stage_cell(side, metrics.stage("train")), side=side.name)
 
 
 def _epochs(cases: Sequence[CaseResult]) -> Table | None:
     """The first epoch and the others, and the share of the training that was spent waiting for data."""
-    notes = Footnotes()
     rows = [(case, side) for case in cases for side in case.sides if side.values(metrics.waiting)]
     shown: list[Column] = [
         spread("first epoch", metrics.first_epoch, duration_range),
         spread("later epochs", metrics.steady_epoch, duration_range),
-        ("later epochs, images", lambda _, side: rate_cell(side, notes, metrics.steady_rate)),
+        ("later epochs, images", lambda _, side: rate_cell(side, metrics.steady_rate)),
         spread("waiting for data", metrics.waiting, percent_range),
     ]
     caption = (
@@ -84,11 +80,10 @@ def _epochs(cases: Sequence[CaseResult]) -> Table | None:
         "share of training time in which the training loop waited for its next batch, including the start of the "
         "workers."
     )
-    return by_side(rows, _named(cases), shown, caption, "Epochs", notes) if rows else None
+    return by_side(rows, _named(cases), shown, caption, "Epochs") if rows else None
 
 
 def _times_to_accuracy(cases: Sequence[CaseResult], given: float | None) -> Table | None:
-    notes = Footnotes()
     targets = {case.case: target for case in cases if (target := given or target_of(case)) is not None}
     rows = [
         (case, side)
@@ -98,7 +93,7 @@ def _times_to_accuracy(cases: Sequence[CaseResult], given: float | None) -> Tabl
     ]
     shown: list[Column] = [
         ("test accuracy", lambda case, _: Cell(f"{100 * targets[case.case]:g} %")),
-        ("reached after", lambda case, side: _reached_cell(side, targets[case.case], notes)),
+        ("reached after", lambda case, side: _reached_cell(side, targets[case.case])),
         spread("highest after any epoch", metrics.best_test_accuracy, percent_range),
     ]
     source = (
@@ -110,13 +105,13 @@ def _times_to_accuracy(cases: Sequence[CaseResult], given: float | None) -> Tabl
         f"epoch, off the clock. {source if given is None else '--target-accuracy set the target.'} Medians "
         "(lowest–highest) over the n replicates that reached the target."
     )
-    return by_side(rows, _named(cases), shown, caption, "Time to accuracy", notes) if rows else None
+    return by_side(rows, _named(cases), shown, caption, "Time to accuracy") if rows else None
 
 
-def _reached_cell(side: Side, target: float, notes: Footnotes) -> Cell:
+def _reached_cell(side: Side, target: float) -> Cell:
     time_to = metrics.time_to(target)
     reached = len(side.values(time_to))
-    marks = () if reached else notes.mark("No replicate reached the target; the next column has the highest accuracy.")
+    marks = () if reached else ("No replicate reached the target; the next column has the highest accuracy.",)
     return dataclasses.replace(range_cell(side, time_to, duration_range), detail=f"n {reached}", notes=marks)
 
 
@@ -139,10 +134,10 @@ def _seeds(cases: Sequence[CaseResult]) -> Table | None:
         "count as one observation. Differences are taken seed by seed; p is the p-value of the paired t test, without "
         "adjustment."
     )
-    return Table(caption, heads, tuple(rows), len(named) + 1, (), "Does one learn better?") if rows else None
+    return Table(caption, heads, tuple(rows), len(named) + 1, "Does one learn better?") if rows else None
 
 
-def _seed_rows(named: Columns, members: Sequence[CaseResult]) -> Iterator[tuple[Cell, ...]]:
+def _seed_rows(named: Settings, members: Sequence[CaseResult]) -> Iterator[tuple[Cell, ...]]:
     labels = list(dict.fromkeys(side.label for case in members for side in case.sides))
     by_seed = {label: _accuracies(members, label) for label in labels}
     first = by_seed[labels[0]]

@@ -13,19 +13,21 @@ from aggregator.judge.cases import natural
 from aggregator.judge.means import Mean, geometric_mean
 from aggregator.judge.metrics import items_per_second
 from aggregator.judge.sides import Side
+from aggregator.report.figures.axes import Axis, logarithmic
 from aggregator.report.figures.style import Palette, called
 from aggregator.report.first_screen import rate_text
 from aggregator.report.loaders.limits import LIMITS
 from aggregator.report.loaders.sentences import NEAR, sentences
 from aggregator.report.loaders.tables import worst_mean
-from aggregator.report.model import Interval, LoaderLimits, Loading, Rate
+from aggregator.report.model import LoaderLimits, Loading, Rate
 from aggregator.report.page import size_limits
 from runners.harness.case import Case
 from runners.harness.record import Record
 
 STAGES = ("decode", "batch", "normalize")
 """Each stage includes the stages before it. A loader's limits are drawn for its longest measured stage."""
-MOST_TICKS = 5
+EDGE = 4.5
+"""Per cent of the axis; a label nearer to an end would reach beyond it."""
 CAPTION = (
     "Rates in images per second, all on one logarithmic axis. A loader's own rate is measured with its files in the "
     "page cache and has its 95 % interval. Decoding alone: the reference decoder on one thread, times the number of "
@@ -35,28 +37,6 @@ CAPTION = (
 )
 Found = tuple[Case, Side, list[str]]
 """A loader in one case, and what its records say about it."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RateAxis:
-    """A logarithmic axis that contains these rates, with a margin at both ends."""
-
-    low: float
-    high: float
-
-    def place(self, rate: float) -> float:
-        """The place of a rate in per cent of the width."""
-        return 5 + 90 * math.log(rate / self.low) / math.log(self.high / self.low)
-
-    def ticks(self) -> tuple[tuple[str, str], ...]:
-        """The labels of round rates, and their places."""
-        tens = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
-        for steps in ((1, 2, 5), (1, 3), (1,)):
-            rates = [step * 10.0**ten for ten in tens for step in steps]
-            inside = [rate for rate in rates if self.low <= rate <= self.high]
-            if len(inside) <= MOST_TICKS:
-                break
-        return tuple((f"{rate:.12g}", f"{self.place(rate):.1f}") for rate in inside)
 
 
 def loading(cases: Sequence[CaseResult], palette: Palette, titles: Mapping[str, str]) -> Loading | None:
@@ -71,18 +51,19 @@ def loading(cases: Sequence[CaseResult], palette: Palette, titles: Mapping[str, 
     remarks = tuple(_other_pixels(cases))
     if not told and not remarks:
         return None
-    axis = _axis([rate for _, side, _ in shown for rate in (*_own(side).ends, *_limits(side).values())])
+    axis = axis_of([rate for _, side, _ in shown for rate in (*_own(side).ends, *_limits(side).values())])
+    places = {f"{rate:.12g}": axis.place(rate) for rate in axis.ticks}
     several = len({case.dataset for case, _, _ in told}) > 1
     return Loading(
         caption=CAPTION if shown else "",
         loaders=tuple(_drawn(found, axis, palette, titles, several) for found in shown),
-        ticks=axis.ticks(),
+        ticks=tuple((label, f"{place:.1f}") for label, place in places.items() if EDGE < place < 100 - EDGE),
         further=f"{count(left, 'further drawing')} left out: the table of limits has all loaders." if left > 0 else "",
         remarks=remarks,
     )
 
 
-def _drawn(found: Found, axis: RateAxis, palette: Palette, titles: Mapping[str, str], several: bool) -> LoaderLimits:
+def _drawn(found: Found, axis: Axis, palette: Palette, titles: Mapping[str, str], several: bool) -> LoaderLimits:
     case, side, said = found
     data = f", {clean(case.dataset.id, 40)}" if several and case.dataset else ""
     own = _own(side)
@@ -91,9 +72,9 @@ def _drawn(found: Found, axis: RateAxis, palette: Palette, titles: Mapping[str, 
         title=f"{called(side.competitor, titles)}: {group(case)}, {parameters(case)}{data}",
         digest=digest(case),
         mark=palette.number(side.name),
-        own=Rate("this loader", rate_text(own), _place(axis, own.value, low, high)),
+        own=Rate("this loader", rate_text(own), axis.interval(low, own.value, high)),
         limits=tuple(
-            Rate(f"{name} alone", f"{significant(rate, 3)} images/s", _place(axis, rate, rate, rate))
+            Rate(f"{name} alone", f"{significant(rate, 3)} images/s", axis.interval(rate, rate, rate))
             for name, rate in _limits(side).items()
         ),
         sentences=tuple(said),
@@ -109,16 +90,11 @@ def _limits(side: Side) -> dict[str, float]:
     return {limit.name: statistics.median(values) for limit in LIMITS if (values := side.values(limit.rate))}
 
 
-def _axis(rates: Iterable[float]) -> RateAxis:
+def axis_of(rates: Iterable[float]) -> Axis:
     """The axis of these rates. It spans more than a factor of two, so that it has a tick."""
     known = list(rates) or [1.0]
     low, high = min(known), max(known)
-    return RateAxis(low, high) if high > 2 * low else RateAxis(low / 2, high * 2)
-
-
-def _place(axis: RateAxis, middle: float, low: float, high: float) -> Interval:
-    left, right = axis.place(low), axis.place(high)
-    return Interval(f"{left:.1f}", f"{right - left:.1f}", f"{axis.place(middle):.1f}")
+    return logarithmic([low, high] if high > 2 * low else [low / 2, high * 2], margin=1 / 18)
 
 
 def _other_pixels(cases: Sequence[CaseResult]) -> list[str]:

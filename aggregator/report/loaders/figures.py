@@ -9,10 +9,9 @@ from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.means import geometric_mean
 from aggregator.judge.sides import Side
-from aggregator.report.figures.charts import amounts
-from aggregator.report.figures.compose import beside, figure
+from aggregator.report.figures.axes import amounts
 from aggregator.report.figures.dot_plot import row_of
-from aggregator.report.figures.line_plot import Horizontal, line_panels
+from aggregator.report.figures.line_plot import Across, Plane, line_figure
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.loaders.limits import DECODING
 from aggregator.report.model import Figure
@@ -20,9 +19,9 @@ from aggregator.report.model import Figure
 RATE = "images/s"
 
 
-def throughput(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def throughput(cases: Sequence[CaseResult], palette: Palette) -> Figure | None:
     """Images per second by workers; None where each side has one number of workers."""
-    rows = [_row(case, side, *_rate(side)) for case in cases for side in case.sides if side.ok]
+    rows = [row_of(case, side, *_rate(side), **_place(case)) for case in cases for side in case.sides if side.ok]
     limits = _limits(cases)
     caption = (
         "Higher is faster. Each panel is a stage, which includes the stages before it. Vertical lines are 95 % "
@@ -33,35 +32,33 @@ def throughput(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Fi
             " The dashed line is the rate of a plain decoder on one thread, times the number of workers or of CPUs, "
             "whichever is smaller. A loader with a faster decoder can be above it."
         )
-    return _by_workers(
-        "loader-throughput", "Loader throughput by workers", caption, rows, RATE, palette, prefix, limits
-    )
+    return _by_workers("loader-throughput", "Loader throughput by workers", caption, rows, limits, RATE, palette)
 
 
-def first_batch(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def first_batch(cases: Sequence[CaseResult], palette: Palette) -> Figure | None:
     """Seconds to the first batch by workers; None where each side has one number of workers."""
-    rows = []
-    for case in cases:
-        for side in case.sides:
-            if found := side.values(metrics.first_step):
-                rows.append(_row(case, side, statistics.median(found), min(found), max(found)))
+    rows = [
+        row_of(case, side, statistics.median(found), min(found), max(found), **_place(case))
+        for case in cases
+        for side in case.sides
+        if (found := side.values(metrics.first_step))
+    ]
     caption = (
         "Lower is faster. The time includes the start of the workers. Points are medians over replicates. Vertical "
         "lines go from the lowest to the highest replicate."
     )
     title = "Time to the first batch by workers"
-    return _by_workers("loader-first-batch", title, caption, rows, "seconds", palette, prefix, [])
+    return _by_workers("loader-first-batch", title, caption, rows, [], "seconds", palette)
 
 
-def cost(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def cost(cases: Sequence[CaseResult], palette: Palette) -> Figure | None:
     """Images per second by CPU time per image; None where each side has one number of workers."""
-    rows = []
-    for case in cases:
-        for side in case.sides:
-            if found := side.values(metrics.cpu_time):
-                rate, _, _ = _rate(side)
-                row = {key: value for key, value in _row(case, side, rate, 0, 0).items() if key not in ("low", "high")}
-                rows.append({**row, "cost": 1e3 * statistics.median(found)})
+    rows = [
+        row_of(case, side, _rate(side)[0], cost=1e3 * statistics.median(found), **_place(case))
+        for case in cases
+        for side in case.sides
+        if (found := side.values(metrics.cpu_time))
+    ]
     if len({row["workers"] for row in rows}) < 2:
         return None  # one point a side: the tables have it
     caption = (
@@ -69,45 +66,26 @@ def cost(cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure |
         "during the timed steps. A line joins the points of a loader, from the fewest workers to the most. The name of "
         "a loader is at the height of the point with the most workers."
     )
-    names = beside(rows, palette)
-    across = Horizontal("cost", "CPU time per image, ms", amounts([row["cost"] for row in rows]))
-    up = amounts([row["value"] for row in rows])
-    panels = line_panels(rows, across, up, RATE, palette, names, order="workers")
+    across = Across("cost", "CPU time per image, ms", amounts([row["cost"] for row in rows]))
+    plane = Plane(rows, across, amounts([row["value"] for row in rows]), RATE)
     title = "Loader throughput by CPU time per image"
-    return figure(
-        f"{prefix}loader-cost", title, caption, panels, palette, [row for row in rows if row["panel"] not in names]
-    )
+    return line_figure("loader-cost", title, caption, [plane], palette, order="workers")
 
 
 def _by_workers(
-    name: str,
-    title: str,
-    caption: str,
-    rows: Sequence[Row],
-    axis: str,
-    palette: Palette,
-    prefix: str,
-    limits: Sequence[Row],
+    name: str, title: str, caption: str, rows: Sequence[Row], limits: Sequence[Row], axis: str, palette: Palette
 ) -> Figure | None:
     """Values against workers, a panel for each stage; None where all cases have the same number of workers."""
     workers = sorted({row["workers"] for row in rows})
     if len(workers) < 2:
         return None
-    names, up = beside(rows, palette), amounts([row.get("high", row["value"]) for row in (*rows, *limits)])
-    across = Horizontal("workers", "workers", workers)
-    limit = "decoding alone" if limits else ""
-    panels = line_panels([*rows, *limits], across, up, axis, palette, names, limit=limit)
-    return figure(
-        f"{prefix}{name}", title, caption, panels, palette, [row for row in rows if row["panel"] not in names]
-    )
+    up = amounts([*(row["high"] for row in rows), *(row["value"] for row in limits)])
+    plane = Plane([*rows, *limits], Across("workers", "workers", workers), up, axis)
+    return line_figure(name, title, caption, [plane], palette, limit="decoding alone" if limits else "")
 
 
-def _row(case: CaseResult, side: Side, value: float, low: float, high: float) -> Row:
-    return {**row_of(case, side, value, low, high), "workers": case.case.workers or 0, "panel": _panel(case)}
-
-
-def _panel(case: CaseResult) -> str:
-    return f"{group(case.case)}, {parameters(case.case, 'workers')}"
+def _place(case: CaseResult) -> Row:
+    return {"panel": f"{group(case.case)}, {parameters(case.case, 'workers')}", "workers": case.case.workers or 0}
 
 
 def _rate(side: Side) -> tuple[float, float, float]:
@@ -118,10 +96,8 @@ def _rate(side: Side) -> tuple[float, float, float]:
 
 def _limits(cases: Sequence[CaseResult]) -> list[Row]:
     """The limit that decoding sets in each case that has one: the median over the replicates of all sides."""
-    rows = []
-    for case in cases:
-        found = [value for side in case.sides for value in side.values(DECODING.rate)]
-        if found:
-            place = {"panel": _panel(case), "kind": "limit", "workers": case.case.workers or 0}
-            rows.append({**place, "value": statistics.median(found)})
-    return rows
+    return [
+        {"kind": "limit", "value": statistics.median(found), **_place(case)}
+        for case in cases
+        if (found := [value for side in case.sides for value in side.values(DECODING.rate)])
+    ]

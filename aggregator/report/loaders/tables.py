@@ -13,13 +13,11 @@ from aggregator.judge.cases import natural
 from aggregator.judge.metrics import Metric
 from aggregator.judge.sides import Side
 from aggregator.report.cells import MEAN_NOTE, range_cell, rate_cell
-from aggregator.report.footnotes import Footnotes
 from aggregator.report.loaders.limits import LIMITS, STORAGE, storage_bytes
 from aggregator.report.loaders.pipeline import busy_stages, busy_text
 from aggregator.report.model import Cell, Table
 from aggregator.report.resources.tables import ENERGY_NOTE, energy_columns
-from aggregator.report.settings import setting_columns
-from aggregator.report.tables import COUNT, Column, Row, by_competitor, by_side, spread
+from aggregator.report.tables import COUNT, Column, Row, by_competitor, by_side, setting_columns, spread
 from runners.harness.record import Record
 
 SETTINGS = ("stage", "workers", "batch_size")
@@ -34,7 +32,9 @@ def loader_tables(cases: Sequence[CaseResult]) -> list[Table]:
     ordered = sorted(cases, key=natural)
     rows = [(result, side) for result in ordered for side in result.sides if side.ok]
     rates = f"Data loading: images per second, from delivery to delivery. {MEAN_NOTE}."
-    found = [by_competitor(ordered, SETTINGS, rate_cell, rates)]
+    found = [
+        by_competitor(ordered, setting_columns(ordered, SETTINGS), [("rate", lambda _, side: rate_cell(side))], rates)
+    ]
     if rows:
         found += [_epochs(rows), _resources(rows), _pixels(rows)]
     limits = _limits(rows)
@@ -42,14 +42,13 @@ def loader_tables(cases: Sequence[CaseResult]) -> list[Table]:
 
 
 def _epochs(rows: Sequence[Row]) -> Table:
-    notes = Footnotes()
     shown = [
         spread("import", metrics.import_time, duration_range),
         spread("set-up", metrics.setup_time, duration_range),
         spread("first batch", metrics.first_step, duration_range),
-        _stage("first epoch", "epoch", metrics.stage("epoch"), duration_range, notes),
+        _stage("first epoch", "epoch", metrics.stage("epoch"), duration_range),
         *(
-            _stage(head, stage, metrics.stage(stage), duration_range, notes)
+            _stage(head, stage, metrics.stage(stage), duration_range)
             for head, stage in PASSES.items()
             if any(_has_stage(record, stage) for record in _records(rows))
         ),
@@ -59,7 +58,7 @@ def _epochs(rows: Sequence[Row]) -> Table:
         "workers; the second epoch goes on with the same loader. Files are in the page cache, except in the epoch with "
         "a cold page cache."
     )
-    return _per_side("Data loading: epochs and start-up", caption, rows, shown, notes)
+    return _per_side("Data loading: epochs and start-up", caption, rows, shown)
 
 
 def _resources(rows: Sequence[Row]) -> Table:
@@ -83,7 +82,7 @@ def _resources(rows: Sequence[Row]) -> Table:
         "of time in which each stage of the loader's pipeline was busy, of the time of all tasks that the stage can "
         f"run at once (medians).{f' {ENERGY_NOTE}' if energy else ''}"
     )
-    return _per_side("Data loading: resources", caption, rows, shown, Footnotes())
+    return _per_side("Data loading: resources", caption, rows, shown)
 
 
 def _pixels(rows: Sequence[Row]) -> Table:
@@ -125,12 +124,11 @@ def _largest(values: Sequence[float | None]) -> str:
 
 
 def _limits(rows: Sequence[Row]) -> Table | None:
-    notes = Footnotes()
     shown: list[Column] = []
     groups = []
     for limit in LIMITS:
         if any(side.values(limit.rate) for _, side in rows):
-            own = [_stage("images", limit.stage, limit.rate, rate_range, notes)]
+            own = [_stage("images", limit.stage, limit.rate, rate_range)]
             own += [spread("bytes", storage_bytes, _bandwidth)] if limit is STORAGE else []
             own += [spread("share", limit.share, percent_range)]
             shown += own
@@ -145,26 +143,26 @@ def _limits(rows: Sequence[Row]) -> Table | None:
         "and can exceed this limit, and so can a loader that reads several files at once. Handing over: the loader's "
         "own overhead, measured with images that are decoded and in memory."
     )
-    table = _per_side("Data loading: limits", caption, rows, shown, notes)
+    table = _per_side("Data loading: limits", caption, rows, shown)
     return replace(table, groups=(("", len(table.columns) - len(shown)), *groups))
 
 
-def _per_side(title: str, caption: str, rows: Sequence[Row], shown: Sequence[Column], notes: Footnotes) -> Table:
-    named = setting_columns([result.case for result, _ in rows], SETTINGS)
-    return by_side(rows, named, [COUNT, *shown], caption, title, notes)
+def _per_side(title: str, caption: str, rows: Sequence[Row], shown: Sequence[Column]) -> Table:
+    named = setting_columns([result for result, _ in rows], SETTINGS)
+    return by_side(rows, named, [COUNT, *shown], caption, title)
 
 
 def _records(rows: Sequence[Row]) -> list[Record]:
     return [record for _, side in rows for record in side.ok.values()]
 
 
-def _stage(head: str, stage: str, read: Metric, show: Callable[[Sequence[float]], str], notes: Footnotes) -> Column:
+def _stage(head: str, stage: str, read: Metric, show: Callable[[Sequence[float]], str]) -> Column:
     """A column of medians and ranges; the records say why a stage is missing."""
 
     def cell(_: CaseResult, side: Side) -> Cell:
         found = range_cell(side, read, show)
         reasons = [record.unknown[name] for record in side.ok.values() if (name := _unknown(stage)) in record.unknown]
-        return Cell(DASH, "", notes.mark(clean(reasons[0], 300))) if found.text == DASH and reasons else found
+        return Cell(DASH, "", (clean(reasons[0], 300),)) if found.text == DASH and reasons else found
 
     return head, cell
 

@@ -15,7 +15,7 @@ from aggregator.report.page import card, size_limits
 SCRIPTS = tuple(
     f"page/{name}.js" for name in ("packed", "state", "tables", "filter", "relative", "copy", "samples", "main")
 )
-ALLOWED = {"svg", "g", "path", "rect", "line", "text", "tspan", "title", "defs", "clipPath"}
+ALLOWED = {"svg", "g", "path", "rect", "line", "text", "tspan", "title"}
 BACKGROUND = re.compile(r'<rect width="[\d.%]+" height="[\d.%]+" fill="white"/>')
 """The background of a drawing; in the page, drawings have the page's background, light or dark."""
 ABOUT_SAMPLES, HELD_SAMPLES = Markup("<!--about samples-->"), Markup("<!--samples-->")
@@ -33,18 +33,11 @@ def inline(figure: Figure | Panel) -> Markup:
         name = element.tag.rpartition("}")[2]
         active = [key for key in element.attrib if key.lower().startswith("on") or key.lower().endswith("href")]
         if name not in ALLOWED or active:
-            raise UnsafeDrawing(f"figure {figure.name}: unexpected {name} {active}")
+            raise UnsafeDrawing(f"{figure.title}: unexpected {name} {active}")
     opened = f'<svg role="img" aria-label="{Markup.escape(figure.title)}"'
     start = re.compile(r'^<svg( xmlns="[^"]*")?( xmlns:xlink="[^"]*")?( version="[^"]*")?')
     # A function, since a title's backslashes would mean something in a replacement's text.
-    body = BACKGROUND.sub("", start.sub(lambda _: opened, figure.svg.strip()), count=1)
-    return Markup(_unique_ids(body, figure.name))
-
-
-def _unique_ids(svg: str, name: str) -> str:
-    """Clip paths are named the same in every drawing; in one page they must not be."""
-    svg = re.sub(r'\bid="(\w+)"', rf'id="{name}-\1"', svg)
-    return re.sub(r"url\(#(\w+)\)", rf"url(#{name}-\1)", svg)
+    return Markup(BACKGROUND.sub("", start.sub(lambda _: opened, figure.svg.strip()), count=1))
 
 
 def held(packed: Packed, name: str) -> Markup:

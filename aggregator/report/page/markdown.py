@@ -36,7 +36,7 @@ def table(found: Table) -> str:
     marks = [":--" if index < found.labels else "--:" for index, _ in enumerate(found.columns)]
     lines = [_line([escape(column) for column in _heads(found)]), _line(marks)]
     for row in found.rows:
-        cells = [_cell(cell) if cell else "" for _, cell in zip_longest(found.columns, row)]
+        cells = [_cell(cell, found.notes) if cell else "" for _, cell in zip_longest(found.columns, row)]
         lines.append(_line(cells))
     return "\n".join(lines)
 
@@ -55,9 +55,9 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, numbers: dict[str, int]) -> str:
     detail = f" ({escape(cell.detail)})" if cell.detail else ""
-    notes = f"<sup>{' '.join(map(str, cell.notes))}</sup>" if cell.notes else ""
+    notes = f"<sup>{' '.join(str(numbers[note]) for note in cell.notes)}</sup>" if cell.notes else ""
     return f"{escape(cell.text)}{detail}{notes}"
 
 

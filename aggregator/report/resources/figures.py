@@ -2,13 +2,13 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import by_workload, natural
 from aggregator.judge.metrics import Metric
-from aggregator.report.figures.charts import amounts
+from aggregator.report.figures.axes import amounts
 from aggregator.report.figures.compose import FEWEST_MARKS
 from aggregator.report.figures.dot_plot import dot_plot, row_of
 from aggregator.report.figures.style import Palette
@@ -20,8 +20,7 @@ JOULES = ((1.0, "J"), (1e-3, "mJ"))
 SECONDS = ((1.0, "s"), (1e-3, "ms"))
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """A number of a record that is drawn for every case, in the largest unit that the highest number reaches.
 
     `warm` is a second number, drawn as a hollow mark. `elsewhere` are workloads that have another figure of the number.
@@ -32,35 +31,22 @@ class Reading:
     axis: str
     units: tuple[tuple[float, str], ...]
     read: Metric
+    caption: str
     warm: Metric | None = None
-    caption: str = ""
     elsewhere: tuple[str, ...] = ()
 
 
-MEMORY = Reading(
-    "peak-memory",
-    "Peak memory",
-    "memory of all processes of a side",
-    BYTES,
-    metrics.peak_memory,
-    caption="Further left takes less memory.",
-)
-GPU_MEMORY = Reading(
-    "peak-gpu-memory",
-    "Peak GPU memory",
-    "GPU memory",
-    BYTES,
-    metrics.peak_gpu_memory,
-    caption="Further left takes less memory.",
-)
+LESS = "Further left takes less memory."
+MEMORY = Reading("peak-memory", "Peak memory", "memory of all processes of a side", BYTES, metrics.peak_memory, LESS)
+GPU_MEMORY = Reading("peak-gpu-memory", "Peak GPU memory", "GPU memory", BYTES, metrics.peak_gpu_memory, LESS)
 FIRST_STEP = Reading(
     "first-step",
     "Time of the first step",
     "time of the first step",
     SECONDS,
     metrics.first_step_unaided,
+    "Further left starts faster. The first step includes compilation.",
     metrics.first_step_from("warm"),
-    caption="Further left starts faster. The first step includes compilation.",
     elsewhere=("load",),
 )
 CPU_ENERGY = Reading(
@@ -86,23 +72,23 @@ WARM = (
 )
 
 
-def reading_figure(reading: Reading, cases: Sequence[CaseResult], palette: Palette, prefix: str) -> Figure | None:
+def reading_figure(reading: Reading, cases: Sequence[CaseResult], palette: Palette) -> Figure | None:
     """The medians of one reading; None where only one side has it: the table shows it as well."""
-    rows = []
     series = [(read, hollow) for read, hollow in ((reading.read, False), (reading.warm, True)) if read]
-    ordered = [case for _, members in by_workload(cases) for case in sorted(members, key=natural)]
-    drawn = [case for case in ordered if case.case.workload not in reading.elsewhere]
-    for case, side, (read, hollow) in ((c, side, one) for c in drawn for side in c.sides for one in series):
-        values = [value for value in side.values(read) if value > 0]
-        if values:
-            row = row_of(case, side, statistics.median(values), min(values), max(values))
-            rows.append({**row, "hollow": hollow})
+    rows = [
+        row_of(case, side, statistics.median(values), min(values), max(values), hollow=hollow)
+        for workload, members in by_workload(cases)
+        if workload not in reading.elsewhere
+        for case in sorted(members, key=natural)
+        for side in case.sides
+        for read, hollow in series
+        if (values := [value for value in side.values(read) if value > 0])
+    ]
     if len({row["competitor"] for row in rows}) < 2 or len(rows) < FEWEST_MARKS:
         return None
     highest = max(row["high"] for row in rows)
     size, unit = next((one for one in reading.units if highest >= one[0]), reading.units[-1])
     rows = [{**row, **{end: row[end] / size for end in ("value", "low", "high")}} for row in rows]
     caption = reading.caption + MEDIANS + WARM * any(row["hollow"] for row in rows)
-    ticks = amounts([row["high"] for row in rows])
-    name, axis = f"{prefix}{reading.file}", f"{reading.axis}, {unit}"
-    return dot_plot(name, reading.title, caption, rows, ticks, axis, palette)
+    axis = amounts([row["high"] for row in rows])
+    return dot_plot(reading.file, reading.title, caption, rows, axis, f"{reading.axis}, {unit}", palette)

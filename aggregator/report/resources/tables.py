@@ -7,7 +7,6 @@ from aggregator.base.quantities import bytes_range, duration_range, energy_range
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.metrics import Metric
-from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Cell, Table
 from aggregator.report.tables import COUNT, Column, Row, by_side, spread
 from method.statistic import STEP_WORKLOADS
@@ -61,7 +60,7 @@ def startup_table(workload: str, cases: Sequence[CaseResult], names: dict[Case, 
     notes = (STEP_NOTE if workload in STEP_WORKLOADS else NOTES.get(workload, ""), ENERGY_NOTE if energy else "")
     caption = " ".join(filter(None, ("Medians (lowest–highest) over n replicates. " + MEMORY_NOTE, *notes)))
     title = f"{heading(workload)}: start-up and resources"
-    return by_side(rows, {"case": lambda case: Cell(names[case])}, shown, caption, title, Footnotes())
+    return by_side(rows, {"case": lambda case: Cell(names[case])}, shown, caption, title)
 
 
 def _measured(columns: Sequence[Measured], rows: Sequence[Row]) -> list[Column]:

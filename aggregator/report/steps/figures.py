@@ -8,10 +8,11 @@ from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import natural
 from aggregator.judge.means import geometric_mean
 from aggregator.judge.roofline import COPY_PRECISION, Rate, Roof, Unknown
-from aggregator.report.figures.charts import WHO, logarithmic, panels
-from aggregator.report.figures.compose import FEWEST_MARKS, beside, figure
-from aggregator.report.figures.dot_plot import about
-from aggregator.report.figures.line_plot import Horizontal, line_panels
+from aggregator.report.figures.axes import logarithmic
+from aggregator.report.figures.charts import panels
+from aggregator.report.figures.compose import FEWEST_MARKS
+from aggregator.report.figures.dot_plot import row_of
+from aggregator.report.figures.line_plot import Across, Plane, line_figure
 from aggregator.report.figures.style import Palette, Row
 from aggregator.report.model import Figure
 
@@ -21,7 +22,7 @@ CAPTION = (
 )
 
 
-def roofline_figures(cases: Sequence[CaseResult], roof: Roof, palette: Palette, prefix: str) -> list[Figure]:
+def roofline_figures(cases: Sequence[CaseResult], roof: Roof, palette: Palette) -> list[Figure]:
     """A figure for each workload, device and precision that has both limits, a panel a network."""
     groups: dict[tuple[str, str, str], list[CaseResult]] = {}
     for result in sorted(cases, key=natural):
@@ -31,10 +32,11 @@ def roofline_figures(cases: Sequence[CaseResult], roof: Roof, palette: Palette, 
         product, copy = roof.products.get((device, precision)), roof.copies.get((device, COPY_PRECISION))
         rows = [row for case in members for row in _points(case, roof)]
         if len(rows) >= FEWEST_MARKS and product and copy:
-            title_of = f"Roofline: {title(workload)}, {clean(precision, 40)}, {device.upper()}"
-            found.append(
-                _plot(f"{prefix}roofline-{len(found) + 1}", title_of, rows, _ceiling(rows, product, copy), palette)
-            )
+            name = f"Roofline: {title(workload)}, {clean(precision, 40)}, {device.upper()}"
+            plane = _plane([*rows, *_ceiling(rows, product, copy)])
+            limit = "limit of the machine"
+            file = f"roofline-{len(found) + 1}"
+            found.append(line_figure(file, name, CAPTION, [plane], palette, limit, joined=False))
     return found
 
 
@@ -42,20 +44,11 @@ def _points(result: CaseResult, roof: Roof) -> list[Row]:
     limit = roof.attainable(result)
     if isinstance(limit, Unknown):
         return []
-    sides = [side for side in result.sides if side.logs]
-    levels = [geometric_mean(list(side.logs.values())).value for side in sides]
-    return [
-        {
-            "panel": group(result.case),
-            "competitor": side.name,
-            WHO: side.competitor,
-            "kind": "mark",
-            "intensity": limit.intensity,
-            "value": limit.flops / level / 1e9,
-            **about(result, side, limit.flops / level / 1e9),
-        }
-        for side, level in zip(sides, levels, strict=True)
-    ]
+    rows = []
+    for side in (side for side in result.sides if side.logs):
+        speed = limit.flops / geometric_mean(list(side.logs.values())).value / 1e9
+        rows.append(row_of(result, side, speed, panel=group(result.case), intensity=limit.intensity))
+    return rows
 
 
 def _ceiling(rows: Sequence[Row], product: Rate, copy: Rate) -> list[Row]:
@@ -68,13 +61,7 @@ def _ceiling(rows: Sequence[Row], product: Rate, copy: Rate) -> list[Row]:
     return [{**point, "panel": panel} for panel in panels(rows) for point in line]
 
 
-def _plot(name: str, title_of: str, rows: Sequence[Row], ceiling: Sequence[Row], palette: Palette) -> Figure:
-    names, both = beside(rows, palette), [*rows, *ceiling]
-    across = Horizontal(
-        "intensity", "operations per byte, FLOP/B (log scale)", logarithmic([row["intensity"] for row in both])
-    )
-    up = logarithmic([row["value"] for row in both])
-    limit = "limit of the machine"
-    drawn = line_panels(both, across, up, "GFLOP/s (log scale)", palette, names, limit=limit, joined=False)
-    unnamed = [row for row in rows if row["panel"] not in names]
-    return figure(name, title_of, CAPTION, drawn, palette, unnamed)
+def _plane(rows: Sequence[Row]) -> Plane:
+    intensity = logarithmic([row["intensity"] for row in rows])
+    across = Across("intensity", "operations per byte, FLOP/B (log scale)", intensity)
+    return Plane(rows, across, logarithmic([row["value"] for row in rows]), "GFLOP/s (log scale)")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aggregator.base.case_names import SCOPES, digest, group, heading, parameters
+from aggregator.base.case_names import SCOPES, group, heading, parameters
 from aggregator.base.quantities import DASH, duration, middle_bytes
 from aggregator.base.text import clean
 from aggregator.judge import metrics
@@ -14,11 +14,9 @@ from aggregator.judge.cases import alike, natural
 from aggregator.judge.metrics import Metric
 from aggregator.judge.roofline import PRODUCT, Attainable, Roof, Unknown, side_rate
 from aggregator.judge.sides import Side
-from aggregator.report.cells import MEAN_NOTE, by_column, columns, dash, limit_cell, rate_cell, share_cell, time_cell
-from aggregator.report.footnotes import Footnotes
+from aggregator.report.cells import MEAN_NOTE, limit_cell, rate_cell, share_cell, time_cell
 from aggregator.report.model import Cell, Table
-from aggregator.report.settings import setting_cells, setting_columns
-from aggregator.report.tables import by_competitor
+from aggregator.report.tables import Column, Settings, by_competitor, setting_columns
 from runners.harness.case import Case
 
 SHARE = (
@@ -45,62 +43,42 @@ def step_tables(cases: Sequence[CaseResult], roof: Roof) -> list[Table]:
 
 
 def _time_table(cases: Sequence[CaseResult], roof: Roof) -> Table:
-    notes, labels, case = Footnotes(), columns(cases), cases[0].case
-    named = setting_columns([result.case for result in cases], LABELS)
-    on_gpu = case.device == "gpu"
+    on_gpu = cases[0].case.device == "gpu"
     memory = metrics.peak_gpu_memory if on_gpu else metrics.peak_memory
-    limits = [roof.attainable(result) for result in cases]
-    unknown = dict.fromkeys(limit.reason for limit in limits if isinstance(limit, Unknown))
-    # Where no limit is known the columns would hold nothing but dashes, and push the last competitors off the screen.
-    bounded = any(isinstance(limit, Attainable) for limit in limits)
-    rows = []
-    for result, limit in zip(cases, limits, strict=True):
-        sides = {side.label: side for side in result.sides}
-        cells = [
-            cell for label in labels for cell in _group(sides.get(label), limit if bounded else None, memory, notes)
-        ]
-        rows.append((*setting_cells(named, result.case), *cells, *([_limit_cell(limit, notes)] if bounded else [])))
-    heads = ("time", "attained", "memory") if bounded else ("time", "memory")
-    share = SHARE if bounded else f"What the machine could attain is unknown: {'; '.join(unknown)}."
-    return Table(
+    limits = {result.case: roof.attainable(result) for result in cases}
+    shown: list[Column] = [
+        ("time", lambda _, side: time_cell(side)),
+        ("attained", lambda result, side: share_cell(side, limits[result.case])),
+        ("memory", lambda _, side: _memory_cell(side, memory)),
+    ]
+    last = [("attainable", lambda result: _limit_cell(limits[result.case]))]
+    share, unknown = SHARE, dict.fromkeys(limit.reason for limit in limits.values() if isinstance(limit, Unknown))
+    if not any(isinstance(limit, Attainable) for limit in limits.values()):
+        # Columns of dashes would push the last competitors off the screen.
+        share, shown, last = f"What the machine could attain is unknown: {'; '.join(unknown)}.", shown[::2], []
+    caption = (
         f"Time of a step: the median, with the device synchronised after every step. {MEAN_NOTE}. {_precision(cases)} "
-        f"{share} {GPU_MEMORY if on_gpu else MEMORY}; the table has the median over the same replicates.",
-        (*named, *heads * len(labels), *(["attainable"] if bounded else [])),
-        tuple(rows),
-        len(named),
-        notes.texts,
-        title=_heading(case),
-        groups=(
-            ("", len(named)),
-            *((clean(label, 60), len(heads)) for label in labels),
-            *([("", 1)] if bounded else []),
-        ),
-        cases=tuple(digest(result.case) for result in cases),
+        f"{share} {GPU_MEMORY if on_gpu else MEMORY}; the table has the median over the same replicates."
     )
+    return by_competitor(cases, setting_columns(cases, LABELS), shown, caption, _heading(cases[0].case), last)
 
 
 def _throughput_table(cases: Sequence[CaseResult]) -> Table:
     caption = f"Throughput: images per second, with the device synchronised only after every few steps. {MEAN_NOTE}."
+    rate: Column = ("images", lambda _, side: rate_cell(side, metrics.throughput))
+    return by_competitor(
+        cases, setting_columns(cases, LABELS), [rate], caption, f"{_heading(cases[0].case)}: throughput"
+    )
 
-    def show(side: Side, notes: Footnotes) -> Cell:
-        return rate_cell(side, notes, metrics.throughput)
 
-    return by_competitor(cases, LABELS, show, caption, f"{_heading(cases[0].case)}: throughput")
-
-
-def _group(side: Side | None, limit: Attainable | Unknown | None, memory: Metric, notes: Footnotes) -> Sequence[Cell]:
-    """Time, share (where there is a column of shares) and memory of one competitor."""
-    if side is None or not side.ok:
-        return (dash(side, notes) if side else Cell(DASH)), *([Cell(DASH)] if limit else []), Cell(DASH)
+def _memory_cell(side: Side, memory: Metric) -> Cell:
     used = side.values(memory)
-    peak = float(np.median(used)) if used else None
-    share = [share_cell(side, limit)] if limit else []
-    return time_cell(side, notes), *share, Cell(middle_bytes(used), value=peak)
+    return Cell(middle_bytes(used), value=float(np.median(used)) if used else None)
 
 
-def _limit_cell(limit: Attainable | Unknown, notes: Footnotes) -> Cell:
+def _limit_cell(limit: Attainable | Unknown) -> Cell:
     if isinstance(limit, Unknown):
-        return Cell(DASH, "", notes.mark(limit.reason))
+        return Cell(DASH, "", (limit.reason,))
     text = duration(limit.seconds, *(limit.bounds or ()))
     return Cell(text, "product" if limit.limit == PRODUCT else "copy", value=limit.seconds)
 
@@ -126,21 +104,18 @@ def _precision(cases: Sequence[CaseResult]) -> str:
 
 def roof_table(cases: Sequence[CaseResult]) -> Table:
     """What the machine can do: the rates from which attainable times are computed."""
-    notes, labels = Footnotes(), columns(cases)
-    rows = []
+    settings: Settings = {
+        "measured": lambda case: Cell(ROOF_STAGES.get(group(case), group(case))),
+        "precision": lambda case: Cell(clean(case.precision, 40)),
+        "device": lambda case: Cell(case.device.upper()),
+    }
+    rate: Column = ("rate", lambda _, side: limit_cell(side))
+    caption = f"Measured rates. Attainable times are computed from the best rate of each row. {MEAN_NOTE}."
     ordered = sorted(cases, key=natural)
-    for result in ordered:
-        case, reached = result.case, [found for side in result.sides if (found := side_rate(side))]
-        best = max(reached, key=lambda rate: rate.per_second, default=None)
-        name = (ROOF_STAGES.get(group(case), group(case)), clean(case.precision, 40), case.device.upper())
-        cells = by_column(result, labels, notes, limit_cell)
-        rows.append((*map(Cell, name), *cells, Cell(clean(best.by, 60) if best else DASH)))
-    return Table(
-        f"Measured rates. Attainable times are computed from the best rate of each row. {MEAN_NOTE}.",
-        ("measured", "precision", "device", *(clean(label, 60) for label in labels), "best"),
-        tuple(rows),
-        3,
-        notes.texts,
-        title="What the machine can do",
-        cases=tuple(digest(result.case) for result in ordered),
-    )
+    return by_competitor(ordered, settings, [rate], caption, "What the machine can do", [("best", _best_cell)])
+
+
+def _best_cell(result: CaseResult) -> Cell:
+    reached = [found for side in result.sides if (found := side_rate(side))]
+    best = max(reached, key=lambda rate: rate.per_second, default=None)
+    return Cell(clean(best.by, 60) if best else DASH)
