@@ -12,6 +12,7 @@ from typing import Protocol, TextIO, cast
 
 from aggregator.commands.shared import DEFECT, INTERRUPTED, NO_READER, NOT_WRITABLE, OK, USAGE, printable
 from aggregator.read.run_folder import CannotReport
+from aggregator.report.page.markdown import UNSEEN
 from runners.harness.terminal import shown
 
 
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _print(text: str) -> int:
     """Write to standard output; returns OK, or the exit code of the reason why that failed."""
     try:
-        print(shown(text), end="", flush=True)
+        print(shown(text, kept=f"\n\t{UNSEEN}"), end="", flush=True)
     except BrokenPipeError:
         _discard(sys.stdout)
         return NO_READER
