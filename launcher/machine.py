@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
@@ -100,9 +101,8 @@ def require_folder(folder: Path) -> None:
     """Create the output folder and prove that it can be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except OSError as error:
         raise NotReady(f"{folder}: cannot write there ({error.strerror}); {writing_remedy(folder, error)}") from error
 
@@ -125,15 +125,12 @@ def shared_bytes(workers: int, batch_size: int) -> int:
 
 def shm_shortfall(bytes_needed: int) -> str:
     """Why /dev/shm of this machine cannot hold so many bytes; empty where it can."""
-    probe = Path(f"/dev/shm/levelfield-probe-{os.getpid()}")
     try:
-        with probe.open("wb") as file:
+        with tempfile.TemporaryFile(dir="/dev/shm") as file:
             os.posix_fallocate(file.fileno(), 0, max(1, bytes_needed))
     except OSError as error:
         remedy = f"sudo mount -o remount,size={-(-bytes_needed // 2**30)}G /dev/shm"
         return f"/dev/shm cannot hold {_gib(bytes_needed)} ({error.strerror}); enlarge it: {remedy}"
-    finally:
-        probe.unlink(missing_ok=True)
     return ""
 
 

@@ -37,7 +37,7 @@ class Session:
 def carry_out(root: Path, results: Path, stop: Stop, engine: Engine, session: Session) -> int:
     """Measure as far as possible, then have the run reported. Returns the exit code."""
     session = dataclasses.replace(session, run=_warned_of_others(session.run))
-    run, failed = session.run, False
+    failed = False
     fault: NotReady | OSError | None = None
     try:
         failed = _measured(session, engine, earlier(results), stop)
@@ -47,7 +47,7 @@ def carry_out(root: Path, results: Path, stop: Stop, engine: Engine, session: Se
     if fault:
         raise fault
     if stop.requested:
-        raise Interrupted(f"interrupted; the records are kept, and RUN={run.run_id} resumes the run")
+        raise Interrupted(f"interrupted; the records are kept, and RUN={session.folder.path.name} resumes the run")
     return ExitCode.CASES_FAILED if failed or not reported else ExitCode.OK
 
 

@@ -20,6 +20,7 @@ from launcher.cli import main
 from launcher.datasets.assignment import assign, expected
 from launcher.datasets.sources import sources
 from launcher.errors import UsageError
+from launcher.isolation import UNWANTED
 from runners.harness.case import DatasetRef
 from runners.harness.manifest import Item, Manifest, write_manifest
 
@@ -235,6 +236,17 @@ def test_what_a_caller_told_the_allocator_reaches_every_runner(tmp_path: Path, m
     record, _ = failing_tree(tmp_path, "raise RuntimeError(os.environ.get('GLIBC_TUNABLES', 'unset'))")
     assert record["error"]["message"] == "RuntimeError: glibc.malloc.hugetlb=1"
     assert record["host"]["allocator"] == "glibc.malloc.hugetlb=1"
+
+
+def test_modules_and_settings_of_the_shell_stay_out(tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text("raise RuntimeError('shadowed')")
+    script = "import os; from launcher.isolation import *; isolate(); import json; print({*UNWANTED} & {*os.environ})"
+    unwanted = {name: "1" for name in UNWANTED if not name.startswith("PYTHON")}
+    environment = {**os.environ, **unwanted, "PYTHONPATH": f"{tmp_path}:{REPOSITORY}"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("set()\n", "")
 
 
 def test_a_report_that_names_failures_does_not_fail_a_run_without_any(tree: Path) -> None:
