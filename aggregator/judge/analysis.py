@@ -100,6 +100,14 @@ class CaseResult:
         return next(judged, None) or compare_sides(self.case, left, right, design)
 
     @property
+    def reference(self) -> Side | None:
+        """The side that the ratios of the case compare with: the slower of the fastest two, or the first A/A label."""
+        found = self.deciding
+        if found is None:
+            return self.comparisons[0].left if self.is_self else None
+        return found.left if found.paired and found.paired.log_ratio < 0 else found.right
+
+    @property
     def deciding(self) -> Comparison | None:
         """Best against runner-up, or None where fewer than two sides can be compared."""
         return next((comparison for comparison in self.comparisons if comparison.decides), None)
@@ -195,6 +203,7 @@ def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Si
             blocks if planned and competitor in planned.competitors else None,
             tuple(own.get(competitor, ())),
             unavailable.get(competitor),
+            run.plan.titles if run.plan else {},
         )
         for competitor in order
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from aggregator.base.case_names import contest_title, group, parameters
+from aggregator.base.competitor_names import called
 from aggregator.base.quantities import (
     DASH,
     count,
@@ -35,7 +36,6 @@ from aggregator.judge.cases import by_contest, contests
 from aggregator.judge.families import SIZES, FamilyRatio, families, planned_blocks
 from aggregator.report.answers import incomplete
 from aggregator.report.cells import MEAN_NOTE
-from aggregator.report.figures.style import called
 from aggregator.report.footnotes import Footnotes
 from aggregator.report.model import Across, Cell, Table
 from aggregator.report.settings import setting_cells, setting_columns

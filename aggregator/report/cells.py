@@ -73,10 +73,11 @@ def rate_cell(side: Side, notes: Footnotes, read: Metric = items_per_second) -> 
 def share_cell(side: Side, limit: Attainable | Unknown) -> Cell:
     """The attainable time in per cent of the measured time, whose interval it takes over: the limit counts as exact."""
     mean = geometric_mean(list(side.logs.values()))
-    if isinstance(limit, Unknown) or mean.low is None or mean.high is None:
+    if isinstance(limit, Unknown):
         return Cell(DASH)
     middle, *ends = (100 * limit.seconds / time for time in mean[:3] if time)
-    return Cell(with_half_width(middle, min(ends), max(ends), "%"), value=middle / 100)
+    text = with_half_width(middle, min(ends), max(ends), "%") if ends else f"{significant(middle, 2)} %"
+    return Cell(text, value=middle / 100)
 
 
 def limit_cell(side: Side, notes: Footnotes) -> Cell:

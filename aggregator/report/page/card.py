@@ -104,10 +104,11 @@ def _side(side: OutcomeSide, look: tuple[str, str], y: float, width: float) -> I
     yield _text(width, y, 17, side.rate or side.time, rate - 10, INK if side.rate else QUIET, anchor="end")
     if side.bar:
         unit = (width - name - rate) / 100
-        low, wide, middle = (unit * float(part) for part in (side.bar.low, side.bar.width, side.bar.middle))
-        bar = f'width="{middle:.1f}" height="15" rx="2" fill="{colour}" opacity=".6"'
+        bar = f'width="{unit * float(side.bar.middle):.1f}" height="15" rx="2" fill="{colour}" opacity=".6"'
         yield f'<rect x="{name}" y="{y - 14}" {bar}/>'
-        yield f'<rect x="{name + low:.1f}" y="{y - 7.5}" width="{max(2, wide):.1f}" height="2" fill="{INK}"/>'
+        if side.bar.width:
+            low, wide = name + unit * float(side.bar.low), max(2, unit * float(side.bar.width))
+            yield f'<rect x="{low:.1f}" y="{y - 7.5}" width="{wide:.1f}" height="2" fill="{INK}"/>'
 
 
 def _fitted(y: float, sizes: Sequence[int], text: str, room: float, fill: str = INK, bold: bool = False) -> str:
