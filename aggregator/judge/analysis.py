@@ -252,10 +252,11 @@ def _by_track(case: Case, left: Side, right: Side) -> str | None:
 
 
 def _different_work(left: Side, right: Side, pairs: Iterable[tuple[Record, Record]]) -> str | None:
-    for record in (*left.failures, *right.failures):
-        if record.status is Status.INVALID:
-            reason = f"{record.error.kind}: {record.error.message}" if record.error else "invalid"
-            return f"{record.competitor.label}, block {record.block.number}: {reason}"
+    for side in (left, right):
+        for record in side.failures:
+            if record.status is Status.INVALID:
+                reason = f"{record.error.kind}: {record.error.message}" if record.error else "invalid"
+                return f"{side.name}, block {record.block.number}: {reason}"
     seen = set()
     for one, other in pairs:
         # Replicates mostly share the same evidence, which is compared once.
@@ -271,7 +272,7 @@ def _disturbed(left: Side, right: Side, compared: Paired | None) -> str | None:
     if compared and compared.identical and compared.n >= FEWEST_BLOCKS:
         same = f"the ratio is identical to the last digit in all {compared.n} blocks"
         return f"{same}: the clock stood still, or records were copied"
-    return next((f"{side.label}: {side.disturbance}" for side in (left, right) if side.disturbance), None)
+    return next((f"{side.name}: {side.disturbance}" for side in (left, right) if side.disturbance), None)
 
 
 def judged(comparisons: Sequence[Comparison]) -> list[Comparison]:

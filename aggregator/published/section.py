@@ -247,7 +247,7 @@ def _figure(
     """
     source, value = numbers.source, numbers.source.values[0]
     several = len({match.under.name for match in found}) > 1
-    marks = [(one.case.workload, [(side.competitor.framework, side.label) for side in one.sides]) for one in known]
+    marks = [(one.case.workload, [(side.competitor.framework, side.name) for side in one.sides]) for one in known]
     rows: dict[tuple[str, ...], Row] = {}
     for match in found:
         published, ours = numbers.ratio(match.setting, match.theirs, numbers.baseline, value), match.ratio(value)

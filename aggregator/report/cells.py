@@ -25,15 +25,15 @@ ONE_SEED = (
 
 
 def columns(cases: Iterable[CaseResult]) -> list[str]:
-    """The labels of a table's competitors, in order of first appearance."""
-    return list(dict.fromkeys(side.label for case in cases for side in case.sides))
+    """The names of a table's competitors, in order of first appearance."""
+    return list(dict.fromkeys(side.name for case in cases for side in case.sides))
 
 
 def by_column(
     case: CaseResult, labels: list[str], notes: Footnotes, show: Callable[[Side, Footnotes], Cell]
 ) -> list[Cell]:
     """A cell for each of the table's competitors; a dash for a competitor that does not run this case."""
-    sides = {side.label: side for side in case.sides}
+    sides = {side.name: side for side in case.sides}
     return [show(sides[label], notes) if label in sides else Cell(DASH) for label in labels]
 
 
@@ -73,11 +73,10 @@ def rate_cell(side: Side, notes: Footnotes, read: Metric = items_per_second) -> 
 def share_cell(side: Side, limit: Attainable | Unknown) -> Cell:
     """The attainable time in per cent of the measured time, whose interval it takes over: the limit counts as exact."""
     mean = geometric_mean(list(side.logs.values()))
-    if isinstance(limit, Unknown):
+    if isinstance(limit, Unknown) or mean.low is None or mean.high is None:
         return Cell(DASH)
     middle, *ends = (100 * limit.seconds / time for time in mean[:3] if time)
-    text = with_half_width(middle, min(ends), max(ends), "%") if ends else f"{significant(middle, 2)} %"
-    return Cell(text, value=middle / 100)
+    return Cell(with_half_width(middle, min(ends), max(ends), "%"), value=middle / 100)
 
 
 def limit_cell(side: Side, notes: Footnotes) -> Cell:

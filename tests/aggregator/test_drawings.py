@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from make_records import TF, TORCH, make_records, make_run, planned, step_case
 
+from aggregator.base.competitor_names import called
 from aggregator.judge.analysis import analyse
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report.figures.raw_samples import samples_figure
@@ -53,7 +54,7 @@ def samples_of(names, blocks=12, change=lambda record: record, room=math.inf, **
     run = make_run([planned(step_case(), list(names.values()), blocks)])
     records = tuple(map(change, make_records(run, lambda _, who: 0.1 if who == TF else 0.05, **more)))
     (env,) = analyse([LoadedRun(run.run_id, run, records, ())])
-    palette = Palette([("infer", [(framework, who.label) for framework, who in names.items()])])
+    palette = Palette([("infer", [(framework, called(who, {})) for framework, who in names.items()])])
     figure = samples_figure(env.cases[0], "case", "a case", palette, room)
     return figure, ElementTree.fromstring(figure.svg) if figure else None
 

@@ -90,7 +90,7 @@ def test_the_index_says_what_each_run_was(tmp_path):
         "<dt>machine</dt><dd>Example CPU 2 GHz, venv</dd>",
         "<dt>pytorch</dt><dd>pytorch 2.0</dd>",
         "<dt>replicates</dt><dd>16 ok of 16 recorded</dd>",
-        "Inference step, 1 case: pytorch/eager wins 1.",
+        "Inference step, 1 case: pytorch (eager) wins 1.",
     ):
         assert said in page
     assert "None yet: a history needs two runs of one machine" in page

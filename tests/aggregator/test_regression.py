@@ -309,7 +309,7 @@ def test_aliases_and_folders_with_colons_are_understood(tmp_path, capsys):
     run = make_run([planned(CASE, [one, two], 8)])
     folder = write_folder(tmp_path / "a:b", run, scheduled(run))
     code, text, _ = compare(capsys, f"{folder}:{one.label}", f"{folder}:{two.label}")
-    assert (code, "HEAD is pytorch/eager:B, BASE is pytorch/eager:A." in text) == (OK, True)
+    assert (code, "HEAD is pytorch (eager) B, BASE is pytorch (eager) A." in text) == (OK, True)
 
 
 def test_cases_stand_in_natural_order(tmp_path, capsys):

@@ -55,7 +55,7 @@ def _time_table(cases: Sequence[CaseResult], roof: Roof) -> Table:
     bounded = any(isinstance(limit, Attainable) for limit in limits)
     rows = []
     for result, limit in zip(cases, limits, strict=True):
-        sides = {side.label: side for side in result.sides}
+        sides = {side.name: side for side in result.sides}
         cells = [
             cell for label in labels for cell in _group(sides.get(label), limit if bounded else None, memory, notes)
         ]
