@@ -17,7 +17,8 @@ from aggregator.report import hosts
 from aggregator.report.answers import ALONE, score, sentence, turned
 from aggregator.report.figures.style import Palette
 from aggregator.report.model import Interval, Outcome, OutcomeSide, Words
-from method.verdict import FEWEST_BLOCKS, SMALLEST_DIFFERENCE, Verdict
+from method.compare import Paired
+from method.verdict import DELTA, FEWEST_BLOCKS, SMALLEST_DIFFERENCE, Verdict
 from runners.harness.case import Case
 from runners.harness.record import Record
 
@@ -139,12 +140,23 @@ def _sentence(case: CaseResult) -> Words:
     bounds = f"{fast.name} is between {interval.replace('–', ' and ')} times as fast as {slow.name} ({blocks})"
     if verdict is Verdict.EQUIVALENT:
         return ((f"No difference of {percent(SMALLEST_DIFFERENCE)} or more", True), (f": {bounds}.", False))
+    if found.verdict is Verdict.UNDECIDED and interval:
+        bounds += _why_open(found.paired)
     said = {
         Verdict.UNDECIDED: "Undecided",
         Verdict.DISTURBED: "No winner, because the machine was disturbed",
         Verdict.FEW_BLOCKS: f"No verdict with fewer than {FEWEST_BLOCKS} blocks",
     }
     return ((said.get(found.verdict, "No winner"), True), (f": {bounds}." if interval else ".", False))
+
+
+def _why_open(pair: Paired) -> str:
+    """Why a difference is not shown, although the interval excludes equal speed."""
+    if pair.low is None or pair.high is None or pair.low <= 0 <= pair.high:
+        return ""
+    if abs(pair.log_ratio) < DELTA:
+        return f", not shown to be {percent(SMALLEST_DIFFERENCE)} apart"
+    return "; among all comparisons of this report, chance may explain it"
 
 
 def _without_ratio(case: CaseResult, verdict: str) -> Words:

@@ -122,9 +122,9 @@ def test_the_history_has_each_run_of_a_machine_and_judges_no_change(tmp_path, mo
     )
     heads, *versions, row = history_rows(page)
     # What was measured once, or on another machine, is no history.
-    assert heads == ["case", "times compared", "2: new", "1: old"]
+    assert heads == ["case", "compared", "2: new", "1: old"]
     assert [cells[0] for cells in versions] == ["pytorch", "tensorflow"]
-    assert row[1] == "tensorflow/graph ÷ pytorch/eager"
+    assert row[1] == "pytorch/eager compared with tensorflow/graph"
     assert [float(cell.split("×")[0]) for cell in row[2:]] == [
         pytest.approx(1.6, rel=0.01),
         pytest.approx(1.2, rel=0.01),
@@ -133,7 +133,7 @@ def test_the_history_has_each_run_of_a_machine_and_judges_no_change(tmp_path, mo
     assert "no verdict on how a ratio changed" in page
     [drawn] = re.findall(r"<figure>.*?</figure>", page, re.DOTALL)
     assert drawn.count("infer · cnn4 · 224 px, batch 1") == 1
-    assert "tensorflow/graph ÷ pytorch/eager" in drawn
+    assert "pytorch/eager compared with tensorflow/graph" in drawn
 
 
 def test_what_is_undecided_or_not_comparable_says_so_in_the_history(tmp_path):
