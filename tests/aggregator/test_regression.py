@@ -163,7 +163,11 @@ def test_different_work_has_no_ratio(tmp_path, capsys):
         return [other_weights(record) if record.competitor == NEW else record for record in records]
 
     code, text, _ = compare(capsys, *versions(tmp_path, 1.5, change=of_new))
-    assert (code, "no verdict: not comparable" in text, re.search(r"0\.6\d", text) is not None) == (SOME_FAILED, True, False)
+    assert (code, "no verdict: not comparable" in text, re.search(r"0\.6\d", text) is not None) == (
+        SOME_FAILED,
+        True,
+        False,
+    )
     runs = whole(tmp_path, "one"), whole(tmp_path, "two", slower=1.5, change=other_weights)
     code, text, _ = compare(capsys, *runs)
     assert (code, "not comparable: block 0: " in text, "× |" in text) == (OK, True, False)

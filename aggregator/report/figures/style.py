@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, count
 from typing import Any, NamedTuple
 
-from aggregator.base.competitor_names import WAYS, called
-from runners.harness.case import Competitor
+from aggregator.base.competitor_names import called
+from runners.harness.case import WAYS, Competitor
 
 # A hue a framework, from Okabe & Ito's colour-blind-safe palette; its further competitors are shades of it. All are
 # seen on a light page and on a dark one.
