@@ -433,3 +433,18 @@ def test_hostile_strings_stay_text_in_the_site(tmp_path, monkeypatch):
     assert "&lt;script&gt;" in page
     assert len(history_rows(page)) == 7  # heads, three programs, three comparisons though two have the same name
     assert page.count("<figure>") == 1
+
+
+def test_a_report_names_the_whole_address_of_its_image_if_the_sites_is_given(tmp_path, capsys):
+    run, site = a_run(tmp_path, "r1", 1.2, 1), tmp_path / "site"
+    for address, image in (
+        ([], "card.png"),
+        (["--url", "https://me.example/bench"], "https://me.example/bench/runs/r1/card.png"),
+        (["--url", "https://me.example/bench/"], "https://me.example/bench/runs/r1/card.png"),
+    ):
+        assert main(["publish", run, "--site", str(site), *address]) == OK
+        page = (site / "runs/r1/report.html").read_text()
+        assert f'<meta property="og:image" content="{image}">' in page
+    for wrong in ("me.example", "javascript:alert(1)", 'https://me.example/"><script>', ""):
+        assert main(["publish", run, "--site", str(site), "--url", wrong]) == USAGE
+        assert "give the site's address" in capsys.readouterr().err
