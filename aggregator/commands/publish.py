@@ -26,7 +26,6 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url",
         type=_address,
-        default="",
         help="the site's address on the web, so that a link to a report has an image",
     )
 

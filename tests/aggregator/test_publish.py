@@ -446,5 +446,7 @@ def test_a_report_names_the_whole_address_of_its_image_if_the_sites_is_given(tmp
         page = (site / "runs/r1/report.html").read_text()
         assert f'<meta property="og:image" content="{image}">' in page
     for wrong in ("me.example", "javascript:alert(1)", 'https://me.example/"><script>', ""):
-        assert main(["publish", run, "--site", str(site), "--url", wrong]) == USAGE
+        with pytest.raises(SystemExit) as refused:
+            main(["publish", run, "--site", str(site), "--url", wrong])
+        assert refused.value.code == USAGE
         assert "give the site's address" in capsys.readouterr().err
