@@ -88,9 +88,10 @@ def _outcome(title: str, outcome: Outcome, looks: Sequence[tuple[str, str]], wid
     yield f'<rect width="{width}" height="1" fill="{RULE}"/>'
     yield _text(0, 26, 17, title + shown, width, QUIET)
     y = 54
-    for words in _lines(outcome.sentence, width, 19):
+    size = next((size for size in (19, 17) if ("…", False) not in _lines(outcome.sentence, width, size)[-1]), 17)
+    for words in _lines(outcome.sentence, width, size):
         spans = "".join(_span(text, strong, outcome.is_won) for text, strong in words)
-        yield f'<text y="{y}" font-size="19" fill="{INK}" xml:space="preserve">{spans}</text>'
+        yield f'<text y="{y}" font-size="{size}" fill="{INK}" xml:space="preserve">{spans}</text>'
         y += 25
     for row, side in enumerate(sides):
         yield from _side(side, looks[side.mark], y + 6 + 30 * row, width)
@@ -100,7 +101,8 @@ def _side(side: OutcomeSide, look: tuple[str, str], y: float, width: float) -> I
     name, rate = 235, 190
     colour, shape = look
     yield f'<path transform="translate(8 {y - 6}) scale(7)" fill="{colour}" d="{shape}"/>'
-    yield _text(24, y, 17, side.name, name - 30, bold=side.is_winner)
+    size = 17 if _width(side.name, 17, side.is_winner) <= name - 30 else 15
+    yield _text(24, y, size, side.name, name - 30, bold=side.is_winner)
     yield _text(width, y, 17, side.rate or side.time, rate - 10, INK if side.rate else QUIET, anchor="end")
     if side.bar:
         unit = (width - name - rate) / 100
