@@ -73,6 +73,9 @@ def test_the_gate_fails_on_an_interval_wholly_beyond_the_threshold(tmp_path, cap
     found, text, _ = compare(capsys, *versions(tmp_path, slower, **more), "--threshold", threshold)
     (row,) = (line for line in text.splitlines() if line.startswith("| infer"))
     assert (found, re.match(r"[^<]*", row.split("|")[-2].strip())[0]) == (code, said)
+    # How many times as fast HEAD is as BASE: above 1, HEAD is faster.
+    speed = row.split("|")[2].strip()
+    assert speed == "–" or float(speed[:-1]) == pytest.approx(1 / slower, rel=0.2)
 
 
 def test_swapped_sides_turn_a_regression_into_an_improvement(tmp_path, capsys):
