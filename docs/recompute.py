@@ -132,6 +132,13 @@ def name_of(competitor):
     return tuple(competitor.get(part, "") for part in ("framework", "variant", "loader", "alias", "version"))
 
 
+def label(name):
+    """The name in commands: `pytorch/torch/plain`, `tensorflow@2.16.2/graph`, `pytorch/eager:A`."""
+    framework, variant, loader, alias, version = name
+    parts = f"{framework}@{version}" if version else framework, loader, variant
+    return "/".join(filter(None, parts)) + (f":{alias}" if alias else "")
+
+
 def program(name):
     """What was measured: all of a name but the alias."""
     return name[:3] + name[4:]
@@ -164,8 +171,13 @@ def main(folder):
             verdict = "slower" if mean > 0 else "faster"
         verdict = verdict or ("equivalent" if max(-low, high) < DELTA else "undecided")
         what = " ".join(str(value) for value in json.loads(case).values() if isinstance(value, str | int))
-        ratio, names = math.exp(mean), " / ".join(":".join(filter(None, name)) for name in (right, left))
-        line = f"{what}: {names} {ratio:.4f} ({math.exp(low):.4f}-{math.exp(high):.4f}), {len(d)} blocks: {verdict}"
+        fast, slow = map(label, (right, left) if mean < 0 else (left, right))
+        if mean < 0:
+            mean, low, high = -mean, -high, -low
+        if verdict in ("faster", "slower"):
+            verdict = f"{fast} is faster"
+        ratio = f"{math.exp(mean):.4f} ({math.exp(low):.4f}-{math.exp(high):.4f}) times as fast"
+        line = f"{what}: {fast} compared with {slow}: {ratio}, {len(d)} blocks: {verdict}"
         print("".join(character if character.isprintable() else "?" for character in line))
 
 

@@ -26,13 +26,15 @@ class _Parser(ArgumentParser):
 
 def parser() -> ArgumentParser:
     """The argument parser."""
-    parse = _Parser(prog="python -m launcher", description="Decides which cases to run and runs them.")
+    parse = _Parser(prog="python -m launcher", description="Plan a benchmark, measure it and write its report.")
     commands = parse.add_subparsers(dest="command", required=True, metavar="{" + ",".join(COMMANDS) + "}")
     for name, command in COMMANDS.items():
         one = commands.add_parser(name, help=command.HELP, description=command.HELP)
         command.add(one)
         one.add_argument(
-            "--make", metavar="NAMES", help="take what is not given from make's variables; these were given"
+            "--make",
+            metavar="NAMES",
+            help="the make variables that were given; they set the options that are not given here",
         )
     return parse
 

@@ -84,7 +84,7 @@ def _of_axis(axis: Axis) -> Option:
     return Option(f"{', '.join(axis.chosen_for)}: {axis.help}", read, listed=True)
 
 
-_BUDGET = "time that measuring may take: 30m, 1h30m (a profile's own bounds only added blocks)"
+_BUDGET = "time for all measuring, such as 30m or 1h30m (a profile's own budget bounds only the added blocks)"
 _OVERRIDES = {
     **{axis.option: _of_axis(axis) for axis in AXES if axis.option},
     "variants": Option("train, infer, load, fit: these variants (eager, graph, plain …), or all", listed=True),
@@ -95,11 +95,11 @@ OPTIONS = {
     "device": Option("cpu (default) or gpu", _name("device", DEVICES), USUAL["device"]),
     "engine": Option("auto (default), docker or venv", _name("engine", ENGINES), USUAL["engine"]),
     "frameworks": Option("only these, separated by commas; tensorflow@2.16.2 names a version", listed=True),
-    "workloads": Option("only these; the values of the options that follow replace the profile's", listed=True),
+    "workloads": Option("only these: train, infer, load, fit, roof", listed=True),
     **_OVERRIDES,
     "filter": Option("only cases whose name in the plan or a report contains this, or matches this glob", default=""),
     "blocks": Option("how often each case is repeated, no more and no less (default: the profile's)", _whole(1, 1000)),
-    "budget": Option(f"{_BUDGET}; for a run that has ended, so much more", seconds),
+    "budget": Option(f"{_BUDGET}; with --run, time to add to a run that has ended", seconds),
     "slowdown": Option(
         "with --aa: make the steps of the second label last this many times as long", _number(1, 10), 1.0
     ),
@@ -115,7 +115,7 @@ OPTIONS = {
     "gpu": Option("index or UUID of the GPU (default: the first that CUDA_VISIBLE_DEVICES shows)", default=""),
     "seed": Option("seed of the order (default: random, recorded)", _whole(0, 2**31 - 1)),
     "base_image": Option("base of the images", default=""),
-    "extra_index": Option("a further package index; a build does not fail where it is out of reach", default=""),
+    "extra_index": Option("a further package index; if it cannot be reached, a build goes on without it", default=""),
 }
 SWITCHES = {
     "aa": "check this machine: run one framework under two labels",

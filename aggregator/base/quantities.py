@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Sequence
 
 from method.compare import Paired, ratio
+from method.verdict import FEWEST_BLOCKS
 
 TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -48,17 +49,19 @@ def ratio_and_interval(value: float, low: float, high: float) -> tuple[str, str]
 
 
 def ratio_of(pair: Paired | None) -> tuple[str, str]:
-    """The ratio of two sides and its 95 % interval; both empty where there is no interval."""
-    if pair is None or pair.low is None or pair.high is None:
+    """The ratio of two sides and its 95 % interval; both empty where there is no interval, or one of two blocks."""
+    if pair is None or pair.low is None or pair.high is None or pair.n < FEWEST_BLOCKS:
         return "", ""
     return ratio_and_interval(ratio(pair.log_ratio), ratio(pair.low), ratio(pair.high))
 
 
 def with_half_width(value: float, low: float, high: float, unit: str) -> str:
-    """`44.6 ± 0.3 ms`."""
+    """`44.6 ± 0.3 ms`; if the ends are factors apart, `40 (10–90) ms`."""
     half = (high - low) / 2
     if half <= 0:
         return f"{significant(value, 3)} {unit}"
+    if 0 < FACTORS_APART * low < high:
+        return f"{significant(value, 2)} ({significant(low, 2)}–{significant(high, 2)}) {unit}"
     places = decimals(half)
     return f"{rounded(value, places)} ± {rounded(half, places)} {unit}"
 

@@ -1,4 +1,4 @@
-"""`compare`: HEAD's times over BASE's; exit code 4 on a regression that one run's blocks prove.
+"""`compare`: how many times as fast HEAD is as BASE; exit code 4 on a regression that one run's blocks prove.
 
 BASE and HEAD are two runs (ratios, no verdict) or two competitors of one run, each as RUN:COMPETITOR.
 """
@@ -42,9 +42,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         type=_threshold,
         default=0.05,
         metavar="PERCENT",
-        help="a regression's whole interval lies beyond this much of BASE's time (default: 5)",
+        help="HEAD is a regression if its whole interval says that it takes so much longer than BASE (default: 5)",
     )
-    parser.add_argument("--competitor", action="append", help="of two whole runs compare only this one; repeatable")
+    parser.add_argument(
+        "--competitor",
+        action="append",
+        help="of two whole runs, compare only this competitor, such as pytorch/eager; repeatable",
+    )
 
 
 def run(given: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 """`publish`: add runs to a static site with an index and the history of all its runs, ready for Pages."""
 
 import argparse
+import re
 import sys
 
 from aggregator.commands.report import complete_report
@@ -12,6 +13,7 @@ from aggregator.site.page import render_index
 from aggregator.site.summary import summarise
 from runners.harness.files import write_atomically
 
+ADDRESS = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w.~%-]+)*/?", re.ASCII)
 HELP = "add runs to a static site with an index and a history"
 
 
@@ -20,6 +22,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN_HELP)
     parser.add_argument(
         "--site", type=target_folder, required=True, metavar="DIR", help="a new folder, or one made by publish"
+    )
+    parser.add_argument(
+        "--url",
+        type=_address,
+        help="the site's address on the web, so that a link to a report has an image",
     )
 
 
@@ -33,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
         for one, target in zip(runs, targets, strict=True):
             environments = analyse([one])
             report = complete_report([one], environments)
-            folder.write_run(target, report, summarise(one, environments, report))
+            folder.write_run(target, report, summarise(one, environments, report), given.url or "")
             clean &= report.clean
         summaries, left_out = folder.read_runs(given.site)
         page = given.site / folder.INDEX
@@ -46,3 +53,10 @@ def run(given: argparse.Namespace) -> int:
         print(f"left out: {printable(f'{file}: {reason}')}", file=sys.stderr)
     print(printable(str(page)))
     return OK if clean and not left_out else SOME_FAILED
+
+
+def _address(text: str) -> str:
+    """The address with a slash at its end. Raises ArgumentTypeError for anything but a plain web address."""
+    if not ADDRESS.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: give the site's address, such as https://example.org/site/")
+    return text.rstrip("/") + "/"

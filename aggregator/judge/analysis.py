@@ -100,6 +100,14 @@ class CaseResult:
         return next(judged, None) or compare_sides(self.case, left, right, design)
 
     @property
+    def reference(self) -> Side | None:
+        """The side that the ratios of the case compare with: the slower of the fastest two, or the first A/A label."""
+        found = self.deciding
+        if found is None:
+            return self.comparisons[0].left if self.is_self else None
+        return found.left if found.paired and found.paired.log_ratio < 0 else found.right
+
+    @property
     def deciding(self) -> Comparison | None:
         """Best against runner-up, or None where fewer than two sides can be compared."""
         return next((comparison for comparison in self.comparisons if comparison.decides), None)
@@ -195,6 +203,7 @@ def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Si
             blocks if planned and competitor in planned.competitors else None,
             tuple(own.get(competitor, ())),
             unavailable.get(competitor),
+            run.plan.titles if run.plan else {},
         )
         for competitor in order
     )
@@ -243,10 +252,11 @@ def _by_track(case: Case, left: Side, right: Side) -> str | None:
 
 
 def _different_work(left: Side, right: Side, pairs: Iterable[tuple[Record, Record]]) -> str | None:
-    for record in (*left.failures, *right.failures):
-        if record.failed_check:
-            reason = f"{record.error.kind}: {record.error.message}" if record.error else "invalid"
-            return f"{record.competitor.label}, block {record.block.number}: {reason}"
+    for side in (left, right):
+        for record in side.failures:
+            if record.failed_check:
+                reason = f"{record.error.kind}: {record.error.message}" if record.error else "invalid"
+                return f"{side.name}, block {record.block.number}: {reason}"
     seen = set()
     for one, other in pairs:
         # Replicates mostly share the same evidence, which is compared once.
@@ -262,7 +272,7 @@ def _disturbed(left: Side, right: Side, compared: Paired | None) -> str | None:
     if compared and compared.identical and compared.n >= FEWEST_BLOCKS:
         same = f"the ratio is identical to the last digit in all {compared.n} blocks"
         return f"{same}: the clock stood still, or records were copied"
-    return next((f"{side.label}: {side.disturbance}" for side in (left, right) if side.disturbance), None)
+    return next((f"{side.name}: {side.disturbance}" for side in (left, right) if side.disturbance), None)
 
 
 def judged(comparisons: Sequence[Comparison]) -> list[Comparison]:

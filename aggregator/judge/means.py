@@ -5,10 +5,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from method.compare import interval_of_mean
+from method.verdict import FEWEST_BLOCKS
 
 
 class Mean(NamedTuple):
-    """A geometric mean over `n` replicates with the ends of its 95 % interval, None from one replicate."""
+    """A geometric mean over `n` replicates with the ends of its 95 % interval.
+
+    There is no interval from fewer than three replicates: of two, it is mostly factors wide.
+    """
 
     value: float
     low: float | None
@@ -23,5 +27,6 @@ class Mean(NamedTuple):
 
 def geometric_mean(logs: Sequence[float]) -> Mean:
     """Of the numbers whose logarithms these are, of which there is one at least."""
-    low, high = map(math.exp, interval) if (interval := interval_of_mean(logs)) else (None, None)
+    interval = interval_of_mean(logs) if len(logs) >= FEWEST_BLOCKS else None
+    low, high = map(math.exp, interval) if interval else (None, None)
     return Mean(math.exp(math.fsum(logs) / len(logs)), low, high, len(logs))

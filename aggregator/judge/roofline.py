@@ -112,7 +112,7 @@ def side_rate(side: Side) -> Rate | None:
     logs = [math.log(found) for found in side.values(_rate)]
     if not logs:
         return None
-    return Rate(*geometric_mean(logs), side.label)
+    return Rate(*geometric_mean(logs), side.name)
 
 
 def amount(record: Record) -> int | None:

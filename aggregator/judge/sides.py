@@ -1,14 +1,14 @@
 """One competitor's replicates of one case: comparable replicates, planned blocks, failures."""
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean
 
 import numpy as np
 
-from aggregator.base.text import clean
+from aggregator.base.competitor_names import called
 from aggregator.judge import health
 from aggregator.read.replicate import computed
 from method import drift, pairs
@@ -21,22 +21,28 @@ from runners.harness.run import Unavailable
 
 @dataclass(frozen=True)
 class Side:
-    """One competitor's replicates of one case."""
+    """One competitor's replicates of one case. `titles` has the names of frameworks as people write them."""
 
     competitor: Competitor
     planned: int | None
     records: tuple[Record, ...]
     unavailable: Unavailable | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def label(self) -> str:
-        """The competitor's label; it says if the competitor was slowed down on purpose."""
-        return self.competitor.label if self.slowdown == 1 else f"{self.competitor.label} (slowed {self.slowdown:g}×)"
+        """The competitor's key: what a command names, and what files keep."""
+        return self.competitor.label + self._slowed
 
     @cached_property
     def name(self) -> str:
-        """The label as a report shows it."""
-        return clean(self.label, 60)
+        """The competitor as people write it: `TensorFlow (graph)`."""
+        return called(self.competitor, self.titles) + self._slowed
+
+    @property
+    def _slowed(self) -> str:
+        """Whether the run slowed the competitor down on purpose."""
+        return "" if self.slowdown == 1 else f" (slowed {self.slowdown:g}×)"
 
     def values(self, read: Callable[[Record], float | None]) -> list[float]:
         """What `read` finds in the replicates that may be compared, where it finds anything, by block."""

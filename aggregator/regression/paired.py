@@ -15,7 +15,7 @@ from aggregator.report.model import Cell, Table
 from method.verdict import SMALLEST_DIFFERENCE, Verdict
 
 TESTED = (Verdict.FASTER, Verdict.SLOWER, Verdict.EQUIVALENT, Verdict.UNDECIDED)
-COLUMNS = ("case", "HEAD ÷ BASE", "95 % interval", "blocks", "finding")
+COLUMNS = ("case", "HEAD: times as fast as BASE", "95 % interval", "blocks", "finding")
 
 
 class Change(StrEnum):
@@ -78,12 +78,12 @@ def _comparison(met: Opposed, env: Environment) -> Comparison:
 
 def _row(title: str, comparison: Comparison, which: Change | None) -> tuple[Cell, ...]:
     found = comparison.paired
-    text, interval = ("", "") if comparison.incomparable else ratio_of(found)
+    text, interval = ("", "") if comparison.incomparable else ratio_of(found and found.swapped())
     verdict = comparison.verdict.value
     unjudged = verdict if comparison.verdict is Verdict.FEW_BLOCKS else f"no verdict: {verdict}"
     return (
         Cell(title),
-        Cell(text or DASH),
+        Cell(f"{text}×" if text else DASH),
         Cell(interval or DASH),
         Cell(str(found.n if found else 0)),
         Cell(which or unjudged, "", tuple(notes(comparison))),
@@ -110,9 +110,10 @@ def _summary(said: Sequence[Change | None], threshold: float) -> tuple[str, ...]
 
 def _reading(threshold: float) -> tuple[str, ...]:
     return (
-        "BASE and HEAD were measured in one run, back to back in each block. HEAD is a regression if it is slower "
-        f"after Holm's adjustment over all comparisons here, by {percent(SMALLEST_DIFFERENCE)} or more, and its whole "
-        f"95 % interval lies above {1 + threshold:g}.",
+        "BASE and HEAD were measured in one run, back to back in each block. Above 1, HEAD is faster. HEAD is a "
+        f"regression if it is slower after Holm's adjustment over all comparisons here, by "
+        f"{percent(SMALLEST_DIFFERENCE)} or more, and its whole 95 % interval lies below {1 / (1 + threshold):.4g}. "
+        f"HEAD then takes more than {_percent(threshold)} longer than BASE.",
     )
 
 

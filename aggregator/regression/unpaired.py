@@ -14,7 +14,7 @@ from aggregator.regression.page import Findings
 from aggregator.report.answers import incomplete
 from aggregator.report.model import Cell, Table
 
-COLUMNS = ("case", "competitor", "BASE", "HEAD", "HEAD ÷ BASE")
+COLUMNS = ("case", "competitor", "BASE", "HEAD", "HEAD: times as fast as BASE")
 NO_VERDICT = (
     "BASE and HEAD are two runs, and no block has both. A difference can come from the change, from the time of day or "
     "from the machine, and no test can tell which. The ratios have no verdict, and none of them fails this command."
@@ -24,14 +24,14 @@ HOW_TO_PAIR = (
     "compare its competitors: `RUN:ONE RUN:OTHER`."
 )
 READING = (
-    "A time is the median over n fresh processes (fastest–slowest). HEAD ÷ BASE is the ratio of the two medians. If "
-    "the two ranges overlap, the ratio means little."
+    "A time is the median over n fresh processes (fastest–slowest). The last column is the ratio of the two "
+    "medians: above 1, HEAD is faster. If the two ranges overlap, the ratio means little."
 )
 SEVERAL = "was measured in more than one environment (machine or set of versions), which are never pooled"
 
 
 def compare(opposed: Sequence[Opposed]) -> Findings:
-    """HEAD's time over BASE's wherever both have one and did the same work."""
+    """How many times as fast HEAD is as BASE wherever both have a time and did the same work."""
     met = [found for found in opposed if found.compared]
     titles = labels(found.case for found in met)
     rows = tuple((Cell(titles[found.case]), *_cells(found)) for found in met)
@@ -47,7 +47,7 @@ def _cells(found: Opposed) -> tuple[Cell, ...]:
     first = base.ok[min(base.ok)]
     why = incomparable(found.case, base, head, [(first, record) for record in head.ok.values()])
     times = _seconds(base), _seconds(head)
-    ratio = DASH if why else significant(float(np.median(times[1]) / np.median(times[0])), 3)
+    ratio = DASH if why else f"{significant(float(np.median(times[0]) / np.median(times[1])), 3)}×"
     shown = [_time(side, values) for side, values in zip((base, head), times, strict=True)]
     return (
         Cell(name_of(base.label, head.label)),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from aggregator.base.case_names import contest_title, group, parameters
+from aggregator.base.competitor_names import called
 from aggregator.base.quantities import DASH, count, duration, percent, ratio_and_interval, ratio_of
 from aggregator.base.text import clean
 from aggregator.judge.across_cases import (
@@ -27,7 +28,6 @@ from aggregator.judge.cases import contests
 from aggregator.judge.families import SIZES, FamilyRatio, families, planned_blocks
 from aggregator.report.answers import incomplete
 from aggregator.report.cells import MEAN_NOTE
-from aggregator.report.figures.style import called
 from aggregator.report.first_screen import rate_text
 from aggregator.report.model import Cell, Table, noted
 from aggregator.report.tables import setting_cells, setting_columns

@@ -12,7 +12,7 @@ from aggregator.judge.cases import contests
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report import hosts, missing, self_check
 from aggregator.report.figures.style import Palette
-from aggregator.report.first_screen import title
+from aggregator.report.first_screen import title, versions, work
 from aggregator.report.method_text import LIMITS, METHOD, OLD_PEAKS, budget_time, stopping
 from aggregator.report.model import Report
 from aggregator.report.page import size_limits
@@ -35,7 +35,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     titles = {name: text for run in runs if run.plan for name, text in run.plan.titles.items()}
     palette = Palette(
         (
-            (result.case.workload, [(side.competitor.framework, side.label) for side in result.sides])
+            (result.case.workload, [(side.competitor.framework, side.name) for side in result.sides])
             for result in results
         ),
         titles,
@@ -51,9 +51,11 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     share = size_limits.SAMPLES / max(1, sum(len(cases) for cases, _ in shown))
     shared = Shared(names, palette, share, target, parts=len(environments))
     parts = [build_part(env, index, *shown[index], shared) for index, env in enumerate(environments)]
+    competed = contests(results) or [result for result in results if not result.is_roof]
     return Report(
-        title=title([result for result in contests(results) or results if not result.is_roof], titles),
-        where=_where(environments, runs),
+        title=title(competed, titles),
+        where=" · ".join(filter(None, (work(competed), *_where(environments, runs)))),
+        versions=versions([record for result in competed for side in result.sides for record in side.records], titles),
         marks=palette.marks,
         headline=(
             *(self_check.sentences(with_itself) if with_itself else ()),
@@ -86,11 +88,11 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     )
 
 
-def _where(environments: Sequence[Environment], runs: Sequence[LoadedRun]) -> str:
-    """`Intel Xeon, 2 CPUs, 24 GiB · 29 November 2026`; each machine and each day once."""
+def _where(environments: Sequence[Environment], runs: Sequence[LoadedRun]) -> list[str]:
+    """`Intel Xeon, 2 CPUs, 24 GiB` and `29 November 2026`; each machine and each day once."""
     machines = dict.fromkeys(hosts.in_short(env.host) for env in environments if env.host)
     days = dict.fromkeys(day(run.plan.started_at) for run in runs if run.plan)
-    return " · ".join([*machines, *filter(None, days)])
+    return [*machines, *days]
 
 
 def _facts(run: LoadedRun) -> list[tuple[str, str]]:

@@ -28,7 +28,8 @@ GPU_PEAKS = {
 def remarks(result: CaseResult, roof: Roof) -> list[str]:
     """All remarks on one case."""
     found = [*map(_compared, result.comparisons), *_attainable(result, roof)]
-    found += map(_warmup, result.warmups)
+    names = {side.competitor: side.name for side in result.sides}
+    found += [_warmup(names.get(one.competitor, one.competitor.label), one) for one in result.warmups]
     found += _unread(result)
     advised = needed([result])
     found += [f"To make the machine quieter: {' '.join(advised)}"] if advised else []
@@ -96,12 +97,12 @@ def _gpu_memory(side: Side) -> str:
     return f"{side.name}: GPU memory at the peak {said} (n {max(n for _, n in peaks)})" if peaks else ""
 
 
-def _warmup(found: Warmup) -> str:
+def _warmup(name: str, found: Warmup) -> str:
     """The warm-up that the pilots of a side had, and the warm-up that they fixed for all its replicates."""
     ends = ", ".join(f"{pilot.unsettled} of {pilot.steps}" for pilot in found.pilots)
     endless = sum(not pilot.settled for pilot in found.pilots)
     return (
-        f"{clean(found.competitor.label, 80)}: {count(found.warmup_steps, 'step')} of warm-up discarded, "
+        f"{clean(name, 80)}: {count(found.warmup_steps, 'step')} of warm-up discarded, "
         f"{found.kept_steps} or more steps kept; in its pilots the warm-up took {ends} steps"
         + (f" and did not end in {count(endless, 'pilot')}" if endless else "")
     )

@@ -20,13 +20,13 @@ def failures(environments: Sequence[Environment], names: dict[Case, str]) -> lis
             if side.unavailable:
                 kind, reason = clean(side.unavailable.kind, 40), clean(side.unavailable.reason, 400)
                 found.append(Failed(side.name, where, kind, reason))
-            found += [_failed(record, where) for record in side.failures]
+            found += [_failed(side.name, record, where) for record in side.failures]
     return found
 
 
-def _failed(record: Record, where: str) -> Failed:
+def _failed(name: str, record: Record, where: str) -> Failed:
     error = record.error
-    what = f"{clean(record.competitor.label, 80)}, block {record.block.number} ({clean(record.record_id, 80)})"
+    what = f"{name}, block {record.block.number} ({clean(record.record_id, 80)})"
     if error is None:
         return Failed(what, where, record.status.value, "no reason was recorded")
     code = "" if error.exit_code is None else f" (exit code {error.exit_code})"

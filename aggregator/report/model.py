@@ -120,13 +120,12 @@ Words = tuple[tuple[str, bool], ...]
 
 @dataclass(frozen=True)
 class OutcomeSide:
-    """One side of a case on the first screen: its rate and time, and how many times as fast it is as the slowest side.
+    """One side of a case on the first screen: its rate and time, and how many times as fast it is as the baseline.
 
-    `label` is the competitor's name in tables. `mark` numbers its colour and shape in the report's `marks`.
+    `mark` numbers its colour and shape in the report's `marks`.
     """
 
     name: str
-    label: str
     mark: int
     rate: str
     time: str
@@ -305,7 +304,9 @@ class Report:
 
     title: str
     where: str
-    """The machine and the day."""
+    """What was measured, on which machine, on which day."""
+    versions: str
+    """The frameworks with their versions."""
     marks: tuple[tuple[str, str], ...]
     """Each competitor's colour, and its shape as the path of an SVG in a square from -1 to 1."""
     headline: tuple[str, ...]

@@ -69,8 +69,8 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
 
     return Part(
         title=_title(env, index) if shared.parts > 1 else "",
-        totals=totals([case for case in competed if not case.is_self], titles),
-        outcomes=tuple(outcome(case, links.get(case.case, ""), palette, titles) for case in at_a_glance),
+        totals=totals([case for case in competed if not case.is_self]),
+        outcomes=tuple(outcome(case, links.get(case.case, ""), palette) for case in at_a_glance),
         further=further,
         across_cases=across_cases(env, titles),
         scores=score_table([case for case in competed if not case.is_self]),

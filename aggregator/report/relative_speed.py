@@ -1,4 +1,4 @@
-"""The figures of how many times as fast each side is as the slowest side of its case."""
+"""The figures of how many times as fast each side is as the second fastest side of its case."""
 
 from collections.abc import Sequence
 
@@ -26,37 +26,37 @@ def relative_speed(cases: Sequence[CaseResult], palette: Palette) -> Figure | No
     blocks = sorted({row["n"] for row in rows})
     over = count(blocks[0], "block") if len(blocks) == 1 else f"{blocks[0]} to {blocks[-1]} blocks"
     caption = (
-        "How many times as fast each side is as the slowest side of its case. Further right is faster. Horizontal "
-        f"lines are 95 % intervals over {over}."
+        "How many times as fast each side is as the second fastest side of its case. Further right is faster. "
+        f"Horizontal lines are 95 % intervals over {over}."
     )
     if len(rows) < sum(bool(side.logs) for case in contested for side in case.sides):
         caption += (
-            " Not drawn: cases with fewer than two paired blocks, cases in which the sides did different work, and "
-            f"sides with fewer than {FEWEST_BLOCKS} blocks where two others have {FEWEST_BLOCKS} or more."
+            f" Not drawn: cases with fewer than {FEWEST_BLOCKS} paired blocks, cases in which the sides did different "
+            f"work, and sides with fewer than {FEWEST_BLOCKS} blocks where two others have {FEWEST_BLOCKS} or more."
         )
     workloads = {case.case.workload for case in contested}
     name = "steps" if workloads <= STEPS else file_of(contested[0].case.workload)
     title = "Relative speed of steps" if len({row["workload"] for row in rows}) > 1 else "Relative speed"
     axis = ratios([row[end] for row in rows for end in ("low", "high")])
-    words = "times as fast as the slowest side (log scale)"
+    words = "times as fast as the second fastest side (log scale)"
     return dot_plot(f"relative-speed-{name}", title, caption, rows, axis, words, palette)
 
 
 def relative_rows(case: CaseResult) -> list[Row]:
-    """Each ranked side's speed relative to the slowest, over the blocks that all of them finished."""
+    """Each ranked side's speed relative to the case's reference, over the blocks that all of them finished."""
     if any(found.incomparable for found in case.comparisons):
         return []
     ranking = ranked(case.sides)
     shared = shared_blocks([side.logs for side in ranking])
-    if len(ranking) < 2 or len(shared) < 2:
+    reference = case.reference
+    if reference is None or reference not in ranking or len(shared) < FEWEST_BLOCKS:
         return []
-    slowest = ranking[-1]
     design = next((found.paired.design for found in case.comparisons if found.paired), FIXED)
     disturbed = any(found.verdict is Verdict.DISTURBED for found in case.comparisons)
     rows = []
     for side in (side for side in case.sides if side in ranking):
-        apart = drift.between(side.drifts, slowest.drifts)
-        differences = [slowest.logs[number] - side.logs[number] for number in shared]
+        apart = drift.between(side.drifts, reference.drifts)
+        differences = [reference.logs[number] - side.logs[number] for number in shared]
         found = paired(differences, design, apart.bound if apart else 0.0)
         low, high = (found.log_ratio if end is None else end for end in (found.low, found.high))
         row = row_of(case, side, ratio(found.log_ratio), ratio(low), ratio(high))

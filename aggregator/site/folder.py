@@ -60,9 +60,9 @@ def folders(site: Path, runs: Sequence[LoadedRun]) -> list[Path]:
     return found
 
 
-def write_run(folder: Path, report: Report, summary: RunSummary) -> None:
-    """The run's report, and at the end its summary. Raises OSError."""
-    write_report(report, folder)
+def write_run(folder: Path, report: Report, summary: RunSummary, address: str) -> None:
+    """The run's report, and at the end its summary. `address` is the site's, if it is known. Raises OSError."""
+    write_report(report, folder, f"{address}{RUNS}/{folder.name}/" if address else "")
     write_atomically(folder / SUMMARY, to_json(summary))
 
 

@@ -17,12 +17,12 @@ from method.verdict import Verdict
 SHOWN = 20
 """So many of the newest runs of a machine are shown; older runs are in the list of runs."""
 CAPTION = (
-    "Ratio of times within each run, with its 95 % interval and number of blocks, and a note if the run reached no "
-    "verdict. Runs are not paired with each other, so that there is no verdict on how a ratio changed: the machine may "
-    "have changed."
+    "How many times as fast the first competitor is as the second: above 1, the first is faster. Each ratio has its "
+    "95 % interval and number of blocks, and a note if the run reached no verdict. Runs are not paired with each "
+    "other, so that there is no verdict on how a ratio changed: the machine may have changed."
 )
 Key = tuple[str, str, str]
-"""A case's digest, and whose times are divided by whose."""
+"""A case's digest, and the two sides: `over`, `under`."""
 Series = dict[int, Contest]
 """One comparison of one case, by the run's column."""
 
@@ -80,7 +80,7 @@ def _history(
     ]
     names = _names(series)
     rows = [(*map(Cell, names[key]), *(_cell(one.get(column)) for column in order)) for key, one in series.items()]
-    table = Table(CAPTION + older, ("case", "times compared", *heads), tuple(versions + rows), labels=2)
+    table = Table(CAPTION + older, ("case", "compared", *heads), tuple(versions + rows), labels=2)
     points = [
         Point("\n".join(names[key]), column + 1, shown.ratio, shown.low, shown.high, _decided(contest))
         for key, one in series.items()
@@ -95,7 +95,7 @@ def _names(series: dict[Key, Series]) -> dict[Key, tuple[str, str]]:
     names = {}
     for key, one in series.items():
         newest = one[max(one)]
-        names[key] = clean(newest.case, 160), f"{clean(newest.over, 80)} ÷ {clean(newest.under, 80)}"
+        names[key] = clean(newest.case, 160), f"{clean(newest.under, 80)} compared with {clean(newest.over, 80)}"
     taken = Counter(names.values())
     return {
         key: (case if taken[case, pair] == 1 else f"{case} · {clean(key[0], 20)}", pair)

@@ -12,8 +12,9 @@ from aggregator.report.model import Figure
 PANELS = 40
 """The most panels of a figure; the table has all comparisons."""
 CAPTION = (
-    "Ratio of times by run, oldest first, with the numbers of the table. Lines are 95 % intervals; the dashed line "
-    "marks equal times. A hollow mark is a run that reached no verdict. Each panel has its own scale."
+    "How many times as fast the first competitor is, by run, oldest first, with the numbers of the table. Lines are "
+    "95 % intervals; the dashed line marks equal speed. A hollow mark is a run that reached no verdict. Each panel "
+    "has its own scale."
 )
 
 

@@ -32,7 +32,7 @@ Count = Annotated[int, Field(ge=0)]
 
 @dataclass(frozen=True)
 class ShownRatio:
-    """time of `over` / time of `under` with its 95 % interval over so many blocks."""
+    """How many times as fast `under` is as `over`, with the 95 % interval over so many blocks."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 

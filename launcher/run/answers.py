@@ -1,6 +1,6 @@
 """Says while a run goes on what it has found, with a line for each comparison."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from launcher.text import duration
 from method.compare import Paired, ratio
@@ -8,14 +8,14 @@ from method.stopping import Look, Standing
 from method.verdict import MOST_BLOCKS
 
 
-def describe(standing: Standing, seconds_a_block: float) -> Iterator[str]:
-    """`pytorch/eager is 1.30 times as fast as …: answered`, or the bounds and about how long the answer still takes."""
+def describe(standing: Standing, titles: Mapping[str, str], seconds_a_block: float) -> Iterator[str]:
+    """`PyTorch (eager) is 1.30 times as fast as …; answered`, or the bounds and about how long the answer takes."""
     for look in standing.looks:
         if look.paired is not None and look.paired.low is not None:
-            yield f"{_said(look, look.paired)}; {_state(look, seconds_a_block)}"
+            yield f"{_said(look, look.paired, titles)}; {_state(look, seconds_a_block)}"
 
 
-def _said(look: Look, found: Paired) -> str:
+def _said(look: Look, found: Paired, titles: Mapping[str, str]) -> str:
     """Ratios say how many times as fast: time of the slower by time of the faster."""
     fast, slow, turned = look.pair.left, look.pair.right, found
     if found.log_ratio < 0:
@@ -23,9 +23,10 @@ def _said(look: Look, found: Paired) -> str:
     assert turned.low is not None
     assert turned.high is not None
     bounds = f"{ratio(turned.low):.2f} to {ratio(turned.high):.2f}"
+    one, other = fast.called(titles), slow.called(titles)
     if look.named:
-        return f"{fast.label} is {ratio(turned.log_ratio):.2f} times as fast as {slow.label} ({bounds})"
-    return f"{fast.label} is {bounds} times as fast as {slow.label}"
+        return f"{one} is {ratio(turned.log_ratio):.2f} times as fast as {other} ({bounds})"
+    return f"{one} is between {bounds.replace(' to ', ' and ')} times as fast as {other}"
 
 
 def _state(look: Look, seconds_a_block: float) -> str:

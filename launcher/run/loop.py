@@ -108,7 +108,7 @@ class Measurement:
     def _say_standing(self, case: int, display: Display) -> None:
         planned = self._run.cases[case]
         seconds = sum(self._durations.seconds(planned.case, one) for one in planned.competitors)
-        for text in describe(self._looks.standing(self._run, case), seconds):
+        for text in describe(self._looks.standing(self._run, case), self._run.titles, seconds):
             display.say(f"{planned.case.label}: {text}")
 
     def _step(self, index: int, replicate: Replicate, display: Display) -> bool:

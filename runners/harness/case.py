@@ -4,6 +4,7 @@ A replicate is identified by these frozen values, never by its file name.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, dataclass, replace
 from typing import ClassVar
 
@@ -178,6 +179,10 @@ class Case:
 AXES = axes_of(Case)
 
 
+WAYS = ("loader", "variant")
+"""The fields of a competitor that tell the competitors of a framework apart."""
+
+
 @dataclass(frozen=True, order=True)
 class Competitor:
     """A framework in one of its variants, with a loader if the workload reads data.
@@ -206,9 +211,15 @@ class Competitor:
 
     @property
     def label(self) -> str:
-        """The name in tables: `pytorch/eager`, `pytorch/spdl/plain`, `tensorflow@2.16.2/graph`, `pytorch/eager:A`."""
+        """The name in commands and files: `pytorch/spdl/plain`, `tensorflow@2.16.2/graph`, `pytorch/eager:A`."""
         program = "/".join(part for part in (self.program, self.loader, self.variant) if part)
         return f"{program}:{self.alias}" if self.alias else program
+
+    def called(self, titles: Mapping[str, str], parts: Sequence[str] = WAYS) -> str:
+        """The name as people write it, `TensorFlow (graph)`: the framework's title, its version, then these fields."""
+        ways = ", ".join(filter(None, (getattr(self, part) for part in parts)))
+        named = titles.get(self.framework) or self.framework, self.version, ways and f"({ways})", self.alias
+        return " ".join(filter(None, named))
 
 
 @dataclass(frozen=True)

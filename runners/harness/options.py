@@ -62,7 +62,7 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     """The argument parser for one framework."""
     parse = _Parser(
         prog=f"python -m runners.{framework.name}",
-        description=f"Measure one case once with {framework.name} and leave one JSON record.",
+        description=f"Measure one case once with {framework.title} and write one JSON record.",
     )
     add = parse.add_argument
     add("workload", nargs="?", help=f"one of {', '.join(framework.workloads)}")
@@ -85,7 +85,7 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     add("--min-steps", type=_positive, default=40, help="least number of steps after the warm-up (default 40)")
     add("--max-steps", type=_positive, default=10_000, help="most steps after the warm-up (default 10000)")
     add("--min-seconds", type=_seconds, default=2.0, help="least time of the steps after the warm-up (default 2)")
-    add("--run-id", default="by-hand")
+    add("--run-id", default="by-hand", help="name of the run in the record (default: by-hand)")
     add("--record-id", default="", help="name of the record (default: a random name)")
     add("--framework-version", default="", help="the version that must be installed (default: any)")
     add("--compiler-cache", type=Path, help="folder where replicates share compiled code")
@@ -96,10 +96,10 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
         default=1.0,
         help="multiply the time of every step of train or infer by this factor, to check that a report finds it",
     )
-    add("--block", type=_not_negative, default=0)
-    add("--position", type=_not_negative, default=0)
-    add("--sequence", type=_not_negative, default=0)
-    add("--order-seed", type=_not_negative, default=0)
+    add("--block", type=_not_negative, default=0, help="the run's block, for the record; the launcher sets it")
+    add("--position", type=_not_negative, default=0, help="place within the block; the launcher sets it")
+    add("--sequence", type=_not_negative, default=0, help="place within the run; the launcher sets it")
+    add("--order-seed", type=_not_negative, default=0, help="seed of the run's order; the launcher sets it")
     add("--out", type=Path, default=Path("results"), help="folder the record is written to (default: results)")
     return parse
 

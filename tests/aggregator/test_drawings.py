@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from make_records import TF, TORCH, compared, make_records, make_run, planned, step_case
 
+from aggregator.base.competitor_names import called
 from aggregator.report.figures.raw_samples import samples_figure
 from aggregator.report.figures.style import Palette
 from aggregator.report.figures.svg import smaller
@@ -51,7 +52,7 @@ def samples_of(names, blocks=12, change=lambda record: record, room=math.inf, **
     run = make_run([planned(step_case(), list(names.values()), blocks)])
     records = tuple(map(change, make_records(run, lambda _, who: 0.1 if who == TF else 0.05, **more)))
     env = compared(run, records)
-    palette = Palette([("infer", [(framework, who.label) for framework, who in names.items()])])
+    palette = Palette([("infer", [(framework, called(who, {})) for framework, who in names.items()])])
     figure = samples_figure(env.cases[0], "case", "a case", palette, room)
     return figure, ElementTree.fromstring(figure.svg) if figure else None
 

@@ -134,7 +134,7 @@ def test_marks_say_what_they_are_or_their_panel_says_which_cases_it_has(report):
     few, digests = figure_of(report, "relative-speed-steps"), set()
     for panel in few.panels:
         assert panel.cases == ()
-        assert "<title>pytorch/eager, " in panel.svg
+        assert "<title>PyTorch (eager), " in panel.svg
         digests |= set(re.findall(r'data-case="(\w+)"', panel.svg))
     many = report_of(*(planned(step_case("mlp", size, "train"), [TORCH, TF], 4) for size in range(1, 51)))
     (panel,) = figure_of(many, "peak-memory").panels

@@ -49,7 +49,7 @@ def test_the_first_epoch_stands_apart_and_waiting_is_a_share_of_all(tmp_path):
         return with_history(record, (4 * SECOND, waited), (2 * SECOND, waited), (2 * SECOND, 0))
 
     torch, tensorflow = text(tables(tmp_path, [case], change)["Epochs"])
-    assert torch[6:9] == ["pytorch/torch/eager", "4.00 s", "2.00 s"]
+    assert torch[6:9] == ["pytorch (torch, eager)", "4.00 s", "2.00 s"]
     assert torch[-1] == "25.0 %"
     assert tensorflow[-1] == "0 %"
 
@@ -79,7 +79,8 @@ def test_a_given_target_says_who_reached_it(tmp_path):
     write_folder(tmp_path, run, [change(record) for record in scheduled(run)])
     assert main(["report", str(tmp_path), "--target-accuracy", "50"]) == OK
     text = (tmp_path / "report.md").read_text()
-    [row] = [line for line in text.partition("Time to accuracy")[2].splitlines() if "pytorch/torch/eager" in line][:1]
+    rows = text.partition("Time to accuracy")[2].splitlines()
+    row = next(line for line in rows if "pytorch (torch, eager)" in line)
     assert "| 50 % | 1.00 s (n 1) |" in row
 
 

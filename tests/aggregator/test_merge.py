@@ -48,12 +48,12 @@ def test_each_case_has_one_row_with_every_environment(tmp_path):
     ]
     assert [row[0].rpartition("batch ")[2] for row in rows] == ["1", "2", "8"]
     # The second run's baseline is the other side; its ratios are turned like the first's all the same.
-    assert [row[1] for row in rows[:2]] == ["pytorch/eager compared with tensorflow/graph"] * 2
+    assert [row[1] for row in rows[:2]] == ["pytorch (eager) compared with tensorflow (graph)"] * 2
     assert [[float(row[at].split("×")[0]) for at in (3, 5)] for row in rows[:2]] == [
         [pytest.approx(1.2, rel=0.01), pytest.approx(1.5, rel=0.01)],
         [pytest.approx(1.3, rel=0.01), pytest.approx(0.8, rel=0.01)],
     ]
-    assert [row[4] for row in rows[:2]] == ["pytorch/eager is faster", "tensorflow/graph is faster"]
+    assert [row[4] for row in rows[:2]] == ["pytorch (eager) is faster", "tensorflow (graph) is faster"]
     assert rows[2][2:4] == ["– not measured", "–"]
     assert all(re.search(r"× \([\d.]+–[\d.]+, n 10\)", row[5]) for row in rows)
     assert page.index('id="side"') < page.index('id="answer"')
@@ -65,8 +65,8 @@ def test_agreement_is_said_in_words(tmp_path):
     two = a_run(tmp_path, "b", {ALIKE: 1.5, APART: 0.8, TIED: 1.0}, "two", cases)
     text, _ = merged(tmp_path, one, two)
     assert (
-        "Inference step, pytorch/eager and tensorflow/graph, 3 cases compared on both machines: the verdicts agree in "
-        "2 (equivalent in 1, pytorch/eager is faster in 1) and differ in 1 (opposite winners in 1)." in text
+        "Inference step, pytorch (eager) and tensorflow (graph), 3 cases compared on both machines: the verdicts agree "
+        "in 2 (equivalent in 1, pytorch (eager) is faster in 1) and differ in 1 (opposite winners in 1)." in text
     )
     assert "Environment 2: Inference step, 3 cases:" in text
 

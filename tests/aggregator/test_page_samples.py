@@ -34,7 +34,7 @@ def parts(tmp_path):
 
 def steps_by_replicate(parts):
     return {
-        (side.label, number): list(record.samples.step_ns)
+        (side.name, number): list(record.samples.step_ns)
         for side in parts[0][0].sides
         for number, record in side.ok.items()
     }

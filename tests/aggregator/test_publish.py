@@ -90,7 +90,7 @@ def test_the_index_says_what_each_run_was(tmp_path):
         "<dt>machine</dt><dd>Example CPU 2 GHz, venv</dd>",
         "<dt>pytorch</dt><dd>pytorch 2.0</dd>",
         "<dt>replicates</dt><dd>16 ok of 16 recorded</dd>",
-        "Inference step, 1 case: pytorch/eager wins 1.",
+        "Inference step, 1 case: pytorch (eager) wins 1.",
     ):
         assert said in page
     assert "None yet: a history needs two runs of one machine" in page
@@ -122,9 +122,9 @@ def test_the_history_has_each_run_of_a_machine_and_judges_no_change(tmp_path, mo
     )
     heads, *versions, row = history_rows(page)
     # What was measured once, or on another machine, is no history.
-    assert heads == ["case", "times compared", "2: new", "1: old"]
+    assert heads == ["case", "compared", "2: new", "1: old"]
     assert [cells[0] for cells in versions] == ["pytorch", "tensorflow"]
-    assert row[1] == "tensorflow/graph ÷ pytorch/eager"
+    assert row[1] == "pytorch/eager compared with tensorflow/graph"
     assert [float(cell.split("×")[0]) for cell in row[2:]] == [
         pytest.approx(1.6, rel=0.01),
         pytest.approx(1.2, rel=0.01),
@@ -133,7 +133,7 @@ def test_the_history_has_each_run_of_a_machine_and_judges_no_change(tmp_path, mo
     assert "no verdict on how a ratio changed" in page
     [drawn] = re.findall(r"<figure>.*?</figure>", page, re.DOTALL)
     assert drawn.count("infer · cnn4 · 224 px, batch 1") == 1
-    assert "tensorflow/graph ÷ pytorch/eager" in drawn
+    assert "pytorch/eager compared with tensorflow/graph" in drawn
 
 
 def test_what_is_undecided_or_not_comparable_says_so_in_the_history(tmp_path):
@@ -433,3 +433,20 @@ def test_hostile_strings_stay_text_in_the_site(tmp_path, monkeypatch):
     assert "&lt;script&gt;" in page
     assert len(history_rows(page)) == 7  # heads, three programs, three comparisons though two have the same name
     assert page.count("<figure>") == 1
+
+
+def test_a_report_names_the_whole_address_of_its_image_if_the_sites_is_given(tmp_path, capsys):
+    run, site = a_run(tmp_path, "r1", 1.2, 1), tmp_path / "site"
+    for address, image in (
+        ([], "card.png"),
+        (["--url", "https://me.example/bench"], "https://me.example/bench/runs/r1/card.png"),
+        (["--url", "https://me.example/bench/"], "https://me.example/bench/runs/r1/card.png"),
+    ):
+        assert main(["publish", run, "--site", str(site), *address]) == OK
+        page = (site / "runs/r1/report.html").read_text()
+        assert f'<meta property="og:image" content="{image}">' in page
+    for wrong in ("me.example", "javascript:alert(1)", 'https://me.example/"><script>', ""):
+        with pytest.raises(SystemExit) as refused:
+            main(["publish", run, "--site", str(site), "--url", wrong])
+        assert refused.value.code == USAGE
+        assert "give the site's address" in capsys.readouterr().err

@@ -75,9 +75,9 @@ def test_our_ratio_stands_with_interval_and_blocks_beside_theirs(tmp_path):
     names = heads(markdown)
     assert names[:5] == ["workload", "device", "network", "size", "batch"]
     assert names[5:] == [
-        "tensorflow/graph (tf2) vs pytorch/eager (pytorch): published",
+        "tensorflow (graph) (tf2) vs pytorch (eager) (pytorch): published",
         "ours",
-        "tensorflow/graph_v1 (tf1) vs pytorch/eager (pytorch): published",
+        "tensorflow (graph_v1) (tf1) vs pytorch (eager) (pytorch): published",
         "ours",
     ]
     # 37.608 / 35.032 and 37.608 / 37.342: how many times as fast as PyTorch they were.
@@ -136,8 +136,8 @@ def test_a_chosen_version_has_columns_of_its_own(tmp_path):
     older = dataclasses.replace(TF, version="2.16.2")
     markdown, _ = report(tmp_path / "r", [(CASE, [TORCH, TF, older])])
     assert [name for name in heads(markdown) if "vs" in name] == [
-        "tensorflow/graph (tf2) vs pytorch/eager (pytorch): published",
-        "tensorflow@2.16.2/graph (tf2) vs pytorch/eager (pytorch): published",
+        "tensorflow (graph) (tf2) vs pytorch (eager) (pytorch): published",
+        "tensorflow 2.16.2 (graph) (tf2) vs pytorch (eager) (pytorch): published",
     ]
 
 
@@ -185,7 +185,7 @@ def test_ours_says_where_it_allows_no_verdict_and_shows_no_ratio_of_unequal_work
     assert re.match(r"0\.\d+×", busy[6])
     assert absent[6].startswith("–<sup>")
     said = [text for text in notes(markdown) if text.startswith("ours")]
-    assert said[0] == "ours is not comparable: tensorflow/graph, block 3: NUMBERS: logits are not finite"
+    assert said[0] == "ours is not comparable: tensorflow (graph), block 3: NUMBERS: logits are not finite"
     assert said[1].startswith("ours is disturbed: ")
     assert said[2] == "ours is incomplete: no block that both sides finished"
     markdown, _ = report(tmp_path / "few", [(CASE, [TORCH, TF])], blocks=1)
@@ -221,7 +221,7 @@ def test_a_figure_shows_both_ratios_of_each_matching_cell(tmp_path, monkeypatch)
     [rows] = [spec["datasets"]["rows"] for spec in drawn if any(r.get("hollow") for r in spec["datasets"]["rows"])]
     ours, theirs = [row for row in rows if row["kind"] == "mark"]
     assert (ours["hollow"], theirs["hollow"]) == (False, True)
-    assert ours["competitor"] == theirs["competitor"] == "tensorflow/graph"
+    assert ours["competitor"] == theirs["competitor"] == "tensorflow (graph)"
     assert ours["low"] < ours["value"] < ours["high"] < 1 < theirs["value"] == theirs["low"] == theirs["high"]
     assert ours["case"] == theirs["case"] == "Inference step: resnet18, CPU, 128 px, batch 8"
 
@@ -264,8 +264,8 @@ def loaders(folder, case, *spdl):
 def test_a_loader_stands_beside_its_published_rate_in_both_variants(tmp_path):
     markdown = loaders(tmp_path / "r", load_case("normalize", 2), SPDL, TUNED)
     [row] = rows(markdown)
-    assert heads(markdown)[2] == "pytorch/spdl/plain (spdl) vs pytorch/torch/plain (torch): published"
-    assert heads(markdown)[4] == "pytorch/spdl/tuned (spdl) vs pytorch/torch/plain (torch): published"
+    assert heads(markdown)[2] == "pytorch (spdl, plain) (spdl) vs pytorch (torch, plain) (torch): published"
+    assert heads(markdown)[4] == "pytorch (spdl, tuned) (spdl) vs pytorch (torch, plain) (torch): published"
     # Published: 487.94 images a second of torch, 658.79 of SPDL.
     assert row[:2] == ["normalize", "2"]
     assert row[2] == row[4] == "1.35"

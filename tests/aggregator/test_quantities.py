@@ -44,6 +44,10 @@ def test_a_ratio_that_nothing_is_known_about_is_still_not_nought():
     assert ratio_and_interval(0.0312, 0.0000213, 57322.7) == ("0.031", "0.000021–57000")
 
 
+def test_an_interval_whose_ends_are_factors_apart_never_reaches_nought():
+    assert with_half_width(20, 4, 100, "s") == "20 (4.0–100) s"
+
+
 def test_no_scatter_claims_no_precision():
     assert with_half_width(5.123456, 5.123456, 5.123456, "s") == "5.12 s"
 

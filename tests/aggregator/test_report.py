@@ -281,7 +281,7 @@ def test_a_case_tells_settings_that_differ_apart_from_those_that_do_not(tmp_path
     folder = write_folder(tmp_path / "r", run, records)
     assert main(["report", str(folder)]) == OK
     text = (folder / "report.md").read_text()
-    assert "Only pytorch/eager: mkldnn True. Only tensorflow/graph: xla False." in text
+    assert "Only pytorch (eager): mkldnn True. Only tensorflow (graph): xla False." in text
     assert re.search(r"The same on every side: device cpu; precision fp32; .*deterministic no\.", text)
     assert "| layout | NCHW | NHWC |" in text
     assert "| device |" not in text.split("## Machines")[0]

@@ -92,7 +92,7 @@ def drawn(monkeypatch, reading, cases):
         return [Panel(rows[0]["panel"], '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 440 90"/>')]
 
     monkeypatch.setattr("aggregator.report.figures.charts.draw_panels", keep)
-    names = [(side.competitor.framework, side.label) for side in cases[0].sides]
+    names = [(side.competitor.framework, side.name) for side in cases[0].sides]
     return reading_figure(reading, cases, Palette([("infer", names)])), seen
 
 
@@ -102,7 +102,7 @@ def test_the_figure_of_first_steps_has_warm_ones_hollow(monkeypatch):
     assert (figure.name, figure.title) == ("first-step", "Time of the first step: inference step")
     assert "Hollow marks" in figure.caption
     found = [(row["competitor"], row["value"], row["hollow"]) for row in rows]
-    assert found == [("pytorch/eager", 1, False), ("pytorch/compile", 30, False), ("pytorch/compile", 4, True)]
+    assert found == [("pytorch (eager)", 1, False), ("pytorch (compile)", 30, False), ("pytorch (compile)", 4, True)]
 
 
 def test_one_competitor_alone_is_left_to_the_table(monkeypatch):
@@ -173,7 +173,7 @@ def test_gpu_memory_is_the_processs_else_the_allocators(monkeypatch):
 def test_all_three_peaks_of_a_gpu_stand_in_the_cases_details():
     cases = cases_of([planned(step_case(), [TORCH, TF], 8)], with_gpu(3 * 2**30, 2**30, 2**31))
     said = "GPU memory at the peak 3.00 GiB held by the process, 1.00 GiB given out by its allocator, "
-    assert f"pytorch/eager: {said}2.00 GiB reserved by its allocator (n 8)" in remarks(cases[0], roof_of(cases))
+    assert f"pytorch (eager): {said}2.00 GiB reserved by its allocator (n 8)" in remarks(cases[0], roof_of(cases))
     assert not any("GPU" in text for text in remarks(*nothing()))
 
 

@@ -57,7 +57,7 @@ def test_a_row_a_network_size_and_batch_and_a_group_a_competitor():
         ("resnet18", "128 px", "32"),
     ]
     assert table.rows[4][0].text == "resnet152"
-    assert table.groups == (("", 3), ("pytorch/eager", 3), ("tensorflow/graph", 3), ("", 1))
+    assert table.groups == (("", 3), ("pytorch (eager)", 3), ("tensorflow (graph)", 3), ("", 1))
     assert table.columns == ("network", "size", "batch", *("time", "attained", "memory") * 2, "attainable")
     assert all(len(row) == len(table.columns) for row in table.rows)
     time, attained, memory = table.rows[0][3:6]
@@ -93,7 +93,7 @@ def test_the_longer_of_two_times_is_the_limit():
 def test_the_best_of_all_competitors_is_the_machines_rate():
     cases = cases_of([planned(step_case(), [TORCH, TF], 8), *ROOFS])
     found = roof_of(cases).products["cpu", "fp32"]
-    assert found.by == TF.label
+    assert found.by == "tensorflow (graph)"
     assert found.per_second == pytest.approx(2e11, rel=0.01)
     logs = [math.log(2e10) - log for log in cases[1].sides[1].logs.values()]
     assert math.log(found.per_second) == pytest.approx(math.fsum(logs) / 8)
@@ -106,7 +106,7 @@ def test_what_the_machine_can_do_is_a_table_of_its_own():
     assert [row[:3] for row in rows] == [["matrix product", "fp32", "CPU"], ["copy of a large array", "fp32", "CPU"]]
     assert rows[0][4].startswith("200.")
     assert rows[0][4].endswith(" GFLOP/s")
-    assert rows[0][5] == TF.label
+    assert rows[0][5] == "tensorflow (graph)"
     assert " GB/s" in rows[1][3]
 
 
@@ -222,8 +222,8 @@ def test_what_parameters_are_kept_in_is_said():
         return dataclasses.replace(record, effective=effective)
 
     said = step_table([planned(step_case(), [TORCH, TF], 2)], kept).caption
-    assert "Precision: fp32, as requested and as read back; parameters in float32: pytorch/eager" in said
-    assert "parameters in bfloat16: tensorflow/graph." in said
+    assert "Precision: fp32, as requested and as read back; parameters in float32: pytorch (eager)" in said
+    assert "parameters in bfloat16: tensorflow (graph)." in said
 
 
 def test_a_precision_that_was_not_in_effect_makes_a_record_invalid():
@@ -260,7 +260,7 @@ def test_winners_of_roof_cases_count_for_nothing_else():
     )
     assert [row[0].text for row in report.parts[0].scores.rows] == ["infer"]
     assert [line.verdict for line in report.parts[0].answers][1:] == [
-        "tensorflow/graph is faster",
+        "tensorflow (graph) is faster",
         "equivalent within 2 %",
     ]
     assert not any("limits" in figure.title for figure in report.parts[0].figures)
@@ -276,14 +276,14 @@ def test_the_roofline_plot_has_a_point_a_case_and_competitor_below_both_limits(m
     monkeypatch.setattr(charts, "draw_panels", lambda _, found, *__: rows.extend(found) or [drawn_alone])
     other = dataclasses.replace(step_case("vgg16", 1), precision="bf16")
     cases = cases_of([planned(case, [TORCH, TF], 8) for case in (step_case(), step_case(batch_size=16), other)] + ROOFS)
-    names = [("pytorch", TORCH.label), ("tensorflow", TF.label)]
+    names = [("pytorch", "pytorch (eager)"), ("tensorflow", "tensorflow (graph)")]
     contests = [case for case in cases if case.case.workload != "roof"]
     (figure,) = roofline_figures(contests, roof_of(cases), Palette([("infer", names)]))
     assert (figure.name, figure.title) == ("roofline-1", "Roofline: inference step, fp32, CPU")
     marks = [row for row in rows if row["kind"] == "mark"]
     assert [(row["panel"], row["competitor"], row["intensity"]) for row in marks] == [
-        ("resnet18", "pytorch/eager", 100),
-        ("resnet18", "tensorflow/graph", 100),
+        ("resnet18", "pytorch (eager)", 100),
+        ("resnet18", "tensorflow (graph)", 100),
     ] * 2
     assert [row["value"] for row in marks] == pytest.approx([8 / 0.05] * 2 + [16 / 0.05] * 2, rel=0.01)
     left, ridge, right = ((row["intensity"], row["value"]) for row in rows if row["kind"] == "limit")

@@ -100,8 +100,8 @@ def test_the_tally_counts_cases_by_winner_and_by_verdict():
         "workload": "infer",
         "cases": "3",
         "all sides finished": "3",
-        "won by pytorch/eager": "1",
-        "won by tensorflow/graph": "1",
+        "won by pytorch (eager)": "1",
+        "won by tensorflow (graph)": "1",
         "equivalent": "1",
     }
 
@@ -111,7 +111,7 @@ def test_what_one_number_a_side_would_draw_is_left_to_the_table():
         run = make_run(cases)
         env = compared(run, make_records(run))
         palette = Palette(
-            (case.case.workload, [(side.competitor.framework, side.label) for side in case.sides]) for case in env.cases
+            (case.case.workload, [(side.competitor.framework, side.name) for side in case.sides]) for case in env.cases
         )
         return {figure.name for figure in part_figures(env.cases, roof_of(env.cases), palette, "")}
 

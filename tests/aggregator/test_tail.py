@@ -25,13 +25,13 @@ def report_of(slow_every):
 
 def test_tail_costs_are_said_beside_the_verdict():
     (answer,) = report_of(20).parts[0].answers
-    assert any(note.startswith("tensorflow/graph has tail costs: its mean step is 1.3") for note in answer.notes)
+    assert any(note.startswith("tensorflow (graph) has tail costs: its mean step is 1.3") for note in answer.notes)
 
 
 def test_both_ratios_stand_in_the_case_with_interval_and_blocks():
     (case,) = report_of(20).parts[0].cases
     (line,) = [text for text in case.remarks if "ratio of median steps" in text]
-    assert re.match(r"\S+ compared with \S+: equivalent within 2 %; ratio of median steps ", line)
+    assert re.match(r"\S+ \(\S+ compared with \S+ \(\S+: equivalent within 2 %; ratio of median steps ", line)
     assert ", of mean steps 1.3" in line
     assert line.count("95 % CI") == 2
     assert ", 8 blocks; t test p = " in line

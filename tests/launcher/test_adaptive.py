@@ -155,9 +155,9 @@ def test_what_is_known_is_said_as_it_comes(tmp_path: Path) -> None:
     replicator = Replicator(folder, run, FakeEngine(run, script), {}, Stop(), lambda: next(clock))
     heard = Console(record=True, file=io.StringIO(), width=400)
     Measurement(folder, run, replicator, Durations(), Stop()).carry_out(Display(heard))
-    said = heard.export_text()
+    said, named = heard.export_text(), [re.escape(who.called({})) for who in (A, B)]
     assert re.search(
-        rf"{A.label} is [12]\.\d+ times as fast as {B.label} \([\d.]+ to [\d.]+\); answered, \d+ blocks", said
+        rf"{named[0]} is [12]\.\d+ times as fast as {named[1]} \([\d.]+ to [\d.]+\); answered, \d+ blocks", said
     )
 
 

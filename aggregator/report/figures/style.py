@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, count
 from typing import Any, NamedTuple
 
-from aggregator.base.text import clean
-from runners.harness.case import Competitor
+from aggregator.base.competitor_names import called
+from runners.harness.case import WAYS, Competitor
 
 # A hue a framework, from Okabe & Ito's colour-blind-safe palette; its further competitors are shades of it. All are
 # seen on a light page and on a dark one.
@@ -38,10 +38,9 @@ TEXT = 11
 BESIDE = 20
 """The most characters of a name beside a mark."""
 GRID = "#dddddd"
-WAYS = ("loader", "variant")
 Row = dict[str, Any]
 Named = tuple[str, str]
-"""A framework, and the label of one of its competitors."""
+"""A framework, and the name of one of its competitors."""
 
 
 class Mark(NamedTuple):
@@ -74,7 +73,7 @@ class Palette:
             shade = _free(count(), {mark.shade for mark in known if mark.hue == hue})
             shape = _free(chain([hue], count(len(frameworks))), {mark.shape for mark in known})
             marks[named] = Mark(hue, shade, shape)
-        self._marks = {clean(label, 60): mark for (_, label), mark in marks.items()}
+        self._marks = {name: mark for (_, name), mark in marks.items()}
 
     def shown(self, rows: Sequence[Row]) -> list[str]:
         """The competitors that occur in `rows`, in the report's order."""
@@ -126,13 +125,6 @@ class Palette:
     def dash(self, label: str) -> list[int]:
         """Its dash pattern: pixels drawn and left out."""
         return DASHES[self._marks[label].shape % len(DASHES)]
-
-
-def called(who: Competitor, titles: Mapping[str, str], parts: Sequence[str] = WAYS) -> str:
-    """`TensorFlow (graph)`: the framework as people write it, its version, and these parts of the competitor."""
-    name = " ".join(filter(None, (titles.get(who.framework) or who.framework, who.version)))
-    ways = ", ".join(filter(None, (getattr(who, part) for part in parts)))
-    return clean(name + (f" ({ways})" if ways else "") + (f" {who.alias}" if who.alias else ""), 60)
 
 
 def _free(wishes: Iterable[int], taken: Collection[int]) -> int:

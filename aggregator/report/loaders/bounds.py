@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 
 from aggregator.base.case_names import digest, group, parameters
+from aggregator.base.competitor_names import called
 from aggregator.base.quantities import count, percent, significant
 from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult
@@ -14,7 +15,7 @@ from aggregator.judge.means import Mean, geometric_mean
 from aggregator.judge.metrics import items_per_second
 from aggregator.judge.sides import Side
 from aggregator.report.figures.axes import Axis, logarithmic
-from aggregator.report.figures.style import Palette, called
+from aggregator.report.figures.style import Palette
 from aggregator.report.first_screen import rate_text
 from aggregator.report.loaders.limits import LIMITS
 from aggregator.report.loaders.sentences import NEAR, sentences

@@ -88,9 +88,10 @@ def _outcome(title: str, outcome: Outcome, looks: Sequence[tuple[str, str]], wid
     yield f'<rect width="{width}" height="1" fill="{RULE}"/>'
     yield _text(0, 26, 17, title + shown, width, QUIET)
     y = 54
-    for words in _lines(outcome.sentence, width, 19):
+    size = next((size for size in (19, 17) if ("…", False) not in _lines(outcome.sentence, width, size)[-1]), 17)
+    for words in _lines(outcome.sentence, width, size):
         spans = "".join(_span(text, strong, outcome.is_won) for text, strong in words)
-        yield f'<text y="{y}" font-size="19" fill="{INK}" xml:space="preserve">{spans}</text>'
+        yield f'<text y="{y}" font-size="{size}" fill="{INK}" xml:space="preserve">{spans}</text>'
         y += 25
     for row, side in enumerate(sides):
         yield from _side(side, looks[side.mark], y + 6 + 30 * row, width)
@@ -100,14 +101,16 @@ def _side(side: OutcomeSide, look: tuple[str, str], y: float, width: float) -> I
     name, rate = 235, 190
     colour, shape = look
     yield f'<path transform="translate(8 {y - 6}) scale(7)" fill="{colour}" d="{shape}"/>'
-    yield _text(24, y, 17, side.name, name - 30, bold=side.is_winner)
+    size = 17 if _width(side.name, 17, side.is_winner) <= name - 30 else 15
+    yield _text(24, y, size, side.name, name - 30, bold=side.is_winner)
     yield _text(width, y, 17, side.rate or side.time, rate - 10, INK if side.rate else QUIET, anchor="end")
     if side.bar:
         unit = (width - name - rate) / 100
-        low, wide, middle = (unit * float(part) for part in (side.bar.low, side.bar.width, side.bar.middle))
-        bar = f'width="{middle:.1f}" height="15" rx="2" fill="{colour}" opacity=".6"'
+        bar = f'width="{unit * float(side.bar.middle):.1f}" height="15" rx="2" fill="{colour}" opacity=".6"'
         yield f'<rect x="{name}" y="{y - 14}" {bar}/>'
-        yield f'<rect x="{name + low:.1f}" y="{y - 7.5}" width="{max(2, wide):.1f}" height="2" fill="{INK}"/>'
+        if side.bar.width:
+            low, wide = name + unit * float(side.bar.low), max(2, unit * float(side.bar.width))
+            yield f'<rect x="{low:.1f}" y="{y - 7.5}" width="{wide:.1f}" height="2" fill="{INK}"/>'
 
 
 def _fitted(y: float, sizes: Sequence[int], text: str, room: float, fill: str = INK, bold: bool = False) -> str:

@@ -8,7 +8,6 @@ from aggregator.base.case_names import digest
 from aggregator.base.quantities import ratio_of
 from aggregator.base.text import clean
 from aggregator.judge.analysis import CaseResult, Comparison, Environment
-from aggregator.judge.sides import ranked
 from method.compare import Paired, ratio
 from runners.harness.case import AXES, Case
 
@@ -17,7 +16,7 @@ Data = dict[str, Any]
 
 def page_data(environments: Sequence[Environment], names: dict[Case, str]) -> Data:
     """`cases`: title and settings by digest. `parts`: for each environment, by digest, the labels of a case's sides,
-    which of them is the slowest, and `ratios[baseline][side]`: how many times as fast the side is as the baseline."""
+    which of them is the reference, and `ratios[baseline][side]`: how many times as fast the side is as the baseline."""
     cases = {digest(result.case): result.case for env in environments for result in env.cases}
     return {
         "cases": {name: {"title": names[case], "settings": _settings(case)} for name, case in cases.items()},
@@ -39,7 +38,7 @@ def _settings(case: Case) -> dict[str, str]:
 
 
 def _relative(result: CaseResult) -> Data:
-    sides, ranking = result.sides, ranked(result.sides)
+    sides, reference = result.sides, result.reference
     ratios: list[list[Data | None]] = [[None] * len(sides) for _ in sides]
     for (left, one), (right, other) in combinations(enumerate(sides), 2):
         found = result.between(one, other)
@@ -48,7 +47,7 @@ def _relative(result: CaseResult) -> Data:
             ratios[right][left] = _shown(found.paired, found)
     return {
         "sides": [side.name for side in sides],
-        "slowest": sides.index(ranking[-1]) if ranking else None,
+        "reference": sides.index(reference) if reference else None,
         "ratios": ratios,
     }
 

@@ -71,14 +71,14 @@ def source(environment: Environment, *names: str) -> Markup:
     return Markup("".join(environment.loader.get_source(environment, name)[0] for name in names))
 
 
-def render_html(report: Report) -> str:
-    """report.html."""
+def render_html(report: Report, address: str = "") -> str:
+    """report.html. The image of a link needs a whole address: `address` is that of the report's folder, if known."""
     environment = page_environment(held=held)
     script = source(environment, *SCRIPTS)
     template = environment.get_template("report.html.j2")
     page = template.render(
         report=report,
-        card=card.NAME,
+        card=address + card.NAME,
         style=source(environment, "style.css"),
         script=script,
         script_hash=_hash(script),

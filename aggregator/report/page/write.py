@@ -24,10 +24,10 @@ DRAWN = re.compile(
 """The names that a report's figures can have."""
 
 
-def write_report(report: Report, folder: Path) -> Path:
+def write_report(report: Report, folder: Path, address: str = "") -> Path:
     """Write report.md, report.html, card.png and figures/ into `folder`; no figure of an earlier report stays in it.
 
-    Gives report.html's path. Raises OSError.
+    `address` is where the folder will be on the web, with a slash at its end. Gives report.html's path. Raises OSError.
     """
     drawings = folder / FIGURES
     if drawings.is_symlink():
@@ -40,5 +40,5 @@ def write_report(report: Report, folder: Path) -> Path:
     page = folder / "report.html"
     write_atomically(folder / card.NAME, card.card(report), lasting=False)
     write_atomically(folder / "report.md", render_markdown(report).encode())
-    write_atomically(page, render_html(report).encode())
+    write_atomically(page, render_html(report, address).encode())
     return page

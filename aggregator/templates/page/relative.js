@@ -4,7 +4,7 @@ function ratioOf(cell, base) {
   const { dataset } = cell.closest("[data-case]"), part = cell.closest("[data-part]");
   const about = data.parts[part.dataset.part]?.[dataset.case];
   if (!about) return null;
-  const side = about.sides.indexOf(cell.dataset.side), of = base ? about.sides.indexOf(base) : about.slowest;
+  const side = about.sides.indexOf(cell.dataset.side), of = base ? about.sides.indexOf(base) : about.reference;
   if (side < 0 || of === null || of < 0) return null;
   return side === of ? { value: 1, text: "1×", detail: "baseline" } : about.ratios[of][side];
 }
@@ -29,7 +29,7 @@ function applyView() {
     const shown = found ? [found.text, found.detail] : state.base ? ["–", "no paired ratio"] : absolute.get(side);
     [speed.textContent, interval.textContent] = shown;
   }
-  const against = state.base || "the slowest of each case";
+  const against = state.base || "the second fastest of each case";
   for (const note of document.querySelectorAll(".view")) {
     note.hidden = !relative;
     note.textContent = `Shown here: how many times as fast as ${against}, paired by block, with the 95 % interval of each ratio (not adjusted for the number of ratios). Above 1 is faster.`;
@@ -46,7 +46,7 @@ function makeView(form) {
     writeState(false);
   });
   const labels = [...new Set(data.parts.flatMap((part) => Object.values(part).flatMap(({ sides }) => sides)))];
-  const base = choose("baseline", [["", "slowest of each case"], ...labels.map((label) => [label, label])], (value) => {
+  const base = choose("baseline", [["", "second fastest side"], ...labels.map((label) => [label, label])], (value) => {
     state.base = value;
     state.view = "relative";
     view.value = "relative";
