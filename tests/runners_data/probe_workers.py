@@ -1,7 +1,7 @@
 """Runs in a framework's own Python: how many tasks of a loader run at once, with 1 and with 3 workers. Prints JSON.
 
-argv: framework, manifest, loader, stages. Each task takes a while, and writes its beginning and its end into a file, whichever
-thread or process it runs in.
+argv: framework, manifest, loader, stages. Each task takes a while, and writes its beginning and its end into a
+file, whichever thread or process it runs in.
 """
 
 import functools
