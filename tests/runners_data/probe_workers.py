@@ -1,7 +1,7 @@
 """Runs in a framework's own Python: how many tasks of a loader run at once, with 1 and with 3 workers. Prints JSON.
 
-argv: framework, manifest, loader. Each task takes a while, and writes its beginning and its end into a file, whichever
-thread or process it runs in.
+argv: framework, manifest, loader, stages. Each task takes a while, and writes its beginning and its end into a
+file, whichever thread or process it runs in.
 """
 
 import functools
@@ -27,7 +27,7 @@ BATCHES = 12
 WORKERS = (1, 3)
 
 
-def main(name: str, manifest_path: str, loader: str) -> None:
+def main(name: str, manifest_path: str, loader: str, *stages: str) -> None:
     load = importlib.import_module(f"runners.{name}.load")
     module = importlib.import_module(f"runners.{name}.loader_{loader}")
     declared = importlib.import_module(f"runners.{name}.framework").FRAMEWORK.workloads["load"]
@@ -37,7 +37,7 @@ def main(name: str, manifest_path: str, loader: str) -> None:
     found = {}
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        for variant, stage, workers in itertools.product(declared.variants, declared.stages, WORKERS):
+        for variant, stage, workers in itertools.product(declared.variants, stages, WORKERS):
             intervals = folder / f"{variant}-{stage}-{workers}"
             os.environ[INTERVALS] = str(intervals)
             case = Case("load", "cpu", batch_size=2, seed=25, stage=stage, workers=workers)
