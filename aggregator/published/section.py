@@ -100,7 +100,7 @@ def _palette(environments: Sequence[Environment]) -> Palette:
     """Competitors look as they do in the other figures of the report."""
     known = [result for env in environments for result in env.cases]
     titles = {name: text for env in environments if env.run.plan for name, text in env.run.plan.titles.items()}
-    sides = ((one.case.workload, [(side.competitor.framework, side.label) for side in one.sides]) for one in known)
+    sides = ((one.case.workload, [(side.competitor.framework, side.name) for side in one.sides]) for one in known)
     return Palette(sides, titles)
 
 
