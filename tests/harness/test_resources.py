@@ -6,12 +6,14 @@ import threading
 
 import pytest
 
+from runners.harness import nvidia
 from runners.harness.energy import Energy, Meter
+from runners.harness.nvidia import Gpu
 from runners.harness.resources import resources
 
 UNCOUNTED = Energy(None, None, [], {"resources.energy_joules": "none here", "resources.gpu_energy_joules": "none here"})
 RANGE = 65_532_610_987
-CPU, GPU = "resources.energy_joules", "resources.gpu_energy_joules"
+CPU, GPU_ENERGY = "resources.energy_joules", "resources.gpu_energy_joules"
 
 
 class Powercap:
@@ -109,7 +111,7 @@ def test_all_packages_count_with_their_memory_and_nothing_counts_twice(powercap)
     used, unknown = resources(0, energy, 0, (None, None))
     assert (used.energy_joules, used.gpu_energy_joules, used.energy_counters) == (24.0, None, energy.counters)
     assert CPU not in unknown
-    assert unknown[GPU] == "no GPU was requested"
+    assert unknown[GPU_ENERGY] == "no GPU was requested"
 
 
 def test_a_counter_that_wrapped_round_goes_on_from_nought(powercap):
@@ -165,13 +167,15 @@ def test_locked_counters_say_how_to_allow_them(powercap, monkeypatch):
     assert "sudo chmod a+r /sys/class/powercap/intel-rapl:*/energy_uj" in energy.unknown[CPU]
 
 
-@pytest.mark.parametrize(("visible", "asked_for"), [("", 0), ("2,3", 2), ("GPU-12ab", "GPU-12ab")])
-def test_the_gpu_counts_its_own_energy(powercap, monkeypatch, visible, asked_for):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+@pytest.mark.parametrize(
+    ("gpu", "asked_for"), [(None, 0), (Gpu("1:0", "MIG-34cd", "GPU-12ab", "a part of a card"), "GPU-12ab")]
+)
+def test_the_gpu_counts_its_own_energy(powercap, monkeypatch, gpu, asked_for):
+    monkeypatch.setattr(nvidia, "current", lambda: gpu)
     nvml = Nvml(0, 5_000, 17_500)
     energy = metered(powercap, device="gpu", load=lambda _name: nvml)
     assert (energy.gpu, nvml.asked_for) == (12.5, asked_for)
-    assert GPU not in energy.unknown
+    assert GPU_ENERGY not in energy.unknown
     assert energy.cpu is None
 
 
@@ -184,10 +188,10 @@ def test_the_gpu_counts_its_own_energy(powercap, monkeypatch, visible, asked_for
     (lambda _name: Nvml(0, 9, 9), "stood still"),
 ])  # fmt: skip
 def test_a_gpu_without_a_counter_says_why(powercap, monkeypatch, load, reason):
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(nvidia, "current", lambda: None)
     energy = metered(powercap, device="gpu", load=load)
     assert energy.gpu is None
-    assert reason in energy.unknown[GPU]
+    assert reason in energy.unknown[GPU_ENERGY]
 
 
 def test_without_a_gpu_the_driver_is_not_asked(powercap):

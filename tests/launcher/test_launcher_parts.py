@@ -544,7 +544,7 @@ def test_the_end_of_a_build_s_log_is_written_out(capsys: pytest.CaptureFixture[s
     def fail(_program: str) -> None:
         raise BuildFailed("fake: no", "::add-mask::x\n##[group]\x1b[2J\u202e")
 
-    selection.prepare(SimpleNamespace(prepare=fail), ["fake"])  # type: ignore[arg-type]
+    selection.prepare(SimpleNamespace(prepare=fail), ["fake"], Limits((0,), 2**30), Stop())  # type: ignore[arg-type]
     assert capsys.readouterr().err.splitlines()[1:] == [": :add-mask::x", "## [group]\\x1b[2JU+202E"]
 
 
