@@ -54,10 +54,13 @@ def rate_cell(side: Side, read: Metric = items_per_second) -> Cell:
 
 def share_cell(side: Side, limit: Attainable | Unknown) -> Cell:
     """The attainable time in per cent of the measured time, whose interval it takes over: the limit counts as exact."""
-    if isinstance(limit, Unknown) or len(side.logs) < 2:
+    if isinstance(limit, Unknown) or not side.logs:
         return Cell(DASH)
-    middle, *ends = (100 * limit.seconds / time for time in geometric_mean(list(side.logs.values()))[:3] if time)
-    return Cell(with_half_width(middle, min(ends), max(ends), "%"), value=middle / 100)
+    mean = geometric_mean(list(side.logs.values()))
+    if mean.low is None or mean.high is None:
+        return Cell(DASH)
+    share, low, high = (100 * limit.seconds / time for time in (mean.value, mean.high, mean.low))
+    return Cell(with_half_width(share, low, high, "%"), value=share / 100)
 
 
 def limit_cell(side: Side) -> Cell:

@@ -1,6 +1,7 @@
 """The requirements of PyTorch's two compilers, and the cache of torch.compile."""
 
 import os
+import re
 import shutil
 import sysconfig
 import tempfile
@@ -25,6 +26,12 @@ def ready_inductor(request: Request) -> None:
     headers = Path(sysconfig.get_path("include"))
     if not (headers / "Python.h").exists():
         raise Unsupported(f"torch.compile needs Python's headers, not in {headers}; apt-get install python3-dev")
+    for folder in (Path(torch.__file__).parent, headers, request.compiler_cache):
+        if re.search(r"[\s'\"\\]", str(folder)):
+            raise Unsupported(
+                "torch.compile names folders to the compiler without quotes, and this folder has a blank or a quote in "
+                f"its name: {folder}; move it elsewhere"
+            )
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(request.compiler_cache)
     if not request.compiler_cache.is_relative_to(request.scratch):
         # Inductor keeps a precompiled C++ header (150 MB) for all cases below the temporary folder, which is empty in

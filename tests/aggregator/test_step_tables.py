@@ -69,6 +69,12 @@ def test_a_row_a_network_size_and_batch_and_a_group_a_competitor():
     assert table.rows[0][-1].detail == "product"
 
 
+def test_two_blocks_give_no_interval_and_so_no_share():
+    table = step_table([planned(step_case("resnet18", 8, size=32), [TORCH, TF], 2), *ROOFS])
+    assert [cell.text for cell in table.rows[0][4::3]] == ["–", "–"]
+    assert table.rows[0][3].detail == "n 2"
+
+
 def test_the_longer_of_two_times_is_the_limit():
     def cost(flops, moved):
         def change(record):

@@ -28,6 +28,7 @@ SPOILERS = {
     "autocast": lambda: mock.patch("torch.autocast", return_value=contextlib.nullcontext()),
     "dtype": lambda: mock.patch.dict(precision.DTYPES, bf16=torch.float32),
     "torchscript": lambda: mock.patch.object(torch, "jit", None),
+    "blank": lambda: mock.patch.object(torch, "__file__", "/home/me/my files/torch/__init__.py"),
 }
 
 

@@ -36,6 +36,7 @@ JOBS = {
     ("train", "no autocast"): job("train", precision="bf16", spoiled="autocast"),
     ("infer", "no cast"): job("infer", precision="bf16", spoiled="dtype"),
     ("infer", "no TorchScript"): job("infer", "script", spoiled="torchscript"),
+    ("infer", "a folder with a blank"): job("infer", "compile", spoiled="blank"),
     "product": {"workload": "roof", "variant": "eager", "stage": "product", "batch": 1},
     "bf16 product": {"workload": "roof", "variant": "eager", "stage": "product", "batch": 1, "precision": "bf16"},
     "copy": {"workload": "roof", "variant": "eager", "stage": "copy", "batch": 1},
@@ -134,6 +135,10 @@ def test_with_batch_size_one_two_images_are_still_compared(answers, variant):
 
 def test_without_torchscript_its_variants_are_unsupported(answers):
     assert "TorchScript" in answers["infer", "no TorchScript"]["unsupported"]
+
+
+def test_a_folder_that_torch_cannot_name_to_the_compiler_is_unsupported(answers):
+    assert "/home/me/my files/torch" in answers["infer", "a folder with a blank"]["unsupported"]
 
 
 @pytest.mark.parametrize("workload", WORKLOADS)
