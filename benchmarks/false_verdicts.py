@@ -15,7 +15,7 @@ from benchmarks.noise import SCENARIOS, A, B, Noise, experiments
 from benchmarks.rules import RULES, log_ratios
 from method.compare import ALPHA, Design, Paired, half_width, paired
 from method.statistic import Summary
-from method.stopping import next_case, standing
+from method.stopping import next_cases, standing
 from method.verdict import DELTA, FEWEST_BLOCKS, is_named
 from runners.harness.run import Stopping
 
@@ -97,7 +97,7 @@ def anytime(d: np.ndarray, asked: int) -> Paired:
             A: {block: Summary(1.0, None, None, 1.0) for block in range(blocks)},
             B: {block: Summary(math.exp(value), None, None, 1.0) for block, value in enumerate(d[:blocks])},
         }
-        if next_case([standing(blocks, [A, B], replicates, RULE, asked)], RULE) is None:
+        if next_cases([standing(blocks, [A, B], replicates, RULE, asked)], RULE) == []:
             break
     return paired(list(d[:blocks]), Design(False, RULE))
 

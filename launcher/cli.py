@@ -9,14 +9,22 @@ from pathlib import Path
 from typing import NoReturn
 
 from launcher import options
-from launcher.commands import bench, clean, data, doctor, images, plan
+from launcher.commands import bench, block, clean, data, doctor, images, plan
 from launcher.errors import ExitCode, LauncherError, UsageError, unknown
 from launcher.stop import Stop
 from launcher.text import say
 
 ROOT = Path(__file__).resolve().parents[1]
 
-COMMANDS = {"plan": plan, "bench": bench, "doctor": doctor, "data": data, "images": images, "clean": clean}
+COMMANDS = {
+    "plan": plan,
+    "bench": bench,
+    "block": block,
+    "doctor": doctor,
+    "data": data,
+    "images": images,
+    "clean": clean,
+}
 
 
 class _Parser(ArgumentParser):

@@ -19,7 +19,8 @@ from runners.harness.case import AXES
 
 ALL = "all"
 DEVICES = ("cpu", "gpu")
-ENGINES = ("auto", "docker", "venv")
+SLURM = "slurm"
+ENGINES = ("auto", "docker", "venv", SLURM)
 USUAL = {"profile": "quick", "device": "cpu", "engine": "auto"}
 AA_PROFILE = "aa"
 
@@ -93,7 +94,7 @@ _OVERRIDES = {
 OPTIONS = {
     "profile": Option(f"profiles/NAME.toml (default {USUAL['profile']})"),
     "device": Option("cpu (default) or gpu", _name("device", DEVICES), USUAL["device"]),
-    "engine": Option("auto (default), docker or venv", _name("engine", ENGINES), USUAL["engine"]),
+    "engine": Option("auto (default), docker, venv or slurm", _name("engine", ENGINES), USUAL["engine"]),
     "frameworks": Option("only these, separated by commas; tensorflow@2.16.2 names a version", listed=True),
     "workloads": Option("only these: train, infer, load, fit, roof", listed=True),
     **_OVERRIDES,
@@ -109,6 +110,8 @@ OPTIONS = {
     "out": Option(
         "folder that runs are written to (default: results)", lambda text: Path(os.path.expanduser(text)).absolute()
     ),
+    "partition": Option("with --engine slurm: the partition of the nodes (default: the cluster's)", default=""),
+    "nodes": Option("with --engine slurm: how many nodes measure at the same time (default: 1)", _whole(1, 1000), 1),
     "cpus": Option("CPU set like 0-3,6 (default: all visible)", default=""),
     "memory": Option("memory limit of a replicate in GiB (default: 85 %% of the machine's)", _number(0.125)),
     "shm": Option("size of a container's /dev/shm in GiB (default: half of the machine's memory)", _number(0.0625)),
@@ -184,6 +187,8 @@ class Options:
     data: str
     timeout: float | None
     out: Path
+    partition: str
+    nodes: int
     cpus: str
     memory: float | None
     shm: float | None
@@ -203,6 +208,8 @@ def measured(arguments: Namespace) -> Options:
         raise UsageError("--slowdown: only with --aa (make aa), since it slows the second label")
     if aa and (len(frameworks) > 1 or frameworks == [ALL]):
         raise UsageError("--aa runs one framework under two labels; name one with --frameworks")
+    if values["engine"] != SLURM and (values["partition"] or values["nodes"] != 1):
+        raise UsageError("--partition, --nodes: only with --engine slurm")
     texts = values["texts"] | {"aa": "yes" if aa else ""}
     made: dict[str, Any] = {
         "profile": values["profile"] or (AA_PROFILE if aa else USUAL["profile"]),

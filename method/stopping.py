@@ -103,8 +103,8 @@ def of_case(run: Run, case: int, replicates: Mapping[Competitor, Mapping[int, Su
     )
 
 
-def next_case(standings: Sequence[Standing], rule: Stopping, continued: bool = False) -> int | None:
-    """The index of the case that gets the next `every` blocks; None if every case is done.
+def next_cases(standings: Sequence[Standing], rule: Stopping, continued: bool = False, at_once: int = 1) -> list[int]:
+    """The indexes of the cases that get the next `every` blocks, at most `at_once`; none if every case is done.
 
     Cases that can be decided come first, in the order of the expected time to their decision. Then come cases with
     other open comparisons, in the order of the expected time to their next answer.
@@ -116,7 +116,7 @@ def next_case(standings: Sequence[Standing], rule: Stopping, continued: bool = F
             decided = case.decided_after(most)
             needed = case.further if decided is None else decided
             due.append((decided is None, needed * case.block_seconds, index))
-    return min(due)[2] if due else None
+    return [index for _, _, index in sorted(due)[:at_once]]
 
 
 def extended(run: Run, case: int) -> bool:

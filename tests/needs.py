@@ -51,6 +51,12 @@ def lacking(need: str) -> str | None:
             return None if nvidia.listed() else "nvidia-smi lists no GPU"
         except nvidia.NoAnswer as error:
             return f"no NVIDIA GPU: {error}"
+    if need == "slurm":
+        try:
+            answered = subprocess.run(["sinfo"], capture_output=True, timeout=20).returncode == 0
+        except (OSError, subprocess.TimeoutExpired):
+            answered = False
+        return None if answered else "no Slurm controller answers"
     if need == "browser":
         missing = [name for name in ("playwright", "axe_playwright_python") if importlib.util.find_spec(name) is None]
         if missing:

@@ -62,6 +62,7 @@ FLOORS = {
         ("build", "datasets"),
         ("engines", "plan"),
         ("run",),
+        ("slurm",),
         ("commands",),
         ("cli",),
         ("__main__",),

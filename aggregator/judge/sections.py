@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from aggregator.read.run_folder import RUN_ORDER
 from runners.harness.record import Record
 
+CLUSTER = "slurm"
+"""The engine whose replicates run on the nodes of a cluster."""
+
 Facts = dict[object, tuple[object, ...]]
 
 
@@ -46,7 +49,9 @@ def machine(record: Record) -> tuple[object, ...] | None:
     host = record.host
     if host is None:
         return None
-    base = (host.hostname_digest, host.cpu_model, host.cpus, host.memory_bytes, host.kernel, host.governor)
+    # On a cluster a section is a type of node: each block ran on one node, and only its own replicates are compared.
+    name = "" if host.engine == CLUSTER else host.hostname_digest
+    base = (name, host.cpu_model, host.cpus, host.memory_bytes, host.kernel, host.governor)
     return (*base, host.gpu, host.driver, host.engine, host.allocator)
 
 

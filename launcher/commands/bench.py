@@ -24,8 +24,11 @@ from launcher.plan.description import describe_stopping, estimate, extent, short
 from launcher.plan.draft import Draft, draft
 from launcher.plan.estimate import earlier, expected_seconds, replicates
 from launcher.run import folder as folders
+from launcher.run.loop import Measurement
 from launcher.run.resuming import resume
-from launcher.run.session import Session, carry_out
+from launcher.run.session import Measure, Session, carry_out
+from launcher.slurm import scheduler
+from launcher.slurm.measurement import on_nodes
 from launcher.stop import Stop
 from launcher.text import say
 from runners.harness.case import Case
@@ -62,7 +65,11 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
 def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
     memory = machine.default_memory() if asked.memory is None else int(asked.memory * 2**30)
     shm = machine.default_shm() if asked.shm is None else int(asked.shm * 2**30)
-    limits = Limits(machine.cpu_set(asked.cpus), memory, shm, _gpu(asked.device, asked.gpu))
+    if asked.engine == options.SLURM:
+        scheduler.require(asked.partition)
+        limits = Limits((), int((asked.memory or 0) * 2**30))  # a node has its own
+    else:
+        limits = Limits(machine.cpu_set(asked.cpus), memory, shm, _gpu(asked.device, asked.gpu))
     engine, reason = _engine(root, asked.engine, asked.device, asked, limits, stop)
     assigned = assign(drafted.reading, [(source, prepare(root, source, stop)) for source in drafted.sources])
     for name, why in assigned.reasons.items():
@@ -107,6 +114,7 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
         pilots=pilots,
         slowdown=asked.slowdown,
         titles=drafted.titles,
+        at_once=asked.nodes,
     )
     with lock.hold(folder.path):
         folder.write(run)
@@ -114,24 +122,33 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
             say(f"warning: {warning}")
         say(f"run {run.run_id}: {extent(cases)}, {estimate(cases, durations, pilots)}")
         say(describe_stopping(rule, run.budget_seconds, run.budget_cuts_planned))
-        code = carry_out(root, asked.out, stop, engine, Session(folder, run, assigned.datasets))
+        code = carry_out(root, asked.out, stop, engine, Session(folder, run, assigned.datasets), _measure(root, run))
     return ExitCode.CASES_FAILED if unbuilt and code == ExitCode.OK else code
 
 
 def _resumed(root: Path, asked: Options, stop: Stop, session: Session) -> int:
     """Resume with the engine, the builds, the CPUs, the GPU and the limits that the run began with."""
     device = session.run.settings.get("device", "cpu")
-    cpus, gpu = machine.cpu_set(",".join(map(str, session.run.cpus))), _gpu(device, session.run.gpu)
-    limits = Limits(cpus, session.run.memory_bytes, session.run.shm_bytes, gpu)
+    if session.run.engine == options.SLURM:
+        scheduler.require(session.run.settings.get("partition", ""))
+        limits = Limits((), session.run.memory_bytes)
+    else:
+        cpus, gpu = machine.cpu_set(",".join(map(str, session.run.cpus))), _gpu(device, session.run.gpu)
+        limits = Limits(cpus, session.run.memory_bytes, session.run.shm_bytes, gpu)
     engine, _ = _engine(root, session.run.engine, device, asked, limits, stop)
     for name in dict.fromkeys(one.program for case in session.run.cases for one in case.competitors):
         if name not in session.run.builds:
             raise UsageError(f"{session.folder.path}: cannot be resumed (nothing says what {name} ran from)")
         engine.restore(name, session.run.builds[name])
     session.folder.write(session.run)
-    code = carry_out(root, asked.out, stop, engine, session)
+    code = carry_out(root, asked.out, stop, engine, session, _measure(root, session.run))
     built = all(one.kind != "BUILD" for case in session.run.cases for one in case.unavailable)
     return code if built or code != ExitCode.OK else ExitCode.CASES_FAILED
+
+
+def _measure(root: Path, run: Run) -> Measure:
+    """How the run is measured: here, or on the nodes of a cluster."""
+    return on_nodes(root) if run.engine == options.SLURM else Measurement
 
 
 def _engine(root: Path, name: str, device: str, asked: Options, limits: Limits, stop: Stop) -> tuple[Engine, str]:
@@ -151,6 +168,8 @@ def _gpu(device: str, wanted: str) -> Gpu | None:
 
 
 def _warnings(cases: Sequence[Case], limits: Limits, asked: Options, engine: Engine) -> list[str]:
+    if not limits.cpus:  # they are not this machine's
+        return []
     warnings = machine.worker_warnings((case.workers for case in cases), len(limits.cpus))
     if warnings and asked.strict:
         raise UsageError(f"--strict: {warnings[0]}")

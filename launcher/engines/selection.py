@@ -9,6 +9,7 @@ from launcher.engines.connection import address, connect, require_command
 from launcher.engines.docker import DockerEngine
 from launcher.engines.engine import Engine, Limits
 from launcher.engines.facts import require_limits, require_toolkit
+from launcher.engines.node import NodeEngine
 from launcher.engines.probe import prove
 from launcher.engines.venv import VenvEngine
 from launcher.errors import BuildFailed, NotReady
@@ -22,6 +23,8 @@ def select(
 ) -> tuple[Engine, str]:
     """The engine that is `wanted`, or for `auto` the best that answers, and the reason. Raises NotReady without any."""
     environments = EnvironmentBuilder(root, device, stop, extra_index)
+    if wanted == NodeEngine.name:
+        return NodeEngine(root, environments, limits), "asked for"
     if wanted == "venv":
         return VenvEngine(root, environments, limits), "asked for"
     try:

@@ -31,10 +31,10 @@ class Looks:
         """Where the case with this index stands."""
         return stopping.of_case(run, case, self._found[case])
 
-    def next_case(self, run: Run, closed: Collection[int]) -> int | None:
-        """The index of the case that gets the next blocks, or None. A case in `closed` gets none."""
+    def next_cases(self, run: Run, closed: Collection[int]) -> list[int]:
+        """The indexes of the cases that get the next blocks. A case in `closed` gets none."""
         assert run.stopping is not None
         open_cases = [index for index in range(len(self._found)) if index not in closed]
         found = [self.standing(run, index) for index in open_cases]
-        place = stopping.next_case(found, run.stopping, bool(run.continued))
-        return None if place is None else open_cases[place]
+        chosen = stopping.next_cases(found, run.stopping, bool(run.continued), run.at_once)
+        return [open_cases[place] for place in chosen]

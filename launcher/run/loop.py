@@ -92,8 +92,8 @@ class Measurement:
             return True
         for index in range(len(self._run.cases)):
             self._say_standing(index, display)
-        while (case := self._looks.next_case(self._run, self._skipping.closed)) is not None:
-            longer = dataclasses.replace(self._run, extensions=[*self._run.extensions, case])
+        while cases := self._looks.next_cases(self._run, self._skipping.closed):
+            longer = dataclasses.replace(self._run, extensions=[*self._run.extensions, *cases])
             schedule = run_schedule(longer)
             if not self._fits(schedule[self._done :], display):
                 return True
@@ -102,7 +102,8 @@ class Measurement:
             display.plan(len(schedule))
             if not self._scheduled_part(display):
                 return False
-            self._say_standing(case, display)
+            for index in cases:
+                self._say_standing(index, display)
         return True
 
     def _say_standing(self, case: int, display: Display) -> None:
@@ -160,21 +161,25 @@ class Measurement:
 
     def _measured(self, index: int, replicate: Replicate, display: Display) -> Record | None:
         case = self._run.cases[replicate.case].case
-        name, competitor = case.label, replicate.competitor
-        display.begin(name, competitor.label, self._seconds_left(index))
+        display.begin(case.label, replicate.competitor.label, self._seconds_left(index))
         found = self._replicator.measure(replicate)
         if found is None:
             return None
         record, seconds = found
+        self._account(replicate, record, seconds, display)
+        return record
+
+    def _account(self, replicate: Replicate, record: Record, seconds: float, display: Display) -> None:
+        """Keep and show what a replicate took."""
+        case, competitor = self._run.cases[replicate.case].case, replicate.competitor
         self._budget.spend(seconds)
         ok = record.status is Status.OK
         note(self._folder.path, case, competitor, seconds, ok)
         if ok:
-            self._durations.add(name, case.workload, competitor.label, seconds)
+            self._durations.add(case.label, case.workload, competitor.label, seconds)
         result = "ok" if record.error is None else _in_a_line(f"{record.error.kind}: {record.error.message}")
-        left = self._seconds_left(index + 1)
-        display.end(name, competitor.label, replicate.block, result, seconds, left)
-        return record
+        left = self._seconds_left(replicate.sequence + 1)
+        display.end(case.label, competitor.label, replicate.block, result, seconds, left)
 
     def _seconds_left(self, index: int) -> float:
         left = sum(

@@ -63,6 +63,10 @@ class Replicator:
         record = self._settled(replicate, job, outcome, started_at)
         return None if record is None else (record, seconds)
 
+    def give_up(self, replicate: Replicate, outcome: Outcome) -> Record:
+        """Write the record of a replicate that ended so elsewhere, and left none."""
+        return self._write_failure(replicate, self._job(replicate), outcome, wall_time(), None)
+
     def _job(self, replicate: Replicate) -> Job:
         planned = self._run.cases[replicate.case]
         case = planned.case

@@ -28,6 +28,11 @@ def resume(folder: RunFolder, options: Options) -> Session:
     elif options.budget is not None and (options.budget != run.budget_seconds or not run.budget_cuts_planned):
         settings = run.settings | {"budget": options.given["budget"]}
         run = dataclasses.replace(run, budget_seconds=options.budget, settings=settings)
+    return Session(folder, dataclasses.replace(run, state=RunState.RUNNING), datasets_of(run, folder))
+
+
+def datasets_of(run: Run, folder: RunFolder) -> dict[str, Dataset]:
+    """The data set of each workload of the run. Raises UsageError where it is not as it was when the run began."""
     datasets: dict[str, Dataset] = {}
     for case in (one.case for one in run.cases if one.competitors and one.case.dataset):
         if case.workload not in run.manifests:
@@ -37,7 +42,7 @@ def resume(folder: RunFolder, options: Options) -> Session:
             datasets[case.workload] = read(manifest)
         if not is_still(datasets[case.workload], case):
             raise UsageError(f"{manifest}: the data changed since run {run.run_id} began; start a new run")
-    return Session(folder, dataclasses.replace(run, state=RunState.RUNNING), datasets)
+    return datasets
 
 
 def _continued(run: Run, folder: RunFolder, seconds: float) -> Run:

@@ -3,11 +3,13 @@
 import dataclasses
 import shlex
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.datasets.assignment import Dataset
 from launcher.engines.engine import Engine
+from launcher.engines.node import NodeEngine
 from launcher.errors import ExitCode, Interrupted, NotReady
 from launcher.ownership.temporary import other_launchers
 from launcher.plan.estimate import Durations, earlier, spent
@@ -24,6 +26,8 @@ from runners.harness.run import Run, RunState
 
 REPORT_SECONDS = 600.0
 
+Measure = Callable[[RunFolder, Run, Replicator, Durations, Stop, Budget], Measurement]
+
 
 @dataclass(frozen=True)
 class Session:
@@ -34,13 +38,19 @@ class Session:
     datasets: dict[str, Dataset]
 
 
-def carry_out(root: Path, results: Path, stop: Stop, engine: Engine, session: Session) -> int:
-    """Measure as far as possible, then have the run reported. Returns the exit code."""
-    session = dataclasses.replace(session, run=_warned_of_others(session.run))
+def carry_out(
+    root: Path, results: Path, stop: Stop, engine: Engine, session: Session, made: Measure = Measurement
+) -> int:
+    """Measure as far as possible, then have the run reported. Returns the exit code.
+
+    `made` makes the measurement of a run, or of its pilots.
+    """
+    if engine.name != NodeEngine.name:
+        session = dataclasses.replace(session, run=_warned_of_others(session.run))
     failed = False
     fault: NotReady | OSError | None = None
     try:
-        failed = _measured(session, engine, earlier(results), stop)
+        failed = _measured(session, engine, earlier(results), stop, made)
     except (NotReady, OSError) as error:
         fault = error
     reported = stop.urgent or report(root, session.folder.path)
@@ -51,14 +61,14 @@ def carry_out(root: Path, results: Path, stop: Stop, engine: Engine, session: Se
     return ExitCode.CASES_FAILED if failed or not reported else ExitCode.OK
 
 
-def _measured(session: Session, engine: Engine, durations: Durations, stop: Stop) -> bool:
+def _measured(session: Session, engine: Engine, durations: Durations, stop: Stop, made: Measure) -> bool:
     """Measure the pilots that are due, then the run; whether anything failed or was left out."""
     folder, run = session.folder, session.run
     budget = Budget(run.budget_seconds, spent(folder.path), run.budget_cuts_planned)
 
     def measure(where: RunFolder, what: Run) -> bool:
         replicator = Replicator(where, what, engine, session.datasets, stop)
-        measurement = Measurement(where, what, replicator, durations, stop, budget)
+        measurement = made(where, what, replicator, durations, stop, budget)
         done = measurement.carry_out(Display())
         if done.state is RunState.COMPLETE:
             where.forget_compiled()

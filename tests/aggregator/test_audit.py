@@ -35,10 +35,10 @@ def to_its_end(run: Run, most: int = 100, scatter: float = 0.01) -> tuple[Run, l
     while True:
         records = scheduled(run, scatter=scatter)
         found = [standing_of(run, index, records) for index in range(len(run.cases))]
-        chosen = stopping.next_case(found, RULE, bool(run.continued))
-        if chosen is None or len(run.extensions) == most:
+        chosen = stopping.next_cases(found, RULE, bool(run.continued), run.at_once)
+        if not chosen or len(run.extensions) == most:
             return run, records
-        run = dataclasses.replace(run, extensions=[*run.extensions, chosen])
+        run = dataclasses.replace(run, extensions=[*run.extensions, *chosen])
 
 
 def standing_of(run, index, records):

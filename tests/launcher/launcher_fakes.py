@@ -1,6 +1,7 @@
 """A fake engine, a fake framework in a temporary tree, and small makers of plans and records."""
 
 import dataclasses
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,17 @@ def failing(status: Status, kind: str) -> Behaviour:
     def behave(record: Record, job: Job, _stop: Stop) -> Outcome:
         write_record(dataclasses.replace(record, status=status, error=Failure(kind, "as told")), job.records)
         return Outcome(Ending.EXITED, 1)
+
+    return behave
+
+
+def scattered(cv: float, seed: int = 0, level: float = 1.0) -> Behaviour:
+    """A runner whose processes differ by this much, normally distributed."""
+    chance = random.Random(seed)
+
+    def behave(record: Record, job: Job, stop: Stop) -> Outcome:
+        step = round(level * 10_000_000 * max(0.1, 1 + cv * chance.gauss(0, 1)))
+        return ok(dataclasses.replace(record, samples=Samples([step] * 50, 5, 8, step, 1, 1)), job, stop)
 
     return behave
 

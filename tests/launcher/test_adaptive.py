@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from launcher_fakes import A, B, Behaviour, FakeEngine, case, failing, ok, run_of, with_check
+from launcher_fakes import A, B, Behaviour, FakeEngine, case, failing, ok, run_of, scattered, with_check
 from rich.console import Console
 
 from launcher import text as texts
@@ -45,17 +45,6 @@ def carry_out(
     clock = iter(range(0, 10**6 * SECOND, seconds * SECOND))
     replicator = Replicator(folder, run, engine, {}, stop, lambda: next(clock))
     return Measurement(folder, run, replicator, Durations(), stop, budget).carry_out(Display(Console(quiet=True)))
-
-
-def scattered(cv: float, seed: int = 0, level: float = 1.0) -> Behaviour:
-    """A runner whose processes differ by this much, normally distributed."""
-    chance = random.Random(seed)
-
-    def behave(record: Record, job: Job, stop: Stop) -> Outcome:
-        step = round(level * 10_000_000 * max(0.1, 1 + cv * chance.gauss(0, 1)))
-        return ok(dataclasses.replace(record, samples=Samples([step] * 50, 5, 8, step, 1, 1)), job, stop)
-
-    return behave
 
 
 def two_cases(**changes: object) -> Run:

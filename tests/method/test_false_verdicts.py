@@ -26,7 +26,7 @@ from benchmarks.noise import DRIFT, FLIPS, SCENARIOS, A, B, Noise, experiments
 from method import anytime, drift
 from method.compare import ALPHA, ANYTIME_ALPHA, Design, Paired, paired
 from method.statistic import Summary, summarise
-from method.stopping import next_case, standing
+from method.stopping import next_cases, standing
 from method.verdict import FEWEST_BLOCKS, Judged, Verdict, judge_all
 from runners.harness.case import Block, Case, Competitor
 from runners.harness.record import SCHEMA_VERSION, Record, Samples, Status
@@ -86,7 +86,7 @@ class Experiment:
 
     def _goes_on(self, blocks: int) -> bool:
         so_far = {who: dict(enumerate(found[:blocks])) for who, found in self.summaries.items()}
-        return next_case([standing(blocks, [A, B], so_far, RULE, self.asked)], RULE) is not None
+        return next_cases([standing(blocks, [A, B], so_far, RULE, self.asked)], RULE) != []
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -8,7 +8,7 @@ import pytest
 
 from method.compare import ALPHA, ENDED_ALPHA, half_width
 from method.statistic import Summary
-from method.stopping import Look, Standing, comparisons, extended, next_case, standing
+from method.stopping import Look, Standing, comparisons, extended, next_cases, standing
 from method.verdict import MOST_BLOCKS
 from runners.harness.case import Case, Competitor
 from runners.harness.run import RUN_VERSION, PlannedCase, Run, RunState, Stopping
@@ -51,7 +51,7 @@ def test_a_clear_winner_needs_no_further_block() -> None:
     found = state(0.3, 0.05, 4)
     assert look(found).named
     assert found.further is None
-    assert next_case([found], RULE) is None
+    assert next_cases([found], RULE) == []
 
 
 def test_many_comparisons_have_a_stricter_level() -> None:
@@ -82,9 +82,9 @@ def test_the_expected_number_of_further_blocks_is_exact() -> None:
 def test_the_next_block_goes_where_the_answer_is_expected_soonest() -> None:
     hopeless, near, far = state(0.0, 3.0), state(0.1, 0.09), state(0.05, 0.09)
     assert near.further < far.further < hopeless.further == MOST_BLOCKS  # type: ignore[operator]
-    assert next_case([hopeless], RULE) == 0
-    assert next_case([hopeless, far, near], RULE) == 2
-    assert next_case([hopeless, state(0.5, 0.01)], RULE) == 0
+    assert next_cases([hopeless], RULE) == [0]
+    assert next_cases([hopeless, far, near], RULE) == [2]
+    assert next_cases([hopeless, state(0.5, 0.01)], RULE) == [0]
 
 
 def test_deciding_comparisons_come_before_other_comparisons() -> None:
@@ -94,21 +94,21 @@ def test_deciding_comparisons_come_before_other_comparisons() -> None:
     assert (nearly.decided_after(30), (nearly.further or 0) > 0) == (None, True)
     open_case = state(0.1, 0.09)
     assert (nearly.further or 99) < (open_case.decided_after(30) or 0)
-    assert next_case([nearly, open_case], RULE) == 1
+    assert next_cases([nearly, open_case], RULE) == [1]
     hopeless = state(0.0, 3.0)
     assert hopeless.decided_after(30) is None
-    assert next_case([hopeless, nearly], RULE) == 1
+    assert next_cases([hopeless, nearly], RULE) == [1]
 
 
 def test_soonest_is_in_seconds_not_in_blocks() -> None:
     few_long_blocks = dataclasses.replace(state(0.12, 0.09), block_seconds=90.0)
     assert (few_long_blocks.decided_after(30) or 0) < (state(0.1, 0.09).decided_after(30) or 0)
-    assert next_case([few_long_blocks, dataclasses.replace(state(0.1, 0.09), block_seconds=1.0)], RULE) == 1
+    assert next_cases([few_long_blocks, dataclasses.replace(state(0.1, 0.09), block_seconds=1.0)], RULE) == [1]
 
 
 def test_a_case_has_its_most_blocks_and_no_more() -> None:
-    assert next_case([state(0.0, 0.3, 29)], RULE) == 0
-    assert next_case([state(0.0, 0.3, 30)], RULE) is None
+    assert next_cases([state(0.0, 0.3, 29)], RULE) == [0]
+    assert next_cases([state(0.0, 0.3, 30)], RULE) == []
     assert look(state(0.0, 0.3, 30)).further == 0
 
 
@@ -138,7 +138,7 @@ def test_two_blocks_are_too_few() -> None:
 def test_a_case_without_a_pair_to_compare_gets_no_further_block(
     blocks: int, replicates: dict[Competitor, dict[int, Summary]]
 ) -> None:
-    assert next_case([standing(blocks, [A, B], replicates, RULE, 1)], RULE) is None
+    assert next_cases([standing(blocks, [A, B], replicates, RULE, 1)], RULE) == []
 
 
 def test_only_blocks_in_which_both_are_ok_count() -> None:
@@ -158,8 +158,8 @@ def test_a_continued_run_does_not_end_on_width_and_named_pairs_are_done() -> Non
     assert (state(0.012, 0.012, 12, continued=True).further or 0) > 0
     assert state(0.5, 0.01, 12, continued=True).further is None
     assert state(0.0, 0.002, 12, continued=True).further is None  # equivalent
-    assert next_case([state(0.0, 0.3, 30, continued=True)], RULE, continued=True) == 0
-    assert next_case([Standing(MOST_BLOCKS, state(0.0, 0.3, 30, continued=True).looks)], RULE, continued=True) is None
+    assert next_cases([state(0.0, 0.3, 30, continued=True)], RULE, continued=True) == [0]
+    assert next_cases([Standing(MOST_BLOCKS, state(0.0, 0.3, 30, continued=True).looks)], RULE, continued=True) == []
 
 
 def test_a_case_extended_after_the_end_has_only_the_anytime_valid_test() -> None:

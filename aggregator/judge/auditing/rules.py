@@ -13,7 +13,7 @@ from method import stopping, warmup
 from method.statistic import STEP_WORKLOADS, Summary, retained
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Record, Status
-from runners.harness.run import Run, RunState, Stopping
+from runners.harness.run import Run, RunState
 
 SAMPLING = ("--warmup-steps", "--min-steps", "--max-steps", "--min-seconds", "--threads")
 
@@ -28,19 +28,20 @@ def extensions(run: LoadedRun) -> Finding:
     problems, before = [], by_case(run.records)
     so_far = replace(plan, extensions=[], continued=[])
     standings = _standings(so_far, before, range(len(plan.cases)))
-    for turn, chosen in enumerate(plan.extensions):
+    while (turn := len(so_far.extensions)) < len(plan.extensions):
         if turn in plan.continued:
             so_far = replace(so_far, continued=[*so_far.continued, turn])
             standings = _standings(so_far, before, range(len(plan.cases)))
-        wanted = _choice(standings, plan.stopping, bool(so_far.continued))
+        wanted = _choice(standings, so_far)
+        chosen = plan.extensions[turn : turn + max(1, len(wanted))]
         if chosen != wanted:
-            problems.append(f"extension {turn} went to {_case(plan, chosen)}, the rule chooses {_case(plan, wanted)}")
-        so_far = replace(so_far, extensions=[*so_far.extensions, chosen])
-        standings |= _standings(so_far, before, [chosen])
-    open_end = _choice(standings, plan.stopping, bool(so_far.continued))
-    if open_end is not None and plan.state is RunState.COMPLETE and plan.budget_seconds is None:
-        problems.append(f"the run stopped where the rule goes on with {_case(plan, open_end)}")
-    ended = "the rule was done" if open_end is None else "what ended the run before the rule did is not proved"
+            problems.append(f"extension {turn} went to {_named(plan, chosen)}, the rule chooses {_named(plan, wanted)}")
+        so_far = replace(so_far, extensions=[*so_far.extensions, *chosen])
+        standings |= _standings(so_far, before, chosen)
+    open_end = _choice(standings, so_far)
+    if open_end and plan.state is RunState.COMPLETE and plan.budget_seconds is None:
+        problems.append(f"the run stopped where the rule goes on with {_named(plan, open_end)}")
+    ended = "the rule was done" if not open_end else "what ended the run before the rule did is not proved"
     again = f", {count(len(plan.continued), 'time')} after it had ended" if plan.continued else ""
     return Finding(
         name, problems, f"{count(len(plan.extensions), 'extension')}{again}, each the rule's choice; {ended}"
@@ -66,15 +67,17 @@ def _standings(
     return found
 
 
-def _choice(standings: Mapping[int, stopping.Standing | None], rule: Stopping, continued: bool) -> int | None:
-    """The index of the case that the rule chooses among the open cases."""
+def _choice(standings: Mapping[int, stopping.Standing | None], run: Run) -> list[int]:
+    """The indexes of the cases that the rule chooses among the open cases."""
+    assert run.stopping is not None
     still_open = [(index, found) for index, found in sorted(standings.items()) if found is not None]
-    chosen = stopping.next_case([found for _, found in still_open], rule, continued)
-    return None if chosen is None else still_open[chosen][0]
+    standing = [found for _, found in still_open]
+    chosen = stopping.next_cases(standing, run.stopping, bool(run.continued), run.at_once)
+    return [still_open[place][0] for place in chosen]
 
 
-def _case(plan: Run, index: int | None) -> str:
-    return "none" if index is None else plan.cases[index].case.label
+def _named(plan: Run, cases: Sequence[int]) -> str:
+    return " and ".join(plan.cases[index].case.label for index in cases) or "none"
 
 
 def warm_up(run: LoadedRun, pilots: Sequence[Record]) -> Finding:
