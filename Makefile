@@ -27,12 +27,12 @@ override PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
 help: ## list the jobs and their variables
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds  MEMORY=GiB  SHM=GiB  CPUS=0-3'
+	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv|slurm  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds  MEMORY=GiB  SHM=GiB  CPUS=0-3'
 	@echo '  PROFILE=line|smoke|quick|steps-cpu|steps|loaders-quick|loaders|cifar100-quick|cifar100|full|aa'
 	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0,jax or all'
 	@echo '  WORKLOADS=train,infer,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume, continue or report'
 	@echo '  VARIANTS=all or eager,graph,xla,tuned …  LOADERS=all or torch,spdl,tfdata …'
-	@echo '  GPU=index or UUID, with DEVICE=gpu'
+	@echo '  GPU=index or UUID, with DEVICE=gpu  PARTITION=name NODES=n, with ENGINE=slurm'
 	@echo '  SLOWDOWN=1.05 (aa)  EXTRA_INDEX=optional package index with smaller CPU builds of torch'
 	@echo 'Values that replace those of the profile, for the named workloads; several are separated by commas (a switch: on, off):'
 	@$(PYTHON) -m runners.harness.variables
@@ -69,7 +69,7 @@ audit: .venv/host ## prove from the records of RUN= (default: the newest run) th
 
 test: .venv/test ## run the tests that need no browser and no Docker, in minutes; FRAMEWORKS=pytorch: all tests of PyTorch
 	@$(call takes,FRAMEWORKS)[ -z "$(call given,FRAMEWORKS)" ] && long=" or full" || long=""; \
-	  $(HOST) -m pytest $(PROCESSES) --frameworks "$(call given,FRAMEWORKS)" -m "not (docker or browser or gpu$$long)"
+	  $(HOST) -m pytest $(PROCESSES) --frameworks "$(call given,FRAMEWORKS)" -m "not (docker or browser or gpu or slurm$$long)"
 
 test-all: .venv/test-all ## set up everything that tests use, and run every test: a quarter to half an hour
 	@$(call takes,FRAMEWORKS)$(chromium)

@@ -49,7 +49,7 @@ def machine(record: Record) -> tuple[object, ...] | None:
     host = record.host
     if host is None:
         return None
-    # On a cluster a section is a type of node: each block ran on one node, and only its own replicates are compared.
+    # On a cluster a section is a type of node.
     name = "" if host.engine == CLUSTER else host.hostname_digest
     base = (name, host.cpu_model, host.cpus, host.memory_bytes, host.kernel, host.governor)
     return (*base, host.gpu, host.driver, host.engine, host.allocator)
@@ -97,7 +97,7 @@ class _Facts:
         """Of these records together, None where they contradict each other."""
         facts: Facts = {}
         for record in records:
-            for name, value in self._of(record).items():
+            for name, value in (self._of(record) | _node(record)).items():
                 if facts.setdefault(name, value) != value:
                     return None
         return facts
@@ -112,3 +112,10 @@ class _Facts:
             }
             self._known[parts] = {name: value for name, value in facts.items() if value is not None}
         return self._known[parts]
+
+
+def _node(record: Record) -> Facts:
+    """On a cluster: the node of the record's block. Replicates are compared within a block, so never across nodes."""
+    if record.host is None or record.host.engine != CLUSTER:
+        return {}
+    return {("node", record.run_id, record.case, record.block.number): (record.host.hostname_digest,)}

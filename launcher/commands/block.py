@@ -46,7 +46,7 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
 def _measured(root: Path, folder: RunFolder, record_ids: list[str], stop: Stop) -> Result:
     run = load(folder)
     device = run.settings.get("device", "cpu")
-    cpus, memory = machine.cpu_set(",".join(map(str, run.cpus))), run.memory_bytes or machine.default_memory()
+    cpus, memory = machine.cpu_set(run.settings.get("cpus", "")), run.memory_bytes or machine.default_memory()
     limits = Limits(cpus, memory, gpu=gpus.asked(device, ""))
     engine = NodeEngine(root, EnvironmentBuilder(root, device, stop), limits)
     due = [replicate for replicate in run_schedule(run) if replicate.record_id in record_ids]

@@ -214,6 +214,8 @@ def impossible(run: Run) -> str | None:
         return "stopping.half_width: not a positive number"
     if run.budget_seconds is not None and not 0 < run.budget_seconds < math.inf:
         return "budget_seconds: not a positive number"
+    if run.at_once < 1:
+        return "at_once: fewer than one block"
     every = range(len(run.cases))
     if any(case.blocks < 0 for case in run.cases) or sum(run.blocks(index) for index in every) > MOST_BLOCKS:
         return f"blocks: not between 0 and {MOST_BLOCKS}"

@@ -52,6 +52,17 @@ def replicates(records, case, who):
     return {one.block.number: summarise(one) for one in found}
 
 
+def test_a_run_on_two_nodes_passes_where_two_cases_at_a_time_got_their_blocks():
+    cases = [planned(SMALL, [TORCH, TF], 8), planned(LARGE, [TF, TORCH], 8)]
+    run, records = to_its_end(dataclasses.replace(make_run(cases), stopping=RULE, at_once=2), scatter=0.05)
+    assert len(run.extensions) > 4
+    late = [moved(one, started_at="2026-11-29T23:00:00Z") if one.block.sequence < 4 else one for one in records]
+    assert outcome(run, late) == {}
+    assert outcome(run, records, plan=False) == {}
+    alone = outcome(dataclasses.replace(run, at_once=1), late)
+    assert set(alone) == {"time moves on", "stopping rule replayed"}
+
+
 def test_a_run_that_was_continued_passes_where_it_kept_to_the_rule_again():
     started = dataclasses.replace(make_run([planned(SMALL, [TORCH, TF], 8)]), stopping=RULE)
     ended, _ = to_its_end(started, scatter=0.05)

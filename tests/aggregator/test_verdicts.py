@@ -515,6 +515,26 @@ def test_machines_and_versions_are_not_pooled():
     assert [found.paired.n for found in compare(newer, run)] == [10, 6]
 
 
+def on_node(record, name, **facts):
+    host = dataclasses.replace(HOST, engine="slurm", hostname_digest=name, **facts)
+    return dataclasses.replace(record, host=host)
+
+
+def test_nodes_of_one_type_are_a_section_and_nodes_of_two_types_are_two():
+    run = make_run([planned(CASE, [TORCH, TF], 16)])
+    alike = [on_node(record, "ab"[record.block.number % 2]) for record in make_records(run)]
+    assert [found.paired.n for found in compare(alike, run)] == [16]
+    models = ("Xeon", "EPYC")
+    mixed = [on_node(one, "ab"[one.block.number % 2], cpu_model=models[one.block.number % 2]) for one in alike]
+    assert [found.paired.n for found in compare(mixed, run)] == [8, 8]
+
+
+def test_sides_from_two_nodes_are_never_paired():
+    run = make_run([planned(CASE, [TORCH, TF], 8)])
+    records = [on_node(record, "a" if record.competitor == TF else "b") for record in make_records(run)]
+    assert {comparison.verdict for comparison in compare(records, run)} == {Verdict.INCOMPLETE}
+
+
 def test_sides_from_differing_machines_are_never_paired():
     def moved(record):
         return dataclasses.replace(record, host=dataclasses.replace(record.host, hostname_digest="elsewhere"))

@@ -65,8 +65,8 @@ def test_the_environment_of_other_programs_changes_nothing(tree: Path) -> None:
     unwanted = dict.fromkeys(UNWANTED, "1")
     assert make(tree, "plan", **others, **unwanted, MAKEFLAGS="-j8 -k", BASH_ENV="/no/such/file") == plain
     assert make(tree, "test", FRAMEWORKS="all", RUN="x") == make(tree, "test")
-    assert "--frameworks  -m not (docker or browser or gpu or full)" in make(tree, "test")
-    assert "--frameworks jax -m not (docker or browser or gpu)" in make(tree, "test", "FRAMEWORKS=jax")
+    assert "--frameworks  -m not (docker or browser or gpu or slurm or full)" in make(tree, "test")
+    assert "--frameworks jax -m not (docker or browser or gpu or slurm)" in make(tree, "test", "FRAMEWORKS=jax")
 
 
 @pytest.mark.parametrize(
