@@ -1,7 +1,7 @@
 """From loaded runs to compared and judged cases."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from aggregator.judge.same_work import difference_in_work
@@ -131,8 +131,12 @@ def analyse(runs: Iterable[LoadedRun], baseline: str | None = None) -> list[Envi
     """Compare every case of every run and judge all comparisons together."""
     found = []
     for run in runs:
-        for index, section in enumerate(split(run.records)):
-            cases = tuple(_case_results(run, section, index == 0, baseline))
+        sections = split(run.records)
+        blocks: defaultdict[Case, set[int]] = defaultdict(set)
+        for record in run.records if len(sections) > 1 else ():
+            blocks[record.case].add(record.block.number)
+        for index, section in enumerate(sections):
+            cases = tuple(_case_results(run, section, blocks, index == 0, baseline))
             found.append(Environment(run, tuple(section.records), cases))
     return _judge(found)
 
@@ -151,7 +155,10 @@ def competitors_of(runs: Iterable[LoadedRun], unavailable: bool = False) -> list
     return list(labels)
 
 
-def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str | None) -> Iterator[CaseResult]:
+def _case_results(
+    run: LoadedRun, section: Section, blocks: Mapping[Case, set[int]], first: bool, baseline: str | None
+) -> Iterator[CaseResult]:
+    """The cases of one section; `blocks` has those of all sections, where there are several."""
     by_case: defaultdict[Case, list[Record]] = defaultdict(list)
     for record in section.records:
         by_case[record.case].append(record)
@@ -162,7 +169,9 @@ def _case_results(run: LoadedRun, section: Section, first: bool, baseline: str |
         # A case that was planned and never started has no machine; it belongs to the run's first section.
         if case in by_case or (first and case not in started):
             index = plan.get(case)
-            sides = _sides(run, index, by_case.get(case, []))
+            records = by_case.get(case, [])
+            elsewhere = blocks.get(case, set()) - {record.block.number for record in records}
+            sides = _sides(run, index, records, len(elsewhere))
             warmups = run.plan.cases[index].warmups if run.plan and index is not None else ()
             yield CaseResult(
                 case, sides, tuple(_comparisons(case, sides, baseline, design_of(run.plan, index))), warmups
@@ -188,9 +197,10 @@ def design_of(plan: Run | None, index: int | None) -> Design:
     return ANYTIME if stopping.extended(plan, index) else Design(False, plan.stopping)
 
 
-def _sides(run: LoadedRun, index: int | None, records: list[Record]) -> tuple[Side, ...]:
+def _sides(run: LoadedRun, index: int | None, records: list[Record], elsewhere: int) -> tuple[Side, ...]:
+    """Every side of a case. Blocks that ran whole in another section, `elsewhere`, are not missing in this section."""
     planned = run.plan.cases[index] if run.plan and index is not None else None
-    blocks = planned_blocks(run, run.plan, index) if run.plan and index is not None else None
+    blocks = max(0, planned_blocks(run, run.plan, index) - elsewhere) if run.plan and index is not None else None
     unavailable = {entry.competitor: entry for entry in planned.unavailable} if planned else {}
     order = dict.fromkeys([*(planned.competitors if planned else []), *unavailable])
     own: defaultdict[Competitor, list[Record]] = defaultdict(list)

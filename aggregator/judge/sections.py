@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from aggregator.read.run_folder import RUN_ORDER
-from runners.harness.record import Record
+from runners.harness.record import Host, Record
 
 CLUSTER = "slurm"
 """The engine whose replicates run on the nodes of a cluster."""
@@ -49,9 +49,7 @@ def machine(record: Record) -> tuple[object, ...] | None:
     host = record.host
     if host is None:
         return None
-    # On a cluster a section is a type of node.
-    name = "" if host.engine == CLUSTER else host.hostname_digest
-    base = (name, host.cpu_model, host.cpus, host.memory_bytes, host.kernel, host.governor)
+    base = (machine_name(host), host.cpu_model, host.cpus, host.memory_bytes, host.kernel, host.governor)
     return (*base, host.gpu, host.driver, host.engine, host.allocator)
 
 
@@ -59,7 +57,13 @@ def hardware(record: Record) -> tuple[object, ...] | None:
     """Which machine it was, whatever its settings on that day. The name is not enough: virtual machines from the same
     image can have the same name."""
     host = record.host
-    return (host.hostname_digest, host.cpu_model, host.cpus) if host else None
+    return (machine_name(host), host.cpu_model, host.cpus) if host else None
+
+
+def machine_name(host: Host) -> str:
+    """The digest of the machine's name; empty on a cluster, where a machine is a type of node. There each block ran on
+    one node, and only its own replicates are compared."""
+    return "" if host.engine == CLUSTER else host.hostname_digest
 
 
 def software(record: Record) -> tuple[object, ...] | None:

@@ -21,7 +21,7 @@ from aggregator.report.page.packing import pack
 from aggregator.report.page.samples import packed_samples
 from aggregator.report.part import Shared, build_part
 from aggregator.report.scores import headline
-from aggregator.report.side_by_side import agreement, side_by_side
+from aggregator.report.side_by_side import side_by_side
 from runners.harness.record import Status
 
 
@@ -49,8 +49,9 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     with_itself = aa.summarise(environments)
     shown = size_limits.told([env.cases for env in environments])
     share = size_limits.SAMPLES / max(1, sum(len(cases) for cases, _ in shown))
-    shared = Shared(names, palette, share, target, parts=len(environments))
+    shared = Shared(names, palette, share, target, hosts.names(environments))
     parts = [build_part(env, index, *shown[index], shared) for index, env in enumerate(environments)]
+    beside = side_by_side(environments, names, parts, palette)
     competed = contests(results) or [result for result in results if not result.is_roof]
     return Report(
         title=title(competed, titles),
@@ -59,7 +60,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
         marks=palette.marks,
         headline=(
             *(self_check.sentences(with_itself) if with_itself else ()),
-            *agreement(environments),
+            *([beside.answer] if beside else ()),
             *(
                 f"Environment {index + 1}: {line}" if len(environments) > 1 else line
                 for index, env in enumerate(environments)
@@ -69,7 +70,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
         self_check=self_check.table(with_itself) if with_itself else None,
         facts=tuple(fact for run in runs for fact in _facts(run)),
         incomplete=incomplete,
-        side_by_side=side_by_side(environments, names),
+        side_by_side=beside,
         parts=tuple(parts),
         machines=machines,
         software=software,

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from aggregator.base.quantities import DASH, count, size
 from aggregator.base.text import clean
+from aggregator.judge.analysis import Environment
+from aggregator.judge.sections import machine_name
 from aggregator.report.model import Cell, Table
 from runners.harness.case import Competitor
 from runners.harness.host import REFERENCE
@@ -58,6 +60,27 @@ def in_short(host: Host) -> str:
     """`Intel Xeon, 2 CPUs, 24 GiB`, and the GPU if the record names one."""
     parts = (clean(host.cpu_model, 60), count(host.cpus, "CPU"), size(host.memory_bytes), clean(host.gpu or "", 60))
     return ", ".join(filter(None, parts))
+
+
+def names(environments: Sequence[Environment]) -> list[str]:
+    """Each environment's machine in short; the digest of its name only where two machines are alike."""
+    hosts = [env.host for env in environments]
+    digests = [clean(machine_name(host), 40) if host else "" for host in hosts]
+    return told_apart(
+        [in_short(host) if host else "unknown machine" for host in hosts],
+        [f"machine {one}" if one else "" for one in digests],
+    )
+
+
+def told_apart(names: Sequence[str], details: Sequence[str]) -> list[str]:
+    """The names, with the detail of each one wherever details tell apart what has the same name."""
+    alike: dict[str, set[str]] = {}
+    for one, detail in zip(names, details, strict=True):
+        alike.setdefault(one, set()).add(detail)
+    return [
+        ", ".join(filter(None, (one, detail if len(alike[one]) > 1 else "")))
+        for one, detail in zip(names, details, strict=True)
+    ]
 
 
 def _machine(host: Host) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ class Cell:
 
     `value` is the number of the text in seconds, bytes, images per second or a fraction: columns are sorted by it.
     `side` names the competitor whose compared time the cell shows: the page can give it relative to another's.
+    `link` is the place of the page that the text leads to, and `mark` the number of the mark before it.
     """
 
     text: str
@@ -28,6 +29,8 @@ class Cell:
     notes: tuple[str, ...] = ()
     value: float | None = None
     side: str = ""
+    link: str = ""
+    mark: int | None = None
 
 
 @dataclass(frozen=True)
@@ -299,6 +302,19 @@ class PackedSamples:
 
 
 @dataclass(frozen=True)
+class SideBySide:
+    """Several environments beside each other: `answer` says how far their winners agree, `versions` which versions
+    differ, and `reading` how to read the table of the fastest."""
+
+    answer: str
+    fastest: Table
+    reading: str
+    versions: str
+    rates: Table
+    facts: Table
+
+
+@dataclass(frozen=True)
 class Report:
     """The whole report, in the order in which it is read."""
 
@@ -313,7 +329,7 @@ class Report:
     self_check: Table | None
     facts: tuple[tuple[str, str], ...]
     incomplete: tuple[str, ...]
-    side_by_side: tuple[Table, ...]
+    side_by_side: SideBySide | None
     parts: tuple[Part, ...]
     machines: Table
     software: Table

@@ -33,13 +33,14 @@ READ_THROUGH = 60
 
 
 class Shared(NamedTuple):
-    """What all parts of a report share: names of cases, marks of competitors, bytes for the samples of a case."""
+    """What all parts of a report share: names of cases, marks of competitors, bytes for the samples of a case, and the
+    machine of each part."""
 
     names: dict[Case, str]
     palette: Palette
     sample_bytes: float
     target: float | None
-    parts: int
+    machines: Sequence[str]
 
 
 def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold: str, shared: Shared) -> Part:
@@ -49,7 +50,7 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
     roof = roof_of(env.cases)
     drawn, undrawn = size_limits.drawn(competed)
     links = {result.case: anchor(result.case, index) for result in told}
-    names, palette, prefix = shared.names, shared.palette, f"part-{index + 1}-" if shared.parts > 1 else ""
+    names, palette, prefix = shared.names, shared.palette, f"part-{index + 1}-" if len(shared.machines) > 1 else ""
 
     at_a_glance, further = size_limits.at_a_glance(competed)
     titles = env.run.plan.titles if env.run.plan else {}
@@ -68,7 +69,7 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
         return detail(result, name, link, lines[result.case], samples, roof, common)
 
     return Part(
-        title=_title(env, index) if shared.parts > 1 else "",
+        title=_title(env, index, shared.machines[index]) if len(shared.machines) > 1 else "",
         totals=totals([case for case in competed if not case.is_self]),
         outcomes=tuple(outcome(case, links.get(case.case, ""), palette) for case in at_a_glance),
         further=further,
@@ -80,7 +81,7 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
         advice=tuple(needed(competed)),
         loading=loading([case for case in competed if case.case.workload == "load"], palette, titles),
         figures=part_figures(drawn, roof, palette, prefix),
-        open_figures=MOST_OPEN // shared.parts,
+        open_figures=MOST_OPEN // len(shared.machines),
         undrawn=undrawn,
         tables=result_tables(env.cases, names, roof, shared.target),
         in_common=listed_by_competitor(common),
@@ -116,7 +117,6 @@ def _groups(cases: Sequence[CaseResult], lines: Mapping[Case, tuple[Answer, ...]
             yield AnswerGroup(title, answers, every <= READ_THROUGH)
 
 
-def _title(env: Environment, index: int) -> str:
-    host = env.host
-    where = f" on {clean(host.cpu_model, 80)}, {clean(host.engine, 40)}" if host else ""
-    return f"Environment {index + 1}: run {clean(env.run.name, 80)}{where}"
+def _title(env: Environment, index: int, machine: str) -> str:
+    engine = f", {clean(env.host.engine, 40)}" if env.host else ""
+    return f"Environment {index + 1}: run {clean(env.run.name, 80)} on {machine}{engine}"

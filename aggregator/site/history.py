@@ -41,7 +41,7 @@ def histories(runs: Sequence[RunSummary]) -> Iterator[History]:
     machines: dict[tuple[str, ...], list[tuple[RunSummary, Place]]] = {}
     for run in reversed(runs):
         for place in run.places:
-            if place.machine:
+            if place.engine:
                 machines.setdefault((place.machine, place.cpu, place.gpu, place.engine), []).append((run, place))
     for number, (machine, found) in enumerate(machines.items()):
         # A run of other cases has no column.
@@ -69,7 +69,8 @@ def _history(
     name: str,
 ) -> History:
     digest, *facts = machine
-    title = f"{clean(', '.join(part for part in facts if part), 200)} (machine {clean(digest, 40)})"
+    title = clean(", ".join(part for part in facts if part), 200)
+    title += f" (machine {clean(digest, 40)})" if digest else ""
     older = f" The newest {len(visits)} of {number} are shown." if number > len(visits) else ""
     order = range(len(visits) - 1, -1, -1)
     heads = [f"{column + 1}: {clean(visits[column][0].run_id, 60)}" for column in order]

@@ -13,6 +13,7 @@ from aggregator.base.case_names import digest, labels
 from aggregator.base.text import clean
 from aggregator.judge.analysis import Comparison, Environment
 from aggregator.judge.cases import contests
+from aggregator.judge.sections import machine_name
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report import hosts
 from aggregator.report.answers import ratio_text
@@ -22,8 +23,8 @@ from method.verdict import Verdict
 from runners.harness.case import STRICT
 from runners.harness.record import Status
 
-SUMMARY_VERSION = 2
-"""1 had no order seed."""
+SUMMARY_VERSION = 3
+"""1 had no order seed, 2 no machines in words."""
 LEAST, MOST = 1e-6, 1e6
 """Ratios beyond these cannot be ratios of two measured times."""
 Shown = Annotated[float, Field(ge=LEAST, le=MOST, allow_inf_nan=False)]
@@ -61,7 +62,9 @@ class Contest:
 
 @dataclass(frozen=True)
 class Place:
-    """What one run measured on one machine with one set of software; `machine` is the digest of the host's name."""
+    """What one run measured on one machine with one set of software; `machine` is the digest of the host's name,
+    empty on a cluster, where the machine is a type of node. `described` is the machine in words, as reports name it.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -71,6 +74,7 @@ class Place:
     engine: str
     versions: dict[str, str]
     contests: list[Contest]
+    described: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,12 +171,13 @@ def _place(env: Environment, names: dict[Any, str]) -> Place:
         _contest(comparison, names[result.case]) for result in contests(env.cases) for comparison in result.comparisons
     ]
     return Place(
-        machine=clean(host.hostname_digest, 40) if host else "",
+        machine=clean(machine_name(host), 40) if host else "",
         cpu=clean(host.cpu_model, 80) if host else "",
         gpu=clean(host.gpu or "", 80) if host else "",
         engine=clean(host.engine, 40) if host else "",
         versions=hosts.versions(env.records),
         contests=found,
+        described=hosts.in_short(host) if host else "",
     )
 
 

@@ -87,7 +87,7 @@ def test_the_index_says_what_each_run_was(tmp_path):
     for said in (
         "2026-01-02 03:04 UTC",
         "<dt>profile</dt><dd>quick</dd>",
-        "<dt>machine</dt><dd>Example CPU 2 GHz, venv</dd>",
+        "<dt>machine</dt><dd>Example CPU 2 GHz, 2 CPUs, 24 GiB, venv</dd>",
         "<dt>pytorch</dt><dd>pytorch 2.0</dd>",
         "<dt>replicates</dt><dd>16 ok of 16 recorded</dd>",
         "Inference step, 1 case: pytorch (eager) wins 1.",
