@@ -21,7 +21,7 @@ from aggregator.report.cells import dash, rate_cell
 from aggregator.report.figures.style import Palette
 from aggregator.report.first_screen import VERBS
 from aggregator.report.model import Cell, Part, SideBySide, Table, noted
-from method.verdict import Verdict
+from method.verdict import FEWEST_BLOCKS, Verdict
 from runners.harness.case import Case
 
 FASTEST = (
@@ -147,7 +147,7 @@ def _rates(
         for competitor in dict.fromkeys(one for sides in found for one in sides):
             across = [sides.get(competitor) for sides in found]
             name = next(side.name for side in across if side)
-            cells = [Cell(names[case]), Cell(name)]
+            cells = [Cell(names[case], name)]
             for index, side in enumerate(across):
                 rated = replace(rate_cell(side), side="") if side else Cell(f"{DASH} not measured")
                 cells += [rated, *([_times(row, across, index, is_adaptive)] if index else ())]
@@ -156,10 +156,9 @@ def _rates(
     first, *others = places
     return Table(
         RATES,
-        ("case", "competitor", "images/s", *("images/s", "times as fast") * len(others)),
+        ("case, competitor", "images/s", *("images/s", "times as fast") * len(others)),
         tuple(rows),
-        labels=2,
-        groups=(("", 2), (first, 1), *((place, 2) for place in others)),
+        groups=(("", 1), (first, 1), *((place, 2) for place in others)),
         cases=tuple(digests),
     )
 
@@ -167,13 +166,9 @@ def _rates(
 def _times(row: Row, across: Sequence[Side | None], index: int, is_adaptive: bool) -> Cell:
     """How many times as fast one competitor is in environment `index` as in the first."""
     (there, here), (side, base) = (row[index], row[0]), (across[index], across[0])
-    if not (there and here and side and base):
+    if not (there and here and side and base) or min(len(side.ok), len(base.ok)) < FEWEST_BLOCKS:
         return Cell(DASH)
-    found = (
-        unpaired(Setting(there, side).log_rates, Setting(here, base).log_rates, is_adaptive)
-        if side.ok and base.ok
-        else None
-    )
+    found = unpaired(Setting(there, side).log_rates, Setting(here, base).log_rates, is_adaptive)
     if found is None:
         return Cell(DASH)
     text, interval = ratio_and_interval(found.value, found.low, found.high)
@@ -260,16 +255,16 @@ def _on_all(cases: Mapping[Case, Row], at: str, place: str) -> str:
             without += 1
     every = _every(len(next(iter(cases.values()))), place)
     number, wins = agreed.total(), sorted(agreed.items(), key=lambda one: (-one[1], one[0]))
-    among = f"all {number} cases" if number == len(cases) else f"{number or 'none'} of {len(cases)} cases"
+    among = _every(number, "case") if number == len(cases) else f"{number or 'none'} of {len(cases)} cases"
     told = [f"{wins[0][0] if len(wins) == 1 else 'The same competitor'} is fastest {at} {every} in {among}"]
     told[0] += f" ({', '.join(f'{name} in {n}' for name, n in wins)})" if len(wins) > 1 else ""
     rest = (
-        (differing, "different competitors are fastest"),
+        (differing, f"the fastest differs from {place} to {place}"),
         (tied, f"the two fastest are equivalent {at} {every}"),
         (without, f"not every {place} shows a winner"),
         (partly, f"not every {place} has a measurement"),
     )
-    return "; ".join([*told, *(f"in {number} {what}" for number, what in rest if number)]) + "."
+    return "; ".join([*told, *(f"in {count(number, 'case')} {what}" for number, what in rest if number)]) + "."
 
 
 def _every(number: int, place: str) -> str:

@@ -23,7 +23,7 @@ class Entry:
     date: str
     facts: tuple[tuple[str, tuple[str, ...]], ...]
     elsewhere: tuple[tuple[str, str], ...]
-    """The newest run of the same cases on each other machine: its folder, and the machine in words."""
+    """The newest run of these cases on each other machine: its folder, and the machine in words."""
     headline: tuple[str, ...]
     incomplete: tuple[str, ...]
 
@@ -84,9 +84,9 @@ def _elsewhere(run: RunSummary, runs: Sequence[RunSummary]) -> tuple[tuple[str, 
     """The newest run with the same profile and a case in common, on each machine that `run` has not measured."""
     found = {_identity(place): ("", "") for place in run.places}
     for other in runs:
-        if other.profile == run.profile and _cases(other) & _cases(run):
-            for place in other.places:
-                found.setdefault(_identity(place), (other.run_id, _machine(place)))
+        common = len(_cases(other) & _cases(run)) if other.profile == run.profile else 0
+        for place in other.places if common else ():
+            found.setdefault(_identity(place), (other.run_id, f"{_machine(place)} ({count(common, 'common case')})"))
     return tuple(one for one in found.values() if one[0])
 
 

@@ -132,6 +132,44 @@ def test_axe_finds_nothing_that_keeps_anybody_out(browser, checked, name, scheme
     reader.context.close()
 
 
+@pytest.mark.parametrize("script", [True, False])
+def test_the_machines_side_by_side_scroll_in_their_box_and_lead_to_their_cases(browser, checked, script):
+    reader = Reader(browser, checked["merged"], java_script_enabled=script)
+    reader.page.set_viewport_size({"width": 390, "height": 800})
+    table = reader.table("The fastest, by case and machine")
+    box = table.locator("xpath=..")
+    before = [table.locator(where).first.bounding_box()["x"] for where in ("thead th", "tbody th", "td")]
+    box.evaluate("box => box.scrollLeft = 60")
+    after = [table.locator(where).first.bounding_box()["x"] for where in ("thead th", "tbody th", "td")]
+    assert after[:2] == before[:2]
+    assert after[2] < before[2]
+    for place in (1, 2):
+        link = table.locator(f"tbody tr:first-child td:nth-child({place + 1}) a")
+        link.click()
+        target = reader.page.locator(f'[id="{link.get_attribute("href")[1:]}"]')
+        assert target.get_attribute("class").startswith("outcome")
+        assert target.bounding_box()["y"] < 700
+        assert reader.page.locator(f'[data-part="{place - 1}"]').locator(target).count() == 1
+        reader.page.evaluate("scrollTo(0, 0)")
+    rates = reader.table("Images per second with half")
+    assert not rates.is_visible()
+    reader.page.emulate_media(media="print")
+    assert rates.is_visible()
+    assert reader.said == []
+    reader.context.close()
+
+
+def test_a_filter_finds_rows_of_the_machines_side_by_side(browser, checked):
+    reader = Reader(browser, checked["merged"])
+    reader.page.fill("input[name=q]", "batch 2")
+    shown = reader.table("The fastest, by case and machine").locator("tbody tr:visible")
+    assert [text.split("\t")[0] for text in shown.all_inner_texts()] == ["infer · cnn4 · 224 px, batch 2"]
+    reader.page.select_option("select[name=times]", "relative")
+    assert not reader.table("Each machine with its run").is_visible()
+    assert reader.said == []
+    reader.context.close()
+
+
 def test_axe_would_find_something(browser, checked, tmp_path):
     from axe_playwright_python.sync_playwright import Axe
 

@@ -98,6 +98,47 @@ def test_the_index_says_what_each_run_was(tmp_path):
     assert "default-src 'none'" in page
 
 
+def facts(page, run):
+    """The facts of a run on the index, by name: each a list of lines."""
+    entry = page.split(f'<h3><a href="runs/{run}/report.html">')[1].split("</li>\n")[0]
+    found = re.findall(r"<dt>(.*?)</dt>((?:<dd>.*?</dd>)+)", entry)
+    return {name: re.findall(r"<dd>(.*?)</dd>", lines) for name, lines in found}
+
+
+def test_a_run_on_several_types_of_node_has_a_line_for_each(tmp_path):
+    def placed(record):
+        node = record.block.number % 4
+        more = {"hostname_digest": f"{node}" * 6, "engine": "slurm", "cpu_model": f"CPU {'AB'[node % 2]}"}
+        return dataclasses.replace(record, host=dataclasses.replace(record.host, **more))
+
+    runs = [change_records(tmp_path, a_run(tmp_path, name, day=day), placed) for name, day in (("r", 2), ("s", 3))]
+    page = publish(tmp_path, *runs)
+    assert sorted(facts(page, "r")["machine"]) == [f"CPU {kind}, 2 CPUs, 24 GiB, slurm" for kind in "AB"]
+    assert "On both machines pytorch (eager) runs cnn4 fastest." in page
+    # The nodes of a type may change from run to run; the history is that of the type.
+    assert re.findall(r"<h3>(CPU .*?)</h3>", page) == ["CPU A, slurm", "CPU B, slurm"]
+
+
+def test_runs_of_the_same_cases_on_other_machines_are_found_together(tmp_path):
+    runs = [
+        a_run(tmp_path, "here", day=1, cases=(CASE, OTHER)),
+        a_run(tmp_path, "old", day=2, machine="two"),
+        a_run(tmp_path, "new", day=3, machine="two"),
+        a_run(tmp_path, "again", day=4),
+        a_run(tmp_path, "third", day=5, machine="three", cases=(CASE, OTHER)),
+        a_run(tmp_path, "apart", day=6, machine="four", cases=(step_case("vgg16", 1),)),
+        a_run(tmp_path, "long", day=7, machine="five", profile="full"),
+    ]
+    page = publish(tmp_path, *runs)
+    machine = "Example CPU 2 GHz, 2 CPUs, 24 GiB, venv"
+    assert facts(page, "here")["other machines"] == [
+        f'<a href="runs/third/report.html">third</a> on {machine} (2 common cases)',
+        f'<a href="runs/new/report.html">new</a> on {machine} (1 common case)',
+    ]
+    for name in ("apart", "long"):
+        assert "other machines" not in facts(page, name)
+
+
 def test_the_index_shows_the_card_of_each_run_that_has_one(tmp_path):
     runs = [a_run(tmp_path, f"r{day}", day=day) for day in (1, 2, 3)]
     page = publish(tmp_path, *runs)
@@ -218,13 +259,14 @@ def test_a_run_without_its_plan_is_known_by_its_records(tmp_path):
         publish(tmp_path, str(run), code=SOME_FAILED)
 
 
-def test_what_the_site_kept_before_it_kept_the_seed_is_read_on(tmp_path):
+def test_what_the_site_kept_before_it_kept_more_is_read_on(tmp_path):
     runs = [a_run(tmp_path, name) for name in "ab"]
     publish(tmp_path, *runs)
     path = tmp_path / "site/runs/a/summary.json"
     kept = json.loads(path.read_text()) | {"summary_version": 1}
-    del kept["order_seed"]
+    del kept["order_seed"], kept["places"][0]["described"]
     path.write_text(json.dumps(kept))
+    assert facts(publish(tmp_path, runs[1]), "a")["machine"] == ["Example CPU 2 GHz, venv"]
     assert 'href="runs/a/report.html"' in publish(tmp_path, *runs)
 
 

@@ -39,7 +39,7 @@ function applyFilter() {
     }
     table.closest(".scroll").hidden = shown === 0;
     const group = table.closest("details.group");
-    if (group && active) group.open = shown > 0;
+    if (group && active && table.querySelector("[data-case]")) group.open = shown > 0;
   }
   for (const one of document.querySelectorAll("article[data-case]")) one.hidden = !fits(one.dataset.case, one.textContent);
   for (const one of document.querySelectorAll("details[data-case]")) {
