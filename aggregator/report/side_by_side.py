@@ -180,7 +180,8 @@ def _versions(environments: Sequence[Environment], places: Sequence[str]) -> str
     where: dict[str, dict[str, list[str]]] = {}
     for env, place in zip(environments, places, strict=True):
         for program, version in hosts.versions(env.records).items():
-            where.setdefault(program, {}).setdefault(version, []).append(place)
+            if version != DASH:  # unknown
+                where.setdefault(program, {}).setdefault(version, []).append(place)
     said = [
         f"{program}: " + ", ".join(f"{version} on {' and on '.join(on)}" for version, on in found.items())
         for program, found in where.items()
