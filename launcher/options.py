@@ -74,6 +74,15 @@ def _switch(text: str) -> bool:
     return text == "on"
 
 
+HOST = re.compile(r"(?:ssh://)?(?:[\w+][\w.+-]*@)?(?P<place>[\w\[:][\w.:\]-]*)", re.ASCII)
+
+
+def _host(text: str) -> str:
+    if not HOST.fullmatch(text):  # above all no word that begins with `-`, which ssh would take for an option
+        raise ValueError("a host as ssh takes it: name, user@name, ssh://user@name:port or a Host of ~/.ssh/config")
+    return text
+
+
 def _expanded(text: str) -> str:
     """Folders separated by commas, each with its `~` expanded: a shell expands only one at the beginning of a word."""
     parts = (part.strip() for part in text.split(","))
@@ -110,6 +119,9 @@ OPTIONS = {
     "out": Option(
         "folder that runs are written to (default: results)", lambda text: Path(os.path.expanduser(text)).absolute()
     ),
+    "hosts": Option(
+        "measure on these machines over ssh instead, one after the other: user@a,user@b", _host, listed=True
+    ),
     "partition": Option("with --engine slurm: the partition of the nodes (default: the cluster's)", default=""),
     "nodes": Option("with --engine slurm: how many nodes measure at the same time (default: 1)", _whole(1, 1000), 1),
     "cpus": Option("CPU set like 0-3,6 (default: all visible)", default=""),
@@ -127,7 +139,7 @@ SWITCHES = {
     "venvs": "remove virtual environments too",
     "results": "remove results too",
 }
-MEASURED = tuple(name for name in (*OPTIONS, "aa", "strict") if name != "run")
+MEASURED = tuple(name for name in (*OPTIONS, "aa", "strict") if name not in ("hosts", "run"))
 """The options of bench, which plan has too: it shows what bench would do with them."""
 SETTINGS = tuple(name for name in MEASURED if name not in ("out", "strict"))
 """Options that shape what is measured: kept in run.json, and not to be changed when a run is resumed."""

@@ -62,7 +62,7 @@ FLOORS = {
         ("build", "datasets"),
         ("engines", "plan"),
         ("run",),
-        ("slurm",),
+        ("hosts", "slurm"),
         ("commands",),
         ("cli",),
         ("__main__",),

@@ -1,6 +1,7 @@
 """`merge`: put several runs, of one machine or more, side by side in one report; no samples are pooled."""
 
 import argparse
+import dataclasses
 
 from aggregator.commands.report import add_choices, make
 from aggregator.commands.shared import RUN_HELP, load_runs, target_folder
@@ -18,7 +19,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Write the report; its path is the last line of standard output."""
-    runs = [loaded for _, loaded in load_runs(given.runs)]
+    # The names that their owner sees: a folder may be named after a machine.
+    runs = [dataclasses.replace(loaded, name=folder.name) for folder, loaded in load_runs(given.runs)]
     if len(runs) < 2:
         raise CannotReport("merge puts two or more runs side by side and was given one; `report` is for one")
     return make(runs, given.out, given)

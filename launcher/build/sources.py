@@ -1,12 +1,15 @@
 """The sources of a build: their commit, and digests that tell whether two builds are the same."""
 
 import hashlib
+import json
 import os
 import subprocess
 import tomllib
 from pathlib import Path
 
 RECIPE = "images/Dockerfile"
+COMMIT_NAME = "commit.json"
+"""Stands for the repository in a copy of the sources that was sent to another machine: what `commit` said here."""
 SHARED = (RECIPE, "runners/__init__.py", "runners/harness", "runners/reference")
 
 
@@ -25,8 +28,16 @@ def commit(root: Path) -> tuple[str | None, bool | None]:
     status = _git(root, "status", "--porcelain")
     # Below the top of another repository, whose commit says nothing about these sources, the first line is no prefix.
     if head is None or status is None or not head.startswith("\n"):
-        return None, None
+        return _noted(root)
     return head.strip(), bool(status)
+
+
+def _noted(root: Path) -> tuple[str | None, bool | None]:
+    try:
+        head, dirty = json.loads((root / COMMIT_NAME).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None, None
+    return head, dirty
 
 
 def _git(root: Path, *words: str) -> str | None:

@@ -17,6 +17,8 @@ from launcher.engines.selection import prepare as prepare_programs
 from launcher.engines.selection import select
 from launcher.engines.venv import LIBRARIES
 from launcher.errors import ExitCode, Interrupted, UsageError
+from launcher.hosts.folder import is_group
+from launcher.hosts.run import on_hosts
 from launcher.options import Options
 from launcher.ownership import lock
 from launcher.plan.cases import with_data, without
@@ -41,13 +43,15 @@ HELP = "measure, then report; with --run ID go on where that run stopped"
 
 def add(parser: ArgumentParser) -> None:
     """Its options."""
-    options.add(parser, *options.MEASURED, "run")
+    options.add(parser, *options.MEASURED, "hosts", "run")
 
 
 def run(root: Path, given: Namespace, stop: Stop) -> int:
     """Carry a run out and report it. Returns the exit code."""
     asked = options.measured(given)
     with stop.on_signals():
+        if given.hosts or is_group(asked.out / given.run):
+            return on_hosts(root, given, asked, stop)
         if given.run:
             folder = folders.existing(asked.out, given.run)
             machine.require_folder(folder.path)

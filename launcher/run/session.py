@@ -3,7 +3,7 @@
 import dataclasses
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,17 +100,24 @@ def _warned_of_others(run: Run) -> Run:
 
 def report(root: Path, folder: Path) -> bool:
     """Have the aggregator report the run; whether there is a new page. Ctrl-C raises Interrupted."""
+    return aggregated(root, ["report", str(folder)], folder, f"make report RUN={folder.name}")
+
+
+def aggregated(root: Path, words: Sequence[str], folder: Path, again: str) -> bool:
+    """Have the aggregator make the page of the folder; whether there is a new one. `again` says how to make it later.
+
+    Ctrl-C raises Interrupted.
+    """
     stop, before = Stop(), _made_at(folder)
     with stop.on_signals():
         sys.stdout.flush()
-        ended = run_child([sys.executable, "-m", "aggregator", "report", str(folder)], root, 1, stop, REPORT_SECONDS)
+        ended = run_child([sys.executable, "-m", "aggregator", *words], root, 1, stop, REPORT_SECONDS)
     if ended.ending is Ending.INTERRUPTED:
-        raise Interrupted(f"interrupted during the report; make report RUN={folder.name}")
+        raise Interrupted(f"interrupted during the report; {again}")
     # The exit code says whether cases failed, not whether there is a page.
     made = _made_at(folder) != before
     if not made:
-        command = f"python -m aggregator report {shlex.quote(str(folder))}"
-        say(f"no complete report (exit code {ended.code}); to make it: {command}")
+        say(f"no complete report (exit code {ended.code}); to make it: python -m aggregator {shlex.join(words)}")
     return made
 
 
