@@ -5,7 +5,7 @@ import dataclasses
 
 from aggregator.commands.report import add_choices, make
 from aggregator.commands.shared import RUN_HELP, load_runs, target_folder
-from aggregator.read.run_folder import CannotReport
+from aggregator.read.run_folder import CannotReport, group_of
 
 HELP = "put several runs and machines side by side in one report"
 
@@ -19,8 +19,10 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Write the report; its path is the last line of standard output."""
-    # The names that their owner sees: a folder may be named after a machine.
-    runs = [dataclasses.replace(loaded, name=folder.name) for folder, loaded in load_runs(given.runs)]
+    runs = [
+        dataclasses.replace(loaded, name=folder.name) if group_of(folder) else loaded
+        for folder, loaded in load_runs(given.runs)
+    ]
     if len(runs) < 2:
         raise CannotReport("merge puts two or more runs side by side and was given one; `report` is for one")
     return make(runs, given.out, given)

@@ -16,7 +16,7 @@ from aggregator.read.record_files import read_records
 from aggregator.read.schema import run_adapter
 from runners.harness.files import read_regular
 from runners.harness.record import Record, Status
-from runners.harness.run import PILOTS, RUN_BYTES, RUN_NAME, RUN_VERSION, Run, RunState, impossible
+from runners.harness.run import HOSTS_NAME, PILOTS, RUN_BYTES, RUN_NAME, RUN_VERSION, Run, RunState, impossible
 from runners.harness.strict_json import RepeatedKey
 
 RUN_ORDER = attrgetter("block.sequence", "record_id")
@@ -132,13 +132,19 @@ def _read_plan(folder: Path) -> tuple[Run | None, list[str]]:
     why = impossible(plan)
     if why:
         return None, [f"{RUN_NAME} is not valid ({why}), so what was planned is unknown"]
-    return plan, [] if plan.state is RunState.COMPLETE else [_unfinished(plan)]
+    return plan, [] if plan.state is RunState.COMPLETE else [_unfinished(plan, group_of(folder) or plan.run_id)]
 
 
-def _unfinished(plan: Run) -> str:
+def group_of(folder: Path) -> str:
+    """The name of the run on several hosts that this folder is a part of; empty for a run of its own."""
+    parent = folder.resolve().parent
+    return parent.name if (parent / HOSTS_NAME).is_file() else ""
+
+
+def _unfinished(plan: Run, name: str) -> str:
     """That the run did not finish, and how it goes on: where its time was up, with more of it."""
     longer = " BUDGET=…, longer than it had" if plan.budget_cuts_planned else ""
-    return f"the run did not finish (state: {plan.state}); to go on: make bench RUN={clean(plan.run_id, 80)}{longer}"
+    return f"the run did not finish (state: {plan.state}); to go on: make bench RUN={clean(name, 80)}{longer}"
 
 
 def _refuse_newer_plan(path: Path, data: bytes) -> None:

@@ -14,9 +14,8 @@ from launcher.errors import UsageError, require_name
 from launcher.options import HOST, SETTINGS, SWITCHES
 from launcher.run.folder import RunFolder, load
 from runners.harness.files import read_regular, write_atomically
-from runners.harness.run import RUN_NAME, RunState
+from runners.harness.run import HOSTS_NAME, RUN_NAME, RunState
 
-HOSTS_NAME = "hosts.json"
 MOST_BYTES = 2**20
 
 
@@ -104,7 +103,9 @@ def create(out: Path, profile: str, hosts: list[str], settings: dict[str, str]) 
 
 
 def existing(path: Path) -> GroupFolder:
-    """The folder of earlier runs. A damaged file is a UsageError."""
+    """The folder of earlier runs. Another folder, or a damaged file, is a UsageError."""
+    if not is_group(path):
+        raise UsageError(f"{path}: no run with --hosts; leave --run or --hosts out")
     try:
         group = _GROUP.validate_json(read_regular(path / HOSTS_NAME, MOST_BYTES))
     except OSError as error:

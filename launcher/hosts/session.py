@@ -4,7 +4,6 @@ import os
 import queue
 import subprocess
 import threading
-from collections import deque
 from typing import IO
 
 from launcher.errors import NotReady
@@ -15,7 +14,7 @@ from launcher.text import say
 from runners.harness.clock import now_ns
 
 LINE_BYTES = 2**16
-KEPT_LINES = 30
+KEPT_THERE = "what was measured is kept there until this run is resumed"
 
 
 def run_there(host: str, name: str, script: str, payload: bytes, stop: Stop) -> int:
@@ -29,7 +28,7 @@ def run_there(host: str, name: str, script: str, payload: bytes, stop: Stop) -> 
     lines: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read, args=(child.stdout, lines), daemon=True).start()
     talk = _Talk(child.stdin, os.fsencode(script) + payload)
-    said: deque[str] = deque(maxlen=KEPT_LINES)
+    said = ""
     try:
         while talk.goes_on(stop):
             try:
@@ -40,12 +39,12 @@ def run_there(host: str, name: str, script: str, payload: bytes, stop: Stop) -> 
                 child.wait()
                 break
             if line.strip():
-                said.append(line)
+                said = line
                 say(f"{name}: {line}")
     finally:
         code = ssh.end(child)
     if code == ssh.SSH_FAILED and not stop.requested:
-        raise NotReady(f"the connection was lost: {ssh.explained(host, chr(10).join(said))}")
+        raise NotReady(f"the connection was lost ({said or 'ssh does not say why'}); {KEPT_THERE}")
     return code
 
 

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 from launcher.errors import NotReady
 from launcher.ownership.owner import ENVIRONMENT, this_launcher
@@ -77,11 +76,10 @@ def ask(host: str, script: str) -> str:
 
 def explained(host: str, said: str) -> str:
     """Why ssh failed, and what to do about it."""
-    name = re.sub(r"^ssh://|^.*@", "", host)
     if "IDENTIFICATION HAS CHANGED" in said:
         return (
             "its key is not the key that this machine knows, so it may be another machine; "
-            f"if you know why, forget the old key: ssh-keygen -R {name}"
+            f"if you know why, forget the old key, with the command that this prints: ssh {host}"
         )
     if "Host key verification failed" in said or "host key is known" in said:
         return f"its key is unknown here, and is never accepted unseen; connect once and compare it: ssh {host}"
@@ -91,7 +89,7 @@ def explained(host: str, said: str) -> str:
             "(a key with a passphrase also needs ssh-add)"
         )
     if "Could not resolve hostname" in said:
-        return f"no machine of this name; look in {Path('~/.ssh/config')} and at the spelling"
+        return "no machine of this name; look at the spelling, and into ~/.ssh/config"
     if re.search(r"timed out|refused|No route|unreachable|reset|closed", said):
         return f"it does not answer ({last_line(said)}); is it on, and does it run an SSH server?"
     return f"ssh failed ({last_line(said) or 'it does not say why'}); try: ssh {host} true"

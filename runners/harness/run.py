@@ -22,6 +22,8 @@ ORDER_SINCE = 5
 RUN_NAME = "run.json"
 RUN_BYTES = 32 * 2**20
 """The most bytes of run.json."""
+HOSTS_NAME = "hosts.json"
+"""Marks the folder whose folders are the runs of several hosts, each with its host's name."""
 PILOTS = "pilots"
 """The subfolder of a run's folder with its pilots, which are a small run of their own."""
 NOT_TRIED = "NOT TRIED"
