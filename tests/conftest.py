@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if about(item) & only]
     for item in items:
         needs = [
-            *(need for need in ("browser", "docker", "gpu", "slurm") if item.get_closest_marker(need)),
+            *(need for need in ("browser", "docker", "gpu", "slurm", "ssh") if item.get_closest_marker(need)),
             *sorted(needed(item)),
         ]
         for reason in filter(None, map(lacking, needs)):

@@ -13,6 +13,7 @@ from _pytest.mark import ParameterSet
 from runners.harness import nvidia
 
 ROOT = Path(__file__).resolve().parent.parent
+SSHD = Path("/usr/sbin/sshd")
 KNOWN = sorted(folder.name for folder in (ROOT / "images").iterdir() if folder.is_dir())
 
 
@@ -57,6 +58,9 @@ def lacking(need: str) -> str | None:
         except (OSError, subprocess.TimeoutExpired):
             answered = False
         return None if answered else "no Slurm controller answers"
+    if need == "ssh":
+        found = SSHD.exists() and shutil.which("ssh")
+        return None if found else "no OpenSSH server and client here: apt-get install openssh-server openssh-client"
     if need == "browser":
         missing = [name for name in ("playwright", "axe_playwright_python") if importlib.util.find_spec(name) is None]
         if missing:

@@ -60,6 +60,8 @@ def unpack(stream: IO[bytes], target: Path) -> None:
                     raise BadArchive(f"not a regular file: {member.name!r}")
     except (tarfile.TarError, EOFError) as error:
         raise BadArchive(f"cut short or damaged ({error})") from error
+    except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        raise BadArchive("a name stands for two things") from error
 
 
 def _write(path: Path, content: IO[bytes]) -> None:

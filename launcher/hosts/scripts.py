@@ -56,6 +56,7 @@ def launch(size: int, words: list[str], variables: Mapping[str, str]) -> str:
     command = shlex.join([*words, "--make", " ".join(variables)])
     return f"""\
 {{
+echo "{MARK}"
 set -m
 {_FOLDER}{_CHOOSE_PYTHON}
 cd "$folder" && exec 8>lock || exit {ExitCode.NOT_READY}
@@ -72,7 +73,7 @@ launcher=$!
 watch=$!
 wait "$launcher"
 code=$?
-kill -KILL "$watch"
+kill -KILL "$watch" 2>/dev/null
 exit "$code"
 }}
 """

@@ -8,7 +8,7 @@ from typing import IO
 
 from launcher.errors import NotReady
 from launcher.hosts import ssh
-from launcher.hosts.scripts import HEARTBEAT_SECONDS, STOP
+from launcher.hosts.scripts import HEARTBEAT_SECONDS, MARK, STOP
 from launcher.stop import GRACE_SECONDS, POLL_SECONDS, Stop
 from launcher.text import say
 from runners.harness.clock import now_ns
@@ -28,7 +28,7 @@ def run_there(host: str, name: str, script: str, payload: bytes, stop: Stop) -> 
     lines: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_read, args=(child.stdout, lines), daemon=True).start()
     talk = _Talk(child.stdin, os.fsencode(script) + payload)
-    said = ""
+    said, begun = "", False
     try:
         while talk.goes_on(stop):
             try:
@@ -40,7 +40,9 @@ def run_there(host: str, name: str, script: str, payload: bytes, stop: Stop) -> 
                 break
             if line.strip():
                 said = line
+            if begun and line.strip():
                 say(f"{name}: {line}")
+            begun = begun or line == MARK
     finally:
         code = ssh.end(child)
     if code == ssh.SSH_FAILED and not stop.requested:
