@@ -42,6 +42,11 @@ def connect() -> docker.DockerClient:
     """A client of an engine that answers, or NotReady with the remedy."""
     host, said_by = address()
     place = f"{host} ({said_by})"
+    if host.startswith("ssh://"):
+        raise NotReady(
+            f"the Docker engine at {place} is another machine's, whose containers see no folder of this machine; "
+            f"HOSTS={host} measures there"
+        )
     if host.startswith("unix://"):
         _require_socket(host.removeprefix("unix://"), place)
     try:

@@ -2,7 +2,6 @@
 
 import secrets
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from launcher.errors import UsageError, require_name
 from launcher.options import HOST, SETTINGS, SWITCHES
-from launcher.run.folder import RunFolder, load
+from launcher.run.folder import RunFolder, load, named_folder
 from runners.harness.files import read_regular, write_atomically
 from runners.harness.run import HOSTS_NAME, RUN_NAME, RunState
 
@@ -95,8 +94,7 @@ def is_group(path: Path) -> bool:
 
 def create(out: Path, profile: str, hosts: list[str], settings: dict[str, str]) -> GroupFolder:
     """Make a folder that is named after the time and the profile."""
-    path = out / f"{time.strftime('%Y%m%d-%H%M%S')}-{profile}-hosts"
-    path.mkdir()
+    path = named_folder(out, f"{profile}-hosts")
     group = Group(secrets.token_hex(4), hosts, settings)
     write_atomically(path / HOSTS_NAME, _GROUP.dump_json(group, indent=1))
     return GroupFolder(path, group)

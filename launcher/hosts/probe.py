@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from launcher.errors import NotReady
 from launcher.hosts import scripts, ssh
 from launcher.hosts.folder import label
+from launcher.stop import Stop
 from launcher.text import say
 
 ALIKE_SECONDS = 2.0
@@ -26,10 +27,10 @@ class Found:
     unsure: float
 
 
-def probe(host: str, place: str) -> Found:
+def probe(host: str, place: str, stop: Stop) -> Found:
     """Ask a host. Raises NotReady where it does not answer, or lacks what a launcher needs to start."""
     before = time.time()
-    said = ssh.ask(host, scripts.probe(place))
+    said = ssh.ask(host, scripts.probe(place), stop)
     after = time.time()
     answer = _ANSWER.search(said)
     if answer is None:

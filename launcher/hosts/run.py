@@ -57,7 +57,7 @@ def _probed(places: Mapping[str, str], stop: Stop) -> dict[str, Found]:
         if stop.requested:
             raise Interrupted("interrupted before anything started")
         try:
-            found[host] = probe(host, place)
+            found[host] = probe(host, place, stop)
         except NotReady as error:
             faults.append(str(error))
     if faults:

@@ -62,7 +62,8 @@ set -m
 cd "$folder" && exec 8>lock || exit {ExitCode.NOT_READY}
 flock -n 8 || {{ echo "a launcher is at work there already; wait for it, or stop it"; exit {ExitCode.NOT_READY}; }}
 find . -mindepth 1 -maxdepth 1 {kept} -exec rm -rf {{}} +
-head -c {size} | tar -xz --no-same-owner || {{ echo "cannot unpack into $folder"; exit {ExitCode.NOT_READY}; }}
+said=$(head -c {size} | tar -xz --no-same-owner 2>&1) || {{
+  echo "cannot unpack into $folder: ${{said%%$'\\n'*}}"; exit {ExitCode.NOT_READY}; }}
 exec 7<&0
 {exports}\
 ( make --silent .venv/host "PYTHON=$python" || exit {ExitCode.NOT_READY}

@@ -3,10 +3,14 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
+from contextlib import suppress
 
-from launcher.errors import NotReady
+from launcher.errors import Interrupted, NotReady
 from launcher.ownership.owner import ENVIRONMENT, this_launcher
+from launcher.stop import POLL_SECONDS, Stop
+from runners.harness.clock import now_ns
 
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 30.0
@@ -37,7 +41,7 @@ def start(host: str, stderr: int) -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=stderr,
-        env={**os.environ, "LC_ALL": "C", ENVIRONMENT: str(this_launcher())},
+        env={**os.environ, "LC_ALL": "C", "SSH_ASKPASS_REQUIRE": "never", ENVIRONMENT: str(this_launcher())},
         start_new_session=True,
     )
 
@@ -49,21 +53,20 @@ def require_client() -> None:
 
 
 def end(child: "subprocess.Popen[bytes]") -> int:
-    """Make sure that ssh has ended, and return its exit code."""
-    child.kill()
+    """Make sure that ssh has ended, with those that it started to reach the host, and return its exit code."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
     for stream in (child.stdout, child.stderr):
         if stream:
             stream.close()
     return child.wait()
 
 
-def ask(host: str, script: str) -> str:
+def ask(host: str, script: str, stop: Stop) -> str:
     """What a short script prints on the host. Raises NotReady where ssh or the script fails."""
     child = start(host, subprocess.PIPE)
     try:
-        answer, errors = child.communicate(os.fsencode(script), ANSWER_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise NotReady(f"{host}: no answer within {ANSWER_SECONDS:g} s; try: ssh {host} true") from error
+        answer, errors = _within(child, os.fsencode(script), host, stop)
     finally:
         code = end(child)
     said = errors.decode(errors="replace")
@@ -72,6 +75,19 @@ def ask(host: str, script: str) -> str:
     if code:
         raise NotReady(f"{host}: {last_line(said) or f'the script ended with exit code {code}'}")
     return answer.decode(errors="replace")
+
+
+def _within(child: "subprocess.Popen[bytes]", first: bytes | None, host: str, stop: Stop) -> tuple[bytes, bytes]:
+    deadline = now_ns() + int(ANSWER_SECONDS * 1e9)
+    while True:
+        try:
+            return child.communicate(first, POLL_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            first = None
+            if stop.requested:
+                raise Interrupted("interrupted before anything started") from error
+            if now_ns() > deadline:
+                raise NotReady(f"{host}: no answer within {ANSWER_SECONDS:g} s; try: ssh {host} true") from error
 
 
 def explained(host: str, said: str) -> str:
@@ -88,8 +104,8 @@ def explained(host: str, said: str) -> str:
             f"it lets nobody in without a password; give it your key: ssh-copy-id {host} "
             "(a key with a passphrase also needs ssh-add)"
         )
-    if "Could not resolve hostname" in said:
-        return "no machine of this name; look at the spelling, and into ~/.ssh/config"
+    if unknown := re.search(r"resolve hostname (\S+):", said):
+        return f"no machine has the name {unknown[1]}; look at the spelling, and into ~/.ssh/config"
     if re.search(r"timed out|refused|No route|unreachable|reset|closed", said):
         return f"it does not answer ({last_line(said)}); is it on, and does it run an SSH server?"
     return f"ssh failed ({last_line(said) or 'it does not say why'}); try: ssh {host} true"

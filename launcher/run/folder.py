@@ -73,15 +73,20 @@ class RunFolder:
 
 def create(out: Path, profile: str) -> RunFolder:
     """Make a folder that is named after the time and the profile."""
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{profile}"
+    folder = RunFolder(named_folder(out, profile))
+    folder.make()
+    return folder
+
+
+def named_folder(out: Path, what: str) -> Path:
+    """Make an empty folder that is named after the time and `what`."""
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{what}"
     for suffix in ("", *(f"-{number}" for number in range(2, 1000))):
-        folder = RunFolder(out / f"{stem}{suffix}")
         try:
-            folder.path.mkdir()
+            (out / f"{stem}{suffix}").mkdir()
         except FileExistsError:
             continue
-        folder.make()
-        return folder
+        return out / f"{stem}{suffix}"
     raise UsageError(f"{out}: too many runs named {stem}")
 
 

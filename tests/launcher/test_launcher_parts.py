@@ -182,6 +182,13 @@ def test_without_an_engine_docker_is_refused_and_auto_takes_the_other(
     assert ("engine venv (auto: no Docker engine" in said) is (engine == "auto")
 
 
+def test_an_engine_of_another_machine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its containers would see none of this machine's folders."""
+    monkeypatch.setenv("DOCKER_HOST", "ssh://alice@a")
+    with pytest.raises(NotReady, match="HOSTS=ssh://alice@a measures there"):
+        connection.connect()
+
+
 def test_what_is_no_socket_is_said_to_be_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/file")
