@@ -52,6 +52,8 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
     with stop.on_signals():
         if given.hosts or is_group(asked.out / given.run):
             return on_hosts(root, given, asked, stop)
+        if given.run and is_group(asked.out):
+            raise UsageError(f"{given.run} is the run of another machine; --run {asked.out.name} goes on there")
         if given.run:
             folder = folders.existing(asked.out, given.run)
             machine.require_folder(folder.path)

@@ -15,7 +15,7 @@ from launcher.errors import ExitCode, NotReady
 from launcher.ownership.lock import LOCK_NAME, locked
 from launcher.stop import Stop
 from launcher.text import answer
-from runners.harness.run import RUN_NAME
+from runners.harness.run import HOSTS_NAME, RUN_NAME
 
 HELP = "remove what dead launchers left; with options also images, virtual environments, results"
 
@@ -29,7 +29,8 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
     """Remove what dead launchers left; images, virtual environments and results only where the options name them."""
     answer(f"processes, containers, temporary folders of dead launchers: {remove_leftovers()} removed")
     answer(f"unfinished data sets: {remove_unfinished(root / 'data')} removed")
-    runs = sorted(path.parent for path in given.out.glob(f"*/{RUN_NAME}")) if given.out.is_dir() else []
+    found = (path for name in (RUN_NAME, HOSTS_NAME) for path in given.out.glob(f"*/{name}"))
+    runs = sorted(path.parent for path in found) if given.out.is_dir() else []
     if given.images:
         _remove_images()
     if given.venvs:

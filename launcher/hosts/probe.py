@@ -36,7 +36,7 @@ def probe(host: str, place: str, stop: Stop) -> Found:
     if answer is None:
         raise NotReady(f"{host}: bash there does not answer as expected; try: ssh {host} bash -c 'date +%s.%N'")
     ahead, unsure = float(answer[1]) - (before + after) / 2, (after - before) / 2
-    return Found(answer[3].removesuffix("/run.json"), answer[2], ahead, unsure)
+    return Found(answer[3], answer[2], ahead, unsure)
 
 
 def warn(hosts: Mapping[str, Found]) -> None:

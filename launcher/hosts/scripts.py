@@ -36,11 +36,11 @@ mkdir -p "$folder" || exit 3
 )
 
 
-def probe(run: str) -> str:
-    """Ask for the time of day, the boot of the machine, and the name of the run in this folder of results."""
+def probe(place: str) -> str:
+    """Ask for the time of day, the boot of the machine, and the run in this folder of results."""
     return (
-        f'{PROBE}cd "$folder"; run=$(ls -d {shlex.quote(run)}/*/run.json 2>/dev/null | head -n 1)\n'
-        f'echo "{MARK} $(date +%s.%N) $(cat /proc/sys/kernel/random/boot_id) $run"\n'
+        f"{PROBE}{_find_run(place)}"
+        f'echo "{MARK} $(date +%s.%N) $(cat /proc/sys/kernel/random/boot_id) ${{run%/run.json}}"\n'
     )
 
 
@@ -72,7 +72,7 @@ launcher=$!
 ( while read -r -t {SILENT_SECONDS} -u 7 word; do [ -z "$word" ] || kill -TERM -- "-$launcher"; done
   kill -TERM -- "-$launcher" ) >/dev/null 2>&1 &
 watch=$!
-wait "$launcher"
+wait "$launcher" 2>/dev/null
 code=$?
 kill -KILL "$watch" 2>/dev/null
 exit "$code"
@@ -80,6 +80,11 @@ exit "$code"
 """
 
 
-def fetch(run: str) -> str:
-    """Send the newest state of the run, without what its variants compiled."""
-    return f'{_FOLDER}cd "$folder"/{shlex.quote(run)}/*/ && echo "{MARK}" && exec tar -cz --exclude=./compiled .\n'
+def fetch(place: str) -> str:
+    """Send the newest state of the run in this folder of results, without what its variants compiled."""
+    pack = f'cd "${{run%/run.json}}" && echo "{MARK}" && exec tar -cz --exclude=compiled .'
+    return f'{_FOLDER}{_find_run(place)}[ -n "$run" ] && {pack}\n'
+
+
+def _find_run(place: str) -> str:
+    return f'cd "$folder" && run=$(ls -d {shlex.quote(place)}/*/run.json 2>/dev/null | head -n 1)\n'

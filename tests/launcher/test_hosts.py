@@ -58,8 +58,9 @@ run = new or Path(asked["RUN"])
 (run / "records").mkdir(parents=True, exist_ok=True)
 with open(run / "asked", "a") as file:
     print(json.dumps([sys.argv[1:], asked]), file=file)
-(run / "compiled").mkdir(exist_ok=True)
-(run / "compiled" / "code").write_text("large")
+for folder in (run / "compiled", run / "pilots" / "compiled"):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "code").write_text("large")
 plan = Path("launcher/plan.json").read_text()
 text = {"complete": plan, "incomplete": plan.replace('"complete"', '"incomplete"')}
 
@@ -163,7 +164,7 @@ def test_each_host_measures_and_its_run_is_fetched(tree: Path, capsys: pytest.Ca
         assert words == ["bench", "--strict", "--make", "PROFILE DATA OUT"]
         assert variables["DATA"] == "/a b/it's $HOME"
         assert (run / "records" / "0.json").exists()
-        assert not (run / "compiled").exists()
+        assert not list(run.rglob("compiled"))
     merged = json.loads((group(tree) / "report.html").read_text())
     assert merged[:3] == ["merge", str(group(tree) / "one"), str(group(tree) / "two")]
 
@@ -464,6 +465,27 @@ def test_more_time_goes_to_complete_runs_and_some_hosts_can_be_chosen(tree: Path
     assert [len(asked_of(group(tree) / host)) for host in ("one", "two")] == [1, 2]
     assert asked_of(group(tree) / "two")[1][1]["BUDGET"] == "5m"
     assert bench(tree, "--run", name, "--hosts", "three") == 2
+
+
+def test_the_run_of_a_host_is_never_resumed_here(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fresh(tree, "one") == 0
+    assert bench(tree, "--run", str(group(tree) / "one")) == 2
+    assert f"--run {group(tree).name} goes on there" in capsys.readouterr().err
+
+
+def test_clean_removes_runs_on_hosts_among_the_results(tree: Path) -> None:
+    assert fresh(tree, "one") == 0
+    assert main(["clean", "--results", "--out", str(tree.parent / "out")], tree) == 0
+    assert not list((tree.parent / "out").iterdir())
+
+
+def test_a_folder_without_a_plan_is_not_taken_for_the_run(lab: Path, tree: Path) -> None:
+    """A launcher may die between making the folder of its run and writing its plan."""
+    behave(tree, "leave('incomplete', 1)")
+    assert fresh(tree, "one") == 1
+    (place(lab, "one").parent / "r0").mkdir()
+    assert bench(tree, "--run", group(tree).name) == 1
+    assert len(list((group(tree) / "one" / "records").iterdir())) == 2
 
 
 def test_a_password_of_an_index_is_neither_kept_nor_shown_in_the_list_of_processes(lab: Path, tree: Path) -> None:
