@@ -17,7 +17,7 @@ from statsmodels.stats.multitest import multipletests
 
 DELTA, FEWEST = math.log(1.02), 3
 ALPHA, ANYTIME, ENDED = 0.05, 0.025, 0.0175
-STEPS = ("train", "infer", "roof")
+STEPS = ("train", "infer", "scale", "roof")
 
 
 def level(record):

@@ -70,6 +70,6 @@ def ranked(levels: Levels) -> list[Competitor]:
     return sorted(candidates, key=lambda competitor: (level(competitor), competitor))
 
 
-def shared_blocks(levels: Sequence[Mapping[int, float]]) -> list[int]:
+def shared_blocks(levels: Sequence[Mapping[int, object]]) -> list[int]:
     """The numbers of the blocks that all competitors finished."""
     return sorted(set.intersection(*map(set, levels))) if levels else []

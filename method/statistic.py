@@ -12,7 +12,7 @@ FEWEST_IN_QUARTER = 2
 """The fewest steps in a quarter for a drift."""
 BURSTS_IN_QUARTER = 5
 """The fewest bursts of a loader's workers in a quarter for a drift."""
-STEP_WORKLOADS = ("train", "infer", "roof")
+STEP_WORKLOADS = ("train", "infer", "scale", "roof")
 
 
 def retained(samples: Samples) -> Sequence[int]:

@@ -11,6 +11,7 @@ from runners.harness.case import Case
 TITLES = {
     "train": "training step",
     "infer": "inference step",
+    "scale": "training step of several processes",
     "load": "data loading",
     "fit": "end-to-end training",
     "roof": "the machine's limits",

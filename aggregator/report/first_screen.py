@@ -22,13 +22,19 @@ from method.verdict import DELTA, FEWEST_BLOCKS, SMALLEST_DIFFERENCE, Verdict
 from runners.harness.case import Case
 from runners.harness.record import Record
 
-VERBS = {"train": "trains {}", "infer": "runs {}", "load": "loads images ({})", "fit": "trains {} from disk"}
+VERBS = {
+    "train": "trains {}",
+    "infer": "runs {}",
+    "scale": "trains {} in several processes",
+    "load": "loads images ({})",
+    "fit": "trains {} from disk",
+}
 """What a competitor does in a case, with the network or the stage."""
 BASELINE = "baseline"
 UNITS = {"load": "batch", "fit": "training"}
 """What the compared time is the time of, where it is not a step."""
 TIES = {Verdict.EQUIVALENT: "tied", Verdict.FEW_BLOCKS: "without a verdict", ALONE: f"with {ALONE}"}
-WORK = {"train": "training", "infer": "inference"}
+WORK = {"train": "training", "infer": "inference", "scale": "data-parallel training"}
 """What a workload is called in the line below the title, where that is not its name in a sentence."""
 
 

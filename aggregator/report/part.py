@@ -24,6 +24,7 @@ from aggregator.report.page import size_limits
 from aggregator.report.part_figures import MOST_OPEN, part_figures
 from aggregator.report.resources.tables import startup_table
 from aggregator.report.scores import score_table
+from aggregator.report.steps.scaling import scale_tables
 from aggregator.report.steps.tables import roof_table, step_tables
 from aggregator.report.undecided import going_on
 from runners.harness.case import Case
@@ -100,6 +101,8 @@ def result_tables(
             found += fit_tables(members, target)
         elif workload == "load":
             found += loader_tables(members)
+        elif workload == "scale":
+            found += scale_tables(members)
         elif members[0].is_roof:
             found.append(roof_table(members))
         else:

@@ -14,7 +14,7 @@ from method.compare import FIXED, paired, ratio
 from method.pairs import shared_blocks
 from method.verdict import FEWEST_BLOCKS, Verdict
 
-STEPS = {"train", "infer"}
+STEPS = {"train", "infer", "scale"}
 
 
 def relative_speed(cases: Sequence[CaseResult], palette: Palette) -> Figure | None:

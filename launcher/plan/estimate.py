@@ -98,7 +98,7 @@ def _operations(case: Case) -> float | None:
     if case.network is None or case.network not in CLASSES or case.input_size is None:
         return None
     if case.workload in STEP_WORKLOADS:
-        return step_cost(case.workload, case.network, case.input_size, case.batch_size, case.precision).flops
+        return step_cost(case.workload, case.network, case.input_size, case.images_a_step, case.precision).flops
     if not case.epochs or case.dataset is None:
         return None
     images = case.dataset.items or UNPREPARED_IMAGES.get(case.dataset.id, 0)

@@ -12,6 +12,8 @@ LOGITS_TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 2e-2, "fp16": 2e-2}
 LOSS_TOLERANCE = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 2e-2, "fp16": 2e-2}
 FP64_TOLERANCE = 1e-5
 """The relative tolerance between the float64 runs of two frameworks, which differ by rounding alone."""
+GRADIENT_TOLERANCE = 1e-5
+"""The relative tolerance between the gradient of several processes and of one process, in float32."""
 LOSS_STEPS = (1, 3)
 """The loss is compared after this many optimiser steps from the shared weights."""
 WIDEST_LOSS_TOLERANCE: Mapping[str, Mapping[int, float]] = {
@@ -32,6 +34,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "infer": _MODEL,
     "roof": ("logits_sketch",),
     "train": (*_MODEL, "losses"),
+    "scale": (*_MODEL, "losses", "gradient_difference"),
     "load": _PIXELS,
     "fit": (*_MODEL, "losses", *_PIXELS, "accuracy", "accuracy_restored"),
 }

@@ -27,6 +27,8 @@ class DatasetRef:
 
 
 STEPS = ("train", "infer")
+NETWORKS = (*STEPS, "scale", "fit")
+"""The workloads of networks."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,11 @@ class Case:
     device: str
     _: KW_ONLY
     network: str | None = axis(
-        "which network", dict.fromkeys((*STEPS, "fit"), "cnn4"), option="networks", chosen_for=STEPS, offers="networks"
+        "which network",
+        dict.fromkeys(NETWORKS, "cnn4"),
+        option="networks",
+        chosen_for=(*STEPS, "scale"),
+        offers="networks",
     )
     stage: str | None = axis(
         "load: how far a loader goes (decode, batch, normalize, transfer); roof: what is measured (product, copy)",
@@ -52,12 +58,12 @@ class Case:
     )
     input_size: int | None = axis(
         "side of the square image in pixels",
-        dict.fromkeys((*STEPS, "fit"), 224),
+        dict.fromkeys(NETWORKS, 224),
         "{} px",
         column="size",
         unit="px",
         option="sizes",
-        chosen_for=STEPS,
+        chosen_for=(*STEPS, "scale"),
         mandatory=True,
     )
     batch_size: int = axis(
@@ -67,10 +73,27 @@ class Case:
         unsaid={"roof": 1},
         column="batch",
         option="batches",
-        chosen_for=(*STEPS, "fit"),
+        chosen_for=NETWORKS,
         required=True,
         mandatory=True,
         choice="batch {}",
+    )
+    processes: int | None = axis(
+        "processes that share a step, each with an equal part of the CPUs, or each with a GPU",
+        {"scale": 1},
+        "processes {}",
+        option="processes",
+        chosen_for=("scale",),
+        mandatory=True,
+    )
+    global_batch: str | None = axis(
+        "fixed: the processes divide the batch; growing: each of them has a whole batch",
+        {"scale": "fixed"},
+        "{} global batch",
+        unsaid="fixed",
+        option="global_batch",
+        chosen_for=("scale",),
+        offers="global_batches",
     )
     workers: int | None = axis(
         "workers of the loader",
@@ -116,7 +139,7 @@ class Case:
     precision: str = axis(
         "fp32, tf32, bf16 or fp16, as the device has it",
         "fp32",
-        unsaid=dict.fromkeys((*STEPS, "load", "fit"), "fp32"),
+        unsaid=dict.fromkeys((*NETWORKS, "load"), "fp32"),
         option="precision",
         chosen_for=(*STEPS, "roof"),
         offers="precisions",
@@ -156,6 +179,11 @@ class Case:
         It seeds the order of a run, and links into reports contain it.
         """
         return json.dumps({name: value for name, value in asdict(self).items() if value is not None}, sort_keys=True)
+
+    @property
+    def images_a_step(self) -> int:
+        """The images of a step, over all its processes."""
+        return self.batch_size * ((self.processes or 1) if self.global_batch == "growing" else 1)
 
     @property
     def subject(self) -> str:

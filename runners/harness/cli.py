@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
+from runners.harness import rank, together
 from runners.harness.case import AXES, Case
 from runners.harness.expected import NOT_COMPARED, shortcoming
 from runners.harness.host import writing_remedy
@@ -37,7 +38,8 @@ def main(framework: Framework, argv: list[str] | None = None) -> int:
     except ManifestError as error:
         print(shown(str(error)), file=sys.stderr)
         return USAGE
-    if not options.check_only and not _writable(options.out):
+    own = rank.own()
+    if not options.check_only and not own.number and not _writable(options.out):
         return NOT_READY
     record = Record(
         schema_version=SCHEMA_VERSION,
@@ -51,9 +53,17 @@ def main(framework: Framework, argv: list[str] | None = None) -> int:
         command=provenance().get("command") or ["python", "-m", f"runners.{framework.name}", *arguments],
     )
     with tempfile.TemporaryDirectory(prefix="levelfield-") as scratch:
-        record = attempt(framework, options, record, manifest, Path(scratch))
+        if own.count == 1 and (case.processes or 1) > 1:
+            ended = together.attempt(framework, options, record, arguments, Path(scratch))
+            if isinstance(ended, int):
+                return ended
+            record = ended
+        else:
+            record = attempt(framework, options, record, manifest, Path(scratch))
     if record.error:
         print(shown(f"{record.status}: {record.error.kind}: {record.error.message}"), file=sys.stderr)
+    if own.number:
+        return together.leave_behind(record)
     if options.check_only:
         return _report_check(record)
     if not _written(record, options.out):

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from runners.harness.clock import now_ns
 from runners.harness.proc import control_groups, fields, read_int, read_text
+from runners.harness.rank import cpus as cpus_of_replicate
 
 
 @dataclass(frozen=True)
 class CpuTicks:
-    """Ticks of the CPUs that this process may use: all ticks, ticks at work, and ticks that the VM's host took."""
+    """Ticks of the CPUs that the replicate may use: all ticks, ticks at work, and ticks that the VM's host took."""
 
     total: int
     busy: int
@@ -67,11 +68,11 @@ def temperature() -> float | None:
 
 
 def clock_mhz() -> float | None:
-    """The clock of the fastest CPU that this process may use, in MHz.
+    """The clock of the fastest CPU that the replicate may use, in MHz.
 
     An idle CPU may show any clock; the fastest CPU is likely to be busy.
     """
-    cpus = os.sched_getaffinity(0)
+    cpus = cpus_of_replicate()
     khz = [read_int(f"/sys/devices/system/cpu/cpu{cpu}/cpufreq/scaling_cur_freq") for cpu in cpus]
     clocks = [value / 1000 for value in khz if value] or _clocks_of_cpuinfo(cpus)
     return max(clocks, default=None)
@@ -103,7 +104,7 @@ def _cpu_ticks() -> CpuTicks | None:
 
     Guest time is part of user time already.
     """
-    names = {f"cpu{cpu}" for cpu in os.sched_getaffinity(0)}
+    names = {f"cpu{cpu}" for cpu in cpus_of_replicate()}
     lines = [line.split() for line in (read_text("/proc/stat") or "").splitlines()]
     ours = [[int(value) for value in words[1:9]] for words in lines if len(words) >= 9 and words[0] in names]
     if len(ours) < len(names):

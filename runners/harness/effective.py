@@ -1,6 +1,6 @@
 """The settings in effect: what the framework reports, compared with the request."""
 
-from runners.harness import nvidia
+from runners.harness import nvidia, rank
 from runners.harness.host import cgroup_cpu_quota, shm_bytes, visible_cpus
 from runners.harness.record import Effective, provenance
 from runners.harness.workload import Invalid, Request, Seen
@@ -20,16 +20,19 @@ def effective(request: Request, seen: Seen) -> tuple[Effective, dict[str, str]]:
             raise Invalid("THREADS", f"{request.threads} threads were requested, {name} is {found}")
     if seen.device != case.device and case.workload != "load":  # loaders deliver in the host's memory
         raise Invalid("DEVICE", f"{case.device} was requested, {seen.device} was used")
+    _assert_cpus(request)
     computed = "tf32" if seen.tf32 and seen.precision == "fp32" else seen.precision
     if case.network and computed != case.precision:
         raise Invalid("PRECISION", f"{case.precision} was requested, {computed} is in effect")
     gpu = nvidia.current() if case.device == "gpu" else None
     wanted = provenance().get("gpu")
-    if gpu and wanted and gpu.uuid[4:] != str(wanted)[4:]:  # without GPU- or MIG-
+    if gpu and wanted and not request.rank.number and gpu.uuid[4:] != str(wanted)[4:]:  # without GPU- or MIG-
         raise Invalid("DEVICE", f"GPU {wanted} was requested, {gpu.uuid} was used")
     if case.device == "gpu" and gpu is None:
         unknown["gpu_uuid"] = "neither CUDA's driver nor nvidia-smi names one GPU"
-    parameters = {"parameters": seen.parameters} if seen.parameters else {}
+    more = {"parameters": seen.parameters} if seen.parameters else {}
+    if case.processes is not None:
+        more["cpus_a_process"] = str(len(rank.confined()))
     found = Effective(
         device=seen.device,
         precision=computed,
@@ -42,6 +45,14 @@ def effective(request: Request, seen: Seen) -> tuple[Effective, dict[str, str]]:
         shm_bytes=shm_bytes(),
         gpu=seen.gpu or (gpu.name if gpu else None) or None,
         gpu_uuid=gpu.uuid if gpu else None,
-        settings={**parameters, **seen.settings},
+        settings={**more, **seen.settings},
     )
     return found, {f"effective.{name}": reason for name, reason in unknown.items()}
+
+
+def _assert_cpus(request: Request) -> None:
+    """Raise Invalid unless this process, if it is one of several, keeps to its share of the replicate's CPUs."""
+    if request.rank.count > 1:
+        share, found = set(request.rank.share(sorted(rank.cpus()))), rank.confined()
+        if found != share:
+            raise Invalid("CPUS", f"a share of the CPUs {sorted(share)} was requested, {sorted(found)} are in use")

@@ -36,7 +36,7 @@ def fault(framework: str, device: str, error: Exception, killed_for_memory: bool
     message = f"{type(error).__name__}: {error}{notes}"[:500]
     if died is None:
         return Status.FAILED, Failure("ERROR", message, log_tail=log_tail(text))
-    status, kind, what = _of_dead_worker(died, killed_for_memory)
+    status, kind, what = of_dead_worker(died, killed_for_memory)
     return status, Failure(kind, f"a worker process {what} ({message})", log_tail=log_tail(text))
 
 
@@ -90,7 +90,8 @@ def _dead_worker() -> signal.Signals | None:
     return None
 
 
-def _of_dead_worker(died: signal.Signals, killed_for_memory: bool) -> tuple[Status, str, str]:
+def of_dead_worker(died: signal.Signals, killed_for_memory: bool) -> tuple[Status, str, str]:
+    """The status, the kind and what happened, in words, of a process that died by a signal."""
     if died is signal.SIGKILL and killed_for_memory:
         return Status.OOM, "OOM(host)", "was killed for memory"
     if died is signal.SIGBUS:

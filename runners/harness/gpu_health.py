@@ -8,7 +8,7 @@ moment, when the GPU is already idle: heat still shows then, a power cap hardly 
 from dataclasses import dataclass
 
 from runners.harness import nvidia
-from runners.harness.proc import process_tree
+from runners.harness.rank import processes
 
 TIMEOUT_SECONDS = 5.0
 LIMITS = {
@@ -124,14 +124,14 @@ def _processes(holders: list[tuple[int, int | None]] | None) -> int | None:
     if holders is None:
         return None
     seen = {pid for pid, _ in holders}
-    own = set(process_tree())
+    own = set(processes())
     # 0 would be wrong, because this process itself computes on the GPU: then the number is unknown.
     return len(seen - own) + bool(seen & own) or None
 
 
 def _process_bytes(holders: list[tuple[int, int | None]] | None) -> int | None:
     """The GPU memory of this process tree. If no process id is ours, the memory of the only process on the GPU."""
-    own = set(process_tree())
+    own = set(processes())
     mine = [held for pid, held in holders or [] if pid in own] or [held for _, held in holders or []]
     known = [held for held in mine if held is not None]
     alone = _processes(holders) == 1 or any(pid in own for pid, _ in holders or [])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runners.harness import nvidia
 from runners.harness.proc import control_groups, fields, read_int, read_text
+from runners.harness.rank import cpus
 from runners.harness.record import Host, provenance, unknown
 
 REFERENCE = ("numpy", "pillow")
@@ -20,8 +21,8 @@ ALLOCATOR = "GLIBC_TUNABLES"
 
 
 def visible_cpus() -> int:
-    """How many CPUs this process may run on; os.cpu_count() ignores the process's CPU set."""
-    return len(os.sched_getaffinity(0))
+    """How many CPUs the replicate may run on; os.cpu_count() ignores the process's CPU set."""
+    return len(cpus())
 
 
 def cgroup_cpu_quota() -> float | None:

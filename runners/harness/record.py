@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 10
+SCHEMA_VERSION = 11
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
@@ -29,6 +29,7 @@ SCHEMA_HISTORY = {
     8: "host: the settings of the C library's allocator",
     9: "host: the first package is the framework's own",
     10: "settings: the UUID of the GPU; resources: energy of all CPU packages with their memory, and of the GPU",
+    11: "scale: the processes that share a step; their gradients beside the gradients of one process",
 }
 
 RECORD_BYTES = 32 * 2**20
@@ -178,7 +179,8 @@ class Check:
     `losses` are the training losses before the 1st, 2nd … optimiser step from the shared weights, `losses_fp64` the
     losses of the framework's own float64 run. `evaluated_fp64` is a sketch of the logits in evaluation mode after the
     float64 run; it depends on the running statistics. `pixel_mean_difference` and `pixel_worst_image` are absolute
-    differences to the reference decoder, out of 255.
+    differences to the reference decoder, out of 255. `gradient_difference` is the largest relative difference, over the
+    arrays of a network, between the mean gradient of all processes and the gradient of one process on the whole batch.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -198,6 +200,7 @@ class Check:
     delivered_digest: str | None = None
     pixel_mean_difference: float | None = None
     pixel_worst_image: float | None = None
+    gradient_difference: float | None = None
 
 
 @dataclass(frozen=True)

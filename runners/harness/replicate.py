@@ -11,13 +11,14 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from runners.harness import health, memory, resources
+from runners.harness import health, memory, rank, resources, together
 from runners.harness.case import Case, Competitor
 from runners.harness.clock import now_ns
 from runners.harness.effective import effective
 from runners.harness.energy import Energy, Meter
 from runners.harness.faults import fault, remember_dead_worker
 from runners.harness.host import host
+from runners.harness.lockstep import follow, leading
 from runners.harness.loop import GROUP_STEPS, quiet_collector, sample_deliveries, sample_groups, sample_steps
 from runners.harness.manifest import Manifest, splits_read, verify_bytes
 from runners.harness.options import Options
@@ -38,6 +39,7 @@ def attempt(framework: Framework, options: Options, record: Record, manifest: Ma
     try:
         return _replicate(framework, options, record, manifest, scratch)
     except Exception as error:  # the process's edge: an unexpected error becomes a record too
+        together.claim()
         status, failure = fault(framework.name, record.case.device, error, memory.killed_processes() > killed_before)
     facts, unknown = host(framework.distributions, record.case.device)
     return dataclasses.replace(record, status=status, error=failure, host=facts, unknown=unknown)
@@ -46,7 +48,8 @@ def attempt(framework: Framework, options: Options, record: Record, manifest: Ma
 def _replicate(
     framework: Framework, options: Options, record: Record, manifest: Manifest | None, scratch: Path
 ) -> Record:
-    case = record.case
+    case, own = record.case, rank.own()
+    rank.settle()
     data_root = None
     if manifest and options.manifest:
         data_root = options.data or Path(manifest.root or options.manifest.parent)
@@ -62,13 +65,18 @@ def _replicate(
     workload = _workload_module(framework, case.workload)
     import_ns = now_ns() - began
     # `load` measures a loader's workers, so the framework computes on one thread in each of them.
-    threads = 1 if case.workload == "load" else options.threads
-    request = Request(case, record.competitor, threads, scratch, compiled, manifest, data_root)
+    threads = 1 if case.workload == "load" else options.threads // own.count
+    request = Request(case, record.competitor, threads, scratch, compiled, manifest, data_root, own)
     began = now_ns()
     work = workload.prepare(request)
     setup_ns = now_ns() - began
     timed: _Timed
     try:
+        if own.number and isinstance(work, StepWork):
+            follow(work, request)
+            return record
+        if isinstance(work, StepWork):
+            work = leading(work, own)
         if options.check_only:
             return _check_only(work, request, record)
         resources.reset_peak()
@@ -109,6 +117,7 @@ def _replicate(
             },
         )
     except Exception as error:
+        together.claim()  # before `close` breaks the connections of the other processes
         remember_dead_worker(error)
         raise
     finally:

@@ -6,16 +6,17 @@ import os
 from pathlib import Path
 
 from runners.harness.energy import Energy
-from runners.harness.proc import fields, process_tree, read_int, read_text
+from runners.harness.proc import fields, read_int, read_text
+from runners.harness.rank import processes
 from runners.harness.record import Resources, provenance, unknown
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def cpu_ticks() -> int:
-    """The CPU ticks of the process tree up to now, including ended children."""
+    """The CPU ticks of the replicate's processes up to now, including their ended children."""
     ticks = 0
-    for pid in process_tree():
+    for pid in processes():
         stat = read_text(f"/proc/{pid}/stat")
         if stat:
             ticks += sum(int(value) for value in stat.rpartition(")")[2].split()[11:15])
@@ -34,8 +35,8 @@ def reset_peak() -> None:
 
 
 def peak_rss_bytes() -> int:
-    """The sum of the peaks (VmHWM) of all processes in the tree: an upper bound of what they held at one time."""
-    return sum(int(fields(f"/proc/{pid}/status").get("VmHWM", "0 kB").split()[0]) * 1024 for pid in process_tree())
+    """The sum of the peaks (VmHWM) of all processes of the replicate: an upper bound of what they held at one time."""
+    return sum(int(fields(f"/proc/{pid}/status").get("VmHWM", "0 kB").split()[0]) * 1024 for pid in processes())
 
 
 def cgroup_peak_bytes() -> int | None:

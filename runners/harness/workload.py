@@ -13,6 +13,7 @@ from pathlib import Path
 from runners.harness.axes import Axis, Value
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import Manifest
+from runners.harness.rank import Rank
 from runners.harness.record import Check, PipelineStage
 
 
@@ -49,6 +50,7 @@ class Workload:
     precisions: tuple[str, ...] = ("fp32",)
     devices: tuple[str, ...] = ("cpu", "gpu")
     tracks: tuple[str, ...] = ("matched",)
+    global_batches: tuple[str, ...] = ("fixed", "growing")
     takes: tuple[str, ...] = ()
 
     @property
@@ -88,7 +90,8 @@ class Framework:
 class Request:
     """Everything that a workload needs to prepare one replicate.
 
-    `threads` is the number of compute threads that every competitor must use. `scratch` is an empty writable folder,
+    `threads` is the number of compute threads that every competitor must use, in each of its processes. `rank` is this
+    process's place among them. `scratch` is an empty writable folder,
     removed afterwards. `compiler_cache` is a writable folder for compiled code, shared by the replicates of this
     competitor on this case. `manifest` and `data_root` are None if the case has no data set.
     """
@@ -100,6 +103,7 @@ class Request:
     compiler_cache: Path
     manifest: Manifest | None = None
     data_root: Path | None = None
+    rank: Rank = Rank()
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The declaration of PyTorch, which needs no PyTorch installed."""
 
 from runners.harness.workload import Framework, Workload
-from runners.reference.layers import CLASSES, SIZES
+from runners.reference.layers import CLASSES, SCALED, SIZES
 
 VARIANTS = ("eager", "script", "compile", "channels_last", "script_channels_last", "compile_channels_last", "tuned")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
@@ -19,6 +19,7 @@ FRAMEWORK = Framework(
     workloads={
         "train": STEPS,
         "infer": STEPS,
+        "scale": Workload(("eager",), networks=SCALED, sizes=SIZES),
         "roof": Workload(variants=("eager",), stages=("product", "copy"), precisions=PRECISIONS),
         "load": Workload(
             variants=("plain", "tuned"),

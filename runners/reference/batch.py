@@ -35,7 +35,8 @@ def shared_batch(request: Request, classes: int | None = None) -> tuple[Array, N
     """The images and labels of the request's case. `classes` defaults to the network's usual number."""
     case = request.case
     classes = CLASSES[case.network] if classes is None else classes
-    return images(case.seed, case.batch_size, case.input_size), labels(case.seed, case.batch_size, classes)
+    count = case.images_a_step
+    return images(case.seed, count, case.input_size), labels(case.seed, count, classes)
 
 
 def begins_on_host(request: Request) -> bool:

@@ -31,7 +31,7 @@ class Cost:
 
 
 def step_cost(workload: str, network: str, input_size: int, batch_size: int, precision: str) -> Cost:
-    """The cost of one step of `train` or `infer`."""
+    """The cost of one step of `train`, `infer` or `scale`, over all its processes."""
     flops = elements = 0
     for number, layer in enumerate(_computing(network)):
         reads, weights, writes = _sizes(layer, input_size, batch_size)
@@ -41,7 +41,7 @@ def step_cost(workload: str, network: str, input_size: int, batch_size: int, pre
         flops += passes * forward
         elements += passes * traffic
     total = elements * ELEMENT_BYTES[precision]
-    if workload == "train":
+    if workload != "infer":
         total += ADAM_ACCESSES * ADAM_BYTES * counted(network, CLASSES[network]).trainable
     return Cost(flops, total)
 

@@ -59,7 +59,7 @@ def inference(
         found = np.concatenate([np.asarray(logits(part), np.float64) for part in parts])
         return _model_check(request, CLASSES[case.network], parameters, found[:REFERENCE_IMAGES])
 
-    return _step_work(request, step, synchronize, check, seen, stages, close)
+    return step_work(request, step, synchronize, check, seen, stages, close)
 
 
 def training(
@@ -83,26 +83,40 @@ def training(
     """
     case, classes = request.case, CLASSES[request.case.network]
     assert_parameters(case.network, classes, parameters)
-    losses: list[Any] = []
-
-    def recorded_step() -> None:
-        losses[COMPARED_LOSSES:] = [step()]  # keeps the first four and the latest
-
-    def complete_losses() -> None:
-        while len(losses) < COMPARED_LOSSES:
-            recorded_step()
-
-    def seen_afterwards() -> Seen:
-        complete_losses()  # first, because `seen` may take a step whose loss is not recorded
-        return seen()
+    recorded = Recorded(step, seen)
 
     def check() -> Check:
-        complete_losses()
-        values = [float(loss) for loss in losses]
+        values = recorded.losses()
         evidence = training_check(request, classes, parameters, logits, double, values[:COMPARED_LOSSES])
         return replace(evidence, loss_first=values[0], loss_last=values[-1])
 
-    return _step_work(request, recorded_step, synchronize, check, seen_afterwards, stages, close)
+    return step_work(request, recorded.step, synchronize, check, recorded.seen, stages, close)
+
+
+class Recorded:
+    """A training step that keeps the first losses and the latest, in the framework's own values."""
+
+    def __init__(self, step: Callable[[], Any], seen: Callable[[], Seen]) -> None:
+        self._step, self._seen = step, seen
+        self._losses: list[Any] = []
+
+    def step(self) -> None:
+        """The step."""
+        self._losses[COMPARED_LOSSES:] = [self._step()]
+
+    def seen(self) -> Seen:
+        """The settings in effect; first the missing steps, because `seen` may take a step whose loss is not kept."""
+        self._complete()
+        return self._seen()
+
+    def losses(self) -> list[float]:
+        """The loss before each of the first steps, then the latest."""
+        self._complete()
+        return [float(loss) for loss in self._losses]
+
+    def _complete(self) -> None:
+        while len(self._losses) < COMPARED_LOSSES:
+            self.step()
 
 
 def training_check(
@@ -163,7 +177,7 @@ def _run_in_float64(
     return losses, sketch(logits)
 
 
-def _step_work(
+def step_work(
     request: Request,
     step: Callable[[], object],
     synchronize: Callable[[], None],
@@ -172,12 +186,13 @@ def _step_work(
     stages: Mapping[str, Stage] | None,
     close: Callable[[], None],
 ) -> StepWork:
+    """The work of the request's case, with its images and its cost."""
     case = request.case
-    cost = step_cost(case.workload, case.network, case.input_size, case.batch_size, case.precision)
+    cost = step_cost(case.workload, case.network, case.input_size, case.images_a_step, case.precision)
     return StepWork(
         step=step,
         synchronize=synchronize,
-        items=case.batch_size,
+        items=case.images_a_step,
         check=check,
         seen=seen,
         close=close,

@@ -73,6 +73,7 @@ CLASSES: Mapping[str, int] = {
 }
 """The number of classes of each network, unless a data set has another number."""
 
+SCALED = tuple(CLASSES)
 SIZES: Mapping[str, tuple[int, ...]] = {name: (32,) if name == "cnn4" else (224, 128, 320) for name in CLASSES}
 """The input sizes at which a network is measured, in pixels a side, the usual size first."""
 
