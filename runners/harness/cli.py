@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -23,7 +24,18 @@ NOT_READY = 3
 
 
 def main(framework: Framework, argv: list[str] | None = None) -> int:
-    """Run one replicate.
+    """Run one replicate, or one process of a replicate."""
+    code = _run(framework, argv)
+    if rank.own().count > 1:
+        # A framework's clean-up at the end of Python waits for the other processes, which may have ended.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
+
+
+def _run(framework: Framework, argv: list[str] | None) -> int:
+    """Run it.
 
     Exit code 0: the record is `ok`; 1: the record says what went wrong; 2: usage; 3: the record cannot be written.
     """

@@ -47,6 +47,10 @@ class Rank:
         return items[self.number * size : (self.number + 1) * size]  # type: ignore[return-value]
 
 
+SINGLE = Rank()
+"""The rank of a process that is alone."""
+
+
 @functools.cache
 def own() -> Rank:
     """The rank of this process."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from runners.harness.axes import Axis, Value
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import Manifest
-from runners.harness.rank import Rank
+from runners.harness.rank import SINGLE, Rank
 from runners.harness.record import Check, PipelineStage
 
 
@@ -103,7 +103,7 @@ class Request:
     compiler_cache: Path
     manifest: Manifest | None = None
     data_root: Path | None = None
-    rank: Rank = Rank()
+    rank: Rank = SINGLE
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from runners.harness.proc import threads_named
+from runners.harness.rank import Rank
 from runners.harness.workload import Invalid, Request, Seen
 from runners.reference.precision import precision
 from runners.reference.rounding import multiplies_in_tf32
@@ -22,6 +23,8 @@ def configure(request: Request) -> None:
     jax.config.update("jax_platforms", "cuda" if case.device == "gpu" else "cpu")
     jax.config.update("jax_default_matmul_precision", "tensorfloat32" if case.precision == "tf32" else "highest")
     jax.config.update("jax_compilation_cache_dir", str(request.compiler_cache))
+    if request.rank.count > 1:
+        _meet(request.rank)
     try:
         multiplies_in_tf32(_squared)  # a first computation, before anything is measured
     except (RuntimeError, AssertionError) as error:
@@ -47,6 +50,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether this is JAX's error for full memory: at a step RESOURCE_EXHAUSTED, while compiling also others."""
     told = isinstance(error, jax.errors.JaxRuntimeError) and any(words in str(error) for words in NO_MEMORY)
     return told or "RESOURCE_EXHAUSTED" in str(error)
+
+
+def _meet(rank: Rank) -> None:
+    """Connect the processes. It must happen before JAX starts a device."""
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(rank.address, rank.count, rank.number)
 
 
 def _squared(matrix: np.ndarray) -> np.ndarray:

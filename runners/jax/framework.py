@@ -1,9 +1,11 @@
 """The declaration of JAX, which needs no JAX installed."""
 
 from runners.harness.workload import Framework, Workload
-from runners.reference.layers import CLASSES, SIZES
+from runners.reference.layers import CLASSES, SCALED, SIZES
 
 STEPS = {"networks": tuple(CLASSES), "sizes": SIZES, "scopes": ("compute", "transfer+compute")}
 TRAIN = Workload(("jit", "eager"), precisions=("fp32", "tf32"), **STEPS)
 INFER = Workload(("jit", "eager"), precisions=("fp32", "tf32", "bf16", "fp16"), **STEPS)
-FRAMEWORK = Framework("jax", ("jax", "jaxlib", "optax"), {"train": TRAIN, "infer": INFER}, by_name=True, title="JAX")
+SCALE = Workload(("jit",), networks=SCALED, sizes=SIZES)
+WORKLOADS = {"train": TRAIN, "infer": INFER, "scale": SCALE}
+FRAMEWORK = Framework("jax", ("jax", "jaxlib", "optax"), WORKLOADS, by_name=True, title="JAX")

@@ -74,7 +74,6 @@ def prepare(request: Request) -> StepWork:
         double=in_double(fresh, train_step_of),
         parameters=sizes(model),
         seen=lambda: devices.seen([trained_logits], devices.layout(batch()), model.parameters()),
-        close=lambda: distributed.destroy_process_group() if rank.count > 1 else None,
     )
 
 

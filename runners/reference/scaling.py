@@ -48,7 +48,6 @@ def scaling(
     double: Double,
     parameters: Mapping[str, int],
     seen: Callable[[], Seen],
-    close: Callable[[], None] = lambda: None,
 ) -> StepWork:
     """The work of `scale`. Only `step` is timed: one optimiser step of all processes.
 
@@ -77,7 +76,7 @@ def scaling(
         evidence = training_check(request, classes, parameters, logits, double, values[:COMPARED_LOSSES])
         return replace(evidence, loss_first=values[0], loss_last=values[-1], gradient_difference=difference)
 
-    return step_work(request, recorded.step, synchronize, check, recorded.seen, None, close)
+    return step_work(request, recorded.step, synchronize, check, recorded.seen, None, lambda: None)
 
 
 def largest_difference(found: Gradients, wanted: Gradients) -> float:

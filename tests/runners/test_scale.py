@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
 SCALED = sorted(
     name for name, found in discover(ROOT).items() if found.declaration and "scale" in found.declaration.workloads
 )
-SMALL = "--network cnn4 --batch-size 4 --threads 2 --warmup-steps 0 --min-steps 5 --max-steps 5 --min-seconds 0".split()
+SMALL = ["--network=cnn4", "--batch-size=4", "--threads=2"]
+SMALL += ["--warmup-steps=0", "--min-steps=5", "--max-steps=5", "--min-seconds=0"]
 MISTAKES = Path(__file__).parent / "mistakes_of_processes"
 """A folder whose sitecustomize.py puts a mistake into every process of a replicate."""
 

@@ -20,11 +20,15 @@ from runners.harness.case import Case, Competitor
 
 LABELS = ("network", "input_size", "batch_size", "processes")
 EFFICIENCY = {
-    "cpu": "the rate of N processes divided by the rate of one process. N processes divide the CPUs of the run, and one "
-    "process uses all of them: 100 % means that N processes lose nothing with the same CPUs, and more than 100 % that "
-    "one process uses them less well",
-    "gpu": "the rate of N processes divided by N times the rate of one process. Each process has a GPU of its own: 100 "
-    "% means that N GPUs are N times as fast as one",
+    "cpu": (
+        "the rate of N processes divided by the rate of one process. N processes divide the CPUs of the run, and one "
+        "process uses all of them: with 100 %, N processes lose nothing on the same CPUs; with more, they use the CPUs "
+        "better than one process does"
+    ),
+    "gpu": (
+        "the rate of N processes divided by N times the rate of one process. Each process has a GPU of its own: with "
+        "100 %, N GPUs are N times as fast as one"
+    ),
 }
 NOT_MEASURED = "the run has no blocks of one process and of several to compare"
 
@@ -45,7 +49,7 @@ def _table(cases: Sequence[CaseResult]) -> Table:
         ("memory", lambda _, side: range_cell(side, metrics.peak_memory, middle_bytes)),
     ]
     caption = (
-        f"Images per second of all processes together. {MEAN_NOTE}. Efficiency is {EFFICIENCY[device]}; its interval is "
+        f"Images per second of all processes together. {MEAN_NOTE}. Efficiency is {EFFICIENCY[device]}. Its interval is "
         "over the blocks in which both were measured. Memory is the sum of the peaks of all processes; the table has "
         "the median over the same replicates."
     )
