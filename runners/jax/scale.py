@@ -87,7 +87,7 @@ def prepare(request: Request) -> StepWork:
         synchronize=lambda: jax.block_until_ready(parameters),
         gradients=gradients,
         alone=alone,
-        mean=lambda values: values,  # every process has the loss of the whole batch
+        whole=lambda values: values,  # every process has the loss of the whole batch
         logits=lambda part: np.asarray(forward(*arrays(np.float32), nhwc(part))),
         double=double,
         parameters={name: array.size for part in (parameters, statistics) for name, array in part.items()},

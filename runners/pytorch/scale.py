@@ -57,7 +57,7 @@ def prepare(request: Request) -> StepWork:
         model = fresh()
         return gradients_of(model, model, devices.put(images, device), devices.put(labels, device))
 
-    def mean(values: list[float]) -> list[float]:
+    def whole(values: list[float]) -> list[float]:
         summed = torch.tensor(values, dtype=torch.float64, device=device)
         if rank.count > 1:
             distributed.all_reduce(summed)
@@ -69,7 +69,7 @@ def prepare(request: Request) -> StepWork:
         synchronize=devices.synchronizer(device),
         gradients=gradients,
         alone=alone,
-        mean=mean,
+        whole=whole,
         logits=lambda part: evaluated(fresh(), part),
         double=in_double(fresh, train_step_of),
         parameters=sizes(model),

@@ -43,7 +43,7 @@ def scaling(
     synchronize: Callable[[], None],
     gradients: Callable[[], Gradients],
     alone: Callable[[Array, NDArray[np.int64]], Gradients],
-    mean: Callable[[list[float]], list[float]],
+    whole: Callable[[list[float]], list[float]],
     logits: Logits,
     double: Double,
     parameters: Mapping[str, int],
@@ -51,10 +51,10 @@ def scaling(
 ) -> StepWork:
     """The work of `scale`. Only `step` is timed: one optimiser step of all processes.
 
-    `step` returns the loss of this process's images, or of the whole batch. `gradients` computes the gradients of the
+    `step` returns a loss, of which `whole` knows what it is. `gradients` computes the gradients of the
     timed program at the shared weights, with its exchange between the processes; all processes call it. `alone` gives
     the gradients of these images at the shared weights, computed by this process alone with the framework's plain
-    training step. `mean` averages values over the processes; all of them call it. `logits`, `double` and `parameters`
+    training step. `whole` makes losses of the whole batch from what `step` returned; all processes call it. `logits`, `double` and `parameters`
     are as in `training` of runners/reference/evidence.py. Raises Invalid.
     """
     classes = CLASSES[request.case.network]
@@ -62,7 +62,7 @@ def scaling(
     recorded = Recorded(step, seen)
 
     def check() -> Check:
-        exchanged, values = gradients(), mean(recorded.losses())
+        exchanged, values = gradients(), whole(recorded.losses())
         if request.rank.number:
             return Check()
         difference = largest_difference(exchanged, alone(*shared_batch(request)))

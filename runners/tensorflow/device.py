@@ -26,8 +26,11 @@ class Computed(NamedTuple):
     dtype: object
 
 
-def configure(request: Request) -> str:
-    """Put the request's settings into effect and return the device's name. Raises Invalid."""
+def configure(request: Request, meet: Callable[[], None] = lambda: None) -> str:
+    """Put the request's settings into effect and return the device's name. Raises Invalid.
+
+    `meet` connects several processes: after the threads and the device are set, and before anything is computed.
+    """
     case = request.case
     _keep_compiled(request)
     threading = tf.config.threading
@@ -36,6 +39,7 @@ def configure(request: Request) -> str:
         # With one thread, a convolution's two gradients would run one after the other, which no user does.
         threading.set_inter_op_parallelism_threads(request.threads)
     _choose_device(case.device)
+    meet()
     tf.config.experimental.set_synchronous_execution(True)
     tf.config.optimizer.set_jit(False)
     tf.config.experimental.enable_tensor_float_32_execution(case.precision == "tf32")

@@ -1,7 +1,7 @@
 """The declaration of TensorFlow, which needs no TensorFlow installed."""
 
 from runners.harness.workload import Framework, Workload
-from runners.reference.layers import CLASSES, SIZES
+from runners.reference.layers import CLASSES, SCALED, SIZES
 
 VARIANTS = ("graph", "eager", "xla", "graph_v1", "predict", "tuned")
 SCOPES = ("compute", "transfer+compute")
@@ -13,6 +13,7 @@ FRAMEWORK = Framework(
     workloads={
         "train": Workload(VARIANTS, networks=tuple(CLASSES), sizes=SIZES, scopes=SCOPES, precisions=PRECISIONS),
         "infer": Workload(VARIANTS, networks=tuple(CLASSES), sizes=SIZES, scopes=SCOPES, precisions=PRECISIONS),
+        "scale": Workload(("graph",), networks=SCALED, sizes=SIZES),
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("tfdata",),

@@ -49,8 +49,8 @@ def _table(cases: Sequence[CaseResult]) -> Table:
         ("memory", lambda _, side: range_cell(side, metrics.peak_memory, middle_bytes)),
     ]
     caption = (
-        f"Images per second of all processes together. {MEAN_NOTE}. Efficiency is {EFFICIENCY[device]}. Its interval is "
-        "over the blocks in which both were measured. Memory is the sum of the peaks of all processes; the table has "
+        f"Images per second of all processes together. {MEAN_NOTE}. Efficiency is {EFFICIENCY[device]}. Its interval "
+        "is over the blocks in which both were measured. Memory is the sum of the peaks of all processes; the table has "
         "the median over the same replicates."
     )
     return by_competitor(cases, setting_columns(cases, LABELS), shown, caption, _heading(cases[0].case))
