@@ -20,7 +20,7 @@ given = $(if $(filter $(1),$(GIVEN)),$${$(1)})
 takes = $(foreach name,$(filter-out $(1),$(GIVEN)),$(error Unknown variable of make $@: $(name); known: $(or $(1),none)))
 
 override HOST := .venv/bin/python
-override PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
+override TEST_PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help doctor setup data images plan smoke bench aa report audit test test-all check clean
 
@@ -28,9 +28,9 @@ help: ## list the jobs and their variables
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv|slurm  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds  MEMORY=GiB  SHM=GiB  CPUS=0-3'
-	@echo '  PROFILE=line|smoke|quick|steps-cpu|steps|loaders-quick|loaders|cifar100-quick|cifar100|full|aa'
+	@echo '  PROFILE=line|smoke|quick|steps-cpu|steps|scale|loaders-quick|loaders|cifar100-quick|cifar100|full|aa'
 	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0,jax or all'
-	@echo '  WORKLOADS=train,infer,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume, continue or report'
+	@echo '  WORKLOADS=train,infer,scale,load,fit,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume, continue or report'
 	@echo '  VARIANTS=all or eager,graph,xla,tuned …  LOADERS=all or torch,spdl,tfdata …'
 	@echo '  GPU=index or UUID, with DEVICE=gpu  PARTITION=name NODES=n, with ENGINE=slurm'
 	@echo '  HOSTS=user@a,user@b: measure there over ssh (bench, smoke, aa)'
@@ -70,13 +70,13 @@ audit: .venv/host ## prove from the records of RUN= (default: the newest run) th
 
 test: .venv/test ## run the tests that need no browser and no Docker, in minutes; FRAMEWORKS=pytorch: all tests of PyTorch
 	@$(call takes,FRAMEWORKS)[ -z "$(call given,FRAMEWORKS)" ] && long=" or full" || long=""; \
-	  $(HOST) -m pytest $(PROCESSES) --frameworks "$(call given,FRAMEWORKS)" -m "not (docker or browser or gpu or slurm$$long)"
+	  $(HOST) -m pytest $(TEST_PROCESSES) --frameworks "$(call given,FRAMEWORKS)" -m "not (docker or browser or gpu or slurm$$long)"
 
 test-all: .venv/test-all ## set up everything that tests use, and run every test: a quarter to half an hour
 	@$(call takes,FRAMEWORKS)$(chromium)
 	@$(HOST) -m launcher images --device cpu --engine venv --frameworks all || echo "Some tests cannot run without these environments; they are listed." >&2
 	@! docker version >/dev/null 2>&1 || $(HOST) -m launcher images --device cpu --engine docker || echo "Tests of images that could not be built will fail." >&2
-	@$(HOST) -m pytest $(PROCESSES) --frameworks "$(call given,FRAMEWORKS)"
+	@$(HOST) -m pytest $(TEST_PROCESSES) --frameworks "$(call given,FRAMEWORKS)"
 
 check: .venv/check ## ruff and mypy
 	@$(call takes)$(HOST) -m ruff format --check .

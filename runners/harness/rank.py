@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from runners.harness.proc import process_tree
 
@@ -54,8 +54,10 @@ SINGLE = Rank()
 @functools.cache
 def own() -> Rank:
     """The rank of this process."""
-    told = json.loads(os.environ.get(VARIABLE, "{}"))
-    return Rank(**{name: tuple(value) if isinstance(value, list) else value for name, value in told.items()})
+    if VARIABLE not in os.environ:
+        return SINGLE
+    told: dict[str, Any] = json.loads(os.environ[VARIABLE])
+    return Rank(**told | {name: tuple(told[name]) for name in ("ports", "pipes")})
 
 
 def cpus() -> set[int]:

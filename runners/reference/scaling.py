@@ -51,11 +51,11 @@ def scaling(
 ) -> StepWork:
     """The work of `scale`. Only `step` is timed: one optimiser step of all processes.
 
-    `step` returns a loss, of which `whole` knows what it is. `gradients` computes the gradients of the
-    timed program at the shared weights, with its exchange between the processes; all processes call it. `alone` gives
-    the gradients of these images at the shared weights, computed by this process alone with the framework's plain
-    training step. `whole` makes losses of the whole batch from what `step` returned; all processes call it. `logits`, `double` and `parameters`
-    are as in `training` of runners/reference/evidence.py. Raises Invalid.
+    `step` returns a loss; `whole` makes losses of the whole batch from such values, and all processes call it.
+    `gradients` computes the gradients of the timed program at the shared weights, with its exchange between the
+    processes; all of them call it. `alone` gives the gradients of these images at the shared weights, computed by this
+    process without the others. `logits`, `double` and `parameters` are as in `training` of
+    runners/reference/evidence.py. Raises Invalid.
     """
     classes = CLASSES[request.case.network]
     assert_parameters(request.case.network, classes, parameters)

@@ -24,7 +24,7 @@ from runners.tensorflow.train import CrossEntropy, TrainStep, adam
 class Kept(keras.optimizers.SGD):
     """An optimiser that puts the gradient of each weight in its place, after Keras's exchange between processes."""
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:  # noqa: ARG002
         """Called by Keras for each weight."""
         self.assign(variable, gradient)
 

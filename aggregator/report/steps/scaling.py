@@ -50,8 +50,8 @@ def _table(cases: Sequence[CaseResult]) -> Table:
     ]
     caption = (
         f"Images per second of all processes together. {MEAN_NOTE}. Efficiency is {EFFICIENCY[device]}. Its interval "
-        "is over the blocks in which both were measured. Memory is the sum of the peaks of all processes; the table has "
-        "the median over the same replicates."
+        "is over the blocks in which both were measured. Memory is the sum of the peaks of all processes: the median "
+        "over the same replicates."
     )
     return by_competitor(cases, setting_columns(cases, LABELS), shown, caption, _heading(cases[0].case))
 
@@ -66,7 +66,8 @@ def _efficiency_cell(case: Case, side: Side, single: Mapping[tuple[Case, Competi
     more_gpus = math.log(case.processes or 1) if case.device == "gpu" else 0.0
     logs = [_log_rate(side, number) - _log_rate(one, number) - more_gpus for number in blocks]
     mean = geometric_mean(logs)
-    text = with_half_width(100 * mean.value, *(100 * end for end in mean.ends), "%")
+    low, high = mean.ends
+    text = with_half_width(100 * mean.value, 100 * low, 100 * high, "%")
     return Cell(text, f"n {mean.n}", value=mean.value)
 
 
