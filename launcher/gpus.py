@@ -42,6 +42,11 @@ def choose(wanted: str) -> Gpu:
     return found[0]
 
 
+def further(first: Gpu, count: int) -> tuple[Gpu, ...]:
+    """At most `count` visible GPUs besides `first`, for the further processes of a replicate."""
+    return tuple(gpu for gpu in _visible(_present()) if gpu.uuid != first.uuid)[:count] if count else ()
+
+
 def remedy(reason: str) -> str:
     """What to do where nvidia-smi gives this reason for no answer."""
     if "version mismatch" in reason:

@@ -36,7 +36,7 @@ from launcher.text import say
 from runners.harness.case import Case
 from runners.harness.clock import wall_time
 from runners.harness.nvidia import Gpu
-from runners.harness.run import RUN_VERSION, Run, RunState
+from runners.harness.run import RUN_VERSION, PlannedCase, Run, RunState
 
 HELP = "measure, then report; with --run ID go on where that run stopped"
 
@@ -75,7 +75,8 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
         scheduler.require(asked.partition)
         limits = Limits((), int((asked.memory or 0) * 2**30))  # a node has its own
     else:
-        limits = Limits(machine.cpu_set(asked.cpus), memory, shm, _gpu(asked.device, asked.gpu))
+        gpu = _gpu(asked.device, asked.gpu)
+        limits = Limits(machine.cpu_set(asked.cpus), memory, shm, gpu, _more_gpus(gpu, drafted.cases))
     engine, reason = _engine(root, asked.engine, asked.device, asked, limits, stop)
     assigned = assign(drafted.reading, [(source, prepare(root, source, stop)) for source in drafted.sources])
     for name, why in assigned.reasons.items():
@@ -140,7 +141,8 @@ def _resumed(root: Path, asked: Options, stop: Stop, session: Session) -> int:
         limits = Limits((), session.run.memory_bytes)
     else:
         cpus, gpu = machine.cpu_set(",".join(map(str, session.run.cpus))), _gpu(device, session.run.gpu)
-        limits = Limits(cpus, session.run.memory_bytes, session.run.shm_bytes, gpu)
+        more_gpus = _more_gpus(gpu, session.run.cases)
+        limits = Limits(cpus, session.run.memory_bytes, session.run.shm_bytes, gpu, more_gpus)
     engine, _ = _engine(root, session.run.engine, device, asked, limits, stop)
     for name in dict.fromkeys(one.program for case in session.run.cases for one in case.competitors):
         if name not in session.run.builds:
@@ -171,6 +173,11 @@ def _gpu(device: str, wanted: str) -> Gpu | None:
     if gpu:
         say(f"GPU {gpu}")
     return gpu
+
+
+def _more_gpus(gpu: Gpu | None, cases: Sequence[PlannedCase]) -> tuple[Gpu, ...]:
+    most = max((one.case.processes or 1 for one in cases), default=1)
+    return gpus.further(gpu, most - 1) if gpu else ()
 
 
 def _warnings(cases: Sequence[Case], limits: Limits, asked: Options, engine: Engine) -> list[str]:

@@ -20,6 +20,7 @@ from launcher.engines.log import Log
 from launcher.engines.provenance import handed_down
 from launcher.engines.waiting import CONNECTION_ERRORS, Waiter, reconnected
 from launcher.errors import NotReady, UsageError
+from launcher.gpus import VISIBLE
 from launcher.ownership.owner import parse_owner, this_launcher
 from launcher.ownership.temporary import temporary_folder
 from launcher.stop import Ending, Stop, supervise
@@ -140,6 +141,7 @@ class DockerEngine:
             image_id=image.id,
             image_base_digest=image.base,
         )
+        gpus = self._limits.gpus_of(job)
         return self._client.containers.create(
             image.id,
             [*job.case_arguments, *job.order_arguments, *places.arguments()],
@@ -149,6 +151,8 @@ class DockerEngine:
                 "HOME": "/tmp",
                 "PYTHONDONTWRITEBYTECODE": "1",
                 **({ALLOCATOR: told} if (told := os.environ.get(ALLOCATOR)) else {}),
+                # CUDA would number several GPUs by itself; the replicate's first one must be the run's.
+                **({VISIBLE: ",".join(gpu.uuid for gpu in gpus)} if len(gpus) > 1 else {}),
             },
             mounts=mounts,
             user=self._user(job),
@@ -165,7 +169,7 @@ class DockerEngine:
             init=True,
             log_config=LogConfig(type="json-file", config={"max-size": "16m", "max-file": "1"}),
             userns_mode="host" if self._maps_users() else None,
-            device_requests=self._device_requests(),
+            device_requests=self._device_requests(job),
         )
 
     def _by_hand(self, job: Job, places: Places) -> list[str]:
@@ -175,9 +179,12 @@ class DockerEngine:
             volumes += ["-v", f"{job.data}:/data:ro", "-v", f"{job.manifest.parent}:/manifest:ro"]
         limits = ["--cpuset-cpus", ",".join(map(str, self._limits.cpus)), "--memory", str(self._limits.memory_bytes)]
         limits += ["--shm-size", str(self._limits.shm_bytes)]
-        for request in self._device_requests() or []:
-            [name] = request.device_ids
-            limits += ["--device", name] if request.driver == CDI else ["--gpus", f"device={name}"]
+        for request in self._device_requests(job) or []:
+            names = request.device_ids
+            if request.driver == CDI:
+                limits += [word for name in names for word in ("--device", name)]
+            else:  # Docker reads the value as CSV, whose quotes keep several names together
+                limits += ["--gpus", f"device={names[0]}" if len(names) == 1 else f'"device={",".join(names)}"']
         user = ["--user", self._user(job), *(["--userns", "host"] if self._maps_users() else [])]
         options = ["--rm", "--init", *user, *limits, *volumes]
         return [
@@ -203,16 +210,19 @@ class DockerEngine:
         """Whether the engine gives containers other user ids than the machine's: records would belong to nobody."""
         return "userns" in security(self._facts)
 
-    def _device_requests(self) -> list[DeviceRequest] | None:
-        """The run's GPU, in the form that the engine understands."""
-        gpu = self._limits.gpu
-        if gpu is None:
+    def _device_requests(self, job: Job) -> list[DeviceRequest] | None:
+        """A GPU for each process, in the form that the engine understands."""
+        gpus = self._limits.gpus_of(job)
+        if not gpus:
             return None
         known = cdi_devices(self._facts)
-        names = [name for name in (f"{CDI_KIND}={gpu.uuid}", f"{CDI_KIND}={gpu.index}") if name in known]
-        if names and RUNTIME not in (self._facts.get("Runtimes") or {}):
-            return [DeviceRequest(driver=CDI, device_ids=names[:1])]
-        return [DeviceRequest(device_ids=[gpu.uuid], capabilities=[["gpu"]])]
+        names = [
+            next((name for name in (f"{CDI_KIND}={gpu.uuid}", f"{CDI_KIND}={gpu.index}") if name in known), "")
+            for gpu in gpus
+        ]
+        if all(names) and RUNTIME not in (self._facts.get("Runtimes") or {}):
+            return [DeviceRequest(driver=CDI, device_ids=names)]
+        return [DeviceRequest(device_ids=[gpu.uuid for gpu in gpus], capabilities=[["gpu"]])]
 
     def _own(self, job: Job) -> None:
         """Where the launcher is root, let the container's user write records and compiled code."""

@@ -14,7 +14,7 @@ from runners.harness.run import Build
 class Job:
     """One replicate to start. `case_arguments` say what it measures, `order_arguments` its place in the run.
 
-    In `compiled` the run keeps compiled code from replicate to replicate.
+    In `compiled` the run keeps compiled code from replicate to replicate. The replicate starts `processes`.
     """
 
     run_id: str
@@ -30,6 +30,7 @@ class Job:
     manifest: Path | None = None
     data: Path | None = None
     provenance: dict[str, object] = field(default_factory=dict)
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,20 @@ class Places:
 
 @dataclass(frozen=True)
 class Limits:
-    """What every replicate of a run may use, in every engine: CPUs, memory, a container's /dev/shm, one GPU or none."""
+    """What every replicate of a run may use, in every engine: CPUs, memory, a container's /dev/shm, one GPU or none.
+
+    `more_gpus` are for the further processes of a replicate.
+    """
 
     cpus: tuple[int, ...]
     memory_bytes: int
     shm_bytes: int = 2**31
     gpu: Gpu | None = None
+    more_gpus: tuple[Gpu, ...] = ()
+
+    def gpus_of(self, job: Job) -> list[Gpu]:
+        """A GPU for each process of a replicate, as far as there are enough of them."""
+        return [self.gpu, *self.more_gpus][: job.processes] if self.gpu else []
 
 
 @dataclass(frozen=True)

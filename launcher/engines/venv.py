@@ -52,7 +52,7 @@ class VenvEngine:
         by_hand = Places("results", str(job.manifest or ""), str(job.data or ""))
         places = replace(by_hand, out=str(job.records.absolute()), compiled=str(job.compiled.absolute()))
         command = [os.path.relpath(python, self._root), *module[1:], *job.case_arguments, *by_hand.arguments()]
-        if chosen := self._gpu_variables(python):
+        if chosen := self._gpu_variables(python, job):
             command = ["env", *(f"{name}={value}" for name, value in chosen.items()), *command]
         with temporary_folder() as folder, piped(job.log) as log:
             try:
@@ -69,14 +69,14 @@ class VenvEngine:
                 return Outcome(Ending.EXITED, None, message=f"{python} does not start ({error.strerror}); make setup")
         return Outcome(ended.ending, ended.code)
 
-    def _gpu_variables(self, python: str) -> dict[str, str]:
-        """The variables that show CUDA one GPU and, as TensorFlow 2.16 needs, the libraries of NVIDIA's packages."""
-        gpu = self._limits.gpu
-        if gpu is None:
+    def _gpu_variables(self, python: str, job: Job) -> dict[str, str]:
+        """The variables that show CUDA a GPU for each process and, as TensorFlow 2.16 needs, NVIDIA's libraries."""
+        gpus = self._limits.gpus_of(job)
+        if not gpus:
             return {}
         folders = sorted(Path(python).parents[1].glob("lib/python*/site-packages/nvidia/*/lib"))
         libraries = {LIBRARIES: ":".join(map(str, folders))} if folders else {}
-        return {VISIBLE: gpu.uuid, ORDER: BY_BUS, **libraries}
+        return {VISIBLE: ",".join(gpu.uuid for gpu in gpus), ORDER: BY_BUS, **libraries}
 
     def _environment(self, job: Job, command: list[str], folder: Path, chosen: dict[str, str]) -> dict[str, str]:
         kept = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}

@@ -86,6 +86,7 @@ class Replicator:
             manifest=dataset.path if dataset else None,
             data=dataset.root if dataset else None,
             provenance={"commit": self._run.commit, "dirty": self._run.dirty},
+            processes=case.processes or 1,
         )
 
     def _settled(self, replicate: Replicate, job: Job, outcome: Outcome, started_at: str) -> Record | None:

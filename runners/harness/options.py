@@ -94,7 +94,7 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
         "--inject-slowdown",
         type=_slowdown,
         default=1.0,
-        help="multiply the time of every step of train or infer by this factor, to check that a report finds it",
+        help="multiply the time of every step of train, infer or scale by this factor, to check that a report finds it",
     )
     add("--block", type=_not_negative, default=0, help="the run's block, for the record; the launcher sets it")
     add("--position", type=_not_negative, default=0, help="place within the block; the launcher sets it")
@@ -132,7 +132,7 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
     if not all(c.isalnum() or c in "-_.+" for c in given.framework_version):
         parse.error("--framework-version: letters, digits, '-', '_', '.' and '+' only")
     if given.inject_slowdown != 1.0 and (offered.loaders or given.workload == "fit"):
-        parse.error("--inject-slowdown applies to train and infer only")
+        parse.error("--inject-slowdown applies to train, infer and scale only")
     return Options(
         workload=given.workload,
         competitor=Competitor(framework.name, given.variant, given.loader or "", given.alias, given.framework_version),
@@ -182,7 +182,7 @@ def _usual(axis: Axis, given: argparse.Namespace, offered: Workload) -> Value | 
     if axis.name == "input_size":
         return offered.usual_size(given.network) or usual
     valid: tuple[str, ...] = getattr(offered, axis.offers) if axis.offers else ()
-    return valid[0] if valid and usual not in valid else usual
+    return valid[0] if valid and usual is not None and usual not in valid else usual
 
 
 def _require_valid(parse: argparse.ArgumentParser, name: str, value: str, valid: tuple[str, ...]) -> None:

@@ -296,6 +296,28 @@ def test_a_process_sees_the_gpu_of_the_run_alone_and_its_packages_libraries(
     assert told["command"][:2] == ["env", "CUDA_VISIBLE_DEVICES=GPU-bbbb2222"]
 
 
+@pytest.mark.parametrize(("processes", "given"), [(1, [SECOND]), (2, [SECOND, FIRST]), (3, [SECOND, FIRST])])
+def test_each_process_of_a_replicate_has_a_gpu_as_far_as_there_are_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int, given: list[Gpu]
+) -> None:
+    monkeypatch.setattr(gpus, "_present", lambda: [FIRST, SECOND])
+    monkeypatch.delenv(gpus.VISIBLE, raising=False)
+    job = Job(**{**job_in(tmp_path).__dict__, "processes": processes})
+    limits = Limits((0,), 2**30, gpu=SECOND, more_gpus=gpus.further(SECOND, processes - 1))
+    assert limits.gpus_of(job) == given
+    uuids = [gpu.uuid for gpu in given]
+    variables = VenvEngine(tmp_path, EnvironmentBuilder(tmp_path, "gpu", Stop()), limits)._gpu_variables("/p/q/r", job)
+    assert variables[gpus.VISIBLE] == ",".join(uuids)
+    client: Any = Client({})
+    engine = DockerEngine(client, ImageBuilder(tmp_path, client, "gpu", Stop()), limits, "gpu")
+    engine._images[A.program] = Build("sha256:0")
+    engine._create(job, tmp_path)
+    assert client.made["device_requests"][0].device_ids == uuids
+    assert client.made["environment"].get(gpus.VISIBLE) == (",".join(uuids) if len(uuids) > 1 else None)
+    words = json.loads(client.made["environment"]["LEVELFIELD_PROVENANCE"])["command"]
+    assert (f"device={uuids[0]}" if len(uuids) == 1 else f'"device={",".join(uuids)}"') in words
+
+
 def test_a_process_on_cpus_is_told_of_no_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     env = shown(framework_tree(tmp_path), None, monkeypatch)
     assert gpus.VISIBLE not in env
