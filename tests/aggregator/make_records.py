@@ -74,6 +74,7 @@ def check_of(workload: str) -> Check:
         "pixel_worst_image": 1.2,
         "accuracy": 0.51,
         "accuracy_restored": 0.51,
+        "gradient_difference": 1e-7,
     }
     return Check(**{name: evidence[name] for name in REQUIRED.get(workload, ())})
 
@@ -81,6 +82,12 @@ def check_of(workload: str) -> Check:
 def step_case(network: str = "resnet18", batch_size: int = 8, workload: str = "infer", size: int = 224) -> Case:
     """A training or inference step."""
     return Case(workload, "cpu", batch_size=batch_size, seed=25, network=network, input_size=size, scope="compute")
+
+
+def scale_case(processes: int, device: str = "cpu", global_batch: str = "fixed") -> Case:
+    """A training step of several processes."""
+    axes = {"network": "cnn4", "input_size": 32, "processes": processes, "global_batch": global_batch}
+    return Case("scale", device, batch_size=32, seed=25, **axes)  # type: ignore[arg-type]
 
 
 def roof_case(stage: str = "product", precision: str = "fp32") -> Case:

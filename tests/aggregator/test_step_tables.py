@@ -5,7 +5,7 @@ import json
 import math
 
 import pytest
-from make_records import TF, TORCH, compared, failed, make_records, make_run, planned, roof_case, step_case
+from make_records import TF, TORCH, compared, failed, make_records, make_run, planned, roof_case, scale_case, step_case
 
 from aggregator.judge.analysis import analyse
 from aggregator.judge.roofline import COPY, PRODUCT, Attainable, Unknown, roof_of
@@ -297,3 +297,38 @@ def test_the_roofline_plot_has_a_point_a_case_and_competitor_below_both_limits(m
     assert (*ridge, right[1]) == pytest.approx((20, 200, 200), rel=0.02)
     assert left[1] / left[0] == pytest.approx(10, rel=0.02)
     assert left[0] < 20 < 100 < right[0]
+
+
+def scale_table(plans, took):
+    """The table of a run whose steps last as long as `took` says, by the number of processes, without scatter."""
+    run = make_run(plans)
+    cases = compared(run, make_records(run, lambda case, _: took[case.processes], scatter=0.01)).cases
+    (table,) = [one for one in result_tables(cases, {one.case: "it" for one in cases}, roof_of(cases)) if one.groups]
+    return table
+
+
+@pytest.mark.parametrize(("device", "efficiency"), [("cpu", 1.6), ("gpu", 0.8)])
+def test_efficiency_is_the_rate_of_one_process_on_the_same_cpus_or_on_as_many_gpus(device, efficiency):
+    plans = [planned(scale_case(processes, device), [TORCH, TF], 8) for processes in (1, 2)]
+    table = scale_table(plans, {1: 0.08, 2: 0.05})
+    one, two = table.rows
+    assert (one[3].text, two[3].text) == ("1", "2")
+    assert one[4].value == pytest.approx(400, rel=0.02)
+    assert two[4].value == pytest.approx(640, rel=0.02)
+    assert (one[5].text, one[5].value) == ("–", None)
+    assert two[5].value == pytest.approx(efficiency, rel=0.03)
+    assert "±" in two[5].text
+    assert two[5].detail == "n 8"
+
+
+def test_without_a_case_of_one_process_there_is_no_efficiency():
+    plans = [planned(scale_case(processes), [TORCH, TF], 8) for processes in (2, 4)]
+    table = scale_table(plans, {2: 0.05, 4: 0.04})
+    assert [row[5].text for row in table.rows] == ["–", "–"]
+    assert "one process" in table.rows[0][5].notes[0]
+
+
+def test_a_growing_batch_has_a_table_of_its_own():
+    cases = [scale_case(processes, global_batch=batch) for batch in ("fixed", "growing") for processes in (1, 2)]
+    titles = tables_of([planned(case, [TORCH, TF], 8) for case in cases])
+    assert any("growing global batch" in title for title in titles)

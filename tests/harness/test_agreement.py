@@ -18,6 +18,7 @@ BASE = Check(
     pixel_worst_image=0.4,
     accuracy=0.5,
     accuracy_restored=0.5,
+    gradient_difference=1e-7,
 )
 
 

@@ -137,7 +137,10 @@ def test_a_network_without_sizes_takes_all(tree: Path, capsys: pytest.CaptureFix
         (["--precision", "tf32"], "precision 'tf32': no TF32 here; it has fp32, bf16"),
         (["--scope", "comput"], "did you mean compute?"),
         (["--workloads", "infer", "--variants", "grpah"], "did you mean graph?"),
-        (["--workloads", "roof", "--networks", "cnn4"], "--networks applies to train, infer; these cases are of roof"),
+        (
+            ["--workloads", "roof", "--networks", "cnn4"],
+            "--networks applies to train, infer, scale; these cases are of roof",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error_and_nothing_is_written(
@@ -266,7 +269,7 @@ def test_a_variant_is_chosen_wherever_it_is_known(
         (["--loaders", "sdpl"], "did you mean spdl?"),
         (["--workloads", "load", "--epochs", "2"], "--epochs applies to fit; these cases are of load"),
         (["--workloads", "load", "--test-each-epoch", "on"], "--test-each-epoch applies to fit"),
-        (["--sizes", "32", "--workloads", "load"], "--sizes applies to train, infer"),
+        (["--sizes", "32", "--workloads", "load"], "--sizes applies to train, infer, scale"),
     ],
 )
 def test_what_no_training_can_be_is_a_usage_error(
