@@ -16,6 +16,7 @@ from aggregator.report.build import build_report
 from aggregator.report.figures import charts
 from aggregator.report.page import size_limits
 from runners.harness.record import Status
+from runners.harness.run import RunState
 
 BLANK = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"><rect width="1" height="1"/></svg>'
 ALIKE, APART, TIED, ALONE = (step_case("cnn4", batch) for batch in (1, 2, 4, 8))
@@ -37,10 +38,24 @@ def a_run(folder, name, slower, machine="one", cases=(ALIKE, APART), pair=(TORCH
     return str(write_folder(folder / name, run, placed))
 
 
-def merged(tmp_path, *runs):
+def merged(tmp_path, *runs, code=OK):
     """The text of the report's first screen, and of its page."""
-    assert main(["merge", *runs, "--out", str(tmp_path / "out")]) == OK
+    assert main(["merge", *runs, "--out", str(tmp_path / "out")]) == code
     return (tmp_path / "out/report.md").read_text(), (tmp_path / "out/report.html").read_text()
+
+
+def test_the_runs_of_several_hosts_are_named_after_their_hosts(tmp_path):
+    group = tmp_path / "20261129-line-hosts"
+    runs = []
+    for host, state in (("gpu1", RunState.COMPLETE), ("gpu2", RunState.INCOMPLETE)):
+        run = dataclasses.replace(make_run([planned(ALIKE, [TORCH], 3)], run_id=f"run-of-{host}"), state=state)
+        runs.append(str(write_folder(group / host, run, scheduled(run, lambda *_: 0.05))))
+    assert "Environment 1: run run-of-gpu1" in merged(tmp_path, *runs, code=SOME_FAILED)[0]
+    (group / "hosts.json").write_text("{}")
+    text, _ = merged(tmp_path, *runs, code=SOME_FAILED)
+    assert "Environment 1: run gpu1" in text
+    assert "Run gpu2: the run did not finish" in text
+    assert "make bench RUN=20261129-line-hosts" in text
 
 
 def matrix(text):
