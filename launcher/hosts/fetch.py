@@ -71,6 +71,6 @@ def _skip_greeting(stream: IO[bytes]) -> bool:
     left = GREETING_BYTES
     while left > 0 and (line := stream.readline(left)):
         left -= len(line)
-        if line.strip() == scripts.MARK.encode():
+        if line.rstrip().endswith(scripts.MARK.encode()):
             return True
     return False

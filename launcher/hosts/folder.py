@@ -53,8 +53,11 @@ class GroupFolder:
         return (self.run_of(host) / RUN_NAME).is_file()
 
     def is_complete(self, host: str) -> bool:
-        """Whether the host's run has ended and was fetched."""
-        return self.has_run(host) and load(RunFolder(self.run_of(host))).state is RunState.COMPLETE
+        """Whether the host's run has ended and was fetched. A damaged plan is fetched again."""
+        try:
+            return self.has_run(host) and load(RunFolder(self.run_of(host))).state is RunState.COMPLETE
+        except UsageError:
+            return False
 
     @contextmanager
     def replacing(self, host: str) -> Iterator[Path]:

@@ -14,7 +14,7 @@ from launcher.text import say
 
 ALIKE_SECONDS = 2.0
 """Clocks that differ by less order the starts of runs well enough."""
-_ANSWER = re.compile(rf"^{scripts.MARK} (\d+\.\d+) (\S+) ?(\S*)$", re.MULTILINE)
+_ANSWER = re.compile(rf"{scripts.MARK} (\d+\.\d+) (\S+) ?(\S*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _carried_out(
     left = [label(host) for host in group.group.hosts if not group.is_complete(host)]
     again = f"RUN={group.path.name} goes on with {', '.join(left)}" if left else ""
     if stop.requested:
-        raise Interrupted(f"interrupted; the records are kept, and {again}")
+        raise Interrupted("; ".join(filter(None, ("interrupted; the records are kept", again))))
     if again:
         say(again)
     return max(*codes, ExitCode.OK if reported else ExitCode.CASES_FAILED)
@@ -103,9 +103,11 @@ def _measured(
     variables |= {"RUN": run} if run else {"OUT": group.place_of(host)}
     code = run_there(host, label(host), scripts.launch(len(packed), words, variables), packed, stop)
     fetched = not stop.urgent and fetch(group, host, stop)
-    if stop.requested or code in (ExitCode.OK, ExitCode.CASES_FAILED, ExitCode.USAGE, ExitCode.NOT_READY):
-        return ExitCode(code) if not stop.requested else ExitCode.INTERRUPTED
-    kept = "; its records are fetched" if fetched else ""
+    if stop.requested:
+        return ExitCode.INTERRUPTED
+    if code in (ExitCode.USAGE, ExitCode.NOT_READY) or (fetched and code in (ExitCode.OK, ExitCode.CASES_FAILED)):
+        return ExitCode(code)
+    kept = "; its records are fetched" if fetched else " and left no records"
     raise NotReady(f"the launcher there ended with exit code {code}{kept}")
 
 

@@ -42,7 +42,7 @@ def run_there(host: str, name: str, script: str, payload: bytes, stop: Stop) -> 
                 said = line
             if begun and line.strip():
                 say(f"{name}: {line}")
-            begun = begun or line == MARK
+            begun = begun or line.endswith(MARK)  # a greeting may end without a newline
     finally:
         code = ssh.end(child)
     if code == ssh.SSH_FAILED and not stop.requested:

@@ -36,7 +36,7 @@ while [ "$1" != -- ]; do shift; done
 [ ! -f "$HOSTS_LAB/$2.fault" ] || { cat "$HOSTS_LAB/$2.fault" >&2; exit 255; }
 export HOME="$HOSTS_LAB/$2" PATH="$HOSTS_LAB/path:$PATH"
 mkdir -p "$HOME"
-echo "Welcome to $2"
+printf "Welcome to $2\n$ "
 exec bash -s
 """
 MAKEFILE = """
@@ -471,6 +471,19 @@ def test_the_run_of_a_host_is_never_resumed_here(tree: Path, capsys: pytest.Capt
     assert fresh(tree, "one") == 0
     assert bench(tree, "--run", str(group(tree) / "one")) == 2
     assert f"--run {group(tree).name} goes on there" in capsys.readouterr().err
+
+
+def test_a_damaged_plan_is_fetched_again(tree: Path) -> None:
+    assert fresh(tree, "one") == 0
+    (group(tree) / "one" / "run.json").write_text("{")
+    assert bench(tree, "--run", group(tree).name) == 0
+    assert (group(tree) / "one" / "run.json").read_text() != "{"
+
+
+def test_a_launcher_that_leaves_no_run_is_a_fault(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tree / "launcher" / "__main__.py").write_text("")
+    assert fresh(tree, "one") == 3
+    assert "ended with exit code 0 and left no records" in capsys.readouterr().err
 
 
 def test_clean_removes_runs_on_hosts_among_the_results(tree: Path) -> None:
