@@ -32,8 +32,8 @@ def test_the_framework_is_planned_measured_compared_and_reported(tree: Path, cap
     (run,) = (path.parent for path in (tree / "results").glob("*/run.json"))
     assert len(list((run / "records").iterdir())) == 16
     text = (run / "report.md").read_text()
-    assert "newcomer/only" in text
-    assert "resident/only" in text
+    assert "newcomer (only)" in text
+    assert "resident (only)" in text
     answer = text.partition("## All comparisons")[2].partition("## Figures")[0]
     assert "not comparable" not in answer
     assert "too few blocks" not in answer

@@ -80,7 +80,7 @@ def test_a_missing_version_is_a_dash_with_the_installer_s_reason(run: Path) -> N
 def test_the_report_names_both(run: Path) -> None:
     # Without the mark that keeps Markdown from reading @1.0 as a user's name.
     text = (run / "report.md").read_text().replace("\u200b", "")
-    pair = ("fake/only", "fake@1.0/only")
+    pair = ("fake (only)", "fake 1.0 (only)")
     assert any(f"{one} compared with {other}" in text for one, other in (pair, pair[::-1]))
     assert re.match(r"# fake( 1\.0)?, fake", text)
 
