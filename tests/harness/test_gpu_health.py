@@ -28,7 +28,7 @@ esac"""
 def tool(tmp_path, monkeypatch):
     """Installs a shell script as `nvidia-smi`."""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    monkeypatch.setattr(gpu_health, "process_tree", lambda: [100, 101])
+    monkeypatch.setattr(gpu_health, "processes", lambda: [100, 101])
     monkeypatch.setattr(nvidia, "current", lambda: GPU)
 
     def write(script: str) -> None:
@@ -113,7 +113,7 @@ def test_processes_are_counted_with_this_tree_as_one(tool, pids, count):
         ("", None),
     ],
 )
-def test_the_memory_is_that_of_this_process_tree(tool, holders, mebibytes):
+def test_the_memory_is_that_of_this_processes(tool, holders, mebibytes):
     tool(NEW.format(power=0, heat=0, pids=holders))
     assert read("gpu").process_bytes == (None if mebibytes is None else mebibytes * 2**20)
 
