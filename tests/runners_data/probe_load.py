@@ -71,7 +71,10 @@ def observe(load, request: Request, passes: bool) -> dict:
     except Unsupported as reason:
         return {"kind": "UNSUPPORTED", "message": str(reason)}
     except Invalid as reason:
-        return {"kind": reason.kind, "message": str(reason), "left": len(multiprocessing.active_children())}
+        refusal = {"kind": reason.kind, "message": str(reason)}
+        work = None
+    if work is None:
+        return refusal | {"left": processes_left()}
     try:
         refused = {}
         watched_ns = 0
@@ -107,8 +110,17 @@ def observe(load, request: Request, passes: bool) -> dict:
         }
     finally:
         work.close()
-        assert not multiprocessing.active_children(), "workers outlive their stream"
+        assert not processes_left(), "workers outlive their stream"
         assert not any("loader" in thread.name for thread in threading.enumerate()), "threads outlive their stream"
+
+
+def processes_left() -> int:
+    """How many child processes do not end: SPDL's process takes a moment to see that nobody reads any more."""
+    for _ in range(100):
+        if not multiprocessing.active_children():
+            return 0
+        time.sleep(0.1)
+    return len(multiprocessing.active_children())
 
 
 def spoil_pytorch() -> None:
