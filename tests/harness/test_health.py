@@ -40,6 +40,11 @@ def test_differences_over_the_window_become_fractions_of_it():
     assert found.minor_faults == 200
 
 
+def test_a_stall_that_began_before_a_short_window_fills_it_at_most():
+    found, _ = health(reading(), reading(dataclasses.replace(LATE, pressure_us=9_000_000)), 0.0)
+    assert found.pressure_some_fraction == 1.0
+
+
 def test_counters_that_went_back_give_no_fraction():
     """Counters go back when a virtual machine moves to another host."""
     found, reasons = health(reading(), reading(dataclasses.replace(LATE, cpu=CpuTicks(10_400, 4_300, 7))), 0.0)
