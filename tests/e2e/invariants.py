@@ -50,7 +50,8 @@ def what_was_asked_for_is_in_effect(folder: Path) -> None:
         assert record.effective.visible_cpus == cpus
         if record.case.workload != "load":
             assert record.effective.precision == record.case.precision
-            assert record.effective.threads_intra == cpus or record.unknown["effective.threads_intra"]
+            threads = cpus // (record.case.processes or 1)  # processes of one replicate share its CPUs
+            assert record.effective.threads_intra == threads or record.unknown["effective.threads_intra"]
 
 
 def every_record_says_what_it_ran_from(folder: Path) -> None:
