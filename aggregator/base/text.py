@@ -3,10 +3,10 @@
 import unicodedata
 from datetime import UTC, datetime
 
+from runners.harness.terminal import UNSEEN
+
 REPLACEMENT = "\ufffd"
 LONGEST = 4000
-KINDS = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Controls, direction overrides, surrogates, unassigned: unseen in a page, and fatal to an XML parser."""
 
 
 def clean(text: str, longest: int = LONGEST) -> str:
@@ -22,7 +22,7 @@ def clean_lines(text: str) -> str:
 def visible(text: str, longest: int) -> str:
     """Like `clean`, keeping every space: for paths."""
     if not (text.isascii() and text.isprintable()):
-        text = "".join(REPLACEMENT if unicodedata.category(char) in KINDS else char for char in text)
+        text = "".join(REPLACEMENT if unicodedata.category(char) in UNSEEN else char for char in text)
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

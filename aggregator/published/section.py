@@ -15,6 +15,7 @@ from aggregator.judge.sides import Side
 from aggregator.published.numbers import Numbers, Setting, stored
 from aggregator.published.source import MEMORY, TITLES, Source, Value, column, shown
 from aggregator.published.tables import Column, ratio_cell, table_of
+from aggregator.report.build import palette_of
 from aggregator.report.figures.axes import ratios
 from aggregator.report.figures.dot_plot import dot_plot, row_of
 from aggregator.report.figures.style import Palette, Row
@@ -81,7 +82,7 @@ def with_published(report: Report, environments: Sequence[Environment]) -> Repor
     tables: list[Table] = []
     figures: list[Figure] = []
     remarks: list[str] = []
-    palette = _palette(environments)
+    palette = palette_of(environments)
     for numbers in stored():
         tables_before = len(tables)
         for index, (part, env) in enumerate(zip(report.parts, environments, strict=True)):
@@ -94,14 +95,6 @@ def with_published(report: Report, environments: Sequence[Environment]) -> Repor
     if not tables:
         return report
     return replace(report, published=Published(tuple(tables), (*SAID, *remarks), tuple(figures)))
-
-
-def _palette(environments: Sequence[Environment]) -> Palette:
-    """Competitors look as they do in the other figures of the report."""
-    known = [result for env in environments for result in env.cases]
-    titles = {name: text for env in environments if env.run.plan for name, text in env.run.plan.titles.items()}
-    sides = ((one.case.workload, [(side.competitor.framework, side.name) for side in one.sides]) for one in known)
-    return Palette(sides, titles)
 
 
 def matches(numbers: Numbers, cases: Sequence[CaseResult]) -> list[Match]:

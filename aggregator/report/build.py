@@ -25,6 +25,18 @@ from aggregator.report.side_by_side import side_by_side
 from runners.harness.record import Status
 
 
+def palette_of(environments: Sequence[Environment]) -> Palette:
+    """The look and the name of every competitor of a report."""
+    results = [result for env in environments for result in env.cases]
+    sides = ((one.case.workload, [(side.competitor.framework, side.name) for side in one.sides]) for one in results)
+    return Palette(sides, _titles(environments))
+
+
+def _titles(environments: Sequence[Environment]) -> dict[str, str]:
+    """The names of frameworks as people write them."""
+    return {name: text for env in environments if env.run.plan for name, text in env.run.plan.titles.items()}
+
+
 def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment], target: float | None = None) -> Report:
     """The whole report. Nothing in it depends on the clock or on the order of files.
 
@@ -32,14 +44,7 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
     """
     results = [result for env in environments for result in env.cases]
     names = labels([result.case for result in results])
-    titles = {name: text for run in runs if run.plan for name, text in run.plan.titles.items()}
-    palette = Palette(
-        (
-            (result.case.workload, [(side.competitor.framework, side.name) for side in result.sides])
-            for result in results
-        ),
-        titles,
-    )
+    palette, titles = palette_of(environments), _titles(environments)
     # Side by side, as their files were read, they lie together in memory; in run order this takes twice as long.
     records = [record for result in results for side in result.sides for record in side.records]
     machines, software = hosts.machines(records), hosts.software(records)

@@ -4,7 +4,8 @@ import re
 import unicodedata
 
 UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-"""Control characters, changes of direction, halves of characters, unassigned: by Unicode's categories."""
+"""Control characters, changes of direction, halves of characters, unassigned: by Unicode's categories. Terminals and
+pages do not show them, and XML may not have them."""
 COMMAND = re.compile(r"(?<![\w>)}\]])::(?=[A-Za-z])|##(?=\w*\[)")
 """`::set-env …`, `##[error]…`, `##vso[…]`, which CI services take for commands; but not C++'s `std::vector`."""
 
