@@ -25,7 +25,7 @@ from runners.harness.record import Record
 VERBS = {
     "train": "trains {}",
     "infer": "runs {}",
-    "scale": "trains {} in several processes",
+    "scale": "trains {}",
     "load": "loads images ({})",
     "fit": "trains {} from disk",
 }
