@@ -18,12 +18,13 @@ from statsmodels.stats.multitest import multipletests
 DELTA, FEWEST = math.log(1.02), 3
 ALPHA, ANYTIME, ENDED = 0.05, 0.025, 0.0175
 STEPS = ("train", "infer", "scale", "roof")
+WHOLE = {"fit": "train", "export": "export"}
 
 
 def level(record):
-    """z: log of the median step, of a loader's time a batch, or of a whole training."""
-    if record["case"]["workload"] == "fit":
-        return math.log(record["samples"]["stage_ns"]["train"])
+    """z: log of the median step, of a loader's time a batch, or of a whole training or export."""
+    if stage := WHOLE.get(record["case"]["workload"]):
+        return math.log(record["samples"]["stage_ns"][stage])
     return math.log((np.median if record["case"]["workload"] in STEPS else np.mean)(kept(record)))
 
 

@@ -13,6 +13,8 @@ FEWEST_IN_QUARTER = 2
 BURSTS_IN_QUARTER = 5
 """The fewest bursts of a loader's workers in a quarter for a drift."""
 STEP_WORKLOADS = ("train", "infer", "scale", "roof")
+WHOLE_STAGES = {"fit": "train", "export": "export"}
+"""The stage whose whole time is compared, by workload."""
 
 
 def retained(samples: Samples) -> Sequence[int]:
@@ -24,10 +26,11 @@ class Summary(NamedTuple):
     """The numbers of a replicate.
 
     `seconds` is the compared number: for steps the median step; for a loader the time per batch over the whole window,
-    because workers deliver in bursts and the median interval says nothing; for `fit` the whole stage `train`.
+    because workers deliver in bursts and the median interval says nothing; for `fit` the whole stage `train`, for
+    `export` the export.
     `mean_seconds` is the mean step, only if the median is compared. `drift` is log(last quarter / first quarter) of the
     steps after the warm-up, by medians of steps or means of a loader's batches; None if a quarter is too short, and for
-    `fit`. `taken` is how many seconds the replicate took in all, as far as its record shows.
+    `fit` and `export`. `taken` is how many seconds the replicate took in all, as far as its record shows.
     """
 
     seconds: float
@@ -42,7 +45,9 @@ def summarise(record: Record) -> Summary:
         raise KeyError(f"record {record.record_id} has no samples")
     if record.case.workload in STEP_WORKLOADS:
         return _steps(record.samples)
-    return _whole_stage(record.samples) if record.case.workload == "fit" else _batches(record.case, record.samples)
+    if stage := WHOLE_STAGES.get(record.case.workload):
+        return Summary(record.samples.stage_ns[stage] / 1e9, None, None, _taken(record.samples))
+    return _batches(record.case, record.samples)
 
 
 def seconds(record: Record) -> float:
@@ -57,10 +62,6 @@ def _steps(samples: Samples) -> Summary:
     if quarter >= FEWEST_IN_QUARTER:
         drift = _log_ratio(median(steps[-quarter:]), median(steps[:quarter]))
     return Summary(median(steps) / 1e9, mean, drift, _taken(samples))
-
-
-def _whole_stage(samples: Samples) -> Summary:
-    return Summary(samples.stage_ns["train"] / 1e9, None, None, _taken(samples))
 
 
 def _batches(case: Case, samples: Samples) -> Summary:

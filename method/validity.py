@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from method.statistic import WHOLE_STAGES
 from runners.harness.case import Block, Case
 from runners.harness.record import DAMAGED, Check, Epoch, Failure, Health, Host, Record, Resources, Samples, Status
 from runners.harness.run import MOST_BLOCKS
@@ -61,8 +62,8 @@ def _incomplete(record: Record) -> dict[str, str]:
     samples = record.samples
     if samples is None:
         return {"samples": "samples: missing from a record that is ok"}
-    if record.case.workload == "fit":
-        return {} if "train" in samples.stage_ns else {"samples": "samples.stage_ns: no train stage"}
+    if stage := WHOLE_STAGES.get(record.case.workload):
+        return {} if stage in samples.stage_ns else {"samples": f"samples.stage_ns: no {stage} stage"}
     if len(samples.step_ns) == samples.warmup_steps:
         return {"samples": "samples.step_ns: no step after warm-up"}
     return {}

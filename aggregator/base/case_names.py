@@ -14,6 +14,7 @@ TITLES = {
     "scale": "training step of several processes",
     "load": "data loading",
     "fit": "end-to-end training",
+    "export": "export to a file",
     "roof": "the machine's limits",
 }
 SCOPES = {"compute": "data on the device", "transfer+compute": "data brought to the device"}

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from method.statistic import retained
+from method.statistic import WHOLE_STAGES, retained
 from runners.harness.record import Record
 
 
 def times_ns(record: Record) -> tuple[Sequence[int], Sequence[int]]:
-    """(warm-up, kept times) of an `ok` record, in ns; for `fit` only the training, which is its statistic."""
+    """(warm-up, kept times) of an `ok` record, in ns; for `fit` and `export` the stage that is compared."""
     samples = record.samples
     assert samples is not None
-    if record.case.workload == "fit":
-        return [], [samples.stage_ns["train"]]
+    if stage := WHOLE_STAGES.get(record.case.workload):
+        return [], [samples.stage_ns[stage]]
     return samples.step_ns[: samples.warmup_steps], retained(samples)

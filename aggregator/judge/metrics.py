@@ -156,6 +156,10 @@ gpu_allocated = _field("resources", "gpu_allocated_peak_bytes")
 """Peak bytes allocated by the framework's allocator."""
 gpu_reserved = _field("resources", "gpu_reserved_peak_bytes")
 """Peak bytes reserved by the framework's allocator."""
+file_bytes = _field("check", "file_bytes")
+"""Bytes of an exported file with its weights."""
+export_difference = _field("check", "export_difference")
+"""Relative difference between the logits of an exported file and of its source."""
 accuracy = _field("check", "accuracy")
 """Accuracy on the test images of the model in memory."""
 accuracy_restored = _field("check", "accuracy_restored")

@@ -7,7 +7,7 @@ from runners.harness.agreement import disagreement
 from runners.harness.case import Case, Competitor
 from runners.harness.record import Effective, Record, Status
 
-COMPUTE = ("train", "infer", "scale", "fit")
+COMPUTE = ("train", "infer", "scale", "fit", "export")
 
 
 def difference_in_work(left: Record, right: Record) -> str | None:

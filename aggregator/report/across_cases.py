@@ -36,7 +36,8 @@ from method.verdict import FEWEST_BLOCKS
 from runners.harness.axes import Axis
 from runners.harness.case import Case
 
-FIT = "fit"
+FASTEST = {"fit": "trains fastest", "export": "exports fastest"}
+"""What a sentence says of the peak where a duration is compared."""
 CHOSEN = tuple(axis.name for axis in CHOICES)
 MOST_LINES = 24
 """Sentences above one table."""
@@ -140,13 +141,13 @@ def _where(peak: Peak, varied: Sequence[Axis]) -> str:
 
 
 def _speed(setting: Setting) -> str:
-    """Images per second; the training's duration for `fit`."""
-    return duration(*setting.time[:3]) if setting.case.case.workload == FIT else rate_text(setting.rate)
+    """Images per second; the duration of a whole training or export."""
+    return duration(*setting.time[:3]) if setting.case.case.workload in FASTEST else rate_text(setting.rate)
 
 
 def _peak_cell(peak: Peak, varied: Sequence[Axis]) -> Cell:
     best = peak.best
-    value = best.time.value if best.case.case.workload == FIT else best.rate.value
+    value = best.time.value if best.case.case.workload in FASTEST else best.rate.value
     last = [axis.column for axis in varied if axis.kind is int and peak.is_last(axis)]
     variant = [f"variant {clean(best.side.competitor.variant, 40)}"] if peak.variants > 1 else []
     notes = noted(
@@ -168,8 +169,8 @@ def _sentence(
 ) -> str:
     """The highest peak, against the second highest."""
     top, *others = found
-    is_fit = top.best.case.case.workload == FIT
-    how, by = ("trains fastest", ", in") if is_fit else ("peaks", " with")
+    fastest = FASTEST.get(top.best.case.case.workload)
+    how, by = (fastest, ", in") if fastest else ("peaks", " with")
     said = f"{_called(top, titles)} {how}{_where(top, varied)}{by} {_speed(top.best)}"
     if not others:
         return f"{said}."
@@ -189,7 +190,7 @@ def _sentence(
             f"{said}, {other}{by} {_speed(second.best)}. Which of the two is faster is open: the first is {bounds} "
             f"times as fast ({over})."
         )
-    return f"{said}, {text} times {'as fast as' if is_fit else 'the peak of'} {other} ({interval}, {over})."
+    return f"{said}, {text} times {'as fast as' if fastest else 'the peak of'} {other} ({interval}, {over})."
 
 
 def _scaling(cases: Sequence[CaseResult], axis: Axis, titles: Titles, is_adaptive: bool) -> Table | None:

@@ -153,6 +153,8 @@ EVIDENCE: tuple[tuple[str, str], ...] = (
     ("pixel_worst_image", "{:.2f} of 255"),
     ("accuracy", "{:.2%}"),
     ("accuracy_restored", "{:.2%}"),
+    ("file_bytes", "{:,}"),
+    ("export_difference", "{:.1e}"),
 )
 
 

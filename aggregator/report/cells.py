@@ -11,7 +11,7 @@ from aggregator.judge.metrics import Metric, items_per_second
 from aggregator.judge.roofline import PRODUCT, Attainable, Unknown, side_rate
 from aggregator.judge.sides import Side
 from aggregator.report.answers import incomplete
-from aggregator.report.first_screen import rate_text
+from aggregator.report.first_screen import IMAGES, RATES, rate_text
 from aggregator.report.model import Cell, noted
 from runners.harness.run import NOT_TRIED
 
@@ -48,8 +48,11 @@ def rate_cell(side: Side, read: Metric = items_per_second) -> Cell:
     if not logs:
         return Cell(DASH)
     mean = geometric_mean(logs)
-    text, compared = rate_text(mean).replace(" images/s", "/s"), side.name if read is items_per_second else ""
-    return Cell(text, f"n {mean.n}", noted(incomplete(side)), mean.value, compared)
+    unit = RATES.get(side.records[0].case.workload, IMAGES)
+    compared = side.name if read is items_per_second else ""
+    return Cell(
+        rate_text(mean, unit).replace(f" {IMAGES}", "/s"), f"n {mean.n}", noted(incomplete(side)), mean.value, compared
+    )
 
 
 def share_cell(side: Side, limit: Attainable | Unknown) -> Cell:

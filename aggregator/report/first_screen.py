@@ -28,11 +28,15 @@ VERBS = {
     "scale": "trains {}",
     "load": "loads images ({})",
     "fit": "trains {} from disk",
+    "export": "exports {}",
 }
 """What a competitor does in a case, with the network or the stage."""
 BASELINE = "baseline"
-UNITS = {"load": "batch", "fit": "training"}
+IMAGES = "images/s"
+UNITS = {"load": "a batch", "fit": "a training", "export": "an export"}
 """What the compared time is the time of, where it is not a step."""
+RATES = {"export": "exports/s"}
+"""The unit of a rate, where it is not images per second."""
 TIES = {Verdict.EQUIVALENT: "tied", Verdict.FEW_BLOCKS: "without a verdict", ALONE: f"with {ALONE}"}
 WORK = {"train": "training", "infer": "inference", "scale": "data-parallel training"}
 """What a workload is called in the line below the title, where that is not its name in a sentence."""
@@ -56,7 +60,7 @@ def outcome(case: CaseResult, anchor: str, palette: Palette) -> Outcome:
             OutcomeSide(
                 name=side.name,
                 mark=palette.number(side.name),
-                rate=rate_text(rates.get(side.label)),
+                rate=rate_text(rates.get(side.label), RATES.get(case.case.workload, IMAGES)),
                 time=_time(case.case, side),
                 speed=speed,
                 interval=interval,
@@ -105,13 +109,13 @@ def versions(records: Iterable[Record], titles: Mapping[str, str]) -> str:
     return " · ".join(found)
 
 
-def rate_text(rate: Mean | None) -> str:
+def rate_text(rate: Mean | None, unit: str = IMAGES) -> str:
     """`520 ± 40 images/s`."""
     if rate is None:
         return ""
     if rate.low is None or rate.high is None:
-        return f"{significant(rate.value, 2)} images/s"
-    return with_half_width(rate.value, rate.low, rate.high, "images/s")
+        return f"{significant(rate.value, 2)} {unit}"
+    return with_half_width(rate.value, rate.low, rate.high, unit)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -181,7 +185,7 @@ def _time(case: Case, side: Side) -> str:
     if not side.ok:
         errors = [record.error.kind for record in side.failures if record.error]
         return clean(side.unavailable.kind if side.unavailable else errors[0] if errors else DASH, 40)
-    return f"{duration(*geometric_mean(list(side.logs.values()))[:3])} a {UNITS.get(case.workload, 'step')}"
+    return f"{duration(*geometric_mean(list(side.logs.values()))[:3])} {UNITS.get(case.workload, 'a step')}"
 
 
 def _speeds(case: CaseResult, sides: Sequence[Side], is_ranked: bool) -> list[tuple[str, str]]:

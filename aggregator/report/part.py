@@ -12,6 +12,7 @@ from aggregator.judge.roofline import Roof, roof_of
 from aggregator.report.across_cases import across_cases
 from aggregator.report.answers import answer, axis_of
 from aggregator.report.case_details import detail, listed_by_competitor, settings_in_common
+from aggregator.report.exports.tables import export_tables
 from aggregator.report.figures.raw_samples import samples_figure
 from aggregator.report.figures.style import Palette
 from aggregator.report.first_screen import outcome, totals
@@ -101,6 +102,8 @@ def result_tables(
             found += fit_tables(members, target)
         elif workload == "load":
             found += loader_tables(members)
+        elif workload == "export":
+            found += export_tables(members)
         elif workload == "scale":
             found += scale_tables(members)
         elif members[0].is_roof:

@@ -11,7 +11,7 @@ COPY = "copy"
 CHOICES = ("all", "usual")
 REPLACED: dict[str, tuple[str, tuple[str, ...]]] = {
     **{axis.option: (axis.name, tuple(axis.chosen_for)) for axis in AXES if axis.option},
-    "variants": ("variants", ("train", "infer", "scale", "load", "fit")),
+    "variants": ("variants", ("train", "infer", "scale", "load", "fit", "export")),
     "loaders": ("loaders", ("load", "fit")),
 }
 """The key of a profile's cases that each option replaces, and the workloads to which it applies."""

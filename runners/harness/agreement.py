@@ -35,6 +35,7 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "roof": ("logits_sketch",),
     "train": (*_MODEL, "losses"),
     "scale": (*_MODEL, "losses", "gradient_difference"),
+    "export": (*_MODEL, "file_bytes", "export_difference"),
     "load": _PIXELS,
     "fit": (*_MODEL, "losses", *_PIXELS, "accuracy", "accuracy_restored"),
 }

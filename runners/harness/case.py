@@ -27,7 +27,7 @@ class DatasetRef:
 
 
 STEPS = ("train", "infer")
-NETWORKS = (*STEPS, "scale", "fit")
+NETWORKS = (*STEPS, "scale", "fit", "export")
 """The workloads of networks."""
 
 
@@ -48,8 +48,15 @@ class Case:
         "which network",
         dict.fromkeys(NETWORKS, "cnn4"),
         option="networks",
-        chosen_for=(*STEPS, "scale"),
+        chosen_for=(*STEPS, "scale", "export"),
         offers="networks",
+    )
+    format: str | None = axis(
+        "format of the exported file: onnx or tflite",
+        {"export": "onnx"},
+        option="formats",
+        chosen_for=("export",),
+        offers="formats",
     )
     stage: str | None = axis(
         "load: how far a loader goes (decode, batch, normalize, transfer); roof: what is measured (product, copy)",
@@ -63,7 +70,7 @@ class Case:
         column="size",
         unit="px",
         option="sizes",
-        chosen_for=(*STEPS, "scale"),
+        chosen_for=(*STEPS, "scale", "export"),
         mandatory=True,
     )
     batch_size: int = axis(

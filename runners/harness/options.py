@@ -131,7 +131,7 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
         parse.error("--alias: letters and digits only")
     if not all(c.isalnum() or c in "-_.+" for c in given.framework_version):
         parse.error("--framework-version: letters, digits, '-', '_', '.' and '+' only")
-    if given.inject_slowdown != 1.0 and (offered.loaders or given.workload == "fit"):
+    if given.inject_slowdown != 1.0 and (offered.loaders or given.workload in ("fit", "export")):
         parse.error("--inject-slowdown applies to train, infer and scale only")
     return Options(
         workload=given.workload,

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
@@ -30,6 +30,7 @@ SCHEMA_HISTORY = {
     9: "host: the first package is the framework's own",
     10: "settings: the UUID of the GPU; resources: energy of all CPU packages with their memory, and of the GPU",
     11: "scale: the processes that share a step; their gradients beside the gradients of one process",
+    12: "export: the file's format and size, and its logits beside the logits of its source",
 }
 
 RECORD_BYTES = 32 * 2**20
@@ -118,9 +119,9 @@ class Samples:
     for loaders it is the time to the first batch. `compiler_cache` is `warm` if compiled code was there before the
     first step, `cold` if not, and null for variants that keep no compiled code.
     `stage_ns` holds the times of whole stages. `fit` has load, build, train, save, restore and evaluate, `load` has the
-    stages of runners/reference/passes.py, steps have compile. `stage_items` counts the images that a stage of `load`
-    handled. `pipeline` tells about the loader's own stages during the stage `observed`. `queue_batches` is the largest
-    number of batches that a loader holds ready.
+    stages of runners/reference/passes.py, `export` has export, steps have compile. `stage_items` counts the images that
+    a stage of `load` handled. `pipeline` tells about the loader's own stages during the stage `observed`.
+    `queue_batches` is the largest number of batches that a loader holds ready.
     `injected_slowdown` is 1 unless the run slowed this competitor down on purpose, to see whether the verdicts find it.
     `flops_per_step` and `bytes_per_step` are the least that a step of the case needs, counted from the network
     (runners/reference/cost.py).
@@ -181,6 +182,8 @@ class Check:
     float64 run; it depends on the running statistics. `pixel_mean_difference` and `pixel_worst_image` are absolute
     differences to the reference decoder, out of 255. `gradient_difference` is the largest relative difference, over the
     arrays of a network, between the mean gradient of all processes and the gradient of one process on the whole batch.
+    `file_bytes` is the size of an exported file with its weights. `export_difference` is the relative difference
+    between its logits, computed by a runtime of its format, and the logits of the model that was exported.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -201,6 +204,8 @@ class Check:
     pixel_mean_difference: float | None = None
     pixel_worst_image: float | None = None
     gradient_difference: float | None = None
+    file_bytes: int | None = None
+    export_difference: float | None = None
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from runners.harness.options import Options
 from runners.harness.record import Check, Epoch, Record, Samples
 from runners.harness.slowdown import slowed
 from runners.harness.stages import time_stages
-from runners.harness.workload import FitWork, Framework, Invalid, Request, StepWork, Unsupported
+from runners.harness.workload import FitWork, Framework, Invalid, OnceWork, Request, StepWork, Unsupported
 
 CUDA_CACHE = "cuda"
 """The folder where CUDA's driver keeps what it compiles for a GPU that is newer than a framework's kernels."""
@@ -85,6 +85,8 @@ def _replicate(
         with quiet_collector() as pauses:
             if isinstance(work, FitWork):
                 timed = _time_fit(work, case, scratch)
+            elif isinstance(work, OnceWork):
+                timed = _time_once(work, case)
             else:
                 timed = _time_steps(work, options, case.device)
         rss_peak, seen = resources.peak_rss_bytes(), work.seen()
@@ -174,11 +176,15 @@ def _cache_state(compiled: Path, warm: bool) -> tuple[str | None, dict[str, str]
     return ("warm" if warm else "cold"), {}
 
 
-def _check_only(work: StepWork | FitWork, request: Request, record: Record) -> Record:
+def _check_only(work: StepWork | FitWork | OnceWork, request: Request, record: Record) -> Record:
     """The record with its evidence and the settings in effect. Nothing is timed."""
     if isinstance(work, FitWork):
         work.build()
         return dataclasses.replace(record, check=_finite(work.check()))
+    if isinstance(work, OnceWork):
+        work.run()
+        in_effect, _ = effective(request, work.seen())
+        return dataclasses.replace(record, effective=in_effect, check=_finite(work.check()))
     for stage in work.stages.values():
         if not stage.before():
             stage.run()
@@ -257,6 +263,20 @@ def _time_fit(work: FitWork, case: Case, scratch: Path) -> _Timed:
     samples = Samples([], 0, work.train_items, None, import_ns=0, setup_ns=0, stage_ns=fitted.stage_ns)
     unknown = dict.fromkeys(("samples.first_step_ns", "samples.group_ns"), "fit is timed by stages and epochs")
     return _Timed(samples, ticks, energy, (health_before, health_after), fitted.history, unknown)
+
+
+def _time_once(work: OnceWork, case: Case) -> _Timed:
+    meter = Meter(case.device)
+    health_before, ticks_before = health.opening(case.device), resources.cpu_ticks()
+    meter.start()
+    began = now_ns()
+    work.run()
+    taken = now_ns() - began
+    energy = meter.stop()
+    ticks, health_after = resources.cpu_ticks() - ticks_before, health.closing(case.device)
+    samples = Samples([], 0, 1, None, import_ns=0, setup_ns=0, stage_ns={work.stage: taken})
+    unknown = dict.fromkeys(("samples.first_step_ns", "samples.group_ns"), f"{work.stage} is timed once")
+    return _Timed(samples, ticks, energy, (health_before, health_after), unknown=unknown)
 
 
 def _finite(check: Check) -> Check:

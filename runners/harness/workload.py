@@ -3,7 +3,8 @@
 A framework's folder holds `framework.py` with `FRAMEWORK` (a `Framework`; importable without the framework's package),
 `device.py` with `is_out_of_memory(error)` and, if the framework counts the peak of its GPU memory and can restart it,
 `reset_gpu_peak()`, and one module for each workload with a function
-`prepare(request) -> StepWork | FitWork`. For `train` and `infer`, runners/reference/evidence.py makes the StepWork.
+`prepare(request) -> StepWork | FitWork | OnceWork`. For `train` and `infer`, runners/reference/evidence.py makes the
+StepWork.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +52,7 @@ class Workload:
     devices: tuple[str, ...] = ("cpu", "gpu")
     tracks: tuple[str, ...] = ("matched",)
     global_batches: tuple[str, ...] = ("fixed", "growing")
+    formats: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
 
     @property
@@ -200,3 +202,17 @@ class FitWork:
     check: Callable[[], Check]
     seen: Callable[[], Seen]
     close: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class OnceWork:
+    """The work of export: a task that people do once in a process, and that is timed once, without a warm-up.
+
+    `run` is the only thing that is timed; its time is the stage `stage` of the record.
+    """
+
+    stage: str
+    run: Callable[[], object]
+    check: Callable[[], Check]
+    seen: Callable[[], Seen]
+    close: Callable[[], None] = lambda: None

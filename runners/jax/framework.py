@@ -7,5 +7,6 @@ STEPS = {"networks": tuple(CLASSES), "sizes": SIZES, "scopes": ("compute", "tran
 TRAIN = Workload(("jit", "eager"), precisions=("fp32", "tf32"), **STEPS)
 INFER = Workload(("jit", "eager"), precisions=("fp32", "tf32", "bf16", "fp16"), **STEPS)
 SCALE = Workload(("jit",), networks=SCALED, sizes=SIZES)
-WORKLOADS = {"train": TRAIN, "infer": INFER, "scale": SCALE}
-FRAMEWORK = Framework("jax", ("jax", "jaxlib", "optax"), WORKLOADS, by_name=True, title="JAX")
+EXPORT = Workload(("jax2tf",), networks=tuple(CLASSES), sizes=SIZES, formats=("tflite",), devices=("cpu",))
+WORKLOADS = {"train": TRAIN, "infer": INFER, "scale": SCALE, "export": EXPORT}
+FRAMEWORK = Framework("jax", ("jax", "jaxlib", "optax", "tensorflow_cpu"), WORKLOADS, by_name=True, title="JAX")

@@ -15,11 +15,14 @@ STEPS = Workload(
 
 FRAMEWORK = Framework(
     name="pytorch",
-    distributions=("torch", "torchvision", "spdl", "opencv-python-headless"),
+    distributions=("torch", "torchvision", "spdl", "opencv-python-headless", "onnxscript"),
     workloads={
         "train": STEPS,
         "infer": STEPS,
         "scale": Workload(("eager",), networks=SCALED, sizes=SIZES),
+        "export": Workload(
+            ("dynamo", "script"), networks=tuple(CLASSES), sizes=SIZES, formats=("onnx",), devices=("cpu",)
+        ),
         "roof": Workload(variants=("eager",), stages=("product", "copy"), precisions=PRECISIONS),
         "load": Workload(
             variants=("plain", "tuned"),

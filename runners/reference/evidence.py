@@ -53,11 +53,7 @@ def inference(
     assert_parameters(case.network, CLASSES[case.network], parameters)
 
     def check() -> Check:
-        # In the timed shape, because another shape would be compiled again.
-        reference = images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)
-        parts = np.split(reference, len(reference) // case.batch_size)
-        found = np.concatenate([np.asarray(logits(part), np.float64) for part in parts])
-        return _model_check(request, CLASSES[case.network], parameters, found[:REFERENCE_IMAGES])
+        return model_check(request, CLASSES[case.network], parameters, reference_logits(request, logits))
 
     return step_work(request, step, synchronize, check, seen, stages, close)
 
@@ -130,7 +126,7 @@ def training_check(
     """The evidence of a training: logits of a fresh model, the first losses, and a run in float64."""
     case = request.case
     reference = images(case.seed, REFERENCE_IMAGES, case.input_size)
-    check = _model_check(request, classes, parameters, np.asarray(logits(reference), np.float64))
+    check = model_check(request, classes, parameters, np.asarray(logits(reference), np.float64))
     losses_fp64, evaluated_fp64 = _run_in_float64(request, classes, double, reference)
     return replace(check, losses=losses, losses_fp64=losses_fp64, evaluated_fp64=evaluated_fp64)
 
@@ -150,7 +146,16 @@ def assert_parameters(network: str, classes: int, found: Mapping[str, int]) -> N
             raise Invalid("PARAMETERS", f"{name} has {found[name]} elements, the reference {size}")
 
 
-def _model_check(request: Request, classes: int, parameters: Mapping[str, int], logits: NDArray[np.float64]) -> Check:
+def reference_logits(request: Request, logits: Logits) -> NDArray[np.float64]:
+    """The logits of the reference batch, computed in the timed shape, because another shape would be compiled again."""
+    case = request.case
+    reference = images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)
+    parts = np.split(reference, len(reference) // case.batch_size)
+    return np.concatenate([np.asarray(logits(part), np.float64) for part in parts])[:REFERENCE_IMAGES]
+
+
+def model_check(request: Request, classes: int, parameters: Mapping[str, int], logits: NDArray[np.float64]) -> Check:
+    """The evidence of a model: its parameters, and the logits of the reference batch."""
     case = request.case
     statistics = sum(size for name, size in parameters.items() if name.endswith((".mean", ".var")))
     return Check(

@@ -9,7 +9,7 @@ PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 
 FRAMEWORK = Framework(
     name="tensorflow",
-    distributions=("tensorflow", "tensorflow-cpu", "tensorflow_cpu", "keras"),
+    distributions=("tensorflow", "tensorflow-cpu", "tensorflow_cpu", "keras", "tf2onnx"),
     workloads={
         "train": Workload(VARIANTS, networks=tuple(CLASSES), sizes=SIZES, scopes=SCOPES, precisions=PRECISIONS),
         "infer": Workload(VARIANTS, networks=tuple(CLASSES), sizes=SIZES, scopes=SCOPES, precisions=PRECISIONS),
@@ -19,6 +19,9 @@ FRAMEWORK = Framework(
             loaders=("tfdata",),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
+        ),
+        "export": Workload(
+            ("keras",), networks=tuple(CLASSES), sizes=SIZES, formats=("onnx", "tflite"), devices=("cpu",)
         ),
         "roof": Workload(variants=("graph",), stages=("product", "copy"), precisions=PRECISIONS),
         "fit": Workload(variants=("graph", "tuned"), loaders=("tfdata",), networks=("cnn4",), sizes=SIZES),

@@ -9,6 +9,7 @@ from typing import Any
 from aggregator.judge.analysis import Environment, analyse
 from aggregator.read.run_folder import LoadedRun
 from method.schedule import Entry, schedule
+from method.statistic import WHOLE_STAGES
 from runners.harness.agreement import REQUIRED
 from runners.harness.case import Block, Case, Competitor, DatasetRef
 from runners.harness.record import (
@@ -75,6 +76,8 @@ def check_of(workload: str) -> Check:
         "accuracy": 0.51,
         "accuracy_restored": 0.51,
         "gradient_difference": 1e-7,
+        "file_bytes": 46_829_000,
+        "export_difference": 6e-7,
     }
     return Check(**{name: evidence[name] for name in REQUIRED.get(workload, ())})
 
@@ -88,6 +91,11 @@ def scale_case(processes: int, device: str = "cpu", global_batch: str = "fixed")
     """A training step of several processes."""
     axes = {"network": "cnn4", "input_size": 32, "processes": processes, "global_batch": global_batch}
     return Case("scale", device, batch_size=32, seed=25, **axes)  # type: ignore[arg-type]
+
+
+def export_case(format: str = "onnx", network: str = "resnet18") -> Case:
+    """An export to a file."""
+    return Case("export", "cpu", batch_size=1, seed=25, network=network, format=format, input_size=128)
 
 
 def roof_case(stage: str = "product", precision: str = "fp32") -> Case:
@@ -180,14 +188,15 @@ def make_record(
     times = [
         int(level * 1e9 * draw.lognormvariate(0, 0.004) * (1.6 if index < warmup else 1)) for index in range(steps)
     ]
-    is_fit = case.workload == "fit"
+    is_fit, whole = case.workload == "fit", WHOLE_STAGES.get(case.workload)
     passes = stages_of(case, level) if case.workload == "load" else {}
     loader = {"worker_kind": "thread", "decoder": "example 1.0", "stage_statistics": "its own clock"}
     seen = {"workers_alive": str(case.workers), **loader} if passes else {}
     stages = {name: ns for name, (ns, _) in passes.items()}
     if is_fit:
         stages = dict.fromkeys(("load", "build", "save", "restore", "evaluate"), int(level * 2e8))
-        stages["train"] = int(level * 1e9)
+    if whole:
+        stages[whole] = int(level * 1e9)
     history = [
         Epoch(epoch, 4.0 / (epoch + 1), min(1.0, 0.1 * (epoch + 1)), int(level * 1e9))
         for epoch in range(case.epochs or 0)
@@ -213,10 +222,10 @@ def make_record(
             case.device, case.precision, 2, 1, None, "NCHW", 2, None, 2**26, None, {"deterministic": "no", **seen}
         ),
         samples=Samples(
-            step_ns=[] if is_fit else times,
-            warmup_steps=0 if is_fit else warmup,
+            step_ns=[] if whole else times,
+            warmup_steps=0 if whole else warmup,
             items_per_step=case.batch_size,
-            first_step_ns=None if is_fit else int(level * 8e9),
+            first_step_ns=None if whole else int(level * 8e9),
             import_ns=3_000_000_000,
             setup_ns=400_000_000,
             stage_ns=stages,

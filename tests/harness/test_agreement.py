@@ -19,6 +19,8 @@ BASE = Check(
     accuracy=0.5,
     accuracy_restored=0.5,
     gradient_difference=1e-7,
+    file_bytes=10**6,
+    export_difference=1e-7,
 )
 
 
