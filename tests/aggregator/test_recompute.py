@@ -8,7 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from make_records import TF, TFDATA, TORCH, TORCH_LOADER, make_run, planned, roof_case, scheduled, write_folder
+from make_records import (
+    TF,
+    TFDATA,
+    TORCH,
+    TORCH_LOADER,
+    export_case,
+    make_run,
+    planned,
+    roof_case,
+    scheduled,
+    write_folder,
+)
 from varied_run import CLEAR, LOAD, seconds, varied_records, varied_run
 
 from aggregator.judge.analysis import analyse
@@ -97,6 +108,14 @@ def test_the_machines_limits_are_compared_by_medians_there_too(tmp_path, recompu
 
     run = make_run([planned(roof_case("copy"), [TORCH, TF], 8)])
     folder = write_folder(tmp_path / "r", run, [with_slow_steps(one) for one in scheduled(run, seconds, scatter=0.004)])
+    (line,), (found,) = recomputed(folder), reported(folder)
+    assert line["verdict"] == expected(found) == "pytorch/eager is faster"
+    assert math.isclose(float(line["ratio"]), ratio(found.paired.log_ratio), abs_tol=6e-5)
+
+
+def test_exports_are_compared_by_their_whole_time_there_too(tmp_path, recomputed):
+    run = make_run([planned(export_case(), [TORCH, TF], 8)])
+    folder = write_folder(tmp_path / "r", run, scheduled(run, seconds, scatter=0.004))
     (line,), (found,) = recomputed(folder), reported(folder)
     assert line["verdict"] == expected(found) == "pytorch/eager is faster"
     assert math.isclose(float(line["ratio"]), ratio(found.paired.log_ratio), abs_tol=6e-5)
