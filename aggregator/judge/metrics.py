@@ -1,6 +1,6 @@
 """The numbers that tables and figures read from one record, in seconds, bytes and fractions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -77,6 +77,11 @@ def stage(name: str) -> Metric:
         return None if value is None else value / 1e9
 
     return read
+
+
+def stages_of(record: Record) -> Sequence[str]:
+    """The names of the stages that were timed."""
+    return [*record.samples.stage_ns] if record.samples else []
 
 
 def stage_rate(name: str) -> Metric:

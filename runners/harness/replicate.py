@@ -24,7 +24,7 @@ from runners.harness.manifest import Manifest, splits_read, verify_bytes
 from runners.harness.options import Options
 from runners.harness.record import Check, Epoch, Record, Samples
 from runners.harness.slowdown import slowed
-from runners.harness.stages import time_stages
+from runners.harness.stages import time_further, time_stages
 from runners.harness.workload import FitWork, Framework, Invalid, OnceWork, Request, StepWork, Unsupported
 
 CUDA_CACHE = "cuda"
@@ -91,6 +91,8 @@ def _replicate(
                 timed = _time_steps(work, options, case.device)
         rss_peak, seen = resources.peak_rss_bytes(), work.seen()
         gpu_peaks = seen.gpu_allocated_peak_bytes, seen.gpu_reserved_peak_bytes
+        if isinstance(work, FitWork):
+            timed.samples.stage_ns.update(time_further(work, scratch))
         consumed, unknown_resources = resources.resources(
             timed.cpu_ticks, timed.energy, rss_peak, gpu_peaks, timed.health[1].gpu.process_bytes
         )

@@ -1,5 +1,6 @@
 """Times `fit` stage by stage: load, build, train, save, restore, evaluate."""
 
+import functools
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +49,21 @@ def time_stages(
     timed("restore", lambda: _explained("RESTORE", CUT_OFF, lambda: work.restore(saved)))
     timed("evaluate", work.evaluate)
     return Fitted(stage_ns, history)
+
+
+def time_further(work: FitWork, scratch: Path, clock: Callable[[], int] = now_ns) -> dict[str, int]:
+    """Save and restore the trained model in each further format. Returns ns by stage: `save pt2`, `restore pt2`."""
+    stage_ns = {}
+    for name, form in work.further.items():
+        path = scratch / "further"
+        for stage, verb, kind, explanation in (
+            ("save", form.save, "SAVE", FULL.format(tempfile.gettempdir())),
+            ("restore", form.restore, "RESTORE", CUT_OFF),
+        ):
+            began = clock()
+            _explained(kind, explanation, functools.partial(verb, path))
+            stage_ns[f"{stage} {name}"] = clock() - began
+    return stage_ns
 
 
 def _explained(kind: str, explanation: str, verb: Callable[[], None]) -> None:

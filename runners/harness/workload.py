@@ -184,12 +184,21 @@ class EpochResult:
 
 
 @dataclass(frozen=True)
+class SavedAs:
+    """A further format in which `fit` saves its trained model: `save` writes a file, `restore` reads it back."""
+
+    save: Callable[[Path], None]
+    restore: Callable[[Path], None]
+
+
+@dataclass(frozen=True)
 class FitWork:
     """The work of fit: end-to-end training from disk, in stages that start and end alike in every framework.
 
     `load` builds a loader, takes its first batch and drops the loader, so that training starts with a cold cache.
     `train_epoch` trains one epoch. `evaluate` gives (loss, accuracy) over the test split: of the trained model, or
-    after `restore` of the restored model.
+    after `restore` of the restored model. `further` are other formats, by name: each is timed after everything else, so
+    that what it needs does not count towards the memory and the CPU time of the training.
     """
 
     load: Callable[[], None]
@@ -202,6 +211,7 @@ class FitWork:
     check: Callable[[], Check]
     seen: Callable[[], Seen]
     close: Callable[[], None]
+    further: Mapping[str, SavedAs] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

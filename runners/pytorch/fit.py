@@ -11,7 +11,7 @@ from torch import nn
 
 from runners.harness.record import Check
 from runners.harness.waiting import Waiting
-from runners.harness.workload import EpochResult, FitWork, Invalid, Request, Seen, Unsupported
+from runners.harness.workload import EpochResult, FitWork, Invalid, Request, SavedAs, Seen, Unsupported
 from runners.pytorch import device as devices
 from runners.pytorch.double import TrainStep, in_double, losses_of
 from runners.pytorch.fit_images import scaled
@@ -39,7 +39,7 @@ def prepare(request: Request) -> FitWork:
     train_images = of_split(request, "train", cache=case.cache, augment=case.augment, shuffle=True, tuned=tuned)
     test_images = of_split(request, "test", tuned=tuned)
     memory = torch.channels_last if tuned else torch.contiguous_format
-    model = train_step = restored = train_loader = None
+    model = train_step = restored = exported = train_loader = None
     delivered, layout = 0, ""
     history: list[EpochResult] = []
     waiting = Waiting()
@@ -87,6 +87,17 @@ def prepare(request: Request) -> FitWork:
     def restore(path: Path) -> None:
         nonlocal restored
         restored = torch.jit.load(path.with_suffix(".pt"), map_location=device).eval()
+
+    def save_exported(path: Path) -> None:
+        batch = torch.zeros(2, 3, case.input_size, case.input_size, device=device)
+        any_number = ({0: torch.export.Dim.DYNAMIC},)
+        saved = io.BytesIO()
+        torch.export.save(torch.export.export(model.eval(), (batch,), dynamic_shapes=any_number), saved)
+        path.with_suffix(".pt2").write_bytes(saved.getbuffer())
+
+    def restore_exported(path: Path) -> None:
+        nonlocal exported
+        exported = torch.export.load(path.with_suffix(".pt2")).module()
 
     def evaluate() -> tuple[float, float]:
         name = "trained" if restored is None else "restored"
@@ -137,6 +148,9 @@ def prepare(request: Request) -> FitWork:
         differing = int((trained != predicted["restored"]).sum())
         if differing:
             raise Invalid("RESTORE", f"the restored model answers {differing} of {len(wanted)} test images differently")
+        differing = int((trained != tested(exported)[2]).sum()) if exported else 0
+        if differing:
+            raise Invalid("RESTORE", f"the exported model answers {differing} of {len(wanted)} test images differently")
         return dataclasses.replace(
             found,
             delivered_items=delivered,
@@ -176,4 +190,5 @@ def prepare(request: Request) -> FitWork:
         check=check,
         seen=seen,
         close=close,
+        further={"pt2": SavedAs(save_exported, restore_exported)},
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from runners.harness.record import Check, Epoch
-from runners.harness.stages import time_stages
+from runners.harness.stages import time_further, time_stages
 from runners.harness.waiting import Waiting
-from runners.harness.workload import EpochResult, FitWork, Invalid, Unsupported
+from runners.harness.workload import EpochResult, FitWork, Invalid, SavedAs, Unsupported
 
 WORK = FitWork(
     load=lambda: None,
@@ -22,6 +22,34 @@ WORK = FitWork(
     seen=lambda: None,
     close=lambda: None,
 )
+
+
+def test_further_formats_are_timed_apart(tmp_path: Path):
+    now, calls = 0, []
+
+    def spend(name: str, duration: int):
+        def verb(path: Path) -> None:
+            nonlocal now
+            now += duration
+            calls.append((name, path))
+
+        return verb
+
+    work = replace(WORK, further={"pt2": SavedAs(spend("save", 30), spend("restore", 4))})
+    assert time_further(work, tmp_path, clock=lambda: now) == {"save pt2": 30, "restore pt2": 4}
+    assert calls == [("save", tmp_path / "further"), ("restore", tmp_path / "further")]
+    assert time_further(WORK, tmp_path) == {}
+
+
+@pytest.mark.parametrize(("verb", "kind"), [("save", "SAVE"), ("restore", "RESTORE")])
+def test_a_further_format_that_fails_is_explained(tmp_path: Path, verb: str, kind: str):
+    def fails(_: Path) -> None:
+        raise OSError("No space left on device")
+
+    form = replace(SavedAs(lambda _: None, lambda _: None), **{verb: fails})
+    with pytest.raises(Invalid, match="No space left on device") as refused:
+        time_further(replace(WORK, further={"pt2": form}), tmp_path)
+    assert refused.value.kind == kind
 
 
 def test_stages_run_in_order_and_train_is_the_sum_of_its_epochs(tmp_path: Path):

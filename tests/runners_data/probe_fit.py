@@ -44,6 +44,7 @@ def main(name: str, loader: str, variant: str, manifest_path: str, cache: str) -
         outcome["cut_off"] = cut_off(fit.prepare(request(8)), scratch)
         outcome["too_large"] = refused(lambda: fit.prepare(request(1000)))
         outcome["stale"] = stale(fit.prepare(request(8)), scratch)
+        outcome["stale_further"] = stale_further(fit.prepare(request(8)), scratch)
         if cache == "no":
             outcome["orders"] = orders(name, data, manifest, variant == "tuned")
             outcome["mistakes"] = {
@@ -71,6 +72,9 @@ def trained(work, scratch: Path) -> dict:
     counted("save", lambda: work.save(scratch / "model"))
     counted("restore", lambda: work.restore(scratch / "model"))
     evaluated = counted("evaluate", work.evaluate)
+    for form in work.further.values():
+        form.save(scratch / "further")
+        form.restore(scratch / "further")
     check, seen = work.check(), work.seen()
     work.close()
     return {
@@ -83,6 +87,7 @@ def trained(work, scratch: Path) -> dict:
         "effective": asdict(seen),
         "train_items": work.train_items,
         "files": sorted(path.suffix for path in scratch.glob("model*")),
+        "further": sorted(path.suffix for path in scratch.glob("further*")),
     }
 
 
@@ -184,6 +189,24 @@ def stale(work, scratch: Path) -> str:
     message = refused(work.check)
     work.close()
     return message
+
+
+def stale_further(work, scratch: Path) -> list[str]:
+    """The error for each further format if its restored file is not the trained model."""
+    work.build()
+    for form in work.further.values():
+        form.save(scratch / "early")
+    for number in range(3):
+        work.train_epoch(number)
+    work.save(scratch / "model")
+    work.restore(scratch / "model")
+    work.evaluate()
+    messages = []
+    for form in work.further.values():
+        form.restore(scratch / "early")
+        messages.append(refused(work.check))
+    work.close()
+    return messages
 
 
 def disk_full(work, scratch: Path) -> str:

@@ -77,11 +77,15 @@ def test_the_restored_model_is_the_trained_one(outcome, side):
     trained, restored = seen["accuracy"]
     assert trained == restored == pytest.approx(seen["evaluated"][1])
     assert seen["files"] == ([".keras"] if side.startswith("tensorflow") else [".pt"])
+    assert seen["further"] == ([] if side.startswith("tensorflow") else [".pt2"])
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_a_wrong_restored_model_is_noticed(outcome, side):
     assert outcome(side, "no")["stale"].startswith("RESTORE: ")
+    further = outcome(side, "no")["stale_further"]
+    assert len(further) == len(outcome(side, "no")["further"])
+    assert all(message.startswith("RESTORE: the exported model answers") for message in further)
 
 
 @pytest.mark.parametrize("side", SIDES)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from scipy.stats import ttest_1samp
 
 from aggregator.base.quantities import DASH, duration_range, number_range, percent_range, with_half_width
+from aggregator.base.text import clean
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult
 from aggregator.judge.cases import alike, natural
@@ -15,7 +16,7 @@ from aggregator.judge.sides import Side
 from aggregator.report.answers import incomplete
 from aggregator.report.cells import MEAN_NOTE, dash, range_cell, rate_cell, seed_cell, stage_cell
 from aggregator.report.model import Cell, Table, noted
-from aggregator.report.tables import Column, Settings, by_side, setting_cells, setting_columns, spread
+from aggregator.report.tables import Column, Row, Settings, by_side, setting_cells, setting_columns, spread
 from method.compare import interval_of_mean
 
 SETTINGS = ("network", "batch_size", "workers", "cache", "augment", "epochs")
@@ -49,7 +50,7 @@ def _stages(cases: Sequence[CaseResult]) -> Table:
         repeated("accuracy", metrics.accuracy, percent_range),
         repeated("restored", metrics.accuracy_restored, percent_range),
         repeated("last loss", metrics.last_loss, number_range),
-        *(spread(stage, metrics.stage(stage), duration_range) for stage in OTHER_STAGES),
+        *(spread(clean(stage, 40), metrics.stage(stage), duration_range) for stage in (*OTHER_STAGES, *_further(rows))),
     ]
     caption = (
         "End-to-end training from disk: the time of each stage, and the accuracy on the test images. The times of "
@@ -57,6 +58,12 @@ def _stages(cases: Sequence[CaseResult]) -> Table:
         "(lowest–highest)."
     )
     return by_side(rows, _named(cases), shown, caption)
+
+
+def _further(rows: Sequence[Row]) -> list[str]:
+    """The stages that save and restore the trained model in other formats, `save pt2`."""
+    names = {name: None for _, side in rows for record in side.ok.values() for name in metrics.stages_of(record)}
+    return [name for name in names if name.startswith(("save ", "restore "))]
 
 
 def _train_cell(side: Side) -> Cell:
