@@ -79,6 +79,8 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
         limits = Limits(machine.cpu_set(asked.cpus), memory, shm, gpu, _more_gpus(gpu, drafted.cases))
     engine, reason = _engine(root, asked.engine, asked.device, asked, limits, stop)
     assigned = assign(drafted.reading, [(source, prepare(root, source, stop)) for source in drafted.sources])
+    if drafted.elsewhere:
+        say(drafted.elsewhere)
     for name, why in assigned.reasons.items():
         say(f"left out: {name}: {why}")
     cases = with_data(drafted.cases, assigned)

@@ -34,6 +34,8 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
     if drafted.budget_cuts_planned:
         for text in shortfall(expected_seconds(cases, durations, pilots), drafted.budget_seconds):
             answer(f"warning: {text}")
+    if drafted.elsewhere:
+        answer(drafted.elsewhere)
     for source in drafted.sources:
         if not source.ready:
             answer(f"data to prepare first: {source.manifest.parent}")

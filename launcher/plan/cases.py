@@ -56,7 +56,7 @@ def expand(
         if group.workload not in workloads:
             continue
         declared = offers(group.workload, everyone)
-        require_declared(group, declared, device)
+        require_declared(group, everyone, device)
         sampling = _sampling(profile, group)
         for case in _matrix(group, device, datasets.get(group.workload), declared):
             if not _matches(case.label, pattern):
@@ -202,7 +202,10 @@ def _lacks(case: Case, offer: Workload | None) -> str:
 
 
 def _named(found: Contestant, group: CaseGroup, offer: Workload) -> list[Competitor]:
-    variants = _choice(group.variants, offer.variants[:1], offer.variants)
+    chosen = group.variants
+    if isinstance(chosen, list):  # `eager`, or `pytorch/eager`
+        chosen = list(dict.fromkeys(name.removeprefix(f"{found.name}/") for name in chosen))
+    variants = _choice(chosen, offer.variants[:1], offer.variants)
     loaders = _choice(group.loaders, offer.loaders, offer.every_loader) if offer.loaders else [""]
     return [
         Competitor(found.name, variant, loader, version=found.version) for loader in loaders for variant in variants
