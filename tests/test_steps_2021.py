@@ -70,7 +70,7 @@ def test_training_on_a_cpu_is_left_out_with_the_reason_unless_it_is_asked_for(
 ) -> None:
     assert main(["plan", "--profile", "steps-2021", "--batches", "1"], ROOT) == 0
     text = capsys.readouterr().out
-    reason = "left out: train, which this profile has on another device only; --workloads train,infer measures train too"
+    reason = "left out: train, which this profile has on another device only; --workloads train,infer measures"
     assert reason in text
     assert "train resnet18" not in text
     asked = drafted("cpu", "--workloads", "train")

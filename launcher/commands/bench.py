@@ -130,7 +130,7 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
         for warning in warnings:
             say(f"warning: {warning}")
         say(f"run {run.run_id}: {extent(cases)}, {estimate(cases, durations, pilots)}")
-        say(describe_stopping(rule, run.budget_seconds, run.budget_cuts_planned))
+        say(describe_stopping(rule, run.budget_seconds, run.budget_cuts_planned, cases, durations, pilots))
         code = carry_out(root, asked.out, stop, engine, Session(folder, run, assigned.datasets), _measure(root, run))
     return ExitCode.CASES_FAILED if unbuilt and code == ExitCode.OK else code
 

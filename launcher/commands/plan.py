@@ -30,9 +30,10 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
     answer(f"profile {asked.profile}: {drafted.profile.description}\n")
     pilots, durations = drafted.profile.pilots, earlier(asked.out)
     answer("\n".join(describe(cases, seed, durations, pilots)))
-    answer(describe_stopping(drafted.stopping, drafted.budget_seconds, drafted.budget_cuts_planned))
-    if drafted.budget_cuts_planned:
-        for text in shortfall(expected_seconds(cases, durations, pilots), drafted.budget_seconds):
+    rule, budget, cuts = drafted.stopping, drafted.budget_seconds, drafted.budget_cuts_planned
+    answer(describe_stopping(rule, budget, cuts, cases, durations, pilots))
+    if cuts:
+        for text in shortfall(expected_seconds(cases, durations, pilots), budget):
             answer(f"warning: {text}")
     if drafted.elsewhere:
         answer(drafted.elsewhere)

@@ -20,6 +20,9 @@ from runners.harness.workload import Workload
 SLOWED = "B"
 """The label of an A/A check whose steps an injected slowdown slows."""
 
+TWICE = 2
+"""How much longer than a replicate a pilot is: a warm-up shows only against the level that follows it."""
+
 WORKLOADS = frozenset(name for axis in AXES if isinstance(axis.usual, Mapping) for name in axis.usual)
 """Workloads whose axes are declared. Any other workload takes the axes that its profile names."""
 
@@ -123,6 +126,12 @@ def pilot_competitors(competitors: Sequence[Competitor]) -> list[Competitor]:
     for one in competitors:
         first.setdefault(one.without_alias, one)
     return list(first.values())
+
+
+def pilot_sampling(usual: Sampling) -> Sampling:
+    """How pilots are sampled where replicates are sampled so: all steps of a pilot may be warm-up."""
+    steps = TWICE * usual.min_steps
+    return Sampling(0, steps, max(usual.max_steps, steps), TWICE * usual.min_seconds)
 
 
 def _matches(text: str, pattern: str) -> bool:

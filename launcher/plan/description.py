@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from launcher.plan.estimate import Durations, assumed, expected_bounds, replicates
-from launcher.text import duration
+from launcher.plan.estimate import Durations, assumed, expected_bounds, longest, replicates
+from launcher.text import between, duration
 from runners.harness.run import PlannedCase, Stopping
 
 
@@ -26,12 +26,21 @@ def extent(cases: Sequence[PlannedCase]) -> str:
     )
 
 
-def describe_stopping(rule: Stopping | None, budget: float | None, cuts_planned: bool) -> str:
+def describe_stopping(
+    rule: Stopping | None,
+    budget: float | None,
+    cuts_planned: bool,
+    cases: Sequence[PlannedCase],
+    durations: Durations,
+    pilots: int,
+) -> str:
     """When the run ends, in a sentence."""
     bound = f"measuring ends after about {duration(budget)}" if budget else "no time budget"
     if rule is None:
         return f"a fixed number of blocks; {bound}"
-    if budget and not cuts_planned:
+    if not budget:
+        bound = f"no time budget, so that measuring may take {duration(longest(cases, durations, pilots, rule))} in all"
+    elif not cuts_planned:
         bound = f"none of these blocks is begun that would end after {duration(budget)} of measuring"
     block = "a block at a time" if rule.every == 1 else f"{rule.every} blocks at a time"
     return (
@@ -46,10 +55,9 @@ def estimate(cases: Sequence[PlannedCase], durations: Durations, pilots: int) ->
     if not pairs:
         return "nothing to measure"
     measured = sum(durations.knows(case, one) for case, one in pairs)
-    basis = [f"medians of earlier runs for {measured} of {len(pairs)} competitors and cases"] if measured else []
+    basis = [f"times of earlier runs for {measured} of {len(pairs)} competitors and cases"] if measured else []
     basis += dict.fromkeys(assumed(case) for case, one in pairs if not durations.knows(case, one))
-    low, high = map(duration, expected_bounds(cases, durations, pilots))
-    time = low if low == high else f"{low} to {high}"
+    time = between(*expected_bounds(cases, durations, pilots))
     return f"about {time} of measuring, from {', '.join(basis)}; preparing data and frameworks comes on top"
 
 
