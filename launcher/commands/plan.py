@@ -29,7 +29,7 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
     seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
     answer(f"profile {asked.profile}: {drafted.profile.description}\n")
     pilots, durations = drafted.profile.pilots, earlier(asked.out)
-    answer("\n".join(describe(cases, seed, durations, pilots)))
+    answer("\n".join(describe(cases, drafted.left_out, seed, durations, pilots)))
     rule, budget, cuts = drafted.stopping, drafted.budget_seconds, drafted.budget_cuts_planned
     answer(describe_stopping(rule, budget, cuts, cases, durations, pilots))
     if cuts:

@@ -7,23 +7,28 @@ from launcher.text import between, duration
 from runners.harness.run import PlannedCase, Stopping
 
 
-def describe(cases: Sequence[PlannedCase], seed: int, durations: Durations, pilots: int) -> list[str]:
+def describe(
+    cases: Sequence[PlannedCase], left_out: Sequence[str], seed: int, durations: Durations, pilots: int
+) -> list[str]:
     """The plan as lines of text."""
     lines = []
     for case in cases:
-        lines.append(f"{case.case.label}   {case.blocks} blocks, at most {case.timeout:g} s a replicate")
+        lines.append(f"{case.case.label}   {counted(case.blocks, 'block')}, at most {case.timeout:g} s a replicate")
         lines += [f"    {one.label}" for one in case.competitors]
         lines += [f"    {one.competitor.label}   - {one.kind}: {one.reason}" for one in case.unavailable]
+    lines += ["", "offered, but not in this plan:", *(f"    {text}" for text in left_out)] if left_out else []
     before = f" after {pilots} pilots of each program and step case" if pilots else ""
     return [*lines, "", f"{extent(cases)}{before}, order seed {seed}", estimate(cases, durations, pilots)]
 
 
 def extent(cases: Sequence[PlannedCase]) -> str:
     """`5 cases, 112 replicates`."""
-    return ", ".join(
-        f"{number} {noun}{'' if number == 1 else 's'}"
-        for number, noun in ((len(cases), "case"), (replicates(cases), "replicate"))
-    )
+    return f"{counted(len(cases), 'case')}, {counted(replicates(cases), 'replicate')}"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 block`, `5 blocks`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def describe_stopping(
@@ -39,7 +44,8 @@ def describe_stopping(
     if rule is None:
         return f"a fixed number of blocks; {bound}"
     if not budget:
-        bound = f"no time budget, so that measuring may take {duration(longest(cases, durations, pilots, rule))} in all"
+        most = duration(longest(cases, durations, pilots, rule))
+        bound = f"no time budget, so that measuring may take up to {most} in all"
     elif not cuts_planned:
         bound = f"none of these blocks is begun that would end after {duration(budget)} of measuring"
     block = "a block at a time" if rule.every == 1 else f"{rule.every} blocks at a time"

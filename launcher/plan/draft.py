@@ -11,6 +11,7 @@ from launcher.errors import UsageError
 from launcher.options import Options
 from launcher.plan.cases import doubled, expand, reads_data, refused, workloads_of
 from launcher.plan.discovery import Contestant, choose, discover
+from launcher.plan.left_out import left_out
 from launcher.plan.overrides import overridden
 from launcher.plan.profile import Profile, load_profile
 from launcher.plan.validation import variants
@@ -24,7 +25,8 @@ from runners.harness.run import PlannedCase, Stopping, cuts_planned
 class Draft:
     """A plan before data and frameworks are prepared.
 
-    `elsewhere` says in a sentence which cases the profile has on another device only.
+    `elsewhere` says in a sentence which cases the profile has on another device only, `left_out` in a line for each
+    workload what the frameworks offer beyond the cases.
     `reading` are the workloads that read data, from `sources`; `expected` is what these are likely to come to. The time
     budget bounds planned blocks only where `budget_cuts_planned`. `titles` has names as people write them.
     """
@@ -32,6 +34,7 @@ class Draft:
     profile: Profile
     cases: list[PlannedCase]
     elsewhere: str
+    left_out: list[str]
     reading: list[str]
     sources: list[Source]
     expected: Assigned
@@ -76,7 +79,8 @@ def draft(root: Path, options: Options) -> Draft:
     stopping = Stopping(**profile.stopping.model_dump()) if profile.stopping and options.blocks is None else None
     cuts = cuts_planned(stopping, options.given)
     titles = {name: one.declaration.title for name, one in everyone.items() if one.declaration}
-    return Draft(profile, cases, elsewhere, reading, found, data, stopping, _budget(profile, options), cuts, titles)
+    gone, budget = list(left_out(cases, contestants, everyone, options.device)), _budget(profile, options)
+    return Draft(profile, cases, elsewhere, gone, reading, found, data, stopping, budget, cuts, titles)
 
 
 def _on_device(profile: Profile, options: Options) -> tuple[Profile, str]:

@@ -36,6 +36,7 @@ from launcher.errors import BuildFailed, Interrupted, NotReady, UsageError
 from launcher.plan.cases import expand
 from launcher.plan.discovery import Contestant
 from launcher.plan.estimate import LOAD_SECONDS, OTHER_SECONDS, START_SECONDS, Durations, earlier, guess, note, spent
+from launcher.plan.left_out import left_out
 from launcher.plan.profile import load_profile
 from launcher.processes import run_child, run_logged
 from launcher.stop import Ending, Stop, supervise
@@ -424,6 +425,49 @@ def test_a_run_knows_best_from_itself_then_from_its_pilots_then_from_earlier_run
         durations.add(step.case.label, "infer", A.label, seconds)
     low, high = durations.bounds(step, A)
     assert 5 < low < 6 < 7 < high < 30
+
+
+def test_a_plan_says_what_the_frameworks_offer_beyond_it(tmp_path: Path) -> None:
+    everyone = contestants()
+    group = "[[cases]]\nworkload='infer'\nbatch_size=1\nvariants={}\n"
+    cases = cases_of(tmp_path, group.format("'usual'"))
+    assert list(left_out(cases, everyone, [*everyone, "rare"], "cpu")) == [
+        "infer: network big; variant alpha/compile, beta/eager",
+        "workloads: load",
+        "frameworks: rare",
+    ]
+    load = "[[cases]]\nworkload='load'\nbatch_size=1\nvariants='all'\ntrack=['matched','default']\n"
+    both = cases_of(tmp_path, group.format("'all'") + "network=['cnn4','big']\n" + load + "loaders='all'\n")
+    assert list(left_out(both, everyone, everyone, "cpu")) == []
+    few = cases_of(tmp_path, load)
+    assert list(left_out(few, everyone, everyone, "cpu")) == ["load: loader beta/rare", "workloads: infer"]
+
+
+def test_a_variant_may_be_one_framework_s_alone(tmp_path: Path) -> None:
+    group = "[[cases]]\nworkload='infer'\nbatch_size=1\nvariants={}\n"
+    (only,) = cases_of(tmp_path, group.format("['alpha/eager','beta/graph']"))
+    assert [one.label for one in only.competitors] == ["beta/graph", "alpha/eager"]
+    (only,) = cases_of(tmp_path, group.format("['alpha/eager','eager','beta/eager']"))
+    assert [one.label for one in only.competitors] == ["beta/eager", "alpha/eager"]
+    (only,) = cases_of(tmp_path, group.format("['alpha/eager']"))
+    assert [(one.competitor.label, one.kind) for one in only.unavailable] == [("beta", "UNSUPPORTED")]
+    with pytest.raises(UsageError, match=r"unknown variant 'alpha/egaer'; known: alpha/.*; did you mean alpha/eager"):
+        cases_of(tmp_path, group.format("['alpha/egaer']"))
+    with pytest.raises(UsageError, match=r"unknown variant 'egaer'; known: compile, eager, graph; did you mean eager"):
+        cases_of(tmp_path, group.format("['egaer']"))
+    with pytest.raises(UsageError, match=r"unknown variant 'alpha/graph'"):
+        cases_of(tmp_path, group.format("['alpha/graph']"))
+
+
+def test_only_a_profile_that_repeats_a_published_table_names_variants_or_loaders() -> None:
+    """Elsewhere a new framework takes part by itself."""
+    named = {
+        name
+        for name in profiles()
+        for group in load_profile(REPOSITORY, name).cases
+        if isinstance(group.variants, list) or isinstance(group.loaders, list)
+    }
+    assert named == {"steps-2021"}
 
 
 def test_the_steps_of_the_published_matrix_are_all_there(capsys: pytest.CaptureFixture[str]) -> None:

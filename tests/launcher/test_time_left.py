@@ -29,7 +29,7 @@ class Heard(Display):
         self.told: list[tuple[float, Bounds]] = []
         self._clock = clock
 
-    def end(self, case: str, competitor: str, block: int, result: str, seconds: float, left: Bounds) -> None:
+    def end(self, case: str, competitor: str, block: int, result: str, seconds: float, left: Bounds) -> None:  # noqa: ARG002
         """A replicate ended."""
         self.told.append((self._clock.now, left))
 
