@@ -97,7 +97,7 @@ def _of_axis(axis: Axis) -> Option:
 _BUDGET = "time for all measuring, such as 30m or 1h30m (a profile's own budget bounds only the added blocks)"
 _OVERRIDES = {
     **{axis.option: _of_axis(axis) for axis in AXES if axis.option},
-    "variants": Option("train, infer, load, fit: these variants (eager, graph, plain …), or all", listed=True),
+    "variants": Option("train, infer, load, fit: these variants (eager, tensorflow/graph …), or all", listed=True),
     "loaders": Option("load, fit: torch, spdl, tfdata …, or all", listed=True),
 }
 OPTIONS = {

@@ -32,6 +32,12 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min" if minutes < 48 * 60 else f"{minutes / 60 / 24:.0f} days"
 
 
+def between(low: float, high: float) -> str:
+    """`8 min`, `8 min to 12 min`: seconds of which two bounds are known."""
+    least, most = duration(low), duration(high)
+    return least if least == most else f"{least} to {most}"
+
+
 def printable(text: str) -> str:
     """Text that any reader of JSON takes: the bytes of a name that are not UTF-8 become escapes."""
     return os.fsencode(text).decode("utf-8", "backslashreplace")

@@ -79,6 +79,8 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
         limits = Limits(machine.cpu_set(asked.cpus), memory, shm, gpu, _more_gpus(gpu, drafted.cases))
     engine, reason = _engine(root, asked.engine, asked.device, asked, limits, stop)
     assigned = assign(drafted.reading, [(source, prepare(root, source, stop)) for source in drafted.sources])
+    if drafted.elsewhere:
+        say(drafted.elsewhere)
     for name, why in assigned.reasons.items():
         say(f"left out: {name}: {why}")
     cases = with_data(drafted.cases, assigned)
@@ -128,7 +130,7 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
         for warning in warnings:
             say(f"warning: {warning}")
         say(f"run {run.run_id}: {extent(cases)}, {estimate(cases, durations, pilots)}")
-        say(describe_stopping(rule, run.budget_seconds, run.budget_cuts_planned))
+        say(describe_stopping(rule, run.budget_seconds, run.budget_cuts_planned, cases, durations, pilots))
         code = carry_out(root, asked.out, stop, engine, Session(folder, run, assigned.datasets), _measure(root, run))
     return ExitCode.CASES_FAILED if unbuilt and code == ExitCode.OK else code
 

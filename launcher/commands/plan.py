@@ -29,11 +29,14 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
     seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
     answer(f"profile {asked.profile}: {drafted.profile.description}\n")
     pilots, durations = drafted.profile.pilots, earlier(asked.out)
-    answer("\n".join(describe(cases, seed, durations, pilots)))
-    answer(describe_stopping(drafted.stopping, drafted.budget_seconds, drafted.budget_cuts_planned))
-    if drafted.budget_cuts_planned:
-        for text in shortfall(expected_seconds(cases, durations, pilots), drafted.budget_seconds):
+    answer("\n".join(describe(cases, drafted.left_out, seed, durations, pilots)))
+    rule, budget, cuts = drafted.stopping, drafted.budget_seconds, drafted.budget_cuts_planned
+    answer(describe_stopping(rule, budget, cuts, cases, durations, pilots))
+    if cuts:
+        for text in shortfall(expected_seconds(cases, durations, pilots), budget):
             answer(f"warning: {text}")
+    if drafted.elsewhere:
+        answer(drafted.elsewhere)
     for source in drafted.sources:
         if not source.ready:
             answer(f"data to prepare first: {source.manifest.parent}")

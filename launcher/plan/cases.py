@@ -20,6 +20,9 @@ from runners.harness.workload import Workload
 SLOWED = "B"
 """The label of an A/A check whose steps an injected slowdown slows."""
 
+TWICE = 2
+"""How much longer than a replicate a pilot is: a warm-up shows only against the level that follows it."""
+
 WORKLOADS = frozenset(name for axis in AXES if isinstance(axis.usual, Mapping) for name in axis.usual)
 """Workloads whose axes are declared. Any other workload takes the axes that its profile names."""
 
@@ -56,7 +59,7 @@ def expand(
         if group.workload not in workloads:
             continue
         declared = offers(group.workload, everyone)
-        require_declared(group, declared, device)
+        require_declared(group, everyone, device)
         sampling = _sampling(profile, group)
         for case in _matrix(group, device, datasets.get(group.workload), declared):
             if not _matches(case.label, pattern):
@@ -123,6 +126,12 @@ def pilot_competitors(competitors: Sequence[Competitor]) -> list[Competitor]:
     for one in competitors:
         first.setdefault(one.without_alias, one)
     return list(first.values())
+
+
+def pilot_sampling(usual: Sampling) -> Sampling:
+    """How pilots are sampled where replicates are sampled so: all steps of a pilot may be warm-up."""
+    steps = TWICE * usual.min_steps
+    return Sampling(0, steps, max(usual.max_steps, steps), TWICE * usual.min_seconds)
 
 
 def _matches(text: str, pattern: str) -> bool:
@@ -202,7 +211,10 @@ def _lacks(case: Case, offer: Workload | None) -> str:
 
 
 def _named(found: Contestant, group: CaseGroup, offer: Workload) -> list[Competitor]:
-    variants = _choice(group.variants, offer.variants[:1], offer.variants)
+    chosen = group.variants
+    if isinstance(chosen, list):  # `eager`, or `pytorch/eager`
+        chosen = list(dict.fromkeys(name.removeprefix(f"{found.name}/") for name in chosen))
+    variants = _choice(chosen, offer.variants[:1], offer.variants)
     loaders = _choice(group.loaders, offer.loaders, offer.every_loader) if offer.loaders else [""]
     return [
         Competitor(found.name, variant, loader, version=found.version) for loader in loaders for variant in variants

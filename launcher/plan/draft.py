@@ -11,6 +11,7 @@ from launcher.errors import UsageError
 from launcher.options import Options
 from launcher.plan.cases import doubled, expand, reads_data, refused, workloads_of
 from launcher.plan.discovery import Contestant, choose, discover
+from launcher.plan.left_out import left_out
 from launcher.plan.overrides import overridden
 from launcher.plan.profile import Profile, load_profile
 from launcher.plan.validation import variants
@@ -24,12 +25,16 @@ from runners.harness.run import PlannedCase, Stopping, cuts_planned
 class Draft:
     """A plan before data and frameworks are prepared.
 
+    `elsewhere` says in a sentence which cases the profile has on another device only, `left_out` in a line for each
+    workload what the frameworks offer beyond the cases.
     `reading` are the workloads that read data, from `sources`; `expected` is what these are likely to come to. The time
     budget bounds planned blocks only where `budget_cuts_planned`. `titles` has names as people write them.
     """
 
     profile: Profile
     cases: list[PlannedCase]
+    elsewhere: str
+    left_out: list[str]
     reading: list[str]
     sources: list[Source]
     expected: Assigned
@@ -51,6 +56,7 @@ def draft(root: Path, options: Options) -> Draft:
     if options.timeout is not None:
         groups = [group.model_copy(update={"timeout": None}) for group in profile.cases]
         profile = profile.model_copy(update={"timeout": options.timeout, "cases": groups})
+    profile, elsewhere = _on_device(profile, options)
     profile = overridden(profile, options.workloads, options.overrides, lambda name: variants(name, everyone))
     workloads = workloads_of(profile, options.workloads, everyone)
     if not workloads:
@@ -73,7 +79,25 @@ def draft(root: Path, options: Options) -> Draft:
     stopping = Stopping(**profile.stopping.model_dump()) if profile.stopping and options.blocks is None else None
     cuts = cuts_planned(stopping, options.given)
     titles = {name: one.declaration.title for name, one in everyone.items() if one.declaration}
-    return Draft(profile, cases, reading, found, data, stopping, _budget(profile, options), cuts, titles)
+    gone, budget = list(left_out(cases, contestants, everyone, options.device)), _budget(profile, options)
+    return Draft(profile, cases, elsewhere, gone, reading, found, data, stopping, budget, cuts, titles)
+
+
+def _on_device(profile: Profile, options: Options) -> tuple[Profile, str]:
+    """The profile without the cases that it has on another device only, and a sentence about them; empty for none.
+
+    Cases of a workload that is asked for stay.
+    """
+    groups = [one for one in profile.cases if options.device in one.devices or one.workload in options.workloads]
+    gone = list(dict.fromkeys(one.workload for one in profile.cases if one not in groups))
+    if not groups:
+        raise UsageError(f"profile {options.profile} has no case for --device {options.device}")
+    if not gone or options.workloads:
+        return profile.model_copy(update={"cases": groups}), ""
+    words = ",".join(dict.fromkeys(one.workload for one in profile.cases))
+    names = ", ".join(gone)
+    said = f"left out: {names}, which this profile has on another device only; --workloads {words} measures {names} too"
+    return profile.model_copy(update={"cases": groups}), said
 
 
 def _most_able(contestants: dict[str, Contestant], workloads: Set[str]) -> dict[str, Contestant]:

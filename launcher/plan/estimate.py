@@ -1,6 +1,7 @@
-"""Estimates how long replicates take: from earlier runs, else from the arithmetic of the case and assumed rates."""
+"""Estimates how long replicates take: from the run itself, its pilots or earlier runs, else from arithmetic."""
 
 import contextlib
+import dataclasses
 import functools
 import json
 import math
@@ -10,11 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from launcher.plan.cases import pilot_competitors
+from launcher.plan.cases import pilot_competitors, pilot_sampling
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case, Competitor
 from runners.harness.files import read_regular
-from runners.harness.run import PILOTS, PlannedCase
+from runners.harness.run import PILOTS, PlannedCase, Stopping
 from runners.harness.sampling import Sampling
 from runners.reference.cost import step_cost
 from runners.reference.layers import CLASSES
@@ -24,10 +25,15 @@ TIMINGS_BYTES = 64 * 2**20
 """The most bytes of a run's list; each replicate adds some 150."""
 
 Bounds = tuple[float, float]
-"""The shortest and the longest time that is likely."""
+"""The shortest and the longest time that is likely, in seconds."""
+NOTHING: Bounds = (0.0, 0.0)
 
 START_SECONDS = (3.0, 12.0)
-"""A framework starts, compiles and shows its evidence; a small step adds no more than that to its least time."""
+"""A framework starts, compiles and shows its evidence."""
+EVIDENCE_STEPS = 20
+"""A training repeats its first steps, in float64 too; that takes as long as so many steps."""
+OF_PILOT: Bounds = (0.5, 1.5)
+"""The time of a replicate over that of a pilot, which measures twice as long but may call for more steps."""
 LOAD_SECONDS, OTHER_SECONDS = (10.0, 30.0), (4.0, 12.0)
 """Seconds of a replicate whose arithmetic cannot be counted, on two cores."""
 STEP_RATES = {"cpu": (40e9, 400e9), "gpu": (0.2e12, 5e12)}
@@ -39,48 +45,78 @@ UNPREPARED_IMAGES = {"cifar100": 50_000, "synthetic-labelled": 2_000}
 
 
 class Durations:
-    """Seconds that replicates took. The estimate is their median, so that one slow start matters little."""
+    """Seconds that replicates took. What the run itself has shown counts before its pilots, and those before `before`.
 
-    def __init__(self) -> None:
+    The estimate is between their quartiles, so that one slow start matters little.
+    """
+
+    def __init__(self, before: "Durations | None" = None, pilots: "Durations | None" = None) -> None:
         self._exact: dict[tuple[str, str], list[float]] = defaultdict(list)
         self._alike: dict[tuple[str, str], list[float]] = defaultdict(list)
+        self._before, self._pilots = before, pilots
 
     def add(self, name: str, workload: str, competitor: str, seconds: float) -> None:
-        """Take in one replicate; `name` is the case's label."""
-        self._exact[name, competitor].append(seconds)
-        self._alike[workload, competitor].append(seconds)
+        """Take in one replicate, by the labels of its case and its competitor."""
+        program = _without_alias(competitor)
+        self._exact[name, program].append(seconds)
+        self._alike[workload, program].append(seconds)
 
-    def bounds(self, case: Case, competitor: Competitor) -> Bounds:
+    def read(self, path: Path) -> None:
+        """Take in a run's list. Damaged lines are passed over: this is only an estimate."""
+        for line in _lines(path):
+            try:
+                entry = json.loads(line)
+                if entry.get("ok") is False:
+                    continue
+                self.add(str(entry["case"]), str(entry["workload"]), str(entry["competitor"]), float(entry["seconds"]))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                continue
+
+    def bounds(self, planned: PlannedCase, competitor: Competitor) -> Bounds:
         """The estimate for one replicate: from the same case, else from the same workload, else a guess.
 
         A case whose arithmetic can be counted is never estimated from another: networks, batches and epochs differ.
         """
-        measured = self._exact.get((case.label, competitor.label))
-        if not measured and _operations(case) is None:
-            measured = self._alike.get((case.workload, competitor.label))
-        if not measured:
-            return guess(case)
-        median = statistics.median(measured)
-        return median, median
+        case, program = planned.case, _without_alias(competitor.label)
+        if measured := self._exact.get((case.label, program)):
+            return _quartiles(measured)
+        if self._pilots and (measured := self._pilots._exact.get((case.label, program))):
+            return OF_PILOT[0] * min(measured), OF_PILOT[1] * max(measured)
+        if self._before and self._before.knows(case, competitor):
+            return self._before.bounds(planned, competitor)
+        if _operations(case) is None and (measured := self._alike.get((case.workload, program))):
+            return _quartiles(measured)
+        return self._before.bounds(planned, competitor) if self._before else guess(case, planned.sampling)
 
-    def seconds(self, case: Case, competitor: Competitor) -> float:
+    def seconds(self, planned: PlannedCase, competitor: Competitor) -> float:
         """The estimate as one number, where one is needed: between the bounds, as far from each by ratio."""
-        return math.sqrt(math.prod(self.bounds(case, competitor)))
+        return math.sqrt(math.prod(self.bounds(planned, competitor)))
 
     def knows(self, case: Case, competitor: Competitor) -> bool:
         """Whether this very case and competitor was measured before."""
-        return (case.label, competitor.label) in self._exact
+        return (case.label, _without_alias(competitor.label)) in self._exact
 
 
-def guess(case: Case) -> Bounds:
+def _without_alias(label: str) -> str:
+    """Both labels of an A/A run are one program."""
+    return label.partition(":")[0]
+
+
+def _quartiles(seconds: Sequence[float]) -> Bounds:
+    if len(seconds) == 1:
+        return seconds[0], seconds[0]
+    low, _, high = statistics.quantiles(seconds, n=4, method="inclusive")
+    return low, high
+
+
+def guess(case: Case, sampling: Sampling) -> Bounds:
     """An estimate without any measurement."""
     operations = _operations(case)
     if operations is None:
         return LOAD_SECONDS if case.workload == "load" else OTHER_SECONDS
     slow, fast = (FIT_RATES if case.epochs else STEP_RATES)[case.device]
-    return START_SECONDS[0] + _measuring(case, operations / fast), START_SECONDS[1] + _measuring(
-        case, operations / slow
-    )
+    least, most = (_measuring(case, operations / rate, sampling) for rate in (fast, slow))
+    return START_SECONDS[0] + least, START_SECONDS[1] + most
 
 
 def assumed(case: Case) -> str:
@@ -105,28 +141,20 @@ def _operations(case: Case) -> float | None:
     return case.epochs * images * step_cost("train", case.network, case.input_size, 1, case.precision).flops
 
 
-def _measuring(case: Case, seconds: float) -> float:
+def _measuring(case: Case, seconds: float, sampling: Sampling) -> float:
     """The time to measure so long a step, or so long a training."""
-    usual = Sampling()
     if case.epochs:
         return seconds
-    return usual.warmup_steps * seconds + max(usual.min_steps * seconds, usual.min_seconds)
+    kept = min(max(sampling.min_steps * seconds, sampling.min_seconds), sampling.max_steps * seconds)
+    evidence = 0 if case.workload == "infer" else EVIDENCE_STEPS
+    return (sampling.warmup_steps + evidence) * seconds + kept
 
 
 def earlier(results: Path) -> Durations:
-    """The durations in earlier runs under `results`. Damaged lines are passed over: this is only an estimate."""
+    """The durations in earlier runs under `results`."""
     durations = Durations()
     for path in sorted(results.glob(f"*/{TIMINGS_NAME}")):
-        for line in _lines(path):
-            try:
-                entry = json.loads(line)
-                if entry.get("ok") is False:
-                    continue
-                durations.add(
-                    str(entry["case"]), str(entry["workload"]), str(entry["competitor"]), float(entry["seconds"])
-                )
-            except (ValueError, KeyError, TypeError, AttributeError):
-                continue
+        durations.read(path)
     return durations
 
 
@@ -160,19 +188,37 @@ def _without_waiting(path: str, flags: int) -> int:
 
 def expected_bounds(cases: Sequence[PlannedCase], durations: Durations, pilots: int) -> Bounds:
     """The estimate for all pilots and planned replicates, without the blocks that an adaptive run may add."""
-    low = high = 0.0
+    parts = [times(planned.blocks, block_bounds(planned, durations)) for planned in cases]
     for planned in cases:
-        least, most = _block(planned.case, planned.competitors, durations)
-        low, high = low + planned.blocks * least, high + planned.blocks * most
         if pilots and planned.case.workload in STEP_WORKLOADS:
-            least, most = _block(planned.case, pilot_competitors(planned.competitors), durations)
-            low, high = low + pilots * least, high + pilots * most
-    return low, high
+            pilot = dataclasses.replace(
+                planned,
+                competitors=pilot_competitors(planned.competitors),
+                sampling=pilot_sampling(planned.sampling),
+            )
+            parts.append(times(pilots, block_bounds(pilot, durations)))
+    return total(parts)
 
 
-def _block(case: Case, competitors: Sequence[Competitor], durations: Durations) -> Bounds:
+def longest(cases: Sequence[PlannedCase], durations: Durations, pilots: int, rule: Stopping) -> float:
+    """The longest likely time of all pilots, and of as many blocks as an adaptive run may have."""
+    every = [dataclasses.replace(one, blocks=max(one.blocks, rule.most_blocks)) for one in cases]
+    return expected_bounds(every, durations, pilots)[1]
+
+
+def block_bounds(planned: PlannedCase, durations: Durations) -> Bounds:
     """The estimate for one replicate of each competitor."""
-    found = [durations.bounds(case, one) for one in competitors]
+    return total(durations.bounds(planned, one) for one in planned.competitors)
+
+
+def times(number: float, bounds: Bounds) -> Bounds:
+    """So many of the same."""
+    return number * bounds[0], number * bounds[1]
+
+
+def total(parts: Iterable[Bounds]) -> Bounds:
+    """All of them, one after the other."""
+    found = list(parts)
     return sum(low for low, _ in found), sum(high for _, high in found)
 
 

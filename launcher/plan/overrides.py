@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from launcher.errors import UsageError, require_name
+from launcher.errors import UsageError, unknown
 from launcher.options import Overrides, flag
 from launcher.plan.profile import CaseGroup, Profile
+from launcher.plan.validation import alike
 from runners.harness.case import AXES
 
 COPY = "copy"
@@ -30,8 +31,8 @@ def overridden(
     declared = {name: variants(name) for name in workloads & {*REPLACED["variants"][1]}}
     for name in map(str, overrides.get("variants", ())):
         everywhere = {each for names in declared.values() for each in names}
-        if name not in CHOICES:
-            require_name("variant", name, everywhere)
+        if name not in CHOICES and name not in everywhere:
+            raise UsageError(unknown("variant", name, alike(name, everywhere)))
     groups = [part for group in profile.cases for part in _parts(group)]
     return profile.model_copy(update={"cases": [_changed(group, overrides, declared) for group in groups]})
 

@@ -55,7 +55,10 @@ class CaseGroup(_Strict):
 
     workload: str
     variants: Literal["usual", "all"] | list[str] = "usual"
+    """Names apply to every framework that has them; `pytorch/eager` is of one framework alone."""
     loaders: Literal["usual", "all"] | list[str] = "usual"
+    devices: Annotated[list[Literal["cpu", "gpu"]], Field(min_length=1)] = ["cpu", "gpu"]
+    """Where these cases are measured; elsewhere only if the workload is asked for."""
     sampling: SamplingKeys = SamplingKeys()
     timeout: Annotated[float, Field(gt=0, le=604_800)] | None = None
     blocks: Annotated[int, Field(ge=1, le=1000)] | None = None

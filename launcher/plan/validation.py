@@ -1,6 +1,6 @@
 """Checks what a profile or a command line names against the frameworks' declarations and the device."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from launcher.errors import UsageError, unknown
 from launcher.plan.discovery import Contestant
@@ -17,18 +17,35 @@ def offers(workload: str, contestants: Mapping[str, Contestant]) -> list[Workloa
 
 
 def variants(workload: str, contestants: Mapping[str, Contestant]) -> set[str]:
-    """The variants of a workload that any framework declares."""
-    return {name for offer in offers(workload, contestants) for name in offer.variants}
+    """The names of a workload's variants: `eager` in every framework that declares it, `pytorch/eager` in one alone."""
+    declarations = [found.declaration for found in contestants.values() if found.declaration]
+    pairs = [
+        (one.name, name)
+        for one in declarations
+        if workload in one.workloads
+        for name in one.workloads[workload].variants
+    ]
+    return {name for _, name in pairs} | {"/".join(pair) for pair in pairs}
 
 
-def require_declared(group: CaseGroup, declared: Sequence[Workload], device: str) -> None:
+def alike(word: str, names: Collection[str]) -> list[str]:
+    """The names of variants that this word may mean: with a framework if it has one, else without."""
+    return [name for name in names if ("/" in name) == ("/" in word)]
+
+
+def require_declared(group: CaseGroup, contestants: Mapping[str, Contestant], device: str) -> None:
     """Raise UsageError for a value that no framework declares or that the device lacks.
 
     A value that only some frameworks declare is a dash for the others.
     """
+    declared = offers(group.workload, contestants)
     if not declared:
         return
     _require_names(group, declared)
+    for name in _names(group.variants):
+        known = variants(group.workload, contestants)
+        if name not in known:
+            raise UsageError(f"{group.workload}: {unknown('variant', name, alike(name, known))}")
     for network in group.asked("network") or ():
         _require_sizes(group, network, [offer for offer in declared if network in offer.networks])
     for name in group.asked("precision") or ():
@@ -45,7 +62,6 @@ def _require_names(group: CaseGroup, declared: Sequence[Workload]) -> None:
         if axis.offers
     ]
     asked += [
-        ("variant", _names(group.variants), {name for offer in declared for name in offer.variants}),
         ("loader", _names(group.loaders), {name for offer in declared for name in offer.every_loader}),
     ]
     for what, words, names in asked:

@@ -31,10 +31,10 @@ class Looks:
         """Where the case with this index stands."""
         return stopping.of_case(run, case, self._found[case])
 
-    def next_cases(self, run: Run, closed: Collection[int]) -> list[int]:
-        """The indexes of the cases that get the next blocks. A case in `closed` gets none."""
+    def open_cases(self, run: Run, closed: Collection[int]) -> list[int]:
+        """The indexes of the cases that may get further blocks, in this order. A case in `closed` gets none."""
         assert run.stopping is not None
-        open_cases = [index for index in range(len(self._found)) if index not in closed]
-        found = [self.standing(run, index) for index in open_cases]
-        chosen = stopping.next_cases(found, run.stopping, bool(run.continued), run.at_once)
-        return [open_cases[place] for place in chosen]
+        going_on = [index for index in range(len(self._found)) if index not in closed]
+        found = [self.standing(run, index) for index in going_on]
+        due = stopping.next_cases(found, run.stopping, bool(run.continued), len(found))
+        return [going_on[place] for place in due]

@@ -5,7 +5,8 @@ import errno
 from collections.abc import Sequence
 
 from launcher.errors import NotReady
-from launcher.plan.estimate import Durations, note
+from launcher.plan.estimate import Bounds, Durations, note, times, total
+from launcher.run import forecast
 from launcher.run.answers import describe
 from launcher.run.budget import Budget
 from launcher.run.folder import RunFolder
@@ -42,6 +43,7 @@ class Measurement:
         self._schedule = run_schedule(run)
         self._fixed = sum(len(case.competitors) * case.blocks for case in run.cases)
         self._done = 0
+        self._open: Sequence[int] = range(len(run.cases))
         self._whole: dict[tuple[int, int], dict[Competitor, Record]] = {}
         self._begun: tuple[int, int] | None = None
         self._notes: list[str] = []
@@ -92,7 +94,8 @@ class Measurement:
             return True
         for index in range(len(self._run.cases)):
             self._say_standing(index, display)
-        while cases := self._looks.next_cases(self._run, self._skipping.closed):
+        while open_cases := self._looks.open_cases(self._run, self._skipping.closed):
+            self._open, cases = open_cases, open_cases[: self._run.at_once]
             longer = dataclasses.replace(self._run, extensions=[*self._run.extensions, *cases])
             schedule = run_schedule(longer)
             if not self._fits(schedule[self._done :], display):
@@ -108,7 +111,7 @@ class Measurement:
 
     def _say_standing(self, case: int, display: Display) -> None:
         planned = self._run.cases[case]
-        seconds = sum(self._durations.seconds(planned.case, one) for one in planned.competitors)
+        seconds = sum(self._durations.seconds(planned, one) for one in planned.competitors)
         for text in describe(self._looks.standing(self._run, case), self._run.titles, seconds):
             display.say(f"{planned.case.label}: {text}")
 
@@ -161,7 +164,7 @@ class Measurement:
 
     def _measured(self, index: int, replicate: Replicate, display: Display) -> Record | None:
         case = self._run.cases[replicate.case].case
-        display.begin(case.label, replicate.competitor.label, self._seconds_left(index))
+        display.begin(case.label, replicate.competitor.label, self._left(index, display))
         found = self._replicator.measure(replicate)
         if found is None:
             return None
@@ -178,16 +181,21 @@ class Measurement:
         if ok:
             self._durations.add(case.label, case.workload, competitor.label, seconds)
         result = "ok" if record.error is None else _in_a_line(f"{record.error.kind}: {record.error.message}")
-        left = self._seconds_left(replicate.sequence + 1)
+        left = self._left(replicate.sequence + 1, display)
         display.end(case.label, competitor.label, replicate.block, result, seconds, left)
 
-    def _seconds_left(self, index: int) -> float:
-        left = sum(
-            self._durations.seconds(self._run.cases[one.case].case, one.competitor)
+    def _left(self, index: int, display: Display) -> Bounds:
+        """The time until the run ends, from this replicate on, with what comes after it."""
+        due = [
+            one
             for one in self._schedule[index:]
-            if not self._folder.record_path(one).exists()
-        )
-        return left if self._budget.left is None or self._is_due(index) else min(left, self._budget.left)
+            if not self._skipping.skips(one) and not self._folder.record_path(one).exists()
+        ]
+        planned = forecast.of((one for one in due if one.sequence < self._fixed), self._run.cases, self._durations)
+        added = forecast.of((one for one in due if one.sequence >= self._fixed), self._run.cases, self._durations)
+        later, possible = display.later(), forecast.of_further(self._run, self._open, self._durations)
+        left = forecast.within(self._budget, total([planned, later[0]]), total([added, possible, later[1]]))
+        return times(1 / self._run.at_once, left)
 
     def _is_due(self, index: int) -> bool:
         """Whether the budget does not matter: for a planned block, unless the budget may cut planned blocks."""
@@ -197,7 +205,7 @@ class Measurement:
         """Whether the budget has room for these replicates; if not, says so."""
         cases = self._run.cases
         due = [one for one in replicates if not self._skipping.skips(one)]
-        if not self._budget.allows(sum(self._durations.seconds(cases[one.case].case, one.competitor) for one in due)):
+        if not self._budget.allows(sum(self._durations.seconds(cases[one.case], one.competitor) for one in due)):
             self._over_budget = True
             total = duration(self._budget.total or 0)
             self._note(f"the time budget of {total} ended the run: the next block would not have fitted", display)

@@ -4,7 +4,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 
-from launcher.plan.cases import pilot_competitors
+from launcher.plan.cases import pilot_competitors, pilot_sampling
 from launcher.run.folder import BadRecord, RunFolder, read_record
 from launcher.run.skipping import OutOfMemory
 from method import warmup
@@ -12,12 +12,9 @@ from method.schedule import run_schedule
 from method.statistic import STEP_WORKLOADS
 from runners.harness.record import Record, Status
 from runners.harness.run import PlannedCase, Run, RunState
-from runners.harness.sampling import Sampling
 
 MOST_ENDLESS = 0.25
 """The share of a case's pilots whose warm-up may last to their end without a warning."""
-TWICE = 2
-"""How much longer than a replicate a pilot is: a warm-up shows only against the level that follows it."""
 
 
 def pilot_run(run: Run) -> Run | None:
@@ -31,7 +28,7 @@ def pilot_run(run: Run) -> Run | None:
             competitors=pilot_competitors(case.competitors) if wanted else [],
             blocks=run.pilots,
             unavailable=[],
-            sampling=longer(case.sampling),
+            sampling=pilot_sampling(case.sampling),
         )
         for case, wanted in zip(run.cases, due, strict=True)
     ]
@@ -89,12 +86,6 @@ def _missing(planned: PlannedCase, records: Sequence[Record], out_of_memory: Out
 
 def _due(case: PlannedCase, pilots: int) -> bool:
     return pilots > 0 and not case.warmups and case.case.workload in STEP_WORKLOADS and bool(case.competitors)
-
-
-def longer(usual: Sampling) -> Sampling:
-    """How pilots are sampled where replicates are sampled so: all steps of a pilot may be warm-up."""
-    steps = TWICE * usual.min_steps
-    return Sampling(0, steps, max(usual.max_steps, steps), TWICE * usual.min_seconds)
 
 
 def _records(pilots: Run, folder: RunFolder) -> list[list[Record]]:

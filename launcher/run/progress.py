@@ -1,21 +1,29 @@
 """Shows the progress of a run: a line for each replicate, and on a terminal a bar with the time left."""
 
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from launcher.text import duration, saying
+from launcher.plan.estimate import NOTHING, Bounds
+from launcher.text import between, saying
 from runners.harness.terminal import shown
 
 
 class Display:
     """Writes to stderr. The bar is drawn at events only: a ticking display would take time from what is measured."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        console: Console | None = None,
+        later: Callable[[], tuple[Bounds, Bounds]] = lambda: (NOTHING, NOTHING),
+    ) -> None:
+        """`later` gives the time of what is measured after this: of what is planned, and of what may be added."""
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         self._total, self._done = 0, 0
+        self.later = later
         columns = (
             TextColumn("{task.description}"),
             BarColumn(30),
@@ -41,19 +49,19 @@ class Display:
         self._total = total
         self._bar.update(self._task, total=total)
 
-    def begin(self, case: str, competitor: str, seconds_left: float) -> None:
-        """A replicate starts."""
+    def begin(self, case: str, competitor: str, left: Bounds) -> None:
+        """A replicate starts; the run takes between two bounds from now on."""
         self._bar.update(
-            self._task, description=escape(shown(f"{competitor}  {case}")), left=f"about {duration(seconds_left)} left"
+            self._task, description=escape(shown(f"{competitor}  {case}")), left=f"about {between(*left)} left"
         )
         self._draw()
 
-    def end(self, case: str, competitor: str, block: int, result: str, seconds: float, seconds_left: float) -> None:
+    def end(self, case: str, competitor: str, block: int, result: str, seconds: float, left: Bounds) -> None:
         """A replicate ended."""
         self._done += 1
-        left = f", about {duration(seconds_left)} left" if self._done < self._total else ""
+        rest = f", about {between(*left)} left" if left[1] else ""
         self.say(
-            f"[{self._done}/{self._total}] {case} · block {block} · {competitor}: {result} in {seconds:.1f} s{left}"
+            f"[{self._done}/{self._total}] {case} · block {block} · {competitor}: {result} in {seconds:.1f} s{rest}"
         )
         self._bar.update(self._task, completed=self._done)
         self._draw()

@@ -12,8 +12,9 @@ from launcher.engines.engine import Engine
 from launcher.engines.node import NodeEngine
 from launcher.errors import ExitCode, Interrupted, NotReady
 from launcher.ownership.temporary import other_launchers
-from launcher.plan.estimate import Durations, earlier, spent
+from launcher.plan.estimate import TIMINGS_NAME, Bounds, Durations, earlier, expected_bounds, spent
 from launcher.processes import run_child
+from launcher.run import forecast
 from launcher.run.budget import Budget
 from launcher.run.folder import RunFolder
 from launcher.run.loop import Measurement
@@ -61,31 +62,39 @@ def carry_out(
     return ExitCode.CASES_FAILED if failed or not reported else ExitCode.OK
 
 
-def _measured(session: Session, engine: Engine, durations: Durations, stop: Stop, made: Measure) -> bool:
+def _measured(session: Session, engine: Engine, before: Durations, stop: Stop, made: Measure) -> bool:
     """Measure the pilots that are due, then the run; whether anything failed or was left out."""
     folder, run = session.folder, session.run
     budget = Budget(run.budget_seconds, spent(folder.path), run.budget_cuts_planned)
+    of_pilots = Durations(before)
+    of_pilots.read(folder.pilots.path / TIMINGS_NAME)
+    durations = Durations(before, of_pilots)
+    durations.read(folder.path / TIMINGS_NAME)
 
-    def measure(where: RunFolder, what: Run) -> bool:
+    def measure(where: RunFolder, what: Run, known: Durations, display: Display) -> bool:
         replicator = Replicator(where, what, engine, session.datasets, stop)
-        measurement = made(where, what, replicator, durations, stop, budget)
-        done = measurement.carry_out(Display())
+        measurement = made(where, what, replicator, known, stop, budget)
+        done = measurement.carry_out(display)
         if done.state is RunState.COMPLETE:
             where.forget_compiled()
         return measurement.failed or done.state is not RunState.COMPLETE
+
+    def after_pilots() -> tuple[Bounds, Bounds]:
+        every = range(len(run.cases))
+        return expected_bounds(run.cases, durations, 0), forecast.of_further(run, every, durations)
 
     pilots = pilot_run(run)
     if pilots:
         folder.pilots.make()
         folder.pilots.write(pilots)
         say("pilots, to find the warm-up:")
-        measure(folder.pilots, pilots)
+        measure(folder.pilots, pilots, of_pilots, Display(later=after_pilots))
         if not stop.requested:
             run = settle(run, pilots, folder.pilots)
             for text in run.warnings[len(session.run.warnings) :]:
                 say(f"warning: {text}")
             folder.write(run)
-    return measure(folder, run)
+    return measure(folder, run, durations, Display())
 
 
 def _warned_of_others(run: Run) -> Run:

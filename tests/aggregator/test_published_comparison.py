@@ -19,10 +19,14 @@ from make_records import (
     step_case,
     write_folder,
 )
+from needs import ROOT
 
 from aggregator.cli import main
 from aggregator.commands.shared import OK, SOME_FAILED
 from aggregator.report.figures import charts
+from launcher import cli as launcher_cli
+from launcher.options import measured
+from launcher.plan.draft import draft
 from runners.harness.case import Competitor
 from runners.harness.record import Status
 
@@ -191,6 +195,21 @@ def test_ours_says_where_it_allows_no_verdict_and_shows_no_ratio_of_unequal_work
     markdown, _ = report(tmp_path / "few", [(CASE, [TORCH, TF])], blocks=1)
     assert rows(markdown)[0][6].startswith("–<sup>")
     assert "ours has fewer than 3 blocks" in notes(markdown)
+
+
+def test_a_run_of_the_profile_of_that_year_has_its_cells_beside_theirs(tmp_path):
+    chosen = ["--networks", "resnet18", "--sizes", "128", "--batches", "1,8"]
+    options = launcher_cli.read(["plan", "--profile", "steps-2021", *chosen], ROOT)
+    plan = draft(ROOT, measured(options))
+    markdown, _ = report(tmp_path / "r", [(one.case, one.competitors) for one in plan.cases])
+    assert [row[2:5] for row in rows(markdown)] == [["resnet18", "128 px", batch] for batch in ("1", "8")]
+    assert sorted(name for name in heads(markdown) if "vs" in name) == [
+        "tensorflow (graph) (tf2) vs pytorch (eager) (pytorch): published",
+        "tensorflow (graph_v1) (tf1) vs pytorch (eager) (pytorch): published",
+    ]
+    # 7.507 / 10.752 and 37.608 / 35.032: how many times as fast as PyTorch their tf2 was.
+    assert [row[5:9:2] for row in rows(markdown)] == [["0.70", "0.87"], ["1.07", "1.01"]]
+    assert not notes(markdown)
 
 
 def test_our_gpu_memory_stands_beside_theirs(tmp_path):

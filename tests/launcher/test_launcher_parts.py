@@ -36,6 +36,7 @@ from launcher.errors import BuildFailed, Interrupted, NotReady, UsageError
 from launcher.plan.cases import expand
 from launcher.plan.discovery import Contestant
 from launcher.plan.estimate import LOAD_SECONDS, OTHER_SECONDS, START_SECONDS, Durations, earlier, guess, note, spent
+from launcher.plan.left_out import left_out
 from launcher.plan.profile import load_profile
 from launcher.processes import run_child, run_logged
 from launcher.stop import Ending, Stop, supervise
@@ -43,6 +44,7 @@ from method.schedule import run_schedule
 from runners.harness.case import Case, DatasetRef
 from runners.harness.energy import READABLE, Zone
 from runners.harness.run import PlannedCase
+from runners.harness.sampling import Sampling
 from runners.harness.workload import Framework, Workload
 
 
@@ -357,12 +359,12 @@ def test_an_unknown_training_takes_as_long_as_its_epochs_images_pixels_and_devic
     """The published trainings of 20 epochs and 50,000 images took 1,021 to 1,741 s on a CPU, and 94 to 580 on a GPU."""
     fit = case(workload="fit", epochs=20, dataset=DatasetRef("cifar100", "0" * 64, 50_000, 1))
     for device, least, most in (("cpu", 1021, 1741), ("gpu", 94, 580)):
-        low, high = guess(replace(fit, device=device))
+        low, high = guess(replace(fit, device=device), Sampling())
         assert 0.9 * least <= low < 1.1 * least
         assert 0.9 * most <= high - START_SECONDS[1] < 1.1 * most
 
     def training(one: Case) -> float:
-        return guess(one)[1] - START_SECONDS[1]
+        return guess(one, Sampling())[1] - START_SECONDS[1]
 
     assert training(replace(fit, epochs=40)) == pytest.approx(2 * training(fit))
     assert training(replace(fit, input_size=64)) == pytest.approx(4 * training(fit), rel=0.1)
@@ -372,31 +374,100 @@ def test_an_unknown_training_takes_as_long_as_its_epochs_images_pixels_and_devic
 def test_a_pipe_in_the_place_of_a_run_s_durations_keeps_nobody_waiting(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     os.mkfifo(tmp_path / "run" / "timings.jsonl")
-    assert earlier(tmp_path).bounds(case(), A) == guess(case())
+    assert earlier(tmp_path).bounds(alone(case()), A) == guess(case(), Sampling())
     assert spent(tmp_path / "run") == 0
     with pytest.raises(OSError, match=r"timings\.jsonl"):
         note(tmp_path / "run", case(), A, 1.0, ok=True)
 
 
-def test_an_unknown_step_takes_as_long_as_its_arithmetic_says() -> None:
+def alone(one: Case) -> PlannedCase:
+    return PlannedCase(one, [A], 1)
+
+
+def test_an_unknown_step_takes_as_long_as_its_arithmetic_and_its_sampling_say() -> None:
+    def guessed(one: Case, sampling: Sampling = Sampling()) -> tuple[float, float]:  # noqa: B008
+        return guess(one, sampling)
+
     small, large = case(network="cnn4"), case(network="resnet152", input_size=224, batch_size=32)
-    assert guess(small) == pytest.approx((START_SECONDS[0] + 2, START_SECONDS[1] + 2), abs=0.5)
-    assert guess(large)[0] > 4 * guess(small)[0]
-    assert guess(replace(large, workload="train"))[1] > 2 * guess(large)[1]
-    assert guess(replace(large, device="gpu"))[1] < guess(large)[1] / 2
-    assert guess(replace(small, network="of a plug-in")) == OTHER_SECONDS
-    assert guess(case(workload="load", network=None)) == LOAD_SECONDS
+    assert guessed(small) == pytest.approx((START_SECONDS[0] + 2, START_SECONDS[1] + 2), abs=0.5)
+    assert guessed(large)[0] > 4 * guessed(small)[0]
+    assert guessed(replace(large, workload="train"))[1] > 2 * guessed(large)[1]
+    assert guessed(replace(large, device="gpu"))[1] < guessed(large)[1] / 2
+    assert guessed(replace(small, network="of a plug-in")) == OTHER_SECONDS
+    assert guessed(case(workload="load", network=None)) == LOAD_SECONDS
+    assert guessed(large, Sampling(5, 10))[1] < guessed(large)[1] / 2.5
+    assert guessed(small, Sampling(2, 5, 20, 0.2))[0] == pytest.approx(START_SECONDS[0], abs=0.1)
 
 
 def test_what_was_measured_says_nothing_about_a_case_whose_arithmetic_is_counted() -> None:
     durations = Durations()
     fit = case(workload="fit", epochs=1, dataset=DatasetRef("mine", "0" * 64, 600, 1))
     durations.add(fit.label, "fit", A.label, 7.0)
-    assert durations.seconds(fit, A) == 7.0
-    assert durations.bounds(replace(fit, epochs=20), A) == guess(replace(fit, epochs=20))
+    longer = replace(fit, epochs=20)
+    assert durations.seconds(alone(fit), A) == 7.0
+    assert durations.bounds(alone(longer), A) == guess(longer, Sampling())
     load = case(workload="load", network=None, input_size=None)
     durations.add(load.label, "load", A.label, 9.0)
-    assert durations.bounds(replace(load, batch_size=2), A) == (9.0, 9.0)
+    assert durations.bounds(alone(replace(load, batch_size=2)), A) == (9.0, 9.0)
+
+
+def test_a_run_knows_best_from_itself_then_from_its_pilots_then_from_earlier_runs() -> None:
+    before, step = Durations(), alone(case())
+    for seconds in (100.0,) * 50:
+        before.add(step.case.label, "infer", A.label, seconds)
+    pilots = Durations(before)
+    durations = Durations(before, pilots)
+    assert durations.bounds(step, A) == (100.0, 100.0)
+    pilots.add(step.case.label, "infer", f"{A.label}:A", 8.0)
+    assert durations.bounds(step, A) == (4.0, 12.0)
+    assert durations.bounds(step, B) == guess(step.case, Sampling())
+    for seconds in (5.0, 6.0, 7.0, 90.0):
+        durations.add(step.case.label, "infer", A.label, seconds)
+    low, high = durations.bounds(step, A)
+    assert 5 < low < 6 < 7 < high < 30
+
+
+def test_a_plan_says_what_the_frameworks_offer_beyond_it(tmp_path: Path) -> None:
+    everyone = contestants()
+    group = "[[cases]]\nworkload='infer'\nbatch_size=1\nvariants={}\n"
+    cases = cases_of(tmp_path, group.format("'usual'"))
+    assert list(left_out(cases, everyone, [*everyone, "rare"], "cpu")) == [
+        "infer: network big; variant alpha/compile, beta/eager",
+        "workloads: load",
+        "frameworks: rare",
+    ]
+    load = "[[cases]]\nworkload='load'\nbatch_size=1\nvariants='all'\ntrack=['matched','default']\n"
+    both = cases_of(tmp_path, group.format("'all'") + "network=['cnn4','big']\n" + load + "loaders='all'\n")
+    assert list(left_out(both, everyone, everyone, "cpu")) == []
+    few = cases_of(tmp_path, load)
+    assert list(left_out(few, everyone, everyone, "cpu")) == ["load: loader beta/rare", "workloads: infer"]
+
+
+def test_a_variant_may_be_one_framework_s_alone(tmp_path: Path) -> None:
+    group = "[[cases]]\nworkload='infer'\nbatch_size=1\nvariants={}\n"
+    (only,) = cases_of(tmp_path, group.format("['alpha/eager','beta/graph']"))
+    assert [one.label for one in only.competitors] == ["beta/graph", "alpha/eager"]
+    (only,) = cases_of(tmp_path, group.format("['alpha/eager','eager','beta/eager']"))
+    assert [one.label for one in only.competitors] == ["beta/eager", "alpha/eager"]
+    (only,) = cases_of(tmp_path, group.format("['alpha/eager']"))
+    assert [(one.competitor.label, one.kind) for one in only.unavailable] == [("beta", "UNSUPPORTED")]
+    with pytest.raises(UsageError, match=r"unknown variant 'alpha/egaer'; known: alpha/.*; did you mean alpha/eager"):
+        cases_of(tmp_path, group.format("['alpha/egaer']"))
+    with pytest.raises(UsageError, match=r"unknown variant 'egaer'; known: compile, eager, graph; did you mean eager"):
+        cases_of(tmp_path, group.format("['egaer']"))
+    with pytest.raises(UsageError, match=r"unknown variant 'alpha/graph'"):
+        cases_of(tmp_path, group.format("['alpha/graph']"))
+
+
+def test_only_a_profile_that_repeats_a_published_table_names_variants_or_loaders() -> None:
+    """Elsewhere a new framework takes part by itself."""
+    named = {
+        name
+        for name in profiles()
+        for group in load_profile(REPOSITORY, name).cases
+        if isinstance(group.variants, list) or isinstance(group.loaders, list)
+    }
+    assert named == {"steps-2021"}
 
 
 def test_the_steps_of_the_published_matrix_are_all_there(capsys: pytest.CaptureFixture[str]) -> None:

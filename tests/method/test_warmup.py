@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from launcher.run.pilots import longer
+from launcher.plan.cases import pilot_sampling
 from method import drift
 from method.statistic import seconds, summarise
 from method.warmup import FEWEST_STEPS, MOST_STEPS, mser, pilot, plan, plans
@@ -25,7 +25,7 @@ LEVEL = 0.020
 BETWEEN, WITHIN, ALIKE_STEPS, SPIKES, SPIKE = 0.01, 0.02, 0.5, 0.03, 1.3
 """Log-normal scatter of processes and of steps, correlation of one step with the next; this share of the steps lasts
 this many times as long."""
-PILOT = longer(Sampling())
+PILOT = pilot_sampling(Sampling())
 """Steps of a pilot with the launcher's default of 4 s."""
 DRIFT = 0.03
 """The smallest drift that flags a plan: 4 replicates may show a smaller drift by chance."""
