@@ -47,7 +47,8 @@ def _measured(root: Path, folder: RunFolder, record_ids: list[str], stop: Stop) 
     run = load(folder)
     device = run.settings.get("device", "cpu")
     cpus, memory = machine.cpu_set(run.settings.get("cpus", "")), run.memory_bytes or machine.default_memory()
-    limits = Limits(cpus, memory, gpu=gpus.asked(device, ""))
+    gpu = gpus.asked(device, "")
+    limits = Limits(cpus, memory, gpu=gpu, more_gpus=gpus.further(gpu, run.cases))
     engine = NodeEngine(root, EnvironmentBuilder(root, device, stop), limits)
     due = [replicate for replicate in run_schedule(run) if replicate.record_id in record_ids]
     for program in {replicate.competitor.program for replicate in due}:
