@@ -19,7 +19,7 @@ from runners.harness.case import AXES
 
 ALL = "all"
 DEVICES = ("cpu", "gpu")
-ON_NODES = ("slurm",)
+ON_NODES = ("slurm", "slurm-apptainer")
 """The engines whose replicates run on the nodes of a cluster."""
 ENGINES = ("auto", "docker", "venv", *ON_NODES)
 USUAL = {"profile": "quick", "device": "cpu", "engine": "auto"}
@@ -105,7 +105,7 @@ OPTIONS = {
     "profile": Option(f"profiles/NAME.toml (default {USUAL['profile']})"),
     "device": Option("cpu (default) or gpu", _name("device", DEVICES), USUAL["device"]),
     "engine": Option(
-        "auto (default), docker, venv or slurm", _name("engine", ENGINES), USUAL["engine"]
+        "auto (default), docker, venv, slurm or slurm-apptainer", _name("engine", ENGINES), USUAL["engine"]
     ),
     "frameworks": Option("only these, separated by commas; tensorflow@2.16.2 names a version", listed=True),
     "workloads": Option("only these: train, infer, load, fit, roof", listed=True),
