@@ -154,17 +154,19 @@ def _engine(root: Path, place: Place, limits: Limits, asked: Options, stop: Stop
 
 
 def _warnings(cases: Sequence[Case], limits: Limits, asked: Options, engine: Engine) -> list[str]:
-    if not limits.cpus:  # they are not this machine's
-        return []
-    warnings = machine.worker_warnings((case.workers for case in cases), len(limits.cpus))
-    if warnings and asked.strict:
-        raise UsageError(f"--strict: {warnings[0]}")
+    warnings = []
     if asked.memory and engine.shares_host_memory:
         warnings.append(f"--memory is not enforced with ENGINE={engine.name}: nothing limits a replicate there")
+    if asked.shm and engine.shares_host_memory:
+        warnings.append(f"--shm has no effect with ENGINE={engine.name}: a machine's /dev/shm is as large as it is")
+    if not limits.cpus:  # nothing else is known of the nodes
+        return warnings
+    crowded = machine.worker_warnings((case.workers for case in cases), len(limits.cpus))
+    if crowded and asked.strict:
+        raise UsageError(f"--strict: {crowded[0]}")
+    warnings += crowded
     if engine.shares_host_memory and os.environ.get(LIBRARIES):
         warnings.append(f"{LIBRARIES} of this shell reaches every replicate, and may change what it measures")
-    if asked.shm and engine.shares_host_memory:
-        warnings.append(f"--shm has no effect with ENGINE={engine.name}: replicates use this machine's /dev/shm")
     shared = max((machine.shared_bytes(case.workers or 0, case.batch_size) for case in cases), default=0)
     too_little = machine.shm_shortfall(shared) if engine.shares_host_memory else _shm_too_small(shared, limits)
     return [*warnings, too_little] if too_little else warnings
