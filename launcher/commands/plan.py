@@ -43,7 +43,8 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
         if not source.ready:
             answer(f"data to prepare first: {source.manifest.parent}")
     if obstacle:
-        answer(f"warning: this plan cannot be carried out here: {obstacle}")
+        said = options.as_typed(obstacle, given.make is not None)
+        answer(f"warning: this plan cannot be carried out here: {said}")
     return ExitCode.OK
 
 

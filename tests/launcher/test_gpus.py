@@ -129,7 +129,7 @@ def test_a_gpu_that_mig_has_not_divided_yet_is_refused(tool: Tool) -> None:
 
 
 def test_a_gpu_is_only_for_runs_on_gpus() -> None:
-    with pytest.raises(UsageError, match="DEVICE=gpu"):
+    with pytest.raises(UsageError, match="only with --device gpu"):
         gpus.asked("cpu", "1")
     assert gpus.asked("cpu", "") is None
 
@@ -458,3 +458,16 @@ def test_doctor_says_why_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.Mon
     line = found(tmp_path, device="cpu")["GPU"]
     assert (line.lacks, line.remedy) == (False, "")
     assert "nvidia-smi is not installed" in line.found
+
+
+def test_a_plan_names_a_gpu_that_is_not_there_and_refuses_one_without_its_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = framework_tree(tmp_path)
+    monkeypatch.setattr(gpus, "_present", lambda: [FIRST, SECOND])
+    monkeypatch.delenv(gpus.VISIBLE, raising=False)
+    wanted = ["plan", "--profile", "tiny", "--engine", "venv", "--gpu", "9"]
+    assert main([*wanted, "--device", "gpu"], tree) == 0
+    assert "cannot be carried out here: GPU '9' does not exist" in capsys.readouterr().out
+    assert main(wanted, tree) == 2
+    assert "--gpu: only with --device gpu" in capsys.readouterr().err

@@ -425,7 +425,9 @@ def test_a_plan_for_an_unknown_partition_says_so(tmp_path: Path, capsys: pytest.
     assert main([*wanted, "--partition", "bnech"], tree) == 0
     said = capsys.readouterr().out
     assert "infer cnn4" in said
-    assert "cannot be carried out here: PARTITION=bnech: the cluster has no such partition; it has bench, long" in said
+    assert (
+        "cannot be carried out here: --partition bnech: the cluster has no such partition; it has bench, long" in said
+    )
 
 
 @pytest.mark.usefixtures("slurm")
