@@ -27,7 +27,7 @@ override TEST_PROCESSES := -n 2 --dist loadfile --no-loadscope-reorder
 help: ## list the jobs and their variables
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv|slurm  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds  MEMORY=GiB  SHM=GiB  CPUS=0-3'
+	@echo '  DEVICE=cpu|gpu  ENGINE=auto|docker|venv|slurm|slurm-apptainer  BLOCKS=n  BUDGET=30m  TIMEOUT=seconds  MEMORY=GiB  SHM=GiB  CPUS=0-3'
 	@echo '  PROFILE=line|smoke|quick|steps-cpu|steps|steps-2021|scale|export|loaders-quick|loaders|cifar100-quick|cifar100|full|aa'
 	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0,jax or all'
 	@echo '  WORKLOADS=train,infer,scale,load,fit,export,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume, continue or report'

@@ -7,6 +7,7 @@ from pathlib import Path
 from launcher.errors import NotReady, UsageError
 from runners.harness import nvidia
 from runners.harness.nvidia import Gpu
+from runners.harness.run import PlannedCase
 
 VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
 BY_BUS = "PCI_BUS_ID"
@@ -18,7 +19,7 @@ def asked(device: str, wanted: str) -> Gpu | None:
     if device == "gpu":
         return choose(wanted)
     if wanted:
-        raise UsageError("--gpu: only with --device gpu (make: GPU= with DEVICE=gpu)")
+        raise UsageError("--gpu: only with --device gpu")
     return None
 
 
@@ -42,9 +43,15 @@ def choose(wanted: str) -> Gpu:
     return found[0]
 
 
-def further(first: Gpu, count: int) -> tuple[Gpu, ...]:
-    """At most `count` visible GPUs besides `first`, for the further processes of a replicate."""
-    return tuple(gpu for gpu in _visible(_present()) if gpu.uuid != first.uuid)[:count] if count else ()
+def further(first: Gpu | None, cases: Sequence[PlannedCase]) -> tuple[Gpu, ...]:
+    """The visible GPUs besides `first` for the further processes of a replicate, as far as there are enough."""
+    count = most_processes(cases) - 1
+    return tuple(gpu for gpu in _visible(_present()) if gpu.uuid != first.uuid)[:count] if first and count else ()
+
+
+def most_processes(cases: Sequence[PlannedCase]) -> int:
+    """The most processes of a replicate, each of which has a GPU."""
+    return max((one.case.processes or 1 for one in cases), default=1)
 
 
 def remedy(reason: str) -> str:

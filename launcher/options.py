@@ -19,8 +19,9 @@ from runners.harness.case import AXES
 
 ALL = "all"
 DEVICES = ("cpu", "gpu")
-SLURM = "slurm"
-ENGINES = ("auto", "docker", "venv", SLURM)
+ON_NODES = ("slurm", "slurm-apptainer")
+"""The engines whose replicates run on the nodes of a cluster."""
+ENGINES = ("auto", "docker", "venv", *ON_NODES)
 USUAL = {"profile": "quick", "device": "cpu", "engine": "auto"}
 AA_PROFILE = "aa"
 
@@ -103,7 +104,9 @@ _OVERRIDES = {
 OPTIONS = {
     "profile": Option(f"profiles/NAME.toml (default {USUAL['profile']})"),
     "device": Option("cpu (default) or gpu", _name("device", DEVICES), USUAL["device"]),
-    "engine": Option("auto (default), docker, venv or slurm", _name("engine", ENGINES), USUAL["engine"]),
+    "engine": Option(
+        "auto (default), docker, venv, slurm or slurm-apptainer", _name("engine", ENGINES), USUAL["engine"]
+    ),
     "frameworks": Option("only these, separated by commas; tensorflow@2.16.2 names a version", listed=True),
     "workloads": Option("only these: train, infer, load, fit, roof", listed=True),
     **_OVERRIDES,
@@ -220,8 +223,11 @@ def measured(arguments: Namespace) -> Options:
         raise UsageError("--slowdown: only with --aa (make aa), since it slows the second label")
     if aa and (len(frameworks) > 1 or frameworks == [ALL]):
         raise UsageError("--aa runs one framework under two labels; name one with --frameworks")
-    if values["engine"] != SLURM and (values["partition"] or values["nodes"] != 1):
+    on_nodes = values["engine"] in ON_NODES
+    if not on_nodes and (values["partition"] or values["nodes"] != 1):
         raise UsageError("--partition, --nodes: only with --engine slurm")
+    if on_nodes and values["gpu"]:
+        raise UsageError(f"--gpu: not with --engine {values['engine']}, since Slurm chooses the GPU of each job")
     texts = values["texts"] | {"aa": "yes" if aa else ""}
     made: dict[str, Any] = {
         "profile": values["profile"] or (AA_PROFILE if aa else USUAL["profile"]),

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from aggregator.read.run_folder import RUN_ORDER
 from runners.harness.record import Host, Record
 
-CLUSTER = "slurm"
-"""The engine whose replicates run on the nodes of a cluster."""
+CLUSTER = ("slurm", "slurm-apptainer")
+"""The engines whose replicates run on the nodes of a cluster."""
 
 Facts = dict[object, tuple[object, ...]]
 
@@ -63,7 +63,7 @@ def hardware(record: Record) -> tuple[object, ...] | None:
 def machine_name(host: Host) -> str:
     """The digest of the machine's name; empty on a cluster, where a machine is a type of node. There each block ran on
     one node, and only its own replicates are compared."""
-    return "" if host.engine == CLUSTER else host.hostname_digest
+    return "" if host.engine in CLUSTER else host.hostname_digest
 
 
 def software(record: Record) -> tuple[object, ...] | None:
@@ -120,6 +120,6 @@ class _Facts:
 
 def _node(record: Record) -> Facts:
     """On a cluster: the node of the record's block. Replicates are compared within a block, so never across nodes."""
-    if record.host is None or record.host.engine != CLUSTER:
+    if record.host is None or record.host.engine not in CLUSTER:
         return {}
     return {("node", record.run_id, record.case, record.block.number): (record.host.hostname_digest,)}

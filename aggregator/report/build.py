@@ -9,6 +9,7 @@ from aggregator.base.text import clean, day
 from aggregator.judge import aa
 from aggregator.judge.analysis import Environment
 from aggregator.judge.cases import contests
+from aggregator.judge.sections import CLUSTER
 from aggregator.read.run_folder import LoadedRun
 from aggregator.report import hosts, missing, self_check
 from aggregator.report.figures.style import Palette
@@ -23,6 +24,9 @@ from aggregator.report.part import Shared, build_part
 from aggregator.report.scores import headline
 from aggregator.report.side_by_side import side_by_side
 from runners.harness.record import Status
+
+NODES = "nodes of a cluster: "
+"""Stands before a type of node, which could pass for the one machine that measured everything."""
 
 
 def palette_of(environments: Sequence[Environment]) -> Palette:
@@ -95,8 +99,10 @@ def build_report(runs: Sequence[LoadedRun], environments: Sequence[Environment],
 
 
 def _where(environments: Sequence[Environment], runs: Sequence[LoadedRun]) -> list[str]:
-    """`Intel Xeon, 2 CPUs, 24 GiB` and `29 November 2026`; each machine and each day once."""
-    machines = dict.fromkeys(hosts.in_short(env.host) for env in environments if env.host)
+    """`Intel Xeon, 2 CPUs, 24 GiB` and `29 November 2026`; each machine or type of node, and each day, once."""
+    machines = dict.fromkeys(
+        f"{NODES if env.host.engine in CLUSTER else ''}{hosts.in_short(env.host)}" for env in environments if env.host
+    )
     days = dict.fromkeys(day(run.plan.started_at) for run in runs if run.plan)
     return [*machines, *days]
 

@@ -50,7 +50,7 @@ def side_by_side(
         return None
     places = _names(environments)
     links = [_links(part, index) for index, part in enumerate(parts)]
-    nodes = NODES if any(env.host and env.host.engine == CLUSTER for env in environments) else ""
+    nodes = NODES if any(env.host and env.host.engine in CLUSTER for env in environments) else ""
     fastest = Table(
         "",
         ("case", *places),

@@ -29,6 +29,14 @@ def tag(program: str, device: str) -> str:
     return f"levelfield-{framework}:{device}" + (f"-{version.replace('+', '_')}" if version else "")
 
 
+def source_digest(root: Path, program: str, device: str, base: str) -> str:
+    """A digest of everything that goes into the image; an empty `base` is the default."""
+    framework, version = split(program)
+    total = hashlib.sha256(f"{device}\0{version}\0{base or DEFAULT_BASE}\0".encode())
+    total.update(sources.digest(root, framework).encode())
+    return total.hexdigest()
+
+
 class ImageBuilder:
     """Builds images that are missing or out of date."""
 
@@ -116,8 +124,4 @@ class ImageBuilder:
             raise BuildFailed(f"{program}: its image could not be built", tail)
 
     def _digest(self, program: str) -> str:
-        """A digest of everything that goes into the image."""
-        framework, version = split(program)
-        total = hashlib.sha256(f"{self._device}\0{version}\0{self._base}\0".encode())
-        total.update(sources.digest(self._root, framework).encode())
-        return total.hexdigest()
+        return source_digest(self._root, program, self._device, self._base)

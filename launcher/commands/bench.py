@@ -6,15 +6,15 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from launcher import gpus, machine, options
+from launcher import machine, options
 from launcher.build.cuda import require_driver
 from launcher.build.sources import commit
+from launcher.commands.place import Place
 from launcher.datasets.assignment import assign, require_images
 from launcher.datasets.preparation import prepare
 from launcher.engines.engine import Engine, Limits
 from launcher.engines.leftovers import remove_leftovers
 from launcher.engines.selection import prepare as prepare_programs
-from launcher.engines.selection import select
 from launcher.engines.venv import LIBRARIES
 from launcher.errors import ExitCode, Interrupted, UsageError
 from launcher.hosts.folder import is_group
@@ -29,14 +29,12 @@ from launcher.run import folder as folders
 from launcher.run.loop import Measurement
 from launcher.run.resuming import resume
 from launcher.run.session import Measure, Session, carry_out
-from launcher.slurm import scheduler
 from launcher.slurm.measurement import on_nodes
 from launcher.stop import Stop
 from launcher.text import say
 from runners.harness.case import Case
 from runners.harness.clock import wall_time
-from runners.harness.nvidia import Gpu
-from runners.harness.run import RUN_VERSION, PlannedCase, Run, RunState
+from runners.harness.run import RUN_VERSION, Run, RunState
 
 HELP = "measure, then report; with --run ID go on where that run stopped"
 
@@ -69,15 +67,9 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
 
 
 def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
-    memory = machine.default_memory() if asked.memory is None else int(asked.memory * 2**30)
-    shm = machine.default_shm() if asked.shm is None else int(asked.shm * 2**30)
-    if asked.engine == options.SLURM:
-        scheduler.require(asked.partition)
-        limits = Limits((), int((asked.memory or 0) * 2**30))  # a node has its own
-    else:
-        gpu = _gpu(asked.device, asked.gpu)
-        limits = Limits(machine.cpu_set(asked.cpus), memory, shm, gpu, _more_gpus(gpu, drafted.cases))
-    engine, reason = _engine(root, asked.engine, asked.device, asked, limits, stop)
+    place = Place.asked(asked)
+    limits = place.limits(drafted.cases)
+    engine, reason = _engine(root, place, limits, asked, stop)
     assigned = assign(drafted.reading, [(source, prepare(root, source, stop)) for source in drafted.sources])
     if drafted.elsewhere:
         say(drafted.elsewhere)
@@ -131,38 +123,31 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
             say(f"warning: {warning}")
         say(f"run {run.run_id}: {extent(cases)}, {estimate(cases, durations, pilots)}")
         say(describe_stopping(rule, run.budget_seconds, run.budget_cuts_planned, cases, durations, pilots))
-        code = carry_out(root, asked.out, stop, engine, Session(folder, run, assigned.datasets), _measure(root, run))
+        code = carry_out(root, asked.out, stop, engine, Session(folder, run, assigned.datasets), _measure(root, place))
     return ExitCode.CASES_FAILED if unbuilt and code == ExitCode.OK else code
 
 
 def _resumed(root: Path, asked: Options, stop: Stop, session: Session) -> int:
     """Resume with the engine, the builds, the CPUs, the GPU and the limits that the run began with."""
-    device = session.run.settings.get("device", "cpu")
-    if session.run.engine == options.SLURM:
-        scheduler.require(session.run.settings.get("partition", ""))
-        limits = Limits((), session.run.memory_bytes)
-    else:
-        cpus, gpu = machine.cpu_set(",".join(map(str, session.run.cpus))), _gpu(device, session.run.gpu)
-        more_gpus = _more_gpus(gpu, session.run.cases)
-        limits = Limits(cpus, session.run.memory_bytes, session.run.shm_bytes, gpu, more_gpus)
-    engine, _ = _engine(root, session.run.engine, device, asked, limits, stop)
+    place = Place.earlier(session.run)
+    engine, _ = _engine(root, place, place.limits(session.run.cases), asked, stop)
     for name in dict.fromkeys(one.program for case in session.run.cases for one in case.competitors):
         if name not in session.run.builds:
             raise UsageError(f"{session.folder.path}: cannot be resumed (nothing says what {name} ran from)")
         engine.restore(name, session.run.builds[name])
     session.folder.write(session.run)
-    code = carry_out(root, asked.out, stop, engine, session, _measure(root, session.run))
+    code = carry_out(root, asked.out, stop, engine, session, _measure(root, place))
     built = all(one.kind != "BUILD" for case in session.run.cases for one in case.unavailable)
     return code if built or code != ExitCode.OK else ExitCode.CASES_FAILED
 
 
-def _measure(root: Path, run: Run) -> Measure:
+def _measure(root: Path, place: Place) -> Measure:
     """How the run is measured: here, or on the nodes of a cluster."""
-    return on_nodes(root) if run.engine == options.SLURM else Measurement
+    return on_nodes(root) if place.on_nodes else Measurement
 
 
-def _engine(root: Path, name: str, device: str, asked: Options, limits: Limits, stop: Stop) -> tuple[Engine, str]:
-    engine, reason = select(root, name, limits, device, stop, asked.base_image, asked.extra_index)
+def _engine(root: Path, place: Place, limits: Limits, asked: Options, stop: Stop) -> tuple[Engine, str]:
+    engine, reason = place.select(root, limits, asked, stop)
     say(f"engine {engine.name} ({reason})")
     removed = remove_leftovers()
     if removed:
@@ -170,30 +155,20 @@ def _engine(root: Path, name: str, device: str, asked: Options, limits: Limits, 
     return engine, reason
 
 
-def _gpu(device: str, wanted: str) -> Gpu | None:
-    gpu = gpus.asked(device, wanted)
-    if gpu:
-        say(f"GPU {gpu}")
-    return gpu
-
-
-def _more_gpus(gpu: Gpu | None, cases: Sequence[PlannedCase]) -> tuple[Gpu, ...]:
-    most = max((one.case.processes or 1 for one in cases), default=1)
-    return gpus.further(gpu, most - 1) if gpu else ()
-
-
 def _warnings(cases: Sequence[Case], limits: Limits, asked: Options, engine: Engine) -> list[str]:
-    if not limits.cpus:  # they are not this machine's
-        return []
-    warnings = machine.worker_warnings((case.workers for case in cases), len(limits.cpus))
-    if warnings and asked.strict:
-        raise UsageError(f"--strict: {warnings[0]}")
+    warnings = []
     if asked.memory and engine.shares_host_memory:
         warnings.append(f"--memory is not enforced with ENGINE={engine.name}: nothing limits a replicate there")
+    if asked.shm and engine.shares_host_memory:
+        warnings.append(f"--shm has no effect with ENGINE={engine.name}: a machine's /dev/shm is as large as it is")
+    if not limits.cpus:  # nothing else is known of the nodes
+        return warnings
+    crowded = machine.worker_warnings((case.workers for case in cases), len(limits.cpus))
+    if crowded and asked.strict:
+        raise UsageError(f"--strict: {crowded[0]}")
+    warnings += crowded
     if engine.shares_host_memory and os.environ.get(LIBRARIES):
         warnings.append(f"{LIBRARIES} of this shell reaches every replicate, and may change what it measures")
-    if asked.shm and engine.shares_host_memory:
-        warnings.append(f"--shm has no effect with ENGINE={engine.name}: replicates use this machine's /dev/shm")
     shared = max((machine.shared_bytes(case.workers or 0, case.batch_size) for case in cases), default=0)
     too_little = machine.shm_shortfall(shared) if engine.shares_host_memory else _shm_too_small(shared, limits)
     return [*warnings, too_little] if too_little else warnings

@@ -6,9 +6,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from launcher import gpus, machine
-from launcher.build.environments import EnvironmentBuilder
 from launcher.engines.engine import Limits
-from launcher.engines.node import NodeEngine
+from launcher.engines.selection import select
 from launcher.errors import Interrupted, LauncherError, UsageError
 from launcher.run.folder import RunFolder, load
 from launcher.run.replicate import Replicator
@@ -47,8 +46,9 @@ def _measured(root: Path, folder: RunFolder, record_ids: list[str], stop: Stop) 
     run = load(folder)
     device = run.settings.get("device", "cpu")
     cpus, memory = machine.cpu_set(run.settings.get("cpus", "")), run.memory_bytes or machine.default_memory()
-    limits = Limits(cpus, memory, gpu=gpus.asked(device, ""))
-    engine = NodeEngine(root, EnvironmentBuilder(root, device, stop), limits)
+    gpu = gpus.asked(device, "")
+    limits = Limits(cpus, memory, gpu=gpu, more_gpus=gpus.further(gpu, run.cases))
+    engine, _ = select(root, run.engine, limits, device, stop)
     due = [replicate for replicate in run_schedule(run) if replicate.record_id in record_ids]
     for program in {replicate.competitor.program for replicate in due}:
         engine.restore(program, run.builds[program])

@@ -8,6 +8,7 @@ from docker.errors import APIError
 
 from launcher import options
 from launcher.build.images import SOURCE_LABEL
+from launcher.build.sifs import FOLDER as SIFS
 from launcher.datasets.preparation import remove_unfinished
 from launcher.engines.connection import connect
 from launcher.engines.leftovers import remove_leftovers
@@ -32,6 +33,7 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
     found = (path for name in (RUN_NAME, HOSTS_NAME) for path in given.out.glob(f"*/{name}"))
     runs = sorted(path.parent for path in found) if given.out.is_dir() else []
     if given.images:
+        _remove(root / SIFS)
         _remove_images()
     if given.venvs:
         _remove(root / ".venvs")

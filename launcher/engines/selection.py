@@ -5,6 +5,8 @@ from pathlib import Path
 
 from launcher.build.environments import EnvironmentBuilder
 from launcher.build.images import ImageBuilder
+from launcher.build.sifs import SifBuilder
+from launcher.engines.apptainer import ApptainerEngine
 from launcher.engines.connection import address, connect, require_command
 from launcher.engines.docker import DockerEngine
 from launcher.engines.engine import Engine, Limits
@@ -27,6 +29,8 @@ def select(
         return NodeEngine(root, environments, limits), "asked for"
     if wanted == "venv":
         return VenvEngine(root, environments, limits), "asked for"
+    if wanted == ApptainerEngine.name:
+        return ApptainerEngine(root, _sifs(root, device, stop, base_image, extra_index), limits), "asked for"
     try:
         client = connect()
         require_command()
@@ -40,6 +44,18 @@ def select(
     builder = ImageBuilder(root, client, device, stop, base_image, extra_index)
     reason = "asked for" if wanted == "docker" else f"auto: a Docker engine answers at {address()[0]}"
     return DockerEngine(client, builder, limits, device), reason
+
+
+def _sifs(root: Path, device: str, stop: Stop, base: str, extra_index: str) -> SifBuilder:
+    """Makes Apptainer's images, from Docker's where its engine answers."""
+    images: ImageBuilder | NotReady
+    try:
+        client = connect()
+        require_command()
+        images = ImageBuilder(root, client, device, stop, base, extra_index)
+    except NotReady as error:
+        images = error
+    return SifBuilder(root, device, stop, images, base, extra_index)
 
 
 def prepare(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from launcher.datasets.assignment import Dataset
 from launcher.engines.engine import Engine
-from launcher.engines.node import NodeEngine
 from launcher.errors import ExitCode, Interrupted, NotReady
+from launcher.options import ON_NODES
 from launcher.ownership.temporary import other_launchers
 from launcher.plan.estimate import TIMINGS_NAME, Bounds, Durations, earlier, expected_bounds, spent
 from launcher.processes import run_child
@@ -46,7 +46,7 @@ def carry_out(
 
     `made` makes the measurement of a run, or of its pilots.
     """
-    if engine.name != NodeEngine.name:
+    if engine.name not in ON_NODES:
         session = dataclasses.replace(session, run=_warned_of_others(session.run))
     failed = False
     fault: NotReady | OSError | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from launcher.errors import NotReady
+from launcher.gpus import most_processes
 from launcher.run.folder import RunFolder
 from launcher.slurm import scheduler
 from launcher.slurm.files import Result, jobs_folder, read_result, result_path, write_blocks
@@ -46,7 +47,8 @@ class Jobs:
 
     def __init__(self, root: Path, run: Run, stop: Stop, clock: Callable[[], int] = now_ns) -> None:
         self._root, self._nodes = root, run.at_once
-        self._partition, self._gpu = run.settings.get("partition", ""), run.settings.get("device") == "gpu"
+        self._partition = run.settings.get("partition", "")
+        self._gpus = most_processes(run.cases) if run.settings.get("device") == "gpu" else 0
         self._stop, self._clock = stop, clock
 
     def cancel_earlier(self, folder: RunFolder, say: Say) -> None:
@@ -74,7 +76,7 @@ class Jobs:
             Array(
                 name=_name(folder, listed),
                 partition=self._partition,
-                gpu=self._gpu,
+                gpus=self._gpus,
                 tasks=len(blocks),
                 at_once=self._nodes,
                 minutes=int((seconds + SPARE_SECONDS) // 60),

@@ -1,6 +1,7 @@
 """Slurm's own commands: submit a job array, ask for its tasks, cancel it."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -13,8 +14,10 @@ from launcher.errors import NotReady
 COMMAND_SECONDS = 60.0
 """A busy controller answers within its MessageTimeout, which is 10 to 60 seconds in most clusters."""
 COMMANDS = ("sbatch", "squeue", "scancel", "sinfo")
-TIME_LIMIT = "SBATCH_TIMELIMIT"
+TIME_LIMIT, PARTITION = "SBATCH_TIMELIMIT", "SBATCH_PARTITION"
 """sbatch reads its defaults from SBATCH_… variables, but an option would overrule this variable."""
+GPUS = re.compile(r"(?:^|,)gpu\b")
+"""Of `gpu:a100:4(S:0-1),nvme:1`, the generic resources of a node as sinfo has them."""
 
 HOPELESS = (
     "PartitionTimeLimit",
@@ -71,11 +74,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Array:
-    """A job array to submit: `tasks` of them, at most `at_once` at a time, each on a node of its own."""
+    """A job array to submit: `tasks` of them, at most `at_once` at a time, each on a node with so many GPUs."""
 
     name: str
     partition: str
-    gpu: bool
+    gpus: int
     tasks: int
     at_once: int
     minutes: int
@@ -84,8 +87,11 @@ class Array:
     logs: Path
 
 
-def require(partition: str) -> None:
-    """Raise NotReady unless Slurm's commands are here, its controller answers, and it has the partition."""
+def require(partition: str, device: str) -> None:
+    """Raise NotReady unless Slurm's commands are here and its controller answers, and the partition can do the run.
+
+    A run on a GPU needs a partition with nodes whose generic resources name GPUs.
+    """
     missing = [name for name in COMMANDS if shutil.which(name) is None]
     if missing:
         raise NotReady(
@@ -93,12 +99,21 @@ def require(partition: str) -> None:
             "or use ENGINE=venv here"
         )
     try:
-        names = _answer(["sinfo", "--noheader", "--format", "%R"]).split()
+        answer = _answer(["sinfo", "--noheader", "--format", "%P|%G"])
     except NoAnswer as error:
         raise NotReady(f"ENGINE=slurm: Slurm's controller does not answer ({error}); try again later") from error
+    offered = [line.partition("|")[::2] for line in answer.splitlines()]  # a line for each kind of nodes
+    names = {name.rstrip("*") for name, _ in offered}
     if partition and partition not in names:
-        known = ", ".join(sorted(set(names))) or "none"
+        known = ", ".join(sorted(names)) or "none"
         raise NotReady(f"PARTITION={partition}: the cluster has no such partition; it has {known}")
+    default = next((name.rstrip("*") for name, _ in offered if name.endswith("*")), "")
+    chosen = partition or os.environ.get(PARTITION) or default
+    with_gpus = sorted({name.rstrip("*") for name, resources in offered if GPUS.search(resources)})
+    if device == "gpu" and not set(chosen.split(",")) & set(with_gpus):
+        advice = f"choose PARTITION={with_gpus[0]}" if with_gpus else "sinfo --format '%P %G' says what they have"
+        where = f"partition {chosen}" if chosen else "the default partition"
+        raise NotReady(f"DEVICE=gpu: Slurm knows of no GPU (GRES gpu) on the nodes of {where}; {advice}")
 
 
 def submit(array: Array) -> str:
@@ -110,7 +125,7 @@ def submit(array: Array) -> str:
         f"--chdir={array.folder}",
         f"--output={array.logs}/%A_%a.log",
         *([f"--partition={array.partition}"] if array.partition else []),
-        *(["--gpus=1"] if array.gpu else []),
+        *([f"--gres=gpu:{array.gpus}"] if array.gpus else []),
         *([] if os.environ.get(TIME_LIMIT) else [f"--time={array.minutes}"]),
     ]
     script = '#!/bin/bash\nexec "$@"\n'

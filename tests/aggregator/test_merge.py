@@ -210,6 +210,7 @@ def test_blocks_on_two_types_of_node_are_two_complete_columns(tmp_path):
     assert sorted(heads(text)) == ["CPU A, 2 CPUs, 24 GiB", "CPU B, 64 CPUs, 24 GiB"]
     assert all(", n 6)" in cell for row in matrix(text).values() for cell in row)
     assert "On a cluster, a machine is a type of node." in text
+    assert "nodes of a cluster: CPU A, 2 CPUs, 24 GiB" in text
     assert "INCOMPLETE" not in text
 
 

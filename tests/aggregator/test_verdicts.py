@@ -515,17 +515,18 @@ def test_machines_and_versions_are_not_pooled():
     assert [found.paired.n for found in compare(newer, run)] == [10, 6]
 
 
-def on_node(record, name, **facts):
-    host = dataclasses.replace(HOST, engine="slurm", hostname_digest=name, **facts)
+def on_node(record, name, engine="slurm", **facts):
+    host = dataclasses.replace(HOST, engine=engine, hostname_digest=name, **facts)
     return dataclasses.replace(record, host=host)
 
 
-def test_nodes_of_one_type_are_a_section_and_nodes_of_two_types_are_two():
+@pytest.mark.parametrize("engine", ["slurm", "slurm-apptainer"])
+def test_nodes_of_one_type_are_a_section_and_nodes_of_two_types_are_two(engine):
     run = make_run([planned(CASE, [TORCH, TF], 16)])
-    alike = [on_node(record, "ab"[record.block.number % 2]) for record in make_records(run)]
+    alike = [on_node(record, "ab"[record.block.number % 2], engine) for record in make_records(run)]
     assert [found.paired.n for found in compare(alike, run)] == [16]
     models = ("Xeon", "EPYC")
-    mixed = [on_node(one, "ab"[one.block.number % 2], cpu_model=models[one.block.number % 2]) for one in alike]
+    mixed = [on_node(one, "ab"[one.block.number % 2], engine, cpu_model=models[one.block.number % 2]) for one in alike]
     assert [found.paired.n for found in compare(mixed, run)] == [8, 8]
 
 

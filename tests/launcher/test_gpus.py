@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from launcher_fakes import A, framework_tree
+from launcher_fakes import A, case, framework_tree
 
 from launcher import gpus
 from launcher.build import cuda
@@ -23,7 +23,7 @@ from launcher.errors import BuildFailed, NotReady, UsageError
 from launcher.stop import Stop
 from runners.harness import nvidia
 from runners.harness.nvidia import Gpu
-from runners.harness.run import Build
+from runners.harness.run import Build, PlannedCase
 
 FIRST = Gpu("0", "GPU-aaaa1111", "GPU-aaaa1111", "NVIDIA A100")
 SECOND = Gpu("1", "GPU-bbbb2222", "GPU-bbbb2222", "NVIDIA H100")
@@ -129,7 +129,7 @@ def test_a_gpu_that_mig_has_not_divided_yet_is_refused(tool: Tool) -> None:
 
 
 def test_a_gpu_is_only_for_runs_on_gpus() -> None:
-    with pytest.raises(UsageError, match="DEVICE=gpu"):
+    with pytest.raises(UsageError, match="only with --device gpu"):
         gpus.asked("cpu", "1")
     assert gpus.asked("cpu", "") is None
 
@@ -303,7 +303,8 @@ def test_each_process_of_a_replicate_has_a_gpu_as_far_as_there_are_enough(
     monkeypatch.setattr(gpus, "_present", lambda: [FIRST, SECOND])
     monkeypatch.delenv(gpus.VISIBLE, raising=False)
     job = Job(**{**job_in(tmp_path).__dict__, "processes": processes})
-    limits = Limits((0,), 2**30, gpu=SECOND, more_gpus=gpus.further(SECOND, processes - 1))
+    further = gpus.further(SECOND, [PlannedCase(case(), [A], 1), PlannedCase(case(processes=processes), [A], 1)])
+    limits = Limits((0,), 2**30, gpu=SECOND, more_gpus=further)
     assert limits.gpus_of(job) == given
     uuids = [gpu.uuid for gpu in given]
     variables = VenvEngine(tmp_path, EnvironmentBuilder(tmp_path, "gpu", Stop()), limits)._gpu_variables("/p/q/r", job)
@@ -457,3 +458,16 @@ def test_doctor_says_why_there_is_no_gpu(tmp_path: Path, monkeypatch: pytest.Mon
     line = found(tmp_path, device="cpu")["GPU"]
     assert (line.lacks, line.remedy) == (False, "")
     assert "nvidia-smi is not installed" in line.found
+
+
+def test_a_plan_names_a_gpu_that_is_not_there_and_refuses_one_without_its_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tree = framework_tree(tmp_path)
+    monkeypatch.setattr(gpus, "_present", lambda: [FIRST, SECOND])
+    monkeypatch.delenv(gpus.VISIBLE, raising=False)
+    wanted = ["plan", "--profile", "tiny", "--engine", "venv", "--gpu", "9"]
+    assert main([*wanted, "--device", "gpu"], tree) == 0
+    assert "cannot be carried out here: GPU '9' does not exist" in capsys.readouterr().out
+    assert main(wanted, tree) == 2
+    assert "--gpu: only with --device gpu" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from launcher_fakes import REPOSITORY, A, B, FakeEngine, case, failing, run_of, scattered
+from launcher_fakes import REPOSITORY, A, B, FakeEngine, case, failing, framework_tree, run_of, scattered
 from pydantic import TypeAdapter
 from rich.console import Console
 
@@ -191,7 +191,7 @@ cat "$0.says"
         path = commands / name
         path.write_text(script)
         path.chmod(0o755)
-        says(path, {"sbatch": "7", "sinfo": "bench\nlong"}.get(name, ""))
+        says(path, {"sbatch": "7", "sinfo": "bench*|(null)\nlong|(null)\nlong|nvme:1"}.get(name, ""))
     monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
     monkeypatch.setattr(jobs_module, "ASK_SECONDS", 0)
     return commands
@@ -358,6 +358,76 @@ def test_arrays_of_a_lost_launcher_are_cancelled_before_the_run_goes_on(tmp_path
 
 def bench(tmp_path: Path, *options: str) -> int:
     return main(["bench", "--profile", "line", "--engine", "slurm", "--out", str(tmp_path / "out"), *options])
+
+
+def test_a_job_on_gpus_asks_for_one_for_each_process_of_a_replicate(tmp_path: Path, slurm: Path) -> None:
+    scaled = run_of(PlannedCase(case(), [A], 1), PlannedCase(case(processes=4), [A], 1))
+    for number, (device, run) in enumerate([("cpu", scaled), ("gpu", two_cases()), ("gpu", scaled)]):
+        folder = run_in(tmp_path / str(number))
+        leave_result(folder, 0, Result("n1"))
+        list(
+            Jobs(tmp_path, dataclasses.replace(run, settings={"device": device}), Stop()).measure(
+                folder, [["a"]], 60, print
+            )
+        )
+    found = [re.findall(r"--gres=(\S+)", line) for line in asked(slurm / "sbatch")]
+    assert found == [[], ["gpu:1"], ["gpu:4"]]
+
+
+GPU_PARTITIONS = "cpu*|(null)\nmixed|(null)\nmixed|gpu:a100:4(S:0-1),nvme:1\nshards|shard:8\nv100|gpu:2"
+
+
+@pytest.mark.parametrize(("partition", "default"), [("mixed", ""), ("v100", ""), ("", "v100"), ("", "cpu,mixed")])
+def test_a_partition_with_gpus_suits_a_run_on_a_gpu(
+    slurm: Path, monkeypatch: pytest.MonkeyPatch, partition: str, default: str
+) -> None:
+    says(slurm / "sinfo", GPU_PARTITIONS)
+    monkeypatch.setenv("SBATCH_PARTITION", default)
+    scheduler.require(partition, "gpu")
+
+
+@pytest.mark.parametrize(
+    ("partition", "default", "where"),
+    [
+        ("cpu", "", "partition cpu"),
+        ("shards", "", "partition shards"),
+        ("", "", "partition cpu"),
+        ("cpu", "v100", "partition cpu"),
+        ("", "shards", "partition shards"),
+    ],
+)
+def test_a_partition_without_gpus_is_refused_for_a_run_on_a_gpu(
+    slurm: Path, monkeypatch: pytest.MonkeyPatch, partition: str, default: str, where: str
+) -> None:
+    says(slurm / "sinfo", GPU_PARTITIONS)
+    monkeypatch.setenv("SBATCH_PARTITION", default)
+    with pytest.raises(NotReady, match=rf"no GPU \(GRES gpu\) on the nodes of {where}; choose PARTITION=mixed"):
+        scheduler.require(partition, "gpu")
+    scheduler.require(partition, "cpu")
+
+
+def test_a_cluster_without_gpus_says_where_to_look(slurm: Path) -> None:
+    says(slurm / "sinfo", "long|(null)")
+    with pytest.raises(NotReady, match="on the nodes of the default partition; sinfo --format"):
+        scheduler.require("", "gpu")
+
+
+def test_no_gpu_is_named_for_jobs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert bench(tmp_path, "--device", "gpu", "--gpu", "0") == 2
+    assert "Slurm chooses the GPU of each job" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("slurm")
+def test_a_plan_for_an_unknown_partition_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wanted, tree = ["plan", "--profile", "tiny", "--engine", "slurm"], framework_tree(tmp_path / "tree")
+    assert main([*wanted, "--partition", "long"], tree) == 0
+    assert "warning" not in capsys.readouterr().out
+    assert main([*wanted, "--partition", "bnech"], tree) == 0
+    said = capsys.readouterr().out
+    assert "infer cnn4" in said
+    assert (
+        "cannot be carried out here: --partition bnech: the cluster has no such partition; it has bench, long" in said
+    )
 
 
 @pytest.mark.usefixtures("slurm")
