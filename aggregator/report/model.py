@@ -330,9 +330,10 @@ class PackedSamples:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Several environments beside each other: `answer` says how far their winners agree, `versions` which versions
-    differ, and `reading` how to read the table of the fastest."""
+    """Several environments beside each other; `title` calls them machines or sessions. `answer` says how far their
+    winners agree, `versions` which versions differ, and `reading` how to read the table of the fastest."""
 
+    title: str
     answer: str
     fastest: Table
     reading: str
