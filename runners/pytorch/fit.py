@@ -115,7 +115,7 @@ def prepare(request: Request) -> FitWork:
 
     def check() -> Check:
         """After the clock: the evidence, and whether the model in memory gives the restored model's answers."""
-        pixels, untrained = inspected(), fresh(torch.float32)
+        pixels, images, untrained = inspected(), kept(), fresh(torch.float32)
         found = dataclasses.replace(
             training_check(
                 request,
@@ -129,7 +129,7 @@ def prepare(request: Request) -> FitWork:
             ),
             pixel_mean_difference=pixels.mean_difference,
             pixel_worst_image=pixels.worst_image,
-            images=kept(),
+            images=images,
         )
         if not history:
             return found

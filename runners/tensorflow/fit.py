@@ -119,7 +119,7 @@ def prepare(request: Request) -> FitWork:
 
     def check() -> Check:
         """After the clock: the evidence, and whether the model in memory gives the restored model's answers."""
-        pixels = inspected()
+        pixels, images = inspected(), kept()
         found = dataclasses.replace(
             training_check(
                 request,
@@ -131,7 +131,7 @@ def prepare(request: Request) -> FitWork:
             ),
             pixel_mean_difference=pixels.mean_difference,
             pixel_worst_image=pixels.worst_image,
-            images=kept(),
+            images=images,
         )
         if not history:
             return found
