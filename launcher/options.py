@@ -122,8 +122,11 @@ OPTIONS = {
     "out": Option(
         "folder that runs are written to (default: results)", lambda text: Path(os.path.expanduser(text)).absolute()
     ),
-    "hosts": Option(
-        "measure on these machines over ssh instead, one after the other: user@a,user@b", _host, listed=True
+    "hosts": Option("measure on these machines over ssh instead: user@a,user@b", _host, listed=True),
+    "parallel_hosts": Option(
+        "with --hosts: on measures on all of them at the same time (default: off, one after the other)",
+        _name("value of --parallel-hosts", ("on", "off")),
+        "off",
     ),
     "partition": Option("with --engine slurm: the partition of the nodes (default: the cluster's)", default=""),
     "nodes": Option("with --engine slurm: how many nodes measure at the same time (default: 1)", _whole(1, 1000), 1),
@@ -142,7 +145,8 @@ SWITCHES = {
     "venvs": "remove virtual environments too",
     "results": "remove results too",
 }
-MEASURED = tuple(name for name in (*OPTIONS, "aa", "strict") if name not in ("hosts", "run"))
+HOSTS = ("hosts", "parallel_hosts")
+MEASURED = tuple(name for name in (*OPTIONS, "aa", "strict") if name not in (*HOSTS, "run"))
 """The options of bench, which plan has too: it shows what bench would do with them."""
 SETTINGS = tuple(name for name in MEASURED if name not in ("out", "strict"))
 """Options that shape what is measured: kept in run.json, and not to be changed when a run is resumed."""

@@ -7,7 +7,22 @@ from typing import Any
 
 from method.statistic import WHOLE_STAGES
 from runners.harness.case import Block, Case
-from runners.harness.record import DAMAGED, Check, Epoch, Failure, Health, Host, Record, Resources, Samples, Status
+from runners.harness.record import (
+    DAMAGED,
+    FLIPS,
+    MOST_IMAGES,
+    MOST_SIDE,
+    Check,
+    DeliveredImages,
+    Epoch,
+    Failure,
+    Health,
+    Host,
+    Record,
+    Resources,
+    Samples,
+    Status,
+)
 from runners.harness.run import MOST_BLOCKS
 
 LARGEST = 2**63 - 1
@@ -133,7 +148,24 @@ def _negative(resources: Resources) -> str | None:
 
 def _implausible_check(check: Check) -> str | None:
     shares = {"accuracy": check.accuracy, "accuracy_restored": check.accuracy_restored}
-    return _outside("check", shares, 0, 1, "is no share")
+    problem = _outside("check", shares, 0, 1, "is no share")
+    return _implausible_images(check.images) if problem is None and check.images else problem
+
+
+def _implausible_images(images: DeliveredImages) -> str | None:
+    count, side = len(images.positions), images.side
+    if not (0 < count <= MOST_IMAGES and 0 < side <= MOST_SIDE):
+        return f"check.images: {count} images of {side} pixels a side, allowed are {MOST_IMAGES} of {MOST_SIDE}"
+    if len(images.flips) != count or not set(images.flips) <= set(FLIPS):
+        return f"check.images.flips: not one of {', '.join(FLIPS)} for each image"
+    if min(images.positions) < 0 or len(set(images.positions)) < count:
+        return "check.images.positions: negative, or the same twice"
+    wanted = 3 * side**2 * count
+    try:
+        held = len(images.pixels) if len(images.rgb) <= 2 * wanted else None
+    except ValueError:
+        held = None
+    return None if held == wanted else f"check.images.rgb: not the base64 of {wanted} bytes"
 
 
 def _implausible_host(host: Host) -> str | None:

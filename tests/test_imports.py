@@ -30,6 +30,7 @@ ALLOWED = {
         "aggregator",
         "method",
         "runners.harness",
+        "PIL",
         "altair",
         "jinja2",
         "markupsafe",

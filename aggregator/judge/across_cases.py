@@ -18,6 +18,7 @@ from aggregator.judge.means import Mean, geometric_mean
 from aggregator.judge.metrics import items_per_second
 from aggregator.judge.sides import Side
 from method.compare import ALPHA, ENDED_ALPHA, ratio
+from method.verdict import FEWEST_BLOCKS
 from runners.harness.axes import Axis
 from runners.harness.case import AXES, Competitor
 
@@ -91,6 +92,18 @@ class Peak:
         """Whether the best value of the axis is the largest measured value: a larger value may be faster still."""
         values = {getattr(setting.case.case, axis.name) for setting in self.tried}
         return len(values) > 1 and getattr(self.best.case.case, axis.name) == max(values)
+
+
+def is_clear(peak: Peak, adaptive: bool) -> bool:
+    """Whether the peak's setting is faster than each of the others, with the whole interval of each ratio above 1.
+
+    Like all verdicts this takes three replicates of each setting.
+    """
+    others = [setting for setting in peak.tried if setting is not peak.best]
+    if not others or min(setting.rate.n for setting in peak.tried) < FEWEST_BLOCKS:
+        return False
+    ratios = [unpaired(peak.best.log_rates, setting.log_rates, adaptive) for setting in others]
+    return all(found is not None and found.low > 1 for found in ratios)
 
 
 @dataclass(frozen=True)

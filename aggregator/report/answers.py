@@ -22,7 +22,7 @@ from method.verdict import (
 ALONE = "nothing to compare"
 """The outcome of a case that only one competitor ran: no competitor is missing, and none could win."""
 WIDEST = math.log(16)
-"""The largest end of the small axis; a ratio beyond it is drawn at the edge."""
+"""The largest end of the small axis, unless a ratio is larger still; an interval beyond it is drawn up to the edge."""
 
 
 def answer(comparison: Comparison, case: str, anchor: str, axis: Axis | None) -> Answer:
@@ -51,7 +51,8 @@ def axis_of(comparisons: list[Comparison]) -> Axis | None:
     ends = [end for pair in shown if pair for end in (pair.low, pair.high) if end is not None]
     if not ends:
         return None
-    low, high = max(-WIDEST, min(*ends, -0.02)), min(WIDEST, max(*ends, 0.02))
+    reach = max(WIDEST, *(abs(pair.log_ratio) for pair in shown if pair))
+    low, high = max(-reach, min(*ends, -0.02)), min(reach, max(*ends, 0.02))
     margin = 0.04 * (high - low)
     return Axis(ratio(low - margin), ratio(high + margin), is_log=True)
 

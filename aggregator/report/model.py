@@ -224,6 +224,32 @@ class Loading:
 
 
 @dataclass(frozen=True)
+class ShownSide:
+    """One competitor's training images, each with its address and description. `mark` numbers its colour and shape."""
+
+    name: str
+    mark: int
+    images: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class ShownImages:
+    """The images of all competitors in the cases that prepare images alike."""
+
+    title: str
+    sides: tuple[ShownSide, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the networks saw. `further` says what is left out."""
+
+    caption: str
+    images: tuple[ShownImages, ...]
+    further: str
+
+
+@dataclass(frozen=True)
 class Part:
     """One environment's results."""
 
@@ -248,6 +274,7 @@ class Part:
     undrawn: tuple[str, ...]
     """Workloads without a figure, in sentences."""
     tables: tuple[Table, ...]
+    shown: Shown | None
     in_common: tuple[str, ...]
     """The settings in effect that each competitor had in all its cases; the cases do not list them again."""
     cases: tuple[CaseDetail, ...]
@@ -303,9 +330,10 @@ class PackedSamples:
 
 @dataclass(frozen=True)
 class SideBySide:
-    """Several environments beside each other: `answer` says how far their winners agree, `versions` which versions
-    differ, and `reading` how to read the table of the fastest."""
+    """Several environments beside each other; `title` calls them machines or sessions. `answer` says how far their
+    winners agree, `versions` which versions differ, and `reading` how to read the table of the fastest."""
 
+    title: str
     answer: str
     fastest: Table
     reading: str

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from aggregator.base.case_names import anchor, contest_title
 from aggregator.base.quantities import count
 from aggregator.base.text import clean
+from aggregator.judge.across_cases import adaptive
 from aggregator.judge.analysis import CaseResult, Environment
 from aggregator.judge.cases import by_contest, by_workload
 from aggregator.judge.roofline import Roof, roof_of
@@ -16,6 +17,7 @@ from aggregator.report.exports.tables import export_tables
 from aggregator.report.figures.raw_samples import samples_figure
 from aggregator.report.figures.style import Palette
 from aggregator.report.first_screen import outcome, totals
+from aggregator.report.fit.images import shown_images
 from aggregator.report.fit.tables import fit_tables
 from aggregator.report.loaders.bounds import loading
 from aggregator.report.loaders.tables import loader_tables
@@ -85,7 +87,8 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
         figures=part_figures(drawn, roof, palette, prefix),
         open_figures=MOST_OPEN // len(shared.machines),
         undrawn=undrawn,
-        tables=result_tables(env.cases, names, roof, shared.target),
+        tables=result_tables(env.cases, names, roof, shared.target, adaptive(env)),
+        shown=shown_images([case for case in competed if case.case.workload == "fit"], palette),
         in_common=listed_by_competitor(common),
         cases=tuple(map(described, told)),
         untold=untold,
@@ -93,13 +96,17 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
 
 
 def result_tables(
-    cases: Sequence[CaseResult], names: dict[Case, str], roof: Roof, target: float | None = None
+    cases: Sequence[CaseResult],
+    names: dict[Case, str],
+    roof: Roof,
+    target: float | None = None,
+    is_adaptive: bool = True,
 ) -> tuple[Table, ...]:
     """Every table that these cases fill."""
     found = []
     for workload, members in by_workload(cases):
         if workload == "fit":
-            found += fit_tables(members, target)
+            found += fit_tables(members, target, is_adaptive)
         elif workload == "load":
             found += loader_tables(members)
         elif workload == "export":

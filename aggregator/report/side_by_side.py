@@ -30,6 +30,7 @@ FASTEST = (
     "verdict between machines, because they were not measured in pairs. Holm's adjustment spans all comparisons of "
     "this report, so that a verdict can be more cautious here than in the report on a single run."
 )
+SESSIONS = " All these runs are sessions on one machine."
 NODES = " On a cluster, a machine is a type of node."
 RATES = (
     "Images per second with half of the 95 % interval, and how many times as fast each competitor is as on the first "
@@ -37,6 +38,7 @@ RATES = (
     "were not measured in pairs."
 )
 FACTS = "Each machine with its run and its versions. Machines and versions (below) lists all software that differs."
+IN_SESSION = "in", "session"
 Row = list[CaseResult | None]
 """One case in every environment; None where an environment did not measure it."""
 
@@ -65,10 +67,13 @@ def side_by_side(
         title="The fastest, by case and machine",
         cases=tuple(map(digest, cases)),
     )
+    where = _where(environments)
+    sessions = SESSIONS if where == IN_SESSION else ""
     return SideBySide(
-        answer=_answer(cases, _where(environments)),
+        title="Sessions of one machine side by side" if sessions else "Machines side by side",
+        answer=_answer(cases, where),
         fastest=fastest,
-        reading=FASTEST + nodes,
+        reading=FASTEST + nodes + sessions,
         versions=_versions(environments, places),
         rates=_rates(environments, cases, names, places),
         facts=_facts(environments, places),
@@ -216,7 +221,7 @@ def _where(environments: Sequence[Environment]) -> tuple[str, str]:
     if None not in machines and len(set(machines)) == len(environments):
         return "on", "machine"
     if None not in machines and len(set(machines)) == 1:
-        return "in", "session"
+        return IN_SESSION
     return "in", "environment"
 
 

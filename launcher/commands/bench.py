@@ -41,7 +41,7 @@ HELP = "measure, then report; with --run ID go on where that run stopped"
 
 def add(parser: ArgumentParser) -> None:
     """Its options."""
-    options.add(parser, *options.MEASURED, "hosts", "run")
+    options.add(parser, *options.MEASURED, *options.HOSTS, "run")
 
 
 def run(root: Path, given: Namespace, stop: Stop) -> int:
@@ -50,6 +50,8 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
     with stop.on_signals():
         if given.hosts or is_group(asked.out / given.run):
             return on_hosts(root, given, asked, stop)
+        if given.parallel_hosts == "on":
+            raise UsageError("--parallel-hosts: only with --hosts, or with the --run of several hosts")
         if given.run and is_group(asked.out):
             raise UsageError(f"{given.run} is the run of another machine; --run {asked.out.name} goes on there")
         if given.run:

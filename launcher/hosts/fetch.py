@@ -40,8 +40,10 @@ def fetch(group: GroupFolder, host: str, stop: Stop) -> bool:
                     unpack(child.stdout, target)
                     if child.wait():
                         raise BadArchive(f"tar ended with exit code {child.returncode}")
-        except (BadArchive, BrokenPipeError) as error:
+        except BadArchive as error:
             found, why = True, str(error)
+        except OSError as error:
+            found, why = True, f"{error.filename or 'ssh'}: {error.strerror}"
         else:
             child.wait()
         finally:

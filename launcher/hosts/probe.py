@@ -3,10 +3,10 @@
 import itertools
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from launcher.errors import NotReady
+from launcher.errors import NotReady, UsageError
 from launcher.hosts import scripts, ssh
 from launcher.hosts.folder import label
 from launcher.stop import Stop
@@ -39,11 +39,19 @@ def probe(host: str, place: str, stop: Stop) -> Found:
     return Found(answer[3], answer[2], ahead, unsure)
 
 
+def require_apart(hosts: Mapping[str, Found]) -> None:
+    """Raise UsageError where two hosts are one machine: two benchmarks at the same time slow each other."""
+    for one, other in _same(hosts):
+        raise UsageError(
+            f"--parallel-hosts: {one} and {other} are one machine, where two benchmarks at the same time would slow "
+            "each other; leave one of them out, or leave --parallel-hosts out to measure one after the other"
+        )
+
+
 def warn(hosts: Mapping[str, Found]) -> None:
     """Say which hosts are one machine, and which clocks differ."""
-    for (one, its), (other, others) in itertools.combinations(hosts.items(), 2):
-        if its.boot == others.boot:
-            say(f"warning: {label(one)} and {label(other)} are one machine: their runs are two sessions on it")
+    for one, other in _same(hosts):
+        say(f"warning: {one} and {other} are one machine: their runs are two sessions on it")
     clocks = {"this machine": Found("", "", 0.0, 0.0), **{label(host): found for host, found in hosts.items()}}
     behind, ahead = min(clocks, key=lambda name: clocks[name].ahead), max(clocks, key=lambda name: clocks[name].ahead)
     difference = clocks[ahead].ahead - clocks[behind].ahead
@@ -52,3 +60,10 @@ def warn(hosts: Mapping[str, Found]) -> None:
             f"warning: the clock of {ahead} is {difference:.0f} s ahead of the clock of {behind}, so the starts of "
             "their runs cannot be compared; the times of a run all come from one machine's monotonic clock"
         )
+
+
+def _same(hosts: Mapping[str, Found]) -> Iterator[tuple[str, str]]:
+    """Pairs of names that are one boot of one machine, as containers of a machine are, but not its virtual machines."""
+    for (one, its), (other, others) in itertools.combinations(hosts.items(), 2):
+        if its.boot == others.boot:
+            yield label(one), label(other)

@@ -4,21 +4,21 @@ import os
 import queue
 import subprocess
 import threading
+from collections.abc import Callable
 from typing import IO
 
 from launcher.errors import NotReady
 from launcher.hosts import ssh
 from launcher.hosts.scripts import HEARTBEAT_SECONDS, MARK, STOP
 from launcher.stop import GRACE_SECONDS, POLL_SECONDS, Stop
-from launcher.text import say
 from runners.harness.clock import now_ns
 
 LINE_BYTES = 2**16
 KEPT_THERE = "what was measured is kept there until this run is resumed"
 
 
-def run_there(host: str, name: str, script: str, payload: bytes, stop: Stop) -> int:
-    """Run a script that reads `payload`, and show what it prints. Returns its exit code.
+def run_there(host: str, show: Callable[[str], None], script: str, payload: bytes, stop: Stop) -> int:
+    """Run a script that reads `payload`, and show each line that it prints. Returns its exit code.
 
     A request to stop is passed on, and the script is waited for. Raises NotReady where the connection is lost.
     """
@@ -41,7 +41,7 @@ def run_there(host: str, name: str, script: str, payload: bytes, stop: Stop) -> 
             if line.strip():
                 said = line
             if begun and line.strip():
-                say(f"{name}: {line}")
+                show(line)
             begun = begun or line.endswith(MARK)  # a greeting may end without a newline
     finally:
         code = ssh.end(child)

@@ -56,9 +56,10 @@ def end(child: "subprocess.Popen[bytes]") -> int:
     """Make sure that ssh has ended, with those that it started to reach the host, and return its exit code."""
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    for stream in (child.stdout, child.stderr):
+    for stream in (child.stdin, child.stdout, child.stderr):
         if stream:
-            stream.close()
+            with suppress(OSError):  # what was not sent yet has nowhere to go
+                stream.close()
     return child.wait()
 
 

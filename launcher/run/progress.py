@@ -1,5 +1,6 @@
 """Shows the progress of a run: a line for each replicate, and on a terminal a bar with the time left."""
 
+import re
 from collections.abc import Callable
 from types import TracebackType
 
@@ -10,6 +11,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from launcher.plan.estimate import NOTHING, Bounds
 from launcher.text import between, saying
 from runners.harness.terminal import shown
+
+ENDED_LINE = re.compile(
+    r"\[(?P<done>\d{1,7})/(?P<total>\d{1,7})\] .* in [\d.]+ s(?:, (?P<left>about [\w ]{1,30} left))?", re.ASCII
+)
+"""What `Display.end` prints: another launcher shows from it how far this launcher is."""
 
 
 class Display:

@@ -6,7 +6,7 @@ The launcher asks before it spends more blocks on a case, the aggregator before 
 import math
 from collections.abc import Mapping, Sequence
 
-from runners.harness.record import Check
+from runners.harness.record import Check, DeliveredImages
 
 LOGITS_TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 2e-2, "fp16": 2e-2}
 LOSS_TOLERANCE = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 2e-2, "fp16": 2e-2}
@@ -28,6 +28,10 @@ The float64 run does not execute the timed step, so a mistake in the timed step 
 a limit. The largest differences between correct frameworks were 2e-3 after one step (VGG16; ResNet-50 9e-4; Keras's ε
 is part of it) and 2e-2 after three steps. A learning rate that is a tenth too high makes 6e-1 for VGG16."""
 
+IMAGES_TOLERANCE = 4.0
+"""The mean absolute difference between two sides' pixels of an image, of 255: either may differ by 2 from the reference
+(runners/reference/pixels.py)."""
+
 _MODEL = ("trainable", "non_trainable", "weights_digest", "logits_sketch")
 _PIXELS = ("delivered_items", "pixel_mean_difference", "pixel_worst_image")
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -48,7 +52,11 @@ def disagreement(left: Check, right: Check, precision: str, workload: str) -> st
         ours, theirs = getattr(left, name), getattr(right, name)
         if ours is not None and theirs is not None and ours != theirs:
             return f"{_words(name)} differs: {ours} and {theirs}"
-    reason = _logits_disagreement(left, right, precision) or _loss_disagreement(left, right, precision)
+    reason = (
+        _logits_disagreement(left, right, precision)
+        or _loss_disagreement(left, right, precision)
+        or _images_disagree(left.images, right.images)
+    )
     return reason or _missing(left, right, REQUIRED.get(workload, ()))
 
 
@@ -102,6 +110,40 @@ def _loss_disagreement(left: Check, right: Check, precision: str) -> str | None:
                 numbers = f"{ours[step]:.6g} and {theirs[step]:.6g}, allowed {allowed:.1e}"
                 return f"{name} after {step} optimiser steps differs: {numbers}"
     return None
+
+
+def _images_disagree(left: DeliveredImages | None, right: DeliveredImages | None) -> str | None:
+    """Records before version 12 keep no images."""
+    if left is None and right is None:
+        return None
+    if left is None or right is None:
+        return "a record holds no evidence of its images"
+    if (left.side, left.positions) != (right.side, right.positions):
+        return f"the training images shown differ: {left.positions} and {right.positions}"
+    ours, theirs = _upright(left), _upright(right)
+    size = 3 * left.side**2
+    for number, position in enumerate(left.positions):
+        pairs = zip(ours[number * size :][:size], theirs[number * size :][:size], strict=True)
+        difference = sum(abs(one - other) for one, other in pairs) / size
+        if difference > IMAGES_TOLERANCE:
+            return (
+                f"pixels of training image {position} differ by {difference:.1f} of 255, allowed {IMAGES_TOLERANCE:g}"
+            )
+    return None
+
+
+def _upright(images: DeliveredImages) -> bytes:
+    """The pixels with every flip undone."""
+    row, pixels, upright = 3 * images.side, images.pixels, []
+    for number, flip in enumerate(images.flips):
+        first = number * row * images.side
+        rows = [pixels[start : start + row] for start in range(first, first + row * images.side, row)]
+        if flip in ("upside-down", "both"):
+            rows.reverse()
+        if flip in ("left-right", "both"):
+            rows = [b"".join(line[start : start + 3] for start in range(row - 3, -1, -3)) for line in rows]
+        upright += rows
+    return b"".join(upright)
 
 
 def _missing(left: Check, right: Check, required: Sequence[str]) -> str | None:

@@ -5,6 +5,7 @@ An unknown value is null, never 0, and `unknown` holds the reason under the fiel
 A record keeps raw samples; the aggregator derives all statistics from them.
 """
 
+import base64
 import dataclasses
 import json
 import os
@@ -30,7 +31,8 @@ SCHEMA_HISTORY = {
     9: "host: the first package is the framework's own",
     10: "settings: the UUID of the GPU; resources: energy of all CPU packages with their memory, and of the GPU",
     11: "scale: the processes that share a step; their gradients beside the gradients of one process",
-    12: "export: the file's format and size, and its logits beside the logits of its source",
+    12: "export: the file's format and size, and its logits beside its source's; fit: training images as the network gets "
+    "them",
 }
 
 RECORD_BYTES = 32 * 2**20
@@ -172,6 +174,33 @@ class Resources:
     energy_counters: list[str] = field(default_factory=list)
 
 
+FLIPS = ("none", "left-right", "upside-down", "both")
+MOST_IMAGES, MOST_SIDE = 8, 64
+"""The most images of a record, and pixels a side of each."""
+
+
+@dataclass(frozen=True)
+class DeliveredImages:
+    """Some training images as the network gets them: prepared, and flipped if the case augments.
+
+    `positions` are their places among the training images of the manifest, `flips` how each was flipped (FLIPS). `rgb`
+    holds uint8 pixels (image, row, column, channel) in base64; `side` is the number of rows and of columns. Images of
+    more than 64 pixels a side are shrunk, after they were compared with the reference decoder.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    side: int
+    positions: list[int]
+    flips: list[str]
+    rgb: str
+
+    @property
+    def pixels(self) -> bytes:
+        """The decoded `rgb`. Raises ValueError where it is no base64."""
+        return base64.b64decode(self.rgb, validate=True)
+
+
 @dataclass(frozen=True)
 class Check:
     """Evidence that this replicate did the work of its case.
@@ -206,6 +235,7 @@ class Check:
     gradient_difference: float | None = None
     file_bytes: int | None = None
     export_difference: float | None = None
+    images: DeliveredImages | None = None
 
 
 @dataclass(frozen=True)

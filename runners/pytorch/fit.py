@@ -3,13 +3,14 @@
 import dataclasses
 import importlib
 import io
+import itertools
 import multiprocessing
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from runners.harness.record import Check
+from runners.harness.record import Check, DeliveredImages
 from runners.harness.waiting import Waiting
 from runners.harness.workload import EpochResult, FitWork, Invalid, Request, SavedAs, Seen, Unsupported
 from runners.pytorch import device as devices
@@ -18,6 +19,7 @@ from runners.pytorch.fit_images import scaled
 from runners.pytorch.networks import build, sizes
 from runners.pytorch.train import evaluated, train_step_of
 from runners.reference.batch import shared_batch
+from runners.reference.delivered import delivered_images, spread_over
 from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, training_check
 from runners.reference.labelled import REPEATABLE, assert_same_pixels, for_inspection, of_split, too_little_data
 from runners.reference.pixels import Delivered
@@ -124,7 +126,7 @@ def prepare(request: Request) -> FitWork:
 
     def check() -> Check:
         """After the clock: the evidence, and whether the model in memory gives the restored model's answers."""
-        pixels, untrained = inspected(), fresh(torch.float32)
+        pixels, images, untrained = inspected(), kept(), fresh(torch.float32)
         found = dataclasses.replace(
             training_check(
                 request,
@@ -138,6 +140,7 @@ def prepare(request: Request) -> FitWork:
             ),
             pixel_mean_difference=pixels.mean_difference,
             pixel_worst_image=pixels.worst_image,
+            images=images,
         )
         if not history:
             return found
@@ -166,8 +169,16 @@ def prepare(request: Request) -> FitWork:
         if source.cache:
             for _ in batches(loader):  # fill the cache, so that the comparison reads from it
                 pass
-        arrived = ((batch.cpu().contiguous().numpy(), labels.tolist()) for batch, labels in batches(loader))
-        return assert_same_pixels(arrived, source, channels_first=True)
+        return assert_same_pixels(arrived(loader), source, channels_first=True)
+
+    def kept() -> DeliveredImages:
+        spread = spread_over(train_images)
+        loader = data.loader(spread.source, case.seed, pinned)
+        passes = (arrived(loader) for _ in range(spread.passes))
+        return delivered_images(itertools.chain.from_iterable(passes), spread, channels_first=True)
+
+    def arrived(loader):
+        return ((batch.cpu().contiguous().numpy(), labels.tolist()) for batch, labels in batches(loader))
 
     def seen() -> Seen:
         found = devices.seen(model.parameters(), layout)

@@ -2,16 +2,18 @@
 
 import dataclasses
 import importlib
+import itertools
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from runners.harness.record import Check
+from runners.harness.record import Check, DeliveredImages
 from runners.harness.waiting import Waiting
 from runners.harness.workload import EpochResult, FitWork, Invalid, Request, Seen, Unsupported
 from runners.reference.batch import shared_batch
+from runners.reference.delivered import delivered_images, spread_over
 from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, training_check
 from runners.reference.labelled import REPEATABLE, assert_same_pixels, for_inspection, of_split, too_little_data
 from runners.reference.layout import nhwc
@@ -117,7 +119,7 @@ def prepare(request: Request) -> FitWork:
 
     def check() -> Check:
         """After the clock: the evidence, and whether the model in memory gives the restored model's answers."""
-        pixels = inspected()
+        pixels, images = inspected(), kept()
         found = dataclasses.replace(
             training_check(
                 request,
@@ -129,6 +131,7 @@ def prepare(request: Request) -> FitWork:
             ),
             pixel_mean_difference=pixels.mean_difference,
             pixel_worst_image=pixels.worst_image,
+            images=images,
         )
         if not history:
             return found
@@ -160,8 +163,16 @@ def prepare(request: Request) -> FitWork:
         if source.cache:
             for _ in batches(loader):  # fill the cache, so that the comparison reads from it
                 pass
-        arrived = ((batch.numpy(), labels.numpy()) for batch, labels in batches(loader))
-        return assert_same_pixels(arrived, source, channels_first=False)
+        return assert_same_pixels(arrived(loader), source, channels_first=False)
+
+    def kept() -> DeliveredImages:
+        spread = spread_over(train_images)
+        loader = data.loader(spread.source, case.seed)
+        passes = (arrived(loader) for _ in range(spread.passes))
+        return delivered_images(itertools.chain.from_iterable(passes), spread, channels_first=False)
+
+    def arrived(loader: tf.data.Dataset):
+        return ((batch.numpy(), labels.numpy()) for batch, labels in batches(loader))
 
     def seen() -> Seen:
         found = devices.seen(model.variables, layout)

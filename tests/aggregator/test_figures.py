@@ -19,11 +19,14 @@ from make_records import (
     make_run,
     planned,
     roof_case,
+    scheduled,
     step_case,
+    write_folder,
 )
 
 from aggregator.judge.analysis import analyse
-from aggregator.read.run_folder import LoadedRun
+from aggregator.read.run_folder import LoadedRun, load_run
+from aggregator.report.answers import answer, axis_of
 from aggregator.report.build import build_report
 from aggregator.report.figures.axes import amounts, logarithmic, ratios
 from aggregator.report.figures.line_plot import APART, spread
@@ -180,6 +183,19 @@ def test_an_axis_of_ratios_has_a_label_at_1_and_few_others(values):
     assert len(found.ticks) <= 9
     assert found.low < min(values) <= max(values) < found.high
     assert all(found.low <= value <= found.high for value in found.ticks)
+
+
+@pytest.mark.parametrize("seconds", [0.04, 0.001])
+def test_the_middle_of_every_interval_lies_on_the_small_axis(tmp_path, seconds):
+    """Also where one side is fifty times as fast as the other."""
+    run = make_run([planned(step_case(), [TORCH, TF], 10)])
+    write_folder(tmp_path, run, scheduled(run, lambda _, who: 0.05 if who == TORCH else seconds))
+    [environment] = analyse([load_run(tmp_path)])
+    [found] = environment.cases[0].comparisons
+    axis = axis_of([found])
+    mark = answer(found, "", "", axis).mark
+    assert float(mark.width) > 0
+    assert float(mark.low) < float(mark.middle) < 100
 
 
 def test_a_logarithmic_axis_puts_equal_ratios_equally_far_apart():

@@ -73,7 +73,7 @@ def heads(text):
 
 def answer(text):
     """The sentence above the matrix."""
-    return text.split("## Machines side by side")[1].split("**")[1]
+    return re.split("## (?:Machines|Sessions of one machine) side by side", text)[1].split("**")[1]
 
 
 def test_each_case_has_a_row_with_its_fastest_on_every_machine(tmp_path):
@@ -178,6 +178,8 @@ def test_two_sessions_of_one_machine_are_not_pooled(tmp_path):
     runs = [a_run(tmp_path, name, {ALIKE: 1.2, APART: 1.3}) for name in "abc"]
     text, _ = merged(tmp_path, *runs)
     assert answer(text) == "pytorch (eager) is fastest in all 3 sessions in both cases."
+    assert "Machines side by side" not in text
+    assert "All these runs are sessions on one machine." in text
     assert heads(text) == [f"Example CPU 2 GHz, 2 CPUs, 24 GiB, run {name}" for name in "abc"]
     assert "n 30" not in text
     assert "| 30 |" not in text.split("## Machines and")[0]

@@ -1,6 +1,7 @@
 """HOSTS=: a fake `ssh` that runs the scripts in a bash on this machine, and a real SSH server on loopback."""
 
 import dataclasses
+import errno
 import getpass
 import io
 import json
@@ -16,18 +17,22 @@ import time
 import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
 from launcher_fakes import REPOSITORY, A, case, framework_tree, run_of
 from needs import SSHD
+from rich.console import Console
 
 from launcher.build.sources import commit
 from launcher.cli import main
-from launcher.hosts import checkout, probe, scripts, ssh
+from launcher.hosts import checkout, fetch, probe, scripts, ssh
 from launcher.hosts.folder import label
 from launcher.hosts.probe import Found
+from launcher.hosts.progress import HostsDisplay
 from launcher.run.folder import RunFolder, load
+from launcher.run.progress import Display
 from runners.harness.run import PlannedCase, RunState, write_run
 
 SSH = r"""#!/bin/bash
@@ -426,6 +431,164 @@ def test_a_lost_connection_keeps_what_there_is_and_the_run_goes_on(
     behave(tree, "")
     assert bench(tree, "--run", group(tree).name) == 0
     assert len(list((group(tree) / "one" / "records").iterdir())) == 2
+
+
+BOOTS = """#!/bin/bash
+[ "$1" != /proc/sys/kernel/random/boot_id ] || { echo "boot-of-$(basename "$HOME")"; exit; }
+exec /bin/cat "$@"
+"""
+MEETS = """
+here = Path.home()
+open(here / "started", "w").close()
+deadline = time.monotonic() + 30
+while not all((here.parent / name / "started").exists() for name in ("one", "two")):
+    if time.monotonic() > deadline:
+        leave("incomplete", 1)
+    time.sleep(0.05)
+"""
+
+
+@pytest.fixture
+def apart(lab: Path) -> None:
+    """Each host is a machine of its own."""
+    cat = lab / "path" / "cat"
+    cat.write_text(BOOTS)
+    cat.chmod(0o755)
+
+
+@pytest.mark.usefixtures("apart")
+def test_parallel_hosts_measure_at_the_same_time_and_are_not_disturbed_by_a_fetch(lab: Path, tree: Path) -> None:
+    late = f"""
+if here.name == "two":
+    time.sleep(1)  # the other ends first, and is not fetched meanwhile
+    (run / "ssh").write_text(Path({str(lab / "asked")!r}).read_text())
+"""
+    behave(tree, MEETS + late)
+    assert fresh(tree, "one,two", "--parallel-hosts", "on") == 0
+    probed, launched = 2, 2
+    assert len((group(tree) / "two" / "ssh").read_text().splitlines()) == probed + launched
+    for name in ("one", "two"):
+        assert (group(tree) / name / "records" / "0.json").exists()
+        assert "PARALLEL_HOSTS" not in asked_of(group(tree) / name)[0][1]
+    assert (group(tree) / "report.html").exists()
+
+
+def test_hosts_that_are_one_machine_do_not_measure_at_the_same_time(
+    lab: Path, tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert fresh(tree, "one,two", "--parallel-hosts", "on") == 2
+    assert "one and two are one machine" in capsys.readouterr().err
+    assert not (lab / "one" / ".cache" / "levelfield" / "Makefile").exists()
+    assert not list((tree.parent / "out").iterdir())
+
+
+@pytest.mark.usefixtures("apart")
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        ("leave('incomplete', 1)", 1, "goes on with one"),
+        ("os.kill(os.getppid(), signal.SIGKILL)", 3, "one: the connection was lost"),
+    ],
+    ids=("cases", "lost"),
+)
+def test_a_parallel_host_that_fails_leaves_the_other_alone(
+    lab: Path, tree: Path, capsys: pytest.CaptureFixture[str], fault: str, code: int, said: str
+) -> None:
+    fake = lab / "bin" / "ssh"
+    fake.write_text(fake.read_text().replace("exec bash -s", "bash -s; code=$?; exit $((code == 137 ? 255 : code))"))
+    behave(tree, f"{MEETS}\nif here.name == 'one':\n    {fault}\ntime.sleep(1)")
+    assert fresh(tree, "one,two", "--parallel-hosts", "on") == code
+    assert said in capsys.readouterr().err
+    assert '"complete"' in (group(tree) / "two" / "run.json").read_text()
+    until(lambda: not at_work(lab))
+    behave(tree, "")
+    assert bench(tree, "--run", group(tree).name, "--parallel-hosts", "on") == 0
+    assert [len(asked_of(group(tree) / name)) for name in ("one", "two")] == [2, 1]
+
+
+@pytest.mark.usefixtures("apart")
+def test_a_full_disk_here_keeps_the_records_of_one_host_there_and_fetches_the_other(
+    lab: Path, tree: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unpack(stream: IO[bytes], target: Path) -> None:
+        if ".one." in target.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        checkout.unpack(stream, target)
+
+    monkeypatch.setattr(fetch, "unpack", unpack)
+    assert fresh(tree, "one,two", "--parallel-hosts", "on") == 3
+    said = capsys.readouterr().err
+    assert "one: its records were not fetched, and are still there: " in said
+    assert "No space left on device" in said
+    assert (group(tree) / "two" / "run.json").exists()
+    assert (place(lab, "one") / "run.json").exists()
+
+
+@pytest.mark.usefixtures("apart")
+def test_ctrl_c_ends_all_parallel_hosts_and_a_second_is_passed_on_to_all(
+    lab: Path, tree: Path, started: Started
+) -> None:
+    behave(tree, MEETS + "if here.name == 'one':\n    time.sleep(120)\n" + STUBBORN)
+    child = started("--profile", "tiny", "--hosts", "one,two", "--parallel-hosts", "on")
+    assert child.stderr
+    until(lambda: all((lab / name / "started").exists() for name in ("one", "two")))
+    child.send_signal(signal.SIGINT)
+    lines = []
+    for line in child.stderr:
+        lines.append(line)
+        if {"one: stopping\n", "two: told\n"} <= set(lines):
+            break
+    assert not (group(tree) / "one").exists()  # it is fetched once the other has ended too
+    child.send_signal(signal.SIGINT)
+    child.communicate()
+    assert child.returncode == 130
+    until(lambda: not at_work(lab))
+
+
+@pytest.mark.usefixtures("apart")
+def test_ctrl_c_fetches_what_all_parallel_hosts_measured(lab: Path, tree: Path, started: Started) -> None:
+    behave(tree, MEETS + "time.sleep(120)")
+    child = started("--profile", "tiny", "--hosts", "one,two", "--parallel-hosts", "on")
+    until(lambda: all((lab / name / "started").exists() for name in ("one", "two")))
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate()
+    assert child.returncode == 130
+    assert "goes on with one, two" in said
+    for name in ("one", "two"):
+        assert f"{name}: stopping" in said
+        assert (group(tree) / name / "records" / "0.json").exists()
+    assert (group(tree) / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        (("--parallel-hosts", "on"), "--parallel-hosts: only with --hosts"),
+        (("--hosts", "one", "--parallel-hosts", "yes"), "unknown value of --parallel-hosts 'yes'"),
+    ],
+)
+def test_a_request_for_parallel_hosts_that_makes_no_sense_is_refused(
+    tree: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], wanted: str
+) -> None:
+    assert bench(tree, *options) == 2
+    assert wanted in capsys.readouterr().err
+
+
+def test_the_bars_of_hosts_move_with_the_lines_of_their_launchers() -> None:
+    """The lines are those of the display that a launcher has on its own."""
+    lines, drawn = io.StringIO(), io.StringIO()
+    alone = Display(Console(file=lines, soft_wrap=True))
+    alone.plan(12)
+    alone.end("infer cnn4", "fake/a", 1, "ok", 3.25, 300.0)
+    terminal = Console(file=drawn, force_terminal=True, width=100, soft_wrap=True, highlight=False)
+    with HostsDisplay(terminal) as display, display.of("one") as show:
+        show(lines.getvalue().rstrip())
+        show("[bold]a line[/bold] that tells nothing \x1b[2J")
+    said = drawn.getvalue()
+    assert "1/12" in said
+    assert "about 5 min left" in said
+    assert "one: [bold]a line[/bold]" in said
+    assert "nothing \x1b" not in said
 
 
 def test_a_host_that_is_silent_for_too_long_is_given_up(

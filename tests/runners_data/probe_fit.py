@@ -9,7 +9,7 @@ import importlib
 import json
 import sys
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +49,7 @@ def main(name: str, loader: str, variant: str, manifest_path: str, cache: str) -
             outcome["orders"] = orders(name, data, manifest, variant == "tuned")
             outcome["mistakes"] = {
                 mistake.__name__: made(mistake, name, data, lambda: fit.prepare(request(8)))
-                for mistake in (wrong_rate, batch_dropped, mirrored)
+                for mistake in (wrong_rate, batch_dropped, mirrored, channels_swapped, never_flipped)
             }
         outcome["vanished"] = vanished(fit.prepare(request(8, workers=2)), Path(manifest.root) / "train")
     json.dump(outcome, sys.stdout)
@@ -176,6 +176,36 @@ def mirrored(name: str, data):
     for decoder, decode in usual.items():
         setattr(data, decoder, functools.partial(wrong, decode))
     return lambda: vars(data).update(usual)
+
+
+def channels_swapped(name: str, data):
+    """Red and blue change places, but only where the case augments, so that plain images show nothing."""
+    usual = data.loader
+
+    class Swapped:
+        def __init__(self, batches):
+            self.batches = batches
+
+        def __iter__(self):
+            return ((images.flip(1), labels) for images, labels in self.batches)
+
+    def loader(source, *more):
+        batches = usual(source, *more)
+        if not source.augment:
+            return batches
+        if name == "tensorflow":
+            return batches.map(lambda images, labels: (images[..., ::-1], labels))
+        return Swapped(batches)
+
+    data.loader = loader
+    return lambda: setattr(data, "loader", usual)
+
+
+def never_flipped(_name: str, data):
+    """The loader forgets to augment."""
+    usual = data.loader
+    data.loader = lambda source, *more: usual(replace(source, augment=False), *more)
+    return lambda: setattr(data, "loader", usual)
 
 
 def stale(work, scratch: Path) -> str:

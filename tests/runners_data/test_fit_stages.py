@@ -6,7 +6,7 @@ from needs import ROOT
 
 from launcher.plan.discovery import discover
 from runners.harness.agreement import REQUIRED, disagreement
-from runners.harness.record import Check
+from runners.harness.record import Check, DeliveredImages
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
 OFFERS = {
@@ -99,12 +99,16 @@ def test_fewer_images_than_a_batch_are_refused(outcome, side):
     assert outcome(side, "no")["too_large"].startswith("UNSUPPORTED: a batch is 1000 images")
 
 
+def _check(fields: dict) -> Check:
+    return Check(**{**fields, "images": DeliveredImages(**fields["images"])})
+
+
 @pytest.mark.frameworks("tensorflow")
 @pytest.mark.parametrize("side", [side for side in SIDES if side.values[0] != FIRST[1]])
 @pytest.mark.parametrize("cache", ["yes", "no"])
 def test_all_trainings_agree(outcome, side, cache):
     ours, theirs = outcome(side, cache), outcome(FIRST[1], cache)
-    checks = [Check(**seen["check"]) for seen in (ours, theirs)]
+    checks = [_check(seen["check"]) for seen in (ours, theirs)]
     assert disagreement(*checks, "fp32", "fit") is None
     assert [check.delivered_items for check in checks] == [2 * TRAIN, 2 * TRAIN]
     assert [seen["train_items"] for seen in (ours, theirs)] == [TRAIN, TRAIN]
@@ -125,7 +129,7 @@ def test_a_wrong_rate_is_noticed(outcome, side):
     other = FIRST[side.startswith("pytorch")]
     wrong, right = outcome(side, "no")["mistakes"]["wrong_rate"]["built"], outcome(other, "no")["check"]
     # Without the float64 run, because PyTorch's has the same optimiser: the steps of `fit` must show the mistake.
-    timed = [Check(**{**seen, "losses_fp64": None, "evaluated_fp64": None}) for seen in (wrong, right)]
+    timed = [_check({**seen, "losses_fp64": None, "evaluated_fp64": None}) for seen in (wrong, right)]
     assert "loss after 1 " in (disagreement(*timed, "fp32", "new") or "")
 
 
@@ -137,6 +141,22 @@ def test_a_dropped_batch_is_refused(outcome, side):
 @pytest.mark.parametrize("side", SIDES)
 def test_wrong_pixels_are_refused(outcome, side):
     assert outcome(side, "no")["mistakes"]["mirrored"]["refused"].startswith("PARITY: pixels differ")
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("mistake", ["channels_swapped", "never_flipped"])
+def test_a_mistake_of_augmented_images_alone_is_refused(outcome, side, mistake):
+    said = {"channels_swapped": "is no flip of its reference", "never_flipped": "none arrives with the flip"}
+    assert said[mistake] in outcome(side, "no")["mistakes"][mistake]["refused"]
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize("cache", ["yes", "no"])
+def test_the_first_images_of_the_network_are_kept(outcome, side, cache):
+    images = DeliveredImages(**outcome(side, cache)["check"]["images"])
+    assert images.positions == [0, 2, 4, 6, 8, 10, 12, 14]
+    assert len(images.flips) == 8
+    assert len(images.pixels) == 8 * 32 * 32 * 3
 
 
 @pytest.mark.parametrize("side", SIDES)
