@@ -10,8 +10,9 @@ from runners.reference.layers import EPSILON, LAYER_EPSILON, MOMENTUM, Layer
 
 
 class ArrayVerbs:
-    """All verbs except `conv`, `max_pool`, `activation`, `embed` and `attention`, for images N × height × width × channels.
+    """All verbs except `conv`, `max_pool`, `activation`, `embed` and `attention`.
 
+    Images are N × height × width × channels.
     `arrays` are the shared weights with channels last (runners/reference/layout.py), as tensors of the framework. In
     training, a batch norm uses the statistics of its batch and puts the new running mean and the new biased running
     variance into `moved`.

@@ -353,7 +353,7 @@ VIT_B_16_BLOCKS, VIT_B_16_WIDTH, VIT_B_16_HEADS, VIT_B_16_TOKENS = 12, 768, 12, 
 EMBEDDED = 0.001
 """Variance of ViT's embeddings, small for the same reason as BEFORE_NORM."""
 SELECTIVE = 2.0
-"""Gain of queries, keys and values. At 1, attention would average over all tokens, and the images would hardly count."""
+"""Gain of queries, keys and values. At 1, attention averages over all tokens, and images hardly change the logits."""
 VIT_BRANCH = 0.05
 """Gain of the last layer of a branch of ViT."""
 

@@ -31,7 +31,8 @@ Tensor = Any
 class Verbs(Protocol):
     """The operations that a framework supplies. `x` is a batch of images in the framework's own layout, or of tokens.
 
-    Tokens are N × positions × channels in every layout. The arrays of a layer are called `<layer.name>.<part>`. `layer.shape`, `layer.bias` … describe the layer.
+    Tokens are N × positions × channels in every layout. The arrays of a layer are called `<layer.name>.<part>`.
+    `layer.shape`, `layer.bias` … describe the layer.
     """
 
     def conv(self, x: Tensor, layer: Layer) -> Tensor:
@@ -45,7 +46,7 @@ class Verbs(Protocol):
         """A dense layer with a bias, from N × in to N × out, or (`layer.of_tokens`) for each token."""
 
     def activation(self, x: Tensor, name: str) -> Tensor:
-        """`relu`, `relu6` (cut off at 6), `sigmoid`, `silu` (x · sigmoid(x)) or `gelu`, exactly: x · (1 + erf(x/√2))/2."""
+        """`relu`, `relu6` (cut off at 6), `sigmoid`, `silu` (x · sigmoid(x)) or the exact `gelu` (x/2 · (1 + erf(x/√2)))."""
 
     def max_pool(self, x: Tensor, size: int, stride: int, padding: int) -> Tensor:
         """The maximum over windows of size × size pixels. The padding may be zeros, because `x` comes from a ReLU."""
@@ -75,7 +76,7 @@ class Verbs(Protocol):
         """Images times a factor for each channel."""
 
     def embed(self, x: Tensor, token: Layer, positions: Layer) -> Tensor:
-        """Puts the `token` (1 × 1 × channels) before the other tokens, and adds `positions` (1 × positions × channels)."""
+        """Puts `token` (1 × 1 × channels) before the other tokens, and adds `positions` (1 × positions × channels)."""
 
     def attention(self, x: Tensor, layer: Layer) -> Tensor:
         """softmax(q · kᵀ / √d) · v for each of `layer.heads`. `x` is the output of `layer`, N × positions × 3·channels:

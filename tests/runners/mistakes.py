@@ -10,7 +10,9 @@ from runners.reference import array_verbs, layers, layout, walk, weights
 from runners.reference.layers import Layer
 
 SOURCES = {
-    **{"walk": walk, "weights": weights, "nhwc_weights": layout},
+    "walk": walk,
+    "weights": weights,
+    "nhwc_weights": layout,
     **dict.fromkeys(("EPSILON", "LAYER_EPSILON", "MOMENTUM"), layers),
 }
 """The modules that define the names which a framework imports."""
