@@ -20,10 +20,8 @@ INFER, TRAIN = ([name for name in KNOWN if workload in DECLARED[name]] for workl
 NETWORKS = {"cnn4": (4, 32), "resnet18": (2, 64), "mobilenet_v2": (1, 64)}
 DEEPER = ("resnet50", "efficientnet_b0", "convnext_tiny")
 """Networks that are also trained: with bottlenecks, with squeeze-and-excitation, and with layer norms."""
-TRANSFORMER = ("vit_b_16", SIZES["vit_b_16"][0])
-SMALL = [
-    TRANSFORMER if network == TRANSFORMER[0] else (network, 32 if network == "cnn4" else 64) for network in CLASSES
-]
+SMALL = [(network, {"cnn4": 32, "vit_b_16": 224}.get(network, 64)) for network in CLASSES]
+"""Each network at a small size; ViT has only one size."""
 POOLED = [("vgg16", size) for size in SIZES["vgg16"]]
 """The network whose pooling depends on the input size, also at its other sizes."""
 EVERY_VERB = [place for place in SMALL if place[0] in (*NETWORKS, *DEEPER, "vit_b_16")] + [("vgg16", 128)]
@@ -35,6 +33,7 @@ MISTAKES_IN_TOKENS = {
     "convnext_tiny": ("layer_epsilon", "tanh_gelu"),
     "vit_b_16": ("layer_epsilon", "tanh_gelu", "unscaled", "other_heads"),
 }
+IN_TOKENS = [(network, mistake) for network, mistakes in MISTAKES_IN_TOKENS.items() for mistake in mistakes]
 
 
 def inferred(framework):
@@ -158,9 +157,7 @@ def test_a_mistake_in_a_walk_with_layer_norms_is_noticed(carry_out, right, frame
 
 
 @pytest.mark.frameworks("pytorch")
-@pytest.mark.parametrize(
-    ("network", "mistake"), [(name, one) for name, all in MISTAKES_IN_TOKENS.items() for one in all]
-)
+@pytest.mark.parametrize(("network", "mistake"), IN_TOKENS)
 def test_a_mistake_in_tokens_is_noticed(carry_out, right, network, mistake):
     size = dict(SMALL)[network]
     [answer] = carry_out("pytorch", [job("pytorch", "infer", network, size, mistake=mistake)])
