@@ -46,7 +46,7 @@ class Verbs(Protocol):
         """A dense layer with a bias, from N × in to N × out, or (`layer.of_tokens`) for each token."""
 
     def activation(self, x: Tensor, name: str) -> Tensor:
-        """`relu`, `relu6` (cut off at 6), `sigmoid`, `silu` (x · sigmoid(x)) or `gelu` (exactly x/2 · (1 + erf(x/√2)))."""
+        """`relu`, `relu6` (cut off at 6), `sigmoid`, `silu` (x · sigmoid(x)) or `gelu` (x/2 · (1 + erf(x/√2)))."""
 
     def max_pool(self, x: Tensor, size: int, stride: int, padding: int) -> Tensor:
         """The maximum over windows of size × size pixels. The padding may be zeros, because `x` comes from a ReLU."""
