@@ -12,4 +12,6 @@ PUBLISHED = {
     "efficientnet_b0": Counts(5_288_548, 42_016),
     "efficientnet_b4": Counts(19_341_616, 125_200),
     "efficientnet_b7": Counts(66_347_960, 310_720),
+    "convnext_tiny": Counts(28_589_128, 0),
+    "vit_b_16": Counts(86_567_656, 0),
 }

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 PLAIN, DEPTHWISE = "plain convolutions", "depthwise convolutions"
 """In a depthwise convolution each channel has a filter of its own: little arithmetic for much memory traffic."""
+TOKENS = "dense layers on tokens"
+"""Networks with layer norms and GELU that do nearly all their arithmetic in dense layers for each position."""
 
 FAMILIES: Mapping[str, str] = {
     "resnet18": PLAIN,
@@ -14,6 +16,8 @@ FAMILIES: Mapping[str, str] = {
     "efficientnet_b0": DEPTHWISE,
     "efficientnet_b4": DEPTHWISE,
     "efficientnet_b7": DEPTHWISE,
+    "convnext_tiny": TOKENS,
+    "vit_b_16": TOKENS,
 }
 """The family of each network of runners/reference/layers.py that is not alone. cnn4 is: it is tiny."""
 

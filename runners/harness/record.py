@@ -31,8 +31,7 @@ SCHEMA_HISTORY = {
     9: "host: the first package is the framework's own",
     10: "settings: the UUID of the GPU; resources: energy of all CPU packages with their memory, and of the GPU",
     11: "scale: the processes that share a step; their gradients beside the gradients of one process",
-    12: "export: the file's format and size, and its logits beside its source's; fit: training images as the network gets "
-    "them",
+    12: "export: the file's size, and its logits beside its source's; fit: training images as the network gets them",
 }
 
 RECORD_BYTES = 32 * 2**20

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from runners.harness.case import Case
-from runners.reference.layers import EPSILON, Kind
+from runners.reference.layers import EPSILON, LAYER_EPSILON, Kind
 from runners.reference.layout import nhwc_weights
 from runners.reference.walk import walk
 
@@ -34,7 +34,7 @@ class Verbs:
 
     def dense(self, x, layer):
         weight, bias = self.of(layer)
-        return tf.matmul(x, weight) + bias
+        return (tf.tensordot(x, weight, 1) if layer.of_tokens else tf.matmul(x, weight)) + bias
 
     def activation(self, x, name):
         return x * tf.sigmoid(x) if name == "silu" else getattr(tf.nn, name)(x)
@@ -52,6 +52,35 @@ class Verbs:
 
     def flatten(self, x):
         return tf.reshape(x, [x.shape[0], -1])
+
+    def layer_norm(self, x, layer):
+        weight, bias = self.of(layer)
+        mean, var = tf.nn.moments(x, [-1], keepdims=True)
+        return tf.nn.batch_normalization(x, mean, var, bias, weight, LAYER_EPSILON)
+
+    def tokens(self, x):
+        return tf.reshape(x, [x.shape[0], -1, x.shape[-1]])
+
+    def images(self, x, side):
+        return tf.reshape(x, [x.shape[0], side, side, x.shape[-1]])
+
+    def scale(self, x, layer):
+        return x * self.of(layer)[0]
+
+    def embed(self, x, token, positions):
+        [token], [positions] = self.of(token), self.of(positions)
+        return tf.concat([np.repeat(token, x.shape[0], axis=0), x], axis=1) + positions
+
+    def attention(self, x, layer):
+        batch, tokens, _ = x.shape
+        parts = tf.reshape(x, [batch, tokens, 3, layer.heads, -1])
+        q, k, v = tf.unstack(tf.transpose(parts, [2, 0, 3, 1, 4]))
+        scores = tf.matmul(q, k, transpose_b=True) * layer.head_size**-0.5
+        y = tf.matmul(tf.nn.softmax(scores), v)
+        return tf.reshape(tf.transpose(y, [0, 2, 1, 3]), [batch, tokens, -1])
+
+    def first(self, x):
+        return x[:, 0]
 
     def of(self, layer) -> list[np.ndarray]:
         return [self.arrays[f"{layer.name}.{part}"] for part in layer.sizes]

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from runners.reference.layers import EPSILON, Layer
+from runners.reference.layers import EPSILON, LAYER_EPSILON, Layer
 from runners.reference.walk import walk
 
 OPSET, IR_VERSION = 21, 10
@@ -68,14 +68,17 @@ class Graph:
         return self.add("BatchNormalization", x, *self._weights(layer), epsilon=EPSILON)
 
     def dense(self, x: Value, layer: Layer) -> Value:
-        return self.add("Gemm", x, *self._weights(layer), transB=1)
+        weight, bias = self._weights(layer)
+        if layer.of_tokens:  # Gemm takes only matrices; the session transposes a constant once
+            return self.add("MatMul", x, self.add("Transpose", weight, perm=[1, 0])) + bias
+        return self.add("Gemm", x, weight, bias, transB=1)
 
     def activation(self, x: Value, name: str) -> Value:
         if name == "relu6":
             return self.add("Clip", x, self._constant(0.0), self._constant(6.0))
         if name == "silu":  # not opset 24's Swish: ONNX Runtime 1.31 splits it and fuses nothing
             return x * self.add("Sigmoid", x)
-        return self.add({"relu": "Relu", "sigmoid": "Sigmoid"}[name], x)
+        return self.add({"relu": "Relu", "sigmoid": "Sigmoid", "gelu": "Gelu"}[name], x)
 
     def max_pool(self, x: Value, size: int, stride: int, padding: int) -> Value:
         return self.add("MaxPool", x, kernel_shape=[size] * 2, strides=[stride] * 2, pads=[padding] * 4)
@@ -88,6 +91,34 @@ class Graph:
 
     def flatten(self, x: Value) -> Value:
         return self.add("Flatten", x)
+
+    def layer_norm(self, x: Value, layer: Layer) -> Value:
+        return self.add("LayerNormalization", x, *self._weights(layer), epsilon=LAYER_EPSILON)
+
+    def tokens(self, x: Value) -> Value:
+        return self.add("Transpose", self._reshaped(x, 0, 0, -1), perm=[0, 2, 1])
+
+    def images(self, x: Value, side: int) -> Value:
+        return self._reshaped(self.add("Transpose", x, perm=[0, 2, 1]), 0, 0, side, side)
+
+    def scale(self, x: Value, layer: Layer) -> Value:
+        return x * self._weights(layer)[0]
+
+    def embed(self, x: Value, token: Layer, positions: Layer) -> Value:
+        shape = self._integers(self._images[0], 1, token.shape[2])
+        tokens = self.add("Concat", self.add("Expand", *self._weights(token), shape), x, axis=1)
+        return tokens + self._weights(positions)[0]
+
+    def attention(self, x: Value, layer: Layer) -> Value:
+        # Opset 23 has an operator for this. These are the operators that stand for it in earlier opsets.
+        parts = self.add("Transpose", self._reshaped(x, 0, 0, 3, layer.heads, -1), perm=[2, 0, 3, 1, 4])
+        q, k, v = (self.add("Gather", parts, self._index(number), axis=0) for number in range(3))
+        scores = self.add("MatMul", q, self.add("Transpose", k, perm=[0, 1, 3, 2]))
+        shares = self.add("Softmax", scores * self._constant(layer.head_size**-0.5), axis=-1)
+        return self._reshaped(self.add("Transpose", self.add("MatMul", shares, v), perm=[0, 2, 1, 3]), 0, 0, -1)
+
+    def first(self, x: Value) -> Value:
+        return self.add("Gather", x, self._index(0), axis=1)
 
     def model(self, logits: Value) -> onnx.ModelProto:
         """The whole model, with `logits` (N × classes) as its output."""
@@ -111,6 +142,16 @@ class Graph:
         names = [f"{layer.name}.{part}" for part in layer.sizes]
         self._parameters += names
         return [Value(self, name) for name in names]
+
+    def _reshaped(self, x: Value, *shape: int) -> Value:
+        """The tensor in another shape, in which 0 keeps the size of an axis and -1 is what remains."""
+        return self.add("Reshape", x, self._integers(*shape))
+
+    def _index(self, value: int) -> Value:
+        return self.add("Constant", value_int=value)
+
+    def _integers(self, *values: int) -> Value:
+        return self.add("Constant", value_ints=values)
 
     def _constant(self, value: np.ndarray | float) -> Value:
         """A constant that is not a parameter, in the graph's precision."""

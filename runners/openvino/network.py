@@ -4,7 +4,7 @@ import numpy as np
 from openvino import opset1
 from openvino import opset13 as operations
 
-from runners.reference.layers import EPSILON
+from runners.reference.layers import EPSILON, LAYER_EPSILON
 
 ONE = [1, 1]
 
@@ -33,6 +33,8 @@ class Verbs:
     def activation(self, x, name):
         if name == "relu6":
             return operations.clamp(x, 0.0, 6.0)
+        if name == "gelu":
+            return operations.gelu(x, "erf")
         return {"relu": operations.relu, "sigmoid": operations.sigmoid, "silu": operations.swish}[name](x)
 
     def max_pool(self, x, size, stride, padding):
@@ -49,6 +51,32 @@ class Verbs:
 
     def flatten(self, x):
         return operations.reshape(x, [0, -1], True)
+
+    def layer_norm(self, x, layer):
+        normed = operations.mvn(x, [-1], True, LAYER_EPSILON, "inside_sqrt")
+        return normed * self.of(layer, "weight") + self.of(layer, "bias")
+
+    def tokens(self, x):
+        return operations.transpose(operations.reshape(x, [0, 0, -1], True), [0, 2, 1])
+
+    def images(self, x, side):
+        return operations.reshape(operations.transpose(x, [0, 2, 1]), [0, 0, side, side], True)
+
+    def scale(self, x, layer):
+        return x * self.of(layer, "weight")
+
+    def embed(self, x, token, positions):
+        token = operations.broadcast(self.of(token, "weight"), [x.shape[0], 1, x.shape[2]])
+        return operations.concat([token, x], 1) + self.of(positions, "weight")
+
+    def attention(self, x, layer):
+        parts = operations.transpose(operations.reshape(x, [0, 0, 3, layer.heads, -1], True), [2, 0, 3, 1, 4])
+        q, k, v = (operations.squeeze(part, [0]) for part in operations.split(parts, 0, 3).outputs())
+        y = operations.transpose(operations.scaled_dot_product_attention(q, k, v), [0, 2, 1, 3])
+        return operations.reshape(y, [0, 0, -1], True)
+
+    def first(self, x):
+        return operations.gather(x, 0, 1)
 
     def of(self, layer, part, shape=None):
         array = self.arrays[f"{layer.name}.{part}"]

@@ -21,7 +21,7 @@ from runners.pytorch.train import evaluated, train_step_of
 from runners.reference.batch import shared_batch
 from runners.reference.delivered import delivered_images, spread_over
 from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, training_check
-from runners.reference.labelled import REPEATABLE, assert_same_pixels, for_inspection, of_split, too_little_data
+from runners.reference.labelled import REPEATABLE, assert_same_pixels, for_inspection, of_split, unfit_data
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
 
@@ -31,7 +31,7 @@ def prepare(request: Request) -> FitWork:
     case, manifest = request.case, request.manifest
     device = devices.configure(request)
     classes = len(manifest.classes)
-    if reason := too_little_data(len(manifest.splits["train"]), classes, case.batch_size):
+    if reason := unfit_data(case, len(manifest.splits["train"]), classes):
         raise Unsupported(reason)
     arrays = weights(case.network, case.seed, classes)
     data = importlib.import_module(f"runners.pytorch.fit_{request.competitor.loader}")

@@ -1,7 +1,7 @@
 """The declaration of PyTorch, which needs no PyTorch installed."""
 
 from runners.harness.workload import Framework, Workload
-from runners.reference.layers import CLASSES, SCALED, SIZES
+from runners.reference.layers import CLASSES, FIT_SIZES, SCALED, SIZES
 
 VARIANTS = ("eager", "script", "compile", "channels_last", "script_channels_last", "compile_channels_last", "tuned")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
@@ -31,7 +31,9 @@ FRAMEWORK = Framework(
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
         ),
-        "fit": Workload(variants=("eager", "tuned"), loaders=("torch", "spdl"), networks=("cnn4",), sizes=SIZES),
+        "fit": Workload(
+            variants=("eager", "tuned"), loaders=("torch", "spdl"), networks=tuple(FIT_SIZES), sizes=FIT_SIZES
+        ),
     },
     title="PyTorch",
 )

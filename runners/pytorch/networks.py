@@ -40,9 +40,12 @@ NO_RANDOMNESS = {
     "efficientnet_b0": {"dropout": 0.0, "stochastic_depth_prob": 0.0},
     "efficientnet_b4": {"dropout": 0.0, "stochastic_depth_prob": 0.0},
     "efficientnet_b7": {"dropout": 0.0, "stochastic_depth_prob": 0.0},
+    "convnext_tiny": {"stochastic_depth_prob": 0.0},
+    "vit_b_16": {"dropout": 0.0, "attention_dropout": 0.0},
 }
 
 PART_NAMES = {"running_mean": "mean", "running_var": "var"}
+PARTS = ("weight", "bias", "mean", "var")
 
 
 def build(
@@ -80,8 +83,9 @@ def load(model: nn.Module, arrays: Mapping[str, np.ndarray]) -> None:
 
 def reference_name(name: str) -> str:
     """The name of the shared weight for torch's name of a tensor."""
-    layer, _, part = name.rpartition(".")
-    return f"{layer}.{PART_NAMES.get(part, part)}"
+    layer, _, part = name.replace("in_proj_", "in_proj.").rpartition(".")
+    part = PART_NAMES.get(part, part)
+    return f"{layer}.{part}" if part in PARTS else f"{name}.weight"  # a parameter of its own, such as ViT's class token
 
 
 def sizes(model: nn.Module) -> dict[str, int]:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.reference.layers import EPSILON, MOMENTUM, Layer
+from runners.reference.layers import EPSILON, LAYER_EPSILON, MOMENTUM, Layer
 
 
 class ArrayVerbs:
-    """All verbs except `conv`, `max_pool` and `activation`, for images N × height × width × channels.
+    """All verbs except `conv`, `max_pool`, `activation`, `embed` and `attention`.
 
+    Images are N × height × width × channels.
     `arrays` are the shared weights with channels last (runners/reference/layout.py), as tensors of the framework. In
     training, a batch norm uses the statistics of its batch and puts the new running mean and the new biased running
     variance into `moved`.
@@ -43,6 +44,24 @@ class ArrayVerbs:
 
     def flatten(self, x: Any) -> Any:
         return x.reshape(x.shape[0], -1)
+
+    def layer_norm(self, x: Any, layer: Layer) -> Any:
+        weight, bias = self.of(layer)
+        mean, var = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+        return (x - mean) * (var + LAYER_EPSILON) ** -0.5 * weight + bias
+
+    def tokens(self, x: Any) -> Any:
+        return x.reshape(x.shape[0], -1, x.shape[-1])
+
+    def images(self, x: Any, side: int) -> Any:
+        return x.reshape(x.shape[0], side, side, -1)
+
+    def scale(self, x: Any, layer: Layer) -> Any:
+        [weight] = self.of(layer)
+        return x * weight
+
+    def first(self, x: Any) -> Any:
+        return x[:, 0]
 
     def of(self, layer: Layer) -> list[Any]:
         """The layer's arrays, in the order of `layer.sizes`."""

@@ -1,9 +1,10 @@
 """The least arithmetic and memory traffic that a step needs, counted from the network's layers.
 
-The count is the same for every framework, whatever the framework really executes. Only convolutions and dense layers
-count; a multiplication and an addition are two operations. Work that can be fused into these layers (batch norm,
-activations, pooling, additions) does not count. Each layer reads its input and its weights once and writes its output
-once.
+The count is the same for every framework, whatever the framework really executes. Only convolutions, dense layers and
+the two products of an attention count; a multiplication and an addition are two operations. Work that can be fused into
+these layers (norms, activations, softmax, pooling, additions) does not count. Each layer reads its input and its
+weights once and writes its output once. An attention reads queries, keys and values and writes its output; its scores
+can stay in the processor.
 
 A training step does each layer's arithmetic three times: forward, gradient of the weights, gradient of the input. The
 first layer needs no gradient of its input. Adam reads a weight, its gradient and two moments, and writes all of them
@@ -47,20 +48,25 @@ def step_cost(workload: str, network: str, input_size: int, batch_size: int, pre
 
 
 def _computing(network: str) -> list[Layer]:
-    return [layer for layer in layers(network, CLASSES[network]) if layer.kind is not Kind.BATCH_NORM]
+    kinds = (Kind.CONV, Kind.DEPTHWISE, Kind.DENSE)
+    return [layer for layer in layers(network, CLASSES[network]) if layer.kind in kinds]
 
 
 def _operations(layer: Layer, input_size: int, batch_size: int) -> int:
-    positions = _side(layer, input_size) ** 2
-    return 2 * math.prod(layer.shape) * positions * batch_size
+    """The operations of the layer, and of the attention after it."""
+    positions = layer.tokens or _side(layer, input_size) ** 2
+    scored = 2 * positions * layer.head_size * layer.heads  # multiply-adds of both products, for each position
+    return 2 * (math.prod(layer.shape) + scored) * positions * batch_size
 
 
 def _sizes(layer: Layer, input_size: int, batch_size: int) -> tuple[int, int, int]:
-    """Elements of the input, the weights and the output."""
-    side = _side(layer, input_size)
+    """Elements of the input, the weights and the output of the layer and of the attention after it."""
+    positions = layer.tokens or _side(layer, input_size) ** 2
     channels = layer.shape[0] if layer.kind is Kind.DEPTHWISE else layer.shape[1]
-    reads = channels * (side * layer.stride) ** 2 * batch_size
-    return reads, math.prod(layer.shape), layer.shape[0] * side**2 * batch_size
+    reads, writes = channels * positions * layer.stride**2, layer.shape[0] * positions
+    if layer.heads:
+        reads, writes = reads + writes, writes + positions * layer.head_size * layer.heads
+    return reads * batch_size, math.prod(layer.shape), writes * batch_size
 
 
 def _side(layer: Layer, input_size: int) -> int:

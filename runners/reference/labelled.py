@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.harness.case import Case
 from runners.harness.workload import Invalid, Request
+from runners.reference.layers import Kind, layers
 from runners.reference.pixels import Delivered, inspect
 from runners.reference.source import Source
 from runners.reference.stream import stream
@@ -52,12 +54,19 @@ def of_split(request: Request, split: str, **switches: bool) -> Labelled:
     )
 
 
-def too_little_data(train_images: int, classes: int, batch_size: int) -> str | None:
-    """Why nothing can be learned from this data, or None."""
+def unfit_data(case: Case, train_images: int, classes: int) -> str | None:
+    """Why the case's network cannot learn from this data, or None."""
     if classes < 2:
         return f"training needs two classes or more, the data set has {classes}"
-    if train_images < batch_size:
-        return f"a batch is {batch_size} images, the training split has {train_images}; choose a smaller --batch-size"
+    batch, network, side = case.batch_size, case.network or "", case.input_size or 0
+    if train_images < batch:
+        return f"a batch is {batch} images, the training split has {train_images}; choose a smaller --batch-size"
+    norms = [layer for layer in layers(network, classes) if layer.kind is Kind.BATCH_NORM]
+    if (batch == 1 or train_images % batch == 1) and any(layer.reduction == side for layer in norms):
+        return (
+            f"a batch of a single image, such as the last of {train_images} images, gives a batch norm of {network} at "
+            f"{side} pixels only one value for each channel; choose another --batch-size"
+        )
     return None
 
 

@@ -16,6 +16,9 @@ class Kind(StrEnum):
     DEPTHWISE = "depthwise"
     DENSE = "dense"
     BATCH_NORM = "batch_norm"
+    LAYER_NORM = "layer_norm"
+    SCALE = "scale"
+    EMBEDDING = "embedding"
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,12 @@ class Layer:
     """One layer with parameters.
 
     `gain` keeps the activations of the generated network in range. For a convolution or dense layer it is the factor of
-    the variance (2 before a ReLU, which halves it), for a batch norm the size of gamma. `reduction` is the side of the
-    network's input divided by the side of the layer's output; 0 if the output has a single position. `stride` is the
-    same ratio for the layer's own input. `flattened` is the shape (channels, height, width) of a dense layer's input
-    before it was flattened.
+    the variance (2 before a ReLU, which halves it), for a norm or a scale the size of its factors, for an embedding the
+    variance itself. `reduction` is the side of the network's input divided by the side of the layer's output; 0 if the
+    output has a single position. `stride` is the same ratio for the layer's own input. `flattened` is the shape
+    (channels, height, width) of a dense layer's input before it was flattened. `tokens` is the number of positions of a
+    layer whose positions are not the pixels of an image. `heads` belongs to the dense layer that makes queries, keys
+    and values: the number of heads of the attention after it.
     """
 
     name: str
@@ -37,11 +42,23 @@ class Layer:
     reduction: int = 0
     stride: int = 1
     flattened: tuple[int, int, int] | None = None
+    tokens: int = 0
+    heads: int = 0
 
     @property
     def padding(self) -> int:
-        """Zeros on each side of a convolution's input, for every stride."""
-        return self.shape[2] // 2
+        """Zeros on each side of a convolution's input: none where its windows are patches that do not overlap."""
+        return 0 if self.stride == self.shape[2] else self.shape[2] // 2
+
+    @property
+    def of_tokens(self) -> bool:
+        """Whether a dense layer's input is N × tokens × in, not N × in."""
+        return bool(self.reduction or self.tokens)
+
+    @property
+    def head_size(self) -> int:
+        """The number of channels of a head. A layer with `heads` has queries, keys and values as its outputs."""
+        return self.shape[0] // (3 * self.heads) if self.heads else 0
 
     @property
     def groups(self) -> int:
@@ -59,6 +76,8 @@ class Layer:
 
 EPSILON, MOMENTUM = 1e-5, 0.1
 """Constants of every batch norm. The momentum is the weight of the new batch, as in torch (0.9 in Keras's notation)."""
+LAYER_EPSILON = 1e-6
+"""Epsilon of every layer norm."""
 
 CLASSES: Mapping[str, int] = {
     "cnn4": 100,
@@ -70,13 +89,24 @@ CLASSES: Mapping[str, int] = {
     "efficientnet_b0": 1000,
     "efficientnet_b4": 1000,
     "efficientnet_b7": 1000,
+    "convnext_tiny": 1000,
+    "vit_b_16": 1000,
 }
 """The number of classes of each network, unless a data set has another number."""
 
 SCALED = ("cnn4", "resnet18", "mobilenet_v2")
 """The networks of `scale`: those whose gradients were seen to be the same, in float32, in one process and in two."""
-SIZES: Mapping[str, tuple[int, ...]] = {name: (32,) if name == "cnn4" else (224, 128, 320) for name in CLASSES}
-"""The input sizes at which a network is measured, in pixels a side, the usual size first."""
+SIZES: Mapping[str, tuple[int, ...]] = {
+    **dict.fromkeys(CLASSES, (224, 128, 320)),
+    "cnn4": (32,),
+    "vit_b_16": (224,),
+}
+"""The input sizes at which a network is measured, in pixels a side, the usual size first.
+
+ViT learns an embedding of each position, so at another size it would be another network with another number of
+parameters."""
+FIT_SIZES: Mapping[str, tuple[int, ...]] = {"cnn4": SIZES["cnn4"], "resnet18": (32, 64, *SIZES["resnet18"])}
+"""The networks of `fit` and their input sizes, the usual size first: CIFAR-100's images have 32 pixels a side."""
 
 RESIDUAL = 0.5
 """Gamma of the last batch norm of a residual branch. At 1, each block would double the variance."""
@@ -281,6 +311,79 @@ def _mb_conv(
     yield from _conv_bn(*names, (width, hidden, 1, 1), reduction, gain=GATED, gamma=gamma)
 
 
+CONVNEXT_TINY = ((96, 3), (192, 3), (384, 9), (768, 3))
+"""Channels and blocks of each stage of ConvNeXt-T (Liu et al. 2022, section 2)."""
+CONVNEXT_SCALE = 0.5
+"""Factors of ConvNeXt's layer scales. They start training at 1e-6, where no block would count."""
+BEFORE_NORM = 0.01
+"""Gain before a layer norm, which makes up for it. At 1, a wrong epsilon would not show."""
+GELU = 2.3
+"""Gain of the dense layer after a GELU, which leaves 0.425 of E[x²] of normal inputs."""
+
+
+def _convnext_tiny(classes: int) -> Iterator[Layer]:
+    channels, reduction = CONVNEXT_TINY[0][0], 4
+    shape = (channels, 3, 4, 4)
+    yield Layer("features.0.0", Kind.CONV, shape, bias=True, gain=BEFORE_NORM, reduction=4, stride=4)
+    yield _layer_norm("features.0.1", channels, reduction)
+    for stage, (width, blocks) in enumerate(CONVNEXT_TINY):
+        number = 2 * stage + 1
+        if stage:
+            yield _layer_norm(f"features.{number - 1}.0", channels, reduction)
+            shape, reduction = (width, channels, 2, 2), 2 * reduction
+            yield Layer(f"features.{number - 1}.1", Kind.CONV, shape, bias=True, reduction=reduction, stride=2)
+            channels = width
+        for block in range(blocks):
+            yield from _convnext_block(f"features.{number}.{block}", channels, reduction)
+    yield _layer_norm("classifier.0", channels)
+    yield Layer("classifier.2", Kind.DENSE, (classes, channels), bias=True)
+
+
+def _convnext_block(name: str, channels: int, reduction: int) -> Iterator[Layer]:
+    shape, part = (channels, 1, 7, 7), f"{name}.block"
+    yield Layer(f"{part}.0", Kind.DEPTHWISE, shape, bias=True, gain=BEFORE_NORM, reduction=reduction)
+    yield _layer_norm(f"{part}.2", channels, reduction)
+    yield Layer(f"{part}.3", Kind.DENSE, (4 * channels, channels), bias=True, reduction=reduction)
+    yield Layer(f"{part}.5", Kind.DENSE, (channels, 4 * channels), bias=True, gain=GELU, reduction=reduction)
+    yield Layer(f"{name}.layer_scale", Kind.SCALE, (channels, 1, 1), gain=CONVNEXT_SCALE, reduction=reduction)
+
+
+VIT_B_16_BLOCKS, VIT_B_16_WIDTH, VIT_B_16_HEADS, VIT_B_16_TOKENS = 12, 768, 12, 14 * 14 + 1
+"""ViT-B/16 (Dosovitskiy et al. 2021, table 1). Its tokens are the 16×16 patches of 224×224 pixels and the class."""
+EMBEDDED = 0.001
+"""Variance of ViT's embeddings, small for the same reason as BEFORE_NORM."""
+SELECTIVE = 2.0
+"""Gain of queries, keys and values. At 1, attention averages over all tokens, and images hardly change the logits."""
+VIT_BRANCH = 0.05
+"""Gain of the last layer of a branch of ViT."""
+
+
+def _vit_b_16(classes: int) -> Iterator[Layer]:
+    width, tokens = VIT_B_16_WIDTH, VIT_B_16_TOKENS
+    yield Layer("conv_proj", Kind.CONV, (width, 3, 16, 16), bias=True, gain=EMBEDDED, reduction=16, stride=16)
+    yield Layer("class_token", Kind.EMBEDDING, (1, 1, width), gain=EMBEDDED)
+    yield Layer("encoder.pos_embedding", Kind.EMBEDDING, (1, tokens, width), gain=EMBEDDED)
+    for block in range(VIT_B_16_BLOCKS):
+        name = f"encoder.layers.encoder_layer_{block}"
+        yield _layer_norm(f"{name}.ln_1", width)
+        yield from _attention(f"{name}.self_attention", width, tokens)
+        yield _layer_norm(f"{name}.ln_2", width)
+        yield Layer(f"{name}.mlp.0", Kind.DENSE, (4 * width, width), bias=True, tokens=tokens)
+        yield Layer(f"{name}.mlp.3", Kind.DENSE, (width, 4 * width), bias=True, gain=GELU * VIT_BRANCH, tokens=tokens)
+    yield _layer_norm("encoder.ln", width)
+    yield Layer("heads.head", Kind.DENSE, (classes, width), bias=True)
+
+
+def _attention(name: str, width: int, tokens: int) -> Iterator[Layer]:
+    into = (3 * width, width)
+    yield Layer(f"{name}.in_proj", Kind.DENSE, into, bias=True, gain=SELECTIVE, tokens=tokens, heads=VIT_B_16_HEADS)
+    yield Layer(f"{name}.out_proj", Kind.DENSE, (width, width), bias=True, gain=VIT_BRANCH, tokens=tokens)
+
+
+def _layer_norm(name: str, channels: int, reduction: int = 0) -> Layer:
+    return Layer(name, Kind.LAYER_NORM, (channels,), bias=True, reduction=reduction)
+
+
 def _conv_bn(
     conv: str,
     norm: str,
@@ -305,4 +408,6 @@ _NETWORKS: Mapping[str, Callable[[int], Iterator[Layer]]] = {
     "efficientnet_b0": _efficientnet("efficientnet_b0"),
     "efficientnet_b4": _efficientnet("efficientnet_b4"),
     "efficientnet_b7": _efficientnet("efficientnet_b7"),
+    "convnext_tiny": _convnext_tiny,
+    "vit_b_16": _vit_b_16,
 }

@@ -20,7 +20,7 @@ def nhwc_weights(case: Case) -> dict[str, Array]:
 
 
 def channels_last(network: str, arrays: Mapping[str, Array], classes: int | None = None) -> dict[str, Array]:
-    """The shared weights: convolutions as height × width × in/groups × out, dense layers as in × out."""
+    """The shared weights: convolutions as height × width × in/groups × out, dense layers as in × out, scales flat."""
     found = dict(arrays)
     for layer in layers(network, CLASSES[network] if classes is None else classes):
         name = f"{layer.name}.weight"
@@ -31,4 +31,6 @@ def channels_last(network: str, arrays: Mapping[str, Array], classes: int | None
             if layer.flattened:  # with channels last, the inputs come pixel by pixel, not channel by channel
                 kernel = kernel.reshape(-1, *layer.flattened).transpose(0, 2, 3, 1).reshape(kernel.shape)
             found[name] = kernel.T
+        if layer.kind is Kind.SCALE:
+            found[name] = arrays[name].reshape(-1)
     return found

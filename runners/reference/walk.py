@@ -11,11 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.harness.workload import Unsupported
 from runners.reference.layers import (
     CLASSES,
+    CONVNEXT_TINY,
     MOBILENET_V2_STAGES,
     VGG16,
     VGG16_POOLED,
+    VIT_B_16_BLOCKS,
     Layer,
     efficientnet_stages,
     layers,
@@ -26,9 +29,10 @@ Tensor = Any
 
 
 class Verbs(Protocol):
-    """The operations that a framework supplies. `x` is a batch of images in the framework's own layout.
+    """The operations that a framework supplies. `x` is a batch of images in the framework's own layout, or of tokens.
 
-    The arrays of a layer are called `<layer.name>.<part>`. `layer.shape`, `layer.bias` … describe the layer.
+    Tokens are N × positions × channels in every layout. The arrays of a layer are called `<layer.name>.<part>`.
+    `layer.shape`, `layer.bias` … describe the layer.
     """
 
     def conv(self, x: Tensor, layer: Layer) -> Tensor:
@@ -39,10 +43,10 @@ class Verbs(Protocol):
         """A batch norm with EPSILON and MOMENTUM of runners/reference/layers.py."""
 
     def dense(self, x: Tensor, layer: Layer) -> Tensor:
-        """A dense layer with a bias, from N × in to N × out."""
+        """A dense layer with a bias, from N × in to N × out, or (`layer.of_tokens`) for each token."""
 
     def activation(self, x: Tensor, name: str) -> Tensor:
-        """`relu`, `relu6` (cut off at 6), `sigmoid` or `silu` (x · sigmoid(x))."""
+        """`relu`, `relu6` (cut off at 6), `sigmoid`, `silu` (x · sigmoid(x)) or `gelu` (x/2 · (1 + erf(x/√2)))."""
 
     def max_pool(self, x: Tensor, size: int, stride: int, padding: int) -> Tensor:
         """The maximum over windows of size × size pixels. The padding may be zeros, because `x` comes from a ReLU."""
@@ -56,12 +60,46 @@ class Verbs(Protocol):
     def flatten(self, x: Tensor) -> Tensor:
         """Reshapes to N × the number of elements of an image, in the layout's order."""
 
+    # The following verbs are optional. Without them, the framework does not support the networks that need them.
+
+    def layer_norm(self, x: Tensor, layer: Layer) -> Tensor:
+        """A layer norm over the channels of tokens, or of N × channels, with LAYER_EPSILON of
+        runners/reference/layers.py."""
+
+    def tokens(self, x: Tensor) -> Tensor:
+        """The pixels of images, row by row, as tokens."""
+
+    def images(self, x: Tensor, side: int) -> Tensor:
+        """The reverse of `tokens`: images of side × side pixels."""
+
+    def scale(self, x: Tensor, layer: Layer) -> Tensor:
+        """Images times a factor for each channel."""
+
+    def embed(self, x: Tensor, token: Layer, positions: Layer) -> Tensor:
+        """Puts `token` (1 × 1 × channels) before the other tokens, and adds `positions` (1 × positions × channels)."""
+
+    def attention(self, x: Tensor, layer: Layer) -> Tensor:
+        """softmax(q · kᵀ / √d) · v for each of `layer.heads`. `x` is the output of `layer`, N × positions × 3·channels:
+        all queries q, then keys k, then values v. A head has d = `layer.head_size` neighbouring channels of each."""
+
+    def first(self, x: Tensor) -> Tensor:
+        """The first token, as N × channels."""
+
+
+OPTIONAL: Mapping[str, tuple[str, ...]] = {
+    "convnext_tiny": ("layer_norm", "tokens", "images", "scale"),
+    "vit_b_16": ("layer_norm", "tokens", "embed", "attention", "first"),
+}
+"""The optional verbs that a network needs."""
+
 
 def walk(network: str, verbs: Verbs, images: Tensor, input_size: int, classes: int | None = None) -> Tensor:
     """The logits (N × classes) of N images of `input_size` pixels a side.
 
-    `classes` defaults to the network's usual number.
+    `classes` defaults to the network's usual number. Raises Unsupported if the framework lacks a verb.
     """
+    if lacking := [verb for verb in OPTIONAL.get(network, ()) if not hasattr(verbs, verb)]:
+        raise Unsupported(f"{network} needs verbs that this framework does not have yet: {', '.join(lacking)}")
     found = layers(network, CLASSES[network] if classes is None else classes)
     return _WALKS[network](_Steps(verbs, {layer.name: layer for layer in found}, input_size), images)
 
@@ -82,6 +120,13 @@ class _Steps:
 
     def dense(self, x: Tensor, name: str, activation: str = "") -> Tensor:
         return self.active(self.named(self.verbs.dense, x, name), activation)
+
+    def layer_norm(self, x: Tensor, name: str) -> Tensor:
+        return self.named(self.verbs.layer_norm, x, name)
+
+    def side(self, name: str) -> int:
+        """The side of a layer's output in pixels."""
+        return self.input_size // self.layers[name].reduction
 
     def named(self, verb: Callable[[Tensor, Layer], Tensor], x: Tensor, name: str) -> Tensor:
         """Apply a verb to a layer. If it raises an error, the error names the layer."""
@@ -198,6 +243,42 @@ def _efficientnet(network: str) -> Callable[[_Steps, Tensor], Tensor]:
     return walk
 
 
+def _convnext_tiny(steps: _Steps, x: Tensor) -> Tensor:
+    """ConvNeXt-T without stochastic depth."""
+
+    def normed(x: Tensor, name: str) -> Tensor:
+        return steps.verbs.images(steps.layer_norm(steps.verbs.tokens(x), name), steps.side(name))
+
+    def block(x: Tensor, name: str) -> Tensor:
+        y = steps.verbs.tokens(steps.conv(x, f"{name}.block.0"))
+        y = steps.dense(steps.layer_norm(y, f"{name}.block.2"), f"{name}.block.3", "gelu")
+        y = steps.verbs.images(steps.dense(y, f"{name}.block.5"), steps.side(f"{name}.block.5"))
+        return steps.named(steps.verbs.scale, y, f"{name}.layer_scale") + x
+
+    x = normed(steps.conv(x, "features.0.0"), "features.0.1")
+    for stage, (_, blocks) in enumerate(CONVNEXT_TINY):
+        number = 2 * stage + 1
+        if stage:
+            x = steps.conv(normed(x, f"features.{number - 1}.0"), f"features.{number - 1}.1")
+        for position in range(blocks):
+            x = block(x, f"features.{number}.{position}")
+    return steps.dense(steps.layer_norm(steps.pooled(x), "classifier.0"), "classifier.2")
+
+
+def _vit_b_16(steps: _Steps, x: Tensor) -> Tensor:
+    """ViT-B/16 without dropout."""
+    verbs, embeddings = steps.verbs, (steps.layers["class_token"], steps.layers["encoder.pos_embedding"])
+    x = verbs.embed(verbs.tokens(steps.conv(x, "conv_proj")), *embeddings)
+    for block in range(VIT_B_16_BLOCKS):
+        name = f"encoder.layers.encoder_layer_{block}"
+        into, out = f"{name}.self_attention.in_proj", f"{name}.self_attention.out_proj"
+        y = steps.dense(steps.layer_norm(x, f"{name}.ln_1"), into)
+        x = steps.dense(steps.named(verbs.attention, y, into), out) + x
+        y = steps.dense(steps.layer_norm(x, f"{name}.ln_2"), f"{name}.mlp.0", "gelu")
+        x = steps.dense(y, f"{name}.mlp.3") + x
+    return steps.dense(verbs.first(steps.layer_norm(x, "encoder.ln")), "heads.head")
+
+
 _WALKS: Mapping[str, Callable[[_Steps, Tensor], Tensor]] = {
     "cnn4": _cnn4,
     "resnet18": _resnet((2, 2, 2, 2), convolutions=2),
@@ -206,4 +287,6 @@ _WALKS: Mapping[str, Callable[[_Steps, Tensor], Tensor]] = {
     "vgg16": _vgg16,
     "mobilenet_v2": _mobilenet_v2,
     **{name: _efficientnet(name) for name in CLASSES if name.startswith("efficientnet")},
+    "convnext_tiny": _convnext_tiny,
+    "vit_b_16": _vit_b_16,
 }

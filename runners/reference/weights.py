@@ -44,17 +44,20 @@ def _arrays(layer: Layer, source: np.random.Philox) -> dict[str, Array]:
             part[:] = uniform(source, len(part)) * spread + centre
         return numbers.reshape(shape)
 
-    if layer.kind is Kind.BATCH_NORM:
+    if layer.kind in (Kind.BATCH_NORM, Kind.LAYER_NORM, Kind.SCALE):
         # No array is all zeros or all ones: a framework that ignored it would still give the right logits.
-        return {
-            "weight": draw(layer.shape, layer.gain, layer.gain / 4),
-            "bias": draw(layer.shape, 0.0, 0.2),
-            "mean": draw(layer.shape, 0.0, 0.2),
-            "var": draw(layer.shape, 1.0, 0.5),
-        }
+        arrays = {"weight": draw(layer.shape, layer.gain, layer.gain / 4)}
+        if layer.kind is not Kind.SCALE:
+            arrays["bias"] = draw(layer.shape, 0.0, 0.2)
+        if layer.kind is Kind.BATCH_NORM:
+            arrays["mean"] = draw(layer.shape, 0.0, 0.2)
+            arrays["var"] = draw(layer.shape, 1.0, 0.5)
+        return arrays
+    if layer.kind is Kind.EMBEDDING:
+        return {"weight": draw(layer.shape, 0.0, math.sqrt(3.0 * layer.gain))}
     # Kaiming's uniform bound keeps E[x²] constant from layer to layer.
     spread = math.sqrt(3.0 * layer.gain / math.prod(layer.shape[1:]))
     arrays = {"weight": draw(layer.shape, 0.0, spread)}
-    if layer.bias:
-        arrays["bias"] = draw(layer.shape[:1], 0.0, 0.1)
+    if layer.bias:  # where outputs are to be small, so is the bias: it would hide them
+        arrays["bias"] = draw(layer.shape[:1], 0.0, 0.1 * math.sqrt(min(1.0, layer.gain)))
     return arrays

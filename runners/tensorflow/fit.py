@@ -15,7 +15,7 @@ from runners.harness.workload import EpochResult, FitWork, Invalid, Request, See
 from runners.reference.batch import shared_batch
 from runners.reference.delivered import delivered_images, spread_over
 from runners.reference.evidence import COMPARED_LOSSES, assert_parameters, training_check
-from runners.reference.labelled import REPEATABLE, assert_same_pixels, for_inspection, of_split, too_little_data
+from runners.reference.labelled import REPEATABLE, assert_same_pixels, for_inspection, of_split, unfit_data
 from runners.reference.layout import nhwc
 from runners.reference.pixels import Delivered
 from runners.reference.weights import weights
@@ -31,7 +31,7 @@ def prepare(request: Request) -> FitWork:
     case, manifest = request.case, request.manifest
     devices.configure(request)
     classes, tuned = len(manifest.classes), request.competitor.variant == "tuned"
-    if reason := too_little_data(len(manifest.splits["train"]), classes, case.batch_size):
+    if reason := unfit_data(case, len(manifest.splits["train"]), classes):
         raise Unsupported(reason)
     arrays = weights(case.network, case.seed, classes)
     data = importlib.import_module(f"runners.tensorflow.fit_{request.competitor.loader}")

@@ -1,7 +1,7 @@
 """The declaration of TensorFlow, which needs no TensorFlow installed."""
 
 from runners.harness.workload import Framework, Workload
-from runners.reference.layers import CLASSES, SCALED, SIZES
+from runners.reference.layers import CLASSES, FIT_SIZES, SCALED, SIZES
 
 VARIANTS = ("graph", "eager", "xla", "graph_v1", "predict", "tuned")
 SCOPES = ("compute", "transfer+compute")
@@ -24,7 +24,7 @@ FRAMEWORK = Framework(
             ("keras",), networks=tuple(CLASSES), sizes=SIZES, formats=("onnx", "tflite"), devices=("cpu",)
         ),
         "roof": Workload(variants=("graph",), stages=("product", "copy"), precisions=PRECISIONS),
-        "fit": Workload(variants=("graph", "tuned"), loaders=("tfdata",), networks=("cnn4",), sizes=SIZES),
+        "fit": Workload(variants=("graph", "tuned"), loaders=("tfdata",), networks=tuple(FIT_SIZES), sizes=FIT_SIZES),
     },
     title="TensorFlow",
 )

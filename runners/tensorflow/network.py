@@ -4,12 +4,12 @@ keras.applications has different networks: no ResNet18, other strides and biases
 padding, which is not symmetric for stride 2.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
 
-from runners.reference.layers import EPSILON, MOMENTUM, Kind, Layer, layers
+from runners.reference.layers import EPSILON, LAYER_EPSILON, MOMENTUM, Kind, Layer, layers
 from runners.reference.layout import channels_last
 from runners.reference.walk import walk
 
@@ -54,6 +54,47 @@ class Verbs:
 
     def flatten(self, x: keras.KerasTensor) -> keras.KerasTensor:
         return keras.layers.Flatten()(x)
+
+    def layer_norm(self, x: keras.KerasTensor, layer: Layer) -> keras.KerasTensor:
+        return keras.layers.LayerNormalization(epsilon=LAYER_EPSILON, name=layer.name)(x)
+
+    def tokens(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return keras.layers.Reshape((-1, x.shape[-1]))(x)
+
+    def images(self, x: keras.KerasTensor, side: int) -> keras.KerasTensor:
+        return keras.layers.Reshape((side, side, x.shape[-1]))(x)
+
+    def scale(self, x: keras.KerasTensor, layer: Layer) -> keras.KerasTensor:
+        return Combined(layer.name, (x.shape[-1],), lambda x, factors: x * factors)(x)
+
+    def embed(self, x: keras.KerasTensor, token: Layer, positions: Layer) -> keras.KerasTensor:
+        x = Combined(token.name, token.shape, _prepended)(x)
+        return Combined(positions.name, positions.shape, lambda x, embeddings: x + embeddings)(x)
+
+    def attention(self, x: keras.KerasTensor, layer: Layer) -> keras.KerasTensor:
+        _, tokens, width = x.shape
+        parts = keras.layers.Reshape((tokens, 3, layer.heads, -1))(x)
+        y = keras.ops.dot_product_attention(parts[:, :, 0], parts[:, :, 1], parts[:, :, 2])
+        return keras.layers.Reshape((tokens, width // 3))(y)
+
+    def first(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        return x[:, 0]
+
+
+class Combined(keras.layers.Layer):
+    """Combines its input with one array of weights. Keras has no layer for a weight without a layer."""
+
+    def __init__(self, name: str, shape: tuple[int, ...], combine: Callable) -> None:
+        super().__init__(name=name)
+        self.combine, self.array = combine, self.add_weight(shape, "zeros")
+
+    def call(self, x):
+        return self.combine(x, self.array)
+
+
+def _prepended(x, token):
+    token = keras.ops.broadcast_to(token, (keras.ops.shape(x)[0], *token.shape[1:]))
+    return keras.ops.concatenate([token, x], axis=1)
 
 
 def build(

@@ -9,7 +9,12 @@ from unittest import mock
 from runners.reference import array_verbs, layers, layout, walk, weights
 from runners.reference.layers import Layer
 
-SOURCES = {"walk": walk, "weights": weights, "nhwc_weights": layout, "EPSILON": layers, "MOMENTUM": layers}
+SOURCES = {
+    "walk": walk,
+    "weights": weights,
+    "nhwc_weights": layout,
+    **dict.fromkeys(("EPSILON", "LAYER_EPSILON", "MOMENTUM"), layers),
+}
 """The modules that define the names which a framework imports."""
 
 
@@ -56,6 +61,12 @@ def bias_off(arrays):
     arrays["fc.bias"][7] += 0.05
 
 
+def scaled_wrongly(arrays):
+    """A layer scale of ConvNeXt, a twentieth too large."""
+    name = "features.5.4.layer_scale.weight"
+    arrays[name] = arrays[name] * 1.05
+
+
 def weights_nan(arrays):
     """A NaN weight."""
     arrays["fc.weight"] = arrays["fc.weight"].copy()
@@ -89,6 +100,11 @@ INFERRING = {
     "bias_off": lambda: of_weights(bias_off),
 }
 """Mistakes that change the logits of ResNet-18."""
+INFERRING_CONVNEXT = {
+    "layer_epsilon": lambda: {"LAYER_EPSILON": 1e-5},
+    "scaled_wrongly": lambda: of_weights(scaled_wrongly),
+}
+"""Mistakes that change the logits of ConvNeXt-T."""
 OTHERS = {"weights_nan": lambda: of_weights(weights_nan), "momentum": lambda: {"MOMENTUM": 0.2}}
 """A mistake that ends a replicate, and a mistake that shows only after training."""
 
@@ -101,7 +117,7 @@ def made(framework: str, name: str) -> Iterator[None]:
             importlib.import_module(f"runners.{framework}.{module}")
     own = [module for path, module in sys.modules.items() if path.startswith(f"runners.{framework}.")]
     with contextlib.ExitStack() as stack:
-        for attribute, value in {**INFERRING, **OTHERS}[name]().items():
+        for attribute, value in {**INFERRING, **INFERRING_CONVNEXT, **OTHERS}[name]().items():
             usual = getattr(SOURCES[attribute], attribute)
             for module in (*own, array_verbs, SOURCES[attribute]):
                 if getattr(module, attribute, None) is usual:

@@ -40,6 +40,41 @@ def keras_epsilon(model):
             module.eps = 1e-3
 
 
+def layer_epsilon(model):
+    """The default epsilon of torch's layer norms."""
+    for module in model.modules():
+        if hasattr(module, "normalized_shape"):
+            module.eps = 1e-5
+
+
+def tanh_gelu(model):
+    """GELU's approximation, JAX's default."""
+    for module in model.modules():
+        if hasattr(module, "approximate"):
+            module.approximate = "tanh"
+
+
+def unscaled(model):
+    """Attention without 1/√d."""
+    for module in attentions(model):
+        module.in_proj_weight.data[: module.embed_dim] *= module.head_dim**0.5
+        module.in_proj_bias.data[: module.embed_dim] *= module.head_dim**0.5
+
+
+def other_heads(model):
+    """Heads that are made of every twelfth channel, not of neighbours."""
+    for module in attentions(model):
+        order = [channel for head in range(12) for channel in range(head, 768, 12)]
+        rows = [768 * part + channel for part in range(3) for channel in order]
+        module.in_proj_weight.data[:] = module.in_proj_weight.data[rows]
+        module.in_proj_bias.data[:] = module.in_proj_bias.data[rows]
+        module.out_proj.weight.data[:] = module.out_proj.weight.data[:, order]
+
+
+def attentions(model):
+    return [module for module in model.modules() if hasattr(module, "in_proj_weight")]
+
+
 def bias_off(model):
     """A small error in one bias of a thousand."""
     model.fc.bias.data[7] += 0.05

@@ -13,9 +13,11 @@ MULTIPLY_ADDS = {
     "vgg16": 15.5e9,
     "mobilenet_v2": 0.30e9,
     "efficientnet_b0": 0.39e9,
+    "convnext_tiny": 4.5e9,
+    "vit_b_16": 17.56e9,
 }
 """Of one image of 224×224, as He et al. 2015 (ResNets as torchvision has them), Simonyan and Zisserman 2015, Sandler et
-al. 2018 and Tan and Le 2019 give them, rounded as they do."""
+al. 2018, Tan and Le 2019 and Liu et al. 2022 give them, rounded as they do; of ViT as torchvision gives them."""
 
 CONVOLUTIONS = [(3, 32, 32), (32, 64, 16), (64, 128, 8), (128, 128, 4)]
 """cnn4's convolutions for 32 pixels: channels in, channels out, side."""
@@ -43,6 +45,12 @@ def test_a_forward_pass_is_the_sum_over_its_layers(batch):
     cost = step_cost("infer", "cnn4", 32, batch, "fp32")
     assert cost.flops == sum(flops for flops, _ in layers)
     assert cost.bytes == 4 * sum(elements for _, elements in layers)
+
+
+def test_an_attention_costs_two_products_of_all_tokens_with_each_other():
+    within, after = 4 * 768 * 768 + 2 * 4 * 768 * 768, 2 * 197 * 768  # multiply-adds of a token in a block
+    outside = 196 * 768 * 3 * 16 * 16 + 768 * 1000
+    assert step_cost("infer", "vit_b_16", 224, 1, "fp32").flops == 2 * (12 * 197 * (within + after) + outside)
 
 
 def test_a_training_step_is_three_passes_without_the_images_gradient_plus_adam():

@@ -16,7 +16,7 @@ from runners.reference.layers import CLASSES, Kind, layers
 pytestmark = [pytest.mark.frameworks("pytorch"), pytest.mark.full, pytest.mark.timeout(600)]
 
 WORKLOADS = ("infer", "train")
-COUNTED = {name: 32 if name == "cnn4" else 128 for name in CLASSES}
+COUNTED = {name: {"cnn4": 32, "vit_b_16": 224}.get(name, 128) for name in CLASSES}
 PLAIN = [name for name in CLASSES if all(layer.kind is not Kind.DEPTHWISE for layer in layers(name, CLASSES[name]))]
 """Networks whose training torch counts correctly: it ignores the groups in gradients of grouped convolutions."""
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from published_counts import PUBLISHED
 
-from runners.harness.families import DEPTHWISE, FAMILIES, PLAIN
+from runners.harness.families import DEPTHWISE, FAMILIES, PLAIN, TOKENS
 from runners.reference.batch import images, labels
 from runners.reference.counts import Counts, counted
 from runners.reference.layers import CLASSES, Kind, layers
@@ -21,6 +21,8 @@ DIGESTS = {
     "efficientnet_b0": "sha256:10d2f2362515ca6e2fa6d724decaac0653b0141f2d05cf150b53e709787f243b",
     "efficientnet_b4": "sha256:5be588c98f3aeef1e41e40fc371f067482b90be38d6e65d25e48ead8126eec19",
     "efficientnet_b7": "sha256:5880c148068199d57ad302e1df640a2acb478e7ecd775899ad6ed4ac16ffb031",
+    "convnext_tiny": "sha256:f0533733de55bee5a4bde4d4f2cbe2c35a321c3e5786c7ece8e81c90d48fa2a2",
+    "vit_b_16": "sha256:2f7de3c3c67000d0b0cb23ac2b105e8e853b014f17c5cde64c7484dc7ee69464",
 }
 
 
@@ -50,12 +52,11 @@ def test_canonical_layers_have_the_published_counts(network):
     assert (trainable, non_trainable) == (PUBLISHED[network].trainable, PUBLISHED[network].non_trainable)
 
 
-def test_every_network_but_cnn4_has_the_family_of_its_convolutions():
-    kinds = {network: {layer.kind for layer in layers(network, 10)} for network in CLASSES}
+def test_every_network_but_cnn4_has_the_family_of_its_layers():
+    marks = ((Kind.LAYER_NORM, TOKENS), (Kind.DEPTHWISE, DEPTHWISE), (Kind.CONV, PLAIN))
+    kinds = {network: {layer.kind for layer in layers(network, 10)} for network in CLASSES if network != "cnn4"}
     assert {
-        network: DEPTHWISE if Kind.DEPTHWISE in found else PLAIN
-        for network, found in kinds.items()
-        if network != "cnn4"
+        network: next(family for kind, family in marks if kind in found) for network, found in kinds.items()
     } == FAMILIES
 
 
@@ -74,6 +75,13 @@ def test_no_batch_norm_is_the_identity():
             assert mean.std() > 0.05
             assert var.min() > 0.4
             assert var.std() > 0.1
+
+
+def test_no_layer_norm_and_no_scale_is_the_identity():
+    arrays = weights("convnext_tiny", 25, 1000)
+    for layer in layers("convnext_tiny", 1000):
+        if layer.kind in (Kind.LAYER_NORM, Kind.SCALE):
+            assert all(arrays[f"{layer.name}.{part}"].std() > 0.05 for part in layer.sizes), layer
 
 
 def test_images_are_nearly_standard_normal_and_the_first_ones_never_change():

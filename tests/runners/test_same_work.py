@@ -1,7 +1,7 @@
 """All frameworks do the same work, and mistakes are noticed."""
 
 import pytest
-from mistakes import INFERRING
+from mistakes import INFERRING, INFERRING_CONVNEXT
 from needs import KNOWN, ROOT, frameworks
 from published_counts import PUBLISHED
 
@@ -18,16 +18,22 @@ FOUND = {name: found.declaration for name, found in discover(ROOT).items() if fo
 DECLARED = {name: declaration.workloads for name, declaration in FOUND.items()}
 INFER, TRAIN = ([name for name in KNOWN if workload in DECLARED[name]] for workload in ("infer", "train"))
 NETWORKS = {"cnn4": (4, 32), "resnet18": (2, 64), "mobilenet_v2": (1, 64)}
-DEEPER = ("resnet50", "efficientnet_b0")
-"""Networks that are also trained: one with bottlenecks, and one with squeeze-and-excitation."""
-SMALL = [(network, NETWORKS.get(network, (2, 64))[1]) for network in CLASSES]
+DEEPER = ("resnet50", "efficientnet_b0", "convnext_tiny")
+"""Networks that are also trained: with bottlenecks, with squeeze-and-excitation, and with layer norms."""
+SMALL = [(network, {"cnn4": 32, "vit_b_16": 224}.get(network, 64)) for network in CLASSES]
+"""Each network at a small size; ViT has only one size."""
 POOLED = [("vgg16", size) for size in SIZES["vgg16"]]
 """The network whose pooling depends on the input size, also at its other sizes."""
-EVERY_VERB = [place for place in SMALL if place[0] in (*NETWORKS, *DEEPER)] + [("vgg16", 128)]
+EVERY_VERB = [place for place in SMALL if place[0] in (*NETWORKS, *DEEPER, "vit_b_16")] + [("vgg16", 128)]
 """Enough networks to use each verb, for frameworks that take part only by name."""
 TIMED_ONLY = {"pytorch": ["wrong_rate"], "tensorflow": ["wrong_rate", "last_layer_left_out"]}
 """Mistakes that the float64 run does not share."""
 MISTAKES = ("keras_epsilon", "padded_as_same", "strided_late", "bias_off")
+MISTAKES_IN_TOKENS = {
+    "convnext_tiny": ("layer_epsilon", "tanh_gelu"),
+    "vit_b_16": ("layer_epsilon", "tanh_gelu", "unscaled", "other_heads"),
+}
+IN_TOKENS = [(network, mistake) for network, mistakes in MISTAKES_IN_TOKENS.items() for mistake in mistakes]
 
 
 def inferred(framework):
@@ -141,6 +147,22 @@ def test_a_mistake_in_a_walk_is_noticed(carry_out, right, framework, mistake):
     [answer] = carry_out(framework, [job(framework, "infer", "resnet18", mistake=mistake)])
     reason = disagreement(check(answer), of_resnet18(right, framework, "infer"), "fp32", "infer")
     assert "logits" in (reason or "")
+
+
+@pytest.mark.parametrize(("framework", "mistake"), each(filter(walks, INFER), lambda _: INFERRING_CONVNEXT))
+def test_a_mistake_in_a_walk_with_layer_norms_is_noticed(carry_out, right, framework, mistake):
+    [answer] = carry_out(framework, [job(framework, "infer", "convnext_tiny", mistake=mistake)])
+    honest = check(right(framework, "infer")["convnext_tiny", 64])
+    assert "logits" in (disagreement(check(answer), honest, "fp32", "infer") or "")
+
+
+@pytest.mark.frameworks("pytorch")
+@pytest.mark.parametrize(("network", "mistake"), IN_TOKENS)
+def test_a_mistake_in_tokens_is_noticed(carry_out, right, network, mistake):
+    size = dict(SMALL)[network]
+    [answer] = carry_out("pytorch", [job("pytorch", "infer", network, size, mistake=mistake)])
+    honest = check(right("pytorch", "infer")[network, size])
+    assert "logits" in (disagreement(check(answer), honest, "fp32", "infer") or "")
 
 
 @pytest.mark.parametrize("framework", frameworks(*filter(walks, INFER)))

@@ -7,9 +7,10 @@ import pytest
 from data_images import picture, write_kinds
 from PIL import Image
 
+from runners.harness.case import Case
 from runners.harness.workload import Invalid
 from runners.pytorch.shm import require_shared_memory
-from runners.reference.labelled import INSPECTED, Labelled, assert_same_pixels, for_inspection, too_little_data
+from runners.reference.labelled import INSPECTED, Labelled, assert_same_pixels, for_inspection, unfit_data
 from runners.reference.pixels import affine, inspect, reference_pixels
 from runners.reference.source import SIDE, Source
 
@@ -143,9 +144,21 @@ def test_missing_shared_memory_is_reported_with_its_size():
     assert caught.value.kind == "SHM"
 
 
-@pytest.mark.parametrize(("images", "classes", "expected"), [(64, 1, "two classes"), (31, 2, "smaller"), (32, 2, None)])
-def test_too_little_data_is_reported(images, classes, expected):
-    reason = too_little_data(images, classes, batch_size=32)
+@pytest.mark.parametrize(
+    ("network", "side", "images", "classes", "expected"),
+    [
+        ("cnn4", 32, 64, 1, "two classes"),
+        ("cnn4", 32, 31, 2, "smaller"),
+        ("cnn4", 32, 32, 2, None),
+        ("cnn4", 32, 65, 2, None),
+        ("resnet18", 32, 64, 2, None),
+        ("resnet18", 32, 65, 2, "choose another --batch-size"),
+        ("resnet18", 64, 65, 2, None),
+    ],
+)
+def test_data_from_which_a_network_cannot_learn_is_reported(network, side, images, classes, expected):
+    case = Case("fit", "cpu", network=network, input_size=side, batch_size=32, seed=25)
+    reason = unfit_data(case, images, classes)
     assert reason is None if expected is None else expected in reason
 
 
