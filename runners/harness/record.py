@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
@@ -30,6 +30,7 @@ SCHEMA_HISTORY = {
     9: "host: the first package is the framework's own",
     10: "settings: the UUID of the GPU; resources: energy of all CPU packages with their memory, and of the GPU",
     11: "scale: the processes that share a step; their gradients beside the gradients of one process",
+    12: "infer: a user's own model, its digest, its input's shape and its number of parameters",
 }
 
 RECORD_BYTES = 32 * 2**20
@@ -58,7 +59,7 @@ class Failure:
     """Why a replicate is not `ok`.
 
     `kind` is a short constant that a table shows in the cell: BUILD, OOM(host), OOM(gpu), CRASH(SIGSEGV), SHM,
-    TIMEOUT, LOST, RECORD, INVALID, PARITY, PARAMETERS, DATA, DEVICE, UNSUPPORTED, ERROR …
+    TIMEOUT, LOST, RECORD, INVALID, PARITY, PARAMETERS, DATA, DEVICE, MODEL, UNSUPPORTED, ERROR …
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -181,6 +182,8 @@ class Check:
     float64 run; it depends on the running statistics. `pixel_mean_difference` and `pixel_worst_image` are absolute
     differences to the reference decoder, out of 255. `gradient_difference` is the largest relative difference, over the
     arrays of a network, between the mean gradient of all processes and the gradient of one process on the whole batch.
+    `parameters` counts the parameters of a user's own model as the framework holds them. It is not compared, because
+    frameworks hold a model in different forms.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -201,6 +204,7 @@ class Check:
     pixel_mean_difference: float | None = None
     pixel_worst_image: float | None = None
     gradient_difference: float | None = None
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)

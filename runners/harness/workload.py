@@ -13,6 +13,7 @@ from pathlib import Path
 from runners.harness.axes import Axis, Value
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import Manifest
+from runners.harness.own_model import OwnModel
 from runners.harness.rank import SINGLE, Rank
 from runners.harness.record import Check, PipelineStage
 
@@ -27,6 +28,10 @@ class Invalid(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class Unusable(Exception):
+    """A user's own model cannot be measured: it fails, or is no model for this framework. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class Workload:
     tracks: tuple[str, ...] = ("matched",)
     global_batches: tuple[str, ...] = ("fixed", "growing")
     takes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
 
     @property
     def every_loader(self) -> tuple[str, ...]:
@@ -92,7 +98,7 @@ class Request:
 
     `threads` is the number of compute threads that every competitor must use, in each of its processes. `rank` is this
     process's place among them. `scratch` is an empty writable folder,
-    removed afterwards. `compiler_cache` is a writable folder for compiled code, shared by the replicates of this
+    removed afterwards. `model` is the user's own model, if the case has one. `compiler_cache` is a writable folder for compiled code, shared by the replicates of this
     competitor on this case. `manifest` and `data_root` are None if the case has no data set.
     """
 
@@ -104,6 +110,7 @@ class Request:
     manifest: Manifest | None = None
     data_root: Path | None = None
     rank: Rank = SINGLE
+    model: OwnModel | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The declaration of PyTorch, which needs no PyTorch installed."""
 
+from dataclasses import replace
+
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, SCALED, SIZES
 
@@ -18,7 +20,7 @@ FRAMEWORK = Framework(
     distributions=("torch", "torchvision", "spdl", "opencv-python-headless"),
     workloads={
         "train": STEPS,
-        "infer": STEPS,
+        "infer": replace(STEPS, models=("function",)),
         "scale": Workload(("eager",), networks=SCALED, sizes=SIZES),
         "roof": Workload(variants=("eager",), stages=("product", "copy"), precisions=PRECISIONS),
         "load": Workload(

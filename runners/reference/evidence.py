@@ -53,13 +53,20 @@ def inference(
     assert_parameters(case.network, CLASSES[case.network], parameters)
 
     def check() -> Check:
-        # In the timed shape, because another shape would be compiled again.
         reference = images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)
-        parts = np.split(reference, len(reference) // case.batch_size)
-        found = np.concatenate([np.asarray(logits(part), np.float64) for part in parts])
-        return _model_check(request, CLASSES[case.network], parameters, found[:REFERENCE_IMAGES])
+        found = in_timed_shape(logits, reference, case.batch_size)
+        return _model_check(request, CLASSES[case.network], parameters, found)
 
     return step_work(request, step, synchronize, check, seen, stages, close)
+
+
+def in_timed_shape(logits: Logits, reference: Array, batch_size: int) -> NDArray[np.float64]:
+    """The logits of the reference batch, which `reference` begins with.
+
+    They are computed a batch at a time, because another shape would be compiled again.
+    """
+    parts = np.split(reference, len(reference) // batch_size)
+    return np.concatenate([np.asarray(logits(part), np.float64) for part in parts])[:REFERENCE_IMAGES]
 
 
 def training(
