@@ -12,11 +12,13 @@ from launcher.options import Options
 from launcher.plan.cases import doubled, expand, reads_data, refused, workloads_of
 from launcher.plan.discovery import Contestant, choose, discover
 from launcher.plan.overrides import overridden
+from launcher.plan.own_model import WORKLOAD, own_model
 from launcher.plan.profile import Profile, load_profile
 from launcher.plan.validation import variants
 from launcher.text import seconds
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
+from runners.harness.own_model import OwnModel
 from runners.harness.run import PlannedCase, Stopping, cuts_planned
 
 
@@ -25,7 +27,8 @@ class Draft:
     """A plan before data and frameworks are prepared.
 
     `reading` are the workloads that read data, from `sources`; `expected` is what these are likely to come to. The time
-    budget bounds planned blocks only where `budget_cuts_planned`. `titles` has names as people write them.
+    budget bounds planned blocks only where `budget_cuts_planned`. `titles` has names as people write them. `model` is
+    the user's own model.
     """
 
     profile: Profile
@@ -37,6 +40,7 @@ class Draft:
     budget_seconds: float | None
     budget_cuts_planned: bool
     titles: dict[str, str]
+    model: OwnModel | None
 
 
 def draft(root: Path, options: Options) -> Draft:
@@ -51,15 +55,25 @@ def draft(root: Path, options: Options) -> Draft:
     if options.timeout is not None:
         groups = [group.model_copy(update={"timeout": None}) for group in profile.cases]
         profile = profile.model_copy(update={"timeout": options.timeout, "cases": groups})
-    profile = overridden(profile, options.workloads, options.overrides, lambda name: variants(name, everyone))
-    workloads = workloads_of(profile, options.workloads, everyone)
+    own = own_model(options)
+    wanted = [WORKLOAD] if own else options.workloads
+    profile = overridden(profile, wanted, options.overrides, lambda name: variants(name, everyone))
+    workloads = workloads_of(profile, wanted, everyone)
     if not workloads:
-        raise UsageError(f"profile {options.profile} has no case of workload {', '.join(options.workloads)}")
+        raise UsageError(f"profile {options.profile} has no case of workload {', '.join(wanted)}")
     reading = [name for name in workloads if reads_data(name, everyone)]
     found = sources(root, options.data or profile.data, reading, options.strict) if reading else []
     data = assign(reading, [(source, expected(source)) for source in found])
     cases = expand(
-        profile, workloads, contestants, everyone, options.device, data.references(), options.blocks, options.filter
+        profile,
+        workloads,
+        contestants,
+        everyone,
+        options.device,
+        data.references(),
+        options.blocks,
+        options.filter,
+        own,
     )
     if not cases:
         raise UsageError(f"no case matches --filter {options.filter!r}; `make plan` without FILTER lists all")
@@ -72,8 +86,9 @@ def draft(root: Path, options: Options) -> Draft:
         cases = [refused(one, "UNSUPPORTED", _too_many_workers(one.case, cpus)) for one in cases]
     stopping = Stopping(**profile.stopping.model_dump()) if profile.stopping and options.blocks is None else None
     cuts = cuts_planned(stopping, options.given)
+    model = own.model if own else None
     titles = {name: one.declaration.title for name, one in everyone.items() if one.declaration}
-    return Draft(profile, cases, reading, found, data, stopping, _budget(profile, options), cuts, titles)
+    return Draft(profile, cases, reading, found, data, stopping, _budget(profile, options), cuts, titles, model)
 
 
 def _most_able(contestants: dict[str, Contestant], workloads: Set[str]) -> dict[str, Contestant]:

@@ -23,7 +23,10 @@ def shortcoming(case: Case, check: Check) -> tuple[str | None, str]:
     """Two sentences: why the evidence does not show the case's work (None if it does), and the comparison's result."""
     if case.model:
         missing = disagreement(check, check, case.precision, case.evidence)
-        return missing, f"{NOT_COMPARED}: nothing is stored of your own model; a run compares the frameworks that load it"
+        return (
+            missing,
+            f"{NOT_COMPARED}: nothing is stored of your own model; make bench MODEL=… compares frameworks",
+        )
     if case.workload not in WORKLOADS:
         nothing = f"there is no stored evidence of {case.workload}"
         return None, f"{NOT_COMPARED}: {nothing}; make bench PROFILE=line compares frameworks"

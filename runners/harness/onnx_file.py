@@ -59,7 +59,8 @@ def _model(data: mmap.mmap) -> OnnxFile:
     versions, graphs = [value for number, value in model if number == 1], _spans(data, (0, len(data)), 7)
     if not versions or len(graphs) != 1:
         raise NotOnnx("its bytes are not in ONNX's format")
-    inputs, outputs, initializers, weights, parameters = [], [], set(), {}, 0
+    inputs, outputs, initializers, parameters = [], [], set(), 0
+    weights: dict[str, None] = {}
     for number, value in _fields(data, graphs[0]):
         if number == 5:
             name, elements, files = _initializer(data, _span(value))
@@ -96,10 +97,12 @@ def _dimensions(data: mmap.mmap, span: Span) -> tuple[int | str | None, ...]:
 
 def _initializer(data: mmap.mmap, span: Span) -> tuple[str, int, list[str]]:
     """Its name, how many floating-point numbers it holds, and the files that they are in."""
-    name, kind, sizes, files, external = "", 0, [], [], False
+    name, kind, external = "", 0, False
+    sizes: list[int] = []
+    files: list[str] = []
     for number, value in _fields(data, span):
         if number == 1:
-            sizes += _packed(data, value) if isinstance(value, tuple) else [value]
+            sizes += [value] if isinstance(value, int) else _packed(data, value)
         elif number == 2:
             kind = _number(value)
         elif number == 8:

@@ -45,7 +45,8 @@ def _imported(path: Path) -> Any:
     """The user's file as a module. It may import other modules of its folder."""
     sys.path.append(str(path.parent.absolute()))  # last, so that no file there stands in for an installed package
     spec = importlib.util.spec_from_file_location(MODULE, path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = sys.modules[MODULE] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

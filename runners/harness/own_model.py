@@ -54,7 +54,7 @@ class OwnModel:
 
     @cached_property
     def onnx(self) -> OnnxFile:
-        """What the ONNX file says about itself. Raises ModelError unless a single float32 tensor goes in and one out."""
+        """What the ONNX file says about itself. Raises ModelError unless one float32 tensor goes in, and one out."""
         try:
             found = onnx_file.read(self.path)
         except NotOnnx as error:
@@ -100,7 +100,10 @@ class OwnModel:
         return _joined(wanted)
 
     def reference(self) -> ModelRef:
-        """The model's identity in a case: the SHA-256 of its file and of the files of its weights. Raises ModelError."""
+        """The model's identity in a case. Raises ModelError.
+
+        The digest of a single file is its SHA-256. With files of weights, it is the SHA-256 of the list of digests.
+        """
         digests, size = [], 0
         for path in (self.path, *self._weights()):
             total = hashlib.sha256()
@@ -137,7 +140,7 @@ def located(text: str) -> OwnModel:
         raise ModelError(f"{text}: which function in it? For example {text}:build")
     elif not colon or not path.endswith(".py"):
         hint = f"; did you mean {path}.py:{function}?" if colon and Path(f"{path}.py").is_file() else ""
-        raise ModelError(f"{text}: is neither {FORMS}{hint}")
+        raise ModelError(f"{text}: must name {FORMS}{hint}")
     elif not function.isidentifier() or keyword.iskeyword(function):
         raise ModelError(f"{text}: {function!r} is no name of a function")
     found = OwnModel(Path(path), function)
@@ -146,6 +149,8 @@ def located(text: str) -> OwnModel:
         if not stat.S_ISREG(found.path.stat().st_mode):
             raise ModelError(f"{path}: is no file")
         found.path.open("rb").close()
+        if not found.path.resolve().parent.samefile(found.path.parent):
+            raise ModelError(f"{path}: is a link to another folder, which a container does not see; copy the file")
     except UnicodeDecodeError as error:
         raise ModelError(f"{path}: rename the file, because its name is not UTF-8") from error
     except OSError as error:

@@ -97,9 +97,9 @@ class Request:
     """Everything that a workload needs to prepare one replicate.
 
     `threads` is the number of compute threads that every competitor must use, in each of its processes. `rank` is this
-    process's place among them. `scratch` is an empty writable folder,
-    removed afterwards. `model` is the user's own model, if the case has one. `compiler_cache` is a writable folder for compiled code, shared by the replicates of this
-    competitor on this case. `manifest` and `data_root` are None if the case has no data set.
+    process's place among them. `scratch` is an empty writable folder, removed afterwards. `model` is the user's own
+    model, if the case has one. `compiler_cache` is a writable folder for compiled code, shared by the replicates of
+    this competitor on this case. `manifest` and `data_root` are None if the case has no data set.
     """
 
     case: Case

@@ -50,7 +50,7 @@ class Function:
         self._function = function
         self.variables = tuple(getattr(function, "variables", ()))
 
-    def __call__(self, batch: tf.Tensor, training: bool) -> tf.Tensor:
+    def __call__(self, batch: tf.Tensor, training: bool) -> tf.Tensor:  # noqa: ARG002
         result = self._function(batch)
         require_tensor(result, tf.Tensor, "tf.Tensor")
         return result
