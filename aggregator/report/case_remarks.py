@@ -42,14 +42,12 @@ def remarks(result: CaseResult, roof: Roof) -> list[str]:
 
 def _own_model(result: CaseResult) -> list[str]:
     """What the outputs of a user's own model were compared with."""
-    if result.case.model is None:
+    loaded = sorted({clean(side.competitor.framework, 40) for side in result.sides if side.ok})
+    if result.case.model is None or not loaded:
         return []
-    loaded = sorted({side.competitor.framework for side in result.sides if side.ok})
     if len(loaded) > 1:
         return ["a user's own model: nothing is stored of it, so the outputs of its frameworks were compared"]
-    return [f"a user's own model, which only {clean(loaded[0], 40)} ran: its outputs were compared with nothing"] * len(
-        loaded
-    )
+    return [f"only {loaded[0]} ran this user's own model: its outputs were compared with no other framework's"]
 
 
 def _attainable(result: CaseResult, roof: Roof) -> list[str]:
