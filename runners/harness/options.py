@@ -119,6 +119,7 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
     offered = framework.workloads.get(given.workload)
     if offered is None:
         parse.error(f"unknown workload {given.workload!r}; {suggestion(given.workload, tuple(framework.workloads))}")
+    own = _own_model(parse, given, offered)
     if given.check and given.batch_size is None:
         given.batch_size = BATCH_SIZE
     given.variant = given.variant or offered.variants[0]
@@ -128,7 +129,6 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
         _require_valid(parse, "loader", given.loader, offered.every_loader)
         if given.manifest is None:
             parse.error(f"{given.workload} needs --manifest FILE (make data prepares one)")
-    own = _own_model(parse, given, offered)
     _complete(parse, given, offered)
     if given.record_id and not all(c.isalnum() or c in "-_." for c in given.record_id):
         parse.error("--record-id: letters, digits, '-', '_' and '.' only")

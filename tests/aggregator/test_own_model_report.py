@@ -8,7 +8,7 @@ from make_records import TF, TORCH, compared, make_records, make_run, planned, s
 from aggregator.base.case_names import labels
 from aggregator.export.columns import replicate
 from aggregator.judge.roofline import Unknown, roof_of
-from aggregator.report.answers import ALONE, score
+from aggregator.report.answers import ALONE, notes, score
 from aggregator.report.case_details import detail
 from aggregator.report.case_remarks import remarks
 from method.verdict import Verdict
@@ -28,8 +28,7 @@ def shown(record, checks):
 
 def case_of(checks):
     run = make_run([planned(own_case(), list(checks))])
-    times = {TORCH: 0.05, TF: 0.1}
-    records = [shown(record, checks) for record in make_records(run, lambda _case, who: times[who])]
+    records = [shown(record, checks) for record in make_records(run, lambda _case, who: 0.1 if who == TF else 0.05)]
     [found] = compared(run, records).cases
     return found
 
@@ -52,6 +51,12 @@ def test_one_framework_is_compared_with_no_other_and_wins_nothing() -> None:
     assert score(found) == (ALONE, None)
     [said] = [text for text in remarks(found, roof_of([])) if "own model" in text]
     assert said == "only pytorch ran this user's own model: its outputs were compared with no other framework's"
+
+
+def test_variants_of_one_framework_do_not_confirm_each_other_unsaid() -> None:
+    checks = {who: Check(logits_sketch=[1.0, 2.0]) for who in (TORCH, dataclasses.replace(TORCH, variant="compile"))}
+    [comparison] = case_of(checks).comparisons
+    assert any("variants of one framework" in text for text in notes(comparison))
 
 
 def test_nothing_is_said_of_the_limits_of_the_machine() -> None:
