@@ -31,6 +31,7 @@ help: ## list the jobs and their variables
 	@echo '  PROFILE=line|smoke|quick|steps-cpu|steps|steps-2021|scale|export|loaders-quick|loaders|cifar100-quick|cifar100|full|aa'
 	@echo '  FRAMEWORKS=pytorch,tensorflow@2.16.2,tensorflow@2.21.0,jax or all'
 	@echo '  WORKLOADS=train,infer,scale,load,fit,export,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume, continue or report'
+	@echo '  MODEL=model.onnx or my_models.py:build, INPUT_SHAPE=3,224,224: infer with your own model (docs/own-model.md)'
 	@echo '  VARIANTS=all or eager,graph,xla,tensorflow/tuned …  LOADERS=all or torch,spdl,tfdata …'
 	@echo '  GPU=index or UUID, with DEVICE=gpu  PARTITION=name NODES=n, with ENGINE=slurm'
 	@echo '  HOSTS=user@a,user@b: measure there over ssh (bench, smoke, aa)  PARALLEL_HOSTS=on: on all at the same time'

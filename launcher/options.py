@@ -16,6 +16,7 @@ from launcher.errors import UsageError, require_name
 from launcher.text import printable, say, seconds, without_password
 from runners.harness.axes import Axis, Value
 from runners.harness.case import AXES
+from runners.harness.own_model import FORMS
 
 ALL = "all"
 DEVICES = ("cpu", "gpu")
@@ -110,6 +111,8 @@ OPTIONS = {
     "frameworks": Option("only these, separated by commas; tensorflow@2.16.2 names a version", listed=True),
     "workloads": Option("only these: train, infer, load, fit, roof", listed=True),
     **_OVERRIDES,
+    "model": Option(f"infer: your own model instead of networks: {FORMS}", os.path.expanduser, ""),
+    "input_shape": Option("with --model: shape of one input, such as 3,224,224 (default: the ONNX file's)", default=""),
     "filter": Option("only cases whose name in the plan or a report contains this, or matches this glob", default=""),
     "blocks": Option("how often each case is repeated, no more and no less (default: the profile's)", _whole(1, 1000)),
     "budget": Option(f"{_BUDGET}; with --run, time to add to a run that has ended", seconds),
@@ -198,6 +201,8 @@ class Options:
     frameworks: list[str]
     workloads: list[str]
     overrides: Overrides
+    model: str
+    input_shape: str
     filter: str
     blocks: int | None
     budget: float | None

@@ -71,4 +71,5 @@ def labels(cases: Iterable[Case]) -> dict[Case, str]:
 
 def _rest(case: Case) -> str:
     dataset = f", data {case.dataset.id} {case.dataset.digest[-8:]}" if case.dataset else ""
-    return clean(f"{case.device}{dataset}", 160)
+    model = f", model {case.model.digest[-8:]}" if case.model else ""
+    return clean(f"{case.device}{dataset}{model}", 160)

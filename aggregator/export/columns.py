@@ -21,7 +21,7 @@ IDENTITY = {
     **dict.fromkeys(("framework", "version", "variant", "loader", "alias"), TEXT),
     **dict.fromkeys(("workload", "device"), TEXT),
     **{axis.name: {str: TEXT, int: WHOLE, bool: TRUTH}[axis.kind] for axis in AXES},
-    **dict.fromkeys(("dataset", "dataset_digest"), TEXT),
+    **dict.fromkeys(("dataset", "dataset_digest", "model_digest"), TEXT),
     **dict.fromkeys(("block", "position", "sequence"), WHOLE),
 }
 """The first columns of both tables. `environment` numbers machines and sets of versions: nothing is pooled across."""
@@ -58,6 +58,7 @@ def replicate(record: Record, run: str, environment: int, case: str, competitor:
     row |= {"case": case, "competitor": competitor, "status": record.status.value}
     data, samples = record.case.dataset, record.samples
     row |= {"dataset": data.id, "dataset_digest": data.digest} if data else {"dataset": None}
+    row["model_digest"] = record.case.model.digest if record.case.model else None
     if record.error:
         row |= {"error_kind": record.error.kind, "error_message": record.error.message}
     if record.status is Status.OK:

@@ -18,7 +18,7 @@ def difference_in_work(left: Record, right: Record) -> str | None:
         return "a record holds no evidence of its work"
     case = left.case
     settings = _settings_differ(left.effective, right.effective, case) if case.track == "matched" else None
-    return settings or disagreement(left.check, right.check, case.precision, case.workload)
+    return settings or disagreement(left.check, right.check, case.precision, case.evidence)
 
 
 def contradict(records: Iterable[Record]) -> bool:
@@ -28,7 +28,7 @@ def contradict(records: Iterable[Record]) -> bool:
         if record.status is Status.OK and record.check:
             first.setdefault(record.competitor, record)
     return any(
-        disagreement(left.check, right.check, left.case.precision, left.case.workload)
+        disagreement(left.check, right.check, left.case.precision, left.case.evidence)
         for left, right in combinations(first.values(), 2)
         if left.check and right.check
     )

@@ -71,7 +71,17 @@ def reference_page() -> str:
 
 def _kinds() -> list[Any]:
     nested = [record.Failure, record.Effective, record.Samples, record.Resources, record.Check, record.Host]
-    return [Record, case.Case, case.DatasetRef, case.Competitor, case.Block, *nested, record.Health, record.Epoch]
+    return [
+        Record,
+        case.Case,
+        case.DatasetRef,
+        case.ModelRef,
+        case.Competitor,
+        case.Block,
+        *nested,
+        record.Health,
+        record.Epoch,
+    ]
 
 
 def _type_name(kind: Any) -> str:

@@ -76,6 +76,8 @@ def notes(comparison: Comparison) -> list[str]:
     found += [text for side in (comparison.left, comparison.right) if (text := incomplete(side))]
     if comparison.verdict is Verdict.NOT_COMPARABLE:
         return found
+    if comparison.case.model and comparison.left.competitor.framework == comparison.right.competitor.framework:
+        found.append("a user's own model, and variants of one framework: its outputs were not compared with another's")
     if comparison.paired and comparison.paired.widened:
         found.append(_drift(comparison))
     if comparison.paired and doubted_by_permutation(comparison.paired):

@@ -13,7 +13,7 @@ from aggregator.judge.sides import Side
 from aggregator.report.case_remarks import remarks
 from aggregator.report.model import Answer, CaseDetail, Cell, Figure, Table
 from runners.harness.agreement import relative_error
-from runners.harness.case import Case, DatasetRef
+from runners.harness.case import Case, DatasetRef, ModelRef
 from runners.harness.record import Check, Record
 
 Settings = Mapping[str, Mapping[str, str]]
@@ -46,12 +46,15 @@ def detail(
 
 def _settings(case: Case) -> str:
     values = {field.name.replace("_", " "): getattr(case, field.name) for field in dataclasses.fields(case)}
-    shown = {name: _dataset(value) if isinstance(value, DatasetRef) else value for name, value in values.items()}
-    return _listed({name: clean(str(value), 200) for name, value in shown.items() if value is not None})
+    return _listed({name: clean(_said(value), 200) for name, value in values.items() if value is not None})
 
 
-def _dataset(data: DatasetRef) -> str:
-    return f"{clean(data.id, 80)}, {count(data.items, 'image')}, {size(data.bytes)}, {clean(data.digest, 80)}"
+def _said(value: object) -> str:
+    if isinstance(value, DatasetRef):
+        return f"{clean(value.id, 80)}, {count(value.items, 'image')}, {size(value.bytes)}, {clean(value.digest, 80)}"
+    if isinstance(value, ModelRef):
+        return f"{clean(value.kind, 40)}, {size(value.bytes)}, {clean(value.digest, 80)}"
+    return str(value)
 
 
 def _listed(values: Mapping[str, str]) -> str:
@@ -146,6 +149,7 @@ def _checks(result: CaseResult) -> Table:
 EVIDENCE: tuple[tuple[str, str], ...] = (
     ("trainable", "{:,}"),
     ("non_trainable", "{:,}"),
+    ("parameters", "{:,}"),
     ("weights_digest", "{}"),
     ("delivered_items", "{:,}"),
     ("delivered_digest", "{}"),

@@ -27,7 +27,7 @@ GPU_PEAKS = {
 
 def remarks(result: CaseResult, roof: Roof) -> list[str]:
     """All remarks on one case."""
-    found = [*map(_compared, result.comparisons), *_attainable(result, roof)]
+    found = [*_own_model(result), *map(_compared, result.comparisons), *_attainable(result, roof)]
     names = {side.competitor: side.name for side in result.sides}
     found += [_warmup(names.get(one.competitor, one.competitor.label), one) for one in result.warmups]
     found += _unread(result)
@@ -38,6 +38,16 @@ def remarks(result: CaseResult, roof: Roof) -> list[str]:
         found += [f"{label}: {clean(text, 200)}" for _, text in side.signals]
         found += filter(None, (about(side) for about in (incomplete, _gpu_memory, _scatter, _faults, _own_drift)))
     return found
+
+
+def _own_model(result: CaseResult) -> list[str]:
+    """What the outputs of a user's own model were compared with."""
+    loaded = sorted({clean(side.competitor.framework, 40) for side in result.sides if side.ok})
+    if result.case.model is None or not loaded:
+        return []
+    if len(loaded) > 1:
+        return ["a user's own model: nothing is stored of it, so the outputs of its frameworks were compared"]
+    return [f"only {loaded[0]} ran this user's own model: its outputs were compared with no other framework's"]
 
 
 def _attainable(result: CaseResult, roof: Roof) -> list[str]:

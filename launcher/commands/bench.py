@@ -111,6 +111,7 @@ def _fresh(root: Path, asked: Options, stop: Stop, drafted: Draft) -> int:
         shm_bytes=limits.shm_bytes,
         gpu=limits.gpu.uuid if limits.gpu else "",
         manifests={name: folders.path_to_text(one.path) for name, one in assigned.datasets.items()},
+        model=folders.path_to_text(Path(str(drafted.model))) if drafted.model else "",
         builds=builds,
         commit=head,
         dirty=dirty,

@@ -32,7 +32,7 @@ RECORD_LABEL = "levelfield.record"
 LAUNCHER_LABEL = "levelfield.launcher"
 
 INSIDE = Places("/results", "/manifest/manifest.json", "/data")
-COMPILED = "/compiled"
+COMPILED, MODEL = "/compiled", "/model"
 IMAGE_USER = "1000:1000"
 """The images' own user. A launcher that runs as root starts replicates as this user, not as root."""
 
@@ -132,6 +132,9 @@ class DockerEngine:
         if job.manifest and job.data:
             mounts += [_bind("/data", job.data, links, True), _bind("/manifest", job.manifest.parent, links, True)]
             by_hand = INSIDE
+        if job.model:
+            mounts.append(_bind(MODEL, job.model.path.parent, links, True))
+            by_hand = replace(by_hand, model=str(replace(job.model, path=Path(MODEL, job.model.path.name))))
         places = replace(by_hand, compiled=COMPILED)
         facts = handed_down(
             job,
@@ -177,6 +180,8 @@ class DockerEngine:
         if places.data:
             assert job.manifest
             volumes += ["-v", f"{job.data}:/data:ro", "-v", f"{job.manifest.parent}:/manifest:ro"]
+        if job.model:
+            volumes += ["-v", f"{job.model.path.parent}:{MODEL}:ro"]
         limits = ["--cpuset-cpus", ",".join(map(str, self._limits.cpus)), "--memory", str(self._limits.memory_bytes)]
         limits += ["--shm-size", str(self._limits.shm_bytes)]
         for request in self._device_requests(job) or []:
@@ -199,10 +204,11 @@ class DockerEngine:
     def _user(self, job: Job) -> str:
         """The caller's user, so that records belong to the caller; in a rootless engine, root inside is the caller.
 
-        Where the caller is root, the owner of the data: nobody else may be allowed to read it.
+        Where the caller is root, the owner of the data or of the model: nobody else may be allowed to read it.
         """
         if os.getuid() == 0:
-            owner = job.data.stat() if job.data else None
+            read = job.data or (job.model.path if job.model else None)
+            owner = read.stat() if read else None
             return f"{owner.st_uid}:{owner.st_gid}" if owner and owner.st_uid else IMAGE_USER
         return "0:0" if "rootless" in security(self._facts) else f"{os.getuid()}:{os.getgid()}"
 

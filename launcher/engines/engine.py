@@ -7,6 +7,7 @@ from typing import Protocol
 from launcher.stop import Ending, Stop
 from runners.harness.case import Competitor
 from runners.harness.nvidia import Gpu
+from runners.harness.own_model import OwnModel
 from runners.harness.run import Build
 
 
@@ -29,6 +30,7 @@ class Job:
     timeout: float
     manifest: Path | None = None
     data: Path | None = None
+    model: OwnModel | None = None
     provenance: dict[str, object] = field(default_factory=dict)
     processes: int = 1
 
@@ -40,6 +42,7 @@ class Places:
     out: str
     manifest: str = ""
     data: str = ""
+    model: str = ""
     compiled: str = ""
 
     def arguments(self) -> list[str]:
@@ -47,6 +50,7 @@ class Places:
         named = (
             ("--manifest", self.manifest),
             ("--data", self.data),
+            ("--model", self.model),
             ("--compiler-cache", self.compiled),
             ("--out", self.out),
         )

@@ -49,7 +49,7 @@ class VenvEngine:
         """Run one replicate on the run's CPUs."""
         python = str(self._builder.python(job.competitor.program))
         module = [python, "-m", f"runners.{job.competitor.framework}"]
-        by_hand = Places("results", str(job.manifest or ""), str(job.data or ""))
+        by_hand = Places("results", str(job.manifest or ""), str(job.data or ""), str(job.model or ""))
         places = replace(by_hand, out=str(job.records.absolute()), compiled=str(job.compiled.absolute()))
         command = [os.path.relpath(python, self._root), *module[1:], *job.case_arguments, *by_hand.arguments()]
         if chosen := self._gpu_variables(python, job):

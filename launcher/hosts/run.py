@@ -42,8 +42,8 @@ def on_hosts(root: Path, given: Namespace, asked: Options, stop: Stop) -> int:
             found = _probed({host: group.place_of(host) for host in hosts}, parallel, stop)
             return _carried_out(root, group, found, settings, parallel, stop)
     folder.require_different(given.hosts)
-    # Each host has its own data and CPUs; all other words can be checked here.
-    draft(root, dataclasses.replace(asked, data="", cpus=""))
+    # Each host has its own data, model and CPUs; all other words can be checked here.
+    draft(root, dataclasses.replace(asked, data="", model="", input_shape="", cpus=""))
     lock.require_locks(asked.out)
     machine.require_folder(asked.out)
     found = _probed(dict.fromkeys(given.hosts, NOWHERE), parallel, stop)

@@ -9,10 +9,12 @@ from typing import Any
 from launcher.datasets.assignment import Assigned
 from launcher.errors import UsageError, require_name
 from launcher.plan.discovery import Contestant
+from launcher.plan.own_model import Own
 from launcher.plan.profile import CaseGroup, Profile
 from launcher.plan.validation import offers, require_declared
 from runners.harness.axes import Value
 from runners.harness.case import AXES, Case, Competitor, DatasetRef
+from runners.harness.own_model import KINDS, OF_MODEL
 from runners.harness.run import PlannedCase, Unavailable
 from runners.harness.sampling import Sampling
 from runners.harness.workload import Workload
@@ -49,10 +51,11 @@ def expand(
     datasets: Mapping[str, DatasetRef],
     blocks: int | None,
     pattern: str = "",
+    own: Own | None = None,
 ) -> list[PlannedCase]:
     """All cases of the `workloads`, in the profile's order. A case that two groups have is one case.
 
-    `contestants` take part; `everyone` declares which names exist.
+    `contestants` take part; `everyone` declares which names exist. `own` takes the place of all networks.
     """
     found: dict[Case, PlannedCase] = {}
     for group in profile.cases:
@@ -62,6 +65,7 @@ def expand(
         require_declared(group, everyone, device)
         sampling = _sampling(profile, group)
         for case in _matrix(group, device, datasets.get(group.workload), declared):
+            case = own.instead(case) if own else case
             if not _matches(case.label, pattern):
                 continue
             competitors, unavailable = _competitors(case, group, contestants)
@@ -202,6 +206,11 @@ def _lacks(case: Case, offer: Workload | None) -> str:
     if offer is None:
         return f"does not declare the workload {case.workload}"
     values = [(axis, getattr(case, axis.name)) for axis in AXES]
+    if case.model:
+        if case.model.kind not in offer.models:
+            loads = " or ".join(KINDS[kind] for kind in offer.models) or "none"
+            return f"does not load {KINDS[case.model.kind]} (of your own models it loads {loads})"
+        values = [(axis, value) for axis, value in values if axis.name not in OF_MODEL]
     missing = [f"{axis.name} {value}" for axis, value in values if not offer.supports(axis, case.workload, value)]
     missing += [f"device {case.device}"] if case.device not in offer.devices else []
     sizes = offer.sizes.get(case.network or "", ())

@@ -13,11 +13,13 @@ from launcher.plan.cases import doubled, expand, reads_data, refused, workloads_
 from launcher.plan.discovery import Contestant, choose, discover
 from launcher.plan.left_out import left_out
 from launcher.plan.overrides import overridden
+from launcher.plan.own_model import WORKLOAD, own_model
 from launcher.plan.profile import Profile, load_profile
 from launcher.plan.validation import variants
 from launcher.text import seconds
 from method.statistic import STEP_WORKLOADS
 from runners.harness.case import Case
+from runners.harness.own_model import OwnModel
 from runners.harness.run import PlannedCase, Stopping, cuts_planned
 
 
@@ -28,7 +30,8 @@ class Draft:
     `elsewhere` says in a sentence which cases the profile has on another device only, `left_out` in a line for each
     workload what the frameworks offer beyond the cases.
     `reading` are the workloads that read data, from `sources`; `expected` is what these are likely to come to. The time
-    budget bounds planned blocks only where `budget_cuts_planned`. `titles` has names as people write them.
+    budget bounds planned blocks only where `budget_cuts_planned`. `titles` has names as people write them. `model` is
+    the user's own model.
     """
 
     profile: Profile
@@ -42,6 +45,7 @@ class Draft:
     budget_seconds: float | None
     budget_cuts_planned: bool
     titles: dict[str, str]
+    model: OwnModel | None
 
 
 def draft(root: Path, options: Options) -> Draft:
@@ -57,15 +61,25 @@ def draft(root: Path, options: Options) -> Draft:
         groups = [group.model_copy(update={"timeout": None}) for group in profile.cases]
         profile = profile.model_copy(update={"timeout": options.timeout, "cases": groups})
     profile, elsewhere = _on_device(profile, options)
-    profile = overridden(profile, options.workloads, options.overrides, lambda name: variants(name, everyone))
-    workloads = workloads_of(profile, options.workloads, everyone)
+    own = own_model(options)
+    wanted = [WORKLOAD] if own else options.workloads
+    profile = overridden(profile, wanted, options.overrides, lambda name: variants(name, everyone))
+    workloads = workloads_of(profile, wanted, everyone)
     if not workloads:
-        raise UsageError(f"profile {options.profile} has no case of workload {', '.join(options.workloads)}")
+        raise UsageError(f"profile {options.profile} has no case of workload {', '.join(wanted)}")
     reading = [name for name in workloads if reads_data(name, everyone)]
     found = sources(root, options.data or profile.data, reading, options.strict) if reading else []
     data = assign(reading, [(source, expected(source)) for source in found])
     cases = expand(
-        profile, workloads, contestants, everyone, options.device, data.references(), options.blocks, options.filter
+        profile,
+        workloads,
+        contestants,
+        everyone,
+        options.device,
+        data.references(),
+        options.blocks,
+        options.filter,
+        own,
     )
     if not cases:
         raise UsageError(f"no case matches --filter {options.filter!r}; `make plan` without FILTER lists all")
@@ -78,9 +92,10 @@ def draft(root: Path, options: Options) -> Draft:
         cases = [refused(one, "UNSUPPORTED", _too_many_workers(one.case, cpus)) for one in cases]
     stopping = Stopping(**profile.stopping.model_dump()) if profile.stopping and options.blocks is None else None
     cuts = cuts_planned(stopping, options.given)
+    model = own.model if own else None
     titles = {name: one.declaration.title for name, one in everyone.items() if one.declaration}
     gone, budget = list(left_out(cases, contestants, everyone, options.device)), _budget(profile, options)
-    return Draft(profile, cases, elsewhere, gone, reading, found, data, stopping, budget, cuts, titles)
+    return Draft(profile, cases, elsewhere, gone, reading, found, data, stopping, budget, cuts, titles, model)
 
 
 def _on_device(profile: Profile, options: Options) -> tuple[Profile, str]:

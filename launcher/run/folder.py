@@ -10,10 +10,12 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from launcher.errors import UsageError, require_name
+from launcher.plan.own_model import named
 from method.schedule import Replicate
 from method.validity import EVIDENCE, refusal
 from runners.harness import strict_json
 from runners.harness.files import read_regular
+from runners.harness.own_model import OwnModel
 from runners.harness.record import DAMAGED, NO_RECORD, RECORD_BYTES, SCHEMA_VERSION, Record
 from runners.harness.run import PILOTS, RUN_BYTES, RUN_NAME, RUN_VERSION, Run, impossible, write_run
 
@@ -126,6 +128,11 @@ def path_to_text(path: Path) -> str:
 def text_to_path(text: str) -> Path:
     """The path that `path_to_text` made this of."""
     return Path(os.fsdecode(text.encode("latin-1")))
+
+
+def model_of(run: Run) -> OwnModel:
+    """The user's own model, from the path that the run keeps."""
+    return named(os.fsdecode(run.model.encode("latin-1")))
 
 
 _RECORD: TypeAdapter[Record] = TypeAdapter(Record)

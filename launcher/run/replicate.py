@@ -13,8 +13,9 @@ from launcher.engines.engine import Engine, Job, Outcome
 from launcher.engines.log import MOST_BYTES as LOG_BYTES
 from launcher.engines.outcomes import failure
 from launcher.errors import NotReady
+from launcher.plan.own_model import is_still as is_still_model
 from launcher.run.arguments import case_arguments, order_arguments
-from launcher.run.folder import BadRecord, RunFolder, read_record
+from launcher.run.folder import BadRecord, RunFolder, model_of, read_record
 from launcher.stop import POLL_SECONDS, Ending, Stop
 from method.schedule import Replicate
 from runners.harness.case import Block
@@ -85,6 +86,7 @@ class Replicator:
             timeout=planned.timeout,
             manifest=dataset.path if dataset else None,
             data=dataset.root if dataset else None,
+            model=model_of(self._run) if case.model else None,
             provenance={"commit": self._run.commit, "dirty": self._run.dirty},
             processes=case.processes or 1,
         )
@@ -133,6 +135,9 @@ class Replicator:
         if outcome.ending is Ending.EXITED and case.dataset and not is_still(self._datasets[case.workload], case):
             status, message = Status.INVALID, f"{job.manifest}: the data changed during the run; start a new run"
             reason = Failure("DATA", message, outcome.code, reason.log_tail)
+        if outcome.ending is Ending.EXITED and case.model and not is_still_model(model_of(self._run), case):
+            status, message = Status.INVALID, f"{job.model}: the file changed during the run; start a new run"
+            reason = Failure("MODEL", message, outcome.code, reason.log_tail)
         record = Record(
             schema_version=SCHEMA_VERSION,
             record_id=replicate.record_id,

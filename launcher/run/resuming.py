@@ -6,7 +6,8 @@ from launcher.datasets.assignment import Dataset, is_still, read
 from launcher.errors import UsageError
 from launcher.options import SETTINGS, USUAL, Options
 from launcher.plan.estimate import spent
-from launcher.run.folder import RunFolder, load, text_to_path
+from launcher.plan.own_model import is_still as is_still_model
+from launcher.run.folder import RunFolder, load, model_of, text_to_path
 from launcher.run.session import Session
 from runners.harness.run import Run, RunState
 
@@ -28,6 +29,9 @@ def resume(folder: RunFolder, options: Options) -> Session:
     elif options.budget is not None and (options.budget != run.budget_seconds or not run.budget_cuts_planned):
         settings = run.settings | {"budget": options.given["budget"]}
         run = dataclasses.replace(run, budget_seconds=options.budget, settings=settings)
+    for case in (one.case for one in run.cases if one.competitors and one.case.model):
+        if not is_still_model(model := model_of(run), case):
+            raise UsageError(f"{model}: it changed since run {run.run_id} began, or is gone; start a new run")
     return Session(folder, dataclasses.replace(run, state=RunState.RUNNING), datasets_of(run, folder))
 
 

@@ -96,7 +96,7 @@ class Skipping:
 
 def _difference(left: Check, right: Check, case: Case) -> str | None:
     try:
-        return disagreement(left, right, case.precision, case.workload)
+        return disagreement(left, right, case.precision, case.evidence)
     except (IndexError, KeyError) as error:
         return f"their checks cannot be compared ({type(error).__name__}: {error})"
 

@@ -6,6 +6,7 @@ The launcher asks before it spends more blocks on a case, the aggregator before 
 import math
 from collections.abc import Mapping, Sequence
 
+from runners.harness.case import OWN_MODEL
 from runners.harness.record import Check, DeliveredImages
 
 LOGITS_TOLERANCE = {"fp32": 1e-4, "tf32": 2e-2, "bf16": 2e-2, "fp16": 2e-2}
@@ -36,6 +37,7 @@ _MODEL = ("trainable", "non_trainable", "weights_digest", "logits_sketch")
 _PIXELS = ("delivered_items", "pixel_mean_difference", "pixel_worst_image")
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "infer": _MODEL,
+    OWN_MODEL: ("logits_sketch",),
     "roof": ("logits_sketch",),
     "train": (*_MODEL, "losses"),
     "scale": (*_MODEL, "losses", "gradient_difference"),
@@ -43,10 +45,10 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
     "load": _PIXELS,
     "fit": (*_MODEL, "losses", *_PIXELS, "accuracy", "accuracy_restored"),
 }
-"""The evidence that a comparison requires, by workload. For other workloads no evidence is required."""
+"""The evidence that a comparison requires, by `Case.evidence`. For other workloads no evidence is required."""
 
 
-def disagreement(left: Check, right: Check, precision: str, workload: str) -> str | None:
+def disagreement(left: Check, right: Check, precision: str, evidence: str) -> str | None:
     """One sentence on why the two checks do not show the same work, or None if they do."""
     for name in ("trainable", "non_trainable", "weights_digest", "delivered_items"):
         ours, theirs = getattr(left, name), getattr(right, name)
@@ -57,7 +59,7 @@ def disagreement(left: Check, right: Check, precision: str, workload: str) -> st
         or _loss_disagreement(left, right, precision)
         or _images_disagree(left.images, right.images)
     )
-    return reason or _missing(left, right, REQUIRED.get(workload, ()))
+    return reason or _missing(left, right, REQUIRED.get(evidence, ()))
 
 
 def relative_error(left: Sequence[float], right: Sequence[float]) -> float:

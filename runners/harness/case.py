@@ -26,9 +26,24 @@ class DatasetRef:
     bytes: int
 
 
+@dataclass(frozen=True)
+class ModelRef:
+    """A user's own model. `kind` is `onnx` or `function`.
+
+    `digest` covers the bytes of the file that the user named and, of an ONNX file, the files of its weights.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    kind: str
+    digest: str
+    bytes: int
+
+
 STEPS = ("train", "infer")
 NETWORKS = (*STEPS, "scale", "fit", "export")
 """The workloads of networks."""
+OWN_MODEL = "own model"
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,9 @@ class Case:
         option="sizes",
         chosen_for=(*STEPS, "scale", "export"),
         mandatory=True,
+    )
+    input_shape: str | None = axis(
+        "shape of one input of your own model, without the batch, such as 3x224x224", {}, mandatory=True
     )
     batch_size: int = axis(
         "images a step",
@@ -178,6 +196,12 @@ class Case:
         mandatory=True,
     )
     dataset: DatasetRef | None = None
+    model: ModelRef | None = None
+
+    @property
+    def evidence(self) -> str:
+        """What kind of evidence a comparison requires: a key of REQUIRED in agreement.py."""
+        return OWN_MODEL if self.model else self.workload
 
     @property
     def key(self) -> str:

@@ -15,6 +15,7 @@ from runners.harness.expected import NOT_COMPARED, shortcoming
 from runners.harness.host import writing_remedy
 from runners.harness.manifest import Manifest, ManifestError, read_manifest, splits_read
 from runners.harness.options import USAGE, Options, read
+from runners.harness.own_model import ModelError
 from runners.harness.record import SCHEMA_VERSION, Record, Status, provenance, write_record
 from runners.harness.replicate import attempt
 from runners.harness.terminal import shown
@@ -47,7 +48,7 @@ def _run(framework: Framework, argv: list[str] | None) -> int:
         return 0
     try:
         case, manifest = _case(options)
-    except ManifestError as error:
+    except (ManifestError, ModelError) as error:
         print(shown(str(error)), file=sys.stderr)
         return USAGE
     own = rank.own()
@@ -103,7 +104,8 @@ def _case(options: Options) -> tuple[Case, Manifest | None]:
     manifest = read_manifest(options.manifest) if options.manifest else None
     dataset = manifest.reference(*splits_read(options.workload, manifest)) if manifest else None
     values = {axis.name: getattr(given, axis.name) for axis in AXES}
-    return Case(options.workload, given.device, dataset=dataset, **values), manifest
+    model = options.model.reference() if options.model else None
+    return Case(options.workload, given.device, dataset=dataset, model=model, **values), manifest
 
 
 def _writable(folder: Path) -> bool:

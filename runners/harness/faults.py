@@ -12,7 +12,7 @@ from multiprocessing.process import BaseProcess
 from runners.harness import full_memory
 from runners.harness.manifest import ManifestError
 from runners.harness.record import Failure, Status, log_tail
-from runners.harness.workload import Invalid, Unsupported
+from runners.harness.workload import Invalid, Unsupported, Unusable
 
 
 def fault(framework: str, device: str, error: Exception, killed_for_memory: bool = False) -> tuple[Status, Failure]:
@@ -28,6 +28,9 @@ def fault(framework: str, device: str, error: Exception, killed_for_memory: bool
         return Status.UNSUPPORTED, Failure("UNSUPPORTED", str(error))
     if isinstance(error, Invalid):
         return Status.INVALID, Failure(error.kind, str(error))
+    if isinstance(error, Unusable):
+        cause = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
+        return Status.FAILED, Failure("MODEL", str(error), log_tail=log_tail(cause))
     if isinstance(error, ManifestError):
         return Status.INVALID, Failure("DATA", str(error))
     text = "".join(traceback.format_exception(error))

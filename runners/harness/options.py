@@ -16,8 +16,10 @@ from runners.harness.case import AXES, Block, Competitor
 from runners.harness.clock import wall_time
 from runners.harness.expected import BATCH_SIZE
 from runners.harness.host import visible_cpus
+from runners.harness.own_model import FORMS, KINDS, OF_MODEL, OWN, PRECISIONS, ModelError, OwnModel, located
 from runners.harness.precision import lacking
 from runners.harness.sampling import Sampling
+from runners.harness.terminal import shown
 from runners.harness.workload import Framework, Workload
 
 USAGE = 2
@@ -41,6 +43,7 @@ class Options:
     check_only: bool
     slowdown: float
     compiler_cache: Path | None
+    model: OwnModel | None
 
 
 class _Parser(argparse.ArgumentParser):
@@ -77,6 +80,7 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     for axis in AXES:
         kind = {"action": argparse.BooleanOptionalAction} if axis.kind is bool else {"type": _typed(axis)}
         add(f"--{axis.flag}", help=_described(axis), **kind)
+    add("--model", default="", help=f"infer: your own model instead of a network: {FORMS}")
     add("--device", default="cpu", choices=("cpu", "gpu"))
     add("--threads", type=_positive, default=visible_cpus(), help="compute threads (default: the visible CPUs)")
     add("--manifest", type=Path, help="manifest.json of the data set (load, fit)")
@@ -115,6 +119,7 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
     offered = framework.workloads.get(given.workload)
     if offered is None:
         parse.error(f"unknown workload {given.workload!r}; {suggestion(given.workload, tuple(framework.workloads))}")
+    own = _own_model(parse, given, offered)
     if given.check and given.batch_size is None:
         given.batch_size = BATCH_SIZE
     given.variant = given.variant or offered.variants[0]
@@ -150,12 +155,41 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
         check_only=given.check,
         slowdown=given.inject_slowdown,
         compiler_cache=given.compiler_cache,
+        model=own,
     )
+
+
+def _own_model(parse: argparse.ArgumentParser, given: argparse.Namespace, offered: Workload) -> OwnModel | None:
+    """The user's own model, if one is given. Sets the axes that follow from it."""
+    if not given.model:
+        if given.input_shape or str(given.network).startswith(OWN):
+            parse.error(f"--input-shape and networks called {OWN}… are for your own model; give it with --model")
+        return None
+    if not offered.models:
+        parse.error(f"--model: {parse.prog} loads no model of your own for {given.workload}")
+    try:
+        own = located(given.model)
+        if own.kind not in offered.models:
+            parse.error(f"--model: {parse.prog} does not load {KINDS[own.kind]}")
+        if given.network not in (None, own.network) or given.input_size is not None:
+            parse.error("--model: leave out --network and --input-size; --input-shape 3,224,224 gives the shape")
+        if given.precision not in (None, *PRECISIONS):
+            parse.error(f"--model: your own model is measured in {' or '.join(PRECISIONS)}, not in {given.precision}")
+        given.network, given.input_shape = own.network, own.input_shape(given.input_shape or "")
+        if own.fixed_batch:
+            given.batch_size = given.batch_size or own.fixed_batch
+            if given.batch_size != own.fixed_batch:
+                parse.error(f"--batch-size {given.batch_size}: {own.path} is made for a batch of {own.fixed_batch}")
+    except ModelError as error:
+        parse.error(shown(str(error)))
+    return own
 
 
 def _complete(parse: argparse.ArgumentParser, given: argparse.Namespace, offered: Workload) -> None:
     """Give every axis of the workload a value; refuse axes that it does not have and values that are not offered."""
     for axis in AXES:
+        if given.model and axis.name in OF_MODEL:
+            continue
         value, usual = getattr(given, axis.name), _usual(axis, given, offered)
         valid = getattr(offered, axis.offers) if axis.offers else ()
         if value is not None and usual is None:
@@ -193,6 +227,8 @@ def _require_valid(parse: argparse.ArgumentParser, name: str, value: str, valid:
 def _described(axis: Axis) -> str:
     """The axis in `--help`: its meaning, its workloads, its default."""
     usual = axis.usual if isinstance(axis.usual, Mapping) else {"": axis.usual}
+    if not usual:
+        return axis.help
     values = dict.fromkeys("off" if value is False else str(value) for value in usual.values())
     checked = f"; with --check {BATCH_SIZE}, as in the stored evidence" if axis.name == "batch_size" else ""
     where = f" ({', '.join(usual)})" if "" not in usual else ""

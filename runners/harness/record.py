@@ -31,7 +31,8 @@ SCHEMA_HISTORY = {
     9: "host: the first package is the framework's own",
     10: "settings: the UUID of the GPU; resources: energy of all CPU packages with their memory, and of the GPU",
     11: "scale: the processes that share a step; their gradients beside the gradients of one process",
-    12: "export: the file's size, and its logits beside its source's; fit: training images as the network gets them",
+    12: "export: its file beside its source; fit: images as the network gets them; infer: a user's own model, its "
+    "digest and the shape of its input",
 }
 
 RECORD_BYTES = 32 * 2**20
@@ -60,7 +61,7 @@ class Failure:
     """Why a replicate is not `ok`.
 
     `kind` is a short constant that a table shows in the cell: BUILD, OOM(host), OOM(gpu), CRASH(SIGSEGV), SHM,
-    TIMEOUT, LOST, RECORD, INVALID, PARITY, PARAMETERS, DATA, DEVICE, UNSUPPORTED, ERROR …
+    TIMEOUT, LOST, RECORD, INVALID, PARITY, PARAMETERS, DATA, DEVICE, MODEL, UNSUPPORTED, ERROR …
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -212,6 +213,8 @@ class Check:
     arrays of a network, between the mean gradient of all processes and the gradient of one process on the whole batch.
     `file_bytes` is the size of an exported file with its weights. `export_difference` is the relative difference
     between its logits, computed by a runtime of its format, and the logits of the model that was exported.
+    `parameters` counts the parameters of a user's own model as the framework holds them. It is not compared, because
+    frameworks hold a model in different forms.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -235,6 +238,7 @@ class Check:
     file_bytes: int | None = None
     export_difference: float | None = None
     images: DeliveredImages | None = None
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)

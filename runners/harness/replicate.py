@@ -22,6 +22,7 @@ from runners.harness.lockstep import follow, leading
 from runners.harness.loop import GROUP_STEPS, quiet_collector, sample_deliveries, sample_groups, sample_steps
 from runners.harness.manifest import Manifest, splits_read, verify_bytes
 from runners.harness.options import Options
+from runners.harness.own_code import explained
 from runners.harness.record import Check, Epoch, Record, Samples
 from runners.harness.slowdown import slowed
 from runners.harness.stages import time_further, time_stages
@@ -40,6 +41,8 @@ def attempt(framework: Framework, options: Options, record: Record, manifest: Ma
         return _replicate(framework, options, record, manifest, scratch)
     except Exception as error:  # the process's edge: an unexpected error becomes a record too
         together.claim()
+        if options.model:
+            error = explained(error, options.model, framework.name)
         status, failure = fault(framework.name, record.case.device, error, memory.killed_processes() > killed_before)
     facts, unknown = host(framework.distributions, record.case.device)
     return dataclasses.replace(record, status=status, error=failure, host=facts, unknown=unknown)
@@ -62,11 +65,11 @@ def _replicate(
         (compiled / CUDA_CACHE).mkdir(exist_ok=True)
         os.environ["CUDA_CACHE_PATH"] = str(compiled / CUDA_CACHE)
     began = now_ns()
-    workload = _workload_module(framework, case.workload)
+    workload = _workload_module(framework, "own_model" if case.model else case.workload)
     import_ns = now_ns() - began
     # `load` measures a loader's workers, so the framework computes on one thread in each of them.
     threads = 1 if case.workload == "load" else options.threads // own.count
-    request = Request(case, record.competitor, threads, scratch, compiled, manifest, data_root, own)
+    request = Request(case, record.competitor, threads, scratch, compiled, manifest, data_root, own, options.model)
     began = now_ns()
     work = workload.prepare(request)
     setup_ns = now_ns() - began
@@ -250,6 +253,9 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
         bytes_per_step=work.bytes,
         pipeline=list(work.pipeline()),
     )
+    if options.model:
+        cost = ("samples.flops_per_step", "samples.bytes_per_step")
+        unknown |= dict.fromkeys(cost, "the layers of a user's own model are not known")
     if not groups:
         unknown["samples.group_ns"] = "measured only for steps on a GPU"
     return _Timed(samples, ticks, energy, (health_before, health_after), unknown=unknown)

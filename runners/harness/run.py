@@ -13,10 +13,11 @@ from runners.harness.case import STRICT, Case, Competitor
 from runners.harness.files import write_atomically
 from runners.harness.sampling import Sampling
 
-RUN_VERSION = 6
+RUN_VERSION = 7
 """Version 1 had another order, no pilots and no stopping rule. Version 2 stopped on width alone and could not be
 continued. In version 3 all programs of a case shared the longest warm-up. Up to version 4 the order was drawn from the
-labels of the cases. Up to version 5 half of the plan was in a second file."""
+labels of the cases. Up to version 5 half of the plan was in a second file.
+Version 7 added the user's own model."""
 ORDER_SINCE = 5
 """The first version with today's order of replicates."""
 RUN_NAME = "run.json"
@@ -147,11 +148,11 @@ class Run:
     Each time that a user continues a finished run, `continued` gets the number of extensions up to then.
 
     Replicates start with the other fields. `gpu` is the UUID of their GPU, empty for a run on CPUs. `manifests` has the
-    manifest's path for each workload, its bytes decoded as Latin-1. `builds` has the build of each program. `commit`
-    and `dirty` are the state of the sources when the run began. `pilots` is the number of pilots that each competitor
-    still needs. `slowdown` is the factor by which the second label of an A/A run is slowed. `titles` has the names of
-    frameworks as people write them. `at_once` is the number of blocks that run at the same time, each on a node of a
-    cluster: so many cases get further blocks together.
+    manifest's path for each workload, its bytes decoded as Latin-1; `model` is the path of the user's own model,
+    decoded alike. `builds` has the build of each program. `commit` and `dirty` are the state of the sources when the
+    run began. `pilots` is the number of pilots that each competitor still needs. `slowdown` is the factor by which the
+    second label of an A/A run is slowed. `titles` has the names of frameworks as people write them. `at_once` is the
+    number of blocks that run at the same time, each on a node of a cluster: so many cases get further blocks together.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -177,6 +178,7 @@ class Run:
     shm_bytes: int = 2**31
     gpu: str = ""
     manifests: dict[str, str] = field(default_factory=dict)
+    model: str = ""
     builds: dict[str, Build] = field(default_factory=dict)
     commit: str | None = None
     dirty: bool | None = None

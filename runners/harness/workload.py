@@ -14,6 +14,7 @@ from pathlib import Path
 from runners.harness.axes import Axis, Value
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import Manifest
+from runners.harness.own_model import OwnModel
 from runners.harness.rank import SINGLE, Rank
 from runners.harness.record import Check, PipelineStage
 
@@ -28,6 +29,10 @@ class Invalid(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class Unusable(Exception):
+    """A user's own model cannot be measured: it fails, or is no model for this framework. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class Workload:
     global_batches: tuple[str, ...] = ("fixed", "growing")
     formats: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
 
     @property
     def every_loader(self) -> tuple[str, ...]:
@@ -93,9 +99,9 @@ class Request:
     """Everything that a workload needs to prepare one replicate.
 
     `threads` is the number of compute threads that every competitor must use, in each of its processes. `rank` is this
-    process's place among them. `scratch` is an empty writable folder,
-    removed afterwards. `compiler_cache` is a writable folder for compiled code, shared by the replicates of this
-    competitor on this case. `manifest` and `data_root` are None if the case has no data set.
+    process's place among them. `scratch` is an empty writable folder, removed afterwards. `model` is the user's own
+    model, if the case has one. `compiler_cache` is a writable folder for compiled code, shared by the replicates of
+    this competitor on this case. `manifest` and `data_root` are None if the case has no data set.
     """
 
     case: Case
@@ -106,6 +112,7 @@ class Request:
     manifest: Manifest | None = None
     data_root: Path | None = None
     rank: Rank = SINGLE
+    model: OwnModel | None = None
 
 
 @dataclass(frozen=True)

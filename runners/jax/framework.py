@@ -5,7 +5,7 @@ from runners.reference.layers import CLASSES, SCALED, SIZES
 
 STEPS = {"networks": tuple(CLASSES), "sizes": SIZES, "scopes": ("compute", "transfer+compute")}
 TRAIN = Workload(("jit", "eager"), precisions=("fp32", "tf32"), **STEPS)
-INFER = Workload(("jit", "eager"), precisions=("fp32", "tf32", "bf16", "fp16"), **STEPS)
+INFER = Workload(("jit", "eager"), precisions=("fp32", "tf32", "bf16", "fp16"), models=("function",), **STEPS)
 SCALE = Workload(("jit",), networks=SCALED, sizes=SIZES)
 EXPORT = Workload(("jax2tf",), networks=tuple(CLASSES), sizes=SIZES, formats=("tflite",), devices=("cpu",))
 WORKLOADS = {"train": TRAIN, "infer": INFER, "scale": SCALE, "export": EXPORT}

@@ -1,5 +1,6 @@
 """LiteRT's settings, set for a request and read back for the record."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ def configure(request: Request) -> None:
         raise Invalid("DEVICE", "a GPU was requested, Levelfield runs LiteRT on a CPU only")
 
 
-def interpreter_of(request: Request, path: Path) -> Interpreter:
-    """An interpreter of the model in a file, with its tensors allocated."""
+def interpreter_of(request: Request, path: Path, shape: Sequence[int] = ()) -> Interpreter:
+    """An interpreter of the model in a file, with its tensors allocated, its input in this shape if one is given."""
     interpreter = Interpreter(str(path), num_threads=request.threads)
+    if shape:
+        interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], shape, strict=True)
     interpreter.allocate_tensors()
     return interpreter
 

@@ -13,6 +13,7 @@ FRAMEWORK = Framework(
             sizes=SIZES,
             scopes=("compute", "transfer+compute"),
             precisions=("fp32", "tf32", "fp16"),
+            models=("onnx", "function"),
         ),
     },
     title="ONNX Runtime",

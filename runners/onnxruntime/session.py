@@ -1,14 +1,15 @@
 """Opens a session: on the request's device alone, with the request's threads, default or tuned."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import onnxruntime as ort
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 from runners.harness.workload import Invalid, Request
-from runners.onnxruntime.graph import INPUT, OUTPUT
 
 PLACES = {"cpu": "cpu", "gpu": "cuda"}
 PROVIDERS = {"cpu": "CPUExecutionProvider", "gpu": "CUDAExecutionProvider"}
@@ -21,14 +22,18 @@ NO_DEVICE = re.compile(r"CUDA failure (?!2:)\d+: [^;\n]*[^;\s]")
 """The part of CUDA's long message that says why no GPU can be used. Failure 2 means full memory."""
 
 
-def open_session(request: Request, model: Path | bytes) -> ort.InferenceSession:
-    """A session on the request's device. Raises Invalid.
+def open_session(
+    request: Request, model: Path | bytes, sizes: Mapping[str, int] = MappingProxyType({})
+) -> ort.InferenceSession:
+    """A session on the request's device. `sizes` fixes dimensions that the model leaves open. Raises Invalid.
 
     By default execution is sequential and all graph optimisations are on; the record's `effective` shows both.
     """
     case, tuned = request.case, request.competitor.variant == "tuned"
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = request.threads
+    for name, size in sizes.items():
+        options.add_free_dimension_override_by_name(name, size)
     provider: dict[str, str] = {}
     if case.device == "gpu":
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
@@ -56,16 +61,20 @@ def open_session(request: Request, model: Path | bytes) -> ort.InferenceSession:
 
 def bind(
     request: Request, session: ort.InferenceSession, images: np.ndarray
-) -> tuple[ort.IOBinding, ort.OrtValue, ort.OrtValue]:
+) -> tuple[ort.IOBinding, ort.OrtValue, ort.OrtValue | None]:
     """Bind the session's input and output to memory on the request's device. Returns (binding, input, output).
 
-    The input holds `images`; on a CPU it shares their memory.
+    The input holds `images`; on a CPU it shares their memory. The output is None if the session does not know its
+    shape; then each run makes one.
     """
     place = PLACES[request.case.device]
-    [result] = session.get_outputs()
-    given = ort.OrtValue.ortvalue_from_numpy(images, place, 0)
-    computed = ort.OrtValue.ortvalue_from_shape_and_type(result.shape, TYPES[result.type], place, 0)
+    [[images_input], [result]] = session.get_inputs(), session.get_outputs()
+    given, computed = ort.OrtValue.ortvalue_from_numpy(images, place, 0), None
     binding = session.io_binding()
-    binding.bind_ortvalue_input(INPUT, given)
-    binding.bind_ortvalue_output(OUTPUT, computed)
+    binding.bind_ortvalue_input(images_input.name, given)
+    if all(isinstance(size, int) for size in result.shape):
+        computed = ort.OrtValue.ortvalue_from_shape_and_type(result.shape, TYPES[result.type], place, 0)
+        binding.bind_ortvalue_output(result.name, computed)
+    else:
+        binding.bind_output(result.name, place)
     return binding, given, computed

@@ -1,5 +1,7 @@
 """The declaration of PyTorch, which needs no PyTorch installed."""
 
+from dataclasses import replace
+
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, FIT_SIZES, SCALED, SIZES
 
@@ -18,7 +20,7 @@ FRAMEWORK = Framework(
     distributions=("torch", "torchvision", "spdl", "opencv-python-headless", "onnxscript"),
     workloads={
         "train": STEPS,
-        "infer": STEPS,
+        "infer": replace(STEPS, models=("function",)),
         "scale": Workload(("eager",), networks=SCALED, sizes=SIZES),
         "export": Workload(
             ("dynamo", "script"), networks=tuple(CLASSES), sizes=SIZES, formats=("onnx",), devices=("cpu",)

@@ -53,9 +53,20 @@ def inference(
     assert_parameters(case.network, CLASSES[case.network], parameters)
 
     def check() -> Check:
-        return model_check(request, CLASSES[case.network], parameters, reference_logits(request, logits))
+        reference = images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)
+        found = in_timed_shape(logits, reference, case.batch_size)
+        return model_check(request, CLASSES[case.network], parameters, found)
 
     return step_work(request, step, synchronize, check, seen, stages, close)
+
+
+def in_timed_shape(logits: Logits, reference: Array, batch_size: int) -> NDArray[np.float64]:
+    """The logits of the reference batch, which `reference` begins with.
+
+    They are computed a batch at a time, because another shape would be compiled again.
+    """
+    parts = np.split(reference, len(reference) // batch_size)
+    return np.concatenate([np.asarray(logits(part), np.float64) for part in parts])[:REFERENCE_IMAGES]
 
 
 def training(
@@ -144,14 +155,6 @@ def assert_parameters(network: str, classes: int, found: Mapping[str, int]) -> N
     for name, size in wanted.items():
         if found[name] != size:
             raise Invalid("PARAMETERS", f"{name} has {found[name]} elements, the reference {size}")
-
-
-def reference_logits(request: Request, logits: Logits) -> NDArray[np.float64]:
-    """The logits of the reference batch, computed in the timed shape, because another shape would be compiled again."""
-    case = request.case
-    reference = images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)
-    parts = np.split(reference, len(reference) // case.batch_size)
-    return np.concatenate([np.asarray(logits(part), np.float64) for part in parts])[:REFERENCE_IMAGES]
 
 
 def model_check(request: Request, classes: int, parameters: Mapping[str, int], logits: NDArray[np.float64]) -> Check:

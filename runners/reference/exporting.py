@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from runners.harness.agreement import LOGITS_TOLERANCE
 from runners.harness.record import Check
 from runners.harness.workload import Invalid, OnceWork, Request, Seen
-from runners.reference.evidence import Logits, assert_parameters, model_check, reference_logits
+from runners.reference.batch import REFERENCE_IMAGES, images
+from runners.reference.evidence import Logits, assert_parameters, in_timed_shape, model_check
 from runners.reference.layers import CLASSES
 from runners.reference.weights import Array
 
@@ -56,8 +57,9 @@ def exporting(
         size = sum(file.stat().st_size for file in folder.iterdir())
         if not path.is_file():
             raise Invalid("EXPORT", f"the exporter left no file of the name {path.name}")
-        wanted = reference_logits(request, source)
-        found = reference_logits(request, lambda part: exported(path, part))
+        reference = images(case.seed, max(case.batch_size, REFERENCE_IMAGES), case.input_size)
+        wanted = in_timed_shape(source, reference, case.batch_size)
+        found = in_timed_shape(lambda part: exported(path, part), reference, case.batch_size)
         difference, allowed = float(np.linalg.norm(found - wanted) / np.linalg.norm(wanted)), LOGITS_TOLERANCE["fp32"]
         if not difference <= allowed:
             told = f"logits of the exported file differ by {difference:.1e} from the model's, allowed {allowed:.0e}"

@@ -9,6 +9,8 @@ from runners.harness.workload import Invalid
 from runners.reference.stream import stream
 
 SKETCH_SIZE = 64
+PART = 1 << 16
+"""Logits at a time: the signs of all pixels of a large output would take gigabytes."""
 
 
 def sketch(logits: np.ndarray[tuple[int, ...], np.dtype[Any]]) -> list[float]:
@@ -21,6 +23,9 @@ def sketch(logits: np.ndarray[tuple[int, ...], np.dtype[Any]]) -> list[float]:
     flat = np.asarray(logits, dtype=np.float64).ravel()
     if not np.isfinite(flat).all():
         raise Invalid("LOGITS", "logits of the reference batch are not finite numbers")
-    bits = stream(0, f"sketch/{flat.size}").random_raw(flat.size)[:, None] >> np.arange(SKETCH_SIZE, dtype=np.uint64)
-    signs = (bits & np.uint64(1)).astype(np.float64) * 2.0 - 1.0
-    return [float(value) for value in flat @ signs / math.sqrt(SKETCH_SIZE)]
+    source, total = stream(0, f"sketch/{flat.size}"), np.zeros(SKETCH_SIZE)
+    for start in range(0, flat.size, PART):
+        part = flat[start : start + PART]
+        bits = source.random_raw(part.size)[:, None] >> np.arange(SKETCH_SIZE, dtype=np.uint64)
+        total += part @ ((bits & np.uint64(1)).astype(np.float64) * 2.0 - 1.0)
+    return [float(value) for value in total / math.sqrt(SKETCH_SIZE)]

@@ -1,18 +1,21 @@
 """The declaration of TensorFlow, which needs no TensorFlow installed."""
 
+from dataclasses import replace
+
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, FIT_SIZES, SCALED, SIZES
 
 VARIANTS = ("graph", "eager", "xla", "graph_v1", "predict", "tuned")
 SCOPES = ("compute", "transfer+compute")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
+STEPS = Workload(VARIANTS, networks=tuple(CLASSES), sizes=SIZES, scopes=SCOPES, precisions=PRECISIONS)
 
 FRAMEWORK = Framework(
     name="tensorflow",
     distributions=("tensorflow", "tensorflow-cpu", "tensorflow_cpu", "keras", "tf2onnx"),
     workloads={
-        "train": Workload(VARIANTS, networks=tuple(CLASSES), sizes=SIZES, scopes=SCOPES, precisions=PRECISIONS),
-        "infer": Workload(VARIANTS, networks=tuple(CLASSES), sizes=SIZES, scopes=SCOPES, precisions=PRECISIONS),
+        "train": STEPS,
+        "infer": replace(STEPS, models=("function",)),
         "scale": Workload(("graph",), networks=SCALED, sizes=SIZES),
         "load": Workload(
             variants=("plain", "tuned"),

@@ -162,6 +162,37 @@ def test_two_versions_of_a_framework_have_an_image_each(tmp_path: Path, client: 
     }
 
 
+OWN_MODEL = """
+from pathlib import Path
+from runners.fake.infer import prepare as plain
+from runners.harness.own_code import built
+
+
+def prepare(request):
+    assert built(request, float, "a number") == 2.0
+    try:
+        Path(request.model.path.parent, "written").write_text("")
+    except OSError:
+        return plain(request)
+    raise AssertionError("the folder of the model is writable")
+"""
+
+
+def test_the_users_own_model_is_read_with_its_folder_whatever_that_is_called(tmp_path: Path) -> None:
+    tree = tree_with(tmp_path)
+    declaration = tree / "runners" / "fake" / "framework.py"
+    declaration.write_text(declaration.read_text().replace("scopes=", "models=('function',), scopes="))
+    (tree / "runners" / "fake" / "own_model.py").write_text(OWN_MODEL)
+    folder = tmp_path / os.fsdecode(b"my \xff models")
+    folder.mkdir()
+    (folder / "sibling.py").write_text("TWO = 2.0\n")
+    (folder / "m\u00f6del.py").write_text("from sibling import TWO\ndef build(framework): return TWO\n")
+    assert bench(tree, "--blocks", "1", "--model", f"{folder}/m\u00f6del.py:build", "--input-shape", "3,4,4") == 0
+    [record] = [json.loads(path.read_bytes()) for path in tree.glob("results/*/records/*.json")]
+    assert (record["status"], record["case"]["network"]) == ("ok", "own:m_del.build")
+    assert "/model/m\u00f6del.py:build" in record["command"]
+
+
 HARDENED = """
 import urllib.request
 problems = []
