@@ -72,7 +72,8 @@ def draft(root: Path, options: Options) -> Draft:
         cases = [refused(one, "UNSUPPORTED", _too_many_workers(one.case, cpus)) for one in cases]
     stopping = Stopping(**profile.stopping.model_dump()) if profile.stopping and options.blocks is None else None
     cuts = cuts_planned(stopping, options.given)
-    titles = {name: one.declaration.title for name, one in everyone.items() if one.declaration}
+    declared = [one.declaration for one in everyone.values() if one.declaration]
+    titles = {name: title for one in declared for name, title in one.titles.items()}
     return Draft(profile, cases, reading, found, data, stopping, _budget(profile, options), cuts, titles)
 
 

@@ -15,7 +15,7 @@ STEPS = Workload(
 
 FRAMEWORK = Framework(
     name="pytorch",
-    distributions=("torch", "torchvision", "spdl", "opencv-python-headless"),
+    distributions=("torch", "torchvision", "spdl", "opencv-python-headless", "webdataset"),
     workloads={
         "train": STEPS,
         "infer": STEPS,
@@ -24,11 +24,19 @@ FRAMEWORK = Framework(
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("torch", "spdl"),
-            more_loaders=("spdl_process", "opencv", "torch_threads"),
+            more_loaders=("spdl_process", "opencv", "torch_threads", "webdataset"),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
         ),
         "fit": Workload(variants=("eager", "tuned"), loaders=("torch", "spdl"), networks=("cnn4",), sizes=SIZES),
     },
     title="PyTorch",
+    loader_titles={
+        "torch": "DataLoader",
+        "torch_threads": "DataLoader in threads",
+        "opencv": "OpenCV",
+        "spdl": "SPDL",
+        "spdl_process": "SPDL in a process",
+        "webdataset": "WebDataset",
+    },
 )

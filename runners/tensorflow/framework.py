@@ -17,6 +17,7 @@ FRAMEWORK = Framework(
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("tfdata",),
+            more_loaders=("tfrecord",),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
         ),
@@ -24,4 +25,5 @@ FRAMEWORK = Framework(
         "fit": Workload(variants=("graph", "tuned"), loaders=("tfdata",), networks=("cnn4",), sizes=SIZES),
     },
     title="TensorFlow",
+    loader_titles={"tfdata": "tf.data", "tfrecord": "TFRecord"},
 )
