@@ -39,14 +39,13 @@ def main() -> int:
     print(f"{'':36} images/s{heads}  {options.blocks} blocks")
     slower = 0
     for name, found in rates.items():
-        against = [ratio_with_interval(found, rates[f"script {script}"]) for script in SCRIPTS]
+        against = [_ratio(found, rates[f"script {script}"]) for script in SCRIPTS]
         print(f"{name:36} {statistics.median(found):8.0f}" + "".join(f"{text:>32}" for text, _ in against))
         slower += name.endswith("/tuned") and any(high < 1 for _, high in against)
     return 1 if slower else 0
 
 
-def ratio_with_interval(ours: list[float], theirs: list[float]) -> tuple[str, float]:
-    """How many times as fast ours is, in words with its 95 % interval; and the upper end of the interval."""
+def _ratio(ours: list[float], theirs: list[float]) -> tuple[str, float]:
     logs = [math.log(our / their) for our, their in zip(ours, theirs, strict=True)]
     low, high = (math.exp(end) for end in interval_of_mean(logs) or (-math.inf, math.inf))
     return f"{math.exp(statistics.fmean(logs)):.2f} ({low:.2f}–{high:.2f}){' SLOWER' if high < 1 else ''}", high

@@ -76,11 +76,14 @@ def write(path: str, images: Iterable[tuple[int, int, bytes]]) -> None:
 
 def read(path: str) -> Iterator[bytes]:
     """The bytes of a shard's images."""
-    for sample in webdataset.DataPipeline(Turns([{"url": path}], endless=False), webdataset.tarfile_to_samples()):
-        yield sample[IMAGE]
+    try:
+        for sample in webdataset.DataPipeline(Turns([{"url": path}], endless=False), webdataset.tarfile_to_samples()):
+            yield sample[IMAGE]
+    except (tarfile.TarError, ValueError, KeyError, EOFError) as error:  # WebDataset adds to its arguments what it read
+        raise tarfile.ReadError(str(error.args[0]).partition(" @ ")[0]) from None
 
 
-TAR = Format("tar", "torch", write, read, (tarfile.TarError, ValueError, KeyError, EOFError))
+TAR = Format("tar", "torch", write, read, (tarfile.TarError,))
 
 
 def is_image(name: str) -> bool:

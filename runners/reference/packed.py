@@ -90,7 +90,7 @@ def _pack(folder: Path, shards: tuple[Shard, ...], items: list[Item], root: Path
         free = shutil.disk_usage(folder.parent).free
         if free < need:
             raise Invalid("DISK", f"{folder.parent}: {free / 2**20:.0f} MiB are free; {_need(need)}")
-        with tempfile.TemporaryDirectory(prefix=".packing-", dir=folder.parent) as made:
+        with tempfile.TemporaryDirectory(prefix=f".{form.name}.", suffix=".tmp", dir=folder.parent) as made:
             began, inside = now_ns(), Path(made, folder.name)
             inside.mkdir()
             for shard in shards:

@@ -58,9 +58,12 @@ def write(path: str, images: Iterable[tuple[int, int, bytes]]) -> None:
 
 
 def read(path: str) -> Iterator[bytes]:
-    """The bytes of a shard's images."""
-    for record in tf.data.TFRecordDataset(os.fsencode(path)).map(image_of):
-        yield record.numpy()
+    """The bytes of a shard's images. Raises ValueError for a damaged shard."""
+    try:
+        for image in tf.data.TFRecordDataset(os.fsencode(path)).map(image_of):
+            yield image.numpy()
+    except tf.errors.OpError as error:
+        raise ValueError(error.message.splitlines()[0].rpartition("}} ")[2]) from None
 
 
-TFRECORD = Format("tfrecord", "tfdata", write, read, (tf.errors.OpError, ValueError))
+TFRECORD = Format("tfrecord", "tfdata", write, read, (ValueError,))

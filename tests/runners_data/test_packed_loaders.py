@@ -5,6 +5,7 @@ from data_images import describe, write_kinds
 
 from runners.reference.source import Shard, Source, in_batches
 
+pytestmark = pytest.mark.timeout(400)
 KINDS = 8
 PACKED = [
     pytest.param("pytorch", "webdataset", marks=pytest.mark.frameworks("pytorch")),

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from aggregator.base.case_names import digest, group, parameters
-from aggregator.base.quantities import DASH, count, duration_range, size
+from aggregator.base.quantities import DASH, count, duration_range, ratio_of, size
 from aggregator.base.text import clean
 from aggregator.judge import metrics
 from aggregator.judge.analysis import CaseResult, Comparison
 from aggregator.judge.sides import Side
-from aggregator.report.answers import ratio_text
+from aggregator.report.across_cases import shortened
 from aggregator.report.cells import range_cell, rate_cell
 from aggregator.report.model import Cell, Table
 from aggregator.report.tables import setting_cells, setting_columns
@@ -29,7 +29,7 @@ def packed_against_loose(cases: Sequence[CaseResult], always: Sequence[str]) -> 
     rows, lines = [], []
     for result, packed, loose in found:
         compared = result.between(packed, loose)
-        ratio, interval = ratio_text(compared.paired, compared.verdict)
+        ratio, interval = ("", "") if compared.incomparable else ratio_of(compared.paired)
         blocks = count(compared.paired.n, "block") if compared.paired else ""
         rows.append(
             (
@@ -50,10 +50,10 @@ def packed_against_loose(cases: Sequence[CaseResult], always: Sequence[str]) -> 
     return Table(
         caption=(
             "The same images, as the same bytes, in shards and as single files, for loaders that decode alike. The "
-            "ratio says how many times as many images per second come from shards, with its 95 % interval. CPU time is "
-            "per image: medians (lowest–highest) over n replicates. All files are in the page cache; a disk that is "
-            "slow with many small files shows in the epoch with a cold page cache. Packing happens once in a run, "
-            "before anything is timed."
+            "ratio says how many times as many images per second come from shards, with its 95 % interval over blocks. "
+            "The verdict on a case is about its fastest loaders, whichever they are. CPU time is per image: medians "
+            "(lowest–highest) over n replicates. All files are in the page cache; a disk that is slow with many small "
+            "files shows in the epoch with a cold page cache. Packing happens once in a run, before anything is timed."
         ),
         columns=(
             *named,
@@ -63,14 +63,14 @@ def packed_against_loose(cases: Sequence[CaseResult], always: Sequence[str]) -> 
         rows=tuple(rows),
         labels=len(named) + 2,
         title=TITLE,
-        lines=tuple(lines),
+        lines=shortened(lines),
         cases=tuple(digest(result.case) for result, _, _ in found),
     )
 
 
 def _loose(result: CaseResult, side: Side) -> Side | None:
     """The side that differs from this one only in its loader, which is the one that this side's records name."""
-    names = {metrics.setting(record, LOOSE) for record in side.ok.values()} - {""}
+    names = {metrics.setting(record, LOOSE) for record in side.ok.values()} - {"", side.competitor.loader}
     wanted = [replace(side.competitor, loader=name) for name in names]
     return next((other for other in result.sides if other.ok and other.competitor in wanted), None)
 
