@@ -152,10 +152,18 @@ def _assert_version(framework: Framework, competitor: Competitor) -> None:
 
 
 def _cache_of(folder: Path, record: Record) -> Path:
-    """The compiler's cache of this competitor on this case. Code of other competitors would make it look warm."""
+    """The compiler's cache of this competitor on this case. Code of other competitors would make it look warm.
+
+    Raises Invalid if the folder cannot be written.
+    """
     identity = f"{dataclasses.astuple(record.case)} {dataclasses.astuple(record.competitor)}"
     own = folder / hashlib.sha256(identity.encode()).hexdigest()[:16]
-    own.mkdir(parents=True, exist_ok=True)
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(
+            "DISK", f"{folder}: cannot write there ({error.strerror}); --compiler-cache must be writable"
+        ) from None
     return own
 
 

@@ -69,6 +69,12 @@ def test_without_a_counterpart_there_is_no_comparison(who, settings):
     assert table_of(who, settings=settings) is None
 
 
+def test_a_single_block_has_no_ratio():
+    table = table_of([TORCH_LOADER, WEBDATASET], blocks=1)
+    assert row_of(table)["packed ÷ loose"] == "–"
+    assert table.lines[0].endswith("PyTorch (DataLoader, plain), too few blocks.")
+
+
 def test_strange_facts_of_a_record_are_dashes():
     row = row_of(
         table_of([TORCH_LOADER, WEBDATASET], settings=PACKED | {"packed_bytes": "-1", "packed_seconds": "nan"})

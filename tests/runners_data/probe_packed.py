@@ -55,7 +55,33 @@ def main(name: str, manifest_path: str, loader: str) -> None:
         damaged = next(path for path in folder.rglob("000002.*") if path.is_file())
         damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2])
         found["damaged"] = tried(1, "plain")
+    if loader == "webdataset":
+        found |= shares(module)
     json.dump(found, sys.stdout)
+
+
+def shares(module) -> dict:
+    """For 1 to 32 workers on 240 images in 32 shards: whether an epoch has each image once, and how often each worker
+    has each shard in as many epochs as there are workers."""
+    from torch.utils.data import _utils
+
+    ends = [number * 240 // 32 for number in range(33)]
+    shards = tuple(Shard(f"{number}", ends[number], ends[number + 1]) for number in range(32))
+    whole, often = True, {}
+    for workers in range(1, 33):
+        source = Source(("",) * 240, 32, "batch", workers, False, shards=shards)
+        delivered = [position for batch in module.epoch(source) for position in batch]
+        whole = whole and sorted(delivered) == list(range(240))
+    for workers in (1, 2, 4, 8, 16, 32):
+        counted = []
+        for worker in range(workers):
+            info = _utils.worker.WorkerInfo(id=worker, num_workers=workers, seed=0, dataset=None)
+            _utils.worker._worker_info = info
+            taken = itertools.islice(module.webdataset.split_by_worker(iter(module.Turns(shards, True))), 32)
+            counted += [sorted(shard.first for shard in taken)]
+        _utils.worker._worker_info = None
+        often[workers] = all(firsts == ends[:-1] for firsts in counted)
+    return {"whole": whole, "often": often}
 
 
 def without_one(source: Source) -> Source:

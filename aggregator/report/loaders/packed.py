@@ -80,7 +80,8 @@ def _sentence(result: CaseResult, compared: Comparison, ratio: str, interval: st
     case = ", ".join(filter(None, (group(result.case), parameters(result.case))))
     sides = compared.left.name, compared.right.name
     if not ratio:
-        return f"{case}: {sides[0]} and {sides[1]} cannot be compared."
+        why = "nothing shows that both do the same work" if compared.incomparable else "too few blocks"
+        return f"{case}: no ratio of {sides[0]} and {sides[1]}, {why}."
     said = ", ".join(filter(None, (interval, blocks)))
     return f"{case}: {sides[0]} is {ratio} times as fast as {sides[1]} ({said})."
 
