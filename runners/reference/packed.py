@@ -76,9 +76,16 @@ def shards_in(folder: Path, name: str, items: list[Item]) -> tuple[Shard, ...]:
 
 
 def facts(source: Source, form: Format) -> dict[str, str]:
-    """How many shards there are, their size, and how long the packing took, for the settings of a loader."""
-    made = json.loads(Path(source.shards[0].path).with_name(FACTS).read_bytes())
-    packing = {f"packed_{name}": str(value) for name, value in made.items()}
+    """How many shards there are, their size, and how long the packing took, for the settings of a loader.
+
+    Raises Invalid.
+    """
+    path = Path(source.shards[0].path).with_name(FACTS)
+    try:
+        made = json.loads(path.read_bytes())
+        packing = {f"packed_{name}": str(made[name]) for name in ("bytes", "seconds")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Invalid("DATA", f"{str(path)!r} is damaged; {_remedy(path)}") from error
     return {"shards": str(len(source.shards)), **packing, "loose_loader": form.loose}
 
 
@@ -128,6 +135,8 @@ def _verify(shard: Shard, items: list[Item], form: Format) -> None:
         if found == [(item.bytes, item.sha256) for item in items]:
             return
         fault = f"does not hold the {len(items)} images of the manifest that belong there"
-    raise Invalid(
-        "DATA", f"{shard.path!r}: {fault}; remove {str(Path(shard.path).parent)!r}, and they are packed again"
-    )
+    raise Invalid("DATA", f"{shard.path!r}: {fault}; {_remedy(Path(shard.path))}")
+
+
+def _remedy(path: Path) -> str:
+    return f"remove {str(path.parent)!r}, and the images are packed again"

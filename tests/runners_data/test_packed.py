@@ -94,6 +94,10 @@ def test_time_and_size_of_the_packing_are_kept(request_):
     assert int(known["packed_bytes"]) == sum(Path(shard.path).stat().st_size for shard in source.shards)
     assert float(known["packed_seconds"]) > 0
     assert known["loose_loader"] == "torch"
+    for damaged in ("{", "[]", "{}"):
+        Path(source.shards[0].path).with_name("packed.json").write_text(damaged)
+        with pytest.raises(Invalid, match="packed again"):
+            facts(source, PLAIN)
 
 
 def swapped(path, images):
