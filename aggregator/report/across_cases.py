@@ -79,7 +79,8 @@ def _subjects(case: Case) -> tuple[str, ...]:
     return tuple(name for name in ("network", "stage") if getattr(case, name))
 
 
-def _shortened(lines: Sequence[str]) -> tuple[str, ...]:
+def shortened(lines: Sequence[str]) -> tuple[str, ...]:
+    """The first sentences above a table, and how many rows have none."""
     further = len(lines) - MOST_LINES
     return (*lines[:MOST_LINES], *([f"{count(further, 'further row')} of the table."] if further > 0 else []))
 
@@ -114,7 +115,7 @@ def _best_settings(cases: Sequence[CaseResult], titles: Titles, is_adaptive: boo
         rows=tuple(rows),
         labels=len(named),
         title=_title("Best settings", cases[0].case),
-        lines=_shortened(lines),
+        lines=shortened(lines),
     )
 
 
@@ -264,7 +265,7 @@ def _families(ratios: Sequence[FamilyRatio], titles: Titles) -> Table:
     rest = parameters(first, *SIZES, *CHOSEN)
     title = f"{_title('Families of networks', first)}{rest and f', {rest}'}"
     heads = ("family", "compared", "times as fast", "cases")
-    return Table(caption, heads, tuple(rows), 2, title, lines=_shortened(lines))
+    return Table(caption, heads, tuple(rows), 2, title, lines=shortened(lines))
 
 
 def _family(one: FamilyRatio) -> str:

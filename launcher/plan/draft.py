@@ -93,7 +93,8 @@ def draft(root: Path, options: Options) -> Draft:
     stopping = Stopping(**profile.stopping.model_dump()) if profile.stopping and options.blocks is None else None
     cuts = cuts_planned(stopping, options.given)
     model = own.model if own else None
-    titles = {name: one.declaration.title for name, one in everyone.items() if one.declaration}
+    declared = [one.declaration for one in everyone.values() if one.declaration]
+    titles = {name: title for one in declared for name, title in one.titles.items()}
     gone, budget = list(left_out(cases, contestants, everyone, options.device)), _budget(profile, options)
     return Draft(profile, cases, elsewhere, gone, reading, found, data, stopping, budget, cuts, titles, model)
 

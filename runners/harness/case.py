@@ -276,7 +276,8 @@ class Competitor:
 
     def called(self, titles: Mapping[str, str], parts: Sequence[str] = WAYS) -> str:
         """The name as people write it, `TensorFlow (graph)`: the framework's title, its version, then these fields."""
-        ways = ", ".join(filter(None, (getattr(self, part) for part in parts)))
+        said = {"variant": self.variant, "loader": titles.get(f"{self.framework}/{self.loader}") or self.loader}
+        ways = ", ".join(filter(None, (said[part] for part in parts)))
         named = titles.get(self.framework) or self.framework, self.version, ways and f"({ways})", self.alias
         return " ".join(filter(None, named))
 

@@ -92,7 +92,7 @@ def parser(framework: Framework) -> argparse.ArgumentParser:
     add("--run-id", default="by-hand", help="name of the run in the record (default: by-hand)")
     add("--record-id", default="", help="name of the record (default: a random name)")
     add("--framework-version", default="", help="the version that must be installed (default: any)")
-    add("--compiler-cache", type=Path, help="folder where replicates share compiled code")
+    add("--compiler-cache", type=Path, help="folder where replicates share compiled code and packed images")
     add("--alias", default="", help="label of this competitor where the same program runs under two labels")
     add(
         "--inject-slowdown",

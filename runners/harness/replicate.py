@@ -30,6 +30,8 @@ from runners.harness.workload import FitWork, Framework, Invalid, OnceWork, Requ
 
 CUDA_CACHE = "cuda"
 """The folder where CUDA's driver keeps what it compiles for a GPU that is newer than a framework's kernels."""
+PACKED = "packed"
+"""The folder, beside the caches of compiled code, where replicates share packed images."""
 CHECK_STEPS = 4
 """Steps before a `--check` reads its evidence, which needs the losses after 1 and 3 optimiser steps."""
 
@@ -59,7 +61,8 @@ def _replicate(
         for split in splits_read(case.workload, manifest):
             verify_bytes(data_root, manifest.splits[split])
     _assert_version(framework, record.competitor)
-    compiled = _cache_of(options.compiler_cache or scratch / "compiled", record)
+    kept = options.compiler_cache or scratch / "compiled"
+    compiled = _cache_of(kept, record)
     warm = _holds_code(compiled)
     if case.device == "gpu":  # the driver reads it once, when the process starts to use the GPU
         (compiled / CUDA_CACHE).mkdir(exist_ok=True)
@@ -69,7 +72,9 @@ def _replicate(
     import_ns = now_ns() - began
     # `load` measures a loader's workers, so the framework computes on one thread in each of them.
     threads = 1 if case.workload == "load" else options.threads // own.count
-    request = Request(case, record.competitor, threads, scratch, compiled, manifest, data_root, own, options.model)
+    request = Request(
+        case, record.competitor, threads, scratch, compiled, manifest, data_root, own, options.model, kept / PACKED
+    )
     began = now_ns()
     work = workload.prepare(request)
     setup_ns = now_ns() - began
@@ -156,10 +161,18 @@ def _assert_version(framework: Framework, competitor: Competitor) -> None:
 
 
 def _cache_of(folder: Path, record: Record) -> Path:
-    """The compiler's cache of this competitor on this case. Code of other competitors would make it look warm."""
+    """The compiler's cache of this competitor on this case. Code of other competitors would make it look warm.
+
+    Raises Invalid if the folder cannot be written.
+    """
     identity = f"{dataclasses.astuple(record.case)} {dataclasses.astuple(record.competitor)}"
     own = folder / hashlib.sha256(identity.encode()).hexdigest()[:16]
-    own.mkdir(parents=True, exist_ok=True)
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(
+            "DISK", f"{folder}: cannot write there ({error.strerror}); --compiler-cache must be writable"
+        ) from None
     return own
 
 

@@ -151,8 +151,9 @@ class Run:
     manifest's path for each workload, its bytes decoded as Latin-1; `model` is the path of the user's own model,
     decoded alike. `builds` has the build of each program. `commit` and `dirty` are the state of the sources when the
     run began. `pilots` is the number of pilots that each competitor still needs. `slowdown` is the factor by which the
-    second label of an A/A run is slowed. `titles` has the names of frameworks as people write them. `at_once` is the
-    number of blocks that run at the same time, each on a node of a cluster: so many cases get further blocks together.
+    second label of an A/A run is slowed. `titles` has the names of frameworks, and of loaders as `framework/loader`, as
+    people write them. `at_once` is the number of blocks that run at the same time, each on a node of a cluster: so many
+    cases get further blocks together.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT

@@ -84,7 +84,8 @@ class Framework:
     """A framework: its name, its workloads, and the distributions whose versions belong in a record.
 
     The first installed distribution is the framework itself; a run may choose its version. A framework with `by_name`
-    takes part only if the user names it (FRAMEWORKS=jax, or FRAMEWORKS=all). `title` is the name as people write it.
+    takes part only if the user names it (FRAMEWORKS=jax, or FRAMEWORKS=all). `title` is the name as people write it,
+    `loader_titles` are such names of its loaders.
     """
 
     name: str
@@ -92,6 +93,13 @@ class Framework:
     workloads: Mapping[str, Workload]
     by_name: bool = False
     title: str = ""
+    loader_titles: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """The names as people write them: of the framework, and of its loaders as `framework/loader`."""
+        loaders = {f"{self.name}/{loader}": title for loader, title in self.loader_titles.items()}
+        return {self.name: self.title} | loaders
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,8 @@ class Request:
     `threads` is the number of compute threads that every competitor must use, in each of its processes. `rank` is this
     process's place among them. `scratch` is an empty writable folder, removed afterwards. `model` is the user's own
     model, if the case has one. `compiler_cache` is a writable folder for compiled code, shared by the replicates of
-    this competitor on this case. `manifest` and `data_root` are None if the case has no data set.
+    this competitor on this case. `packed` is a writable folder for packed images, shared by all replicates of the run.
+    `manifest` and `data_root` are None if the case has no data set.
     """
 
     case: Case
@@ -113,6 +122,7 @@ class Request:
     data_root: Path | None = None
     rank: Rank = SINGLE
     model: OwnModel | None = None
+    packed: Path | None = None
 
 
 @dataclass(frozen=True)

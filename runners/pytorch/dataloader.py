@@ -6,6 +6,7 @@ import resource
 import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
@@ -22,10 +23,10 @@ from runners.reference.source import PREFETCH, SIDE, Source
 class DecodedOnAccess(Dataset):
     """The images of a source, decoded when they are accessed. The plain variant also normalises each image.
 
-    `decode` maps a path to uint8 (3, H, W).
+    `decode` maps a path, or what a loader reads instead of files, to uint8 (3, H, W).
     """
 
-    def __init__(self, source: Source, decode: Callable[[str], torch.Tensor]) -> None:
+    def __init__(self, source: Source, decode: Callable[[Any], torch.Tensor]) -> None:
         self.paths, self.decode = source.paths, decode
         one_by_one = source.normalized and not source.tuned
         steps = [v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)] if one_by_one else [v2.Identity()]
@@ -35,7 +36,11 @@ class DecodedOnAccess(Dataset):
             self.ready = torch.from_numpy(source.ready).permute(0, 3, 1, 2).contiguous()
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        return self.finish(self.decode(self.paths[index]) if self.ready is None else self.ready[index])
+        return self.made_of(self.paths[index]) if self.ready is None else self.finish(self.ready[index])
+
+    def made_of(self, encoded: object) -> torch.Tensor:
+        """The image of what `decode` takes."""
+        return self.finish(self.decode(encoded))
 
 
 def stages(source: Source) -> dict[str, int]:
@@ -50,7 +55,7 @@ def stages(source: Source) -> dict[str, int]:
 
 
 def parts(
-    source: Source, decode: Callable[[str], torch.Tensor], tally: Tally | None
+    source: Source, decode: Callable[[Any], torch.Tensor], tally: Tally | None
 ) -> tuple[DecodedOnAccess, Callable, Callable]:
     """The images, a function from a list of images to a batch, and a function that the main process applies to a batch.
 
@@ -74,20 +79,24 @@ def passes(
 
     Closing a pass ends its workers. The workers of a tuned loader end with the loader.
     """
+    images, collate, finish = parts(source, decode, tally)
+    positions = Endless(len(source.paths)) if endless else range(len(source.paths))
+    loader = with_workers(source, images, batch_size=source.batch_size, sampler=positions, collate_fn=collate)
+    return lambda: one_pass(loader, finish)
+
+
+def with_workers(source: Source, images: Dataset, **options: Any) -> DataLoader:
+    """A DataLoader with the workers of the source. Those of a tuned loader stay from pass to pass."""
     if source.workers:
         require_shared_memory(_shared_bytes(source))
         _allow_open_files()
-    images, collate, finish = parts(source, decode, tally)
-    loader = DataLoader(
+    return DataLoader(
         images,
-        batch_size=source.batch_size,
-        sampler=Endless(len(source.paths)) if endless else range(len(source.paths)),
         num_workers=source.workers,
         prefetch_factor=PREFETCH if source.workers else None,
         persistent_workers=source.tuned and source.workers > 0,
-        collate_fn=collate,
+        **options,
     )
-    return lambda: _pass(loader, finish)
 
 
 def settings(source: Source, decoder: str) -> dict[str, str]:
@@ -108,7 +117,8 @@ def undecodable(path: str, error: Exception | str) -> ValueError:
     return ValueError(f"{path!r} cannot be decoded ({' '.join(str(error).split())})")
 
 
-def _pass(loader: DataLoader, finish: Callable[[torch.Tensor], torch.Tensor]) -> Iterator:
+def one_pass(loader: DataLoader, finish: Callable[[torch.Tensor], torch.Tensor]) -> Iterator:
+    """The batches of a pass. Closing it ends its workers; an image that cannot be decoded is an Invalid."""
     iterator = iter(loader)
     failure = None
     try:

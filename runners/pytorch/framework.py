@@ -17,7 +17,7 @@ STEPS = Workload(
 
 FRAMEWORK = Framework(
     name="pytorch",
-    distributions=("torch", "torchvision", "spdl", "opencv-python-headless", "onnxscript"),
+    distributions=("torch", "torchvision", "spdl", "opencv-python-headless", "webdataset", "onnxscript"),
     workloads={
         "train": STEPS,
         "infer": replace(STEPS, models=("function",)),
@@ -29,7 +29,7 @@ FRAMEWORK = Framework(
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("torch", "spdl"),
-            more_loaders=("spdl_process", "opencv", "torch_threads"),
+            more_loaders=("spdl_process", "opencv", "torch_threads", "webdataset"),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
         ),
@@ -38,4 +38,12 @@ FRAMEWORK = Framework(
         ),
     },
     title="PyTorch",
+    loader_titles={
+        "torch": "DataLoader",
+        "torch_threads": "DataLoader in threads",
+        "opencv": "OpenCV",
+        "spdl": "SPDL",
+        "spdl_process": "SPDL in a process",
+        "webdataset": "WebDataset",
+    },
 )

@@ -23,10 +23,12 @@ def prepare(request: Request) -> StepWork:
     The stage `decode` delivers a list of uint8 images, `batch` one uint8 tensor (N, 3, H, W or N, H, W, 3, depending on
     the loader), `normalize` one float32 tensor (N, 3, H, W), `transfer` the same tensor on the GPU.
     """
+    loader = importlib.import_module(f"runners.pytorch.loader_{request.competitor.loader}")
     source = source_of(request)
+    if hasattr(loader, "prepared"):
+        source = loader.prepared(source, request)
     device = devices.configure(request)
     case = request.case
-    loader = importlib.import_module(f"runners.pytorch.loader_{request.competitor.loader}")
     settings: dict[str, str] = {}
     first: list[torch.Tensor] = []
     copies = source.stage == "transfer" and "transfer" not in loader.stages(source)  # else the loader itself copies

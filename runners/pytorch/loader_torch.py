@@ -51,7 +51,11 @@ class PlainDecoder:
 
 def decode_tuned(path: str) -> torch.Tensor:
     """Decode with libjpeg-turbo straight into a tensor, and resize with torch's vectorised uint8 code."""
-    encoded = torch.from_numpy(np.fromfile(path, np.uint8))
+    return decoded(torch.from_numpy(np.fromfile(path, np.uint8)), path)
+
+
+def decoded(encoded: torch.Tensor, path: str) -> torch.Tensor:
+    """Uint8 (3, side, side) from the bytes of the image of this path."""
     try:
         image = decode_jpeg(encoded, mode=ImageReadMode.RGB)
     except RuntimeError as error:

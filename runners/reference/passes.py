@@ -1,8 +1,8 @@
 """The stages of `load`: whole passes of a loader, and the limits with which its rate is compared."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from runners.harness.record import PipelineStage
 from runners.harness.workload import Stage
 from runners.reference.page_cache import drop
 from runners.reference.pixels import reference_pixels
-from runners.reference.source import Source
+from runners.reference.source import Shard, Source
 
 SAMPLE = 256
 """Images, spread evenly over the data set, on which the limits are measured."""
@@ -30,12 +30,12 @@ class Passes:
     """The stages of `load` for one loader.
 
     - `decode_alone`: the reference decoder decodes images from the page cache, on one thread.
-    - `read_cold`: one thread reads files that are not in the page cache.
+    - `read_cold`: one thread reads files that are not in the page cache; of shards, as much as these images take.
     - `headspace`: the loader delivers images that are already decoded; before that, its queues are filled.
     - `cold_epoch`: a whole pass of a new loader over files that are not in the page cache.
     - `epoch`: a whole pass of a new loader, including the start of its workers; `second_epoch`: its second pass.
     - `observed`: a part of an endless pass with statistics of the loader's stages; before that, its queues are filled.
-    - `first_batch`: a new pass up to its first batch; `close`: the end of this pass.
+    - `first_batch`: a new endless pass up to its first batch; `close`: the end of this pass.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Passes:
         self._open_loader, self._open_observed, self._source = open_loader, open_observed, source
         step = max(1, len(source.paths) // SAMPLE)
         self._sample = source.paths[::step][:SAMPLE]
+        self._reads = beginnings(source.shards, len(self._sample)) or dict.fromkeys(self._sample, -1)
         self._loaders: list[Loader] = []
         self._passes: list[Iterator] = []
         self._ready: list[np.ndarray] = []
@@ -62,8 +63,8 @@ class Passes:
         return {
             "decode_alone": Stage(self._decode_alone, items=sampled),
             "headspace": Stage(lambda: self._take(ready), self._fill_queue, ready * source.batch_size),
-            "read_cold": Stage(self._read, lambda: self._dropped(self._sample), sampled),
-            "cold_epoch": Stage(self._epoch, lambda: self._dropped(source.paths), images),
+            "read_cold": Stage(self._read, lambda: self._dropped([*self._reads]), sampled),
+            "cold_epoch": Stage(self._epoch, lambda: self._dropped(source.files), images),
             "epoch": Stage(self._epoch, self.close, images),
             "second_epoch": Stage(lambda: _exhaust(self._loaders[0]()), items=images),
             "observed": Stage(lambda: self._observe(observed), self._fill_observed, observed * source.batch_size),
@@ -88,7 +89,7 @@ class Passes:
         self._loaders.clear()
 
     def _first_batch(self) -> None:
-        self._passes.append(self._open_loader(self._source, False)())
+        self._passes.append(self._open_loader(self._source, True)())
         next(self._passes[0])
 
     def _epoch(self) -> None:
@@ -103,8 +104,9 @@ class Passes:
         self._ready.extend(reference_pixels(path) for path in self._sample)
 
     def _read(self) -> None:
-        for path in self._sample:
-            Path(path).read_bytes()
+        for path, size in self._reads.items():
+            with open(path, "rb") as file:
+                file.read(size)
 
     def _fill_queue(self) -> None:
         ready = dataclasses.replace(self._source, paths=self._sample, ready=np.stack(self._ready))
@@ -127,6 +129,16 @@ class Passes:
     def _take(self, batches: int) -> None:
         for _ in range(batches):
             next(self._passes[0])
+
+
+def beginnings(shards: Sequence[Shard], images: int) -> dict[str, int]:
+    """The first shards that hold this many images, and how many bytes of each hold them, if all are of equal size."""
+    found = {}
+    for shard in shards:
+        taken = min(shard.end, images) - shard.first
+        if taken > 0:
+            found[shard.path] = os.path.getsize(shard.path) * taken // (shard.end - shard.first)
+    return found
 
 
 def _exhaust(batches: Iterator) -> None:

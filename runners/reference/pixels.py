@@ -54,7 +54,7 @@ def affine() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 
 
 def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first: bool) -> Delivered:
-    """Compare every image of an epoch with the reference image at its position. The last batch may be partial.
+    """Compare every image of an epoch with the reference image that is due. The last batch may be partial.
 
     `batches` are lists of images (decode) or arrays (other stages). With `source.defaults` any difference is allowed.
 
@@ -65,10 +65,12 @@ def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first
     differences: list[float] = []
     pending: deque[Future[float]] = deque()
     count, total = 0, len(source.paths)
-    fault = None
+    sizes = iter(map(len, source.batches))
+    due = [source.paths[position] for batch in source.batches for position in batch]
+    fault = None if sorted(due) == sorted(source.paths) else "an epoch of this loader would not hold every image once"
     with ThreadPoolExecutor(REFERENCE_THREADS) as pool:
         for batch in batches:
-            expected = min(source.batch_size, max(0, total - count))
+            expected = next(sizes, 0)
             if len(batch) != expected:
                 fault = fault or f"the batch after {count} images holds {len(batch)}, not {expected}"
             for pixels in _as_pixels(batch, source, channels_first):
@@ -77,7 +79,7 @@ def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first
                 # After a fault the loop only takes the rest: at the end, a loader may raise the reason.
                 if not fault:
                     digest.update(pixels)
-                    pending.append(pool.submit(_difference, pixels, source.paths[count], source.side))
+                    pending.append(pool.submit(_difference, pixels, due[count], source.side))
                 count += 1
             while len(pending) > 2 * source.batch_size:
                 differences.append(pending.popleft().result())
@@ -86,7 +88,7 @@ def inspect(batches: Iterable[Sequence[NDArray]], source: Source, channels_first
         fault = fault or f"an epoch held {count} images, not {total}"
     if fault:
         return Delivered(count, "", float("nan"), float("nan"), fault)
-    return _delivered(differences, "sha256:" + digest.hexdigest(), source)
+    return _delivered(differences, "sha256:" + digest.hexdigest(), source, due)
 
 
 def _as_pixels(batch: Sequence[NDArray], source: Source, channels_first: bool) -> Iterator[NDArray]:
@@ -103,11 +105,11 @@ def _difference(pixels: Pixels, path: str, side: int) -> float:
     return float(np.abs(pixels.astype(np.int16) - reference_pixels(path, side)).mean())
 
 
-def _delivered(differences: list[float], digest: str, source: Source) -> Delivered:
+def _delivered(differences: list[float], digest: str, source: Source, due: Sequence[str]) -> Delivered:
     mean, worst = float(np.mean(differences)), max(differences)
     fault = None
     if not source.defaults and not (mean <= MEAN_ALLOWED and worst <= WORST_ALLOWED):
-        name = os.path.basename(source.paths[differences.index(worst)])
+        name = os.path.basename(due[differences.index(worst)])
         fault = (
             f"pixels differ from the reference by {mean:.2f} of 255 over the set (allowed {MEAN_ALLOWED}) "
             f"and by {worst:.2f} in the worst image, {name!r} (allowed {WORST_ALLOWED})"

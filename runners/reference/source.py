@@ -1,6 +1,7 @@
 """The images that a data loader has to deliver, described alike for every framework."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +18,22 @@ PREFETCH = 2
 
 
 @dataclass(frozen=True)
+class Shard:
+    """A file that holds the images of the positions `first` to `end` - 1."""
+
+    path: str
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Source:
     """Images in the order in which they must arrive, and how a loader must deliver them.
 
     `stage` is decode, batch, normalize or transfer, or `scale` for the pixels in 0…1 on which `fit` trains. With
     `defaults`, the loader's own defaults decide about the pixels. `ready` are the decoded images of the paths, uint8
-    (N, side, side, 3); with them, nothing is read or decoded.
+    (N, side, side, 3); with them, nothing is read or decoded. A loader that reads packed images finds them in `shards`.
+    `epoch` holds the positions of each batch of one epoch; it is empty if a loader delivers the images in order.
     """
 
     paths: tuple[str, ...]
@@ -33,6 +44,18 @@ class Source:
     side: int = SIDE
     defaults: bool = False
     ready: NDArray[np.uint8] | None = None
+    shards: tuple[Shard, ...] = ()
+    epoch: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that a loader reads."""
+        return tuple(shard.path for shard in self.shards) or self.paths
+
+    @property
+    def batches(self) -> tuple[tuple[int, ...], ...]:
+        """The positions of the images in each batch of one epoch, in the order of delivery."""
+        return self.epoch or in_batches(range(len(self.paths)), self.batch_size)
 
     @property
     def queue_batches(self) -> int:
@@ -48,6 +71,11 @@ class Source:
     def pinned(self) -> bool:
         """Whether batches lie in pinned memory, from which a GPU can copy by itself."""
         return self.stage == "transfer" and self.tuned
+
+
+def in_batches(positions: Sequence[int], size: int) -> tuple[tuple[int, ...], ...]:
+    """The positions in batches of `size`; the last batch may be smaller."""
+    return tuple(tuple(positions[start : start + size]) for start in range(0, len(positions), size))
 
 
 def source_of(request: Request) -> Source:

@@ -63,7 +63,7 @@ def _reader(source: Labelled) -> Callable[[tf.Tensor], tf.Tensor]:
     paths = tf.constant([os.fsencode(path) for path in source.paths])
 
     def read(index: tf.Tensor) -> tf.Tensor:
-        return to_uint8(decode(paths[index], source.side))
+        return to_uint8(decode(tf.io.read_file(paths[index]), source.side))
 
     if not source.cache:
         return read

@@ -20,6 +20,7 @@ FRAMEWORK = Framework(
         "load": Workload(
             variants=("plain", "tuned"),
             loaders=("tfdata",),
+            more_loaders=("tfrecord",),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
         ),
@@ -30,4 +31,5 @@ FRAMEWORK = Framework(
         "fit": Workload(variants=("graph", "tuned"), loaders=("tfdata",), networks=tuple(FIT_SIZES), sizes=FIT_SIZES),
     },
     title="TensorFlow",
+    loader_titles={"tfdata": "tf.data", "tfrecord": "TFRecord"},
 )

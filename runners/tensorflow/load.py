@@ -21,10 +21,12 @@ def prepare(request: Request) -> StepWork:
     The stage `decode` delivers a list of uint8 images, `batch` one uint8 tensor (N, H, W, 3), `normalize` one float32
     tensor, `transfer` the same tensor on the GPU.
     """
-    source = source_of(request)
-    devices.configure(request)
-    case = request.case
     loader = importlib.import_module(f"runners.tensorflow.loader_{request.competitor.loader}")
+    devices.configure(request)
+    source = source_of(request)
+    if hasattr(loader, "prepared"):
+        source = loader.prepared(source, request)
+    case = request.case
     settings: dict[str, str] = {}
     first: list[tf.Tensor] = []
 

@@ -20,9 +20,13 @@ SEARCHED = 20_000
 """The largest number of images to search for a broken image: a minute or two."""
 
 
-def decode(path: tf.Tensor, side: int) -> tf.Tensor:
+Elements = tuple[tf.data.Dataset, Callable[[tf.Tensor], tf.Tensor]]
+"""One epoch of elements, one an image, and a function from an element to the bytes of its image."""
+
+
+def decode(encoded: tf.Tensor, side: int) -> tf.Tensor:
     """Float pixels 0…255 (side, side, 3), closer to the reference decoder than TensorFlow's defaults are."""
-    image = tf.io.decode_jpeg(tf.io.read_file(path), channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
+    image = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
     return tf.ensure_shape(tf.image.resize(image, (side, side), antialias=True), (side, side, 3))
 
 
@@ -31,38 +35,46 @@ def to_uint8(image: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
 
 
-def decode_by_defaults(path: tf.Tensor, side: int) -> tf.Tensor:
+def decode_by_defaults(encoded: tf.Tensor, side: int) -> tf.Tensor:
     """Float pixels 0…255, by TensorFlow's defaults: a fast, less accurate DCT, and bilinear without antialiasing."""
-    image = tf.image.resize(tf.io.decode_jpeg(tf.io.read_file(path), channels=3), (side, side))
+    image = tf.image.resize(tf.io.decode_jpeg(encoded, channels=3), (side, side))
     return tf.ensure_shape(image, (side, side, 3))
 
 
-def on_host(source: Source, endless: bool) -> tf.data.Dataset:
+def files(source: Source) -> Elements:
+    """The positions of the images, and a function from a position to the bytes of its file."""
+    paths = tf.constant([os.fsencode(path) for path in source.paths])
+    return tf.data.Dataset.range(len(source.paths)), lambda position: tf.io.read_file(paths[position])
+
+
+def on_host(source: Source, endless: bool, elements: Callable[[Source], Elements]) -> tf.data.Dataset:
     """The images in order, once or endlessly, made by at most `workers` threads."""
-    positions = tf.data.Dataset.range(len(source.paths))
-    images = positions.repeat() if endless else positions
-    return (_tuned if source.tuned else _plain)(images, source).with_options(threads(source.workers))
+    found, pixels = _decoded(source, elements)
+    found = found.repeat() if endless else found
+    return (_tuned if source.tuned else _plain)(found, pixels, source).with_options(threads(source.workers))
 
 
-def dataset(source: Source, endless: bool) -> tf.data.Dataset:
+def dataset(source: Source, endless: bool, elements: Callable[[Source], Elements]) -> tf.data.Dataset:
     """The images as they are delivered.
 
     `prefetch_to_device` must be the last transformation. Options after it would not reach the maps before it: these
     would run in TensorFlow's own pool, of as many threads as the machine has CPUs.
     """
-    images = on_host(source, endless)
+    images = on_host(source, endless, elements)
     if _copied_ahead(source):
         return images.apply(tf.data.experimental.prefetch_to_device(DEVICE, source.queue_batches))
     return images
 
 
-def opened(source: Source, endless: bool) -> Callable[[], Iterator[tf.Tensor | list[tf.Tensor]]]:
+def opened(
+    source: Source, endless: bool, elements: Callable[[Source], Elements] = files
+) -> Callable[[], Iterator[tf.Tensor | list[tf.Tensor]]]:
     """A function that starts a pass over the images in order, or an endless pass."""
-    images = dataset(source, endless)
+    images = dataset(source, endless, elements)
     return lambda: _pass(images, source)
 
 
-def observed(source: Source) -> ObservedPass:
+def observed(source: Source, elements: Callable[[Source], Elements] = files) -> ObservedPass:
     """An endless pass, and the statistics of its maps from tf.data's own performance model.
 
     tf.data keeps this model only if it may tune. Every number is set, so nothing is left to tune. It keeps no model of
@@ -71,7 +83,7 @@ def observed(source: Source) -> ObservedPass:
     options = tf.data.Options()
     options.autotune.enabled = True
     before_copy = dataclasses.replace(source, stage="normalize") if source.stage == "transfer" else source
-    images = iter(dataset(before_copy, endless=True).with_options(options))
+    images = iter(dataset(before_copy, True, elements).with_options(options))
     return _delivered(images, source, copy=source.stage == "transfer"), lambda: _maps(images)
 
 
@@ -80,7 +92,7 @@ def unreadable(error: tf.errors.OpError, paths: Sequence[str]) -> Invalid:
     reason = error.message.splitlines()[0].rpartition("}} ")[2]
     for path in paths[:SEARCHED]:
         try:
-            decode(tf.constant(os.fsencode(path)), SIDE)
+            decode(tf.io.read_file(os.fsencode(path)), SIDE)
         except UNREADABLE:
             return Invalid("DATA", f"{path!r} cannot be decoded ({reason})")
     return Invalid("DATA", f"tf.data could not read or decode an image ({reason})")
@@ -100,9 +112,9 @@ def threads(workers: int) -> tf.data.Options:
     return options
 
 
-def settings(source: Source) -> dict[str, str]:
+def settings(source: Source, elements: Callable[[Source], Elements] = files) -> dict[str, str]:
     """The settings in effect, as tf.data returns them. Its threads have no names, so they cannot be counted."""
-    options = on_host(source, endless=False).options()
+    options = on_host(source, False, elements).options()
     return {
         "private_threadpool_size": str(options.threading.private_threadpool_size),
         "deterministic": str(options.deterministic),
@@ -138,7 +150,7 @@ def _maps(images: Iterator) -> list[PipelineStage]:
         return []
     functions, stages = iter(("decode", "normalize")), []
     for _, node in sorted(nodes.items(), reverse=True):  # the sink has the lowest number
-        work = [next(functions)] if "Map" in node.name else []
+        work = [next(functions)] if "Map" in node.name and "FlatMap" not in node.name else []
         work += ["batch"] if "Batch" in node.name else []
         if work:
             threads = next((int(entry.value) for entry in node.parameters if entry.name == "parallelism"), 1)
@@ -146,9 +158,9 @@ def _maps(images: Iterator) -> list[PipelineStage]:
     return stages
 
 
-def _plain(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
+def _plain(elements: tf.data.Dataset, pixels: Callable, source: Source) -> tf.data.Dataset:
     """As in the documentation: each operation is a `map` over single images, then come `batch` and `prefetch`."""
-    images = positions.map(_reader(source), num_parallel_calls=source.workers or None)
+    images = elements.map(pixels, num_parallel_calls=source.workers or None)
     if source.stage == "decode":
         return images.prefetch(source.queue_batches * source.batch_size)
     if source.normalized:
@@ -156,9 +168,9 @@ def _plain(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
     return images.batch(source.batch_size).prefetch(source.queue_batches)
 
 
-def _tuned(positions: tf.data.Dataset, source: Source) -> tf.data.Dataset:
+def _tuned(elements: tf.data.Dataset, pixels: Callable, source: Source) -> tf.data.Dataset:
     """With as few function calls as possible: one `map` over single images, and arithmetic on whole batches."""
-    images = positions.map(_reader(source), num_parallel_calls=source.workers or None)
+    images = elements.map(pixels, num_parallel_calls=source.workers or None)
     if source.stage == "decode":
         return images.prefetch(source.queue_batches * source.batch_size)
     batches = images.batch(source.batch_size)
@@ -172,15 +184,15 @@ def _copied_ahead(source: Source) -> bool:
     return source.stage == "transfer" and source.tuned
 
 
-def _reader(source: Source) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function from a position to uint8 pixels (side, side, 3)."""
+def _decoded(source: Source, elements: Callable[[Source], Elements]) -> Elements:
+    """The elements, and a function from an element to uint8 pixels (side, side, 3)."""
     if source.ready is not None:
         ready = tf.constant(source.ready)
-        return lambda position: ready[position]
-    paths = tf.constant([os.fsencode(path) for path in source.paths])
+        return tf.data.Dataset.range(len(source.paths)), lambda position: ready[position]
+    found, encoded = elements(source)
     if source.defaults:
-        return lambda position: tf.cast(decode_by_defaults(paths[position], SIDE), tf.uint8)
-    return lambda position: to_uint8(decode(paths[position], SIDE))
+        return found, lambda element: tf.cast(decode_by_defaults(encoded(element), SIDE), tf.uint8)
+    return found, lambda element: to_uint8(decode(encoded(element), SIDE))
 
 
 def _on_device(batch: tf.Tensor) -> tf.Tensor:

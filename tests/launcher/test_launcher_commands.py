@@ -719,6 +719,8 @@ def test_clean_removes_what_dead_preparations_and_reports_left(tmp_path: Path) -
         folder.mkdir(parents=True)
     (run / "run.json").write_text("{}")
     (run / ".report.html.x1.tmp").write_text("half")
+    (run / ".tar.x2.tmp" / "tar-digest").mkdir(parents=True)
+    (run / ".tar.x2.tmp" / "tar-digest" / "000000.tar").write_text("half a shard")
     handle = os.open(alive, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

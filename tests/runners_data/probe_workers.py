@@ -43,7 +43,9 @@ def main(name: str, manifest_path: str, loader: str, *stages: str) -> None:
             case = Case("load", "cpu", batch_size=2, seed=25, stage=stage, workers=workers)
             competitor = Competitor(name, variant, loader)
             request = Request(case, competitor, 1, folder, folder, manifest, Path(manifest.root))
-            batches = module.opened(load.source_of(request), True)()
+            source = load.source_of(request)
+            source = module.prepared(source, request) if hasattr(module, "prepared") else source
+            batches = module.opened(source, True)()
             for _ in range(BATCHES):
                 next(batches)
             batches.close()
@@ -79,7 +81,7 @@ def watch(name: str) -> None:
     from runners.pytorch import dataloader, loader_torch_threads, spdl_tasks
 
     loader_torch_threads.global_lock = lambda: False  # its threads sleep, so they do not wait for each other
-    dataloader.DecodedOnAccess.__getitem__ = watched(dataloader.DecodedOnAccess.__getitem__)
+    dataloader.DecodedOnAccess.made_of = watched(dataloader.DecodedOnAccess.made_of)
     for task in (spdl_tasks.PlainImage, spdl_tasks.PlainBatch, spdl_tasks.TunedBatch):
         task.__call__ = watched(task.__call__)
 
@@ -95,7 +97,7 @@ def watch_tensorflow() -> None:
         return after
 
     decode, normalize = loader_tfdata.decode, loader_tfdata._normalize
-    loader_tfdata.decode = lambda path, side: decode(passed_on(path), side)
+    loader_tfdata.decode = lambda encoded, side: decode(passed_on(encoded), side)
     loader_tfdata._normalize = lambda images: normalize(passed_on(images))
 
 

@@ -35,7 +35,10 @@ PIPELINES = {
     "tfdata/tuned": {"decode and batch": (2, 3), "normalize": (2, 3)},
 }
 """How many tasks may run at once, and how many images a task handles."""
-PIPELINES |= {f"opencv/{variant}": PIPELINES[f"torch/{variant}"] for variant in ("plain", "tuned")}
+ALIKE = {"opencv": "torch", "webdataset": "torch", "tfrecord": "tfdata"}
+PIPELINES |= {
+    f"{one}/{variant}": PIPELINES[f"{same}/{variant}"] for one, same in ALIKE.items() for variant in ("plain", "tuned")
+}
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +152,7 @@ def test_in_the_default_track_any_difference_is_allowed_and_recorded(outcomes, f
     plain, matched = seen[f"{loader}/plain/batch"], outcomes(framework)[f"{loader}/plain/batch"]
     assert plain["items"] == KINDS
     # Only Pillow's defaults resize as the reference does.
-    assert plain["worst"] == 0 if loader == "torch" else plain["worst"] > 1.2 * matched["worst"]
+    assert plain["worst"] == 0 if loader in ("torch", "webdataset") else plain["worst"] > 1.2 * matched["worst"]
     assert seen[f"{loader}/tuned/batch"]["kind"] == "UNSUPPORTED"
 
 
@@ -194,7 +197,7 @@ def test_threads_deliver_the_same_as_processes(outcomes, variant, stage):
 
 
 @pytest.mark.frameworks("pytorch")
-@pytest.mark.parametrize("loader", ["torch", "spdl", "opencv"])
+@pytest.mark.parametrize("loader", ["torch", "spdl", "opencv", "webdataset"])
 def test_the_requested_workers_are_alive(outcomes, loader):
     assert outcomes("pytorch")[f"{loader}/plain/batch"]["settings"]["workers_alive"] == "2"
 

@@ -14,6 +14,7 @@ from aggregator.judge.metrics import Metric
 from aggregator.judge.sides import Side
 from aggregator.report.cells import MEAN_NOTE, range_cell, rate_cell
 from aggregator.report.loaders.limits import LIMITS, STORAGE, storage_bytes
+from aggregator.report.loaders.packed import packed_against_loose
 from aggregator.report.loaders.pipeline import busy_stages, busy_text
 from aggregator.report.model import Cell, Table
 from aggregator.report.resources.tables import ENERGY_NOTE, energy_columns
@@ -35,6 +36,8 @@ def loader_tables(cases: Sequence[CaseResult]) -> list[Table]:
     found = [
         by_competitor(ordered, setting_columns(ordered, SETTINGS), [("rate", lambda _, side: rate_cell(side))], rates)
     ]
+    if compared := packed_against_loose(ordered, SETTINGS):
+        found.append(compared)
     if rows:
         found += [_epochs(rows), _resources(rows), _pixels(rows)]
     limits = _limits(rows)
