@@ -7,5 +7,11 @@ STEPS = {"networks": tuple(CLASSES), "sizes": SIZES, "scopes": ("compute", "tran
 TRAIN = Workload(("jit", "eager"), precisions=("fp32", "tf32"), **STEPS)
 INFER = Workload(("jit", "eager"), precisions=("fp32", "tf32", "bf16", "fp16"), **STEPS)
 SCALE = Workload(("jit",), networks=SCALED, sizes=SIZES)
-WORKLOADS = {"train": TRAIN, "infer": INFER, "scale": SCALE}
-FRAMEWORK = Framework("jax", ("jax", "jaxlib", "optax"), WORKLOADS, by_name=True, title="JAX")
+LOAD = Workload(
+    ("plain", "tuned"),
+    loaders=("grain",),
+    stages=("decode", "batch", "normalize", "transfer"),
+    tracks=("matched", "default"),
+)
+WORKLOADS = {"train": TRAIN, "infer": INFER, "scale": SCALE, "load": LOAD}
+FRAMEWORK = Framework("jax", ("jax", "jaxlib", "optax", "grain"), WORKLOADS, by_name=True, title="JAX")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import host_transfer
 import numpy as np
+from PIL import Image
 
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import read_manifest
@@ -142,13 +143,39 @@ def spoil_tensorflow() -> None:
     tf.image.resize = lambda image, size, **options: tf.image.resize_with_pad(image, *size, **options)
 
 
+def spoil_jax() -> None:
+    """Resize without antialiasing. Grain sends the decoder to its workers by its name, so it replaces the decoder."""
+    from runners.jax import loader_grain
+
+    loader_grain.decode = aliased
+
+
+def aliased(path: str) -> np.ndarray:
+    """The image, resized without antialiasing."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB").resize((224, 224), Image.Resampling.NEAREST))
+
+
+def spoil_dali() -> None:
+    """Resize without antialiasing."""
+    from runners.dali import graph
+
+    graph.LIKE_THE_REFERENCE["antialias"] = False
+
+
 def unlock() -> None:
     """With a global lock, threads deliver the same, but more slowly."""
     threads = importlib.import_module(f"runners.pytorch.loader_{THREADS}")
     threads.global_lock = lambda: False
 
 
-SABOTAGES = {"pytorch": spoil_pytorch, "tensorflow": spoil_tensorflow, "unlocked": unlock}
+SABOTAGES = {
+    "pytorch": spoil_pytorch,
+    "tensorflow": spoil_tensorflow,
+    "jax": spoil_jax,
+    "dali": spoil_dali,
+    "unlocked": unlock,
+}
 
 
 if __name__ == "__main__":

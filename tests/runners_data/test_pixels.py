@@ -8,9 +8,9 @@ from data_images import picture, write_kinds
 from PIL import Image
 
 from runners.harness.workload import Invalid
-from runners.pytorch.shm import require_shared_memory
 from runners.reference.labelled import INSPECTED, Labelled, assert_same_pixels, for_inspection, too_little_data
 from runners.reference.pixels import affine, inspect, reference_pixels
+from runners.reference.shm import require_shared_memory
 from runners.reference.source import SIDE, Source
 
 
