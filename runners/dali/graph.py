@@ -23,6 +23,9 @@ LIKE_THE_REFERENCE = {"interp_type": types.INTERP_LINEAR, "antialias": True}
 """Options of `resize`."""
 SEARCHED = 20_000
 """The largest number of images to search for a broken image."""
+CANNOT_BE_CUT = (
+    "the last batch of DALI's reader goes on with the next epoch, and cannot be cut on the GPU; use VARIANTS=tuned"
+)
 _running: list[Pipeline] = []
 
 
@@ -33,6 +36,8 @@ def passes(source: Source, endless: bool, decoder: str) -> Callable[[], Iterator
     """
     if not source.workers:
         raise Unsupported("DALI decodes in threads of its own: it needs --workers 1 or more")
+    if source.stage == "transfer" and not source.tuned:
+        raise Unsupported(CANNOT_BE_CUT)
     if not source.tuned and any("\n" in path or path != path.rstrip() for path in source.paths):
         raise Unsupported("DALI's reader takes no file names with line breaks or a space at the end; rename the files")
     return lambda: _pass(source, endless, decoder)
@@ -132,7 +137,7 @@ def _normalized(images: Any) -> Any:
 def _delivered(batch: Any, source: Source, count: int) -> Any:
     """The first `count` images: copied in the variant `plain`, views of DALI's memory in the variant `tuned`."""
     if isinstance(batch, TensorListGPU):
-        return batch if count == len(batch) else batch[:count]
+        return batch
     made = np.asarray if source.tuned else np.array
     if source.stage == "decode":
         return [made(batch.at(number)) for number in range(count)]

@@ -3,11 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from runners.dali import graph
-from runners.harness.workload import Unsupported
 from runners.reference.passes import ObservedPass
 from runners.reference.source import Source
-
-COPIES_ITSELF = "DALI copies batches to the GPU inside its pipeline only; use VARIANTS=tuned"
 
 
 def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
@@ -15,8 +12,6 @@ def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
 
     Raises Unsupported.
     """
-    if source.stage == "transfer" and not source.tuned:
-        raise Unsupported(COPIES_ITSELF)
     return graph.passes(source, endless, decoder="cpu")
 
 
