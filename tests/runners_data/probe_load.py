@@ -197,6 +197,7 @@ def with_another_mean(name: str) -> None:
 
         scale, _ = loader_grain.affine()
         loader_grain.affine = lambda: (scale, -127.5 * scale)
+        loader_grain.normalized_image = lambda image: (image - np.float32(127.5)) * scale
     else:
         from runners.dali import graph
 
