@@ -1,7 +1,7 @@
-"""Are our loaders as fast as a user's script? It compares SPDL's example and the tutorials' DataLoader with ours.
+"""Are our loaders as fast as a user's script? It compares the examples of the libraries' documentations with ours.
 
-.venv/bin/python -m benchmarks.own_load --data FOLDER [--loaders torch,spdl] [--variants tuned] [--batch-size 32]
-    [--workers 2] [--blocks 4]
+.venv/bin/python -m benchmarks.own_load --data FOLDER [--loaders torch,spdl] [--scripts torch,spdl] [--variants tuned]
+    [--batch-size 32] [--workers 2] [--blocks 4]
 
 FOLDER is a prepared data set (manifest.json) of class folders. All sides deliver the same normalised images of 224×224
 pixels again and again; images a second are measured in the steady state. A block has one process of each script and of
@@ -22,14 +22,16 @@ from method.compare import interval_of_mean
 from runners.harness.loop import QUEUE_DEPTHS_DISCARDED, QUEUE_DEPTHS_MEASURED
 from runners.reference.source import PREFETCH
 
-SCRIPTS = ("torch", "spdl")
+SCRIPTS = {"torch": "pytorch", "spdl": "pytorch", "dali": "dali", "grain": "jax"}
+"""The scripts `benchmarks/tutorials/load_<name>.py`, each with the framework in whose environment it runs."""
 
 
 def main() -> int:
     """Compare all sides. Exit code 1 if a tuned loader of ours is slower (its whole interval lies below 1)."""
     options = _options()
     sides = _ours(options)
-    sides |= {f"script {name}": lambda name=name: _script(name, options) for name in SCRIPTS}
+    scripts = wanted(tuple(SCRIPTS), options.scripts)
+    sides |= {f"script {name}": lambda name=name: _script(name, options) for name in scripts}
     rates: dict[str, list[float]] = {name: [] for name in sides}
     for block in range(options.blocks):
         order = list(sides)
@@ -39,7 +41,7 @@ def main() -> int:
     print(f"{'':36} images/s{heads}  {options.blocks} blocks")
     slower = 0
     for name, found in rates.items():
-        against = [_ratio(found, rates[f"script {script}"]) for script in SCRIPTS]
+        against = [_ratio(found, rates[f"script {script}"]) for script in scripts]
         print(f"{name:36} {statistics.median(found):8.0f}" + "".join(f"{text:>32}" for text, _ in against))
         slower += name.endswith("/tuned") and any(high < 1 for _, high in against)
     return 1 if slower else 0
@@ -79,14 +81,15 @@ def _script(name: str, options: argparse.Namespace) -> float:
     queue = options.workers * PREFETCH
     counts = (QUEUE_DEPTHS_DISCARDED * queue, QUEUE_DEPTHS_MEASURED * queue)
     words = [root_of(options.data), *map(str, (options.batch_size, options.workers, *counts))]
-    printed = run_python("pytorch", f"benchmarks.tutorials.load_{name}", *words)
+    printed = run_python(SCRIPTS[name], f"benchmarks.tutorials.load_{name}", *words)
     return float(json.loads(printed.splitlines()[-1])["images_per_second"])
 
 
 def _options() -> argparse.Namespace:
     parse = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parse.add_argument("--data", type=Path, required=True)
-    parse.add_argument("--loaders", default="", help="comma-separated; default: all")
+    parse.add_argument("--loaders", default="torch,spdl,tfdata", help="comma-separated")
+    parse.add_argument("--scripts", default="torch,spdl", help=f"comma-separated, of {', '.join(SCRIPTS)}")
     parse.add_argument("--variants", default="tuned", help="comma-separated")
     parse.add_argument("--batch-size", type=int, default=32)
     parse.add_argument("--workers", type=int, default=2)

@@ -55,9 +55,14 @@ def process_tree(root: int | None = None) -> list[int]:
     return tree
 
 
+def thread_names() -> list[str]:
+    """The names of this process's threads, of which the kernel keeps fifteen characters."""
+    return [read_text(f"/proc/self/task/{thread}/comm") or "" for thread in os.listdir("/proc/self/task")]
+
+
 def threads_named(name: str) -> int:
-    """How many threads of this process have this name, of which the kernel keeps fifteen characters."""
-    return sum(read_text(f"/proc/self/task/{thread}/comm") == name[:15] for thread in os.listdir("/proc/self/task"))
+    """How many threads of this process have this name."""
+    return thread_names().count(name[:15])
 
 
 def any_thread_runs(pids: list[int]) -> bool:

@@ -8,5 +8,13 @@ TRAIN = Workload(("jit", "eager"), precisions=("fp32", "tf32"), **STEPS)
 INFER = Workload(("jit", "eager"), precisions=("fp32", "tf32", "bf16", "fp16"), models=("function",), **STEPS)
 SCALE = Workload(("jit",), networks=SCALED, sizes=SIZES)
 EXPORT = Workload(("jax2tf",), networks=tuple(CLASSES), sizes=SIZES, formats=("tflite",), devices=("cpu",))
-WORKLOADS = {"train": TRAIN, "infer": INFER, "scale": SCALE, "export": EXPORT}
-FRAMEWORK = Framework("jax", ("jax", "jaxlib", "optax", "tensorflow_cpu"), WORKLOADS, by_name=True, title="JAX")
+LOAD = Workload(
+    ("plain", "tuned"),
+    loaders=("grain",),
+    stages=("decode", "batch", "normalize", "transfer"),
+    tracks=("matched", "default"),
+)
+WORKLOADS = {"train": TRAIN, "infer": INFER, "scale": SCALE, "export": EXPORT, "load": LOAD}
+FRAMEWORK = Framework(
+    "jax", ("jax", "jaxlib", "optax", "grain", "tensorflow_cpu"), WORKLOADS, by_name=True, title="JAX"
+)

@@ -14,9 +14,9 @@ from torchvision.transforms import v2
 
 from runners.harness.workload import Invalid
 from runners.pytorch.normalize import normalized
-from runners.pytorch.shm import require_shared_memory
 from runners.pytorch.tally import CLOCK, Tally, timed
 from runners.reference.pixels import MEAN, STD
+from runners.reference.shm import require_shared_memory
 from runners.reference.source import PREFETCH, SIDE, Source
 
 

@@ -10,9 +10,9 @@ from spdl.pipeline import PipelineBuilder, run_pipeline_in_subprocess
 
 from runners.pytorch import loader_spdl
 from runners.pytorch.ffmpeg import load_ffmpeg
-from runners.pytorch.shm import require_shared_memory
 from runners.pytorch.spdl_tasks import Undecodable, checked, planes_normalized
 from runners.pytorch.tally import Tally, timed
+from runners.reference.shm import require_shared_memory
 from runners.reference.source import SIDE, Source
 
 CHANNELS_FIRST = loader_spdl.CHANNELS_FIRST

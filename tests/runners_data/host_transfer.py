@@ -17,7 +17,7 @@ def stand_in(framework: str) -> None:
     importlib.import_module(f"runners.{framework}.load").source_of = _source
     if framework == "tensorflow":
         importlib.import_module("runners.tensorflow.loader_tfdata").DEVICE = "CPU:0"
-    else:
+    elif framework == "pytorch":
         import spdl.io
         import torch
 

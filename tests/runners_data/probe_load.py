@@ -16,6 +16,7 @@ from pathlib import Path
 
 import host_transfer
 import numpy as np
+from PIL import Image, ImageOps
 
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import read_manifest
@@ -23,10 +24,13 @@ from runners.harness.workload import Invalid, Request, Unsupported
 
 BATCH = 3
 THREADS = "torch_threads"
-ONLY = {"transfer": "transfer"}
+ONLY = {"transfer": "transfer", "with_another_mean": "normalize"}
 """The only stage that is tried with a sabotage, if it is not `batch`."""
 PASSES = ("", "unlocked", "transfer")
 """The sabotages with which the timed passes over the data run too."""
+DEAR = "grain"
+"""Each pass of this loader starts processes, which takes seconds. So all its passes run in the stage `normalize` only,
+and in other stages one."""
 
 
 def main(name: str, manifest_path: str, sabotage: str) -> None:
@@ -35,6 +39,8 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
     spoil = SABOTAGES.get(sabotage)
     if spoil:
         spoil()
+    if sabotage in MISTAKES:
+        MISTAKES[sabotage](name)
     if sabotage == "transfer":
         host_transfer.stand_in(name)
     manifest = read_manifest(Path(manifest_path))
@@ -79,7 +85,10 @@ def observe(load, request: Request, passes: bool) -> dict:
         refused = {}
         watched_ns = 0
         # Broken settings show without the timed passes over the data.
+        dear = request.competitor.loader == DEAR and request.case.stage != "normalize"
         for name, timed in work.stages.items() if passes else ():
+            if dear and name != "observed":
+                continue
             refused[name] = timed.before()
             began = time.perf_counter_ns()
             if not refused[name]:
@@ -142,13 +151,85 @@ def spoil_tensorflow() -> None:
     tf.image.resize = lambda image, size, **options: tf.image.resize_with_pad(image, *size, **options)
 
 
+def spoil_jax() -> None:
+    """Crop."""
+    from runners.jax import loader_grain
+
+    loader_grain.decode = cropped
+
+
+def cropped(path: str) -> np.ndarray:
+    """The middle of the image."""
+    with Image.open(path) as image:
+        return np.asarray(ImageOps.fit(image.convert("RGB"), (224, 224)))
+
+
+def spoil_dali() -> None:
+    """Crop."""
+    from nvidia.dali import fn
+
+    resize = fn.resize
+    fn.resize = lambda images, **_: fn.crop(resize(images, resize_x=256, resize_y=256), crop=(224, 224))
+
+
+def without_antialiasing(name: str) -> None:
+    """Take the nearest pixels (Grain), or interpolate between neighbours only (DALI)."""
+    if name == "jax":
+        from runners.jax import loader_grain
+
+        loader_grain.decode = aliased
+    else:
+        from runners.dali import graph
+
+        graph.LIKE_THE_REFERENCE["antialias"] = False
+
+
+def aliased(path: str) -> np.ndarray:
+    """The image from its nearest pixels."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB").resize((224, 224), Image.Resampling.NEAREST))
+
+
+def with_another_mean(name: str) -> None:
+    """Normalise with the middle of the range instead of ImageNet's mean."""
+    if name == "jax":
+        from runners.jax import loader_grain
+
+        scale, _ = loader_grain.affine()
+        loader_grain.affine = lambda: (scale, -127.5 * scale)
+        loader_grain.normalized_image = lambda image: (image - np.float32(127.5)) * scale
+    else:
+        from runners.dali import graph
+
+        graph.MEAN = (0.5, 0.5, 0.5)
+
+
+def without_the_last_batch(name: str) -> None:
+    """Lose the partial batch at the end of an epoch."""
+    module = importlib.import_module(f"runners.{name}.{'loader_grain' if name == 'jax' else 'graph'}")
+    whole = module._pass
+    module._pass = lambda source, *rest: (batch for batch in whole(source, *rest) if len(batch) == source.batch_size)
+
+
 def unlock() -> None:
     """With a global lock, threads deliver the same, but more slowly."""
     threads = importlib.import_module(f"runners.pytorch.loader_{THREADS}")
     threads.global_lock = lambda: False
 
 
-SABOTAGES = {"pytorch": spoil_pytorch, "tensorflow": spoil_tensorflow, "unlocked": unlock}
+SABOTAGES = {
+    "pytorch": spoil_pytorch,
+    "tensorflow": spoil_tensorflow,
+    "jax": spoil_jax,
+    "dali": spoil_dali,
+    "unlocked": unlock,
+}
+MISTAKES = {
+    "without_antialiasing": without_antialiasing,
+    "with_another_mean": with_another_mean,
+    "without_the_last_batch": without_the_last_batch,
+}
+"""Mistakes in the framework that a run names."""
 
 
 if __name__ == "__main__":

@@ -78,6 +78,11 @@ def watch(name: str) -> None:
     if name == "tensorflow":
         watch_tensorflow()
         return
+    if name == "jax":
+        from runners.jax import loader_grain
+
+        loader_grain.decode = watched(loader_grain.decode)
+        return
     from runners.pytorch import dataloader, loader_torch_threads, spdl_tasks
 
     loader_torch_threads.global_lock = lambda: False  # its threads sleep, so they do not wait for each other
@@ -104,4 +109,4 @@ def watch_tensorflow() -> None:
 if __name__ == "__main__":
     main(*sys.argv[1:])
 elif __name__ == "__mp_main__":  # a spawned process of the loader: what it unpickles must be watched there too
-    watch("pytorch")
+    watch(sys.argv[1])

@@ -1,17 +1,22 @@
 """Every loader, variant and stage on images of every kind, in the frameworks' own Pythons."""
 
+import numpy as np
 import pytest
 from data_images import describe, write_kinds
 from needs import ROOT, frameworks
+from PIL import Image
 
 from launcher.plan.discovery import discover
 from runners.reference.pixels import MEAN_ALLOWED, WORST_ALLOWED
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(400)]
 NEEDS_UNLOCKED_PYTHON = "torch_threads"
+NEEDS_A_GPU = "nvjpeg"
 LOADERS = {
     name: tuple(
-        loader for loader in found.declaration.workloads["load"].every_loader if loader != NEEDS_UNLOCKED_PYTHON
+        loader
+        for loader in found.declaration.workloads["load"].every_loader
+        if loader not in (NEEDS_UNLOCKED_PYTHON, NEEDS_A_GPU)
     )
     for name, found in discover(ROOT).items()
     if found.declaration and "load" in found.declaration.workloads
@@ -21,6 +26,8 @@ ALL = [
     for framework, loaders in LOADERS.items()
     for loader in loaders
 ]
+TRANSFERRED = [loader for loader in ALL if loader.values[0] != "dali"]
+"""The loaders that a stand-in lets copy from the host to the host. DALI copies inside its own pipeline."""
 KINDS = 8
 WATCHED = 4 * 4
 """Batches of three images: four times as many as two workers may hold ready."""
@@ -33,6 +40,10 @@ PIPELINES = {
     "spdl_process/tuned": {"decode": (2, 3), "batch": (2, 3), "normalize": (1, 3)},
     "tfdata/plain": {"decode": (2, 1), "normalize and batch": (2, 3)},
     "tfdata/tuned": {"decode and batch": (2, 3), "normalize": (2, 3)},
+    "grain/plain": {"decode": (2, 1), "batch": (2, 3), "normalize": (2, 1)},
+    "grain/tuned": {"decode": (2, 1), "batch": (2, 3), "normalize": (1, 3)},
+    "dali/plain": {},
+    "dali/tuned": {},
 }
 """How many tasks may run at once, and how many images a task handles."""
 ALIKE = {"opencv": "torch", "webdataset": "torch", "tfrecord": "tfdata"}
@@ -105,7 +116,7 @@ def test_the_stages_of_a_loader_s_pipeline_have_statistics(outcomes, framework, 
         assert busy_ns > 0, name
 
 
-@pytest.mark.parametrize(("framework", "loader"), ALL)
+@pytest.mark.parametrize(("framework", "loader"), TRANSFERRED)
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
 def test_a_transfer_delivers_the_images_of_the_stage_before_it(outcomes, framework, loader, variant):
     seen = outcomes(framework, "transfer")[f"{loader}/{variant}/transfer"]
@@ -113,7 +124,8 @@ def test_a_transfer_delivers_the_images_of_the_stage_before_it(outcomes, framewo
     same = ("sizes", "shape", "dtype", "stacked", "items", "mean", "worst", "digest", "stages", "queue")
     assert {name: seen.get(name) for name in same} == {name: before[name] for name in same}
     watched = [entry[:2] for entry in seen["pipeline"]]
-    own_clock = [] if framework == "tensorflow" else [["transfer", 1]]  # tf.data's model knows no copies
+    # tf.data's model knows no copies, and nobody sees those of Grain's threads.
+    own_clock = [] if loader == "tfdata" or (loader, variant) == ("grain", "tuned") else [["transfer", 1]]
     assert watched == [entry[:2] for entry in before["pipeline"]] + own_clock
     assert abs(seen["pipeline"][-1][2] - WATCHED) < 8
 
@@ -127,13 +139,13 @@ def test_only_a_tuned_transfer_goes_on_while_the_loader_works(outcomes, loader):
     assert (tuned["copies_under_way"], tuned["spdl_copiers"]) == ((0, ["copier_0"]) if by_itself else (1, []))
 
 
-THREADED = [*ALL, pytest.param("pytorch", NEEDS_UNLOCKED_PYTHON, marks=pytest.mark.frameworks("pytorch"))]
+THREADED = [*TRANSFERRED, pytest.param("pytorch", NEEDS_UNLOCKED_PYTHON, marks=pytest.mark.frameworks("pytorch"))]
 
 
 @pytest.mark.parametrize(("framework", "loader"), THREADED)
 def test_as_many_tasks_run_at_once_as_there_are_workers(probe, manifest, framework, loader):
-    # A process takes seconds to start, and runs the pipeline of the loader `spdl`.
-    stages = ("transfer",) if loader == "spdl_process" else ("decode", "batch", "normalize", "transfer")
+    # A process takes seconds to start. SPDL's runs the pipeline of the loader `spdl`.
+    stages = ("transfer",) if loader in ("spdl_process", "grain") else ("decode", "batch", "normalize", "transfer")
     most = probe(framework, "probe_workers.py", str(manifest), loader, *stages)
     assert len(most) == 2 * len(stages) * 2  # variants, stages, numbers of workers
     assert {setting: found for setting, found in most.items() if not setting.endswith(f"/{found}")} == {}
@@ -152,7 +164,8 @@ def test_in_the_default_track_any_difference_is_allowed_and_recorded(outcomes, f
     plain, matched = seen[f"{loader}/plain/batch"], outcomes(framework)[f"{loader}/plain/batch"]
     assert plain["items"] == KINDS
     # Only Pillow's defaults resize as the reference does.
-    assert plain["worst"] == 0 if loader in ("torch", "webdataset") else plain["worst"] > 1.2 * matched["worst"]
+    exact = loader in ("torch", "webdataset", "grain")
+    assert plain["worst"] == 0 if exact else plain["worst"] > 1.2 * matched["worst"]
     assert seen[f"{loader}/tuned/batch"]["kind"] == "UNSUPPORTED"
 
 
@@ -160,7 +173,7 @@ def test_in_the_default_track_any_difference_is_allowed_and_recorded(outcomes, f
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
 def test_without_workers_a_loader_works_or_is_unsupported(outcomes, framework, loader, variant):
     seen = outcomes(framework, "alone")[f"{loader}/{variant}/batch"]
-    if loader.startswith("spdl"):
+    if loader.startswith(("spdl", "dali")):
         assert seen["kind"] == "UNSUPPORTED"
         assert "--workers 1" in seen["message"]
     else:
@@ -226,13 +239,53 @@ def test_an_image_that_cannot_be_decoded_stops_every_loader(probe, tmp_path, fra
     outcomes = probe(framework, "probe_load.py", manifest, "")
     if framework == "pytorch":
         outcomes |= probe(framework, "probe_load.py", manifest, "unlocked")
-    outcomes |= probe(framework, "probe_load.py", manifest, "transfer")
+    if framework != "dali":
+        outcomes |= probe(framework, "probe_load.py", manifest, "transfer")
     read = {
         name: seen
         for name, seen in outcomes.items()
-        if not name.startswith(NEEDS_UNLOCKED_PYTHON) or "/transfer" not in name
+        if not name.startswith(NEEDS_A_GPU)
+        and not ("/transfer" in name and name.startswith((NEEDS_UNLOCKED_PYTHON, "dali")))
     }
     assert {name.split("/")[0] for name in read} >= set(LOADERS[framework])
     assert {seen.get("kind") for seen in read.values()} == {"DATA"}
     assert all("broken.jpg' cannot be decoded" in seen["message"] for seen in read.values())
     assert {seen["left"] for seen in read.values()} == {0}
+
+
+@pytest.mark.frameworks("dali")
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_dali_has_the_requested_threads_and_ready_batches(outcomes, variant):
+    settings = outcomes("dali")[f"dali/{variant}/normalize"]["settings"]
+    shown = ("workers_alive", "num_threads", "prefetch_batches", "device_id", "reader")
+    reader = {"plain": "a thread of DALI's own", "tuned": "the workers"}[variant]
+    assert tuple(settings[name] for name in shown) == ("2", "2", "4", "None", reader)
+
+
+@pytest.mark.frameworks("dali")
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+@pytest.mark.parametrize("stage", ["decode", "batch", "normalize"])
+def test_nvjpeg_takes_part_in_the_stage_transfer_only(outcomes, variant, stage):
+    seen = outcomes("dali")[f"nvjpeg/{variant}/{stage}"]
+    assert (seen["kind"], "stage transfer only" in seen["message"]) == ("UNSUPPORTED", True)
+
+
+@pytest.mark.parametrize("framework", frameworks("dali", "jax"))
+@pytest.mark.parametrize(
+    ("mistake", "told"),
+    [
+        ("without_antialiasing", "pixels differ"),
+        ("with_another_mean", "pixels differ"),
+        ("without_the_last_batch", "an epoch held 3 images, not 5"),
+    ],
+)
+def test_a_mistake_in_a_loader_is_found(probe, tmp_path, framework, mistake, told):
+    (tmp_path / "all" / "a").mkdir(parents=True)
+    for number in range(5):
+        pixels = np.random.default_rng(number).integers(0, 256, (60, 80, 3), np.uint8)  # fine detail, enlarged after
+        Image.fromarray(pixels).resize((640, 480), Image.Resampling.NEAREST).save(tmp_path / f"all/a/{number}.jpg")
+    manifest = describe(tmp_path, tmp_path, {"all": [(f"all/a/{number}.jpg", 0) for number in range(5)]})
+    outcomes = probe(framework, "probe_load.py", str(manifest), mistake)
+    found = [seen for name, seen in outcomes.items() if not name.startswith(NEEDS_A_GPU)]
+    assert {seen["kind"] for seen in found} == {"PARITY"}
+    assert all(told in seen["message"] for seen in found)

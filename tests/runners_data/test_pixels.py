@@ -9,9 +9,9 @@ from PIL import Image
 
 from runners.harness.case import Case
 from runners.harness.workload import Invalid
-from runners.pytorch.shm import require_shared_memory
 from runners.reference.labelled import INSPECTED, Labelled, assert_same_pixels, for_inspection, unfit_data
 from runners.reference.pixels import affine, inspect, reference_pixels
+from runners.reference.shm import require_shared_memory
 from runners.reference.source import SIDE, Source
 
 

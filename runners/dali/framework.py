@@ -1,0 +1,12 @@
+"""The declaration of NVIDIA DALI, which needs no DALI installed."""
+
+from runners.harness.workload import Framework, Workload
+
+LOAD = Workload(
+    variants=("plain", "tuned"),
+    loaders=("dali",),
+    more_loaders=("nvjpeg",),
+    stages=("decode", "batch", "normalize", "transfer"),
+    tracks=("matched", "default"),
+)
+FRAMEWORK = Framework("dali", ("nvidia-dali-cuda130",), {"load": LOAD}, by_name=True, title="NVIDIA DALI")
