@@ -1,6 +1,6 @@
 """Image loading from TFRecord files as TensorFlow's documentation shows it: parse, decode, batch and prefetch.
 
-It decodes and resizes to equal pixels. Its pool has as many threads as the other sides have workers.
+It decodes and resizes to equal pixels. Its pool has as many threads, and its queue as much room, as other sides have.
 """
 
 from collections.abc import Iterator
@@ -40,4 +40,4 @@ def batches(folder: Path, batch_size: int, workers: int) -> Iterator:
     options.threading.max_intra_op_parallelism = 1
     records = tf.data.TFRecordDataset(sorted(map(str, folder.glob("*.tfrecord")))).repeat()
     examples = records.map(parsed, num_parallel_calls=workers).map(normalized, num_parallel_calls=workers)
-    return iter(examples.batch(batch_size).prefetch(tf.data.AUTOTUNE).with_options(options))
+    return iter(examples.batch(batch_size).prefetch(2 * workers).with_options(options))
