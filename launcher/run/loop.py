@@ -189,7 +189,7 @@ class Measurement:
         due = [
             one
             for one in self._schedule[index:]
-            if not self._skipping.skips(one) and not self._folder.record_path(one).exists()
+            if not self._skipping.will_skip(one) and not self._folder.record_path(one).exists()
         ]
         planned = forecast.of((one for one in due if one.sequence < self._fixed), self._run.cases, self._durations)
         added = forecast.of((one for one in due if one.sequence >= self._fixed), self._run.cases, self._durations)

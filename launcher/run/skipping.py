@@ -58,14 +58,26 @@ class Skipping:
         return self._stopped_after.keys()
 
     def skips(self, replicate: Replicate) -> bool:
-        """Whether to leave the replicate out."""
+        """Whether to leave the replicate out, which is about to start. Keeps the reason not to try it."""
+        if not self._is_over(replicate) and (refused := self._refusal(replicate)):
+            self.not_tried[replicate.case, replicate.competitor] = refused
+        return self.will_skip(replicate)
+
+    def will_skip(self, replicate: Replicate) -> bool:
+        """Whether the replicate will be left out, by what is known now."""
         place = (replicate.case, replicate.competitor)
-        if place in self._failed or replicate.block > self._stopped_after.get(replicate.case, replicate.block):
-            return True
-        refused = self._out_of_memory.refuses(self._cases[replicate.case].case, replicate.competitor)
-        if refused and place not in self._seen:  # a competitor that ran there is never "not tried"
-            self.not_tried[place] = refused
-        return place in self.not_tried
+        return self._is_over(replicate) or place in self.not_tried or self._refusal(replicate) is not None
+
+    def _is_over(self, replicate: Replicate) -> bool:
+        """Whether its competitor failed at first, or its case gets no further blocks."""
+        stopped_after = self._stopped_after.get(replicate.case, replicate.block)
+        return (replicate.case, replicate.competitor) in self._failed or replicate.block > stopped_after
+
+    def _refusal(self, replicate: Replicate) -> Unavailable | None:
+        """The reason not to try it; None for a competitor that ran there, which is never "not tried"."""
+        if (replicate.case, replicate.competitor) in self._seen:
+            return None
+        return self._out_of_memory.refuses(self._cases[replicate.case].case, replicate.competitor)
 
     def observe(self, replicate: Replicate, record: Record) -> None:
         """Take in a record."""

@@ -15,7 +15,9 @@ from launcher.run.loop import Measurement
 from launcher.run.pilots import pilot_run, settle
 from launcher.run.progress import Display
 from launcher.run.replicate import Replicator
+from launcher.run.skipping import Skipping
 from launcher.stop import Stop
+from method.schedule import run_schedule
 from runners.harness.record import Record, Samples, Status
 from runners.harness.run import PlannedCase, Run, RunState
 
@@ -122,3 +124,25 @@ def test_who_ran_at_a_larger_batch_is_never_said_not_to_have_tried_it(tmp_path: 
     done, (engine,) = carry_out(tmp_path, run, 0, script)
     assert len(started(engine)) == 8
     assert not any(one.unavailable for one in done.cases)
+
+
+def test_looking_ahead_decides_nothing(tmp_path: Path) -> None:
+    """On a cluster a larger batch may be running already, and may fit, when a smaller one runs out of memory."""
+    run, _ = row(1, blocks=1)
+    due = {(one.case, one.competitor): one for one in run_schedule(run)}
+    small, large = due[1, A], due[3, A]
+    engine = FakeEngine(run, {A.label: failing(Status.OOM, "OOM(host)")})
+    folder = RunFolder(tmp_path)
+    folder.make()
+    replicator = Replicator(folder, run, engine, {}, Stop())
+    found = replicator.measure(small)
+    fitting = replicator.measure(due[0, B])
+    assert found
+    assert fitting
+    skipping = Skipping(run.cases)
+    skipping.observe(small, found[0])
+    assert skipping.will_skip(large)
+    assert skipping.not_tried == {}
+    skipping.observe(large, dataclasses.replace(fitting[0], case=run.cases[3].case, competitor=A))
+    assert not skipping.will_skip(large)
+    assert not skipping.skips(large)
