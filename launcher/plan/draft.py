@@ -58,9 +58,7 @@ def draft(root: Path, options: Options) -> Draft:
     reading = [name for name in workloads if reads_data(name, everyone)]
     found = sources(root, options.data or profile.data, reading, options.strict) if reading else []
     data = assign(reading, [(source, expected(source)) for source in found])
-    cases = expand(
-        profile, workloads, contestants, everyone, options.device, data.references(), options.blocks, options.filter
-    )
+    cases = expand(profile, workloads, contestants, everyone, options.device, data, options.blocks, options.filter)
     if not cases:
         raise UsageError(f"no case matches --filter {options.filter!r}; `make plan` without FILTER lists all")
     if options.slowdown != 1 and not any(one.case.workload in STEP_WORKLOADS for one in cases):

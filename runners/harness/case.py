@@ -30,6 +30,11 @@ STEPS = ("train", "infer")
 NETWORKS = (*STEPS, "scale", "fit")
 """The workloads of networks."""
 
+FIRST_SPLIT = "first"
+"""Stands for the first of the splits train, val, all and test that a data set has."""
+PREFETCH = 2
+"""The batches that each worker of a loader may hold ready, unless a case says otherwise."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -73,7 +78,7 @@ class Case:
         unsaid={"roof": 1},
         column="batch",
         option="batches",
-        chosen_for=NETWORKS,
+        chosen_for=(*NETWORKS, "load"),
         required=True,
         mandatory=True,
         choice="batch {}",
@@ -104,6 +109,34 @@ class Case:
         chosen_for=("load", "fit"),
         mandatory=True,
         choice="{} workers",
+    )
+    prefetch: int | None = axis(
+        "batches that each worker may hold ready",
+        {"load": PREFETCH},
+        "prefetch {}",
+        unsaid=PREFETCH,
+        option="prefetch",
+        chosen_for=("load",),
+        choice="{} batches a worker",
+    )
+    copy: str | None = axis(
+        "stage transfer: variant (a batch is copied as the variant does it), or piped (a stage of the loader's own "
+        "pipeline copies it)",
+        {"load": "variant"},
+        "{} copy",
+        unsaid="variant",
+        option="copy",
+        chosen_for=("load",),
+        offers="copies",
+    )
+    split: str | None = axis(
+        "the split to read; first: the first of train, val, all and test that the data set has",
+        {"load": FIRST_SPLIT},
+        "split {}",
+        unsaid=FIRST_SPLIT,
+        option="split",
+        chosen_for=("load",),
+        mandatory=True,
     )
     cache: bool | None = axis(
         "keep decoded images in memory",

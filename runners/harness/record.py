@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 from runners.harness.case import STRICT, Block, Case, Competitor
 from runners.harness.files import write_atomically
 
-SCHEMA_VERSION = 11
+SCHEMA_VERSION = 12
 SCHEMA_HISTORY = {
     1: "first published form",
     2: "aliases, throughput apart from latency, injected slowdown; more of the machine's health",
@@ -30,6 +30,7 @@ SCHEMA_HISTORY = {
     9: "host: the first package is the framework's own",
     10: "settings: the UUID of the GPU; resources: energy of all CPU packages with their memory, and of the GPU",
     11: "scale: the processes that share a step; their gradients beside the gradients of one process",
+    12: "load: prefetch, how batches are copied to the GPU, and the split",
 }
 
 RECORD_BYTES = 32 * 2**20

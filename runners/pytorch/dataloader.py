@@ -16,7 +16,7 @@ from runners.pytorch.normalize import normalized
 from runners.pytorch.shm import require_shared_memory
 from runners.pytorch.tally import CLOCK, Tally, timed
 from runners.reference.pixels import MEAN, STD
-from runners.reference.source import PREFETCH, SIDE, Source
+from runners.reference.source import SIDE, Source
 
 
 class DecodedOnAccess(Dataset):
@@ -78,29 +78,34 @@ def passes(
         require_shared_memory(_shared_bytes(source))
         _allow_open_files()
     images, collate, finish = parts(source, decode, tally)
-    loader = DataLoader(
-        images,
-        batch_size=source.batch_size,
-        sampler=Endless(len(source.paths)) if endless else range(len(source.paths)),
-        num_workers=source.workers,
-        prefetch_factor=PREFETCH if source.workers else None,
-        persistent_workers=source.tuned and source.workers > 0,
-        collate_fn=collate,
-    )
+    loader = _loader(source, endless, images, collate)
     return lambda: _pass(loader, finish)
 
 
 def settings(source: Source, decoder: str) -> dict[str, str]:
-    """The settings in effect, read back while the workers run."""
+    """The settings in effect, read back while the workers run; the queue's from a DataLoader made in the same way."""
+    loader = _loader(source, False, *parts(source, str, None)[:2])
     return {
         "workers_alive": str(len(multiprocessing.active_children())),
         "worker_kind": "process",
         "start_method": multiprocessing.get_start_method(),
-        "prefetch_batches": str(source.queue_batches),
+        "prefetch_batches": str(loader.num_workers * (loader.prefetch_factor or 0)),
         "decoder": decoder,
         "stage_statistics": CLOCK,
         "normalize_in": "main process, batch" if source.tuned else "worker, image",
     }
+
+
+def _loader(source: Source, endless: bool, images: Dataset, collate: Callable) -> DataLoader:
+    return DataLoader(
+        images,
+        batch_size=source.batch_size,
+        sampler=Endless(len(source.paths)) if endless else range(len(source.paths)),
+        num_workers=source.workers,
+        prefetch_factor=source.prefetch if source.workers else None,
+        persistent_workers=source.tuned and source.workers > 0,
+        collate_fn=collate,
+    )
 
 
 def undecodable(path: str, error: Exception | str) -> ValueError:

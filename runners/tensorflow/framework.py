@@ -19,6 +19,8 @@ FRAMEWORK = Framework(
             loaders=("tfdata",),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
+            copies=("variant", "piped"),
+            takes=("prefetch",),
         ),
         "roof": Workload(variants=("graph",), stages=("product", "copy"), precisions=PRECISIONS),
         "fit": Workload(variants=("graph", "tuned"), loaders=("tfdata",), networks=("cnn4",), sizes=SIZES),

@@ -1,10 +1,12 @@
 """Runs in a framework's own Python: every loader, variant and stage over a manifest. Prints JSON.
 
-argv: framework, manifest, sabotage. A sabotage breaks a setting of the loader on purpose. Four values break nothing:
+argv: framework, manifest, sabotage. A sabotage breaks a setting of the loader on purpose. Some values break nothing:
 `default` uses the track of default settings, `alone` takes the loader's workers away, `unlocked` lets the loader with
-threads believe that Python has no global lock, and `transfer` lets all loaders copy from the host to the host.
+threads believe that Python has no global lock, `transfer` lets all loaders copy from the host to the host, `piped` lets
+a stage of their pipelines do so, and `prefetch` lets each worker hold three batches ready.
 """
 
+import dataclasses
 import importlib
 import json
 import multiprocessing
@@ -23,9 +25,11 @@ from runners.harness.workload import Invalid, Request, Unsupported
 
 BATCH = 3
 THREADS = "torch_threads"
-ONLY = {"transfer": "transfer"}
+ONLY = {"transfer": "transfer", "piped": "transfer"}
 """The only stage that is tried with a sabotage, if it is not `batch`."""
-PASSES = ("", "unlocked", "transfer")
+AXES = {"prefetch": {"prefetch": 3}, "piped": {"copy": "piped"}}
+"""The sabotages that only choose another value of an axis."""
+PASSES = ("", "unlocked", "transfer", "piped")
 """The sabotages with which the timed passes over the data run too."""
 
 
@@ -35,7 +39,7 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
     spoil = SABOTAGES.get(sabotage)
     if spoil:
         spoil()
-    if sabotage == "transfer":
+    if sabotage in ("transfer", "piped"):
         host_transfer.stand_in(name)
     manifest = read_manifest(Path(manifest_path))
     outcomes = {}
@@ -50,6 +54,7 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
                 track = "default" if sabotage == "default" else "matched"
                 workers = 0 if sabotage == "alone" else 2
                 case = Case("load", "cpu", batch_size=BATCH, seed=25, track=track, stage=stage, workers=workers)
+                case = dataclasses.replace(case, **AXES.get(sabotage, {}))
                 with tempfile.TemporaryDirectory() as scratch:
                     request = Request(
                         case,

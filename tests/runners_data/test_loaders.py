@@ -124,6 +124,33 @@ def test_only_a_tuned_transfer_goes_on_while_the_loader_works(outcomes, loader):
     assert (tuned["copies_under_way"], tuned["spdl_copiers"]) == ((0, ["copier_0"]) if by_itself else (1, []))
 
 
+@pytest.mark.parametrize(("framework", "loader"), ALL)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_a_piped_copy_is_a_stage_of_the_pipeline_or_unsupported(outcomes, framework, loader, variant):
+    seen = outcomes(framework, "piped")[f"{loader}/{variant}/transfer"]
+    if loader in ("torch", "opencv"):
+        assert (seen["kind"], seen["message"]) == (
+            "UNSUPPORTED",
+            f"copy piped: the pipeline of {loader} has no stage that copies batches",
+        )
+        return
+    before = outcomes(framework)[f"{loader}/{variant}/normalize"]
+    same = ("sizes", "shape", "dtype", "stacked", "items", "mean", "worst", "digest", "stages", "queue")
+    assert {name: seen.get(name) for name in same} == {name: before[name] for name in same}
+    assert seen["settings"]["copied_by"] == "pipeline"
+    if framework == "pytorch":
+        assert seen["spdl_copiers"] == ["copier_0"]
+        assert seen["pipeline"][-1][:2] == ["transfer", 1]
+
+
+@pytest.mark.parametrize(("framework", "loader"), ALL)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_the_queue_that_a_loader_says_it_has_is_the_case_s(outcomes, framework, loader, variant):
+    for sabotage, batches in (("", 4), ("prefetch", 6)):
+        seen = outcomes(framework, sabotage)[f"{loader}/{variant}/batch"]
+        assert (seen["settings"]["prefetch_batches"], seen["queue"]) == (str(batches), [2, batches])
+
+
 THREADED = [*ALL, pytest.param("pytorch", NEEDS_UNLOCKED_PYTHON, marks=pytest.mark.frameworks("pytorch"))]
 
 
