@@ -119,15 +119,15 @@ class Case:
         chosen_for=("load",),
         choice="{} batches a worker",
     )
-    copy: str | None = axis(
+    gpu_copy: str | None = axis(
         "stage transfer: variant (a batch is copied as the variant does it), or piped (a stage of the loader's own "
         "pipeline copies it)",
         {"load": "variant"},
         "{} copy",
         unsaid="variant",
-        option="copy",
+        option="gpu_copy",
         chosen_for=("load",),
-        offers="copies",
+        offers="gpu_copies",
     )
     split: str | None = axis(
         "the split to read; first: the first of train, val, all and test that the data set has",

@@ -62,7 +62,7 @@ def _assert_queue(case: Case, seen: Seen) -> None:
         asked = str((case.workers or 0) * case.prefetch)
         if found != asked:
             raise Invalid("LOADER", f"{asked} ready batches were requested, the loader says {found or 'nothing'}")
-    if case.copy == "piped" and seen.settings.get("copied_by") != "pipeline":
+    if case.gpu_copy == "piped" and seen.settings.get("copied_by") != "pipeline":
         raise Invalid("LOADER", "the loader's pipeline was to copy to the GPU, and has no stage that copies")
 
 

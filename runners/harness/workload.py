@@ -50,7 +50,7 @@ class Workload:
     precisions: tuple[str, ...] = ("fp32",)
     devices: tuple[str, ...] = ("cpu", "gpu")
     tracks: tuple[str, ...] = ("matched",)
-    copies: tuple[str, ...] = ("variant",)
+    gpu_copies: tuple[str, ...] = ("variant",)
     global_batches: tuple[str, ...] = ("fixed", "growing")
     takes: tuple[str, ...] = ()
 

@@ -27,7 +27,7 @@ FRAMEWORK = Framework(
             more_loaders=("spdl_process", "opencv", "torch_threads"),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
-            copies=("variant", "piped"),
+            gpu_copies=("variant", "piped"),
             takes=("prefetch",),
         ),
         "fit": Workload(variants=("eager", "tuned"), loaders=("torch", "spdl"), networks=("cnn4",), sizes=SIZES),

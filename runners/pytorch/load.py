@@ -31,7 +31,7 @@ def prepare(request: Request) -> StepWork:
     first: list[torch.Tensor] = []
     copies = source.stage == "transfer" and "transfer" not in loader.stages(source)  # else the loader itself copies
     if copies and source.piped:
-        raise Unsupported(f"copy piped: the pipeline of {request.competitor.loader} has no stage that copies batches")
+        raise Unsupported(f"gpu_copy piped: the pipeline of {request.competitor.loader} has no stage that copies")
 
     def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
         start_pass = loader.opened(source, endless, tally)

@@ -60,8 +60,8 @@ def source_of(request: Request) -> Source:
         raise Unsupported("the track default has no tuned variant; it measures the variant plain")
     if case.prefetch not in (None, PREFETCH) and not case.workers:
         raise Unsupported(f"prefetch {case.prefetch}: nothing is prefetched without workers; use --workers 1 or more")
-    if case.copy == "piped" and case.stage != "transfer":
-        raise Unsupported(f"copy piped: the stage {case.stage} copies nothing; it needs the stage transfer")
+    if case.gpu_copy == "piped" and case.stage != "transfer":
+        raise Unsupported(f"gpu_copy piped: the stage {case.stage} copies nothing; it needs the stage transfer")
     items = [item for split in splits_read(case.workload, manifest, case.split) for item in manifest.splits[split]]
     return Source(
         paths=tuple(os.path.join(request.data_root, item.path) for item in items),
@@ -70,6 +70,6 @@ def source_of(request: Request) -> Source:
         workers=case.workers,
         tuned=tuned,
         prefetch=case.prefetch or PREFETCH,
-        piped=case.copy == "piped",
+        piped=case.gpu_copy == "piped",
         defaults=case.track == "default",
     )

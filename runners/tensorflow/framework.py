@@ -19,7 +19,7 @@ FRAMEWORK = Framework(
             loaders=("tfdata",),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
-            copies=("variant", "piped"),
+            gpu_copies=("variant", "piped"),
             takes=("prefetch",),
         ),
         "roof": Workload(variants=("graph",), stages=("product", "copy"), precisions=PRECISIONS),

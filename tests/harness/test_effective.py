@@ -64,9 +64,9 @@ def test_a_loader_may_deliver_in_the_host_s_memory_for_any_device():
         ({"prefetch": 1}, {"prefetch_batches": "4"}, "2 ready batches were requested, the loader says 4"),
         ({"prefetch": 2}, {"prefetch_batches": "2"}, "4 ready batches were requested, the loader says 2"),
         ({"prefetch": 3}, {}, "6 ready batches were requested, the loader says nothing"),
-        ({"copy": "variant"}, {}, ""),
-        ({"copy": "piped"}, {"copied_by": "pipeline"}, ""),
-        ({"copy": "piped"}, {}, "no stage that copies"),
+        ({"gpu_copy": "variant"}, {}, ""),
+        ({"gpu_copy": "piped"}, {"copied_by": "pipeline"}, ""),
+        ({"gpu_copy": "piped"}, {}, "no stage that copies"),
     ],
 )
 def test_a_loader_has_the_queue_and_the_copy_of_its_case(changes, settings, words):

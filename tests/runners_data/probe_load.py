@@ -27,7 +27,7 @@ BATCH = 3
 THREADS = "torch_threads"
 ONLY = {"transfer": "transfer", "piped": "transfer"}
 """The only stage that is tried with a sabotage, if it is not `batch`."""
-AXES = {"prefetch": {"prefetch": 3}, "piped": {"copy": "piped"}}
+AXES = {"prefetch": {"prefetch": 3}, "piped": {"gpu_copy": "piped"}}
 """The sabotages that only choose another value of an axis."""
 PASSES = ("", "unlocked", "transfer", "piped")
 """The sabotages with which the timed passes over the data run too."""

@@ -131,7 +131,7 @@ def test_a_piped_copy_is_a_stage_of_the_pipeline_or_unsupported(outcomes, framew
     if loader in ("torch", "opencv"):
         assert (seen["kind"], seen["message"]) == (
             "UNSUPPORTED",
-            f"copy piped: the pipeline of {loader} has no stage that copies batches",
+            f"gpu_copy piped: the pipeline of {loader} has no stage that copies",
         )
         return
     before = outcomes(framework)[f"{loader}/{variant}/normalize"]

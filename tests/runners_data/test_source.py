@@ -34,8 +34,8 @@ def test_each_worker_may_hold_as_many_batches_as_the_case_says(tmp_path):
     ("changes", "words"),
     [
         ({"prefetch": 1, "workers": 0}, "nothing is prefetched without workers"),
-        ({"copy": "piped"}, "the stage batch copies nothing"),
-        ({"copy": "piped", "stage": "transfer"}, "DEVICE=gpu"),
+        ({"gpu_copy": "piped"}, "the stage batch copies nothing"),
+        ({"gpu_copy": "piped", "stage": "transfer"}, "DEVICE=gpu"),
     ],
 )
 def test_a_value_without_a_meaning_is_unsupported(tmp_path, changes, words):
@@ -44,5 +44,5 @@ def test_a_value_without_a_meaning_is_unsupported(tmp_path, changes, words):
 
 
 def test_a_piped_copy_reaches_the_loader(tmp_path):
-    copies = [source_of(request(tmp_path, "transfer", "gpu", copy=copy)).piped for copy in ("variant", "piped")]
+    copies = [source_of(request(tmp_path, "transfer", "gpu", gpu_copy=copy)).piped for copy in ("variant", "piped")]
     assert copies == [False, True]
