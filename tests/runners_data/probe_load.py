@@ -29,7 +29,7 @@ ONLY = {"transfer": "transfer", "piped": "transfer"}
 """The only stage that is tried with a sabotage, if it is not `batch`."""
 AXES = {"prefetch": {"prefetch": 3}, "piped": {"gpu_copy": "piped"}}
 """The sabotages that only choose another value of an axis."""
-PASSES = ("", "unlocked", "transfer", "piped")
+PASSES = ("", "unlocked", "transfer")
 """The sabotages with which the timed passes over the data run too."""
 
 
