@@ -19,8 +19,8 @@ from pathlib import Path
 from benchmarks.side_by_side import ROOT, replicate, root_of, run_python, wanted
 from launcher.plan.discovery import discover
 from method.compare import interval_of_mean
+from runners.harness.case import PREFETCH
 from runners.harness.loop import QUEUE_DEPTHS_DISCARDED, QUEUE_DEPTHS_MEASURED
-from runners.reference.source import PREFETCH
 
 SCRIPTS = {"torch": "pytorch", "spdl": "pytorch", "dali": "dali", "grain": "jax"}
 """The scripts `benchmarks/tutorials/load_<name>.py`, each with the framework in whose environment it runs."""

@@ -118,9 +118,9 @@ def require_disk(folder: Path, replicates: int, builds: int) -> list[str]:
     return []
 
 
-def shared_bytes(workers: int, batch_size: int) -> int:
-    """Bytes that loader processes keep in /dev/shm: each has two float batches of 224×224 images."""
-    return workers * 2 * batch_size * 224 * 224 * 3 * 4
+def shared_bytes(workers: int, prefetch: int, batch_size: int) -> int:
+    """Bytes that loader processes keep in /dev/shm: each has `prefetch` float batches of 224×224 images."""
+    return workers * prefetch * batch_size * 224 * 224 * 3 * 4
 
 
 def shm_shortfall(bytes_needed: int) -> str:

@@ -32,7 +32,7 @@ from launcher.run.session import Measure, Session, carry_out
 from launcher.slurm.measurement import on_nodes
 from launcher.stop import Stop
 from launcher.text import say
-from runners.harness.case import Case
+from runners.harness.case import PREFETCH, Case
 from runners.harness.clock import wall_time
 from runners.harness.run import RUN_VERSION, Run, RunState
 
@@ -172,7 +172,10 @@ def _warnings(cases: Sequence[Case], limits: Limits, asked: Options, engine: Eng
     warnings += crowded
     if engine.shares_host_memory and os.environ.get(LIBRARIES):
         warnings.append(f"{LIBRARIES} of this shell reaches every replicate, and may change what it measures")
-    shared = max((machine.shared_bytes(case.workers or 0, case.batch_size) for case in cases), default=0)
+    shared = max(
+        (machine.shared_bytes(case.workers or 0, case.prefetch or PREFETCH, case.batch_size) for case in cases),
+        default=0,
+    )
     too_little = machine.shm_shortfall(shared) if engine.shares_host_memory else _shm_too_small(shared, limits)
     return [*warnings, too_little] if too_little else warnings
 

@@ -31,10 +31,23 @@ class Assigned:
 
     datasets: dict[str, Dataset] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    _references: dict[tuple[str, str | None], DatasetRef] = field(default_factory=dict, compare=False)
 
-    def references(self) -> dict[str, DatasetRef]:
-        """The reference to its data set that the cases of each workload store."""
-        return {name: one.manifest.reference(*splits_read(name, one.manifest)) for name, one in self.datasets.items()}
+    def reference(self, case: Case) -> tuple[DatasetRef | None, str | None]:
+        """The reference to its data set that the case stores, or the reason why there is none.
+
+        Both are None for a workload that reads no data.
+        """
+        dataset = self.datasets.get(case.workload)
+        if dataset is None:
+            return None, self.reasons.get(case.workload)
+        key = case.workload, case.split
+        try:
+            if key not in self._references:  # a digest over millions of images takes seconds
+                self._references[key] = _reference(dataset.manifest, case)
+        except ManifestError as error:
+            return None, str(error)
+        return self._references[key], None
 
 
 def read(manifest: Path) -> Dataset:
@@ -79,19 +92,18 @@ def assign(workloads: Sequence[str], found: Sequence[tuple[Source, Dataset]]) ->
 def is_still(dataset: Dataset, case: Case) -> bool:
     """Whether the data set on disk is still the same as when the case was planned."""
     try:
-        manifest = read_manifest(dataset.path)
-        return manifest.reference(*splits_read(case.workload, manifest)) == case.dataset
+        return _reference(read_manifest(dataset.path), case) == case.dataset
     except ManifestError:
         return False
 
 
 def require_images(assigned: Assigned, cases: Sequence[Case]) -> None:
     """Raise UsageError where a data set does not fill one batch of a workload, or has too few classes."""
-    for workload, dataset in assigned.datasets.items():
-        split = splits_read(workload, dataset.manifest)[0]
+    for case in sorted((case for case in cases if case.dataset), key=lambda case: -case.batch_size):
+        dataset, batch = assigned.datasets[case.workload], case.batch_size
+        split = splits_read(case.workload, dataset.manifest, case.split)[0]
         images = len(dataset.manifest.splits[split])
-        batch = max((case.batch_size for case in cases if case.workload == workload), default=0)
-        if workload == LEARNS and len(dataset.manifest.classes) < FEWEST_CLASSES:
+        if case.workload == LEARNS and len(dataset.manifest.classes) < FEWEST_CLASSES:
             raise UsageError(
                 f"data set {dataset.manifest.id}: training needs {FEWEST_CLASSES} classes or more, it has "
                 f"{len(dataset.manifest.classes)}; a class is a folder in train/ and in test/"
@@ -99,5 +111,10 @@ def require_images(assigned: Assigned, cases: Sequence[Case]) -> None:
         if images < batch:
             raise UsageError(
                 f"data set {dataset.manifest.id}: {images} images in {split} do not fill one batch of {batch} "
-                f"({workload})"
+                f"({case.workload})"
             )
+
+
+def _reference(manifest: Manifest, case: Case) -> DatasetRef:
+    """The reference to the splits that the case reads. Raises ManifestError if the data set lacks one."""
+    return manifest.reference(*splits_read(case.workload, manifest, case.split))

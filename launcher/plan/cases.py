@@ -13,7 +13,7 @@ from launcher.plan.own_model import Own
 from launcher.plan.profile import CaseGroup, Profile
 from launcher.plan.validation import offers, require_declared
 from runners.harness.axes import Value
-from runners.harness.case import AXES, Case, Competitor, DatasetRef
+from runners.harness.case import AXES, Case, Competitor
 from runners.harness.own_model import KINDS, OF_MODEL
 from runners.harness.run import PlannedCase, Unavailable
 from runners.harness.sampling import Sampling
@@ -48,7 +48,7 @@ def expand(
     contestants: Mapping[str, Contestant],
     everyone: Mapping[str, Contestant],
     device: str,
-    datasets: Mapping[str, DatasetRef],
+    assigned: Assigned,
     blocks: int | None,
     pattern: str = "",
     own: Own | None = None,
@@ -64,8 +64,8 @@ def expand(
         declared = offers(group.workload, everyone)
         require_declared(group, everyone, device)
         sampling = _sampling(profile, group)
-        for case in _matrix(group, device, datasets.get(group.workload), declared):
-            case = own.instead(case) if own else case
+        for case in _matrix(group, device, declared):
+            case = replace(own.instead(case) if own else case, dataset=assigned.reference(case)[0])
             if not _matches(case.label, pattern):
                 continue
             competitors, unavailable = _competitors(case, group, contestants)
@@ -107,16 +107,12 @@ def doubled(case: PlannedCase) -> PlannedCase:
 
 def with_data(cases: Sequence[PlannedCase], assigned: Assigned) -> list[PlannedCase]:
     """The cases with references to their data sets. A case whose data set is missing has no competitors."""
-    if all(one.case.workload in assigned.reasons for one in cases):
-        raise UsageError("; ".join(dict.fromkeys(assigned.reasons.values())))
-    references = assigned.references()
+    data = [assigned.reference(one.case) for one in cases]
+    if all(reason for _, reason in data):
+        raise UsageError("; ".join(dict.fromkeys(reason for _, reason in data if reason)))
     found = [
-        refused(
-            replace(one, case=replace(one.case, dataset=references.get(one.case.workload))),
-            "DATA",
-            assigned.reasons.get(one.case.workload),
-        )
-        for one in cases
+        refused(replace(one, case=replace(one.case, dataset=reference)), "DATA", reason)
+        for one, (reference, reason) in zip(cases, data, strict=True)
     ]
     if not any(one.competitors for one in found):
         reasons = {f"{gone.competitor.program}: {gone.reason}" for one in found for gone in one.unavailable}
@@ -152,7 +148,7 @@ def _sampling(profile: Profile, group: CaseGroup) -> Sampling:
     return sampling
 
 
-def _matrix(group: CaseGroup, device: str, dataset: DatasetRef | None, declared: Sequence[Workload]) -> Iterator[Case]:
+def _matrix(group: CaseGroup, device: str, declared: Sequence[Workload]) -> Iterator[Case]:
     """Every combination of the group's values; an axis that it does not name has its usual value."""
     values: list[Sequence[Value | None]] = []
     for axis in AXES:
@@ -166,7 +162,7 @@ def _matrix(group: CaseGroup, device: str, dataset: DatasetRef | None, declared:
         if group.asked("input_size") is None and parameters["network"]:
             sizes = [offer.usual_size(parameters["network"]) for offer in declared]
             parameters["input_size"] = next(filter(None, sizes), parameters["input_size"])
-        yield Case(group.workload, device, dataset=dataset, **parameters)
+        yield Case(group.workload, device, **parameters)
 
 
 def _competitors(

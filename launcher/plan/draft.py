@@ -70,17 +70,7 @@ def draft(root: Path, options: Options) -> Draft:
     reading = [name for name in workloads if reads_data(name, everyone)]
     found = sources(root, options.data or profile.data, reading, options.strict) if reading else []
     data = assign(reading, [(source, expected(source)) for source in found])
-    cases = expand(
-        profile,
-        workloads,
-        contestants,
-        everyone,
-        options.device,
-        data.references(),
-        options.blocks,
-        options.filter,
-        own,
-    )
+    cases = expand(profile, workloads, contestants, everyone, options.device, data, options.blocks, options.filter, own)
     if not cases:
         raise UsageError(f"no case matches --filter {options.filter!r}; `make plan` without FILTER lists all")
     if options.slowdown != 1 and not any(one.case.workload in STEP_WORKLOADS for one in cases):
@@ -90,6 +80,7 @@ def draft(root: Path, options: Options) -> Draft:
     if "workers" not in options.overrides:
         cpus = len(machine.cpu_set(options.cpus))
         cases = [refused(one, "UNSUPPORTED", _too_many_workers(one.case, cpus)) for one in cases]
+    cases = [refused(one, "UNSUPPORTED", _copies_nothing(one.case)) for one in cases]
     stopping = Stopping(**profile.stopping.model_dump()) if profile.stopping and options.blocks is None else None
     cuts = cuts_planned(stopping, options.given)
     model = own.model if own else None
@@ -139,3 +130,10 @@ def _too_many_workers(case: Case, cpus: int) -> str | None:
     if case.workload != "load" or case.workers is None or case.workers <= cpus:
         return None
     return f"more workers ({case.workers}) than CPUs ({cpus}); --workers {case.workers} measures it all the same"
+
+
+def _copies_nothing(case: Case) -> str | None:
+    """The reason not to run a loader that is to copy in a stage of its own, where nothing is copied to a GPU."""
+    if case.gpu_copy in (None, "variant") or case.stage == "transfer":
+        return None
+    return f"gpu_copy {case.gpu_copy}: the stage {case.stage} copies nothing to a GPU; only the stage transfer does"

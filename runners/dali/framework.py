@@ -8,5 +8,6 @@ LOAD = Workload(
     more_loaders=("nvjpeg",),
     stages=("decode", "batch", "normalize", "transfer"),
     tracks=("matched", "default"),
+    takes=("prefetch",),
 )
 FRAMEWORK = Framework("dali", ("nvidia-dali-cuda130",), {"load": LOAD}, by_name=True, title="NVIDIA DALI")

@@ -45,6 +45,11 @@ NETWORKS = (*STEPS, "scale", "fit", "export")
 """The workloads of networks."""
 OWN_MODEL = "own model"
 
+FIRST_SPLIT = "first"
+"""Stands for the first of the splits train, val, all and test that a data set has."""
+PREFETCH = 2
+"""The batches that each worker of a loader may hold ready, unless a case says otherwise."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -98,7 +103,7 @@ class Case:
         unsaid={"roof": 1},
         column="batch",
         option="batches",
-        chosen_for=NETWORKS,
+        chosen_for=(*NETWORKS, "load"),
         required=True,
         mandatory=True,
         choice="batch {}",
@@ -129,6 +134,34 @@ class Case:
         chosen_for=("load", "fit"),
         mandatory=True,
         choice="{} workers",
+    )
+    prefetch: int | None = axis(
+        "batches that each worker may hold ready",
+        {"load": PREFETCH},
+        "prefetch {}",
+        unsaid=PREFETCH,
+        option="prefetch",
+        chosen_for=("load",),
+        choice="{} batches a worker",
+    )
+    gpu_copy: str | None = axis(
+        "stage transfer: variant (a batch is copied as the variant does it), or piped (a stage of the loader's own "
+        "pipeline copies it)",
+        {"load": "variant"},
+        "{} copy",
+        unsaid="variant",
+        option="gpu_copy",
+        chosen_for=("load",),
+        offers="gpu_copies",
+    )
+    split: str | None = axis(
+        "the split to read; first: the first of train, val, all and test that the data set has",
+        {"load": FIRST_SPLIT},
+        "split {}",
+        unsaid=FIRST_SPLIT,
+        option="split",
+        chosen_for=("load",),
+        mandatory=True,
     )
     cache: bool | None = axis(
         "keep decoded images in memory",

@@ -102,7 +102,8 @@ def _report_check(record: Record) -> int:
 def _case(options: Options) -> tuple[Case, Manifest | None]:
     given = options.parameters
     manifest = read_manifest(options.manifest) if options.manifest else None
-    dataset = manifest.reference(*splits_read(options.workload, manifest)) if manifest else None
+    splits = splits_read(options.workload, manifest, given.split) if manifest else ()
+    dataset = manifest.reference(*splits) if manifest else None
     values = {axis.name: getattr(given, axis.name) for axis in AXES}
     model = options.model.reference() if options.model else None
     return Case(options.workload, given.device, dataset=dataset, model=model, **values), manifest

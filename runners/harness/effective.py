@@ -1,6 +1,7 @@
 """The settings in effect: what the framework reports, compared with the request."""
 
 from runners.harness import nvidia, rank
+from runners.harness.case import PREFETCH, Case
 from runners.harness.host import cgroup_cpu_quota, shm_bytes, visible_cpus
 from runners.harness.record import Effective, provenance
 from runners.harness.workload import Invalid, Request, Seen
@@ -21,6 +22,7 @@ def effective(request: Request, seen: Seen) -> tuple[Effective, dict[str, str]]:
     if seen.device != case.device and case.workload != "load":  # loaders deliver in the host's memory
         raise Invalid("DEVICE", f"{case.device} was requested, {seen.device} was used")
     _assert_cpus(request)
+    _assert_queue(case, seen)
     computed = "tf32" if seen.tf32 and seen.precision == "fp32" else seen.precision
     if case.network and computed != case.precision:
         raise Invalid("PRECISION", f"{case.precision} was requested, {computed} is in effect")
@@ -48,6 +50,20 @@ def effective(request: Request, seen: Seen) -> tuple[Effective, dict[str, str]]:
         settings={**more, **seen.settings},
     )
     return found, {f"effective.{name}": reason for name, reason in unknown.items()}
+
+
+def _assert_queue(case: Case, seen: Seen) -> None:
+    """Raise Invalid unless the loader holds as many ready batches, and copies, as the case says.
+
+    Only a loader with the usual queue may leave its size out.
+    """
+    found = seen.settings.get("prefetch_batches")
+    if case.prefetch is not None and (found is not None or case.prefetch != PREFETCH):
+        asked = str((case.workers or 0) * case.prefetch)
+        if found != asked:
+            raise Invalid("LOADER", f"{asked} ready batches were requested, the loader says {found or 'nothing'}")
+    if case.gpu_copy == "piped" and seen.settings.get("copied_by") != "pipeline":
+        raise Invalid("LOADER", "the loader's pipeline was to copy to the GPU, and has no stage that copies")
 
 
 def _assert_cpus(request: Request) -> None:

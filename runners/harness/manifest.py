@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from runners.harness import strict_json
-from runners.harness.case import DatasetRef
+from runners.harness.case import FIRST_SPLIT, DatasetRef
 from runners.harness.files import read_regular, write_atomically
 
 MANIFEST_VERSION = 1
@@ -76,12 +76,19 @@ def split_of(folder: str) -> str | None:
     return SPLIT_FOLDERS.get(folder.lower())
 
 
-def splits_read(workload: str, manifest: Manifest) -> tuple[str, ...]:
-    """The splits of this data set that a workload reads. Raises ManifestError if the required splits are missing."""
+def splits_read(workload: str, manifest: Manifest, split: str | None = None) -> tuple[str, ...]:
+    """The splits of this data set that a workload reads; `split` is the case's choice, if the workload has this axis.
+
+    Raises ManifestError if the required splits are missing.
+    """
     if workload == "fit":
         if not {"train", "test"} <= manifest.splits.keys():
             raise ManifestError(f"data set {manifest.id}: fit needs train/ and test/, it has {_names(manifest)}")
         return ("train", "test")
+    if split not in (None, FIRST_SPLIT):
+        if split not in manifest.splits:
+            raise ManifestError(f"data set {manifest.id}: has no split {split!r}, only {_names(manifest)}")
+        return (split,)
     for name in ("train", "val", "all", "test"):
         if name in manifest.splits:
             return (name,)

@@ -31,8 +31,8 @@ SCHEMA_HISTORY = {
     9: "host: the first package is the framework's own",
     10: "settings: the UUID of the GPU; resources: energy of all CPU packages with their memory, and of the GPU",
     11: "scale: the processes that share a step; their gradients beside the gradients of one process",
-    12: "export: its file beside its source; fit: images as the network gets them; infer: a user's own model, its "
-    "digest and the shape of its input",
+    12: "export: its file beside its source; fit: images as the network gets them; infer: a user's own model; load: "
+    "prefetch, the split, and how batches are copied to the GPU",
 }
 
 RECORD_BYTES = 32 * 2**20

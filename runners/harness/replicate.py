@@ -58,7 +58,7 @@ def _replicate(
     data_root = None
     if manifest and options.manifest:
         data_root = options.data or Path(manifest.root or options.manifest.parent)
-        for split in splits_read(case.workload, manifest):
+        for split in splits_read(case.workload, manifest, case.split):
             verify_bytes(data_root, manifest.splits[split])
     _assert_version(framework, record.competitor)
     kept = options.compiler_cache or scratch / "compiled"

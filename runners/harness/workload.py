@@ -56,6 +56,7 @@ class Workload:
     precisions: tuple[str, ...] = ("fp32",)
     devices: tuple[str, ...] = ("cpu", "gpu")
     tracks: tuple[str, ...] = ("matched",)
+    gpu_copies: tuple[str, ...] = ("variant",)
     global_batches: tuple[str, ...] = ("fixed", "growing")
     formats: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ from runners.pytorch.normalize import normalized
 from runners.pytorch.tally import CLOCK, Tally, timed
 from runners.reference.pixels import MEAN, STD
 from runners.reference.shm import require_shared_memory
-from runners.reference.source import PREFETCH, SIDE, Source
+from runners.reference.source import SIDE, Source
 
 
 class DecodedOnAccess(Dataset):
@@ -80,8 +80,7 @@ def passes(
     Closing a pass ends its workers. The workers of a tuned loader end with the loader.
     """
     images, collate, finish = parts(source, decode, tally)
-    positions = Endless(len(source.paths)) if endless else range(len(source.paths))
-    loader = with_workers(source, images, batch_size=source.batch_size, sampler=positions, collate_fn=collate)
+    loader = _loader(source, endless, images, collate)
     return lambda: one_pass(loader, finish)
 
 
@@ -93,23 +92,29 @@ def with_workers(source: Source, images: Dataset, **options: Any) -> DataLoader:
     return DataLoader(
         images,
         num_workers=source.workers,
-        prefetch_factor=PREFETCH if source.workers else None,
+        prefetch_factor=source.prefetch if source.workers else None,
         persistent_workers=source.tuned and source.workers > 0,
         **options,
     )
 
 
 def settings(source: Source, decoder: str) -> dict[str, str]:
-    """The settings in effect, read back while the workers run."""
+    """The settings in effect, read back while the workers run; the queue's from a DataLoader made in the same way."""
+    loader = _loader(source, False, *parts(source, str, None)[:2])
     return {
         "workers_alive": str(len(multiprocessing.active_children())),
         "worker_kind": "process",
         "start_method": multiprocessing.get_start_method(),
-        "prefetch_batches": str(source.queue_batches),
+        "prefetch_batches": str(loader.num_workers * (loader.prefetch_factor or 0)),
         "decoder": decoder,
         "stage_statistics": CLOCK,
         "normalize_in": "main process, batch" if source.tuned else "worker, image",
     }
+
+
+def _loader(source: Source, endless: bool, images: Dataset, collate: Callable) -> DataLoader:
+    positions = Endless(len(source.paths)) if endless else range(len(source.paths))
+    return with_workers(source, images, batch_size=source.batch_size, sampler=positions, collate_fn=collate)
 
 
 def undecodable(path: str, error: Exception | str) -> ValueError:

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import torch
 from spdl.pipeline import PipelineBuilder, PipelineFailure
 
+from runners.harness.case import PREFETCH
 from runners.pytorch.fit_images import Images, flipped, scaled
 from runners.pytorch.fit_images import decode_to_tensor as decode
 from runners.reference.labelled import Labelled
-from runners.reference.source import PREFETCH
 
 
 class Draw(NamedTuple):

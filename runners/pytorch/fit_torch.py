@@ -8,10 +8,10 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
+from runners.harness.case import PREFETCH
 from runners.pytorch.fit_images import Images, decode_to_tensor, flipped
 from runners.reference.labelled import Labelled
 from runners.reference.shm import require_shared_memory
-from runners.reference.source import PREFETCH
 
 
 class PlainFolder(Dataset):

@@ -32,6 +32,8 @@ FRAMEWORK = Framework(
             more_loaders=("spdl_process", "opencv", "torch_threads", "webdataset"),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
+            gpu_copies=("variant", "piped"),
+            takes=("prefetch",),
         ),
         "fit": Workload(
             variants=("eager", "tuned"), loaders=("torch", "spdl"), networks=tuple(FIT_SIZES), sizes=FIT_SIZES

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from runners.harness.record import Check
-from runners.harness.workload import Invalid, Request, Seen, StepWork
+from runners.harness.workload import Invalid, Request, Seen, StepWork, Unsupported
 from runners.pytorch import device as devices
 from runners.pytorch.tally import Tally
 from runners.pytorch.transfer import on_device
@@ -32,6 +32,8 @@ def prepare(request: Request) -> StepWork:
     settings: dict[str, str] = {}
     first: list[torch.Tensor] = []
     copies = source.stage == "transfer" and "transfer" not in loader.stages(source)  # else the loader itself copies
+    if copies and source.piped:
+        raise Unsupported(f"gpu_copy piped: the pipeline of {request.competitor.loader} has no stage that copies")
 
     def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
         start_pass = loader.opened(source, endless, tally)

@@ -3,13 +3,14 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import spdl
 import spdl.io
 import torch
 from spdl.io.utils import get_ffmpeg_versions
 from spdl.pipeline import PipelineBuilder
+from spdl.pipeline.defs import PipelineConfig
 
 from runners.harness.workload import Unsupported
 from runners.pytorch.ffmpeg import load_ffmpeg
@@ -18,6 +19,8 @@ from runners.pytorch.tally import CLOCK, Tally, timed
 from runners.reference.source import Source
 
 CHANNELS_FIRST = False
+COPIER = "copier"
+"""The name of the stage that copies to the GPU, and of its thread."""
 
 
 def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
@@ -43,7 +46,7 @@ def stages(source: Source) -> dict[str, int]:
 
 def copies(source: Source) -> bool:
     """Whether SPDL itself copies the batches to the GPU."""
-    return source.stage == "transfer" and source.tuned
+    return source.stage == "transfer" and (source.tuned or source.piped)
 
 
 def pipeline(source: Source, endless: bool, tally: Tally | None = None) -> PipelineBuilder:
@@ -71,25 +74,38 @@ def pipeline(source: Source, endless: bool, tally: Tally | None = None) -> Pipel
 def delivered(
     builder: PipelineBuilder, source: Source, threads: int, ready: int, tally: Tally | None
 ) -> Iterator[torch.Tensor | list[torch.Tensor]]:
-    """The batches of the pipeline, copied to the GPU if SPDL copies them; up to `ready` of them wait for delivery.
-
-    As in SPDL's documentation, copying is a stage with a thread and a CUDA stream of its own.
-    """
-    with ThreadPoolExecutor(1, "copier") as copier:
-        if copies(source):
-            builder.pipe(timed(tally, "transfer", spdl.io.transfer_tensor_h2d), executor=copier, output_order="input")
-        built = builder.add_sink(ready).build(num_threads=threads, max_failures=0)
+    """The batches of the pipeline, copied to the GPU if SPDL copies them; up to `ready` of them wait for delivery."""
+    with ThreadPoolExecutor(1, COPIER) as copier:
+        built = finished(builder, source, copier, ready, tally).build(num_threads=threads, max_failures=0)
         with built.auto_stop():
             yield from map(checked, built.get_iterator())
+
+
+def finished(
+    builder: PipelineBuilder, source: Source, copier: Executor, ready: int, tally: Tally | None
+) -> PipelineBuilder:
+    """The pipeline with its sink. As in SPDL's documentation, a stage copies, in a thread and a stream of its own."""
+    if copies(source):
+        copy = timed(tally, "transfer", spdl.io.transfer_tensor_h2d)
+        builder.pipe(copy, executor=copier, output_order="input", name=COPIER)
+    return builder.add_sink(ready)
+
+
+def queue(config: PipelineConfig) -> dict[str, str]:
+    """What a pipeline's own description says about its queue of finished batches and about the copy to the GPU."""
+    copied = any(getattr(pipe, "name", None) == COPIER for pipe in config.pipes)
+    return {"prefetch_batches": str(config.sink.buffer_size)} | ({"copied_by": "pipeline"} if copied else {})
 
 
 def settings(source: Source) -> dict[str, str]:
     """The settings in effect, read back while the threads run."""
     alive = sum(thread.name.startswith("spdl_worker_thread") for thread in threading.enumerate())
+    with ThreadPoolExecutor(1) as copier:
+        config = finished(pipeline(source, False), source, copier, source.queue_batches, None).get_config()
     return {
         "workers_alive": str(alive),
         "worker_kind": "thread",
-        "prefetch_batches": str(source.queue_batches),
+        **queue(config),
         "decoder": f"spdl {spdl.__version__}, "
         + ", ".join(f"{name} {'.'.join(map(str, version))}" for name, version in get_ffmpeg_versions().items()),
         "filter": resize_of(source),

@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 from spdl.pipeline import PipelineBuilder, run_pipeline_in_subprocess
+from spdl.pipeline.defs import PipelineConfig
 
 from runners.pytorch import loader_spdl
 from runners.pytorch.ffmpeg import load_ffmpeg
@@ -34,13 +35,10 @@ def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callabl
     """
     load_ffmpeg()  # in this process too, to read FFmpeg's versions
     normalizes_here = _normalizes_here(source)
-    stage = "batch" if normalizes_here else "normalize" if source.normalized else source.stage
-    batch = source.batch_size * SIDE * SIDE * 3 * (4 if stage == "normalize" else 1)
+    batch = source.batch_size * SIDE * SIDE * 3 * (4 if source.normalized and not normalizes_here else 1)
     require_shared_memory(batch * (2 * source.queue_batches + SPARE_BATCHES))
     batches = run_pipeline_in_subprocess(
-        loader_spdl.pipeline(dataclasses.replace(source, stage=stage), endless, tally)
-        .add_sink(source.queue_batches)
-        .get_config(),
+        _sent(source, endless, tally),
         num_threads=source.workers,
         max_failures=0,
         buffer_size=source.queue_batches,
@@ -60,7 +58,15 @@ def settings(source: Source) -> dict[str, str]:
         "processes_alive": processes,
         "start_method": START_METHOD,
         "threads_asked": str(source.workers),
+        **loader_spdl.queue(_sent(source, False, None)),
     }
+
+
+def _sent(source: Source, endless: bool, tally: Tally | None) -> PipelineConfig:
+    """The pipeline of the other process. It copies nothing to the GPU."""
+    stage = "batch" if _normalizes_here(source) else "normalize" if source.normalized else source.stage
+    on_host = dataclasses.replace(source, stage=stage)
+    return loader_spdl.pipeline(on_host, endless, tally).add_sink(source.queue_batches).get_config()
 
 
 def _pass(batches: Iterable, normalize: Callable | None, source: Source, tally: Tally | None) -> Iterator:

@@ -42,11 +42,12 @@ def settings(source: Source) -> dict[str, str]:
     """The settings in effect, read back while the threads run."""
     alive = sum(thread.name.startswith(NAME) for thread in threading.enumerate())
     of_processes = loader_torch.settings(source)
-    shared = {name: of_processes[name] for name in ("prefetch_batches", "decoder", "stage_statistics")}
+    shared = {name: of_processes[name] for name in ("decoder", "stage_statistics")}
     return {
         "workers_alive": str(alive),
         "worker_kind": "thread",
         "global_lock": "on" if global_lock() else "off",
+        "prefetch_batches": str(source.queue_batches),
         **shared,
         "normalize_in": "main thread, batch" if source.tuned else "worker, image",
     }

@@ -15,6 +15,8 @@ from runners.reference.pixels import affine
 from runners.reference.source import SIDE, Source
 
 SCALE = "bilinear+full_chroma_int"
+FORMAT = "jpeg_pipe"
+"""FFmpeg's name for a JPEG in memory. FFmpeg tries all its formats on each image if it is not told."""
 UNREADABLE = (OSError, RuntimeError, ValueError)
 """The errors of reading, FFmpeg and SPDL for a broken or missing image."""
 
@@ -108,10 +110,11 @@ class TunedBatch:
 
     def _decoded(self, paths: list[str]) -> list | Undecodable:
         """FFmpeg's frames; for the stage `decode`, which delivers single images, tensors."""
-        frames = []
+        frames, known = [], spdl.io.demux_config(format=FORMAT)
         for path in paths:
             try:
-                frames.append(spdl.io.decode_packets(spdl.io.demux_image(_encoded(path)), filter_desc=self.resize))
+                packets = spdl.io.demux_image(_encoded(path), demux_config=known)
+                frames.append(spdl.io.decode_packets(packets, filter_desc=self.resize))
             except UNREADABLE as error:
                 return _undecodable(path, error)
         return [_stacked(frame) for frame in frames] if self.stage == "decode" else frames

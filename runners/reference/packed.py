@@ -50,7 +50,7 @@ def packed(source: Source, request: Request, form: Format) -> Source:
     manifest, root = request.manifest, request.data_root
     assert manifest
     assert root
-    splits = splits_read(request.case.workload, manifest)
+    splits = splits_read(request.case.workload, manifest, request.case.split)
     items = [item for split in splits for item in manifest.splits[split]]
     digest = manifest.reference(*splits).digest.removeprefix("sha256:")
     folder = (request.packed or request.scratch) / f"{form.name}-{digest}"

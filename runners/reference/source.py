@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from runners.harness.case import PREFETCH
 from runners.harness.manifest import splits_read
 from runners.harness.workload import Request, Unsupported
 
 SIDE = 224
 """Side in pixels of a delivered image."""
-
-PREFETCH = 2
-"""Batches that each worker may hold ready, in every loader."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,8 @@ class Shard:
 class Source:
     """Images in the order in which they must arrive, and how a loader must deliver them.
 
-    `stage` is decode, batch, normalize or transfer, or `scale` for the pixels in 0…1 on which `fit` trains. With
+    `stage` is decode, batch, normalize or transfer, or `scale` for the pixels in 0…1 on which `fit` trains. Each worker
+    may hold `prefetch` batches ready. With `piped`, a stage of the loader's own pipeline copies to the GPU. With
     `defaults`, the loader's own defaults decide about the pixels. `ready` are the decoded images of the paths, uint8
     (N, side, side, 3); with them, nothing is read or decoded. A loader that reads packed images finds them in `shards`.
     `epoch` holds the positions of each batch of one epoch; it is empty if a loader delivers the images in order.
@@ -42,6 +41,8 @@ class Source:
     workers: int
     tuned: bool
     side: int = SIDE
+    prefetch: int = PREFETCH
+    piped: bool = False
     defaults: bool = False
     ready: NDArray[np.uint8] | None = None
     shards: tuple[Shard, ...] = ()
@@ -60,7 +61,7 @@ class Source:
     @property
     def queue_batches(self) -> int:
         """The largest number of ready batches."""
-        return self.workers * PREFETCH
+        return self.workers * self.prefetch
 
     @property
     def normalized(self) -> bool:
@@ -85,12 +86,18 @@ def source_of(request: Request) -> Source:
         raise Unsupported("the stage transfer copies batches to a GPU, this is a case of the CPU; use DEVICE=gpu")
     if case.track == "default" and tuned:
         raise Unsupported("the track default has no tuned variant; it measures the variant plain")
-    items = [item for split in splits_read(case.workload, manifest) for item in manifest.splits[split]]
+    if case.prefetch not in (None, PREFETCH) and not case.workers:
+        raise Unsupported(f"prefetch {case.prefetch}: nothing is prefetched without workers; use --workers 1 or more")
+    if case.gpu_copy == "piped" and case.stage != "transfer":
+        raise Unsupported(f"gpu_copy piped: the stage {case.stage} copies nothing; it needs the stage transfer")
+    items = [item for split in splits_read(case.workload, manifest, case.split) for item in manifest.splits[split]]
     return Source(
         paths=tuple(os.path.join(request.data_root, item.path) for item in items),
         batch_size=case.batch_size,
         stage=case.stage,
         workers=case.workers,
         tuned=tuned,
+        prefetch=case.prefetch or PREFETCH,
+        piped=case.gpu_copy == "piped",
         defaults=case.track == "default",
     )

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from runners.harness.case import PREFETCH
 from runners.reference.labelled import Labelled
-from runners.reference.source import PREFETCH
 from runners.tensorflow.loader_tfdata import decode, threads, to_uint8
 
 

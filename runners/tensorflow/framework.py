@@ -23,6 +23,8 @@ FRAMEWORK = Framework(
             more_loaders=("tfrecord",),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
+            gpu_copies=("variant", "piped"),
+            takes=("prefetch",),
         ),
         "export": Workload(
             ("keras",), networks=tuple(CLASSES), sizes=SIZES, formats=("onnx", "tflite"), devices=("cpu",)

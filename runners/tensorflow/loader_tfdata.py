@@ -114,14 +114,14 @@ def threads(workers: int) -> tf.data.Options:
 
 def settings(source: Source, elements: Callable[[Source], Elements] = files) -> dict[str, str]:
     """The settings in effect, as tf.data returns them. Its threads have no names, so they cannot be counted."""
-    options = on_host(source, False, elements).options()
+    options, delivering = on_host(source, False, elements).options(), dataset(source, False, elements)
     return {
         "private_threadpool_size": str(options.threading.private_threadpool_size),
         "deterministic": str(options.deterministic),
         "map_and_batch_fusion": str(options.experimental_optimization.map_and_batch_fusion),
         "worker_kind": "thread",
         "stage_statistics": "tf.data's own model",
-        "prefetch_batches": str(source.queue_batches),
+        **_queue(delivering, source),
         "decoder": f"tensorflow {tf.__version__}",
         "dct_method": "default" if source.defaults else "INTEGER_ACCURATE",
         "fancy_upscaling": "True",
@@ -129,8 +129,22 @@ def settings(source: Source, elements: Callable[[Source], Elements] = files) -> 
     }
 
 
+def _queue(images: tf.data.Dataset, source: Source) -> dict[str, str]:
+    """What the data set itself says about its queue of finished batches and about the copy to the GPU.
+
+    TensorFlow has no public reader: it cannot write a pipeline that copies as a graph.
+    """
+    chain = [images]
+    while hasattr(chain[-1], "_input_dataset"):
+        chain.append(chain[-1]._input_dataset)
+    ready = next(int(part._buffer_size) for part in chain if hasattr(part, "_buffer_size"))
+    copied = any("CopyToDevice" in type(part).__name__ for part in chain)
+    batches = ready // source.batch_size if source.stage == "decode" else ready
+    return {"prefetch_batches": str(batches)} | ({"copied_by": "pipeline"} if copied else {})
+
+
 def _pass(images: tf.data.Dataset, source: Source) -> Iterator[tf.Tensor | list[tf.Tensor]]:
-    yield from _delivered(iter(images), source, copy=source.stage == "transfer" and not source.tuned)
+    yield from _delivered(iter(images), source, copy=source.stage == "transfer" and not _copied_ahead(source))
 
 
 def _delivered(images: Iterator[tf.Tensor], source: Source, copy: bool) -> Iterator[tf.Tensor | list[tf.Tensor]]:
@@ -165,7 +179,8 @@ def _plain(elements: tf.data.Dataset, pixels: Callable, source: Source) -> tf.da
         return images.prefetch(source.queue_batches * source.batch_size)
     if source.normalized:
         images = images.map(_normalize, num_parallel_calls=source.workers or None)
-    return images.batch(source.batch_size).prefetch(source.queue_batches)
+    batches = images.batch(source.batch_size)
+    return batches if _copied_ahead(source) else batches.prefetch(source.queue_batches)
 
 
 def _tuned(elements: tf.data.Dataset, pixels: Callable, source: Source) -> tf.data.Dataset:
@@ -181,7 +196,7 @@ def _tuned(elements: tf.data.Dataset, pixels: Callable, source: Source) -> tf.da
 
 def _copied_ahead(source: Source) -> bool:
     """Whether batches are prefetched to the device, rather than copied when they are taken."""
-    return source.stage == "transfer" and source.tuned
+    return source.stage == "transfer" and (source.tuned or source.piped)
 
 
 def _decoded(source: Source, elements: Callable[[Source], Elements]) -> Elements:

@@ -280,8 +280,11 @@ def loaders(folder, case, *spdl):
     return markdown if HEADING in markdown else ""
 
 
+THEIR_QUEUE = dataclasses.replace(load_case("normalize", 2), prefetch=1)
+
+
 def test_a_loader_stands_beside_its_published_rate_in_both_variants(tmp_path):
-    markdown = loaders(tmp_path / "r", load_case("normalize", 2), SPDL, TUNED)
+    markdown = loaders(tmp_path / "r", THEIR_QUEUE, SPDL, TUNED)
     [row] = rows(markdown)
     assert heads(markdown)[2] == "pytorch (spdl, plain) (spdl) vs pytorch (torch, plain) (torch): published"
     assert heads(markdown)[4] == "pytorch (spdl, tuned) (spdl) vs pytorch (torch, plain) (torch): published"
@@ -296,11 +299,16 @@ def test_a_loader_stands_beside_its_published_rate_in_both_variants(tmp_path):
 
 
 def test_the_track_of_default_settings_is_the_sources_own(tmp_path):
-    markdown = loaders(tmp_path / "r", load_case("batch", 2, "default"), SPDL)
+    markdown = loaders(tmp_path / "r", dataclasses.replace(load_case("batch", 2, "default"), prefetch=1), SPDL)
     [row] = rows(markdown)
     assert row[:3] == ["batch", "2", "1.12"]
     assert re.match(r"1\.2[45]\d*× \(.*, n 8\)<sup>1</sup>$", row[3])
     assert notes(markdown)[-1].endswith("delivered different pixels, so no winner is named")
+
+
+def test_another_prefetch_than_theirs_is_said_in_a_note(tmp_path):
+    markdown = loaders(tmp_path / "r", dataclasses.replace(THEIR_QUEUE, prefetch=2), SPDL)
+    assert "prefetch: the source has 1, we have 2" in notes(markdown)
 
 
 def test_loaders_with_settings_of_their_own_are_left_out(tmp_path):

@@ -56,6 +56,30 @@ def test_a_loader_may_deliver_in_the_host_s_memory_for_any_device():
     assert found.device == "cpu"
 
 
+@pytest.mark.parametrize(
+    ("changes", "settings", "words"),
+    [
+        ({"prefetch": 1}, {"prefetch_batches": "2"}, ""),
+        ({"prefetch": 2}, {}, ""),
+        ({"prefetch": 1}, {"prefetch_batches": "4"}, "2 ready batches were requested, the loader says 4"),
+        ({"prefetch": 2}, {"prefetch_batches": "2"}, "4 ready batches were requested, the loader says 2"),
+        ({"prefetch": 3}, {}, "6 ready batches were requested, the loader says nothing"),
+        ({"gpu_copy": "variant"}, {}, ""),
+        ({"gpu_copy": "piped"}, {"copied_by": "pipeline"}, ""),
+        ({"gpu_copy": "piped"}, {}, "no stage that copies"),
+    ],
+)
+def test_a_loader_has_the_queue_and_the_copy_of_its_case(changes, settings, words):
+    asked = request(workload="load", network=None, workers=2, **changes)
+    seen = replace(SEEN, settings=settings)
+    if not words:
+        assert effective(asked, seen)[0].settings == {"parameters": "fp32", **settings}
+        return
+    with pytest.raises(Invalid, match=words) as refused:
+        effective(asked, seen)
+    assert refused.value.kind == "LOADER"
+
+
 @pytest.mark.parametrize(("wanted", "valid"), [("MIG-12ab", True), ("", True), ("GPU-34cd", False)])
 def test_the_gpu_is_the_one_that_the_run_chose(monkeypatch, wanted, valid):
     """CUDA tells a UUID without its prefix, so that alone never differs."""

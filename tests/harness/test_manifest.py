@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runners.harness.case import FIRST_SPLIT
 from runners.harness.manifest import (
     Item,
     Manifest,
@@ -116,3 +118,12 @@ def test_a_missing_split_is_named(tmp_path, split, workload):
 
 def test_load_reads_one_split(tmp_path):
     assert splits_read("load", manifest_of(tmp_path, "val/a/1.jpg", split="val")) == ("val",)
+
+
+def test_load_reads_the_split_that_a_case_chooses(tmp_path):
+    both = manifest_of(tmp_path, "train/a/1.jpg")
+    both = replace(both, splits=both.splits | {"test": ()})
+    assert splits_read("load", both, FIRST_SPLIT) == ("train",)
+    assert splits_read("load", both, "test") == ("test",)
+    with pytest.raises(ManifestError, match="no split 'tset', only test, train"):
+        splits_read("load", both, "tset")

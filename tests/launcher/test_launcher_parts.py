@@ -27,6 +27,7 @@ from launcher.build.retry import PAUSES, with_retries
 from launcher.build.sources import commit
 from launcher.cli import main
 from launcher.commands import doctor
+from launcher.datasets.assignment import Assigned
 from launcher.engines import connection, selection, waiting
 from launcher.engines import docker as docker_engine
 from launcher.engines import facts as facts_of_engine
@@ -239,7 +240,7 @@ def cases_of(tmp_path: Path, groups: str, pattern: str = "", device: str = "cpu"
     (tmp_path / "profiles" / "p.toml").write_text("description = ''\nblocks = 8\n" + groups)
     everyone = contestants()
     profile = load_profile(tmp_path, "p")
-    return expand(profile, ["infer", "load"], everyone, everyone, device, {}, None, pattern)
+    return expand(profile, ["infer", "load"], everyone, everyone, device, Assigned(), None, pattern)
 
 
 def test_lists_become_a_matrix_and_scalars_stay(tmp_path: Path) -> None:

@@ -192,7 +192,13 @@ LOADERS = """
 from runners.harness.workload import Framework, Workload
 FRAMEWORK = Framework('fake', (), {
     'fit': Workload(('eager', 'tuned'), ('torch', 'spdl'), networks=('cnn4',)),
-    'load': Workload(('plain', 'tuned'), ('torch', 'spdl'), stages=('batch',)),
+    'load': Workload(
+        ('plain', 'tuned'),
+        ('torch', 'spdl'),
+        stages=('batch', 'transfer'),
+        gpu_copies=('variant', 'piped'),
+        takes=('prefetch',),
+    ),
 })
 """
 
@@ -233,6 +239,24 @@ def test_workers_and_loaders_are_for_loading_too(trainings: Callable[..., list[s
     assert lines == ["load batch batch 8 workers 2 synthetic-photos cpu", "fake/spdl/plain"]
 
 
+def test_batches_prefetch_and_split_of_loaders_replace_the_profile_s(trainings: Callable[..., list[str]]) -> None:
+    chosen = ("--batches", "4", "--prefetch", "1,2", "--split", "train")
+    lines = trainings("--workloads", "load", "--loaders", "spdl", *chosen)
+    assert [line for line in lines if line.startswith("load")] == [
+        "load batch batch 4 workers 1 prefetch 1 split train synthetic-photos cpu",
+        "load batch batch 4 workers 1 split train synthetic-photos cpu",
+    ]
+
+
+def test_a_piped_copy_is_a_dash_where_nothing_is_copied(tree: Path, trainings: Callable[..., list[str]]) -> None:
+    profile = tree / "profiles" / "steps.toml"
+    profile.write_text(profile.read_text().replace('stage = "batch"', 'stage = ["batch", "transfer"]'))
+    batch, dash, transfer, runs = trainings("--workloads", "load", "--loaders", "spdl", "--gpu-copy", "piped")
+    assert batch == "load batch batch 8 workers 1 piped copy synthetic-photos cpu"
+    assert dash.startswith("fake/spdl/plain   - UNSUPPORTED: gpu_copy piped: the stage batch copies nothing to a GPU")
+    assert (transfer.split()[:2], runs) == (["load", "transfer"], "fake/spdl/plain")
+
+
 def test_more_workers_than_cpus_are_a_dash_unless_they_are_asked_for(
     tree: Path, trainings: Callable[..., list[str]]
 ) -> None:
@@ -270,6 +294,10 @@ def test_a_variant_is_chosen_wherever_it_is_known(
         (["--workloads", "load", "--epochs", "2"], "--epochs applies to fit; these cases are of load"),
         (["--workloads", "load", "--test-each-epoch", "on"], "--test-each-epoch applies to fit"),
         (["--sizes", "32", "--workloads", "load"], "--sizes applies to train, infer, scale"),
+        (["--workloads", "load", "--prefetch", "0"], "--prefetch '0': a whole number from 1"),
+        (["--workloads", "load", "--gpu-copy", "pipd"], "did you mean piped?"),
+        (["--workloads", "load", "--split", "vall"], "has no split 'vall', only train"),
+        (["--workloads", "fit", "--split", "val"], "--split applies to load; these cases are of fit"),
     ],
 )
 def test_what_no_training_can_be_is_a_usage_error(

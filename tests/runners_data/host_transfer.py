@@ -46,8 +46,8 @@ def _source(request: Request) -> Source:
     """The source of the request, which may ask for the stage `transfer` without a GPU."""
     if request.case.stage != "transfer":
         return source_of(request)
-    on_host = dataclasses.replace(request, case=dataclasses.replace(request.case, stage="normalize"))
-    return dataclasses.replace(source_of(on_host), stage="transfer")
+    on_host = dataclasses.replace(request, case=dataclasses.replace(request.case, stage="normalize", gpu_copy=None))
+    return dataclasses.replace(source_of(on_host), stage="transfer", piped=request.case.gpu_copy == "piped")
 
 
 def _by_spdl(batch: object) -> object:

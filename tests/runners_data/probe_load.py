@@ -1,10 +1,12 @@
 """Runs in a framework's own Python: every loader, variant and stage over a manifest. Prints JSON.
 
-argv: framework, manifest, sabotage. A sabotage breaks a setting of the loader on purpose. Four values break nothing:
+argv: framework, manifest, sabotage. A sabotage breaks a setting of the loader on purpose. Some values break nothing:
 `default` uses the track of default settings, `alone` takes the loader's workers away, `unlocked` lets the loader with
-threads believe that Python has no global lock, and `transfer` lets all loaders copy from the host to the host.
+threads believe that Python has no global lock, `transfer` lets all loaders copy from the host to the host, `piped` lets
+a stage of their pipelines do so, and `prefetch` lets each worker hold three batches ready.
 """
 
+import dataclasses
 import importlib
 import json
 import multiprocessing
@@ -24,8 +26,10 @@ from runners.harness.workload import Invalid, Request, Unsupported
 
 BATCH = 3
 THREADS = "torch_threads"
-ONLY = {"transfer": "transfer", "with_another_mean": "normalize"}
+ONLY = {"transfer": "transfer", "piped": "transfer", "with_another_mean": "normalize"}
 """The only stage that is tried with a sabotage, if it is not `batch`."""
+AXES = {"prefetch": {"prefetch": 3}, "piped": {"gpu_copy": "piped"}}
+"""The sabotages that only choose another value of an axis."""
 PASSES = ("", "unlocked", "transfer")
 """The sabotages with which the timed passes over the data run too."""
 DEAR = "grain"
@@ -41,7 +45,7 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
         spoil()
     if sabotage in MISTAKES:
         MISTAKES[sabotage](name)
-    if sabotage == "transfer":
+    if sabotage in ("transfer", "piped"):
         host_transfer.stand_in(name)
     manifest = read_manifest(Path(manifest_path))
     outcomes = {}
@@ -56,6 +60,7 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
                 track = "default" if sabotage == "default" else "matched"
                 workers = 0 if sabotage == "alone" else 2
                 case = Case("load", "cpu", batch_size=BATCH, seed=25, track=track, stage=stage, workers=workers)
+                case = dataclasses.replace(case, **AXES.get(sabotage, {}))
                 with tempfile.TemporaryDirectory() as scratch:
                     request = Request(
                         case,

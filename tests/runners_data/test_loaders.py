@@ -28,6 +28,14 @@ ALL = [
 ]
 TRANSFERRED = [loader for loader in ALL if loader.values[0] != "dali"]
 """The loaders that a stand-in lets copy from the host to the host. DALI copies inside its own pipeline."""
+PREFETCHING = [
+    loader for loader in ALL if "prefetch" in discover(ROOT)[loader.values[0]].declaration.workloads["load"].takes
+]
+"""The loaders whose queue a case may choose."""
+PIPING = [
+    loader for loader in ALL if "piped" in discover(ROOT)[loader.values[0]].declaration.workloads["load"].gpu_copies
+]
+"""The loaders of frameworks that know pipelines which copy to the GPU."""
 KINDS = 8
 WATCHED = 4 * 4
 """Batches of three images: four times as many as two workers may hold ready."""
@@ -137,6 +145,32 @@ def test_only_a_tuned_transfer_goes_on_while_the_loader_works(outcomes, loader):
     assert (plain["copies_under_way"], plain["spdl_copiers"]) == (0, [])
     by_itself = loader.startswith("spdl")
     assert (tuned["copies_under_way"], tuned["spdl_copiers"]) == ((0, ["copier_0"]) if by_itself else (1, []))
+
+
+@pytest.mark.parametrize(("framework", "loader"), PIPING)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_a_piped_copy_is_a_stage_of_the_pipeline_or_unsupported(outcomes, framework, loader, variant):
+    seen = outcomes(framework, "piped")[f"{loader}/{variant}/transfer"]
+    if loader in ("torch", "opencv", "webdataset"):
+        assert (seen["kind"], seen["message"]) == (
+            "UNSUPPORTED",
+            f"gpu_copy piped: the pipeline of {loader} has no stage that copies",
+        )
+        return
+    before = outcomes(framework)[f"{loader}/{variant}/normalize"]
+    same = ("sizes", "shape", "dtype", "stacked", "items", "mean", "worst", "digest", "stages", "queue")
+    assert {name: seen.get(name) for name in same} == {name: before[name] for name in same}
+    assert seen["settings"]["copied_by"] == "pipeline"
+    if framework == "pytorch":
+        assert seen["spdl_copiers"] == ["copier_0"]
+
+
+@pytest.mark.parametrize(("framework", "loader"), PREFETCHING)
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_the_queue_that_a_loader_says_it_has_is_the_case_s(outcomes, framework, loader, variant):
+    for sabotage, batches in (("", 4), ("prefetch", 6)):
+        seen = outcomes(framework, sabotage)[f"{loader}/{variant}/batch"]
+        assert (seen["settings"]["prefetch_batches"], seen["queue"]) == (str(batches), [2, batches])
 
 
 THREADED = [*TRANSFERRED, pytest.param("pytorch", NEEDS_UNLOCKED_PYTHON, marks=pytest.mark.frameworks("pytorch"))]
