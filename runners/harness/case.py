@@ -142,7 +142,7 @@ class Case:
         unsaid=PREFETCH,
         option="prefetch",
         chosen_for=("load",),
-        choice="{} batches a worker",
+        choice="prefetch {}",
     )
     gpu_copy: str | None = axis(
         "stage transfer: variant (a batch is copied as the variant does it), or piped (a stage of the loader's own "

@@ -329,11 +329,12 @@ def test_an_ab_test_of_one_program_has_no_section():
 
 
 def test_users_choose_batch_workers_and_cache():
-    assert [axis.name for axis in CHOICES] == ["batch_size", "workers", "cache"]
-    assert [axis.chosen(1) for axis in CHOICES[:2]] == ["batch 1", "1 worker"]
-    assert [axis.chosen(value) for axis, value in zip(CHOICES, (8, 2, False), strict=True)] == [
+    assert [axis.name for axis in CHOICES] == ["batch_size", "workers", "prefetch", "cache"]
+    assert [axis.chosen(1) for axis in CHOICES[:3]] == ["batch 1", "1 worker", "prefetch 1"]
+    assert [axis.chosen(value) for axis, value in zip(CHOICES, (8, 2, 3, False), strict=True)] == [
         "batch 8",
         "2 workers",
+        "prefetch 3",
         "cache off",
     ]
 
