@@ -13,10 +13,10 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from benchmarks.side_by_side import ROOT, replicate, root_of, run_python, wanted
+from benchmarks.side_by_side import ROOT, replicate, root_of, run_python
 from launcher.plan.discovery import discover
 from method.compare import interval_of_mean
 from runners.harness.case import PREFETCH
@@ -24,13 +24,14 @@ from runners.harness.loop import QUEUE_DEPTHS_DISCARDED, QUEUE_DEPTHS_MEASURED
 
 SCRIPTS = {"torch": "pytorch", "spdl": "pytorch", "dali": "dali", "grain": "jax"}
 """The scripts `benchmarks/tutorials/load_<name>.py`, each with the framework in whose environment it runs."""
+READ_AHEAD = {"grain": 500}
+"""Images that each worker of a script reads ahead by its library's defaults, before its queue of batches."""
 
 
 def main() -> int:
     """Compare all sides. Exit code 1 if a tuned loader of ours is slower (its whole interval lies below 1)."""
     options = _options()
-    sides = _ours(options)
-    scripts = wanted(tuple(SCRIPTS), options.scripts)
+    sides, scripts = _ours(options), _known("script", options.scripts, SCRIPTS)
     sides |= {f"script {name}": lambda name=name: _script(name, options) for name in scripts}
     rates: dict[str, list[float]] = {name: [] for name in sides}
     for block in range(options.blocks):
@@ -55,13 +56,27 @@ def _ratio(ours: list[float], theirs: list[float]) -> tuple[str, float]:
 
 def _ours(options: argparse.Namespace) -> dict[str, Callable[[], float]]:
     """Each loader and variant of each framework, with a function that measures it once."""
-    sides: dict[str, Callable[[], float]] = {}
-    for framework, discovered in discover(ROOT).items():
-        offer = discovered.declaration.workloads.get("load") if discovered.declaration else None
-        for loader in wanted(offer.loaders if offer else (), options.loaders):
-            for variant in wanted(offer.variants if offer else (), options.variants):
-                sides[f"{framework}/{loader}/{variant}"] = _measure(framework, loader, variant, options)
-    return sides
+    declared = {name: found.declaration for name, found in discover(ROOT).items() if found.declaration}
+    offers = {name: one.workloads["load"] for name, one in declared.items() if "load" in one.workloads}
+    loaders = _known("loader", options.loaders, [loader for offer in offers.values() for loader in offer.every_loader])
+    variants = _known("variant", options.variants, [name for offer in offers.values() for name in offer.variants])
+    return {
+        f"{framework}/{loader}/{variant}": _measure(framework, loader, variant, options)
+        for framework, offer in offers.items()
+        for loader in loaders
+        if loader in offer.every_loader
+        for variant in variants
+        if variant in offer.variants
+    }
+
+
+def _known(what: str, asked: str, offered: Collection[str]) -> list[str]:
+    """The names that are asked for, or all. Exits if a name does not exist."""
+    names = asked.split(",") if asked else list(dict.fromkeys(offered))
+    unknown = [name for name in names if name not in offered]
+    if unknown:
+        sys.exit(f"no {what} {', '.join(map(repr, unknown))}; there are {', '.join(dict.fromkeys(offered))}")
+    return names
 
 
 def _measure(framework: str, loader: str, variant: str, options: argparse.Namespace) -> Callable[[], float]:
@@ -79,7 +94,8 @@ def _measure(framework: str, loader: str, variant: str, options: argparse.Namesp
 
 def _script(name: str, options: argparse.Namespace) -> float:
     queue = options.workers * PREFETCH
-    counts = (QUEUE_DEPTHS_DISCARDED * queue, QUEUE_DEPTHS_MEASURED * queue)
+    read_ahead = math.ceil(READ_AHEAD.get(name, 0) * options.workers / options.batch_size)
+    counts = (max(QUEUE_DEPTHS_DISCARDED * queue, read_ahead), QUEUE_DEPTHS_MEASURED * queue)
     words = [root_of(options.data), *map(str, (options.batch_size, options.workers, *counts))]
     printed = run_python(SCRIPTS[name], f"benchmarks.tutorials.load_{name}", *words)
     return float(json.loads(printed.splitlines()[-1])["images_per_second"])

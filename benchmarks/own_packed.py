@@ -29,6 +29,8 @@ from runners.harness.case import Case, Competitor
 from runners.harness.manifest import read_manifest
 from runners.harness.resources import TICKS, cpu_ticks
 from runners.harness.workload import Request
+from runners.reference.loading import prepared
+from runners.reference.source import source_of
 
 EXAMPLE = "example"
 PACKED = {"pytorch": ("webdataset", "torch"), "tensorflow": ("tfrecord", "tfdata")}
@@ -87,8 +89,7 @@ def serve(framework: str, loader: str, variant: str, data: str, size: str, worke
     load = importlib.import_module(f"runners.{framework}.load")
     module = importlib.import_module(f"runners.{framework}.loader_{loader}")
     load.devices.configure(request)
-    source = load.source_of(request)
-    source = module.prepared(source, request) if hasattr(module, "prepared") else source
+    source = prepared(source_of(request), request, module)
     batches = module.opened(source, True)()
     if variant == EXAMPLE:
         example = importlib.import_module(f"benchmarks.tutorials.load_{loader}")

@@ -26,7 +26,7 @@ def images(files: list[str]) -> object:
 
 def main() -> None:
     folder, (batch_size, workers, skipped, timed) = sys.argv[1], map(int, sys.argv[2:6])
-    files = sorted(str(path) for path in Path(folder).rglob("*") if path.is_file())
+    files = sorted(str(path) for path in Path(folder).rglob("*.[jJ][pP]*[gG]"))
     pipe = images(files, batch_size=batch_size, num_threads=workers, device_id=None)
     for _ in range(skipped):
         np.array(pipe.run()[0].as_tensor())

@@ -30,7 +30,7 @@ def normalize(image: np.ndarray) -> np.ndarray:
 def main() -> None:
     folder, (batch_size, workers, skipped, timed) = sys.argv[1], map(int, sys.argv[2:6])
     flags.FLAGS.mark_as_parsed()
-    files = sorted(str(path) for path in Path(folder).rglob("*") if path.is_file())
+    files = sorted(str(path) for path in Path(folder).rglob("*.[jJ][pP]*[gG]"))
     images = grain.MapDataset.source(files).repeat().map(decode).map(normalize).to_iter_dataset()
     batches = iter(images.batch(batch_size).mp_prefetch(grain.MultiprocessingOptions(num_workers=workers)))
     for _ in range(skipped):

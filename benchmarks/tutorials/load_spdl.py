@@ -38,7 +38,7 @@ def collate(frames: list) -> torch.Tensor:
 def main() -> None:
     folder, (batch_size, workers, skipped, timed) = sys.argv[1], map(int, sys.argv[2:6])
     torch.set_num_threads(1)
-    paths = sorted(str(path) for path in Path(folder).rglob("*") if path.is_file())
+    paths = sorted(str(path) for path in Path(folder).rglob("*.[jJ][pP]*[gG]"))
     pipeline = (
         PipelineBuilder()
         .add_source(cycle(paths))

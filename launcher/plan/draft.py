@@ -80,7 +80,7 @@ def draft(root: Path, options: Options) -> Draft:
     if "workers" not in options.overrides:
         cpus = len(machine.cpu_set(options.cpus))
         cases = [refused(one, "UNSUPPORTED", _too_many_workers(one.case, cpus)) for one in cases]
-    cases = [refused(one, "UNSUPPORTED", _copies_nothing(one.case)) for one in cases]
+    cases = [refused(one, "UNSUPPORTED", one.case.copies_nothing) for one in cases]
     stopping = Stopping(**profile.stopping.model_dump()) if profile.stopping and options.blocks is None else None
     cuts = cuts_planned(stopping, options.given)
     model = own.model if own else None
@@ -130,10 +130,3 @@ def _too_many_workers(case: Case, cpus: int) -> str | None:
     if case.workload != "load" or case.workers is None or case.workers <= cpus:
         return None
     return f"more workers ({case.workers}) than CPUs ({cpus}); --workers {case.workers} measures it all the same"
-
-
-def _copies_nothing(case: Case) -> str | None:
-    """The reason not to run a loader that is to copy in a stage of its own, where nothing is copied to a GPU."""
-    if case.gpu_copy in (None, "variant") or case.stage == "transfer":
-        return None
-    return f"gpu_copy {case.gpu_copy}: the stage {case.stage} copies nothing to a GPU; only the stage transfer does"

@@ -10,4 +10,11 @@ LOAD = Workload(
     tracks=("matched", "default"),
     takes=("prefetch",),
 )
-FRAMEWORK = Framework("dali", ("nvidia-dali-cuda130",), {"load": LOAD}, by_name=True, title="NVIDIA DALI")
+FRAMEWORK = Framework(
+    "dali",
+    ("nvidia-dali-cuda130",),
+    {"load": LOAD},
+    by_name=True,
+    title="NVIDIA DALI",
+    loader_titles={"dali": "CPU decoder", "nvjpeg": "nvJPEG"},
+)

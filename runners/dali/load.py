@@ -5,7 +5,6 @@ import importlib
 from runners.dali import device as devices
 from runners.harness.workload import Request, StepWork
 from runners.reference.loading import loading
-from runners.reference.source import source_of
 
 
 def prepare(request: Request) -> StepWork:
@@ -14,7 +13,6 @@ def prepare(request: Request) -> StepWork:
     The stage `decode` delivers a list of uint8 images, `batch` one uint8 array (N, H, W, 3), `normalize` one float32
     array, `transfer` DALI's list of the same images on the GPU.
     """
-    source = source_of(request)
     devices.configure(request)
     loader = importlib.import_module(f"runners.dali.loader_{request.competitor.loader}")
-    return loading(source, loader, devices.seen, devices.on_host)
+    return loading(request, loader, devices.seen, devices.on_host)

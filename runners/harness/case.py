@@ -49,6 +49,8 @@ FIRST_SPLIT = "first"
 """Stands for the first of the splits train, val, all and test that a data set has."""
 PREFETCH = 2
 """The batches that each worker of a loader may hold ready, unless a case says otherwise."""
+AS_VARIANT, PIPED = "variant", "piped"
+"""Who copies a batch to the GPU: as the variant does it, or a stage of the loader's own pipeline."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,9 @@ class Case:
     gpu_copy: str | None = axis(
         "stage transfer: variant (a batch is copied as the variant does it), or piped (a stage of the loader's own "
         "pipeline copies it)",
-        {"load": "variant"},
+        {"load": AS_VARIANT},
         "{} copy",
-        unsaid="variant",
+        unsaid=AS_VARIANT,
         option="gpu_copy",
         chosen_for=("load",),
         offers="gpu_copies",
@@ -253,6 +255,13 @@ class Case:
     def subject(self) -> str:
         """The case's network or stage, or else its workload."""
         return self.network or self.stage or self.workload
+
+    @property
+    def copies_nothing(self) -> str | None:
+        """Why no stage of a loader's pipeline can copy to the GPU as the case asks, or None if it can."""
+        if self.gpu_copy in (None, AS_VARIANT) or self.stage == "transfer":
+            return None
+        return f"gpu_copy {self.gpu_copy}: the stage {self.stage} copies nothing to a GPU; only the stage transfer does"
 
     def settings(self, *without: str) -> list[str]:
         """The words of a label for all axes except network, stage and the axes `without`."""

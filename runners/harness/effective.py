@@ -1,7 +1,7 @@
 """The settings in effect: what the framework reports, compared with the request."""
 
 from runners.harness import nvidia, rank
-from runners.harness.case import PREFETCH, Case
+from runners.harness.case import PIPED, PREFETCH, Case
 from runners.harness.host import cgroup_cpu_quota, shm_bytes, visible_cpus
 from runners.harness.record import Effective, provenance
 from runners.harness.workload import Invalid, Request, Seen
@@ -62,7 +62,7 @@ def _assert_queue(case: Case, seen: Seen) -> None:
         asked = str((case.workers or 0) * case.prefetch)
         if found != asked:
             raise Invalid("LOADER", f"{asked} ready batches were requested, the loader says {found or 'nothing'}")
-    if case.gpu_copy == "piped" and seen.settings.get("copied_by") != "pipeline":
+    if case.gpu_copy == PIPED and seen.settings.get("copied_by") != "pipeline":
         raise Invalid("LOADER", "the loader's pipeline was to copy to the GPU, and has no stage that copies")
 
 

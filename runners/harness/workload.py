@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runners.harness.axes import Axis, Value
-from runners.harness.case import Case, Competitor
+from runners.harness.case import AS_VARIANT, Case, Competitor
 from runners.harness.manifest import Manifest
 from runners.harness.own_model import OwnModel
 from runners.harness.rank import SINGLE, Rank
@@ -56,7 +56,7 @@ class Workload:
     precisions: tuple[str, ...] = ("fp32",)
     devices: tuple[str, ...] = ("cpu", "gpu")
     tracks: tuple[str, ...] = ("matched",)
-    gpu_copies: tuple[str, ...] = ("variant",)
+    gpu_copies: tuple[str, ...] = (AS_VARIANT,)
     global_batches: tuple[str, ...] = ("fixed", "growing")
     formats: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """The declaration of JAX, which needs no JAX installed."""
 
+from runners.harness.case import AS_VARIANT, PIPED
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, SCALED, SIZES
 
@@ -13,8 +14,14 @@ LOAD = Workload(
     loaders=("grain",),
     stages=("decode", "batch", "normalize", "transfer"),
     tracks=("matched", "default"),
+    gpu_copies=(AS_VARIANT, PIPED),
 )
 WORKLOADS = {"train": TRAIN, "infer": INFER, "scale": SCALE, "export": EXPORT, "load": LOAD}
 FRAMEWORK = Framework(
-    "jax", ("jax", "jaxlib", "optax", "grain", "tensorflow_cpu"), WORKLOADS, by_name=True, title="JAX"
+    "jax",
+    ("jax", "jaxlib", "optax", "grain", "tensorflow_cpu"),
+    WORKLOADS,
+    by_name=True,
+    title="JAX",
+    loader_titles={"grain": "Grain"},
 )

@@ -10,7 +10,6 @@ from runners.harness.workload import Request, Seen, StepWork
 from runners.jax import device as devices
 from runners.reference.loading import loading
 from runners.reference.precision import precision
-from runners.reference.source import source_of
 
 WHY = "loaders compute nothing with XLA"
 
@@ -21,10 +20,9 @@ def prepare(request: Request) -> StepWork:
     The stage `decode` delivers a list of uint8 images, `batch` one uint8 array (N, H, W, 3), `normalize` one float32
     array, `transfer` JAX's array of the same images on the GPU.
     """
-    source = source_of(request)
     devices.configure(request)
     loader = importlib.import_module(f"runners.jax.loader_{request.competitor.loader}")
-    return loading(source, loader, _seen, lambda batch: np.asarray(batch) if isinstance(batch, jax.Array) else batch)
+    return loading(request, loader, _seen, lambda batch: np.asarray(batch) if isinstance(batch, jax.Array) else batch)
 
 
 def _seen(batch: list[np.ndarray] | np.ndarray | jax.Array) -> Seen:

@@ -10,16 +10,18 @@ import PIL
 from absl import flags
 
 from runners.harness.workload import Invalid
-from runners.jax.tally import Tally, set_worker, timed
+from runners.jax.tally import Tally, set_worker
 from runners.reference.passes import ObservedPass
 from runners.reference.pixels import affine, reference_pixels
 from runners.reference.shm import require_shared_memory
 from runners.reference.source import SIDE, Source
+from runners.reference.tally import CLOCK, timed
 
 READING = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
 """A worker computes on one thread: it has none for reading ahead."""
 BUFFERED = 1
 """Batches that wait in a worker. As many wait in the training process, so that each worker may hold two ready."""
+_running: list[grain.IterDataset] = []
 
 
 def opened(source: Source, endless: bool) -> Callable[[], Iterator]:
@@ -39,15 +41,17 @@ def observed(source: Source) -> ObservedPass:
 def settings(source: Source) -> dict[str, str]:
     """The settings in effect, read back while the workers run."""
     alive = [worker.name.startswith("grain-process") for worker in multiprocessing.active_children()]
+    copied = isinstance(_running[-1], grain.experimental.ThreadPrefetchIterDataset)
     return {
         "workers_alive": str(sum(alive)),
         "worker_kind": "process",
         "start_method": "spawn",
         "prefetch_batches": str(source.workers * (BUFFERED + BUFFERED)),
+        **({"copied_by": "pipeline"} if copied else {}),
         "read_threads": str(READING.num_threads),
         "grain": grain.__version__,
         "decoder": f"pillow {PIL.__version__}",
-        "stage_statistics": "a clock around its calls",
+        "stage_statistics": CLOCK,
         "normalize_in": "main process, batch" if source.tuned else "worker, image",
     }
 
@@ -98,7 +102,7 @@ def _dataset(source: Source, endless: bool, tally: Tally | None) -> grain.IterDa
         batches = batches.mp_prefetch(options, worker_init_fn=set_worker)
     if source.normalized and source.tuned:
         batches = batches.map(timed(tally, "normalize", BatchNormalized()))
-    if _copied_ahead(source):
+    if source.copied_ahead:
         [device] = jax.devices()
         batches = grain.experimental.device_put(batches, device, cpu_buffer_size=1, device_buffer_size=1)
     return batches
@@ -112,28 +116,26 @@ def _stages(source: Source) -> dict[str, int]:
         found["batch"] = workers
     if source.normalized:
         found["normalize"] = 1 if source.tuned else workers
-    if source.stage == "transfer" and not source.tuned:
+    if source.stage == "transfer" and not source.copied_ahead:
         found["transfer"] = 1
     return found
 
 
-def _copied_ahead(source: Source) -> bool:
-    """Whether Grain copies the batches to the GPU, in threads of its own, before they are taken."""
-    return source.stage == "transfer" and source.tuned
-
-
 def _pass(source: Source, endless: bool, tally: Tally | None) -> Iterator:
-    batches = iter(_dataset(source, endless, tally))
+    dataset = _dataset(source, endless, tally)
+    batches = iter(dataset)
+    _running.append(dataset)
     copied = timed(tally, "transfer", _copied)
     try:
         for batch in batches:
             if source.stage == "transfer":
-                yield jax.block_until_ready(batch) if source.tuned else copied(batch)
+                yield jax.block_until_ready(batch) if source.copied_ahead else copied(batch)
             else:
                 yield batch
     except ValueError as error:
         raise Invalid("DATA", str(error).strip().splitlines()[0]) from None
     finally:
+        _running.remove(dataset)
         batches.close()
         if tally:
             tally.close()

@@ -1,14 +1,12 @@
-"""Adds up the work of a loader's stages over the worker processes that Grain starts."""
+"""A tally in memory that the worker processes of Grain share."""
 
 import math
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from multiprocessing.shared_memory import SharedMemory
 
 import numpy as np
 
-from runners.harness.record import PipelineStage
-from runners.harness.timed_call import TimedCall
+from runners.reference import tally
 
 _worker = 0
 
@@ -19,38 +17,21 @@ def set_worker(number: int, _count: int) -> None:
     _worker = number
 
 
-class Tally:
-    """Counts the tasks of each stage and their time. It can be sent to other processes, which add to the same numbers.
-
-    `stages` says how many tasks of each stage may run at once. Each worker has counters of its own, so that no lock is
-    needed.
-    """
+class Tally(tally.Tally):
+    """Its writers are Grain's workers."""
 
     def __init__(self, stages: Mapping[str, int], workers: int) -> None:
-        self.stages, self._shape = dict(stages), (max(1, workers), len(stages), 2)
+        super().__init__(stages)
+        self._shape = (max(1, workers), len(stages), 2)
         self._memory = SharedMemory(create=True, size=8 * math.prod(self._shape))  # Linux fills it with zeros
 
-    def read(self) -> list[PipelineStage]:
-        """The work of each stage up to now."""
-        totals = self._counts().sum(axis=0).tolist()
-        return [
-            PipelineStage(name, workers, *total)
-            for (name, workers), total in zip(self.stages.items(), totals, strict=True)
-        ]
+    def counts(self) -> np.ndarray:
+        return np.ndarray(self._shape, np.int64, self._memory.buf)
 
-    def add(self, stage: str, busy_ns: int) -> None:
-        """Count a task of this stage, done by the calling worker."""
-        self._counts()[_worker, list(self.stages).index(stage)] += (1, busy_ns)
+    def writer(self) -> int:
+        return _worker
 
     def close(self) -> None:
         """Release the memory."""
         self._memory.close()
         self._memory.unlink()
-
-    def _counts(self) -> np.ndarray:
-        return np.ndarray(self._shape, np.int64, self._memory.buf)
-
-
-def timed(tally: Tally | None, stage: str, function: Callable) -> Callable:
-    """The function with its calls counted and timed; unchanged if the tally does not have this stage."""
-    return TimedCall(function, partial(tally.add, stage)) if tally and stage in tally.stages else function

@@ -14,10 +14,11 @@ from torchvision.transforms import v2
 
 from runners.harness.workload import Invalid
 from runners.pytorch.normalize import normalized
-from runners.pytorch.tally import CLOCK, Tally, timed
+from runners.pytorch.tally import Tally
 from runners.reference.pixels import MEAN, STD
 from runners.reference.shm import require_shared_memory
 from runners.reference.source import SIDE, Source
+from runners.reference.tally import CLOCK, timed
 
 
 class DecodedOnAccess(Dataset):
@@ -99,7 +100,10 @@ def with_workers(source: Source, images: Dataset, **options: Any) -> DataLoader:
 
 
 def settings(source: Source, decoder: str) -> dict[str, str]:
-    """The settings in effect, read back while the workers run; the queue's from a DataLoader made in the same way."""
+    """The settings in effect, read back while the workers run.
+
+    The size of the queue is read from a DataLoader with the same workers and queue.
+    """
     loader = _loader(source, False, *parts(source, str, None)[:2])
     return {
         "workers_alive": str(len(multiprocessing.active_children())),

@@ -12,6 +12,7 @@ from runners.harness.workload import Invalid, Request, Seen, StepWork, Unsupport
 from runners.pytorch import device as devices
 from runners.pytorch.tally import Tally
 from runners.pytorch.transfer import on_device
+from runners.reference.loading import prepared
 from runners.reference.passes import ObservedPass, Passes
 from runners.reference.pixels import inspect
 from runners.reference.source import Source, source_of
@@ -25,15 +26,14 @@ def prepare(request: Request) -> StepWork:
     """
     loader = importlib.import_module(f"runners.pytorch.loader_{request.competitor.loader}")
     source = source_of(request)
-    if hasattr(loader, "prepared"):
-        source = loader.prepared(source, request)
+    copies = source.stage == "transfer" and "transfer" not in loader.stages(source)  # else the loader itself copies
+    if copies and source.piped:
+        raise Unsupported(f"gpu_copy piped: the pipeline of {request.competitor.loader} has no stage that copies")
+    source = prepared(source, request, loader)
     device = devices.configure(request)
     case = request.case
     settings: dict[str, str] = {}
     first: list[torch.Tensor] = []
-    copies = source.stage == "transfer" and "transfer" not in loader.stages(source)  # else the loader itself copies
-    if copies and source.piped:
-        raise Unsupported(f"gpu_copy piped: the pipeline of {request.competitor.loader} has no stage that copies")
 
     def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
         start_pass = loader.opened(source, endless, tally)

@@ -3,22 +3,24 @@
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import spdl
 import spdl.io
 import torch
 from spdl.io.utils import get_ffmpeg_versions
-from spdl.pipeline import PipelineBuilder
+from spdl.pipeline import PipelineBuilder, build_pipeline
 from spdl.pipeline.defs import PipelineConfig
 
 from runners.harness.workload import Unsupported
 from runners.pytorch.ffmpeg import load_ffmpeg
 from runners.pytorch.spdl_tasks import PlainBatch, PlainImage, ReadyImage, TunedBatch, checked, resize_of
-from runners.pytorch.tally import CLOCK, Tally, timed
+from runners.pytorch.tally import Tally
 from runners.reference.source import Source
+from runners.reference.tally import CLOCK, timed
 
 CHANNELS_FIRST = False
+_running: list[PipelineConfig] = []
 COPIER = "copier"
 """The name of the stage that copies to the GPU, and of its thread."""
 
@@ -39,14 +41,9 @@ def stages(source: Source) -> dict[str, int]:
         stages["batch"] = source.workers if source.tuned else 1
     if source.normalized:
         stages["normalize"] = source.workers if source.tuned else 1
-    if copies(source):
+    if source.copied_ahead:
         stages["transfer"] = 1
     return stages
-
-
-def copies(source: Source) -> bool:
-    """Whether SPDL itself copies the batches to the GPU."""
-    return source.stage == "transfer" and (source.tuned or source.piped)
 
 
 def pipeline(source: Source, endless: bool, tally: Tally | None = None) -> PipelineBuilder:
@@ -76,36 +73,35 @@ def delivered(
 ) -> Iterator[torch.Tensor | list[torch.Tensor]]:
     """The batches of the pipeline, copied to the GPU if SPDL copies them; up to `ready` of them wait for delivery."""
     with ThreadPoolExecutor(1, COPIER) as copier:
-        built = finished(builder, source, copier, ready, tally).build(num_threads=threads, max_failures=0)
-        with built.auto_stop():
-            yield from map(checked, built.get_iterator())
-
-
-def finished(
-    builder: PipelineBuilder, source: Source, copier: Executor, ready: int, tally: Tally | None
-) -> PipelineBuilder:
-    """The pipeline with its sink. As in SPDL's documentation, a stage copies, in a thread and a stream of its own."""
-    if copies(source):
-        copy = timed(tally, "transfer", spdl.io.transfer_tensor_h2d)
-        builder.pipe(copy, executor=copier, output_order="input", name=COPIER)
-    return builder.add_sink(ready)
-
-
-def queue(config: PipelineConfig) -> dict[str, str]:
-    """What a pipeline's own description says about its queue of finished batches and about the copy to the GPU."""
-    copied = any(getattr(pipe, "name", None) == COPIER for pipe in config.pipes)
-    return {"prefetch_batches": str(config.sink.buffer_size)} | ({"copied_by": "pipeline"} if copied else {})
+        if source.copied_ahead:  # as in SPDL's documentation, a stage copies, in a thread and a stream of its own
+            copy = timed(tally, "transfer", spdl.io.transfer_tensor_h2d)
+            builder.pipe(copy, executor=copier, output_order="input", name=COPIER)
+        config = builder.add_sink(ready).get_config()
+        built = build_pipeline(config, num_threads=threads, max_failures=0)
+        _running.append(config)
+        try:
+            with built.auto_stop():
+                yield from map(checked, built.get_iterator())
+        finally:
+            _running.remove(config)
 
 
 def settings(source: Source) -> dict[str, str]:
     """The settings in effect, read back while the threads run."""
     alive = sum(thread.name.startswith("spdl_worker_thread") for thread in threading.enumerate())
-    with ThreadPoolExecutor(1) as copier:
-        config = finished(pipeline(source, False), source, copier, source.queue_batches, None).get_config()
     return {
         "workers_alive": str(alive),
+        "prefetch_batches": str(_running[-1].sink.buffer_size),
+        **common_settings(source),
+    }
+
+
+def common_settings(source: Source) -> dict[str, str]:
+    """The settings that the threads have in common with those in a process of their own."""
+    copied = any(getattr(pipe, "name", None) == COPIER for running in _running[-1:] for pipe in running.pipes)
+    return {
         "worker_kind": "thread",
-        **queue(config),
+        **({"copied_by": "pipeline"} if copied else {}),
         "decoder": f"spdl {spdl.__version__}, "
         + ", ".join(f"{name} {'.'.join(map(str, version))}" for name, version in get_ffmpeg_versions().items()),
         "filter": resize_of(source),

@@ -8,7 +8,7 @@ import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from runners.harness.workload import Invalid, Unsupported
 from runners.pytorch import dataloader, loader_torch
@@ -22,6 +22,7 @@ HAS_GLOBAL_LOCK = (
     "if a module turns the lock on again"
 )
 stages = dataloader.stages
+_running: list[collections.deque] = []
 
 
 def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callable[[], Iterator]:
@@ -47,7 +48,7 @@ def settings(source: Source) -> dict[str, str]:
         "workers_alive": str(alive),
         "worker_kind": "thread",
         "global_lock": "on" if global_lock() else "off",
-        "prefetch_batches": str(source.queue_batches),
+        "prefetch_batches": str(_running[-1].maxlen),
         **shared,
         "normalize_in": "main thread, batch" if source.tuned else "worker, image",
     }
@@ -62,15 +63,21 @@ def _pass(source: Source, endless: bool, tally: Tally | None) -> Iterator:
         return collate([images[position] for position in batch])
 
     pool = ThreadPoolExecutor(source.workers, NAME)
+    pending: collections.deque[Future] = collections.deque(maxlen=source.queue_batches)
+    _running.append(pending)
+
+    def fill() -> None:
+        room = source.queue_batches - len(pending)
+        pending.extend(pool.submit(fetch, batch) for batch in itertools.islice(batches, room))
+
     try:
-        pending = collections.deque(
-            pool.submit(fetch, batch) for batch in itertools.islice(batches, source.queue_batches)
-        )
+        fill()
         while pending:
             done = pending.popleft().result()
-            pending.extend(pool.submit(fetch, batch) for batch in itertools.islice(batches, 1))
+            fill()
             yield finish(done)
     except ValueError as error:
         raise Invalid("DATA", str(error)) from None
     finally:
+        _running.remove(pending)
         pool.shutdown(cancel_futures=True)

@@ -15,7 +15,7 @@ from webdataset.autodecode import Decoder, DecodingError, imagehandler
 from runners.harness.workload import Request
 from runners.pytorch import dataloader, loader_torch
 from runners.pytorch.tally import Tally
-from runners.reference.packed import Format, facts, packed
+from runners.reference.packed import Format, facts, packed, require_shards
 from runners.reference.source import SIDE, Source, in_batches
 
 CHANNELS_FIRST = True
@@ -44,6 +44,7 @@ def opened(source: Source, endless: bool, tally: Tally | None = None) -> Callabl
 
 def prepared(source: Source, request: Request) -> Source:
     """The source with its shards, and with the order in which the workers deliver them. Raises Invalid, Unsupported."""
+    require_shards(source.workers, request, TAR)
     source = packed(source, request, TAR)
     return dataclasses.replace(source, epoch=epoch(source))
 
@@ -94,7 +95,8 @@ def is_image(name: str) -> bool:
 class Turns(torch.utils.data.IterableDataset):
     """Items in order, once or epoch after epoch.
 
-    Each epoch begins one item later. So every worker has each item equally often, even if some items hold more images.
+    Each epoch begins one item later. So every worker has each item equally often if the workers divide the items, even
+    if some items hold more images.
     """
 
     def __init__(self, items: Iterable, endless: bool) -> None:

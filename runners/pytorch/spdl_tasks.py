@@ -10,9 +10,10 @@ import torch
 
 from runners.harness.workload import Invalid
 from runners.pytorch.normalize import normalized
-from runners.pytorch.tally import Tally, timed
+from runners.pytorch.tally import Tally
 from runners.reference.pixels import affine
 from runners.reference.source import SIDE, Source
+from runners.reference.tally import timed
 
 SCALE = "bilinear+full_chroma_int"
 FORMAT = "jpeg_pipe"

@@ -8,8 +8,9 @@ from functools import partial
 import torch
 
 from runners.pytorch.device import synchronizer
-from runners.pytorch.tally import Tally, timed
+from runners.pytorch.tally import Tally
 from runners.reference.source import Source
+from runners.reference.tally import timed
 
 
 def on_device(

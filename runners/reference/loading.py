@@ -7,14 +7,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from runners.harness.record import Check
-from runners.harness.workload import Invalid, Seen, StepWork
+from runners.harness.workload import Invalid, Request, Seen, StepWork
 from runners.reference.passes import Loader, ObservedPass, Passes
 from runners.reference.pixels import inspect
-from runners.reference.source import Source
+from runners.reference.source import Source, source_of
 
 
 class LoaderModule(Protocol):
-    """What a module `loader_<name>.py` has to offer."""
+    """What a module `loader_<name>.py` has to offer.
+
+    A loader that reads packed images also has `prepared(source, request)`, which returns the source with its shards. It
+    may raise Invalid and Unsupported.
+    """
 
     def opened(self, source: Source, endless: bool) -> Loader:
         """A function that starts a pass over the images in order, or an endless pass. May raise Unsupported."""
@@ -26,8 +30,13 @@ class LoaderModule(Protocol):
         """The settings in effect, read back while a pass goes on."""
 
 
+def prepared(source: Source, request: Request, loader: object) -> Source:
+    """The source as the loader reads it: with shards, if it reads packed images. Raises Invalid, Unsupported."""
+    return loader.prepared(source, request) if hasattr(loader, "prepared") else source
+
+
 def loading(
-    source: Source,
+    request: Request,
     loader: LoaderModule,
     seen: Callable[[Any], Seen],
     on_host: Callable[[Any], Sequence[np.ndarray]] = lambda batch: batch,
@@ -35,8 +44,9 @@ def loading(
     """Compare one epoch with the reference decoder, then start an endless pass. A step takes one batch.
 
     `seen` reports the settings in effect from the first batch of the epoch, `on_host` copies a batch to the host.
-    Raises Invalid.
+    Raises Invalid, Unsupported.
     """
+    source = prepared(source_of(request), request, loader)
     settings: dict[str, str] = {}
     first: list[Any] = []
 

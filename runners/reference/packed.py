@@ -46,25 +46,26 @@ class Format:
 
 
 def packed(source: Source, request: Request, form: Format) -> Source:
-    """The source with its shards, which are packed if the run has none yet. Raises Invalid, Unsupported."""
-    manifest, root = request.manifest, request.data_root
-    assert manifest
-    assert root
-    splits = splits_read(request.case.workload, manifest, request.case.split)
-    items = [item for split in splits for item in manifest.splits[split]]
-    digest = manifest.reference(*splits).digest.removeprefix("sha256:")
-    folder = (request.packed or request.scratch) / f"{form.name}-{digest}"
+    """The source with its shards, which are packed if the run has none yet. Raises Invalid."""
+    assert request.data_root
+    folder, items = _packing(request, form)
     shards = shards_in(folder, form.name, items)
-    if source.workers > len(shards):
-        raise Unsupported(
-            f"a shard is read by one worker: {source.workers} workers would need as many shards, and these "
-            f"{len(items)} images are packed into {len(shards)}; use fewer workers"
-        )
     if not folder.is_dir():
-        _pack(folder, shards, items, root, form)
+        _pack(folder, shards, items, request.data_root, form)
     for shard in shards:
         _verify(shard, items[shard.first : shard.end], form)
     return dataclasses.replace(source, shards=shards)
+
+
+def require_shards(workers: int, request: Request, form: Format) -> None:
+    """Raise Unsupported if workers that read whole shards would be more than the shards, packed or not yet."""
+    folder, items = _packing(request, form)
+    shards = shards_in(folder, form.name, items)
+    if workers > len(shards):
+        raise Unsupported(
+            f"a shard is read by one worker: {workers} workers would need as many shards, and these {len(items)} "
+            f"images are packed into {len(shards)}; use fewer workers"
+        )
 
 
 def shards_in(folder: Path, name: str, items: list[Item]) -> tuple[Shard, ...]:
@@ -87,6 +88,16 @@ def facts(source: Source, form: Format) -> dict[str, str]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Invalid("DATA", f"{str(path)!r} is damaged; {_remedy(path)}") from error
     return {"shards": str(len(source.shards)), **packing, "loose_loader": form.loose}
+
+
+def _packing(request: Request, form: Format) -> tuple[Path, list[Item]]:
+    """The folder of the shards, and the images that they hold."""
+    manifest = request.manifest
+    assert manifest
+    splits = splits_read(request.case.workload, manifest, request.case.split)
+    digest = manifest.reference(*splits).digest.removeprefix("sha256:")
+    folder = (request.packed or request.scratch) / f"{form.name}-{digest}"
+    return folder, [item for split in splits for item in manifest.splits[split]]
 
 
 def _pack(folder: Path, shards: tuple[Shard, ...], items: list[Item], root: Path, form: Format) -> None:

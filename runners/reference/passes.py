@@ -30,7 +30,8 @@ class Passes:
     """The stages of `load` for one loader.
 
     - `decode_alone`: the reference decoder decodes images from the page cache, on one thread.
-    - `read_cold`: one thread reads files that are not in the page cache; of shards, as much as these images take.
+    - `read_cold`: one thread reads files that are not in the page cache; of shards, as many bytes as
+      these images take.
     - `headspace`: the loader delivers images that are already decoded; before that, its queues are filled.
     - `cold_epoch`: a whole pass of a new loader over files that are not in the page cache.
     - `epoch`: a whole pass of a new loader, including the start of its workers; `second_epoch`: its second pass.

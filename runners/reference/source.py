@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from runners.harness.case import PREFETCH
+from runners.harness.case import PIPED, PREFETCH
 from runners.harness.manifest import splits_read
 from runners.harness.workload import Request, Unsupported
 
@@ -69,6 +69,11 @@ class Source:
         return self.stage in ("normalize", "transfer")
 
     @property
+    def copied_ahead(self) -> bool:
+        """Whether batches are to be copied to the GPU before they are taken, by the loader's own pipeline if it can."""
+        return self.stage == "transfer" and (self.tuned or self.piped)
+
+    @property
     def pinned(self) -> bool:
         """Whether batches lie in pinned memory, from which a GPU can copy by itself."""
         return self.stage == "transfer" and self.tuned
@@ -88,8 +93,8 @@ def source_of(request: Request) -> Source:
         raise Unsupported("the track default has no tuned variant; it measures the variant plain")
     if case.prefetch not in (None, PREFETCH) and not case.workers:
         raise Unsupported(f"prefetch {case.prefetch}: nothing is prefetched without workers; use --workers 1 or more")
-    if case.gpu_copy == "piped" and case.stage != "transfer":
-        raise Unsupported(f"gpu_copy piped: the stage {case.stage} copies nothing; it needs the stage transfer")
+    if case.copies_nothing:
+        raise Unsupported(case.copies_nothing)
     items = [item for split in splits_read(case.workload, manifest, case.split) for item in manifest.splits[split]]
     return Source(
         paths=tuple(os.path.join(request.data_root, item.path) for item in items),
@@ -98,6 +103,6 @@ def source_of(request: Request) -> Source:
         workers=case.workers,
         tuned=tuned,
         prefetch=case.prefetch or PREFETCH,
-        piped=case.gpu_copy == "piped",
+        piped=case.gpu_copy == PIPED,
         defaults=case.track == "default",
     )

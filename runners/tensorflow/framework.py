@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from runners.harness.case import AS_VARIANT, PIPED
 from runners.harness.workload import Framework, Workload
 from runners.reference.layers import CLASSES, FIT_SIZES, SCALED, SIZES
 
@@ -23,7 +24,7 @@ FRAMEWORK = Framework(
             more_loaders=("tfrecord",),
             stages=("decode", "batch", "normalize", "transfer"),
             tracks=("matched", "default"),
-            gpu_copies=("variant", "piped"),
+            gpu_copies=(AS_VARIANT, PIPED),
             takes=("prefetch",),
         ),
         "export": Workload(

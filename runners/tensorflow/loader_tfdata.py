@@ -21,7 +21,7 @@ SEARCHED = 20_000
 
 
 Elements = tuple[tf.data.Dataset, Callable[[tf.Tensor], tf.Tensor]]
-"""One epoch of elements, one an image, and a function from an element to the bytes of its image."""
+"""A data set with one element for each image, and a function from an element to the bytes of its image."""
 
 
 def decode(encoded: tf.Tensor, side: int) -> tf.Tensor:
@@ -61,7 +61,7 @@ def dataset(source: Source, endless: bool, elements: Callable[[Source], Elements
     would run in TensorFlow's own pool, of as many threads as the machine has CPUs.
     """
     images = on_host(source, endless, elements)
-    if _copied_ahead(source):
+    if source.copied_ahead:
         return images.apply(tf.data.experimental.prefetch_to_device(DEVICE, source.queue_batches))
     return images
 
@@ -144,7 +144,7 @@ def _queue(images: tf.data.Dataset, source: Source) -> dict[str, str]:
 
 
 def _pass(images: tf.data.Dataset, source: Source) -> Iterator[tf.Tensor | list[tf.Tensor]]:
-    yield from _delivered(iter(images), source, copy=source.stage == "transfer" and not _copied_ahead(source))
+    yield from _delivered(iter(images), source, copy=source.stage == "transfer" and not source.copied_ahead)
 
 
 def _delivered(images: Iterator[tf.Tensor], source: Source, copy: bool) -> Iterator[tf.Tensor | list[tf.Tensor]]:
@@ -180,7 +180,7 @@ def _plain(elements: tf.data.Dataset, pixels: Callable, source: Source) -> tf.da
     if source.normalized:
         images = images.map(_normalize, num_parallel_calls=source.workers or None)
     batches = images.batch(source.batch_size)
-    return batches if _copied_ahead(source) else batches.prefetch(source.queue_batches)
+    return batches if source.copied_ahead else batches.prefetch(source.queue_batches)
 
 
 def _tuned(elements: tf.data.Dataset, pixels: Callable, source: Source) -> tf.data.Dataset:
@@ -191,28 +191,26 @@ def _tuned(elements: tf.data.Dataset, pixels: Callable, source: Source) -> tf.da
     batches = images.batch(source.batch_size)
     if source.normalized:
         batches = batches.map(_normalize, num_parallel_calls=source.workers or None)
-    return batches if _copied_ahead(source) else batches.prefetch(source.queue_batches)
-
-
-def _copied_ahead(source: Source) -> bool:
-    """Whether batches are prefetched to the device, rather than copied when they are taken."""
-    return source.stage == "transfer" and (source.tuned or source.piped)
+    return batches if source.copied_ahead else batches.prefetch(source.queue_batches)
 
 
 def _decoded(source: Source, elements: Callable[[Source], Elements]) -> Elements:
-    """The elements, and a function from an element to uint8 pixels (side, side, 3).
-
-    Where a tuned loader normalises, the pixels stay float: rounding them to bytes and back costs a tenth of the work.
-    """
+    """The elements, and a function from an element to pixels (side, side, 3), uint8 unless they stay float."""
     if source.ready is not None:
-        ready = tf.constant(source.ready)
+        # Of the type that decoding gives, so that as many bytes are moved.
+        ready = tf.constant(source.ready, tf.float32 if _stays_float(source) else tf.uint8)
         return tf.data.Dataset.range(len(source.paths)), lambda position: ready[position]
     found, encoded = elements(source)
     if source.defaults:
         return found, lambda element: tf.cast(decode_by_defaults(encoded(element), SIDE), tf.uint8)
-    if source.tuned and source.normalized:
+    if _stays_float(source):
         return found, lambda element: decode(encoded(element), SIDE)
     return found, lambda element: to_uint8(decode(encoded(element), SIDE))
+
+
+def _stays_float(source: Source) -> bool:
+    """Whether pixels stay float from decoding to normalising: rounding them to bytes costs a tenth of the work."""
+    return source.tuned and source.normalized
 
 
 def _on_device(batch: tf.Tensor) -> tf.Tensor:

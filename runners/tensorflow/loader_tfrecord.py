@@ -25,7 +25,7 @@ def observed(source: Source) -> ObservedPass:
 
 
 def prepared(source: Source, request: Request) -> Source:
-    """The source with its shards. Raises Invalid, Unsupported."""
+    """The source with its shards. Raises Invalid."""
     return packed(source, request, TFRECORD)
 
 

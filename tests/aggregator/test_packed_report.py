@@ -10,12 +10,14 @@ from aggregator.read.run_folder import LoadedRun
 from aggregator.report.build import build_report
 from aggregator.report.loaders.packed import TITLE
 from aggregator.report.loaders.tables import loader_tables
+from runners.dali.framework import FRAMEWORK as DALI
 from runners.harness.case import Competitor
+from runners.jax.framework import FRAMEWORK as JAX
 from runners.pytorch.framework import FRAMEWORK as PYTORCH
 from runners.tensorflow.framework import FRAMEWORK as TENSORFLOW
 
 WEBDATASET = dataclasses.replace(TORCH_LOADER, loader="webdataset")
-TITLES = PYTORCH.titles | TENSORFLOW.titles
+TITLES = PYTORCH.titles | TENSORFLOW.titles | DALI.titles
 PACKED = {"shards": "32", "packed_bytes": "25000000", "packed_seconds": "0.25", "loose_loader": "torch"}
 
 
@@ -85,11 +87,12 @@ def test_strange_facts_of_a_record_are_dashes():
 def test_loaders_have_the_names_that_people_write():
     assert WEBDATASET.called(TITLES) == "PyTorch (WebDataset, plain)"
     assert Competitor("tensorflow", "tuned", "tfrecord").called(TITLES) == "TensorFlow (TFRecord, tuned)"
+    assert Competitor("dali", "tuned", "dali").called(TITLES) == "NVIDIA DALI (CPU decoder, tuned)"
     assert WEBDATASET.called({}) == "pytorch (webdataset, plain)"
     assert TITLES["pytorch"] == "PyTorch"
 
 
-@pytest.mark.parametrize("framework", [PYTORCH, TENSORFLOW])
+@pytest.mark.parametrize("framework", [PYTORCH, TENSORFLOW, JAX, DALI])
 def test_every_loader_has_such_a_name(framework):
     offered = {loader for workload in framework.workloads.values() for loader in workload.every_loader}
     assert offered == set(framework.loader_titles)

@@ -6,6 +6,7 @@ import importlib
 import threading
 
 from runners.harness.workload import Request
+from runners.reference import loading
 from runners.reference.source import Source, source_of
 
 _streams: list["_Stream"] = []
@@ -14,13 +15,16 @@ _copiers: set[str] = set()
 
 def stand_in(framework: str) -> None:
     """Let the framework's loaders copy from the host to the host."""
-    importlib.import_module(f"runners.{framework}.load").source_of = _source
+    loading.source_of = _source
     if framework == "tensorflow":
         importlib.import_module("runners.tensorflow.loader_tfdata").DEVICE = "CPU:0"
     elif framework == "pytorch":
         import spdl.io
         import torch
 
+        from runners.pytorch import load
+
+        load.source_of = _source
         Source.pinned = False
         torch.cuda.Stream, torch.cuda.stream = _Stream, contextlib.nullcontext
         spdl.io.transfer_tensor_h2d = _by_spdl

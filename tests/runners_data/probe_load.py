@@ -50,9 +50,9 @@ def main(name: str, manifest_path: str, sabotage: str) -> None:
     manifest = read_manifest(Path(manifest_path))
     outcomes = {}
     whole = declared.every_loader
-    if sabotage not in ("", "alone"):
+    if sabotage not in ("", "alone", "prefetch"):
         whole = tuple(loader for loader in whole if loader != THREADS)
-    if sabotage == "alone" and THREADS in whole:
+    if sabotage in ("alone", "prefetch") and THREADS in whole:
         unlock()
     for loader in whole if sabotage != "unlocked" else (THREADS,):
         for variant in declared.variants:
@@ -80,9 +80,11 @@ def observe(load, request: Request, passes: bool) -> dict:
     try:
         work = load.prepare(request)
     except Unsupported as reason:
-        return {"kind": "UNSUPPORTED", "message": str(reason)}
+        return {"kind": "UNSUPPORTED", "message": str(reason), "packed": [*map(str, request.scratch.iterdir())]}
     except Invalid as reason:
         refusal = {"kind": reason.kind, "message": str(reason)}
+    except RuntimeError as error:  # a library's own
+        refusal = {"kind": "RuntimeError", "message": str(error)}
         work = None
     if work is None:
         return refusal | {"left": processes_left()}
@@ -177,6 +179,16 @@ def spoil_dali() -> None:
     fn.resize = lambda images, **_: fn.crop(resize(images, resize_x=256, resize_y=256), crop=(224, 224))
 
 
+def break_dali() -> None:
+    """Let every pipeline fail, as with a GPU that is lost; the images are whole."""
+    from nvidia.dali.pipeline import Pipeline
+
+    def lost(_pipeline) -> None:
+        raise RuntimeError("CUDA error: device lost")
+
+    Pipeline.run = lost
+
+
 def without_antialiasing(name: str) -> None:
     """Take the nearest pixels (Grain), or interpolate between neighbours only (DALI)."""
     if name == "jax":
@@ -227,6 +239,7 @@ SABOTAGES = {
     "tensorflow": spoil_tensorflow,
     "jax": spoil_jax,
     "dali": spoil_dali,
+    "lost": break_dali,
     "unlocked": unlock,
 }
 MISTAKES = {

@@ -20,6 +20,7 @@ from host_transfer import stand_in
 from runners.harness.case import Case, Competitor
 from runners.harness.manifest import read_manifest
 from runners.harness.workload import Request
+from runners.reference import loading
 
 INTERVALS = "LEVELFIELD_PROBE_INTERVALS"
 LASTS = 0.03
@@ -28,7 +29,6 @@ WORKERS = (1, 3)
 
 
 def main(name: str, manifest_path: str, loader: str, *stages: str) -> None:
-    load = importlib.import_module(f"runners.{name}.load")
     module = importlib.import_module(f"runners.{name}.loader_{loader}")
     declared = importlib.import_module(f"runners.{name}.framework").FRAMEWORK.workloads["load"]
     watch(name)
@@ -43,8 +43,7 @@ def main(name: str, manifest_path: str, loader: str, *stages: str) -> None:
             case = Case("load", "cpu", batch_size=2, seed=25, stage=stage, workers=workers)
             competitor = Competitor(name, variant, loader)
             request = Request(case, competitor, 1, folder, folder, manifest, Path(manifest.root))
-            source = load.source_of(request)
-            source = module.prepared(source, request) if hasattr(module, "prepared") else source
+            source = loading.prepared(loading.source_of(request), request, module)
             batches = module.opened(source, True)()
             for _ in range(BATCHES):
                 next(batches)

@@ -7,6 +7,7 @@ from needs import ROOT, frameworks
 from PIL import Image
 
 from launcher.plan.discovery import discover
+from runners.harness.case import PIPED
 from runners.reference.pixels import MEAN_ALLOWED, WORST_ALLOWED
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(400)]
@@ -28,12 +29,15 @@ ALL = [
 ]
 TRANSFERRED = [loader for loader in ALL if loader.values[0] != "dali"]
 """The loaders that a stand-in lets copy from the host to the host. DALI copies inside its own pipeline."""
+IN_THREADS = pytest.param("pytorch", NEEDS_UNLOCKED_PYTHON, marks=pytest.mark.frameworks("pytorch"))
 PREFETCHING = [
-    loader for loader in ALL if "prefetch" in discover(ROOT)[loader.values[0]].declaration.workloads["load"].takes
+    loader
+    for loader in [*ALL, IN_THREADS]
+    if "prefetch" in discover(ROOT)[loader.values[0]].declaration.workloads["load"].takes
 ]
 """The loaders whose queue a case may choose."""
 PIPING = [
-    loader for loader in ALL if "piped" in discover(ROOT)[loader.values[0]].declaration.workloads["load"].gpu_copies
+    loader for loader in ALL if PIPED in discover(ROOT)[loader.values[0]].declaration.workloads["load"].gpu_copies
 ]
 """The loaders of frameworks that know pipelines which copy to the GPU."""
 KINDS = 8
@@ -156,6 +160,7 @@ def test_a_piped_copy_is_a_stage_of_the_pipeline_or_unsupported(outcomes, framew
             "UNSUPPORTED",
             f"gpu_copy piped: the pipeline of {loader} has no stage that copies",
         )
+        assert seen["packed"] == []
         return
     before = outcomes(framework)[f"{loader}/{variant}/normalize"]
     same = ("sizes", "shape", "dtype", "stacked", "items", "mean", "worst", "digest", "stages", "queue")
@@ -168,15 +173,20 @@ def test_a_piped_copy_is_a_stage_of_the_pipeline_or_unsupported(outcomes, framew
 @pytest.mark.parametrize(("framework", "loader"), PREFETCHING)
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
 def test_the_queue_that_a_loader_says_it_has_is_the_case_s(outcomes, framework, loader, variant):
-    for sabotage, batches in (("", 4), ("prefetch", 6)):
+    usual = "unlocked" if loader == NEEDS_UNLOCKED_PYTHON else ""
+    for sabotage, batches in ((usual, 4), ("prefetch", 6)):
         seen = outcomes(framework, sabotage)[f"{loader}/{variant}/batch"]
         assert (seen["settings"]["prefetch_batches"], seen["queue"]) == (str(batches), [2, batches])
 
 
-THREADED = [*TRANSFERRED, pytest.param("pytorch", NEEDS_UNLOCKED_PYTHON, marks=pytest.mark.frameworks("pytorch"))]
+@pytest.mark.frameworks("pytorch")
+@pytest.mark.parametrize("loader", ["torch", "torch_threads", "spdl", "spdl_process"])
+def test_a_longer_queue_is_as_much_longer_as_the_case_says(probe, manifest, loader):
+    short, long = probe("pytorch", "probe_ahead.py", str(manifest), loader)
+    assert long - short == 2 * (3 - 1)
 
 
-@pytest.mark.parametrize(("framework", "loader"), THREADED)
+@pytest.mark.parametrize(("framework", "loader"), [*TRANSFERRED, IN_THREADS])
 def test_as_many_tasks_run_at_once_as_there_are_workers(probe, manifest, framework, loader):
     # A process takes seconds to start. SPDL's runs the pipeline of the loader `spdl`.
     stages = ("transfer",) if loader in ("spdl_process", "grain") else ("decode", "batch", "normalize", "transfer")
@@ -294,6 +304,13 @@ def test_dali_has_the_requested_threads_and_ready_batches(outcomes, variant):
     shown = ("workers_alive", "num_threads", "prefetch_batches", "device_id", "reader")
     reader = {"plain": "a thread of DALI's own", "tuned": "the workers"}[variant]
     assert tuple(settings[name] for name in shown) == ("2", "2", "4", "None", reader)
+
+
+@pytest.mark.frameworks("dali")
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_an_error_of_dali_with_whole_images_is_not_the_images_fault(outcomes, variant):
+    seen = outcomes("dali", "lost")[f"dali/{variant}/batch"]
+    assert (seen["kind"], seen["message"]) == ("RuntimeError", "CUDA error: device lost")
 
 
 @pytest.mark.frameworks("dali")

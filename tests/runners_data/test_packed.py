@@ -12,7 +12,7 @@ from runners.harness.case import Case, Competitor
 from runners.harness.manifest import Item, read_manifest
 from runners.harness.workload import Invalid, Request, Unsupported
 from runners.reference import packed as packing
-from runners.reference.packed import SHARDS, Format, facts, packed, shards_in
+from runners.reference.packed import SHARDS, Format, facts, packed, require_shards, shards_in
 from runners.reference.passes import beginnings
 from runners.reference.pixels import inspect, reference_pixels
 from runners.reference.source import source_of
@@ -179,11 +179,11 @@ def test_another_replicate_may_have_been_faster(request_):
     assert [path.name for path in request_.packed.iterdir()] == [Path(shards[0].path).parent.name]
 
 
-def test_more_workers_than_shards_are_unsupported(request_):
-    many = replace(request_, case=replace(request_.case, workers=KINDS + 1))
+def test_more_workers_than_whole_shards_are_refused_before_anything_is_packed(request_):
+    require_shards(KINDS, request_, PLAIN)
     with pytest.raises(Unsupported, match="fewer workers"):
-        shards_of(many)
-    assert len(shards_of(replace(request_, case=replace(request_.case, workers=KINDS)))) == KINDS
+        require_shards(KINDS + 1, request_, PLAIN)
+    assert not request_.packed.exists()
 
 
 def test_the_limit_of_storage_reads_as_much_of_the_shards_as_the_images_take(request_):

@@ -34,9 +34,15 @@ def test_any_number_of_workers_up_to_the_shards_delivers_every_image_once(found,
     assert found(framework, loader)[f"{variant}/{workers}"] == KINDS
 
 
-@pytest.mark.parametrize(("framework", "loader"), PACKED)
-def test_more_workers_than_shards_are_unsupported_with_advice(found, framework, loader):
-    said = found(framework, loader)["plain/9"]
+@pytest.mark.frameworks("tensorflow")
+@pytest.mark.parametrize("variant", ["plain", "tuned"])
+def test_a_loader_with_one_reader_takes_more_workers_than_shards(found, variant):
+    assert found("tensorflow", "tfrecord")[f"{variant}/9"] == KINDS
+
+
+@pytest.mark.frameworks("pytorch")
+def test_more_workers_that_read_whole_shards_than_shards_are_unsupported_with_advice(found):
+    said = found("pytorch", "webdataset")["plain/9"]
     assert said.startswith("UNSUPPORTED")
     assert "9 workers" in said
     assert "8 images" in said
