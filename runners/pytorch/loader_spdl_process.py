@@ -63,7 +63,7 @@ def settings(source: Source) -> dict[str, str]:
         "start_method": START_METHOD,
         "threads_asked": str(source.workers),
         "prefetch_batches": str(sum(waiting)),
-        "queues": "{} batches before they are sent, {} after".format(*waiting),
+        "queues": "{} before sending, {} after".format(*waiting),
         **loader_spdl.common_settings(source),
     }
 

@@ -83,9 +83,9 @@ def observe(load, request: Request, passes: bool) -> dict:
         return {"kind": "UNSUPPORTED", "message": str(reason), "packed": [*map(str, request.scratch.iterdir())]}
     except Invalid as reason:
         refusal = {"kind": reason.kind, "message": str(reason)}
-    except RuntimeError as error:  # a library's own
-        refusal = {"kind": "RuntimeError", "message": str(error)}
         work = None
+    except RuntimeError as error:  # a library's own
+        return {"kind": "RuntimeError", "message": str(error)}
     if work is None:
         return refusal | {"left": processes_left()}
     try:

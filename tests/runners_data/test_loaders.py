@@ -266,6 +266,13 @@ def test_tf_data_has_the_requested_threads(outcomes, sabotage, setting):
     assert (settings["private_threadpool_size"], settings["map_and_batch_fusion"]) == ("2", "True")
 
 
+@pytest.mark.frameworks("tensorflow")
+def test_images_that_are_ready_move_as_many_bytes_as_decoded_images(probe, manifest):
+    found = probe("tensorflow", "probe_ready.py", str(manifest))
+    assert found["tuned/normalize"] == ["float32", "float32"]
+    assert {name for name, kinds in found.items() if kinds != ["uint8", "uint8"]} == {"tuned/normalize"}
+
+
 @pytest.mark.parametrize(("framework", "loader"), ALL)
 @pytest.mark.parametrize("variant", ["plain", "tuned"])
 def test_a_changed_setting_fails_the_comparison_of_pixels(outcomes, framework, loader, variant):
