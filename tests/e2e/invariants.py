@@ -60,7 +60,7 @@ def every_record_says_what_it_ran_from(folder: Path) -> None:
     for record in ok(run):
         assert record.host is not None
         assert record.host.engine == run.plan.engine
-        assert (record.host.image_id or "").startswith("sha256:") == (run.plan.engine == "docker")
+        assert (record.host.image_id or "").startswith("sha256:") == (run.plan.engine in ("docker", "slurm-apptainer"))
         assert record.host.packages
 
 
@@ -73,7 +73,7 @@ def competitors_did_the_same_work(folder: Path) -> None:
         for one, other in combinations(records, 2):
             assert one.check is not None
             assert other.check is not None
-            assert disagreement(one.check, other.check, one.case.precision, one.case.workload) is None
+            assert disagreement(one.check, other.check, one.case.precision, one.case.evidence) is None
 
 
 def every_loader_delivered_every_image_once_with_the_reference_s_pixels(folder: Path) -> None:
