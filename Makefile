@@ -33,7 +33,7 @@ help: ## list the jobs and their variables
 	@echo '  WORKLOADS=train,infer,scale,load,fit,export,roof  FILTER=text  DATA=folder[,folder]  RUN=id of a run to resume, continue or report'
 	@echo '  MODEL=model.onnx or my_models.py:build, INPUT_SHAPE=3,224,224: infer with your own model (docs/own-model.md)'
 	@echo '  VARIANTS=all or eager,graph,xla,tensorflow/tuned …  LOADERS=all or torch,spdl,tfdata …'
-	@echo '  GPU=index or UUID, with DEVICE=gpu  PARTITION=name NODES=n, with ENGINE=slurm'
+	@echo '  GPU=index or UUID, with DEVICE=gpu  PARTITION=name NODES=n, with ENGINE=slurm or slurm-apptainer'
 	@echo '  HOSTS=user@a,user@b: measure there over ssh (bench, smoke, aa)  PARALLEL_HOSTS=on: on all at the same time'
 	@echo '  SLOWDOWN=1.05 (aa)  EXTRA_INDEX=optional package index with smaller CPU builds of torch'
 	@echo 'Values that replace those of the profile, for the named workloads; several are separated by commas (a switch: on, off):'

@@ -19,7 +19,7 @@ def asked(device: str, wanted: str) -> Gpu | None:
     if device == "gpu":
         return choose(wanted)
     if wanted:
-        raise UsageError("--gpu: only with --device gpu")
+        raise UsageError("--gpu: only with DEVICE=gpu")
     return None
 
 

@@ -99,7 +99,7 @@ def _of_axis(axis: Axis) -> Option:
 _BUDGET = "time for all measuring, such as 30m or 1h30m (a profile's own budget bounds only the added blocks)"
 _OVERRIDES = {
     **{axis.option: _of_axis(axis) for axis in AXES if axis.option},
-    "variants": Option("train, infer, load, fit: these variants (eager, tensorflow/graph …), or all", listed=True),
+    "variants": Option("of every workload but roof: these variants (eager, tensorflow/graph …), or all", listed=True),
     "loaders": Option("load, fit: torch, spdl, tfdata …, or all", listed=True),
 }
 OPTIONS = {
@@ -109,7 +109,7 @@ OPTIONS = {
         "auto (default), docker, venv, slurm or slurm-apptainer", _name("engine", ENGINES), USUAL["engine"]
     ),
     "frameworks": Option("only these, separated by commas; tensorflow@2.16.2 names a version", listed=True),
-    "workloads": Option("only these: train, infer, load, fit, roof", listed=True),
+    "workloads": Option("only these: train, infer, scale, load, fit, export, roof", listed=True),
     **_OVERRIDES,
     "model": Option(f"infer: your own model instead of networks: {FORMS}", os.path.expanduser, ""),
     "input_shape": Option("with --model: shape of one input, such as 3,224,224 (default: the ONNX file's)", default=""),
@@ -131,8 +131,14 @@ OPTIONS = {
         _name("value of --parallel-hosts", ("on", "off")),
         "off",
     ),
-    "partition": Option("with --engine slurm: the partition of the nodes (default: the cluster's)", default=""),
-    "nodes": Option("with --engine slurm: how many nodes measure at the same time (default: 1)", _whole(1, 1000), 1),
+    "partition": Option(
+        "with --engine slurm or slurm-apptainer: the partition of the nodes (default: the cluster's)", default=""
+    ),
+    "nodes": Option(
+        "with --engine slurm or slurm-apptainer: how many nodes measure at the same time (default: 1)",
+        _whole(1, 1000),
+        1,
+    ),
     "cpus": Option("CPU set like 0-3,6 (default: all visible)", default=""),
     "memory": Option("memory limit of a replicate in GiB (default: 85 %% of the machine's)", _number(0.125)),
     "shm": Option("size of a container's /dev/shm in GiB (default: half of the machine's memory)", _number(0.0625)),
@@ -234,9 +240,9 @@ def measured(arguments: Namespace) -> Options:
         raise UsageError("--aa runs one framework under two labels; name one with --frameworks")
     on_nodes = values["engine"] in ON_NODES
     if not on_nodes and (values["partition"] or values["nodes"] != 1):
-        raise UsageError("--partition, --nodes: only with --engine slurm")
+        raise UsageError("--partition, --nodes: only with ENGINE=slurm or ENGINE=slurm-apptainer")
     if on_nodes and values["gpu"]:
-        raise UsageError(f"--gpu: not with --engine {values['engine']}, since Slurm chooses the GPU of each job")
+        raise UsageError(f"--gpu: not with ENGINE={values['engine']}, since Slurm chooses the GPU of each job")
     texts = values["texts"] | {"aa": "yes" if aa else ""}
     made: dict[str, Any] = {
         "profile": values["profile"] or (AA_PROFILE if aa else USUAL["profile"]),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from aggregator.base.text import clean
-from runners.harness.case import Case
+from runners.harness.case import AXES, Case
 
 TITLES = {
     "train": "training step",
@@ -72,4 +72,7 @@ def labels(cases: Iterable[Case]) -> dict[Case, str]:
 def _rest(case: Case) -> str:
     dataset = f", data {case.dataset.id} {case.dataset.digest[-8:]}" if case.dataset else ""
     model = f", model {case.model.digest[-8:]}" if case.model else ""
-    return clean(f"{case.device}{dataset}{model}", 160)
+    # Records of earlier versions lack the axes that came later.
+    lacking = [axis.column for axis in AXES if getattr(case, axis.name) is None and axis.usual_of(case.workload)]
+    without = f", recorded without {', '.join(lacking)}" if lacking else ""
+    return clean(f"{case.device}{dataset}{model}{without}", 160)

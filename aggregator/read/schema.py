@@ -70,7 +70,8 @@ def reference_page() -> str:
 
 
 def _kinds() -> list[Any]:
-    nested = [record.Failure, record.Effective, record.Samples, record.Resources, record.Check, record.Host]
+    nested = [record.Failure, record.Effective, record.PipelineStage, record.Samples, record.Resources]
+    nested += [record.DeliveredImages, record.Check, record.Host]
     return [
         Record,
         case.Case,

@@ -28,7 +28,7 @@ from aggregator.judge.cases import contests
 from aggregator.judge.families import SIZES, FamilyRatio, families, planned_blocks
 from aggregator.report.answers import incomplete
 from aggregator.report.cells import MEAN_NOTE
-from aggregator.report.first_screen import rate_text
+from aggregator.report.first_screen import IMAGES, rate_text
 from aggregator.report.model import Cell, Table, noted
 from aggregator.report.tables import setting_cells, setting_columns
 from method.compare import ratio
@@ -157,7 +157,7 @@ def _peak_cell(peak: Peak, varied: Sequence[Axis]) -> Cell:
         f"{best.side.name}: {clean(best.side.disturbance, 300)}" if best.side.disturbance else "",
     )
     setting = ", ".join([*_chosen(peak, varied), *variant])
-    return Cell(_speed(best).replace(" images/s", "/s"), f"{setting}, n {best.rate.n}", notes, value)
+    return Cell(_speed(best).replace(f" {IMAGES}", "/s"), f"{setting}, n {best.rate.n}", notes, value)
 
 
 def _n(found: Ratio) -> str:
@@ -209,8 +209,8 @@ def _scaling(cases: Sequence[CaseResult], axis: Axis, titles: Titles, is_adaptiv
         rows.append((*setting_cells(named, members[0].case), Cell(FROM_TO.format(*ends)), *shown))
     return Table(
         caption=(
-            f"How many times as many images per second a competitor reaches with the largest value of {axis.column} as "
-            "with the smallest, with the 95 % interval of two independent means (Welch); n is the number of replicates "
+            f"How many times as high the rate of a competitor is with the largest value of {axis.column} as with the "
+            "smallest, with the 95 % interval of two independent means (Welch); n is the number of replicates "
             f"of each. Enough is the smallest value that no larger one beats by {percent(LEVEL)} or more, judged by "
             "the means; it is missing if that is the largest. There is no verdict."
         ),

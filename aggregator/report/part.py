@@ -88,7 +88,7 @@ def build_part(env: Environment, index: int, told: Sequence[CaseResult], untold:
         open_figures=MOST_OPEN // len(shared.machines),
         undrawn=undrawn,
         tables=result_tables(env.cases, names, roof, shared.target, adaptive(env)),
-        shown=shown_images([case for case in competed if case.case.workload == "fit"], palette),
+        shown=shown_images([case for case in competed if case.case.workload == "fit"], palette, len(shared.machines)),
         in_common=listed_by_competitor(common),
         cases=tuple(map(described, told)),
         untold=untold,

@@ -33,9 +33,9 @@ FASTEST = (
 SESSIONS = " All these runs are sessions on one machine."
 NODES = " On a cluster, a machine is a type of node."
 RATES = (
-    "Images per second with half of the 95 % interval, and how many times as fast each competitor is as on the first "
-    "machine. The interval of such a ratio is that of two independent means. The ratio has no verdict: the machines "
-    "were not measured in pairs."
+    "Rates (images per second, or exports per second) with half of the 95 % interval, and how many times as fast each "
+    "competitor is as on the first machine. The interval of such a ratio is that of two independent means. The ratio "
+    "has no verdict: the machines were not measured in pairs."
 )
 FACTS = "Each machine with its run and its versions. Machines and versions (below) lists all software that differs."
 IN_SESSION = "in", "session"
@@ -161,7 +161,7 @@ def _rates(
     first, *others = places
     return Table(
         RATES,
-        ("case, competitor", "images/s", *("images/s", "times as fast") * len(others)),
+        ("case, competitor", "rate", *("rate", "times as fast") * len(others)),
         tuple(rows),
         groups=(("", 1), (first, 1), *((place, 2) for place in others)),
         cases=tuple(digests),

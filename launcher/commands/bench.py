@@ -163,7 +163,7 @@ def _warnings(cases: Sequence[Case], limits: Limits, asked: Options, engine: Eng
     if asked.memory and engine.shares_host_memory:
         warnings.append(f"--memory is not enforced with ENGINE={engine.name}: nothing limits a replicate there")
     if asked.shm and engine.shares_host_memory:
-        warnings.append(f"--shm has no effect with ENGINE={engine.name}: a machine's /dev/shm is as large as it is")
+        warnings.append(f"--shm has no effect with ENGINE={engine.name}: replicates use the machine's own /dev/shm")
     if not limits.cpus:  # nothing else is known of the nodes
         return warnings
     crowded = machine.worker_warnings((case.workers for case in cases), len(limits.cpus))

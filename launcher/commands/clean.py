@@ -43,7 +43,7 @@ def run(root: Path, given: Namespace, _stop: Stop) -> int:
                 _remove(run)
             elif ours:
                 for path in [*run.rglob(".*.tmp")]:  # files, and folders of images that were being packed
-                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)
             elif given.results:
                 answer(f"{run}: in use, kept")
     return ExitCode.OK

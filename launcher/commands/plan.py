@@ -41,7 +41,7 @@ def run(root: Path, given: Namespace, stop: Stop) -> int:
         for text in shortfall(expected_seconds(cases, durations, pilots), budget):
             answer(f"warning: {text}")
     if drafted.elsewhere:
-        answer(drafted.elsewhere)
+        answer(options.as_typed(drafted.elsewhere, given.make is not None))
     for source in drafted.sources:
         if not source.ready:
             answer(f"data to prepare first: {source.manifest.parent}")

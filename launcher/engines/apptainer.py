@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from launcher.build.sifs import SifBuilder, command
-from launcher.engines.docker import COMPILED, INSIDE
+from launcher.engines.docker import COMPILED, INSIDE, MODEL
 from launcher.engines.engine import Job, Limits, Outcome, Places
 from launcher.engines.log import piped
 from launcher.engines.provenance import handed_down
@@ -83,6 +83,9 @@ class ApptainerEngine:
         if job.manifest and job.data:
             bound += [(job.data, INSIDE.data, "ro"), (job.manifest.parent, str(Path(INSIDE.manifest).parent), "ro")]
             places = INSIDE
+        if job.model:
+            bound.append((job.model.path.parent, MODEL, "ro"))
+            places = replace(places, model=str(replace(job.model, path=Path(MODEL, job.model.path.name))))
         module = ["python", "-m", f"runners.{job.competitor.framework}", *job.case_arguments]
         gpus = self._limits.gpus_of(job)
         options = [*ISOLATED, *(["--nv"] if gpus else [])]

@@ -11,7 +11,7 @@ HEARTBEAT_SECONDS = 20.0
 SILENT_SECONDS = 120
 """After so long without a sign of life from here, a host ends what it runs."""
 STOP = b"stop\n"
-KEPT = ("lock", ".venv", ".venvs", "data", "results")
+KEPT = ("lock", ".venv", ".venvs", ".sifs", "data", "results")
 """What stays on a host from one run to the next; everything else there is made equal to this project's folder."""
 
 _FOLDER = 'folder="$HOME/.cache/levelfield"\n'

@@ -1,6 +1,6 @@
 """Drafts a run from the options, the profile and the frameworks' declarations."""
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,9 +60,9 @@ def draft(root: Path, options: Options) -> Draft:
     if options.timeout is not None:
         groups = [group.model_copy(update={"timeout": None}) for group in profile.cases]
         profile = profile.model_copy(update={"timeout": options.timeout, "cases": groups})
-    profile, elsewhere = _on_device(profile, options)
     own = own_model(options)
     wanted = [WORKLOAD] if own else options.workloads
+    profile, elsewhere = _on_device(profile, options, wanted)
     profile = overridden(profile, wanted, options.overrides, lambda name: variants(name, everyone))
     workloads = workloads_of(profile, wanted, everyone)
     if not workloads:
@@ -90,20 +90,20 @@ def draft(root: Path, options: Options) -> Draft:
     return Draft(profile, cases, elsewhere, gone, reading, found, data, stopping, budget, cuts, titles, model)
 
 
-def _on_device(profile: Profile, options: Options) -> tuple[Profile, str]:
+def _on_device(profile: Profile, options: Options, wanted: Sequence[str]) -> tuple[Profile, str]:
     """The profile without the cases that it has on another device only, and a sentence about them; empty for none.
 
     Cases of a workload that is asked for stay.
     """
-    groups = [one for one in profile.cases if options.device in one.devices or one.workload in options.workloads]
+    groups = [one for one in profile.cases if options.device in one.devices or one.workload in wanted]
     gone = list(dict.fromkeys(one.workload for one in profile.cases if one not in groups))
     if not groups:
-        raise UsageError(f"profile {options.profile} has no case for --device {options.device}")
-    if not gone or options.workloads:
+        raise UsageError(f"profile {options.profile} has no case for DEVICE={options.device}")
+    if not gone or wanted:
         return profile.model_copy(update={"cases": groups}), ""
     words = ",".join(dict.fromkeys(one.workload for one in profile.cases))
     names = ", ".join(gone)
-    said = f"left out: {names}, which this profile has on another device only; --workloads {words} measures {names} too"
+    said = f"left out: {names}, which this profile has on another device only; WORKLOADS={words} measures {names} too"
     return profile.model_copy(update={"cases": groups}), said
 
 

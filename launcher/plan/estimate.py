@@ -34,7 +34,7 @@ EVIDENCE_STEPS = 20
 """A training repeats its first steps, in float64 too; that takes as long as so many steps."""
 OF_PILOT: Bounds = (0.5, 1.5)
 """The time of a replicate over that of a pilot, which measures twice as long but may call for more steps."""
-LOAD_SECONDS, OTHER_SECONDS = (10.0, 30.0), (4.0, 12.0)
+LOAD_SECONDS, EXPORT_SECONDS, OTHER_SECONDS = (10.0, 30.0), (8.0, 40.0), (4.0, 12.0)
 """Seconds of a replicate whose arithmetic cannot be counted, on two cores."""
 STEP_RATES = {"cpu": (40e9, 400e9), "gpu": (0.2e12, 5e12)}
 """Operations a second in steps: nine tenths of the steps published in 2021, on a Core i7-9750H and an RTX 2060."""
@@ -113,7 +113,7 @@ def guess(case: Case, sampling: Sampling) -> Bounds:
     """An estimate without any measurement."""
     operations = _operations(case)
     if operations is None:
-        return LOAD_SECONDS if case.workload == "load" else OTHER_SECONDS
+        return {"load": LOAD_SECONDS, "export": EXPORT_SECONDS}.get(case.workload, OTHER_SECONDS)
     slow, fast = (FIT_RATES if case.epochs else STEP_RATES)[case.device]
     least, most = (_measuring(case, operations / rate, sampling) for rate in (fast, slow))
     return START_SECONDS[0] + least, START_SECONDS[1] + most

@@ -4,9 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from launcher.plan.discovery import Contestant
 from runners.harness.case import AXES
+from runners.harness.own_model import OF_MODEL, PRECISIONS
 from runners.harness.precision import lacking
 from runners.harness.run import PlannedCase
 from runners.harness.workload import Workload
+
+COPIES = ("transfer", "piped")
+"""The stage and the way to copy that a loader has on a GPU only."""
 
 
 def left_out(
@@ -16,7 +20,8 @@ def left_out(
     offered: dict[str, dict[str, Workload]] = {}
     for found in contestants.values():
         for workload, offer in found.declaration.workloads.items() if found.declaration else ():
-            offered.setdefault(workload, {})[found.name] = offer
+            if device in offer.devices:
+                offered.setdefault(workload, {})[found.name] = offer
     planned = dict.fromkeys(one.case.workload for one in cases)
     for workload in planned:
         members, offers = [one for one in cases if one.case.workload == workload], offered.get(workload, {})
@@ -29,12 +34,19 @@ def left_out(
 
 
 def _values(cases: Sequence[PlannedCase], offers: Iterable[Workload], device: str) -> Iterator[str]:
-    for axis in (one for one in AXES if one.offers and one.usual_of(cases[0].case.workload) is not None):
+    case = cases[0].case
+    for axis in (one for one in AXES if one.offers and one.usual_of(case.workload) is not None):
+        if case.model and axis.name in OF_MODEL:
+            continue
         planned = {getattr(one.case, axis.name) for one in cases}
         offered = dict.fromkeys(value for offer in offers for value in getattr(offer, axis.offers))
         gone = [value for value in offered if value not in planned]
         if axis.name == "precision":
-            gone = [value for value in gone if not lacking(device, value)]
+            gone = [
+                value for value in gone if not lacking(device, value) and not (case.model and value not in PRECISIONS)
+            ]
+        if device == "cpu":
+            gone = [value for value in gone if value not in COPIES]
         if gone:
             yield f"{axis.column} {', '.join(gone)}"
 

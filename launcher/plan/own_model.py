@@ -46,7 +46,7 @@ def own_model(options: Options) -> Own | None:
             raise UsageError(f"--{name}: not with --model, which replaces the networks; --input-shape gives the shape")
     for precision in options.overrides.get("precision", ()):
         if precision not in PRECISIONS:
-            raise UsageError(f"--precision {precision}: your own model is measured in {' or '.join(PRECISIONS)}")
+            raise UsageError(f"PRECISION={precision}: your own model is measured in {' or '.join(PRECISIONS)}")
     try:
         model = located(options.model)
         model = replace(model, path=model.path.absolute())

@@ -57,7 +57,7 @@ def disagreement(left: Check, right: Check, precision: str, evidence: str) -> st
     reason = (
         _logits_disagreement(left, right, precision)
         or _loss_disagreement(left, right, precision)
-        or _images_disagree(left.images, right.images)
+        or _images_disagreement(left.images, right.images)
     )
     return reason or _missing(left, right, REQUIRED.get(evidence, ()))
 
@@ -114,8 +114,8 @@ def _loss_disagreement(left: Check, right: Check, precision: str) -> str | None:
     return None
 
 
-def _images_disagree(left: DeliveredImages | None, right: DeliveredImages | None) -> str | None:
-    """Records before version 12 keep no images."""
+def _images_disagreement(left: DeliveredImages | None, right: DeliveredImages | None) -> str | None:
+    """Why the images that two sides trained on differ, or None. Records before version 12 keep no images."""
     if left is None and right is None:
         return None
     if left is None or right is None:

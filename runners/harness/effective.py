@@ -53,7 +53,7 @@ def effective(request: Request, seen: Seen) -> tuple[Effective, dict[str, str]]:
 
 
 def _assert_queue(case: Case, seen: Seen) -> None:
-    """Raise Invalid unless the loader holds as many ready batches, and copies, as the case says.
+    """Raise Invalid unless the loader's queue has the case's size, and its pipeline copies if the case asks for that.
 
     Only a loader with the usual queue may leave its size out.
     """

@@ -21,18 +21,14 @@ NOT_COMPARED = "NOT COMPARED"
 
 def shortcoming(case: Case, check: Check) -> tuple[str | None, str]:
     """Two sentences: why the evidence does not show the case's work (None if it does), and the comparison's result."""
+    missing = disagreement(check, check, case.precision, case.evidence)
     if case.model:
-        missing = disagreement(check, check, case.precision, case.evidence)
-        return (
-            missing,
-            f"{NOT_COMPARED}: nothing is stored of your own model; make bench MODEL=… compares frameworks",
-        )
+        return missing, f"{NOT_COMPARED}: nothing is stored of your own model; make bench MODEL=… compares frameworks"
     if case.workload not in WORKLOADS:
         nothing = f"there is no stored evidence of {case.workload}"
-        return None, f"{NOT_COMPARED}: {nothing}; make bench PROFILE=line compares frameworks"
+        return missing, f"{NOT_COMPARED}: {nothing}; make bench PROFILE=line compares frameworks"
     stored = expected(case)
     if stored is None:
-        missing = disagreement(check, check, case.precision, case.evidence)
         return missing, f"{NOT_COMPARED}: the stored evidence is of {_stored_cases(case)}"
     error = relative_error(check.logits_sketch or [], stored.logits_sketch or [])
     found = f"logits differ by {error:.0e}, allowed {LOGITS_TOLERANCE[case.precision]:.0e}"

@@ -137,7 +137,7 @@ def read(framework: Framework, argv: list[str]) -> Options | None:
     if not all(c.isalnum() or c in "-_.+" for c in given.framework_version):
         parse.error("--framework-version: letters, digits, '-', '_', '.' and '+' only")
     if given.inject_slowdown != 1.0 and (offered.loaders or given.workload in ("fit", "export")):
-        parse.error("--inject-slowdown applies to train, infer and scale only")
+        parse.error("--inject-slowdown applies to the workloads of steps only: train, infer, scale and roof")
     return Options(
         workload=given.workload,
         competitor=Competitor(framework.name, given.variant, given.loader or "", given.alias, given.framework_version),

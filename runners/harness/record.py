@@ -61,7 +61,7 @@ class Failure:
     """Why a replicate is not `ok`.
 
     `kind` is a short constant that a table shows in the cell: BUILD, OOM(host), OOM(gpu), CRASH(SIGSEGV), SHM,
-    TIMEOUT, LOST, RECORD, INVALID, PARITY, PARAMETERS, DATA, DEVICE, MODEL, UNSUPPORTED, ERROR …
+    TIMEOUT, LOST, RECORD, INVALID, PARITY, PARAMETERS, DATA, DEVICE, LOADER, MODEL, EXPORT, UNSUPPORTED, ERROR …
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
@@ -120,10 +120,11 @@ class Samples:
     `first_step_ns` is step 0 (tracing, compiling, autotuning) plus the stage `compile` of variants that compile ahead;
     for loaders it is the time to the first batch. `compiler_cache` is `warm` if compiled code was there before the
     first step, `cold` if not, and null for variants that keep no compiled code.
-    `stage_ns` holds the times of whole stages. `fit` has load, build, train, save, restore and evaluate, `load` has the
-    stages of runners/reference/passes.py, `export` has export, steps have compile. `stage_items` counts the images that
-    a stage of `load` handled. `pipeline` tells about the loader's own stages during the stage `observed`.
-    `queue_batches` is the largest number of batches that a loader holds ready.
+    `stage_ns` holds the times of whole stages. `fit` has load, build, train, save, restore, evaluate, and `save pt2`
+    and `restore pt2` for a further format, `load` has the stages of runners/reference/passes.py, `export` has export,
+    steps have compile. `stage_items` counts the images that a stage of `load` handled. `pipeline` tells about the
+    loader's own stages during the stage `observed`. `queue_batches` is the largest number of batches that a loader
+    holds ready.
     `injected_slowdown` is 1 unless the run slowed this competitor down on purpose, to see whether the verdicts find it.
     `flops_per_step` and `bytes_per_step` are the least that a step of the case needs, counted from the network
     (runners/reference/cost.py).
@@ -176,7 +177,7 @@ class Resources:
 
 FLIPS = ("none", "left-right", "upside-down", "both")
 MOST_IMAGES, MOST_SIDE = 8, 64
-"""The most images of a record, and pixels a side of each."""
+"""A record keeps at most so many images, each of at most so many pixels a side."""
 
 
 @dataclass(frozen=True)

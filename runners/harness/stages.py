@@ -1,4 +1,4 @@
-"""Times `fit` stage by stage: load, build, train, save, restore, evaluate."""
+"""Times `fit` stage by stage: load, build, train, save, restore, evaluate, and further formats of the saved model."""
 
 import functools
 import tempfile

@@ -29,6 +29,8 @@ def prepare(request: Request) -> OnceWork:
         import tensorflow as tf
         from jax.experimental import jax2tf
 
+        tf.config.threading.set_intra_op_parallelism_threads(request.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(request.threads)
         function = tf.function(jax2tf.convert(forward, with_gradient=False), autograph=False)
         traced = function.get_concrete_function(tf.TensorSpec(batch.shape, tf.float32))
         path.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([traced], function).convert())

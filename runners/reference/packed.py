@@ -150,4 +150,4 @@ def _verify(shard: Shard, items: list[Item], form: Format) -> None:
 
 
 def _remedy(path: Path) -> str:
-    return f"remove {str(path.parent)!r}, and the images are packed again"
+    return f"remove the folder compiled/packed/{path.parent.name} of the run, and the images are packed again"

@@ -10,5 +10,5 @@ DTYPES = {"fp32": "float32", "tf32": "float32", "bf16": "bfloat16", "fp16": "flo
 
 def precision(dtypes: Iterable[object]) -> str:
     """The precision of tensors of these types. Names of different types are joined, so that they equal no precision."""
-    names = {str(dtype).rpartition(".")[2] for dtype in dtypes}
+    names = {str(getattr(dtype, "name", dtype)).rpartition(".")[2] for dtype in dtypes}
     return "+".join(sorted(NAMES.get(name, name) for name in names))

@@ -69,7 +69,8 @@ class FrozenForward:
     def computed(self) -> list[Computed]:
         """The devices of the step's arithmetic, with the type of the logits."""
         dtype = self._session.run(self._logits, self._feeds).dtype
-        return [Computed(node.device, dtype) for node in executed(self._session, self._logits.op, self._feeds)]
+        nodes = executed(self._session, self._logits.op, self._feeds, any_operation=bool(self._request.case.model))
+        return [Computed(node.device, dtype) for node in nodes]
 
     def close(self) -> None:
         """End the session."""
@@ -151,15 +152,17 @@ class _Inputs:
         return {}
 
 
-def executed(session: v1.Session, fetches: object, feeds: dict[tf.Tensor, np.ndarray]) -> list[v1.NodeDef]:
+def executed(
+    session: v1.Session, fetches: object, feeds: dict[tf.Tensor, np.ndarray], any_operation: bool = False
+) -> list[v1.NodeDef]:
     """The arithmetic operations that a run of `fetches` executes, after optimisation and placement on devices.
 
-    All its operations, if a user's own model does no such arithmetic.
+    With `any_operation`, all its operations: a user's own model may do no such arithmetic.
     """
     metadata = v1.RunMetadata()
     session.run(fetches, feeds, v1.RunOptions(output_partition_graphs=True), metadata)
-    nodes = [node for graph in metadata.partition_graphs for node in graph.node]
-    return [node for node in nodes if any(name in node.op for name in ARITHMETIC)] or nodes
+    nodes = (node for graph in metadata.partition_graphs for node in graph.node)
+    return [node for node in nodes if any_operation or any(name in node.op for name in ARITHMETIC)]
 
 
 def _session(graph: tf.Graph, request: Request) -> v1.Session:

@@ -161,7 +161,7 @@ def test_a_single_case_is_named_in_the_sentence(tmp_path, slower, said):
 def test_rates_of_all_machines_stand_beside_each_other(tmp_path):
     runs = [a_run(tmp_path, "a", {ALIKE: 1.2}, "one", (ALIKE,)), a_run(tmp_path, "b", {ALIKE: 0.6}, "two", (ALIKE,))]
     text, page = merged(tmp_path, *runs)
-    table = text.split("## Images per second on each machine")[1].split("## What differs")[0]
+    table = text.split("## Rates on each machine")[1].split("## What differs")[0]
     rows = [line.strip("| ").split(" | ") for line in table.splitlines() if "batch" in line]
     assert [re.search(r"\((\w+ \(\w+\))\)", row[0])[1] for row in rows] == ["pytorch (eager)", "tensorflow (graph)"]
     assert all(re.fullmatch(r"[\d.]+ ± [\d.]+/s \(n 10\)", cell) for row in rows for cell in (row[1], row[2]))

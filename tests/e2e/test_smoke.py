@@ -33,7 +33,7 @@ def test_every_invariant_holds(run: Path, invariant: Callable[[Path], None]) -> 
     invariant(run)
 
 
-@pytest.mark.parametrize("workload", ["infer", "scale", "load", "fit"])
+@pytest.mark.parametrize("workload", ["infer", "scale", "load", "fit", "export"])
 def test_every_variant_and_every_loader_took_part(loaded: LoadedRun, workload: str) -> None:
     tried = [record.competitor for record in loaded.records if record.case.workload == workload]
     assert {(one.framework, one.loader or one.variant) for one in tried} == set(declared(workload))

@@ -24,6 +24,7 @@ from launcher.errors import BuildFailed, NotReady, UsageError
 from launcher.stop import Stop
 from runners.harness.case import Competitor
 from runners.harness.nvidia import Gpu
+from runners.harness.own_model import OwnModel
 from runners.harness.run import Build
 
 NO_DOCKER = NotReady("no Docker engine here")
@@ -149,6 +150,16 @@ def test_a_record_names_the_docker_image_and_a_command_to_repeat_it(
     binds = [word for before, word in itertools.pairwise(words) if before == "--bind"]
     assert [word.partition(":")[2] for word in binds] == ["/results:rw", "/compiled:rw", "/data:ro", "/manifest:ro"]
     assert not any("," in word for word in binds), "a comma would begin another bind"
+
+
+def test_a_user_s_own_model_is_mounted_read_only_and_named(tree: Path, apptainer: Path, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    model = OwnModel(tmp_path / "m" / "mine.py", "build")
+    prepared(tree).run(job_in(tmp_path, model=model), Stop())
+    words, _ = asked(apptainer)[-1]
+    binds = [word for before, word in itertools.pairwise(words) if before == "--bind"]
+    assert "/model:ro" in [word.partition(":")[2] for word in binds]
+    assert words[words.index("--model") + 1] == "/model/mine.py:build"
 
 
 def test_variables_of_the_shell_change_nothing_in_the_container(

@@ -129,7 +129,7 @@ def test_a_gpu_that_mig_has_not_divided_yet_is_refused(tool: Tool) -> None:
 
 
 def test_a_gpu_is_only_for_runs_on_gpus() -> None:
-    with pytest.raises(UsageError, match="only with --device gpu"):
+    with pytest.raises(UsageError, match="only with DEVICE=gpu"):
         gpus.asked("cpu", "1")
     assert gpus.asked("cpu", "") is None
 

@@ -579,14 +579,14 @@ def test_the_bars_of_hosts_move_with_the_lines_of_their_launchers() -> None:
     lines, drawn = io.StringIO(), io.StringIO()
     alone = Display(Console(file=lines, soft_wrap=True))
     alone.plan(12)
-    alone.end("infer cnn4", "fake/a", 1, "ok", 3.25, 300.0)
+    alone.end("infer cnn4", "fake/a", 1, "ok", 3.25, (300.0, 420.0))
     terminal = Console(file=drawn, force_terminal=True, width=100, soft_wrap=True, highlight=False)
     with HostsDisplay(terminal) as display, display.of("one") as show:
         show(lines.getvalue().rstrip())
         show("[bold]a line[/bold] that tells nothing \x1b[2J")
     said = drawn.getvalue()
     assert "1/12" in said
-    assert "about 5 min left" in said
+    assert "about 5 min to 7 min left" in said
     assert "one: [bold]a line[/bold]" in said
     assert "nothing \x1b" not in said
 

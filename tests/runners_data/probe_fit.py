@@ -31,9 +31,9 @@ def main(name: str, loader: str, variant: str, manifest_path: str, cache: str) -
         counting(name, data, decoder)
     manifest = read_manifest(Path(manifest_path))
 
-    def request(batch_size: int, workers: int = 0) -> Request:
+    def request(batch_size: int, workers: int = 0, network: str = "cnn4") -> Request:
         parameters = {"workers": workers, "cache": cache == "yes", "augment": True, "epochs": 2}
-        case = Case("fit", "cpu", network="cnn4", input_size=32, batch_size=batch_size, seed=25, **parameters)
+        case = Case("fit", "cpu", network=network, input_size=32, batch_size=batch_size, seed=25, **parameters)
         return Request(case, Competitor(name, variant, loader), 1, scratch, scratch, manifest, Path(manifest.root))
 
     with tempfile.TemporaryDirectory() as folder:
@@ -46,6 +46,7 @@ def main(name: str, loader: str, variant: str, manifest_path: str, cache: str) -
         outcome["stale"] = stale(fit.prepare(request(8)), scratch)
         outcome["stale_further"] = stale_further(fit.prepare(request(8)), scratch)
         if cache == "no":
+            outcome["resnet18"] = trained(fit.prepare(request(8, network="resnet18")), scratch)
             outcome["orders"] = orders(name, data, manifest, variant == "tuned")
             outcome["mistakes"] = {
                 mistake.__name__: made(mistake, name, data, lambda: fit.prepare(request(8)))

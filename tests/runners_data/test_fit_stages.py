@@ -117,6 +117,15 @@ def test_all_trainings_agree(outcome, side, cache):
     )
 
 
+@pytest.mark.frameworks("tensorflow")
+@pytest.mark.parametrize("side", SIDES)
+def test_resnet18_is_the_same_training_too_and_is_restored(outcome, side):
+    ours, theirs = outcome(side, "no")["resnet18"], outcome(FIRST[1], "no")["resnet18"]
+    assert disagreement(_check(ours["check"]), _check(theirs["check"]), "fp32", "fit") is None
+    trained, restored = ours["accuracy"]
+    assert trained == restored == pytest.approx(ours["evaluated"][1])
+
+
 @pytest.mark.frameworks("pytorch")
 def test_the_evidence_before_training_lacks_only_the_results_of_training(outcome):
     missing = {name for name in REQUIRED["fit"] if outcome("pytorch/torch", "no")["built"][name] is None}

@@ -28,11 +28,11 @@ def _table(cases: Sequence[CaseResult]) -> Table:
         ("memory", lambda _, side: range_cell(side, metrics.peak_memory, middle_bytes)),
     ]
     caption = (
-        "Time of the first export in a fresh process, from the call of the exporter to the finished file. "
-        f"{MEAN_NOTE}. The model is in memory before the clock starts. The file contains the weights. Difference is "
-        "the relative difference between the logits of the file, computed by a runtime of its format, and the logits "
-        "of the model that was exported; the largest of all replicates. Memory is the peak of the process tree during "
-        "the export."
+        "Time of the first export in a fresh process, from the call of the exporter to the finished file, with the "
+        f"exporter's own imports. {MEAN_NOTE}. The model is in memory before the clock starts. The file contains the "
+        "weights. Difference is the relative difference between the logits of the file, computed by a runtime of its "
+        "format, and the logits of the model that was exported; the largest of all replicates. Memory is the peak of "
+        "the process tree during the export."
     )
     case = cases[0].case
     title = ", ".join(filter(None, (heading(case.workload), parameters(case, *LABELS))))

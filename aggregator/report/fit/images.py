@@ -17,19 +17,19 @@ from runners.harness.case import Case
 from runners.harness.record import DeliveredImages
 
 MOST_BYTES = 300_000
-"""Of the images of one part of a report, which has 2 MB."""
+"""Of all images of a report, which has 2 MB."""
 PLAIN = "without augmentation"
 HOW = {"none": "not flipped", "left-right": "flipped left to right", "upside-down": "flipped upside down"}
 BOTH = "flipped both ways"
 
 
-def shown_images(cases: Sequence[CaseResult], palette: Palette) -> Shown | None:
+def shown_images(cases: Sequence[CaseResult], palette: Palette, parts: int = 1) -> Shown | None:
     """The images of these cases of `fit`, once for all cases whose images are prepared alike; None without any."""
     told, left, size = [], 0, 0
     for members in grouped(sorted(cases, key=natural), _preparation).values():
         sides = _sides(members, palette)
         weight = sum(len(image) for side in sides for image, _ in side.images)
-        if sides and size + weight <= MOST_BYTES:
+        if sides and size + weight <= MOST_BYTES // parts:
             told.append(ShownImages(_title(members[0].case), tuple(sides)))
             size += weight
         else:
