@@ -139,7 +139,7 @@ def test_a_network_without_sizes_takes_all(tree: Path, capsys: pytest.CaptureFix
         (["--workloads", "infer", "--variants", "grpah"], "did you mean graph?"),
         (
             ["--workloads", "roof", "--networks", "cnn4"],
-            "--networks applies to train, infer, scale; these cases are of roof",
+            "--networks applies to train, infer, scale, export; these cases are of roof",
         ),
     ],
 )
