@@ -151,7 +151,7 @@ def test_the_machines_side_by_side_scroll_in_their_box_and_lead_to_their_cases(b
         assert target.bounding_box()["y"] < 700
         assert reader.page.locator(f'[data-part="{place - 1}"]').locator(target).count() == 1
         reader.page.evaluate("scrollTo(0, 0)")
-    rates = reader.table("Images per second with half")
+    rates = reader.table("Rates (images per second")
     assert not rates.is_visible()
     reader.page.emulate_media(media="print")
     assert rates.is_visible()
