@@ -60,7 +60,9 @@ def test_without_stored_evidence_it_says_so_and_still_requires_evidence():
 
 
 def test_for_other_workloads_it_advises_a_run():
-    assert shortcoming(Case("load", "cpu", batch_size=2, seed=25), Check()) == (
-        None,
-        "NOT COMPARED: there is no stored evidence of load; make bench PROFILE=line compares frameworks",
-    )
+    advice = "NOT COMPARED: there is no stored evidence of load; make bench PROFILE=line compares frameworks"
+    case = Case("load", "cpu", batch_size=2, seed=25)
+    whole = Check(delivered_items=2, pixel_mean_difference=0.1, pixel_worst_image=0.2)
+    assert shortcoming(case, whole) == (None, advice)
+    assert shortcoming(case, Check()) == ("a record holds no evidence of its delivered items", advice)
+    assert shortcoming(replace(case, workload="fit"), Check())[0] is None  # nothing was trained yet
