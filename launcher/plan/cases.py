@@ -170,7 +170,7 @@ def _competitors(
 ) -> tuple[list[Competitor], list[Unavailable]]:
     competitors: list[Competitor] = []
     unavailable: list[Unavailable] = []
-    for found in _in_order(_taking_part(case.workload, contestants)):
+    for found in _in_order(_taking_part(case, contestants)):
         offer = found.declaration.workloads.get(case.workload) if found.declaration else None
         reason = found.problem or _lacks(case, offer)
         named = _named(found, group, offer) if offer else []
@@ -186,10 +186,17 @@ def _competitors(
     return competitors, unavailable
 
 
-def _taking_part(workload: str, contestants: Mapping[str, Contestant]) -> list[Contestant]:
-    """The contestants that declare the workload, or whose declaration failed; all of them where none declares it."""
-    taking = [one for one in contestants.values() if not one.declaration or workload in one.declaration.workloads]
-    return taking or list(contestants.values())
+def _taking_part(case: Case, contestants: Mapping[str, Contestant]) -> list[Contestant]:
+    """The contestants that declare the workload, or whose declaration failed; all of them where none declares it.
+
+    A framework that does not export to a format takes no part in it, as in a workload that it does not have.
+    """
+
+    def takes(found: Contestant) -> bool:
+        offer = found.declaration.workloads.get(case.workload) if found.declaration else None
+        return not found.declaration or (offer is not None and case.format in (None, *offer.formats))
+
+    return [one for one in contestants.values() if takes(one)] or list(contestants.values())
 
 
 def _in_order(contestants: Sequence[Contestant]) -> list[Contestant]:
