@@ -15,7 +15,7 @@ from runners.reference.passes import ObservedPass
 from runners.reference.pixels import affine, reference_pixels
 from runners.reference.shm import require_shared_memory
 from runners.reference.source import SIDE, Source
-from runners.reference.tally import CLOCK, timed
+from runners.reference.tally import CLOCK, stages_in_workers, timed
 
 READING = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
 """A worker computes on one thread: it has none for reading ahead."""
@@ -110,12 +110,7 @@ def _dataset(source: Source, endless: bool, tally: Tally | None) -> grain.IterDa
 
 def _stages(source: Source) -> dict[str, int]:
     """The stages that are timed, each with the largest number of its tasks that run at once."""
-    workers = max(1, source.workers)
-    found = {"decode": workers}
-    if source.stage != "decode":
-        found["batch"] = workers
-    if source.normalized:
-        found["normalize"] = 1 if source.tuned else workers
+    found = stages_in_workers(source)
     if source.stage == "transfer" and not source.copied_ahead:
         found["transfer"] = 1
     return found

@@ -18,7 +18,9 @@ from runners.pytorch.tally import Tally
 from runners.reference.pixels import MEAN, STD
 from runners.reference.shm import require_shared_memory
 from runners.reference.source import SIDE, Source
-from runners.reference.tally import CLOCK, timed
+from runners.reference.tally import CLOCK, stages_in_workers, timed
+
+stages = stages_in_workers
 
 
 class DecodedOnAccess(Dataset):
@@ -42,17 +44,6 @@ class DecodedOnAccess(Dataset):
     def made_of(self, encoded: object) -> torch.Tensor:
         """The image of what `decode` takes."""
         return self.finish(self.decode(encoded))
-
-
-def stages(source: Source) -> dict[str, int]:
-    """The stages that can be timed separately, each with the largest number of its tasks that run at once."""
-    workers = max(1, source.workers)
-    found = {"decode": workers}
-    if source.stage != "decode":
-        found["batch"] = workers
-    if source.normalized:
-        found["normalize"] = 1 if source.tuned else workers
-    return found
 
 
 def parts(

@@ -8,9 +8,22 @@ import numpy as np
 
 from runners.harness.record import PipelineStage
 from runners.harness.timed_call import TimedCall
+from runners.reference.source import Source
 
 CLOCK = "a clock around its calls"
 """The source of these statistics, as a loader's settings name it."""
+
+
+def stages_in_workers(source: Source) -> dict[str, int]:
+    """The stages of a loader whose workers do all but the normalising of the variant `tuned`, each with the largest
+    number of its tasks that run at once."""
+    workers = max(1, source.workers)
+    found = {"decode": workers}
+    if source.stage != "decode":
+        found["batch"] = workers
+    if source.normalized:
+        found["normalize"] = 1 if source.tuned else workers
+    return found
 
 
 class Tally(ABC):
