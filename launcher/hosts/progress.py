@@ -6,9 +6,8 @@ from types import TracebackType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from launcher.run.progress import ENDED_LINE
+from launcher.run.progress import ENDED_LINE, bars_on
 from launcher.text import saying
 from runners.harness.terminal import shown
 
@@ -18,13 +17,7 @@ class HostsDisplay:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(30),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}"),
-        )
-        self._bars = Progress(*columns, console=self._console, auto_refresh=False, transient=True)
+        self._bars = bars_on(self._console)
 
     def __enter__(self) -> "HostsDisplay":
         if self._console.is_terminal:

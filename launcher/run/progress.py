@@ -18,6 +18,17 @@ ENDED_LINE = re.compile(
 """What `Display.end` prints: another launcher shows from it how far this launcher is."""
 
 
+def bars_on(console: Console) -> Progress:
+    """Bars that are drawn when they are told to, each with the field `left` behind it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(30),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[left]}"),
+    )
+    return Progress(*columns, console=console, auto_refresh=False, transient=True)
+
+
 class Display:
     """Writes to stderr. The bar is drawn at events only: a ticking display would take time from what is measured."""
 
@@ -30,13 +41,7 @@ class Display:
         self._console = console or Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         self._total, self._done = 0, 0
         self.later = later
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(30),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[left]}"),
-        )
-        self._bar = Progress(*columns, console=self._console, auto_refresh=False, transient=True)
+        self._bar = bars_on(self._console)
         self._task = self._bar.add_task("", total=0, left="")
 
     def __enter__(self) -> "Display":

@@ -80,7 +80,7 @@ class OwnModel:
         wanted = read_shape(asked) if asked else None
         if self.function:
             if wanted is None:
-                raise ModelError(f"{self}: which shape has its input? For example --input-shape 3,224,224")
+                raise ModelError(f"{self}: what is the shape of its input? For example --input-shape 3,224,224")
             return _joined(wanted)
         whole = self.onnx.inputs[0].shape
         if whole is not None and len(whole) < 2:
@@ -142,12 +142,12 @@ def located(text: str) -> OwnModel:
         hint = f"; did you mean {path}.py:{function}?" if colon and Path(f"{path}.py").is_file() else ""
         raise ModelError(f"{text}: must name {FORMS}{hint}")
     elif not function.isidentifier() or keyword.iskeyword(function):
-        raise ModelError(f"{text}: {function!r} is no name of a function")
+        raise ModelError(f"{text}: {function!r} is not the name of a function")
     found = OwnModel(Path(path), function)
     try:
         os.fsencode(found.path.name).decode()
         if not stat.S_ISREG(found.path.stat().st_mode):
-            raise ModelError(f"{path}: is no file")
+            raise ModelError(f"{path}: is not a file")
         found.path.open("rb").close()
         if not found.path.resolve().parent.samefile(found.path.parent):
             raise ModelError(f"{path}: is a link to another folder, which a container does not see; copy the file")

@@ -8,8 +8,10 @@ import importlib.metadata
 import math
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple, TypeVar
 
 from runners.harness import health, memory, rank, resources, together
 from runners.harness.case import Case, Competitor
@@ -27,6 +29,8 @@ from runners.harness.record import Check, Epoch, Record, Samples
 from runners.harness.slowdown import slowed
 from runners.harness.stages import time_further, time_stages
 from runners.harness.workload import FitWork, Framework, Invalid, OnceWork, Request, StepWork, Unsupported
+
+_T = TypeVar("_T")
 
 CUDA_CACHE = "cuda"
 """The folder where CUDA's driver keeps what it compiles for a GPU that is newer than a framework's kernels."""
@@ -102,9 +106,9 @@ def _replicate(
         if isinstance(work, FitWork):
             timed.samples.stage_ns.update(time_further(work, scratch))
         consumed, unknown_resources = resources.resources(
-            timed.cpu_ticks, timed.energy, rss_peak, gpu_peaks, timed.health[1].gpu.process_bytes
+            timed.window.cpu_ticks, timed.window.energy, rss_peak, gpu_peaks, timed.window.health[1].gpu.process_bytes
         )
-        condition, unknown_health = health.health(*timed.health, consumed.cpu_seconds)
+        condition, unknown_health = health.health(*timed.window.health, consumed.cpu_seconds)
         cache, unknown_cache = _cache_state(compiled, warm)
         in_effect, unknown_settings = effective(request, seen)
         facts, unknown_host = host(framework.distributions, case.device)
@@ -213,14 +217,31 @@ def _check_only(work: StepWork | FitWork | OnceWork, request: Request, record: R
     return dataclasses.replace(record, effective=in_effect, check=_finite(work.check()))
 
 
-@dataclasses.dataclass(frozen=True)
-class _Timed:
-    """The timed window: its samples, what it used, and the machine at its start and its end."""
+class _Window(NamedTuple):
+    """What the timed window used, and the machine at its start and its end."""
 
-    samples: Samples
     cpu_ticks: int
     energy: Energy
     health: tuple[health.Reading, health.Reading]
+
+
+def _watched(device: str, measure: Callable[[], _T]) -> tuple[_T, _Window]:
+    """Call `measure`, which is the timed window. Nothing is read from the machine within it."""
+    meter = Meter(device)
+    health_before, ticks_before = health.opening(device), resources.cpu_ticks()
+    meter.start()
+    measured = measure()
+    energy = meter.stop()
+    ticks, health_after = resources.cpu_ticks() - ticks_before, health.closing(device)
+    return measured, _Window(ticks, energy, (health_before, health_after))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Timed:
+    """The samples of the timed window, and the window."""
+
+    samples: Samples
+    window: _Window
     history: list[Epoch] | None = None
     unknown: dict[str, str] = dataclasses.field(default_factory=dict)
 
@@ -237,18 +258,14 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
         if stage.items is not None:
             stage_items[name] = stage.items
     work, sampling = slowed(work, options.slowdown), options.sampling
-    groups: list[int] = []
-    meter = Meter(device)
-    health_before, ticks_before = health.opening(device), resources.cpu_ticks()
-    meter.start()
-    if work.queue_batches:
-        times, warmup = sample_deliveries(work, sampling)
-    else:
-        times, warmup = sample_steps(work, sampling), sampling.warmup_steps
-        if device == "gpu":
-            groups = sample_groups(work, sampling)
-    energy = meter.stop()
-    ticks, health_after = resources.cpu_ticks() - ticks_before, health.closing(device)
+
+    def measure() -> tuple[list[int], int, list[int]]:
+        if work.queue_batches:
+            return *sample_deliveries(work, sampling), []
+        times = sample_steps(work, sampling)
+        return times, sampling.warmup_steps, sample_groups(work, sampling) if device == "gpu" else []
+
+    (times, warmup, groups), window = _watched(device, measure)
     samples = Samples(
         times,
         warmup,
@@ -271,33 +288,28 @@ def _time_steps(work: StepWork, options: Options, device: str) -> _Timed:
         unknown |= dict.fromkeys(cost, "the layers of a user's own model are not known")
     if not groups:
         unknown["samples.group_ns"] = "measured only for steps on a GPU"
-    return _Timed(samples, ticks, energy, (health_before, health_after), unknown=unknown)
+    return _Timed(samples, window, unknown=unknown)
 
 
 def _time_fit(work: FitWork, case: Case, scratch: Path) -> _Timed:
-    meter = Meter(case.device)
-    health_before, ticks_before = health.opening(case.device), resources.cpu_ticks()
-    meter.start()
-    fitted = time_stages(work, case.epochs or 1, scratch, bool(case.test_each_epoch))
-    energy = meter.stop()
-    ticks, health_after = resources.cpu_ticks() - ticks_before, health.closing(case.device)
+    fitted, window = _watched(
+        case.device, lambda: time_stages(work, case.epochs or 1, scratch, bool(case.test_each_epoch))
+    )
     samples = Samples([], 0, work.train_items, None, import_ns=0, setup_ns=0, stage_ns=fitted.stage_ns)
     unknown = dict.fromkeys(("samples.first_step_ns", "samples.group_ns"), "fit is timed by stages and epochs")
-    return _Timed(samples, ticks, energy, (health_before, health_after), fitted.history, unknown)
+    return _Timed(samples, window, fitted.history, unknown)
 
 
 def _time_once(work: OnceWork, case: Case) -> _Timed:
-    meter = Meter(case.device)
-    health_before, ticks_before = health.opening(case.device), resources.cpu_ticks()
-    meter.start()
-    began = now_ns()
-    work.run()
-    taken = now_ns() - began
-    energy = meter.stop()
-    ticks, health_after = resources.cpu_ticks() - ticks_before, health.closing(case.device)
+    def measure() -> int:
+        began = now_ns()
+        work.run()
+        return now_ns() - began
+
+    taken, window = _watched(case.device, measure)
     samples = Samples([], 0, 1, None, import_ns=0, setup_ns=0, stage_ns={work.stage: taken})
     unknown = dict.fromkeys(("samples.first_step_ns", "samples.group_ns"), f"{work.stage} is timed once")
-    return _Timed(samples, ticks, energy, (health_before, health_after), unknown=unknown)
+    return _Timed(samples, window, unknown=unknown)
 
 
 def _finite(check: Check) -> Check:

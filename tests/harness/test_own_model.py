@@ -94,12 +94,12 @@ def test_no_damage_to_an_onnx_file_raises_anything_else(tmp_path: Path) -> None:
     ("name", "words"),
     [
         ("gone.onnx", r"gone\.onnx: cannot be read \(No such file or directory\)"),
-        ("folder.onnx", "is no file"),
+        ("folder.onnx", "is not a file"),
         ("model.pt", "must name an ONNX file"),
         ("there.py", r"which function in it\? For example .*there\.py:build"),
         ("there:build", r"did you mean .*there\.py:build\?"),
-        ("there.py:not a name", "is no name of a function"),
-        ("there.py:class", "is no name of a function"),
+        ("there.py:not a name", "is not the name of a function"),
+        ("there.py:class", "is not the name of a function"),
         ("link.onnx", "is a link to another folder"),
     ],
 )
@@ -114,7 +114,7 @@ def test_a_wrong_name_is_refused_with_a_hint(tmp_path: Path, name: str, words: s
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.onnx")
-    with pytest.raises(ModelError, match="is no file"):
+    with pytest.raises(ModelError, match="is not a file"):
         located(str(tmp_path / "pipe.onnx"))
 
 
