@@ -11,7 +11,7 @@ is a whole pass over the data set, so that no image that is counted was made bef
 is not counted; every pass has to deliver every image. The workers of a `tuned` DataLoader stay for the passes after it.
 
 A loader that keeps all CPUs busy reaches, of the limit of decoding, the reference's CPU time divided by its own. The
-median over rounds of this ratio is the column `limit`. CPU time is that of the process and all its workers. Wall time
+median over rounds of this ratio is the column `limit`. CPU time covers the process and all its workers. Wall time
 counts only on a machine that does nothing else.
 """
 

@@ -26,7 +26,7 @@ from aggregator.report.side_by_side import side_by_side
 from runners.harness.record import Status
 
 NODES = "nodes of a cluster: "
-"""Stands before a type of node, which could pass for the one machine that measured everything."""
+"""Stands before a type of node. Without these words, readers would take it for a single machine."""
 
 
 def palette_of(environments: Sequence[Environment]) -> Palette:

@@ -119,7 +119,7 @@ def _launched(
 
 
 def _fetched(group: GroupFolder, host: str, ended: "Future[int]", display: HostsDisplay, stop: Stop) -> ExitCode:
-    """Fetch the run of a host whose launcher has ended. A fault is said, and is that of this host alone."""
+    """Fetch the run of a host whose launcher has ended. A fault is printed, and concerns this host alone."""
     try:
         code = ended.result()
         fetched = not stop.urgent and fetch(group, host, stop)

@@ -33,7 +33,7 @@ START_SECONDS = (3.0, 12.0)
 EVIDENCE_STEPS = 20
 """A training repeats its first steps, in float64 too; that takes as long as so many steps."""
 OF_PILOT: Bounds = (0.5, 1.5)
-"""The time of a replicate over that of a pilot, which measures twice as long but may call for more steps."""
+"""The time of a replicate divided by the time of a pilot. A pilot measures longer, but may call for more steps."""
 LOAD_SECONDS, EXPORT_SECONDS, OTHER_SECONDS = (10.0, 30.0), (8.0, 40.0), (4.0, 12.0)
 """Seconds of a replicate whose arithmetic cannot be counted, on two cores."""
 STEP_RATES = {"cpu": (40e9, 400e9), "gpu": (0.2e12, 5e12)}
@@ -45,7 +45,7 @@ UNPREPARED_IMAGES = {"cifar100": 50_000, "synthetic-labelled": 2_000}
 
 
 class Durations:
-    """Seconds that replicates took. What the run itself has shown counts before its pilots, and those before `before`.
+    """Seconds that replicates took. The run's own times count first, then its pilots', then earlier runs' (`before`).
 
     The estimate is between their quartiles, so that one slow start matters little.
     """

@@ -97,7 +97,7 @@ def settings(source: Source) -> dict[str, str]:
 
 
 def common_settings(source: Source) -> dict[str, str]:
-    """The settings that the threads have in common with those in a process of their own."""
+    """The settings that SPDL has with its threads in this process and in another process."""
     copied = any(getattr(pipe, "name", None) == COPIER for running in _running[-1:] for pipe in running.pipes)
     return {
         "worker_kind": "thread",

@@ -69,7 +69,7 @@ def packed_against_loose(cases: Sequence[CaseResult], always: Sequence[str]) -> 
 
 
 def _loose(result: CaseResult, side: Side) -> Side | None:
-    """The side that differs from this one only in its loader, which is the one that this side's records name."""
+    """The side with the loader that this side's records name and with the same variant, if it was measured."""
     names = {metrics.setting(record, LOOSE) for record in side.ok.values()} - {"", side.competitor.loader}
     wanted = [replace(side.competitor, loader=name) for name in names]
     return next((other for other in result.sides if other.ok and other.competitor in wanted), None)
