@@ -36,7 +36,17 @@ from launcher.engines.log import HEAD_BYTES, MOST_BYTES, TAIL_BYTES, Log, piped
 from launcher.errors import BuildFailed, Interrupted, NotReady, UsageError
 from launcher.plan.cases import expand
 from launcher.plan.discovery import Contestant
-from launcher.plan.estimate import LOAD_SECONDS, OTHER_SECONDS, START_SECONDS, Durations, earlier, guess, note, spent
+from launcher.plan.estimate import (
+    LOAD_SECONDS,
+    OTHER_SECONDS,
+    START_SECONDS,
+    Durations,
+    assumed,
+    earlier,
+    guess,
+    note,
+    spent,
+)
 from launcher.plan.left_out import left_out
 from launcher.plan.profile import load_profile
 from launcher.processes import run_child, run_logged
@@ -370,6 +380,13 @@ def test_an_unknown_training_takes_as_long_as_its_epochs_images_pixels_and_devic
     assert training(replace(fit, epochs=40)) == pytest.approx(2 * training(fit))
     assert training(replace(fit, input_size=64)) == pytest.approx(4 * training(fit), rel=0.1)
     assert training(replace(fit, network="resnet50")) > 5 * training(fit)
+
+
+def test_a_training_that_nobody_published_is_between_a_slow_training_and_a_fast_step() -> None:
+    fit = case(workload="fit", network="resnet18", epochs=1, dataset=DatasetRef("cifar100", "0" * 64, 50_000, 1))
+    assert assumed(fit) == "an assumed 40 to 400 GFLOP/s (trainings published in 2025, steps in 2021)"
+    low, high = guess(fit, Sampling())
+    assert (high - START_SECONDS[1]) / (low - START_SECONDS[0]) == pytest.approx(10)
 
 
 def test_a_pipe_in_the_place_of_a_run_s_durations_keeps_nobody_waiting(tmp_path: Path) -> None:
