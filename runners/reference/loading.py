@@ -1,4 +1,4 @@
-"""The work of `load`, made from a loader that delivers NumPy's arrays or what NumPy can read, channels last."""
+"""The work of `load`, made from a loader that delivers NumPy's arrays or what NumPy can read."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
@@ -40,11 +40,12 @@ def loading(
     loader: LoaderModule,
     seen: Callable[[Any], Seen],
     on_host: Callable[[Any], Sequence[np.ndarray]] = lambda batch: batch,
+    channels_first: bool = False,
 ) -> StepWork:
     """Compare one epoch with the reference decoder, then start an endless pass. A step takes one batch.
 
     `seen` reports the settings in effect from the first batch of the epoch, `on_host` copies a batch to the host.
-    Raises Invalid, Unsupported.
+    `channels_first` says whether an image has its channels before its pixels. Raises Invalid, Unsupported.
     """
     source = prepared(source_of(request), request, loader)
     settings: dict[str, str] = {}
@@ -57,7 +58,7 @@ def loading(
                 first.append(batch)
             yield on_host(batch)
 
-    delivered = inspect(epoch_on_host(), source, channels_first=False)
+    delivered = inspect(epoch_on_host(), source, channels_first)
     if delivered.fault:
         raise Invalid("PARITY", delivered.fault)
 
