@@ -41,6 +41,7 @@ STEP_RATES = {"cpu": (40e9, 400e9), "gpu": (0.2e12, 5e12)}
 FIT_RATES = {"cpu": (40e9, 75e9), "gpu": (0.13e12, 0.8e12)}
 """Operations a second in a training of cnn4: all published in 2025, on a Core Ultra 7 155H and a Tesla T4."""
 FIT_RATES_OF = "cnn4"
+"""The network whose trainings were published."""
 UNPREPARED_IMAGES = {"cifar100": 50_000, "synthetic-labelled": 2_000}
 """Training images of data sets that the launcher prepares, for the time before there is a manifest."""
 
@@ -129,7 +130,10 @@ def assumed(case: Case) -> str:
 
 
 def _rates(case: Case) -> tuple[Bounds, str]:
-    """Operations a second, and where they were published: of a slow training to a fast step, where neither is alike."""
+    """The lowest and the highest number of operations a second that we assume, and where these were published.
+
+    Nobody published trainings of other networks than cnn4. Theirs lie between a slow training and a fast step.
+    """
     if not case.epochs:
         return STEP_RATES[case.device], "steps published in 2021"
     slow, fast = FIT_RATES[case.device]

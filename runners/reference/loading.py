@@ -40,12 +40,12 @@ def loading(
     loader: LoaderModule,
     seen: Callable[[Any], Seen],
     on_host: Callable[[Any], Sequence[np.ndarray]] = lambda batch: batch,
-    channels_first: bool = False,
+    channels_first: Callable[[Source], bool] = lambda _: False,
 ) -> StepWork:
     """Compare one epoch with the reference decoder, then start an endless pass. A step takes one batch.
 
     `seen` reports the settings in effect from the first batch of the epoch, `on_host` copies a batch to the host.
-    `channels_first` says whether an image has its channels before its pixels. Raises Invalid, Unsupported.
+    `channels_first` says whether the channels of an image come before its rows. Raises Invalid, Unsupported.
     """
     source = prepared(source_of(request), request, loader)
     settings: dict[str, str] = {}
@@ -58,7 +58,7 @@ def loading(
                 first.append(batch)
             yield on_host(batch)
 
-    delivered = inspect(epoch_on_host(), source, channels_first)
+    delivered = inspect(epoch_on_host(), source, channels_first(source))
     if delivered.fault:
         raise Invalid("PARITY", delivered.fault)
 

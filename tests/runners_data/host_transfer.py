@@ -22,9 +22,6 @@ def stand_in(framework: str) -> None:
         import spdl.io
         import torch
 
-        from runners.pytorch import load
-
-        load.source_of = _source
         Source.pinned = False
         torch.cuda.Stream, torch.cuda.stream = _Stream, contextlib.nullcontext
         spdl.io.transfer_tensor_h2d = _by_spdl
